@@ -1,1 +1,12 @@
 //! posmoded keeps Bitget futures accounts in the position mode that a file declares.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")
+)]
+
+pub mod clock;
+pub mod constants;
+pub mod facts;
+pub mod moment;
+pub mod position_mode;
+pub mod protocol;

@@ -1,0 +1,92 @@
+//! Wall time, monotonic time and random numbers: the only door to them.
+//!
+//! Follows tokio's clock, so that under a paused one (in simulation) everything that waits and everything that asks the
+//! time agree. Decides nothing.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::facts::Jitter;
+use crate::moment::Moment;
+
+/// One process's clock; clones tell the same time.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    started: Instant,
+    anchor: i64,
+    wall: Wall,
+    random: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wall {
+    /// The machine's own, which may step.
+    Machine,
+    /// Follows the moments, for simulation.
+    Moments,
+}
+
+impl Clock {
+    /// The machine's clock, anchored now.
+    pub fn machine() -> Clock {
+        let seed = RandomState::new().hash_one("posmoded");
+        Clock::anchored(machine_wall(), Wall::Machine, seed)
+    }
+
+    /// A clock whose wall time begins at `wall` milliseconds since 1970 and follows tokio's, and whose random numbers
+    /// follow from `seed`.
+    pub fn simulated(wall: i64, seed: u64) -> Clock {
+        Clock::anchored(wall, Wall::Moments, seed)
+    }
+
+    fn anchored(anchor: i64, wall: Wall, seed: u64) -> Clock {
+        Clock { started: Instant::now(), anchor, wall, random: Arc::new(AtomicU64::new(seed)) }
+    }
+
+    /// Now, on the line that never steps.
+    pub fn now(&self) -> Moment {
+        Moment(self.anchor) + self.started.elapsed()
+    }
+
+    /// Now, as the machine's wall clock shows it, in milliseconds since 1970.
+    pub fn wall(&self) -> i64 {
+        match self.wall {
+            Wall::Machine => machine_wall(),
+            Wall::Moments => self.now().0,
+        }
+    }
+
+    /// A moment as the wall clock would have shown it, going by what it shows now.
+    pub fn timestamp(&self, moment: Moment) -> Timestamp {
+        let apart = moment.0.saturating_sub(self.now().0);
+        Timestamp::from_millisecond(self.wall().saturating_add(apart)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The moment of a wall time in milliseconds since 1970, going by what the wall clock shows now.
+    pub fn moment(&self, wall: i64) -> Moment {
+        Moment(self.now().0.saturating_add(wall.saturating_sub(self.wall())))
+    }
+
+    /// Waits until `moment`; returns at once if it has passed.
+    pub async fn sleep_until(&self, moment: Moment) {
+        tokio::time::sleep(moment.since(self.now())).await;
+    }
+
+    /// A new random number (`SplitMix64`).
+    pub fn jitter(&self) -> Jitter {
+        let mut z = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Jitter(u16::try_from((z ^ (z >> 31)) % 1001).unwrap_or(0))
+    }
+}
+
+fn machine_wall() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,73 @@
+//! The exchange in two halves: `Observe` reads, `Apply` sets. Whoever holds only the first cannot change anything.
+//!
+//! One call is one look: nothing is repeated inside, and a call that finds no free permit soon says `Busy`.
+
+use std::future::Future;
+
+use crate::facts::{Failure, Identity, List, SetAnswer};
+use crate::ledger::Noted;
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{PositionMode, Scope};
+
+/// What the exchange said, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// When the (first) request left.
+    pub asked: Moment,
+    /// When the (last) answer was here.
+    pub answered: Moment,
+    /// The exchange's own time in the last answer.
+    pub server: ServerTime,
+}
+
+/// Who goes first where requests queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A look that can wait.
+    Routine,
+    /// A set, or the look right before one.
+    BeforeSet,
+}
+
+/// The half that reads; one value per account.
+pub trait Observe: Send + Sync + 'static {
+    /// The exchange's time, unsigned.
+    fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;
+
+    /// Whose key it is, and which kind of account. `Identity::at` is when it was answered.
+    fn account(&self) -> impl Future<Output = Result<Answer<Identity>, Failure>> + Send;
+
+    /// The live mode of a scope.
+    fn mode(
+        &self,
+        scope: Scope,
+        urgency: Urgency,
+    ) -> impl Future<Output = Result<Answer<PositionMode>, Failure>> + Send;
+
+    /// How many rows of a list count in a scope, over all its pages.
+    fn count(
+        &self,
+        scope: Scope,
+        list: List,
+        urgency: Urgency,
+    ) -> impl Future<Output = Result<Answer<u32>, Failure>> + Send;
+}
+
+/// The half that sets.
+pub trait Apply: Observe {
+    /// The right to send one set now, taken from the limits; it comes back when it is dropped unused.
+    type Permit: Send;
+
+    /// Takes the permit for a set, or says when to ask again (`Class::Busy`).
+    fn permit(&self, scope: Scope) -> impl Future<Output = Result<Self::Permit, Failure>> + Send;
+
+    /// Sends the one set that was noted, signed with the timestamp of its note. The answer's own time comes with it if
+    /// there was one.
+    fn set(
+        &self,
+        noted: Noted,
+        permit: Self::Permit,
+    ) -> impl Future<Output = (SetAnswer, Option<Answer<()>>)> + Send;
+}

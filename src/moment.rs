@@ -1,0 +1,97 @@
+//! Points in time as plain numbers: the local line, which never steps, and the exchange's line.
+//!
+//! Nothing here knows what time it *is*; that is `clock`'s business alone.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A point on this process's own line, in milliseconds. It is anchored once and then follows the monotonic clock, so a
+/// step of the wall clock moves no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(pub i64);
+
+/// A point on the exchange's line, in milliseconds since 1970 (UTC): what it writes as `requestTime` and what a request
+/// is signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServerTime(pub i64);
+
+macro_rules! line {
+    ($name:ident) => {
+        impl $name {
+            /// The time from `earlier` to here; zero if `earlier` is later.
+            pub fn since(self, earlier: $name) -> Duration {
+                Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+            }
+        }
+
+        impl Add<Duration> for $name {
+            type Output = $name;
+
+            fn add(self, span: Duration) -> $name {
+                $name(self.0.saturating_add(millis(span)))
+            }
+        }
+
+        impl Sub<Duration> for $name {
+            type Output = $name;
+
+            fn sub(self, span: Duration) -> $name {
+                $name(self.0.saturating_sub(millis(span)))
+            }
+        }
+    };
+}
+
+line!(Moment);
+line!(ServerTime);
+
+impl fmt::Display for ServerTime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) => write!(out, "{}", at.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            Err(_) => write!(out, "{} ms", self.0),
+        }
+    }
+}
+
+/// A span as an operator reads it: the two largest units, nothing below a second (`14m`, `2h 5m`, `0s`).
+pub fn spell(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (days, hours, minutes, rest) =
+        (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    let units = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")];
+    let told: Vec<String> = units
+        .iter()
+        .skip_while(|(count, _)| *count == 0)
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_spelled_in_their_two_largest_units() {
+        let told = [0, 999, 59_000, 60_000, 840_000, 7_500_000, 90_061_000]
+            .map(|ms| spell(Duration::from_millis(ms)));
+        assert_eq!(told, ["0s", "0s", "59s", "1m", "14m", "2h 5m", "1d 1h"]);
+    }
+
+    #[test]
+    fn a_span_backwards_is_zero_and_far_sums_do_not_overflow() {
+        assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
+        assert_eq!(Moment(i64::MAX) + Duration::from_secs(1), Moment(i64::MAX));
+    }
+}

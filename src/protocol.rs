@@ -1,0 +1,354 @@
+//! What to do next with what is known: one pure function, `next`, for everything that decides.
+//!
+//! No clock, no network, no random numbers of its own. The keeper does the step and comes back with a new fact; the
+//! model checker steps this very function.
+
+mod backoff;
+mod plan;
+mod reason;
+
+use std::time::Duration;
+
+pub use backoff::{retry_at, retry_though_flat, sooner};
+pub use plan::{Plan, PlanEntry};
+pub use reason::{Reason, Reasons, State, reasons, say, state};
+
+use reason::brakes;
+
+use crate::constants::{
+    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, FENCE, HUMAN_LOOK, LATE_EFFECT, OPEN_POSITION_LOOK,
+    SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
+};
+use crate::facts::{
+    Brakes, Cause, Change, Facts, Failure, Flatness, How, Intent, IntentId, IntentState, List, Reading, Seen,
+};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{Kind, PositionMode};
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Ask the exchange.
+    Look(Look),
+    /// Take the permit and write the intent, in one ledger transaction that refuses if a brake stands.
+    Note(Change),
+    /// Let the noted set leave.
+    Send,
+    /// The noted set must not leave any more: close its intent unsent.
+    Withdraw(Withdrawn),
+    /// Write down what has been learned.
+    Record(Record),
+    /// Nothing to do before a moment.
+    Rest {
+        /// When to decide again, if nothing changes before.
+        until: Moment,
+        /// What is waited for; empty when the target is in sync.
+        why: Reasons,
+    },
+}
+
+/// What to ask the exchange for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Look {
+    /// Its time.
+    Clock,
+    /// Whose key it is, and the kind of account.
+    Account,
+    /// The live mode of the target.
+    Mode,
+    /// One of the lists that tell whether the target is flat.
+    List(List),
+}
+
+/// Why a noted set did not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Withdrawn {
+    /// The newest revision wants something else, or nothing.
+    Revision,
+    /// The newest content of the file is rejected, missing or still changing.
+    File,
+    /// It was not sent in time.
+    TooLate,
+}
+
+/// What has been learned for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Live equals desired without a set of ours: by this way.
+    Applied(How),
+    /// The set was accepted, and a read shows it.
+    Confirmed,
+    /// The set was accepted, and no read showed it in time: its outcome is unknown.
+    Unconfirmed,
+    /// The set was refused for good.
+    Refused(Failure),
+    /// The fence has passed: this is what became of the set.
+    Resolved {
+        /// Whether live is what it asked for.
+        took_effect: bool,
+    },
+    /// A set that seemed lost has taken effect after its fence.
+    Late(IntentId),
+}
+
+/// The step that the protocol wants now. Total: whatever is known, there is one.
+pub fn next(facts: &Facts<'_>, now: Moment) -> Step {
+    if let Some(step) = facts.target.intent.as_ref().and_then(|intent| conclude(facts, intent, now)) {
+        return step;
+    }
+    if let Some(step) = account(facts, now) {
+        return step;
+    }
+    if let Some(failing) = &facts.target.failing
+        && retry_at(failing) > now
+    {
+        return rest(facts, now, retry_at(failing));
+    }
+    if let Some(intent) = &facts.target.intent {
+        return await_outcome(facts, intent, now);
+    }
+    let Some((seen, desired)) = current(facts, now) else {
+        return Step::Look(Look::Mode);
+    };
+    if seen.mode == desired {
+        return in_sync(facts, seen, now);
+    }
+    if let Some(late) = came_late(facts, seen) {
+        return Step::Record(Record::Late(late));
+    }
+    let change = Change { from: seen.mode, to: desired, cause: cause(facts, desired) };
+    toward(facts, seen, change, now)
+}
+
+/// The three-way compare, for a live mode that is not the desired one.
+pub fn cause(facts: &Facts<'_>, desired: PositionMode) -> Cause {
+    match &facts.target.applied {
+        None => Cause::New,
+        Some(applied) if applied.mode == desired => Cause::Drift,
+        Some(_) => Cause::Pending,
+    }
+}
+
+/// The change that is wanted, as far as it is known: what a plan lists.
+pub fn wanted_change(facts: &Facts<'_>) -> Option<Change> {
+    let (seen, desired) = (facts.target.seen?, facts.target.wanted.mode?);
+    let change = Change { from: seen.mode, to: desired, cause: cause(facts, desired) };
+    (seen.mode != desired).then_some(change)
+}
+
+/// What can be said of an intent without asking anybody.
+fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
+    let seen = facts.target.seen;
+    match &intent.state {
+        IntentState::Noted { at } => Some(leave(facts, intent, *at, now)),
+        IntentState::Refused(failure) => Some(Step::Record(Record::Refused(failure.clone()))),
+        IntentState::Accepted { at } => {
+            let shown = seen.is_some_and(|seen| seen.asked >= *at && seen.mode == intent.change.to);
+            if shown {
+                Some(Step::Record(Record::Confirmed))
+            } else {
+                (now >= *at + CONFIRMING).then_some(Step::Record(Record::Unconfirmed))
+            }
+        }
+        IntentState::Unclear => {
+            let seen = seen.filter(|seen| seen.server >= fence_ends(intent))?;
+            Some(Step::Record(Record::Resolved { took_effect: seen.mode == intent.change.to }))
+        }
+    }
+}
+
+/// A set is on disk and has not left: let it, unless something changed since.
+fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step {
+    let wanted = &facts.target.wanted;
+    if wanted.mode != Some(intent.change.to) || wanted.suspended.is_some() {
+        Step::Withdraw(Withdrawn::Revision)
+    } else if facts.brakes.file.is_some() {
+        Step::Withdraw(Withdrawn::File)
+    } else if now.since(noted) >= SEND_WITHIN {
+        Step::Withdraw(Withdrawn::TooLate)
+    } else {
+        Step::Send
+    }
+}
+
+/// What must be so before anything of the account can be asked: a key, a way to the exchange, its time, its identity.
+fn account(facts: &Facts<'_>, now: Moment) -> Option<Step> {
+    let account = facts.account;
+    if account.credential.is_some() {
+        return Some(rest(facts, now, now + HUMAN_LOOK));
+    }
+    if let Some(failing) = &account.failing
+        && retry_at(failing) > now
+    {
+        return Some(rest(facts, now, retry_at(failing)));
+    }
+    if account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT) {
+        return Some(Step::Look(Look::Clock));
+    }
+    match &account.identity {
+        None => Some(Step::Look(Look::Account)),
+        Some(identity) if !is_served(identity.kind) => {
+            Some(look_again_later(facts, now, Look::Account, identity.at))
+        }
+        Some(identity) if account.wrong.is_some() => {
+            Some(look_again_later(facts, now, Look::Account, identity.at))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Whether this version can set the mode of such an account.
+fn is_served(kind: Kind) -> bool {
+    match kind {
+        Kind::Classic => true,
+        Kind::Unified => false,
+    }
+}
+
+/// Something that only a human, or the exchange, can change: ask again rarely, or when told to.
+fn look_again_later(facts: &Facts<'_>, now: Moment, look: Look, last: Moment) -> Step {
+    let due = last + HUMAN_LOOK;
+    if now >= due || last < facts.target.look_since { Step::Look(look) } else { rest(facts, now, due) }
+}
+
+/// The set has left and its outcome is not known yet: read until a success shows, or until the fence has passed.
+fn await_outcome(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Step {
+    let asked = facts.target.seen.map(|seen| seen.asked);
+    let due = match &intent.state {
+        IntentState::Accepted { at } => {
+            let next = asked.filter(|asked| asked >= at).map_or(now, |asked| asked + CONFIRMING_LOOK);
+            next.min(*at + CONFIRMING)
+        }
+        IntentState::Unclear | IntentState::Noted { .. } | IntentState::Refused(_) => {
+            let passed = facts.account.clock.map_or(now, |clock| clock.moment(fence_ends(intent)));
+            // An answer still short of the fence says that our clock runs ahead: wait a little more.
+            asked.map_or(passed, |asked| passed.max(asked + CONFIRMING_LOOK))
+        }
+    };
+    if now >= due { Step::Look(Look::Mode) } else { rest(facts, now, due) }
+}
+
+/// The live mode, if it was looked at recently enough to go on with, and the desired one.
+fn current(facts: &Facts<'_>, now: Moment) -> Option<(Seen, PositionMode)> {
+    let wanted = &facts.target.wanted;
+    let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
+    let due = sooner(seen.asked, wanted.check_every, facts.account.jitter);
+    (now < due).then_some((seen, wanted.mode?))
+}
+
+/// Live equals desired: write that down if it is news.
+fn in_sync(facts: &Facts<'_>, seen: Seen, now: Moment) -> Step {
+    match &facts.target.applied {
+        None => Step::Record(Record::Applied(How::Adopted)),
+        Some(applied) if applied.mode != seen.mode => Step::Record(Record::Applied(How::External)),
+        Some(_) => {
+            let wanted = &facts.target.wanted;
+            rest(facts, now, sooner(seen.asked, wanted.check_every, facts.account.jitter))
+        }
+    }
+}
+
+/// A set of ours that seemed lost, whose mode shows up now, when the file wants another.
+fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
+    let late = facts.target.may_come_late?;
+    let in_time = seen.server.since(late.stamp) <= LATE_EFFECT;
+    (late.mode == seen.mode && in_time).then_some(late.id)
+}
+
+/// A change is wanted: find out whether the target is flat for long enough, and note the set when nothing forbids it.
+fn toward(facts: &Facts<'_>, seen: Seen, change: Change, now: Moment) -> Step {
+    let forbidden = brakes(facts, change.cause, now);
+    let flatness = &facts.target.flatness;
+    if forbidden.any_of(&UNTIL_SOMEBODY_ACTS) {
+        return rest(facts, now, sooner(seen.asked, facts.target.wanted.check_every, facts.account.jitter));
+    }
+    if let Some(open) = flatness.positions.filter(|open| open.count > 0 && forbidden.is_empty()) {
+        let due = sooner(open.asked, OPEN_POSITION_LOOK, facts.account.jitter);
+        return if now >= due { Step::Look(Look::List(List::Positions)) } else { rest(facts, now, due) };
+    }
+    let due = next_round(facts, seen, forbidden);
+    if now >= due {
+        return Step::Look(Look::Mode);
+    }
+    if let Some(list) = next_list(flatness, seen.answered) {
+        return Step::Look(Look::List(list));
+    }
+    if forbidden.is_empty() && flat_for_long_enough(facts, now) {
+        Step::Note(change)
+    } else {
+        rest(facts, now, due)
+    }
+}
+
+/// When the next round of reading (mode, then the lists) begins: at an interval, at the moment when the account has
+/// been flat for long enough, or when a set may be tried again.
+fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
+    let target = facts.target;
+    let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.check_every };
+    let regular = sooner(seen.asked, interval, facts.account.jitter);
+    let settled = target.flatness.run.map(|run| run.since + target.wanted.settle);
+    let retried = target.refused_though_flat.map(retry_though_flat);
+    let edges = [settled, retried].into_iter().flatten().filter(|edge| *edge > seen.asked);
+    edges.fold(regular, Moment::min)
+}
+
+/// Which list the round that began with the mode read at `began` wants next; `None` when its verdict is in.
+/// While the last word was not "flat", positions come first: they settle it early.
+fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
+    let Flatness { plan_orders, orders, positions, part, run } = flatness;
+    let of_this_round = |reading: &Option<Reading>| reading.filter(|reading| reading.asked >= began);
+    if run.is_none() && of_this_round(positions).is_none() {
+        return Some(List::Positions);
+    }
+    if [plan_orders, orders, positions].into_iter().filter_map(of_this_round).any(|reading| reading.count > 0)
+    {
+        return None;
+    }
+    if run.is_some_and(|run| run.newest >= began) {
+        return None;
+    }
+    Some(part.filter(|part| part.began >= began).map_or(List::PlanOrders, |part| part.next))
+}
+
+/// Whether the verdicts allow a set now: the newest is fresh, and the first one `settle` before it.
+fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
+    let settle = facts.target.wanted.settle;
+    facts.target.flatness.run.is_some_and(|run| {
+        let held = settle == Duration::ZERO || run.newest >= run.since + settle;
+        held && now.since(run.newest) <= VERDICT_AGE
+    })
+}
+
+/// The exchange's time after which the set can no longer take effect.
+fn fence_ends(intent: &Intent) -> ServerTime {
+    intent.stamp + FENCE
+}
+
+/// A rest until `until`, or until something ends that is known to end before.
+fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
+    let why = reasons(facts, now);
+    let Brakes { paused, file: _, ledger, guard } = facts.brakes;
+    let confirming = facts.target.intent.as_ref().and_then(|intent| match intent.state {
+        IntentState::Accepted { at } => Some(at + CONFIRMING),
+        IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear => None,
+    });
+    let edges = [
+        confirming,
+        paused.as_ref().and_then(|pause| pause.until),
+        ledger.as_ref().map(|trouble| trouble.retry_at),
+        guard.frees_at.filter(|_| why.holds(Reason::Held)),
+    ];
+    let until = edges.into_iter().flatten().filter(|edge| *edge > now).fold(until, Moment::min);
+    Step::Rest { until, why }
+}
+
+/// What only a human can end, or a long wait: meanwhile the mode is watched, and nothing else.
+const UNTIL_SOMEBODY_ACTS: [Reason; 7] = [
+    Reason::Suspended,
+    Reason::Fighting,
+    Reason::Reported,
+    Reason::Refused,
+    Reason::Denied,
+    Reason::Unexpected,
+    Reason::RateLimited,
+];

@@ -1,0 +1,83 @@
+//! When to try again. Random numbers come in as facts; waits only ever get shorter by them, never longer.
+
+use std::time::Duration;
+
+use crate::constants::{
+    BACKOFF_FIRST, BACKOFF_LONGEST, CONVERTING_LOOK, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, HUMAN_LOOK,
+    REFUSED_THOUGH_FLAT, UNKNOWN_CODE_LOOK, WAITING_LOOK,
+};
+use crate::facts::{Class, Failing, Jitter, Refusals};
+use crate::moment::Moment;
+
+/// When to try again what keeps failing.
+pub fn retry_at(failing: &Failing) -> Moment {
+    let Failing { failure, since: _, at, tries, jitter } = failing;
+    match failure.class {
+        Class::Busy { until } => until,
+        Class::TryAgain | Class::WrongKind | Class::Clock => {
+            let longest = doubled(BACKOFF_FIRST, *tries, BACKOFF_LONGEST);
+            *at + (longest * u32::from(jitter.0) / 1000).max(BACKOFF_FIRST / 4)
+        }
+        Class::RateLimited => *at + doubled(COOL_DOWN_FIRST, *tries, COOL_DOWN_LONGEST),
+        Class::Converting => *at + CONVERTING_LOOK,
+        Class::UnknownCode => *at + UNKNOWN_CODE_LOOK,
+        Class::NotFlat => *at + WAITING_LOOK,
+        Class::Refused | Class::Credential | Class::Denied | Class::AccountStatus | Class::OurFault => {
+            *at + HUMAN_LOOK
+        }
+    }
+}
+
+/// When a set is tried again that was refused as not flat though every list was empty.
+pub fn retry_though_flat(refusals: Refusals) -> Moment {
+    let Refusals { count, last } = refusals;
+    let index = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+    let [.., longest] = REFUSED_THOUGH_FLAT;
+    last + REFUSED_THOUGH_FLAT.get(index).copied().unwrap_or(longest)
+}
+
+/// The next time of something that is done every `interval`, up to a tenth sooner, so that many do not keep step.
+pub fn sooner(last: Moment, interval: Duration, jitter: Jitter) -> Moment {
+    last + interval * (10_000 - u32::from(jitter.0.min(1000))) / 10_000
+}
+
+fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+    first.checked_mul(factor).unwrap_or(longest).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Failure;
+
+    fn failing(class: Class, tries: u32, jitter: u16) -> Failing {
+        let failure = Failure { class, code: None, say: "it failed".to_owned() };
+        Failing { failure, since: Moment(0), at: Moment(0), tries, jitter: Jitter(jitter) }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_jitter_shortens_them() {
+        let waits = |jitter| {
+            [1, 2, 3, 8, 9, 40, u32::MAX]
+                .map(|tries| retry_at(&failing(Class::TryAgain, tries, jitter)).0 / 100)
+        };
+        assert_eq!(waits(1000), [20, 40, 80, 2560, 3000, 3000, 3000]);
+        assert_eq!(waits(500), [10, 20, 40, 1280, 1500, 1500, 1500]);
+        assert_eq!(waits(0), [5; 7]);
+    }
+
+    #[test]
+    fn a_refusal_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes() {
+        let minutes =
+            [1, 2, 3, 4, 100].map(|count| retry_though_flat(Refusals { count, last: Moment(0) }).0 / 60_000);
+        assert_eq!(minutes, [1, 5, 30, 30, 30]);
+    }
+
+    #[test]
+    fn an_interval_is_shortened_by_a_tenth_at_most() {
+        let minute = Duration::from_secs(60);
+        let due = [0, 500, 1000, u16::MAX].map(|jitter| sooner(Moment(0), minute, Jitter(jitter)).0);
+        assert_eq!(due, [60_000, 57_000, 54_000, 54_000]);
+    }
+}

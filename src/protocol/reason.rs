@@ -1,0 +1,510 @@
+//! Why a target is not in sync, or not changed yet: all reasons that apply, which one wins, and what each says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::{retry_at, retry_though_flat};
+use super::{cause, is_served};
+use crate::constants::{CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
+use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, IntentState};
+use crate::moment::{Moment, ServerTime, spell};
+
+/// Where a target stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Live equals desired.
+    InSync,
+    /// First contact, and live differs.
+    New,
+    /// The file changed and live did not follow yet.
+    Pending,
+    /// The exchange was changed behind us.
+    Drifted,
+    /// The live mode is not known, or was not heard of for too long.
+    Unknown,
+}
+
+/// What stands between a target and "in sync". The first of these that applies is the one to show: what needs a human
+/// comes before what passes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The task that looks after the account failed; it is started again.
+    Crashed,
+    /// An answer that nobody foresaw.
+    Unexpected,
+    /// The key belongs to another account than it should.
+    WrongAccount,
+    /// There is no usable key.
+    Credential,
+    /// A right is missing, or our address is not on the key's list.
+    Denied,
+    /// The exchange refuses this for this account.
+    Refused,
+    /// Whether it is a classic account is not known, or it is a kind that this version does not serve.
+    KindUnknown,
+    /// The exchange is converting the account.
+    Converting,
+    /// The exchange does not answer, or not well.
+    Unreachable,
+    /// The exchange's time is not known well enough.
+    Clock,
+    /// Nothing can be written down, so nothing is sent.
+    Ledger,
+    /// A set was sent and nobody knows yet what became of it.
+    OutcomeUnknown,
+    /// A set was accepted and is being looked for in reads.
+    Verifying,
+    /// A limit is used up.
+    RateLimited,
+    /// The file suspends it.
+    Suspended,
+    /// An operator paused it.
+    Paused,
+    /// The newest content of the file is not acceptable.
+    File,
+    /// More changes are wanted than may leave in an hour.
+    Held,
+    /// Somebody keeps changing the mode back.
+    Fighting,
+    /// The file asks for a report, not for a correction.
+    Reported,
+    /// Something is open.
+    NotFlat,
+    /// The exchange says that something is open, and no list shows it.
+    RefusedThoughFlat,
+    /// Flat, but not for long enough yet.
+    Settling,
+    /// A set is on its way.
+    Acting,
+}
+
+/// A set of reasons; the first is the one to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Reasons(u32);
+
+/// Where the target stands at `now`.
+pub fn state(facts: &Facts<'_>, now: Moment) -> State {
+    let target = facts.target;
+    let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR;
+    let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
+    match (seen, target.wanted.mode) {
+        (Some(seen), Some(desired)) if seen.mode == desired => State::InSync,
+        (Some(_), Some(desired)) => match cause(facts, desired) {
+            Cause::New => State::New,
+            Cause::Pending => State::Pending,
+            Cause::Drift => State::Drifted,
+        },
+        (Some(_) | None, Some(_) | None) => State::Unknown,
+    }
+}
+
+/// All that applies at `now`. Empty only for a target in sync.
+pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
+    let target = facts.target;
+    let mut all = of_the_account(facts, now);
+    if let Some(failing) = &target.failing {
+        all.add(of_failure(failing));
+    }
+    if let Some(intent) = &target.intent {
+        all.add(match intent.state {
+            IntentState::Noted { .. } | IntentState::Refused(_) => Reason::Acting,
+            IntentState::Accepted { .. } => Reason::Verifying,
+            IntentState::Unclear => Reason::OutcomeUnknown,
+        });
+    }
+    match state(facts, now) {
+        State::InSync => {}
+        State::Unknown => {
+            if all.is_empty() {
+                all.add(Reason::Unreachable);
+            }
+        }
+        State::New => all.join(of_a_wanted_change(facts, Cause::New, now)),
+        State::Pending => all.join(of_a_wanted_change(facts, Cause::Pending, now)),
+        State::Drifted => all.join(of_a_wanted_change(facts, Cause::Drift, now)),
+    }
+    all
+}
+
+/// What forbids a set that is wanted for `cause`, though the target may well be flat.
+pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
+    let (target, brakes) = (facts.target, facts.brakes);
+    let drift = target.wanted.drift;
+    let reported = match cause {
+        Cause::Drift => drift == DriftPolicy::Report,
+        Cause::New => drift == DriftPolicy::Report && !brakes.guard.approved,
+        Cause::Pending => false,
+    };
+    let standing = [
+        (Reason::Suspended, target.wanted.suspended.is_some()),
+        (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|end| end > now))),
+        (Reason::File, brakes.file.is_some()),
+        (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
+        (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved),
+        (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
+        (Reason::Reported, reported),
+        (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
+    ];
+    let mut all = Reasons::default();
+    for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
+        all.add(reason);
+    }
+    if let Some(failing) = target.set_refused.as_ref().filter(|failing| retry_at(failing) > now) {
+        all.add(of_failure(failing));
+    }
+    all
+}
+
+/// What it means and what to do, in one or two plain sentences, for a reason that applies.
+pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+    let target = facts.target;
+    match reason {
+        Reason::Crashed => "The task that looks after this account failed and is started again; please report the \
+                            lines around it in the log."
+            .to_owned(),
+        Reason::WrongAccount => facts.account.wrong.clone().unwrap_or_default(),
+        Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
+        | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
+        Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
+        Reason::OutcomeUnknown => say_outcome_unknown(facts, now),
+        Reason::Verifying => format!(
+            "The exchange accepted the set; reads are asked for up to {} whether they show it.",
+            spell(CONFIRMING)
+        ),
+        Reason::Suspended => {
+            format!("The file suspends it: {}.", target.wanted.suspended.as_deref().unwrap_or_default())
+        }
+        Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| {
+            let until = pause.until.map_or_else(
+                || "until `posmoded resume`".to_owned(),
+                |until| format!("for {} more, or until `posmoded resume`", spell(until.since(now))),
+            );
+            format!("An operator paused it, {until}: {}.", pause.reason)
+        }),
+        Reason::File => format!(
+            "The newest content of the file is not acceptable, so nothing is changed: {}",
+            facts.brakes.file.as_deref().unwrap_or_default()
+        ),
+        Reason::Held => say_held(facts, now),
+        Reason::Fighting => format!(
+            "It was corrected {FIGHT} times within {} and somebody keeps changing it back: find out who, then \
+             `posmoded resume` or change the file.",
+            spell(FIGHT_WINDOW)
+        ),
+        Reason::Reported => say_reported(facts),
+        Reason::NotFlat => say_not_flat(facts),
+        Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
+            format!(
+                "Every list is empty and yet the exchange says that something is open ({} times): look for bots, TWAP \
+                 and copy orders. Tried again in {}.",
+                refusals.count,
+                spell(retry_though_flat(refusals).since(now))
+            )
+        }),
+        Reason::Settling => target.flatness.run.map_or_else(
+            || "Whether it is flat is being looked at.".to_owned(),
+            |run| {
+                format!(
+                    "Flat for {}; it must be so for {} before the mode is changed.",
+                    spell(now.since(run.since)),
+                    spell(target.wanted.settle)
+                )
+            },
+        ),
+        Reason::Acting => "The set is on its way.".to_owned(),
+    }
+}
+
+fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
+    let account = facts.account;
+    let unserved = account.identity.as_ref().is_some_and(|identity| !is_served(identity.kind));
+    let unclear_clock = account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT);
+    let standing = [
+        (Reason::Credential, account.credential.is_some()),
+        (Reason::WrongAccount, account.wrong.is_some()),
+        (Reason::KindUnknown, account.identity.is_none() || unserved),
+        (Reason::Clock, unclear_clock && account.failing.is_none()),
+    ];
+    let mut all = Reasons::default();
+    for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
+        all.add(reason);
+    }
+    if let Some(failing) = &account.failing {
+        all.add(of_failure(failing));
+    }
+    all
+}
+
+fn of_a_wanted_change(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
+    let target = facts.target;
+    let mut all = brakes(facts, cause, now);
+    match (&target.intent, target.flatness.run) {
+        (Some(_), _) => {}
+        (None, Some(run)) if now.since(run.since) >= target.wanted.settle => {
+            if all.is_empty() {
+                all.add(Reason::Acting);
+            }
+        }
+        (None, Some(_)) => all.add(Reason::Settling),
+        (None, None) => match target.flatness.known_rows() {
+            None | Some(0) => all.add(Reason::Settling),
+            Some(_) => all.add(Reason::NotFlat),
+        },
+    }
+    all
+}
+
+fn of_failure(failing: &Failing) -> Reason {
+    match failing.failure.class {
+        Class::NotFlat => Reason::NotFlat,
+        Class::Refused | Class::AccountStatus => Reason::Refused,
+        Class::WrongKind => Reason::KindUnknown,
+        Class::Converting => Reason::Converting,
+        Class::Credential => Reason::Credential,
+        Class::Denied => Reason::Denied,
+        Class::Clock => Reason::Clock,
+        Class::OurFault | Class::UnknownCode => Reason::Unexpected,
+        Class::RateLimited | Class::Busy { .. } => Reason::RateLimited,
+        Class::TryAgain => Reason::Unreachable,
+    }
+}
+
+/// Three corrections within a day, whenever that was: it stays a fight until a revision or an operator ends it.
+fn is_a_fight(corrections: &[ServerTime]) -> bool {
+    corrections.windows(FIGHT).any(|some| match some {
+        [first, .., last] => last.since(*first) <= FIGHT_WINDOW,
+        [_] | [] => false,
+    })
+}
+
+fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+    let account = facts.account;
+    if reason == Reason::Credential
+        && let Some(say) = &account.credential
+    {
+        return say.clone();
+    }
+    let failing = [&facts.target.set_refused, &account.failing, &facts.target.failing];
+    if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == reason) {
+        let next = retry_at(failing);
+        let again =
+            if next > now { format!(" Tried again in {}.", spell(next.since(now))) } else { String::new() };
+        return format!("{}{again}", failing.failure.say);
+    }
+    match (reason, &account.identity) {
+        (Reason::KindUnknown, Some(_)) => {
+            "This is a unified account, and this version sets the mode of classic \
+                                           accounts only: nothing is sent for it."
+                .to_owned()
+        }
+        (Reason::KindUnknown, None) => "Which kind of account this is has not been seen yet.".to_owned(),
+        (Reason::Clock, _) => {
+            "The exchange's time is not known well enough to sign a change; it is asked for.".to_owned()
+        }
+        (_, _) => "It has not been looked at yet.".to_owned(),
+    }
+}
+
+fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
+    let waits = match (&facts.target.intent, facts.account.clock) {
+        (Some(intent), Some(clock)) => spell(clock.moment(intent.stamp + FENCE).since(now)),
+        (Some(_) | None, Some(_) | None) => spell(FENCE),
+    };
+    format!(
+        "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \
+         before its time is over, {waits} from now; then the mode is read."
+    )
+}
+
+fn say_held(facts: &Facts<'_>, now: Moment) -> String {
+    let guard = &facts.brakes.guard;
+    let hour = guard.frees_at.map_or_else(String::new, |at| {
+        format!(" Without that the next one may leave in {}.", spell(at.since(now)))
+    });
+    let approve = guard
+        .plan
+        .as_ref()
+        .map_or_else(|| "`posmoded approve`".to_owned(), |hash| format!("`posmoded approve {hash}`"));
+    format!(
+        "As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then {approve}.{hour}"
+    )
+}
+
+fn say_reported(facts: &Facts<'_>) -> String {
+    let first_contact = facts.target.applied.is_none();
+    match (&facts.brakes.guard.plan, first_contact) {
+        (Some(hash), true) => format!(
+            "The first look differs and the file says `drift: report`: `posmoded approve {hash}` lets it be changed."
+        ),
+        (None, true) => {
+            "The first look differs and the file says `drift: report`: it waits for `posmoded approve`."
+                .to_owned()
+        }
+        (Some(_) | None, false) => {
+            "Somebody changed it at the exchange and the file says `drift: report`: change it \
+                                    back there, or change the file."
+                .to_owned()
+        }
+    }
+}
+
+fn say_not_flat(facts: &Facts<'_>) -> String {
+    let flatness = &facts.target.flatness;
+    let lists = [
+        (flatness.positions, "position", "positions"),
+        (flatness.orders, "order", "orders"),
+        (flatness.plan_orders, "plan order", "plan orders"),
+    ];
+    let open: Vec<String> = lists
+        .into_iter()
+        .filter_map(|(reading, one, many)| {
+            let count = reading?.count;
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        })
+        .collect();
+    format!(
+        "Open: {}. The mode is changed once nothing is open; nothing is closed or cancelled for it.",
+        open.join(", ")
+    )
+}
+
+impl Reasons {
+    /// The one to show.
+    pub fn first(self) -> Option<Reason> {
+        self.iter().next()
+    }
+
+    /// All of them, the one to show first.
+    pub fn iter(self) -> impl Iterator<Item = Reason> {
+        Reason::ALL.into_iter().filter(move |reason| self.holds(*reason))
+    }
+
+    /// Whether this one applies.
+    pub fn holds(self, reason: Reason) -> bool {
+        self.0 & reason.bit() != 0
+    }
+
+    /// Whether none applies.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether one of these applies.
+    pub fn any_of(self, some: &[Reason]) -> bool {
+        some.iter().any(|reason| self.holds(*reason))
+    }
+
+    /// One more.
+    pub fn add(&mut self, reason: Reason) {
+        self.0 |= reason.bit();
+    }
+
+    fn join(&mut self, others: Reasons) {
+        self.0 |= others.0;
+    }
+}
+
+impl FromIterator<Reason> for Reasons {
+    fn from_iter<I: IntoIterator<Item = Reason>>(some: I) -> Reasons {
+        let mut all = Reasons::default();
+        for reason in some {
+            all.add(reason);
+        }
+        all
+    }
+}
+
+impl Reason {
+    /// All of them, the one to show first.
+    pub const ALL: [Reason; 24] = [
+        Reason::Crashed,
+        Reason::Unexpected,
+        Reason::WrongAccount,
+        Reason::Credential,
+        Reason::Denied,
+        Reason::Refused,
+        Reason::KindUnknown,
+        Reason::Converting,
+        Reason::Unreachable,
+        Reason::Clock,
+        Reason::Ledger,
+        Reason::OutcomeUnknown,
+        Reason::Verifying,
+        Reason::RateLimited,
+        Reason::Suspended,
+        Reason::Paused,
+        Reason::File,
+        Reason::Held,
+        Reason::Fighting,
+        Reason::Reported,
+        Reason::NotFlat,
+        Reason::RefusedThoughFlat,
+        Reason::Settling,
+        Reason::Acting,
+    ];
+
+    /// As status, logs and metrics spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Crashed => "crashed",
+            Reason::Unexpected => "unexpected",
+            Reason::WrongAccount => "wrong_account",
+            Reason::Credential => "credential",
+            Reason::Denied => "denied",
+            Reason::Refused => "refused",
+            Reason::KindUnknown => "kind_unknown",
+            Reason::Converting => "converting",
+            Reason::Unreachable => "unreachable",
+            Reason::Clock => "clock",
+            Reason::Ledger => "ledger",
+            Reason::OutcomeUnknown => "outcome_unknown",
+            Reason::Verifying => "verifying",
+            Reason::RateLimited => "rate_limited",
+            Reason::Suspended => "suspended",
+            Reason::Paused => "paused",
+            Reason::File => "file",
+            Reason::Held => "held",
+            Reason::Fighting => "fighting",
+            Reason::Reported => "reported",
+            Reason::NotFlat => "not_flat",
+            Reason::RefusedThoughFlat => "refused_though_flat",
+            Reason::Settling => "settling",
+            Reason::Acting => "acting",
+        }
+    }
+
+    fn bit(self) -> u32 {
+        1 << (self as u32)
+    }
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [State; 5] = [State::InSync, State::New, State::Pending, State::Drifted, State::Unknown];
+
+    /// As status, logs and metrics spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::InSync => "in_sync",
+            State::New => "new",
+            State::Pending => "pending",
+            State::Drifted => "drifted",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
