@@ -6,7 +6,9 @@
 
 pub mod clock;
 pub mod constants;
+pub mod exchange;
 pub mod facts;
+pub mod ledger;
 pub mod moment;
 pub mod position_mode;
 pub mod protocol;
