@@ -510,7 +510,7 @@ impl Flatness {
         }
     }
 
-    /// How many rows the last readings count together; `None` where none was read.
+    /// How many rows the readings count together; `None` where none was read.
     pub fn known_rows(&self) -> Option<u32> {
         [self.plan_orders, self.orders, self.positions]
             .into_iter()
@@ -536,6 +536,15 @@ impl TargetFacts {
             may_come_late: None,
             look_since: now,
         }
+    }
+
+    /// What was read of the lists since the mode was read: older readings say nothing any more.
+    pub fn this_round(&self) -> Flatness {
+        let Flatness { plan_orders, orders, positions, part, run } = self.flatness;
+        let began = self.seen.map_or(Moment(i64::MIN), |seen| seen.asked);
+        let newer = |reading: Option<Reading>| reading.filter(|reading| reading.asked >= began);
+        let (plan_orders, orders, positions) = (newer(plan_orders), newer(orders), newer(positions));
+        Flatness { plan_orders, orders, positions, part, run }
     }
 
     /// The live mode was read.

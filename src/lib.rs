@@ -12,3 +12,4 @@ pub mod ledger;
 pub mod moment;
 pub mod position_mode;
 pub mod protocol;
+pub mod status;

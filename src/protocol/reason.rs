@@ -352,7 +352,7 @@ fn say_reported(facts: &Facts<'_>) -> String {
 }
 
 fn say_not_flat(facts: &Facts<'_>) -> String {
-    let flatness = &facts.target.flatness;
+    let flatness = facts.target.this_round();
     let lists = [
         (flatness.positions, "position", "positions"),
         (flatness.orders, "order", "orders"),
