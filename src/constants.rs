@@ -88,6 +88,8 @@ pub const APPROVAL: Duration = Duration::from_secs(24 * 3600);
 pub const LEDGER_POLL: Duration = Duration::from_secs(1);
 /// How long a command waits for the daemon to acknowledge.
 pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
+/// A ledger that could not be written is tried again this often: a full disk is seldom emptied faster.
+pub const LEDGER_RETRY: Duration = Duration::from_secs(5);
 /// How long events are kept.
 pub const EVENTS_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 

@@ -547,6 +547,17 @@ impl TargetFacts {
         Flatness { plan_orders, orders, positions, part, run }
     }
 
+    /// Whether a verdict or a set is under way, which should not wait for looks at other targets.
+    pub fn is_part_way(&self) -> bool {
+        self.intent.is_some() || self.flatness.part.is_some()
+    }
+
+    /// Whether a set may follow right after the looks that come now.
+    pub fn is_near_a_set(&self, now: Moment) -> bool {
+        let settled = self.flatness.run.is_some_and(|run| now >= run.since + self.wanted.settle);
+        self.intent.is_some() || settled || self.wanted.settle == Duration::ZERO
+    }
+
     /// The live mode was read.
     pub fn saw(&mut self, seen: Seen) {
         self.seen = Some(seen);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use backoff::{retry_at, retry_though_flat, sooner};
 pub use plan::{Plan, PlanEntry};
-pub use reason::{Reason, Reasons, State, reasons, say, state};
+pub use reason::{CRASHED, Reason, Reasons, State, reasons, say, state};
 
 use reason::brakes;
 
@@ -69,6 +69,8 @@ pub enum Withdrawn {
     File,
     /// It was not sent in time.
     TooLate,
+    /// The daemon stops, or the account has left the file.
+    Stopping,
 }
 
 /// What has been learned for good.

@@ -230,6 +230,7 @@ impl TargetStatus {
         next_look: Moment,
         timestamp: impl Fn(Moment) -> Timestamp,
         before: Option<&TargetStatus>,
+        counts: Counts,
     ) -> TargetStatus {
         let known = facts.target;
         let state = protocol::state(facts, now);
@@ -254,7 +255,24 @@ impl TargetStatus {
             detail: Detail::of(known),
             next_look_at: at(next_look),
             drift: known.wanted.drift,
-            counts: before.map(|before| before.counts).unwrap_or_default(),
+            counts,
+        }
+    }
+}
+
+impl TargetStatus {
+    /// The same target after its keeper failed at `now`.
+    pub fn crashed(self, now: Timestamp) -> TargetStatus {
+        let blockers = std::iter::once(Reason::Crashed).chain(self.blockers).collect();
+        let since = seconds(now);
+        TargetStatus {
+            state: State::Unknown,
+            reason: Some(Reason::Crashed),
+            blockers,
+            say: Some(protocol::CRASHED.to_owned()),
+            since,
+            not_in_sync_since: self.not_in_sync_since.or(Some(since)),
+            ..self
         }
     }
 }

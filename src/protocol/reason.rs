@@ -81,6 +81,10 @@ pub enum Reason {
     Acting,
 }
 
+/// What is said of an account whose keeper failed.
+pub const CRASHED: &str = "The task that looks after this account failed and is started again; please report the \
+                           lines around it in the log.";
+
 /// A set of reasons; the first is the one to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Reasons(u32);
@@ -162,9 +166,7 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
 pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
     match reason {
-        Reason::Crashed => "The task that looks after this account failed and is started again; please report the \
-                            lines around it in the log."
-            .to_owned(),
+        Reason::Crashed => CRASHED.to_owned(),
         Reason::WrongAccount => facts.account.wrong.clone().unwrap_or_default(),
         Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),

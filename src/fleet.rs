@@ -1,0 +1,383 @@
+//! Which accounts have a keeper, what each is told, and the guard over all of them.
+//!
+//! Follows the file and the ledger once a second; starts a keeper that failed again. Sends nothing itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use jiff::Timestamp;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE, LEDGER_POLL};
+use crate::desired::{self, Desired};
+use crate::facts::{Cause, Generation};
+use crate::keeper::{Course, Doors, Keeper, Outfit};
+use crate::ledger::{Ledger, LedgerError, Revision};
+use crate::moment::Moment;
+use crate::position_mode::AccountName;
+use crate::protocol::{Plan, PlanEntry, Reason, State};
+use crate::source::{Content, Word};
+use crate::status::{AccountStatus, Board, Config, Frame, Held, Paused, TargetStatus, seconds};
+
+/// All keepers, and what they are told.
+pub struct Fleet<D: Doors> {
+    doors: Arc<D>,
+    ledger: Ledger,
+    clock: Clock,
+    board: Board,
+    words: watch::Receiver<Word>,
+    kicks: watch::Receiver<Kicks>,
+    beat: watch::Sender<Moment>,
+    stop: CancellationToken,
+    in_force: Option<InForce>,
+    problem: Option<String>,
+    follow_again: bool,
+    looks: u64,
+    released_in: Option<Generation>,
+    held: Arc<Plan>,
+    keepers: BTreeMap<AccountName, Charge>,
+    tasks: JoinSet<()>,
+}
+
+/// What a fleet is given.
+pub struct Means<D: Doors> {
+    /// Where exchanges come from.
+    pub doors: Arc<D>,
+    /// What was done.
+    pub ledger: Ledger,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where everything is shown.
+    pub board: Board,
+    /// What the file says.
+    pub words: watch::Receiver<Word>,
+    /// Who wants a look at everything now.
+    pub kicks: watch::Receiver<Kicks>,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+/// Requests to look at everything now; each counts up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kicks {
+    /// Look at every target.
+    pub looks: u64,
+    /// Read the credentials again, too.
+    pub reloads: u64,
+}
+
+/// The revision in force.
+#[derive(Debug, Clone)]
+struct InForce {
+    revision: Revision,
+    desired: Desired,
+}
+
+/// One keeper as the fleet sees it.
+struct Charge {
+    course: watch::Sender<Arc<Course>>,
+    stop: CancellationToken,
+    task: Option<Id>,
+    failures: u32,
+    start_again: Option<Moment>,
+    crashed: Vec<TargetStatus>,
+}
+
+/// Why there is nothing to go on with.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger cannot be used.
+    #[error("the ledger cannot be used")]
+    Ledger(#[from] LedgerError),
+    /// There is no acceptable file, and the ledger holds no earlier one.
+    #[error("{0}")]
+    NoRevision(String),
+}
+
+impl<D: Doors> Fleet<D> {
+    /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
+    /// `word` is the first thing that the source said.
+    pub async fn start(means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
+        let Means { doors, ledger, clock, board, words, kicks, stop } = means;
+        let (beat, _) = watch::channel(clock.now());
+        let mut fleet = Fleet {
+            doors,
+            ledger,
+            clock,
+            board,
+            words,
+            kicks,
+            beat,
+            stop,
+            in_force: None,
+            problem: None,
+            follow_again: false,
+            looks: 0,
+            released_in: None,
+            held: Arc::default(),
+            keepers: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        };
+        if let Some(revision) = fleet.ledger.last_good().await? {
+            // What an older version accepted may mean nothing to this one; then only the file counts.
+            fleet.in_force =
+                desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
+        }
+        fleet.follow(word).await?;
+        if fleet.in_force.is_none() {
+            return Err(StartError::NoRevision(fleet.problem.unwrap_or_default()));
+        }
+        fleet.release_the_gone().await?;
+        fleet.tell();
+        Ok(fleet)
+    }
+
+    /// When the loop last turned: what `/livez` and the watchdog go by.
+    pub fn beat(&self) -> watch::Receiver<Moment> {
+        self.beat.subscribe()
+    }
+
+    /// Follows file and ledger until told to stop; then brings what is under way to its end.
+    pub async fn run(mut self) {
+        while !self.stop.is_cancelled() {
+            self.turn().await;
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                Ok(()) = self.words.changed() => {}
+                Ok(()) = self.kicks.changed() => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = tokio::time::sleep(LEDGER_POLL) => {}
+            }
+        }
+        for charge in self.keepers.values() {
+            charge.stop.cancel();
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    async fn turn(&mut self) {
+        let news = self.words.has_changed().unwrap_or(false) || self.follow_again;
+        let word = self.words.borrow_and_update().clone();
+        let followed = if news { self.follow(word).await } else { Ok(()) };
+        let followed = followed.and(self.release_the_gone().await);
+        let noticed = self.ledger.notice().await.map(|_| ());
+        let held = self.hold().await;
+        for error in [followed, noticed, held].into_iter().filter_map(Result::err) {
+            tracing::warn!("{error}");
+        }
+        self.tell();
+        self.show();
+        self.beat.send_replace(self.clock.now());
+    }
+
+    /// Takes the newest word of the source: a good file comes into force, anything else is a brake.
+    async fn follow(&mut self, word: Word) -> Result<(), LedgerError> {
+        self.follow_again = false;
+        let problem = match word {
+            Word::NotReadYet => return Ok(()),
+            Word::Changing => Some("it is still changing".to_owned()),
+            Word::Unreadable(say) => Some(say),
+            Word::Content(content) => self.accept(&content).await,
+        };
+        if problem == self.problem {
+            return Ok(());
+        }
+        self.problem = problem;
+        if let Some(say) = &self.problem {
+            tracing::warn!("the newest content of the file is not in force, nothing is changed: {say}");
+            self.ledger.file_rejected(say).await
+        } else {
+            tracing::info!("the newest content of the file is in force");
+            self.ledger.file_good().await
+        }
+    }
+
+    /// Brings content into force, or says why it is not.
+    async fn accept(&mut self, content: &Content) -> Option<String> {
+        let Content { bytes, sha256 } = content;
+        if self.in_force.as_ref().is_some_and(|now| now.revision.sha256 == *sha256) {
+            return None;
+        }
+        let desired = match desired::read(bytes) {
+            Ok(desired) => desired,
+            Err(problems) => return Some(problems.summary()),
+        };
+        match self.ledger.accept_revision(sha256, bytes, None).await {
+            Ok(revision) => {
+                tracing::info!(generation = revision.generation.0, sha256, "revision accepted");
+                self.in_force = Some(InForce { revision, desired });
+                self.looks += 1;
+                None
+            }
+            Err(error) => {
+                self.follow_again = true;
+                Some(error.to_string())
+            }
+        }
+    }
+
+    /// Forgets what was applied for accounts that the file does not name any more. Nothing is sent for them, ever.
+    async fn release_the_gone(&mut self) -> Result<(), LedgerError> {
+        let Some(InForce { revision, desired }) = &self.in_force else { return Ok(()) };
+        if self.released_in == Some(revision.generation) {
+            return Ok(());
+        }
+        for account in self.ledger.accounts().await? {
+            if !desired.accounts.contains_key(&account) {
+                tracing::info!(%account, "released: the file does not name it any more");
+                self.ledger.release(&account, None).await?;
+            }
+        }
+        self.released_in = Some(revision.generation);
+        Ok(())
+    }
+
+    /// Writes down what is held, so that it can be approved.
+    async fn hold(&mut self) -> Result<(), LedgerError> {
+        let targets = self.board.accounts().into_values().flat_map(|account| account.targets);
+        let held = Plan(targets.filter_map(|target| held_entry(&target)).collect());
+        if held != *self.held {
+            if !held.0.is_empty() {
+                self.ledger.hold(&held).await?;
+            }
+            self.held = Arc::new(held);
+        }
+        Ok(())
+    }
+
+    /// Tells every keeper the newest course; starts and stops keepers as the file says.
+    fn tell(&mut self) {
+        let Some(InForce { revision, desired }) = &self.in_force else { return };
+        let (now, kicks) = (self.clock.now(), *self.kicks.borrow_and_update());
+        for (name, account) in &desired.accounts {
+            let course = Arc::new(Course {
+                generation: revision.generation,
+                declared: account.declared.clone(),
+                demo: account.demo,
+                drift: account.drift,
+                check_every: account.check_every,
+                settle: account.settle,
+                suspended: account.suspended.clone(),
+                max_changes: desired.max_changes,
+                file: self.problem.clone(),
+                held: self.held.clone(),
+                looks: self.looks + kicks.looks,
+                reloads: kicks.reloads,
+            });
+            let charge = self.keepers.entry(name.clone()).or_insert_with(|| Charge::new(course.clone()));
+            charge.course.send_if_modified(|old| {
+                let news = *old != course;
+                *old = course;
+                news
+            });
+            if charge.is_due(now) {
+                let publish = self.board.add(name.clone(), charge.last_shown(now));
+                let outfit = Outfit {
+                    account: name.clone(),
+                    doors: self.doors.clone(),
+                    ledger: self.ledger.clone(),
+                    clock: self.clock.clone(),
+                    course: charge.course.subscribe(),
+                    publish,
+                    stop: charge.stop.clone(),
+                };
+                charge.task = Some(self.tasks.spawn(Keeper::new(outfit).keep()).id());
+            }
+        }
+        for (name, charge) in &self.keepers {
+            if !desired.accounts.contains_key(name) {
+                charge.stop.cancel();
+            }
+        }
+        self.keepers.retain(|name, charge| charge.task.is_some() || desired.accounts.contains_key(name));
+    }
+
+    /// A keeper has come to its end: the file took its account away, or it failed and is started again after a while.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (id, failed) = match ended {
+            Ok((id, ())) => (id, false),
+            Err(error) => (error.id(), true),
+        };
+        let Some((name, charge)) = self.keepers.iter_mut().find(|(_, charge)| charge.task == Some(id)) else {
+            return;
+        };
+        charge.task = None;
+        let shown = self.board.accounts().remove(name).map(|account| account.targets).unwrap_or_default();
+        self.board.remove(name);
+        charge.stop = CancellationToken::new();
+        if failed {
+            let now = self.clock.now();
+            charge.failures = charge.failures.saturating_add(1);
+            let wait = BACKOFF_FIRST * 2_u32.saturating_pow(charge.failures.min(8) - 1);
+            charge.start_again = Some(now + wait.min(BACKOFF_LONGEST));
+            charge.crashed = shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
+            tracing::error!(account = %name, "the keeper failed; it is started again in {} s", wait.as_secs());
+            drop(self.board.add(name.clone(), charge.last_shown(now)));
+        }
+    }
+
+    /// Shows what is known beside the targets.
+    fn show(&self) {
+        let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
+        let on_disk = self.ledger.brakes().borrow().clone();
+        let wall = self.clock.wall();
+        let at = |wall| Timestamp::from_millisecond(wall).map_or(Timestamp::UNIX_EPOCH, seconds);
+        let all = on_disk.pauses.iter().find(|pause| {
+            pause.account.is_none() && pause.until_wall.is_none_or(|until| until > wall)
+        });
+        let paused = all.map(|pause| Paused {
+            reason: pause.reason.clone(),
+            since: at(pause.since_wall),
+            until: pause.until_wall.map(at),
+        });
+        let held = (!self.held.0.is_empty())
+            .then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
+        let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;
+        let config = Config {
+            generation: *generation,
+            sha256: sha256.clone(),
+            commit: commit.clone(),
+            loaded_at: Some(at(*accepted_at)),
+            problem: self.problem.clone(),
+        };
+        self.board.frame(|frame| *frame = Frame { paused, config, held });
+    }
+}
+
+impl Charge {
+    fn new(course: Arc<Course>) -> Charge {
+        let (course, _) = watch::channel(course);
+        let stop = CancellationToken::new();
+        Charge { course, stop, task: None, failures: 0, start_again: None, crashed: Vec::new() }
+    }
+
+    /// Whether it has no task and may have one now.
+    fn is_due(&self, now: Moment) -> bool {
+        self.task.is_none() && self.start_again.is_none_or(|at| at <= now)
+    }
+
+    /// What is shown until the keeper publishes for the first time.
+    fn last_shown(&self, now: Moment) -> AccountStatus {
+        let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
+        AccountStatus { targets: self.crashed.clone(), due, looked: false, clock_offset: None }
+    }
+}
+
+/// What of a target can be approved: a change that is held, or a first contact that waits under `drift: report`.
+fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
+    let cause = match target.state {
+        State::New => Cause::New,
+        State::Pending => Cause::Pending,
+        State::Drifted => Cause::Drift,
+        State::InSync | State::Unknown => return None,
+    };
+    let waits = |reason| target.blockers.contains(&reason);
+    let approvable = waits(Reason::Held) || (cause == Cause::New && waits(Reason::Reported));
+    let (live, desired) = (target.live.as_ref()?.mode, target.desired?);
+    let TargetStatus { account, scope, .. } = target.clone();
+    approvable.then_some(PlanEntry { account, scope, live, desired, cause })
+}

@@ -1,0 +1,431 @@
+//! One account: do the step that the protocol wants, and keep the facts.
+//!
+//! Decides nothing itself. Looks and rests may be dropped at any moment; from a note to its record it goes on to the
+//! end, whoever asks it to stop.
+
+mod act;
+mod learn;
+mod show;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use learn::{Learned, learn, look};
+
+use crate::clock::Clock;
+use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, LEDGER_RETRY};
+use crate::exchange::{Apply, Urgency};
+use crate::facts::{
+    AccountFacts, Brakes, Class, DriftPolicy, Facts, Generation, Guard, IntentState, LedgerTrouble, Pause,
+    TargetFacts, Wanted,
+};
+use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{AccountName, Declared, PositionMode, Scope, Target, targets};
+use crate::protocol::{self, Look, Plan, PlanEntry, Step, Withdrawn};
+use crate::status::{AccountStatus, Counts, TargetStatus};
+
+/// Makes the exchange of an account from its credential.
+pub trait Doors: Send + Sync + 'static {
+    /// What it makes.
+    type Exchange: Apply;
+
+    /// Reads the credential anew; if there is none, one sentence that says what to do.
+    fn open(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
+}
+
+/// What the fleet tells a keeper; always the newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// The revision in force.
+    pub generation: Generation,
+    /// What it says of this account.
+    pub declared: Declared,
+    /// Whether the key was made in demo mode.
+    pub demo: bool,
+    /// What to do about drift.
+    pub drift: DriftPolicy,
+    /// How often a target that is in sync is compared.
+    pub check_every: Duration,
+    /// How long the account must have been flat.
+    pub settle: Duration,
+    /// Why nothing may be changed, if the file says so.
+    pub suspended: Option<String>,
+    /// How many sets may leave in an hour, over all accounts.
+    pub max_changes: u32,
+    /// Why the newest content of the file is not in force.
+    pub file: Option<String>,
+    /// The held plan as it is on record.
+    pub held: Arc<Plan>,
+    /// Counts reloads and kicks: a new number means look at everything now.
+    pub looks: u64,
+    /// Counts reloads: a new number means read the credential again.
+    pub reloads: u64,
+}
+
+/// The task that looks after one account.
+pub struct Keeper<D: Doors> {
+    account: AccountName,
+    doors: Arc<D>,
+    exchange: Option<D::Exchange>,
+    ledger: Ledger,
+    clock: Clock,
+    course: watch::Receiver<Arc<Course>>,
+    heard: Arc<Course>,
+    on_disk: watch::Receiver<Arc<OnDisk>>,
+    publish: watch::Sender<AccountStatus>,
+    stop: CancellationToken,
+    facts: AccountFacts,
+    ledger_trouble: Option<LedgerTrouble>,
+    kept: BTreeMap<Scope, Kept>,
+    released_all_but: Option<BTreeSet<Scope>>,
+    noted: Option<(Noted, <D::Exchange as Apply>::Permit)>,
+}
+
+/// What a keeper keeps of one target.
+struct Kept {
+    facts: TargetFacts,
+    brakes: Brakes,
+    counts: Counts,
+    drift_noticed: bool,
+    resumed: u64,
+    shown: Option<TargetStatus>,
+}
+
+/// What a keeper is given.
+pub struct Outfit<D: Doors> {
+    /// Whom it looks after.
+    pub account: AccountName,
+    /// Where its exchange comes from.
+    pub doors: Arc<D>,
+    /// Where it writes down what it does.
+    pub ledger: Ledger,
+    /// What time it is.
+    pub clock: Clock,
+    /// What the fleet tells it.
+    pub course: watch::Receiver<Arc<Course>>,
+    /// Where it publishes.
+    pub publish: watch::Sender<AccountStatus>,
+    /// Ends it: nothing more is sent, what is under way is brought to its end.
+    pub stop: CancellationToken,
+}
+
+impl<D: Doors> Keeper<D> {
+    /// A keeper that knows nothing yet.
+    pub fn new(outfit: Outfit<D>) -> Keeper<D> {
+        let Outfit { account, doors, ledger, clock, mut course, publish, stop } = outfit;
+        let heard = course.borrow_and_update().clone();
+        let on_disk = ledger.brakes();
+        let facts = AccountFacts { jitter: clock.jitter(), ..AccountFacts::default() };
+        Keeper {
+            account,
+            doors,
+            exchange: None,
+            ledger,
+            clock,
+            course,
+            heard,
+            on_disk,
+            publish,
+            stop,
+            facts,
+            ledger_trouble: None,
+            kept: BTreeMap::new(),
+            released_all_but: None,
+            noted: None,
+        }
+    }
+
+    /// Looks after the account until it is told to stop.
+    pub async fn keep(mut self) {
+        self.open_door();
+        while !(self.stop.is_cancelled() && self.nothing_under_way()) {
+            self.hear().await;
+            match self.next_step() {
+                Some((scope, step)) => self.do_step(scope, step).await,
+                None => self.rest(self.clock.now() + LEDGER_RETRY).await,
+            }
+        }
+    }
+
+    async fn do_step(&mut self, scope: Scope, step: Step) {
+        match step {
+            Step::Look(look) => self.look(scope, look).await,
+            Step::Note(change) => self.note(scope, change).await,
+            Step::Send if self.stop.is_cancelled() => self.withdraw(scope, Withdrawn::Stopping).await,
+            Step::Send => self.send(scope).await,
+            Step::Withdraw(why) => self.withdraw(scope, why).await,
+            Step::Record(record) => self.record(scope, record).await,
+            Step::Rest { until, why: _ } => {
+                self.show(until);
+                self.rest(until).await;
+            }
+        }
+    }
+
+    /// The most urgent step of all targets; where all rest, the rest that ends first.
+    fn next_step(&self) -> Option<(Scope, Step)> {
+        let now = self.clock.now();
+        let steps = self.kept.iter().map(|(scope, kept)| (*scope, protocol::next(&self.facts_of(kept), now)));
+        steps.min_by_key(|(scope, step)| {
+            let part_way = self.kept.get(scope).is_some_and(|kept| kept.facts.is_part_way());
+            match step {
+                Step::Send => (0, Moment(0)),
+                Step::Withdraw(_) => (1, Moment(0)),
+                Step::Record(_) => (2, Moment(0)),
+                Step::Note(_) => (3, Moment(0)),
+                Step::Look(_) if part_way => (4, Moment(0)),
+                Step::Look(_) => (5, Moment(0)),
+                Step::Rest { until, .. } => (6, *until),
+            }
+        })
+    }
+
+    fn facts_of<'a>(&'a self, kept: &'a Kept) -> Facts<'a> {
+        Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts }
+    }
+
+    async fn look(&mut self, scope: Scope, what: Look) {
+        let Some(exchange) = &self.exchange else { return };
+        let Some(kept) = self.kept.get(&scope) else { return };
+        let urgency = if kept.facts.is_near_a_set(self.clock.now()) { Urgency::BeforeSet } else { Urgency::Routine };
+        self.promise(self.clock.now() + HTTP_TOTAL * 6);
+        let under_way = !self.nothing_under_way();
+        let learned = tokio::select! {
+            biased;
+            learned = look(exchange, scope, what, urgency) => learned,
+            () = self.stop.cancelled(), if !under_way => return,
+        };
+        let refused_key = matches!(&learned, Learned::Failed(_, failure) if failure.class == Class::Credential);
+        let (now, jitter) = (self.clock.now(), self.clock.jitter());
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
+        }
+        match what {
+            Look::Account => self.pin().await,
+            Look::Mode => self.notice_drift(scope).await,
+            Look::Clock | Look::List(_) => {}
+        }
+        if refused_key {
+            self.open_door();
+        }
+    }
+
+    /// Compares whose key it is with whose it was.
+    async fn pin(&mut self) {
+        let uid = self.facts.identity.as_ref().and_then(|identity| identity.uid.clone());
+        let Some(uid) = uid else { return };
+        match self.ledger.pin(&self.account, &uid).await {
+            Ok(Pinned::New | Pinned::Same) => self.facts.wrong = None,
+            Ok(Pinned::Changed { was }) => {
+                self.facts.wrong = Some(format!(
+                    "The key belongs to account {uid}, and this name has belonged to account {was} so far: nothing is \
+                     changed. Put the right key in place, or give the other account a name of its own in the file."
+                ));
+            }
+            Ok(Pinned::Shared { with }) => {
+                self.facts.wrong = Some(format!(
+                    "The key belongs to account {uid}, and so does that of {with}: nothing is changed. Two names for \
+                     one account would fight each other; remove one."
+                ));
+            }
+            Err(error) => self.ledger_failed(&error),
+        }
+    }
+
+    /// Sleeps until a moment, or until somebody says something new.
+    async fn rest(&mut self, until: Moment) {
+        let stopping = self.stop.is_cancelled();
+        self.promise(until);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled(), if !stopping => {}
+            Ok(()) = self.course.changed() => {}
+            Ok(()) = self.on_disk.changed() => {}
+            () = self.clock.sleep_until(until) => {
+                if self.facts.credential.is_some() {
+                    self.open_door();
+                }
+            }
+        }
+    }
+
+    /// Reads the credential and makes the exchange of it.
+    fn open_door(&mut self) {
+        match self.doors.open(&self.account, self.heard.demo) {
+            Ok(exchange) => {
+                self.exchange = Some(exchange);
+                self.facts.credential = None;
+            }
+            Err(say) => {
+                self.exchange = None;
+                self.facts.credential = Some(say);
+            }
+        }
+    }
+
+    /// Takes in what the fleet and the ledger say.
+    async fn hear(&mut self) {
+        let course = self.course.borrow_and_update().clone();
+        let (again, reloaded) = (course.looks != self.heard.looks, course.reloads != self.heard.reloads);
+        let other_door = course.demo != self.heard.demo;
+        self.heard = course;
+        if reloaded || other_door {
+            self.facts.failing = None;
+            self.facts.identity = None;
+            self.open_door();
+        }
+        if again {
+            self.facts.failing = None;
+            let now = self.clock.now();
+            self.kept.values_mut().for_each(|kept| kept.facts.look_again(now));
+        }
+        if self.ledger_trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= self.clock.now()) {
+            self.ledger_trouble = None;
+        }
+        self.take_up().await;
+        self.hear_brakes();
+    }
+
+    /// Follows the file: which targets there are, and what is wanted of each.
+    async fn take_up(&mut self) {
+        let kind = self.facts.identity.as_ref().map(|identity| identity.kind);
+        let wanted = targets(&self.heard.declared, kind);
+        for (scope, kept) in &mut self.kept {
+            if !wanted.contains_key(scope) {
+                kept.facts.wanted.mode = None;
+            }
+        }
+        self.kept.retain(|scope, kept| wanted.contains_key(scope) || is_under_way(&kept.facts));
+        let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
+        if kind.is_some() && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
+            match self.ledger.release(&self.account, Some(&keep)).await {
+                Ok(()) => self.released_all_but = Some(keep),
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+        for (scope, mode) in wanted {
+            if let Err(error) = self.take_up_one(scope, mode).await {
+                self.ledger_failed(&error);
+            }
+        }
+    }
+
+    async fn take_up_one(&mut self, scope: Scope, mode: Option<PositionMode>) -> Result<(), LedgerError> {
+        let wanted = self.wanted(mode);
+        let resumed = self.on_disk.borrow().resumed;
+        let known = self.kept.get(&scope);
+        if known.is_none_or(|kept| kept.facts.wanted.mode != mode || kept.resumed != resumed) {
+            if self.ledger_trouble.is_some() {
+                return Ok(());
+            }
+            let target = Target { account: self.account.clone(), scope };
+            let remembered = self.ledger.take_up(&target, mode, wanted.generation).await?;
+            let now = self.clock.now();
+            let kept = self.kept.entry(scope).or_insert_with(|| {
+                let mut facts = TargetFacts::new(wanted.clone(), now);
+                facts.applied = remembered.applied;
+                facts.intent = remembered.intent;
+                facts.may_come_late = remembered.may_come_late;
+                Kept::new(facts)
+            });
+            kept.facts.corrections = remembered.corrections;
+            kept.resumed = resumed;
+        }
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.facts.wanted = wanted;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
+        let Course { generation, drift, check_every, settle, suspended, .. } = &*self.heard;
+        Wanted {
+            mode,
+            generation: *generation,
+            drift: *drift,
+            check_every: *check_every,
+            settle: *settle,
+            suspended: suspended.clone(),
+        }
+    }
+
+    /// What forbids sets now, for each target.
+    fn hear_brakes(&mut self) {
+        let on_disk = self.on_disk.borrow_and_update().clone();
+        let paused = self.pause(&on_disk);
+        let (left, frees_at) = self.budget(&on_disk);
+        for (scope, kept) in &mut self.kept {
+            let target = Target { account: self.account.clone(), scope: *scope };
+            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
+            let entry = protocol::wanted_change(&facts).map(|change| PlanEntry::new(&target, change));
+            let approved = entry.as_ref().is_some_and(|entry| on_disk.approved.contains(entry));
+            let held = &self.heard.held;
+            let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());
+            kept.brakes = Brakes {
+                paused: paused.clone(),
+                file: self.heard.file.clone(),
+                ledger: self.ledger_trouble.clone(),
+                guard: Guard { left, frees_at, approved, plan },
+            };
+        }
+    }
+
+    fn pause(&self, on_disk: &OnDisk) -> Option<Pause> {
+        let wall = self.clock.wall();
+        let mine = on_disk.pauses.iter().filter(|pause| {
+            pause.account.as_ref().is_none_or(|account| *account == self.account)
+                && pause.until_wall.is_none_or(|until| until > wall)
+        });
+        // Of several pauses the one that lasts longest is the one to tell of.
+        let longest = mine.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
+        let until = longest.until_wall.map(|until| self.clock.moment(until));
+        Some(Pause { reason: longest.reason.clone(), until })
+    }
+
+    /// How many sets may leave now, and when one more may.
+    fn budget(&self, on_disk: &OnDisk) -> (u32, Option<Moment>) {
+        let Some(clock) = &self.facts.clock else { return (self.heard.max_changes, None) };
+        let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
+        let counted: Vec<ServerTime> = on_disk.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
+        let left = self.heard.max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
+        (left, counted.first().map(|oldest| clock.moment(*oldest + CHANGES_WINDOW)))
+    }
+
+    fn ledger_failed(&mut self, error: &LedgerError) {
+        let retry_at = self.clock.now() + LEDGER_RETRY;
+        if self.ledger_trouble.is_none() {
+            tracing::warn!(account = %self.account, "{error}");
+        }
+        self.ledger_trouble = Some(LedgerTrouble { say: error.to_string(), retry_at });
+    }
+
+    fn nothing_under_way(&self) -> bool {
+        !self.kept.values().any(|kept| is_under_way(&kept.facts))
+    }
+}
+
+impl Kept {
+    fn new(facts: TargetFacts) -> Kept {
+        Kept {
+            facts,
+            brakes: Brakes::default(),
+            counts: Counts::default(),
+            drift_noticed: false,
+            resumed: 0,
+            shown: None,
+        }
+    }
+}
+
+/// Between a note and its record; an intent whose outcome is unknown can be left under its fence.
+fn is_under_way(facts: &TargetFacts) -> bool {
+    facts.intent.as_ref().is_some_and(|intent| match intent.state {
+        IntentState::Noted { .. } | IntentState::Accepted { .. } | IntentState::Refused(_) => true,
+        IntentState::Unclear => false,
+    })
+}

@@ -1,0 +1,254 @@
+//! The half of a keeper that changes something: note, send, withdraw, record.
+
+use super::{Doors, Keeper};
+use crate::constants::LEDGER_RETRY;
+use crate::exchange::{Answer, Apply as _};
+use crate::facts::{
+    Applied, Cause, Change, Class, Failing, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
+};
+use crate::ledger::{LedgerError, Note};
+use crate::position_mode::{Scope, Target};
+use crate::protocol::{self, Record, State, Step, Withdrawn};
+
+impl<D: Doors> Keeper<D> {
+    /// Takes the permit, then writes the intent; the permit may have been waited for, so the protocol is asked again.
+    pub(super) async fn note(&mut self, scope: Scope, change: Change) {
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let Some(exchange) = &self.exchange else { return };
+        let permit = match exchange.permit(scope).await {
+            Ok(permit) => permit,
+            Err(failure) => return self.target_failed(scope, failure),
+        };
+        self.hear().await;
+        let now = self.clock.now();
+        let Some(kept) = self.kept.get(&scope) else { return };
+        if protocol::next(&self.facts_of(kept), now) != Step::Note(change) {
+            return;
+        }
+        let Some(clock) = self.facts.clock else { return };
+        let target = Target { account: self.account.clone(), scope };
+        let (generation, stamp) = (kept.facts.wanted.generation, clock.at(now));
+        match self.ledger.note(&target, change, generation, stamp, self.heard.max_changes).await {
+            Ok(Note::Noted(noted, intent)) => {
+                if let Some(kept) = self.kept.get_mut(&scope) {
+                    kept.facts.intent = Some(intent);
+                    self.noted = Some((noted, permit));
+                }
+            }
+            Ok(Note::Braked) => {
+                // Another process braked, or another keeper used the budget up, since we looked: look again soon.
+                let until = now + LEDGER_RETRY / 5;
+                let say = "A brake was put on in this very moment.".to_owned();
+                self.target_failed(scope, Failure { class: Class::Busy { until }, code: None, say });
+            }
+            Err(error) => self.ledger_failed(&error),
+        }
+    }
+
+    /// Lets the noted set leave. Not to be dropped half-way: the keeper's own task awaits it.
+    pub(super) async fn send(&mut self, scope: Scope) {
+        self.show(self.clock.now() + crate::constants::HTTP_TOTAL);
+        let Some((noted, permit)) = self.noted.take() else {
+            return self.left_unclear(scope, "The note was lost before the set was sent.".to_owned()).await;
+        };
+        let Some(exchange) = &self.exchange else { return };
+        let (answer, heard) = exchange.set(noted, permit).await;
+        let now = self.clock.now();
+        if let Some(Answer { value: (), asked, answered, server }) = heard {
+            self.facts.heard(asked, answered, server);
+        }
+        let Some(kept) = self.kept.get_mut(&scope) else { return };
+        let Some(id) = kept.facts.intent.as_ref().map(|intent| intent.id) else { return };
+        kept.facts.answered(answer.clone(), now);
+        let told = match &answer {
+            SetAnswer::Accepted => self.ledger.answered(id, &answer).await,
+            SetAnswer::Unclear(said) => {
+                kept.counts.unknown += 1;
+                tracing::warn!(account = %self.account, %scope, "set: no usable answer ({said})");
+                self.ledger.answered(id, &answer).await
+            }
+            SetAnswer::Refused(_) => return,
+        };
+        // What could not be written now is still an open intent on disk: nothing is lost but a word in the history.
+        if let Err(error) = told {
+            self.ledger_failed(&error);
+        }
+    }
+
+    /// Closes the intent of a set that did not leave.
+    pub(super) async fn withdraw(&mut self, scope: Scope, why: Withdrawn) {
+        let say = match why {
+            Withdrawn::Revision => "the newest revision wants something else",
+            Withdrawn::File => "the newest content of the file is not acceptable",
+            Withdrawn::TooLate => "it could not be sent in time",
+            Withdrawn::Stopping => "the daemon stops, or the account has left the file",
+        };
+        let Some((noted, _permit)) = self.noted.take() else {
+            return self.left_unclear(scope, format!("Its note was lost; {say}.")).await;
+        };
+        match self.ledger.withdraw(noted, say).await {
+            Ok(()) => {
+                let Some(kept) = self.kept.get_mut(&scope) else { return };
+                kept.counts.withdrawn += 1;
+                if let Some(intent) = kept.facts.intent.take() {
+                    kept.facts.corrections.retain(|stamp| *stamp != intent.stamp);
+                }
+            }
+            Err(error) => {
+                self.ledger_failed(&error);
+                self.left_unclear(scope, format!("Not sent ({say}), and that could not be written down.")).await;
+            }
+        }
+    }
+
+    /// Writes down what has been learned; the facts follow only once it is on disk.
+    pub(super) async fn record(&mut self, scope: Scope, record: Record) {
+        if let Err(error) = self.try_record(scope, record).await {
+            self.ledger_failed(&error);
+        }
+    }
+
+    async fn try_record(&mut self, scope: Scope, record: Record) -> Result<(), LedgerError> {
+        let Some(kept) = self.kept.get(&scope) else { return Ok(()) };
+        let intent = kept.facts.intent.clone();
+        match (record, intent) {
+            (Record::Applied(how), _) => self.record_applied(scope, how).await,
+            (Record::Late(id), _) => self.record_late(scope, id).await,
+            (Record::Confirmed, Some(intent)) => {
+                let applied = self.applied_by(scope, &intent);
+                self.ledger.confirmed(intent.id, applied).await?;
+                self.had_its_effect(scope, &intent, applied);
+                Ok(())
+            }
+            (Record::Unconfirmed, Some(intent)) => {
+                self.ledger.unconfirmed(intent.id).await?;
+                let Some(kept) = self.kept.get_mut(&scope) else { return Ok(()) };
+                kept.counts.unknown += 1;
+                kept.facts.answered(SetAnswer::Unclear("no read showed it".to_owned()), self.clock.now());
+                Ok(())
+            }
+            (Record::Refused(failure), Some(intent)) => self.record_refused(scope, &intent, failure).await,
+            (Record::Resolved { took_effect }, Some(intent)) => {
+                let applied = if took_effect { self.applied_by(scope, &intent) } else { None };
+                self.ledger.resolved(intent.id, took_effect, applied).await?;
+                if took_effect {
+                    self.had_its_effect(scope, &intent, applied);
+                } else if let Some(kept) = self.kept.get_mut(&scope) {
+                    let Intent { id, change, generation: _, stamp, state: _ } = intent;
+                    kept.facts.intent = None;
+                    kept.facts.may_come_late = Some(LateSet { id, mode: change.to, stamp });
+                }
+                Ok(())
+            }
+            (
+                Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. },
+                None,
+            ) => Ok(()),
+        }
+    }
+
+    /// The exchange was changed behind us: said once, until it is as desired again.
+    pub(super) async fn notice_drift(&mut self, scope: Scope) {
+        let now = self.clock.now();
+        let Some(kept) = self.kept.get(&scope) else { return };
+        let facts = self.facts_of(kept);
+        let state = protocol::state(&facts, now);
+        let (noticed, late) = (kept.drift_noticed, kept.facts.may_come_late.map(|late| late.mode));
+        let (Some(seen), generation) = (kept.facts.seen, kept.facts.wanted.generation) else { return };
+        let drifted = state == State::Drifted && kept.facts.intent.is_none() && late != Some(seen.mode);
+        if drifted && !noticed {
+            let target = Target { account: self.account.clone(), scope };
+            if let Err(error) = self.ledger.drifted(&target, seen.mode, generation).await {
+                return self.ledger_failed(&error);
+            }
+        }
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.counts.drift += u64::from(drifted && !noticed);
+            kept.drift_noticed = drifted || (noticed && state != State::InSync);
+        }
+    }
+
+    async fn record_applied(&mut self, scope: Scope, how: How) -> Result<(), LedgerError> {
+        let Some(kept) = self.kept.get(&scope) else { return Ok(()) };
+        let Some(seen) = kept.facts.seen else { return Ok(()) };
+        let generation = kept.facts.wanted.generation;
+        let applied = Applied { mode: seen.mode, how, at: seen.server, generation };
+        let before = kept.facts.applied.map(|before| before.mode);
+        let target = Target { account: self.account.clone(), scope };
+        self.ledger.applied(&target, applied, before).await?;
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.facts.applied = Some(applied);
+        }
+        Ok(())
+    }
+
+    async fn record_late(&mut self, scope: Scope, id: IntentId) -> Result<(), LedgerError> {
+        let applied = self.ledger.late(id).await?;
+        tracing::warn!(account = %self.account, %scope, "a set that seemed lost has taken effect late");
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.facts.applied = Some(applied);
+            kept.facts.may_come_late = None;
+        }
+        Ok(())
+    }
+
+    async fn record_refused(
+        &mut self,
+        scope: Scope,
+        intent: &Intent,
+        failure: Failure,
+    ) -> Result<(), LedgerError> {
+        self.ledger.answered(intent.id, &SetAnswer::Refused(failure.clone())).await?;
+        let (now, jitter) = (self.clock.now(), self.clock.jitter());
+        let refused_key = failure.class == Class::Credential;
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.counts.refused += 1;
+            kept.facts.corrections.retain(|stamp| *stamp != intent.stamp);
+            if let Some(failure) = kept.facts.refusal_recorded(failure, now, jitter) {
+                self.facts.failed(failure, now);
+            }
+        }
+        if refused_key {
+            self.open_door();
+        }
+        Ok(())
+    }
+
+    /// What the set makes the applied mode, if it is still what the file wants.
+    fn applied_by(&self, scope: Scope, intent: &Intent) -> Option<Applied> {
+        let facts = &self.kept.get(&scope)?.facts;
+        let seen = facts.seen?;
+        let wanted = facts.wanted.mode == Some(intent.change.to);
+        let Intent { change, generation, .. } = intent;
+        wanted.then_some(Applied { mode: change.to, how: How::Set, at: seen.server, generation: *generation })
+    }
+
+    fn had_its_effect(&mut self, scope: Scope, intent: &Intent, applied: Option<Applied>) {
+        let Some(kept) = self.kept.get_mut(&scope) else { return };
+        kept.counts.confirmed += 1;
+        kept.facts.effect_recorded(applied);
+        if intent.change.cause == Cause::Drift && !kept.facts.corrections.contains(&intent.stamp) {
+            kept.facts.corrections.push(intent.stamp);
+        }
+    }
+
+    /// An intent whose note is gone: only its fence can tell.
+    async fn left_unclear(&mut self, scope: Scope, said: String) {
+        let Some(kept) = self.kept.get_mut(&scope) else { return };
+        let Some(intent) = &mut kept.facts.intent else { return };
+        intent.state = IntentState::Unclear;
+        let id = intent.id;
+        if let Err(error) = self.ledger.answered(id, &SetAnswer::Unclear(said)).await {
+            self.ledger_failed(&error);
+        }
+    }
+
+    fn target_failed(&mut self, scope: Scope, failure: Failure) {
+        let (now, jitter) = (self.clock.now(), self.clock.jitter());
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.facts.failing = Some(Failing::after(kept.facts.failing.take(), failure, now, jitter));
+        }
+    }
+}

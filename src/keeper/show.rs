@@ -1,0 +1,55 @@
+//! What a keeper publishes: the values it used, and one log line per change of state.
+
+use super::{Doors, Keeper};
+use crate::facts::Facts;
+use crate::moment::Moment;
+use crate::position_mode::{PositionMode, Target};
+use crate::protocol::Reason;
+use crate::status::TargetStatus;
+
+impl<D: Doors> Keeper<D> {
+    /// Publishes every target; `next_look` is when the keeper will look again.
+    pub(super) fn show(&mut self, next_look: Moment) {
+        let now = self.clock.now();
+        let timestamp = |moment| self.clock.timestamp(moment);
+        let mut targets = Vec::new();
+        let mut looked = !self.kept.is_empty();
+        for (scope, kept) in &mut self.kept {
+            let target = Target { account: self.account.clone(), scope: *scope };
+            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
+            let before = kept.shown.take();
+            let status =
+                TargetStatus::new(&target, &facts, now, next_look, timestamp, before.as_ref(), kept.counts);
+            say_change(before.as_ref(), &status);
+            looked &= kept.facts.seen.is_some() || status.reason.is_some();
+            targets.push(status.clone());
+            kept.shown = Some(status);
+        }
+        let clock_offset = self.facts.clock.map(|clock| clock.offset);
+        self.publish.send_modify(|cell| {
+            cell.targets = targets;
+            cell.due = next_look;
+            cell.looked |= looked;
+            cell.clock_offset = clock_offset;
+        });
+    }
+
+    /// Promises to be heard of again by then.
+    pub(super) fn promise(&self, due: Moment) {
+        self.publish.send_if_modified(|cell| {
+            cell.due = due;
+            false
+        });
+    }
+}
+
+fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
+    if before.is_some_and(|before| before.state == now.state && before.reason == now.reason) {
+        return;
+    }
+    let TargetStatus { account, scope, state, reason, say, live, desired, .. } = now;
+    let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
+    let desired = desired.map_or("not one mode", PositionMode::as_str);
+    let (reason, say) = (reason.map_or("", Reason::as_str), say.as_deref().unwrap_or_default());
+    tracing::info!(%account, %scope, %state, reason, live, desired, "{say}");
+}
