@@ -1,1 +1,34 @@
-//! A stateful Bitget for tests.
+//! A stateful Bitget for tests: accounts, keys, modes, positions, orders, limits, faults, and the API in front of them.
+//!
+//! The core is [`Exchange::handle`]: a request and the exchange's time in, an answer out, no clock and no socket. Over HTTP it
+//! is served on loopback only. It is written for any client and knows none.
+
+mod account;
+mod classic;
+mod endpoint;
+mod exchange;
+mod fault;
+mod gate;
+mod journal;
+mod limits;
+mod mangle;
+mod market;
+mod sign;
+#[cfg(test)]
+mod stories;
+mod switches;
+mod unified;
+mod wire;
+
+pub use account::{
+    AccountMode, ApiKey, HoldSide, Kind, NewAccount, NewOrder, Order, OrderId, OrderStatus,
+    PlanOrder, PlanType, PosMode, ProductType, Right, Secret, Uid, Unknown,
+};
+pub use exchange::{AccountState, Blocker, Exchange, ProductState};
+pub use fault::{FOREVER, Fault, FaultKind};
+pub use journal::{By, Executed, LogEntry, ModeChange};
+pub use switches::{
+    EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
+    SameMode, Switches,
+};
+pub use wire::{Outcome, Reply, Request, Response, UnixMs};

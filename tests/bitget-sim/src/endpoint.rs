@@ -1,0 +1,96 @@
+//! The endpoints that the simulator has: their paths, which kind of account they are for, their limits.
+
+use crate::wire::{Refusal, Request};
+
+/// One endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Endpoint {
+    ServerTime,
+    Contracts,
+    MixAccount,
+    MixAccounts,
+    SetPositionMode,
+    AllPosition,
+    OrdersPending,
+    OrdersPlanPending,
+    SpotAccountInfo,
+    UnifiedSettings,
+}
+
+/// Whom an endpoint answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Anybody, without a key.
+    Public,
+    /// Classic accounts.
+    Classic,
+    /// Unified accounts.
+    Unified,
+}
+
+impl Endpoint {
+    pub(crate) fn of(request: &Request) -> Result<Self, Refusal> {
+        let (method, path) = (request.method.as_str(), request.path.as_str());
+        if path.starts_with("/api/mix/v1/") || path.starts_with("/api/spot/v1/") {
+            return Err(Refusal::gate("30032", "The V1 API has been shut down"));
+        }
+        ALL.into_iter()
+            .find(|endpoint| endpoint.place() == (method, path))
+            .ok_or_else(|| Refusal::gate("40404", "Request URL NOT FOUND").with_status(404))
+    }
+
+    pub(crate) fn door(self) -> Door {
+        match self {
+            Self::ServerTime | Self::Contracts => Door::Public,
+            Self::MixAccount
+            | Self::MixAccounts
+            | Self::SetPositionMode
+            | Self::AllPosition
+            | Self::OrdersPending
+            | Self::OrdersPlanPending
+            | Self::SpotAccountInfo => Door::Classic,
+            Self::UnifiedSettings => Door::Unified,
+        }
+    }
+
+    /// Requests in every sliding second: per UID, or per IP at the public door.
+    pub(crate) fn per_second(self) -> u32 {
+        match self {
+            Self::ServerTime | Self::Contracts | Self::UnifiedSettings => 20,
+            Self::MixAccount
+            | Self::MixAccounts
+            | Self::OrdersPending
+            | Self::OrdersPlanPending => 10,
+            Self::SetPositionMode | Self::AllPosition => 5,
+            Self::SpotAccountInfo => 1,
+        }
+    }
+
+    fn place(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ServerTime => ("GET", "/api/v2/public/time"),
+            Self::Contracts => ("GET", "/api/v2/mix/market/contracts"),
+            Self::MixAccount => ("GET", "/api/v2/mix/account/account"),
+            Self::MixAccounts => ("GET", "/api/v2/mix/account/accounts"),
+            Self::SetPositionMode => ("POST", "/api/v2/mix/account/set-position-mode"),
+            Self::AllPosition => ("GET", "/api/v2/mix/position/all-position"),
+            Self::OrdersPending => ("GET", "/api/v2/mix/order/orders-pending"),
+            Self::OrdersPlanPending => ("GET", "/api/v2/mix/order/orders-plan-pending"),
+            Self::SpotAccountInfo => ("GET", "/api/v2/spot/account/info"),
+            Self::UnifiedSettings => ("GET", "/api/v3/account/settings"),
+        }
+    }
+}
+
+const ALL: [Endpoint; 10] = [
+    Endpoint::ServerTime,
+    Endpoint::Contracts,
+    Endpoint::MixAccount,
+    Endpoint::MixAccounts,
+    Endpoint::SetPositionMode,
+    Endpoint::AllPosition,
+    Endpoint::OrdersPending,
+    Endpoint::OrdersPlanPending,
+    Endpoint::SpotAccountInfo,
+    Endpoint::UnifiedSettings,
+];

@@ -1,0 +1,138 @@
+//! The points on which nobody could tell how Bitget behaves, or on which its pages and its conduct differ. Each is a
+//! switch with the likelier answer as its default; a client must come out right under every setting.
+
+use serde::{Deserialize, Serialize};
+
+/// How the exchange behaves where it is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// A set of the mode that the account has, while it is not flat.
+    pub same_mode_while_not_flat: SameMode,
+    /// What makes the exchange itself refuse a set.
+    pub not_flat: NotFlat,
+    /// The code of that refusal.
+    pub not_flat_code: String,
+    /// The HTTP status of that refusal; without one it is `refusal_status`.
+    pub not_flat_status: Option<u16>,
+    /// The HTTP status of every refusal for what was asked for: parameters, rights, the state of the account.
+    pub refusal_status: u16,
+    /// Whether bots, TWAP and copy orders, which no list shows, make a set be refused.
+    pub hidden_blockers: HiddenBlockers,
+    /// Whether the timestamp of a request that had to wait is checked again when it executes.
+    pub late_timestamp: LateTimestamp,
+    /// How long after a change of mode a read still shows the old one, in milliseconds.
+    pub read_lag_ms: u32,
+    /// What an empty list of orders looks like.
+    pub empty_list: EmptyList,
+    /// Whether the list of plan orders says `endId`.
+    pub plan_end_id: EndId,
+    /// What the list of orders shows when no status is asked for.
+    pub orders_without_status: OrdersWithoutStatus,
+    /// The code that a v3 call from a classic account gets: `40084` as seen, `25245` as written.
+    pub classic_on_v3_code: String,
+    /// Whether limits are kept.
+    pub limits: Limits,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            same_mode_while_not_flat: SameMode::Success,
+            not_flat: NotFlat::RefusedByAnything,
+            not_flat_code: "40920".to_owned(),
+            not_flat_status: None,
+            refusal_status: 400,
+            hidden_blockers: HiddenBlockers::Refuse,
+            late_timestamp: LateTimestamp::CheckedAgain,
+            read_lag_ms: 0,
+            empty_list: EmptyList::Null,
+            plan_end_id: EndId::Present,
+            orders_without_status: OrdersWithoutStatus::LiveOnly,
+            classic_on_v3_code: "40084".to_owned(),
+            limits: Limits::Kept,
+        }
+    }
+}
+
+/// The answer to a set of the mode that the account has, while it is not flat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SameMode {
+    /// Success, and nothing changes.
+    Success,
+    /// Refused like any other set.
+    Refused,
+}
+
+/// What makes the exchange refuse a set; the documentation only says that a set "may fail".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotFlat {
+    /// Positions, orders and plan orders.
+    RefusedByAnything,
+    /// Positions alone.
+    RefusedByPositions,
+    /// Nothing: the mode of an account that is not flat changes.
+    Accepted,
+}
+
+/// Whether what no list shows makes a set be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenBlockers {
+    /// It does.
+    Refuse,
+    /// It does not.
+    Ignored,
+}
+
+/// Whether a request that had to wait has its timestamp checked when it executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LateTimestamp {
+    /// It is: past 30 s it is refused.
+    CheckedAgain,
+    /// It was checked on arrival, and never again.
+    CheckedOnArrival,
+}
+
+/// What `entrustedList` is when there is nothing in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyList {
+    /// `null`
+    Null,
+    /// `[]`
+    Empty,
+}
+
+/// Whether the list of plan orders carries `endId`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndId {
+    /// It does.
+    Present,
+    /// It does not.
+    Missing,
+}
+
+/// What the list of orders shows when no status is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrdersWithoutStatus {
+    /// Only `live`, as the documentation promises.
+    LiveOnly,
+    /// `partially_filled` too.
+    Both,
+}
+
+/// Whether limits are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limits {
+    /// They are.
+    Kept,
+    /// They are not, for a load that no exchange would take.
+    Ignored,
+}

@@ -1,0 +1,28 @@
+//! What the v3 endpoints of unified accounts answer. So far the settings, which tell the kind.
+
+use serde_json::{Value, json};
+
+use crate::account::{ProductType, Right};
+use crate::classic::{Look, may};
+use crate::wire::{Refusal, UnixMs};
+
+impl Look<'_> {
+    /// `GET /api/v3/account/settings`
+    pub(crate) fn unified_settings(&self) -> Result<Value, Refusal> {
+        may(self.api_key, Right::Read)?;
+        let lag = i64::from(self.switches.read_lag_ms);
+        let hold_mode = self
+            .account
+            .mode(ProductType::UsdtFutures)
+            .at(UnixMs(self.now.0.saturating_sub(lag)));
+        Ok(json!({
+            "uid": self.account.uid.to_string(),
+            "accountMode": self.account.stage.as_str(),
+            "assetMode": "single",
+            "holdMode": hold_mode.as_str(),
+            "stpMode": "none",
+            "symbolConfigList": [],
+            "coinConfigList": [],
+        }))
+    }
+}
