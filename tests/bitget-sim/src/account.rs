@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::wire::UnixMs;
 
@@ -260,7 +260,7 @@ impl<T: Into<String>> From<T> for Secret {
 
 /// An API key and what it may do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKey {
     /// Sent as `ACCESS-KEY`.
     pub key: String,
@@ -304,13 +304,14 @@ impl ApiKey {
 
 /// An account to be opened at the exchange. Every product type starts flat and in hedge mode, as at Bitget, unless `modes` says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewAccount {
     /// Its number.
     pub uid: Uid,
     /// Which API it answers to.
     pub kind: Kind,
-    /// Its first API key.
+    /// Its first API key; in JSON a mere name makes an [`ApiKey::named`].
+    #[serde(deserialize_with = "named_or_whole")]
     pub api_key: ApiKey,
     /// Modes other than hedge mode; on a unified account the one of `USDT-FUTURES` is the account's.
     #[serde(default)]
@@ -376,8 +377,10 @@ impl NewOrder {
 
 /// An open order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its number.
+    /// Its number; text in JSON, being more than a double holds.
+    #[serde(serialize_with = "as_text")]
     pub id: OrderId,
     /// Such as `BTCUSDT`.
     pub symbol: String,
@@ -389,8 +392,10 @@ pub struct Order {
 
 /// An open plan order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PlanOrder {
-    /// Its number.
+    /// Its number; text in JSON, being more than a double holds.
+    #[serde(serialize_with = "as_text")]
     pub id: OrderId,
     /// The list that it stands in.
     pub plan_type: PlanType,
@@ -535,6 +540,25 @@ impl Unknown {
             name: name.to_string(),
         }
     }
+}
+
+fn as_text<S: Serializer>(id: &OrderId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&id.0)
+}
+
+pub(crate) fn named_or_whole<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<ApiKey, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Name(String),
+        Whole(ApiKey),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::Name(name) => ApiKey::named(&name),
+        Given::Whole(api_key) => api_key,
+    })
 }
 
 fn yes() -> bool {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::account::{
@@ -345,6 +345,11 @@ impl Exchange {
         self.faults.push(fault);
     }
 
+    /// What goes wrong from now on.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
     /// Nothing goes wrong any more. What is held up still executes.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
@@ -363,7 +368,8 @@ impl Exchange {
 }
 
 /// Whether something runs that no list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Blocker {
     /// It does.
     Running,
@@ -373,6 +379,7 @@ pub enum Blocker {
 
 /// An account as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AccountState {
     /// Its number.
     pub uid: Uid,
@@ -386,6 +393,7 @@ pub struct AccountState {
 
 /// What an account has under one product type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProductState {
     /// The mode as it really is.
     pub mode: PosMode,

@@ -72,13 +72,13 @@ pub enum FaultKind {
     /// The connection is closed without an answer, and the request executes later.
     ExecuteLater {
         /// How much later.
-        #[serde(rename = "after_ms", with = "millis")]
+        #[serde(rename = "afterMs", with = "millis")]
         after: Duration,
     },
     /// Executed at once, answered later.
     Delay {
         /// How much later.
-        #[serde(rename = "after_ms", with = "millis")]
+        #[serde(rename = "afterMs", with = "millis")]
         after: Duration,
     },
     /// Not executed, and never answered: the connection stays open.

@@ -7,6 +7,7 @@ use crate::wire::UnixMs;
 
 /// One request. One that executed late has a second entry, with `late_of`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LogEntry {
     /// When it arrived, or when it executed if `late_of` is there.
     pub at: UnixMs,
@@ -65,6 +66,7 @@ pub enum Executed {
 
 /// One change of a mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ModeChange {
     /// When.
     pub at: UnixMs,

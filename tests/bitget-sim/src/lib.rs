@@ -1,10 +1,11 @@
 //! A stateful Bitget for tests: accounts, keys, modes, positions, orders, limits, faults, and the API in front of them.
 //!
 //! The core is [`Exchange::handle`]: a request and the exchange's time in, an answer out, no clock and no socket. Over HTTP it
-//! is served on loopback only. It is written for any client and knows none.
+//! is served by [`serve`], on loopback only. It is written for any client and knows none.
 
 mod account;
 mod classic;
+mod control;
 mod endpoint;
 mod exchange;
 mod fault;
@@ -13,10 +14,12 @@ mod journal;
 mod limits;
 mod mangle;
 mod market;
+mod serve;
 mod sign;
 #[cfg(test)]
 mod stories;
 mod switches;
+mod tls;
 mod unified;
 mod wire;
 
@@ -27,8 +30,10 @@ pub use account::{
 pub use exchange::{AccountState, Blocker, Exchange, ProductState};
 pub use fault::{FOREVER, Fault, FaultKind};
 pub use journal::{By, Executed, LogEntry, ModeChange};
+pub use serve::{ServeError, Simulator, serve};
 pub use switches::{
     EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
     SameMode, Switches,
 };
+pub use tls::{Identity, TlsError};
 pub use wire::{Outcome, Reply, Request, Response, UnixMs};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the exchange behaves where it is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Switches {
     /// A set of the mode that the account has, while it is not flat.
     pub same_mode_while_not_flat: SameMode,

@@ -1,0 +1,79 @@
+//! A certificate authority of its own and one certificate for loopback, made at start and never written with their keys.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// What the simulator shows over https: a certificate for `127.0.0.1` and `localhost`, signed by an authority that
+/// exists for this one run.
+#[derive(Clone)]
+pub struct Identity {
+    ca_pem: String,
+    config: Arc<ServerConfig>,
+}
+
+impl Identity {
+    /// Makes an authority and a certificate.
+    pub fn new() -> Result<Self, TlsError> {
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        ca.distinguished_name
+            .push(DnType::CommonName, "bitget-sim test authority");
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
+
+        let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
+        leaf.subject_alt_names
+            .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        leaf.distinguished_name
+            .push(DnType::CommonName, "bitget-sim");
+        let leaf_key = KeyPair::generate()?;
+        let leaf = leaf.signed_by(&leaf_key, &ca)?;
+
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)?;
+        Ok(Self {
+            ca_pem: ca.pem(),
+            config: Arc::new(config),
+        })
+    }
+
+    /// The authority's certificate, in PEM, for clients to trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("ca_pem", &self.ca_pem)
+            .finish_non_exhaustive()
+    }
+}
+
+/// No certificate could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The certificate itself.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// What rustls makes of it.
+    #[error("cannot use the certificate that was made")]
+    Config(#[from] rustls::Error),
+}

@@ -1,0 +1,451 @@
+//! The simulator over real sockets: plain and TLS, dropping and hanging, the control API, and the program itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitget_sim::{
+    ApiKey, Exchange, Fault, FaultKind, Identity, NewAccount, PosMode, ProductType, Request,
+    ServeError, Simulator, Uid, serve,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+const ME: Uid = Uid(1001);
+const BOUND: Duration = Duration::from_secs(10);
+
+/// A simulator that is served until this is dropped.
+struct Served {
+    simulator: Simulator,
+    address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn served(identity: Option<Identity>) -> Served {
+    let mut exchange = Exchange::new();
+    exchange.add_account(NewAccount::classic(ME, "alpha"));
+    let simulator = Simulator::new(exchange);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let shared = simulator.clone();
+    let task = tokio::spawn(async move {
+        serve(listener, shared, identity.as_ref())
+            .await
+            .expect("it is loopback");
+    });
+    Served {
+        simulator,
+        address,
+        task,
+    }
+}
+
+impl Served {
+    /// What comes back on a fresh connection until it is closed, byte for byte.
+    async fn raw(&self, request: &Request) -> String {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        timeout(BOUND, exchange_bytes(stream, request))
+            .await
+            .expect("the connection is closed in time")
+    }
+
+    async fn ask(&self, request: &Request) -> (u16, Value) {
+        parsed(&self.raw(request).await)
+    }
+
+    fn signed(&self, request: Request) -> Request {
+        ApiKey::named("alpha").sign(request, self.simulator.now())
+    }
+}
+
+async fn exchange_bytes(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &Request,
+) -> String {
+    let query = if request.query.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", request.query)
+    };
+    let mut head = format!("{} {}{query} HTTP/1.1\r\n", request.method, request.path);
+    head += &format!(
+        "Host: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
+        request.body.len()
+    );
+    for (name, value) in &request.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream
+        .write_all(&[head.as_bytes(), b"\r\n", &request.body].concat())
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+fn parsed(answer: &str) -> (u16, Value) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn set() -> Request {
+    let body = r#"{ "posMode": "one_way_mode", "productType": "usdt-futures" }"#;
+    Request::post("/api/v2/mix/account/set-position-mode", body)
+}
+
+#[tokio::test]
+async fn a_signed_set_over_http_reaches_the_exchange_byte_for_byte() {
+    let served = served(None);
+    let (status, body) = served.ask(&served.signed(set())).await;
+    assert_eq!(
+        (status, &body["data"]),
+        (200, &json!({ "posMode": "one_way_mode" }))
+    );
+    let query = "productType=USDT%2DFUTURES&&x=a+b";
+    let list = served.signed(Request::get("/api/v2/mix/position/all-position", query));
+    assert_eq!(
+        served.ask(&list).await,
+        (
+            200,
+            json!({ "code": "00000", "msg": "success",
+        "requestTime": served.simulator.with(|exchange| exchange.log()[1].at.0), "data": [] })
+        )
+    );
+    assert_eq!(
+        served
+            .simulator
+            .with(|exchange| exchange.log()[1].query.clone()),
+        query
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_request_ends_the_connection_without_a_single_byte() {
+    let served = served(None);
+    for (what, mode) in [
+        (FaultKind::DropRequest, PosMode::HedgeMode),
+        (FaultKind::DropReply, PosMode::OneWayMode),
+    ] {
+        served
+            .simulator
+            .with(|exchange| exchange.inject(Fault::once(what)));
+        assert_eq!(served.raw(&served.signed(set())).await, "");
+        assert_eq!(
+            served
+                .simulator
+                .with(|exchange| exchange.mode(ME, ProductType::UsdtFutures)),
+            Ok(mode)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hanging_request_is_not_answered_and_holds_nothing_else_up() {
+    let served = served(None);
+    served
+        .simulator
+        .with(|exchange| exchange.inject(Fault::once(FaultKind::Hang)));
+    let hanging = served.signed(set());
+    let mut hanging = Box::pin(served.raw(&hanging));
+    assert!(
+        timeout(Duration::from_millis(200), &mut hanging)
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_delayed_answer_comes_late() {
+    let served = served(None);
+    let after = Duration::from_millis(150);
+    served
+        .simulator
+        .with(|exchange| exchange.inject(Fault::once(FaultKind::Delay { after })));
+    let asked = std::time::Instant::now();
+    assert_eq!(
+        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
+        200
+    );
+    assert!(asked.elapsed() >= after);
+}
+
+#[tokio::test]
+async fn https_is_trusted_through_the_authority_that_was_written() {
+    let identity = Identity::new().unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(identity.ca_pem().as_bytes()).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let served = served(Some(identity));
+    for name in ["localhost", "127.0.0.1"] {
+        let tcp = TcpStream::connect(served.address).await.unwrap();
+        let stream = connector
+            .connect(ServerName::try_from(name).unwrap(), tcp)
+            .await
+            .unwrap();
+        let request = served.signed(Request::get(
+            "/api/v2/mix/position/all-position",
+            "productType=USDT-FUTURES",
+        ));
+        assert_eq!(parsed(&exchange_bytes(stream, &request).await).0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_is_open_to_others_is_refused() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let error = serve(listener, Simulator::default(), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ServeError::NotLoopback(_)), "{error}");
+}
+
+#[tokio::test]
+async fn everything_that_hands_do_can_be_done_over_the_control_api() {
+    let served = served(None);
+    let control = async |command: &str, body: Value| {
+        served
+            .ask(&Request::post(
+                format!("/control/{command}"),
+                body.to_string(),
+            ))
+            .await
+    };
+    let usdt = |fields: Value| {
+        let mut body = json!({ "uid": 1001, "productType": "USDT-FUTURES", "symbol": "BTCUSDT" });
+        body.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        body
+    };
+    let state = async || served.ask(&Request::get("/control/state", "")).await.1;
+    let account = async || state().await["accounts"][0]["products"]["USDT-FUTURES"].clone();
+    let ok = (200, json!({}));
+
+    assert_eq!(
+        control(
+            "position/open",
+            usdt(json!({ "holdSide": "long", "total": "0.5" }))
+        )
+        .await,
+        ok
+    );
+    let (_, order) = control(
+        "order/place",
+        usdt(json!({ "status": "partially_filled", "ageMs": 1 })),
+    )
+    .await;
+    let (_, plan) = control(
+        "plan-order/place",
+        usdt(json!({ "planType": "track_plan" })),
+    )
+    .await;
+    let shown = account().await;
+    assert_eq!(shown["positions"], json!([["BTCUSDT", "long", "0.5"]]));
+    assert_eq!(
+        (&shown["orders"][0]["id"], &shown["planOrders"][0]["id"]),
+        (&order["orderId"], &plan["orderId"])
+    );
+
+    assert_eq!(
+        control("position/close", usdt(json!({ "holdSide": "long" }))).await,
+        ok
+    );
+    let cancel = |id: &Value| json!({ "uid": 1001, "productType": "USDT-FUTURES", "orderId": id });
+    assert_eq!(control("order/cancel", cancel(&order["orderId"])).await, ok);
+    assert_eq!(
+        control("plan-order/cancel", cancel(&plan["orderId"])).await,
+        ok
+    );
+    let usdt_only = |fields: Value| {
+        let mut body = usdt(fields);
+        body.as_object_mut().unwrap().remove("symbol");
+        body
+    };
+    assert_eq!(
+        control("hidden-blocker", usdt_only(json!({ "blocker": "running" }))).await,
+        ok
+    );
+    assert_eq!(
+        control("flip", usdt_only(json!({ "posMode": "one_way_mode" }))).await,
+        ok
+    );
+    assert_eq!(
+        account().await,
+        json!({ "mode": "one_way_mode", "positions": [], "orders": [], "planOrders": [], "hiddenBlocker": true })
+    );
+
+    assert_eq!(
+        control("refuse-sets", json!({ "uid": 1001, "code": "40731" })).await,
+        ok
+    );
+    assert_eq!(served.ask(&served.signed(set())).await.1["code"], "40731");
+    let (_, made) = control(
+        "account",
+        json!({ "uid": 2, "kind": "unified", "apiKey": "beta" }),
+    )
+    .await;
+    assert_eq!(made["apiKey"]["secret"], "test-secret-beta");
+    assert_eq!(
+        control(
+            "account-mode",
+            json!({ "uid": 2, "accountMode": "upgrading" })
+        )
+        .await,
+        ok
+    );
+    assert_eq!(
+        control("kind", json!({ "uid": 2, "kind": "classic" })).await,
+        ok
+    );
+    let (_, key) = control("key", json!({ "uid": 2, "apiKey": "gamma" })).await;
+    assert_eq!(key["apiKey"]["key"], "key-gamma");
+    assert_eq!(
+        control("key/remove", json!({ "key": "key-gamma" })).await,
+        ok
+    );
+
+    let (_, switches) = control("switches", json!({ "readLagMs": 5 })).await;
+    assert_eq!(
+        (&switches["readLagMs"], &switches["notFlatCode"]),
+        (&json!(5), &json!("40920"))
+    );
+    let fault = json!({ "path": "/time", "times": 2, "what": { "status": { "status": 502, "body": "<html>" } } });
+    assert_eq!(control("fault", fault.clone()).await, ok);
+    assert_eq!(
+        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
+        502
+    );
+    assert_eq!(state().await["faults"][0]["times"], 1);
+    let clear = Request {
+        method: "DELETE".to_owned(),
+        ..Request::get("/control/fault", "")
+    };
+    assert_eq!(served.ask(&clear).await, ok);
+    let before = served.simulator.now().0;
+    let (_, skew) = control("skew", json!({ "ms": 3_600_000 })).await;
+    assert!(skew["now"].as_i64().unwrap() >= before + 3_600_000);
+
+    let (_, log) = served.ask(&Request::get("/control/log", "from=1")).await;
+    assert_eq!(
+        (&log["next"], &log["entries"][0]["status"]),
+        (&json!(2), &json!(502))
+    );
+}
+
+#[tokio::test]
+async fn a_mistaken_control_request_says_what_is_wrong() {
+    let served = served(None);
+    let cases = [
+        (Request::post("/control/flip", "{"), 400, "EOF"),
+        (
+            Request::post(
+                "/control/flip",
+                r#"{"uid":1,"productType":"X","posMode":"hedge_mode"}"#,
+            ),
+            400,
+            "no such product type: X",
+        ),
+        (
+            Request::post(
+                "/control/flip",
+                r#"{"uid":1,"productType":"usdt-futures","posMode":"hedge_mode"}"#,
+            ),
+            404,
+            "no such account: 1",
+        ),
+        (
+            Request::post("/control/switches", r#"{"readLag":1}"#),
+            400,
+            "unknown field `readLag`",
+        ),
+        (
+            Request::get("/control/nothing", ""),
+            404,
+            "no such command: GET /control/nothing",
+        ),
+    ];
+    for (request, status, expected) in cases {
+        let (told, body) = served.ask(&request).await;
+        let error = body["error"].as_str().unwrap().to_owned();
+        assert_eq!(told, status, "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_bitget-sim"))
+        .args(["--listen", "127.0.0.1:0", "--for", "2s", "--skew=-40s"])
+        .args(["--account", "alpha:classic", "--account", "beta:unified"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let address = lines
+        .next()
+        .unwrap()
+        .strip_prefix("listening on http://")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let expected = "account 1001 (Classic): key key-alpha secret test-secret-alpha passphrase test-passphrase-alpha";
+    assert_eq!(lines.next().unwrap(), expected);
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("account 1002 (Unified): key key-beta")
+    );
+    let stream = TcpStream::connect::<SocketAddr>(address).await.unwrap();
+    let (status, body) =
+        parsed(&exchange_bytes(stream, &Request::get("/api/v2/public/time", "")).await);
+    assert_eq!(status, 200);
+    let behind = Simulator::default().now().0 - body["requestTime"].as_i64().unwrap();
+    assert!((39_000..50_000).contains(&behind), "{behind} ms behind");
+    assert!(program.wait().unwrap().success());
+}
+
+#[test]
+fn the_program_refuses_to_listen_for_others() {
+    let told = Command::new(env!("CARGO_BIN_EXE_bitget-sim"))
+        .args(["--listen", "0.0.0.0:0"])
+        .output()
+        .unwrap();
+    assert!(!told.status.success());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("only loopback"));
+}
