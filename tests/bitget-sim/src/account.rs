@@ -223,10 +223,15 @@ impl PlanType {
     }
 }
 
-/// The number of an order or a plan order; later ones are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+/// The number of an order or a plan order; later ones are greater. Text in JSON, being more than a double holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(pub u64);
+
+impl Serialize for OrderId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 /// A right of an API key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -379,8 +384,7 @@ impl NewOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its number; text in JSON, being more than a double holds.
-    #[serde(serialize_with = "as_text")]
+    /// Its number.
     pub id: OrderId,
     /// Such as `BTCUSDT`.
     pub symbol: String,
@@ -394,8 +398,7 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanOrder {
-    /// Its number; text in JSON, being more than a double holds.
-    #[serde(serialize_with = "as_text")]
+    /// Its number.
     pub id: OrderId,
     /// The list that it stands in.
     pub plan_type: PlanType,
@@ -540,10 +543,6 @@ impl Unknown {
             name: name.to_string(),
         }
     }
-}
-
-fn as_text<S: Serializer>(id: &OrderId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&id.0)
 }
 
 pub(crate) fn named_or_whole<'de, D: Deserializer<'de>>(

@@ -1,6 +1,8 @@
 //! The control API under `/control/`: what hands do to the exchange, over HTTP and in JSON. It is no part of Bitget's API and
 //! counts against no limit. The README lists it with examples.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -39,12 +41,6 @@ fn obey(simulator: &Simulator, command: &str, request: &Request) -> Result<Value
             simulator.set_skew_ms(ms);
             Ok(json!({ "now": simulator.now().0 }))
         }
-        ("POST", "account") => {
-            let new: NewAccount = read(body)?;
-            let keys = shown_key(&new.api_key);
-            let uid = simulator.with(|exchange| exchange.add_account(new));
-            Ok(json!({ "uid": uid, "apiKey": keys }))
-        }
         ("POST", "fault") => {
             let fault: Fault = read(body)?;
             simulator.with(|exchange| exchange.inject(fault));
@@ -58,20 +54,15 @@ fn obey(simulator: &Simulator, command: &str, request: &Request) -> Result<Value
             let changes: Map<String, Value> = read(body)?;
             simulator.with(|exchange| turn(exchange.switches_mut(), changes))
         }
-        ("POST", command) => Ok(simulator.with(|exchange| by_hand(exchange, command, body))??),
+        ("POST", command) => simulator.with(|exchange| trade(exchange, command, body)),
         (method, command) => Err(Mistake::unknown(method, command)),
     }
 }
 
-/// What an operator does with an account at the website.
-fn by_hand(
-    exchange: &mut Exchange,
-    command: &str,
-    body: &[u8],
-) -> Result<Result<Value, Unknown>, Mistake> {
-    let nothing = |()| json!({});
-    let order = |OrderId(id)| json!({ "orderId": id.to_string() });
-    Ok(match command {
+/// What a trader does at the website.
+fn trade(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Value, Mistake> {
+    let placed = |OrderId(id)| json!({ "orderId": id.to_string() });
+    match command {
         "position/open" => {
             let PositionOpen {
                 uid,
@@ -80,9 +71,7 @@ fn by_hand(
                 hold_side,
                 total,
             } = read(body)?;
-            exchange
-                .open_position(uid, product_type, &symbol, hold_side, &total)
-                .map(nothing)
+            exchange.open_position(uid, product_type, &symbol, hold_side, &total)?;
         }
         "position/close" => {
             let PositionClose {
@@ -91,9 +80,7 @@ fn by_hand(
                 symbol,
                 hold_side,
             } = read(body)?;
-            exchange
-                .close_position(uid, product_type, &symbol, hold_side)
-                .map(nothing)
+            exchange.close_position(uid, product_type, &symbol, hold_side)?;
         }
         "order/place" => {
             let OrderPlace {
@@ -103,18 +90,12 @@ fn by_hand(
                 status,
                 age_ms,
             } = read(body)?;
-            let age = std::time::Duration::from_millis(age_ms);
-            exchange
-                .place_order(
-                    uid,
-                    product_type,
-                    NewOrder {
-                        symbol,
-                        status,
-                        age,
-                    },
-                )
-                .map(order)
+            let new = NewOrder {
+                symbol,
+                status,
+                age: Duration::from_millis(age_ms),
+            };
+            return Ok(placed(exchange.place_order(uid, product_type, new)?));
         }
         "order/cancel" => {
             let OrderCancel {
@@ -122,9 +103,7 @@ fn by_hand(
                 product_type,
                 order_id,
             } = read(body)?;
-            exchange
-                .cancel_order(uid, product_type, number(&order_id)?)
-                .map(nothing)
+            exchange.cancel_order(uid, product_type, number(&order_id)?)?;
         }
         "plan-order/place" => {
             let PlanOrderPlace {
@@ -133,9 +112,12 @@ fn by_hand(
                 plan_type,
                 symbol,
             } = read(body)?;
-            exchange
-                .place_plan_order(uid, product_type, plan_type, &symbol)
-                .map(order)
+            return Ok(placed(exchange.place_plan_order(
+                uid,
+                product_type,
+                plan_type,
+                &symbol,
+            )?));
         }
         "plan-order/cancel" => {
             let OrderCancel {
@@ -143,9 +125,7 @@ fn by_hand(
                 product_type,
                 order_id,
             } = read(body)?;
-            exchange
-                .cancel_plan_order(uid, product_type, number(&order_id)?)
-                .map(nothing)
+            exchange.cancel_plan_order(uid, product_type, number(&order_id)?)?;
         }
         "hidden-blocker" => {
             let Hidden {
@@ -153,9 +133,7 @@ fn by_hand(
                 product_type,
                 blocker,
             } = read(body)?;
-            exchange
-                .set_hidden_blocker(uid, product_type, blocker)
-                .map(nothing)
+            exchange.set_hidden_blocker(uid, product_type, blocker)?;
         }
         "flip" => {
             let Flip {
@@ -163,33 +141,46 @@ fn by_hand(
                 product_type,
                 pos_mode,
             } = read(body)?;
-            exchange.flip(uid, product_type, pos_mode).map(nothing)
+            exchange.flip(uid, product_type, pos_mode)?;
         }
-        "kind" => {
-            let NewKind { uid, kind } = read(body)?;
-            exchange.set_kind(uid, kind).map(nothing)
-        }
-        "account-mode" => {
-            let NewAccountMode { uid, account_mode } = read(body)?;
-            exchange.set_account_mode(uid, account_mode).map(nothing)
-        }
-        "refuse-sets" => {
-            let RefuseSets { uid, code } = read(body)?;
-            exchange.refuse_sets(uid, code.as_deref()).map(nothing)
+        command => return administer(exchange, command, body),
+    }
+    Ok(json!({}))
+}
+
+/// What an account's owner, or the exchange itself, does with the account and its keys.
+fn administer(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Value, Mistake> {
+    match command {
+        "account" => {
+            let new: NewAccount = read(body)?;
+            let shown = shown_key(&new.api_key);
+            return Ok(json!({ "uid": exchange.add_account(new), "apiKey": shown }));
         }
         "key" => {
             let NewKey { uid, api_key } = read(body)?;
             let shown = shown_key(&api_key);
-            exchange
-                .add_key(uid, api_key)
-                .map(|()| json!({ "uid": uid, "apiKey": shown }))
+            exchange.add_key(uid, api_key)?;
+            return Ok(json!({ "uid": uid, "apiKey": shown }));
         }
         "key/remove" => {
             let RemoveKey { key } = read(body)?;
-            exchange.remove_key(&key).map(nothing)
+            exchange.remove_key(&key)?;
+        }
+        "kind" => {
+            let NewKind { uid, kind } = read(body)?;
+            exchange.set_kind(uid, kind)?;
+        }
+        "account-mode" => {
+            let NewAccountMode { uid, account_mode } = read(body)?;
+            exchange.set_account_mode(uid, account_mode)?;
+        }
+        "refuse-sets" => {
+            let RefuseSets { uid, code } = read(body)?;
+            exchange.refuse_sets(uid, code.as_deref())?;
         }
         command => return Err(Mistake::unknown("POST", command)),
-    })
+    }
+    Ok(json!({}))
 }
 
 fn state(simulator: &Simulator) -> Value {

@@ -72,6 +72,18 @@ impl Served {
         parsed(&self.raw(request).await)
     }
 
+    async fn control(&self, command: &str, body: Value) -> (u16, Value) {
+        self.ask(&Request::post(
+            format!("/control/{command}"),
+            body.to_string(),
+        ))
+        .await
+    }
+
+    async fn state(&self) -> Value {
+        self.ask(&Request::get("/control/state", "")).await.1
+    }
+
     fn signed(&self, request: Request) -> Request {
         ApiKey::named("alpha").sign(request, self.simulator.now())
     }
@@ -81,21 +93,29 @@ async fn exchange_bytes(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     request: &Request,
 ) -> String {
-    let query = if request.query.is_empty() {
+    let Request {
+        method,
+        path,
+        query,
+        headers,
+        body,
+    } = request;
+    let query = if query.is_empty() {
         String::new()
     } else {
-        format!("?{}", request.query)
+        format!("?{query}")
     };
-    let mut head = format!("{} {}{query} HTTP/1.1\r\n", request.method, request.path);
-    head += &format!(
-        "Host: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
-        request.body.len()
+    let headers: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let head = format!(
+        "{method} {path}{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n",
+        body.len(),
+        headers.concat(),
     );
-    for (name, value) in &request.headers {
-        head += &format!("{name}: {value}\r\n");
-    }
     stream
-        .write_all(&[head.as_bytes(), b"\r\n", &request.body].concat())
+        .write_all(&[head.as_bytes(), body].concat())
         .await
         .unwrap();
     let mut answer = Vec::new();
@@ -233,135 +253,130 @@ async fn a_listener_that_is_open_to_others_is_refused() {
 }
 
 #[tokio::test]
-async fn everything_that_hands_do_can_be_done_over_the_control_api() {
+async fn a_trader_opens_and_closes_over_the_control_api() {
     let served = served(None);
-    let control = async |command: &str, body: Value| {
-        served
-            .ask(&Request::post(
-                format!("/control/{command}"),
-                body.to_string(),
-            ))
-            .await
-    };
-    let usdt = |fields: Value| {
-        let mut body = json!({ "uid": 1001, "productType": "USDT-FUTURES", "symbol": "BTCUSDT" });
+    let on_usdt = async |command: &str, fields: Value| {
+        let mut body = json!({ "uid": 1001, "productType": "USDT-FUTURES" });
         body.as_object_mut()
             .unwrap()
             .extend(fields.as_object().unwrap().clone());
-        body
+        served.control(command, body).await
     };
-    let state = async || served.ask(&Request::get("/control/state", "")).await.1;
-    let account = async || state().await["accounts"][0]["products"]["USDT-FUTURES"].clone();
+    let account = async || served.state().await["accounts"][0]["products"]["USDT-FUTURES"].clone();
     let ok = (200, json!({}));
 
-    assert_eq!(
-        control(
-            "position/open",
-            usdt(json!({ "holdSide": "long", "total": "0.5" }))
-        )
-        .await,
-        ok
-    );
-    let (_, order) = control(
-        "order/place",
-        usdt(json!({ "status": "partially_filled", "ageMs": 1 })),
-    )
-    .await;
-    let (_, plan) = control(
-        "plan-order/place",
-        usdt(json!({ "planType": "track_plan" })),
-    )
-    .await;
+    let position = json!({ "symbol": "BTCUSDT", "holdSide": "long", "total": "0.5" });
+    assert_eq!(on_usdt("position/open", position).await, ok);
+    let order = json!({ "symbol": "BTCUSDT", "status": "partially_filled", "ageMs": 1 });
+    let (_, order) = on_usdt("order/place", order).await;
+    let plan = json!({ "symbol": "BTCUSDT", "planType": "track_plan" });
+    let (_, plan) = on_usdt("plan-order/place", plan).await;
     let shown = account().await;
     assert_eq!(shown["positions"], json!([["BTCUSDT", "long", "0.5"]]));
-    assert_eq!(
-        (&shown["orders"][0]["id"], &shown["planOrders"][0]["id"]),
-        (&order["orderId"], &plan["orderId"])
-    );
+    assert_eq!(shown["orders"][0]["id"], order["orderId"]);
+    assert_eq!(shown["planOrders"][0]["id"], plan["orderId"]);
 
+    let position = json!({ "symbol": "BTCUSDT", "holdSide": "long" });
+    assert_eq!(on_usdt("position/close", position).await, ok);
+    assert_eq!(on_usdt("order/cancel", order).await, ok);
+    assert_eq!(on_usdt("plan-order/cancel", plan).await, ok);
     assert_eq!(
-        control("position/close", usdt(json!({ "holdSide": "long" }))).await,
-        ok
-    );
-    let cancel = |id: &Value| json!({ "uid": 1001, "productType": "USDT-FUTURES", "orderId": id });
-    assert_eq!(control("order/cancel", cancel(&order["orderId"])).await, ok);
-    assert_eq!(
-        control("plan-order/cancel", cancel(&plan["orderId"])).await,
-        ok
-    );
-    let usdt_only = |fields: Value| {
-        let mut body = usdt(fields);
-        body.as_object_mut().unwrap().remove("symbol");
-        body
-    };
-    assert_eq!(
-        control("hidden-blocker", usdt_only(json!({ "blocker": "running" }))).await,
+        on_usdt("hidden-blocker", json!({ "blocker": "running" })).await,
         ok
     );
     assert_eq!(
-        control("flip", usdt_only(json!({ "posMode": "one_way_mode" }))).await,
+        on_usdt("flip", json!({ "posMode": "one_way_mode" })).await,
         ok
     );
-    assert_eq!(
-        account().await,
-        json!({ "mode": "one_way_mode", "positions": [], "orders": [], "planOrders": [], "hiddenBlocker": true })
-    );
+    let expected = json!({ "mode": "one_way_mode", "positions": [], "orders": [], "planOrders": [],
+        "hiddenBlocker": true });
+    assert_eq!(account().await, expected);
+    assert_eq!(served.state().await["modeChanges"][0]["by"], "hand");
+}
 
+#[tokio::test]
+async fn accounts_and_keys_are_made_and_changed_over_the_control_api() {
+    let served = served(None);
+    let ok = (200, json!({}));
+    let (_, made) = served
+        .control(
+            "account",
+            json!({ "uid": 2, "kind": "unified", "apiKey": "beta" }),
+        )
+        .await;
+    assert_eq!(made["apiKey"]["secret"], "test-secret-beta");
+    let upgrading = json!({ "uid": 2, "accountMode": "upgrading" });
+    assert_eq!(served.control("account-mode", upgrading).await, ok);
+    let settings = ApiKey::named("beta").sign(
+        Request::get("/api/v3/account/settings", ""),
+        served.simulator.now(),
+    );
     assert_eq!(
-        control("refuse-sets", json!({ "uid": 1001, "code": "40731" })).await,
+        served.ask(&settings).await.1["data"]["accountMode"],
+        "upgrading"
+    );
+    assert_eq!(
+        served
+            .control("kind", json!({ "uid": 2, "kind": "classic" }))
+            .await,
+        ok
+    );
+    assert_eq!(served.ask(&settings).await.1["code"], "40084");
+    let (_, key) = served
+        .control("key", json!({ "uid": 2, "apiKey": "gamma" }))
+        .await;
+    assert_eq!(key["apiKey"]["key"], "key-gamma");
+    assert_eq!(
+        served.state().await["accounts"][0]["keys"],
+        json!(["key-beta", "key-gamma"])
+    );
+    assert_eq!(
+        served
+            .control("key/remove", json!({ "key": "key-gamma" }))
+            .await,
+        ok
+    );
+    assert_eq!(
+        served
+            .control("refuse-sets", json!({ "uid": 1001, "code": "40731" }))
+            .await,
         ok
     );
     assert_eq!(served.ask(&served.signed(set())).await.1["code"], "40731");
-    let (_, made) = control(
-        "account",
-        json!({ "uid": 2, "kind": "unified", "apiKey": "beta" }),
-    )
-    .await;
-    assert_eq!(made["apiKey"]["secret"], "test-secret-beta");
-    assert_eq!(
-        control(
-            "account-mode",
-            json!({ "uid": 2, "accountMode": "upgrading" })
-        )
-        .await,
-        ok
-    );
-    assert_eq!(
-        control("kind", json!({ "uid": 2, "kind": "classic" })).await,
-        ok
-    );
-    let (_, key) = control("key", json!({ "uid": 2, "apiKey": "gamma" })).await;
-    assert_eq!(key["apiKey"]["key"], "key-gamma");
-    assert_eq!(
-        control("key/remove", json!({ "key": "key-gamma" })).await,
-        ok
-    );
+}
 
-    let (_, switches) = control("switches", json!({ "readLagMs": 5 })).await;
+#[tokio::test]
+async fn switches_faults_and_the_clock_are_set_over_the_control_api() {
+    let served = served(None);
+    let ok = (200, json!({}));
+    let (_, switches) = served.control("switches", json!({ "readLagMs": 5 })).await;
     assert_eq!(
         (&switches["readLagMs"], &switches["notFlatCode"]),
         (&json!(5), &json!("40920"))
     );
     let fault = json!({ "path": "/time", "times": 2, "what": { "status": { "status": 502, "body": "<html>" } } });
-    assert_eq!(control("fault", fault.clone()).await, ok);
+    assert_eq!(served.control("fault", fault).await, ok);
     assert_eq!(
         served.ask(&Request::get("/api/v2/public/time", "")).await.0,
         502
     );
-    assert_eq!(state().await["faults"][0]["times"], 1);
+    assert_eq!(served.state().await["faults"][0]["times"], 1);
     let clear = Request {
         method: "DELETE".to_owned(),
         ..Request::get("/control/fault", "")
     };
     assert_eq!(served.ask(&clear).await, ok);
+    assert_eq!(
+        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
+        200
+    );
     let before = served.simulator.now().0;
-    let (_, skew) = control("skew", json!({ "ms": 3_600_000 })).await;
+    let (_, skew) = served.control("skew", json!({ "ms": 3_600_000 })).await;
     assert!(skew["now"].as_i64().unwrap() >= before + 3_600_000);
-
     let (_, log) = served.ask(&Request::get("/control/log", "from=1")).await;
     assert_eq!(
         (&log["next"], &log["entries"][0]["status"]),
-        (&json!(2), &json!(502))
+        (&json!(2), &json!(200))
     );
 }
 
