@@ -413,9 +413,19 @@ pub(crate) fn is_flat(account: &Account, product: ProductType) -> bool {
         && !book.hidden
 }
 
-/// The product type that a request names in its query, if it names one.
-pub(crate) fn named_product(request: &Request) -> Option<ProductType> {
-    request.params().optional("productType")?.parse().ok()
+/// The product type that a request is about, and the mode that it wants, as far as it names them.
+pub(crate) fn subject(request: &Request) -> (Option<ProductType>, Option<PosMode>) {
+    let body: Map<String, Value> = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let params = request.params();
+    let product = params
+        .optional("productType")
+        .or_else(|| text("productType"));
+    let mode = text("posMode").or_else(|| text("holdMode"));
+    (
+        product.and_then(|product| product.parse().ok()),
+        mode.and_then(|mode| mode.parse().ok()),
+    )
 }
 
 fn is_blocked(account: &Account, product: ProductType, switches: &Switches) -> bool {

@@ -7,6 +7,9 @@ use crate::wire::{Refusal, Request};
 pub(crate) enum Endpoint {
     ServerTime,
     Contracts,
+    SpotCoins,
+    SpotSymbols,
+    MarginCurrencies,
     MixAccount,
     MixAccounts,
     SetPositionMode,
@@ -41,7 +44,11 @@ impl Endpoint {
 
     pub(crate) fn door(self) -> Door {
         match self {
-            Self::ServerTime | Self::Contracts => Door::Public,
+            Self::ServerTime
+            | Self::Contracts
+            | Self::SpotCoins
+            | Self::SpotSymbols
+            | Self::MarginCurrencies => Door::Public,
             Self::MixAccount
             | Self::MixAccounts
             | Self::SetPositionMode
@@ -56,12 +63,14 @@ impl Endpoint {
     /// Requests in every sliding second: per UID, or per IP at the public door.
     pub(crate) fn per_second(self) -> u32 {
         match self {
-            Self::ServerTime | Self::Contracts | Self::UnifiedSettings => 20,
+            Self::ServerTime | Self::Contracts | Self::SpotSymbols | Self::UnifiedSettings => 20,
             Self::MixAccount
             | Self::MixAccounts
             | Self::OrdersPending
-            | Self::OrdersPlanPending => 10,
+            | Self::OrdersPlanPending
+            | Self::MarginCurrencies => 10,
             Self::SetPositionMode | Self::AllPosition => 5,
+            Self::SpotCoins => 3,
             Self::SpotAccountInfo => 1,
         }
     }
@@ -70,6 +79,9 @@ impl Endpoint {
         match self {
             Self::ServerTime => ("GET", "/api/v2/public/time"),
             Self::Contracts => ("GET", "/api/v2/mix/market/contracts"),
+            Self::SpotCoins => ("GET", "/api/v2/spot/public/coins"),
+            Self::SpotSymbols => ("GET", "/api/v2/spot/public/symbols"),
+            Self::MarginCurrencies => ("GET", "/api/v2/margin/currencies"),
             Self::MixAccount => ("GET", "/api/v2/mix/account/account"),
             Self::MixAccounts => ("GET", "/api/v2/mix/account/accounts"),
             Self::SetPositionMode => ("POST", "/api/v2/mix/account/set-position-mode"),
@@ -82,9 +94,12 @@ impl Endpoint {
     }
 }
 
-const ALL: [Endpoint; 10] = [
+const ALL: [Endpoint; 13] = [
     Endpoint::ServerTime,
     Endpoint::Contracts,
+    Endpoint::SpotCoins,
+    Endpoint::SpotSymbols,
+    Endpoint::MarginCurrencies,
     Endpoint::MixAccount,
     Endpoint::MixAccounts,
     Endpoint::SetPositionMode,

@@ -116,7 +116,7 @@ impl Exchange {
     }
 }
 
-/// What hands do at the exchange's website.
+/// What hands do at the exchange's website. It happens at the time of the last call of `handle` or `advance`.
 impl Exchange {
     /// Opens an account. One with the same number is replaced, with all its keys.
     pub fn add_account(&mut self, new: NewAccount) -> Uid {
@@ -437,6 +437,10 @@ impl Exchange {
         match fault {
             FaultKind::DropRequest => at_once(Outcome::Dropped),
             FaultKind::Hang => at_once(Outcome::Hang),
+            FaultKind::HangReply => {
+                self.process(now, now, request, entry);
+                at_once(Outcome::Hang)
+            }
             FaultKind::DropReply => {
                 self.process(now, now, request, entry);
                 at_once(Outcome::Dropped)
@@ -522,7 +526,6 @@ impl Exchange {
             self.meter.pass_ip(now)?;
         }
         let endpoint = Endpoint::of(request)?;
-        entry.product = classic::named_product(request);
         let door = endpoint.door();
         if door == Door::Public {
             self.count(now, endpoint, Whose::Ip, remaining)?;
@@ -574,7 +577,6 @@ impl Exchange {
                 product,
             } = done;
             entry.executed = executed;
-            entry.product = product;
             if let (Executed::Applied { from, to }, Some(product)) = (executed, product) {
                 self.mode_changes.push(ModeChange {
                     at: now,
@@ -605,10 +607,13 @@ impl Exchange {
             Endpoint::OrdersPlanPending => look.orders_plan_pending(&params).map(&mut list),
             Endpoint::SpotAccountInfo => look.spot_account_info(),
             Endpoint::UnifiedSettings => look.unified_settings(),
-            // Answered before: the first two need no key, the last one changes the account.
-            Endpoint::ServerTime | Endpoint::Contracts | Endpoint::SetPositionMode => {
-                Err(Refusal::gate("40404", "Request URL NOT FOUND"))
-            }
+            // Answered before: the public ones need no key, the last one changes the account.
+            Endpoint::ServerTime
+            | Endpoint::Contracts
+            | Endpoint::SpotCoins
+            | Endpoint::SpotSymbols
+            | Endpoint::MarginCurrencies
+            | Endpoint::SetPositionMode => Err(other_door()),
         }
     }
 
@@ -700,9 +705,23 @@ impl From<Refusal> for Stop {
 }
 
 fn public(endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, Refusal> {
-    if endpoint == Endpoint::ServerTime {
-        return Ok(json!({ "serverTime": now.0.to_string() }));
+    match endpoint {
+        Endpoint::ServerTime => Ok(json!({ "serverTime": now.0.to_string() })),
+        Endpoint::Contracts => contracts(request),
+        // Nothing is traded here but futures; clients load these lists all the same.
+        Endpoint::SpotCoins | Endpoint::SpotSymbols | Endpoint::MarginCurrencies => Ok(json!([])),
+        Endpoint::MixAccount
+        | Endpoint::MixAccounts
+        | Endpoint::SetPositionMode
+        | Endpoint::AllPosition
+        | Endpoint::OrdersPending
+        | Endpoint::OrdersPlanPending
+        | Endpoint::SpotAccountInfo
+        | Endpoint::UnifiedSettings => Err(other_door()),
     }
+}
+
+fn contracts(request: &Request) -> Result<Value, Refusal> {
     let params = request.params();
     let product = classic::product_type(&params)?;
     match params.optional("symbol") {
@@ -717,6 +736,11 @@ fn public(endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, R
     }
 }
 
+/// For an endpoint that is answered behind another door: it cannot come here.
+fn other_door() -> Refusal {
+    Refusal::gate("40404", "Request URL NOT FOUND")
+}
+
 fn observed_flat(
     endpoint: Endpoint,
     account: &Account,
@@ -729,6 +753,9 @@ fn observed_flat(
         | Endpoint::SetPositionMode => product.map(|product| classic::is_flat(account, product)),
         Endpoint::ServerTime
         | Endpoint::Contracts
+        | Endpoint::SpotCoins
+        | Endpoint::SpotSymbols
+        | Endpoint::MarginCurrencies
         | Endpoint::MixAccount
         | Endpoint::MixAccounts
         | Endpoint::SpotAccountInfo
@@ -749,6 +776,7 @@ fn entry(
         headers: _,
         body,
     } = request;
+    let (product, wanted) = classic::subject(request);
     LogEntry {
         at,
         answered_at: None,
@@ -763,7 +791,8 @@ fn entry(
             .map(UnixMs),
         status: None,
         code: None,
-        product: None,
+        product,
+        wanted,
         executed: Executed::None,
         listed: None,
         flat: None,

@@ -83,6 +83,8 @@ pub enum FaultKind {
     },
     /// Not executed, and never answered: the connection stays open.
     Hang,
+    /// Executed, and never answered: the connection stays open.
+    HangReply,
     /// Not executed; this is the answer.
     Status {
         /// The HTTP status.

@@ -13,7 +13,7 @@ pub struct LogEntry {
     pub at: UnixMs,
     /// When its answer left; `None` if none did.
     pub answered_at: Option<UnixMs>,
-    /// The account that its key belongs to.
+    /// The account that its key belongs to, whether or not it is signed right.
     pub account: Option<Uid>,
     /// `GET`, `POST`, ...
     pub method: String,
@@ -29,8 +29,10 @@ pub struct LogEntry {
     pub status: Option<u16>,
     /// The code that the exchange came to, whether or not the client was told; `None` if it was not executed.
     pub code: Option<String>,
-    /// The product type that it is about.
+    /// The product type that it is about, as far as it names one.
     pub product: Option<ProductType>,
+    /// The mode that it wants, if it is a set; executed or not.
+    pub wanted: Option<PosMode>,
     /// What a set did.
     pub executed: Executed,
     /// How many rows a list answered with.

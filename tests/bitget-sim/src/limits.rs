@@ -60,8 +60,17 @@ struct Window(VecDeque<UnixMs>);
 
 impl Window {
     fn pass(&mut self, now: UnixMs, limit: u32, length: i64) -> Result<u32, TooMany> {
+        while self
+            .0
+            .front()
+            .is_some_and(|oldest| now.since(*oldest) >= length)
+        {
+            self.0.pop_front();
+        }
         // A clock that was set back must not close a lane for good, so what lies ahead is forgotten too.
-        self.0.retain(|at| (0..length).contains(&now.since(*at)));
+        while self.0.back().is_some_and(|newest| *newest > now) {
+            self.0.pop_back();
+        }
         let taken = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         let left = limit
             .checked_sub(taken)

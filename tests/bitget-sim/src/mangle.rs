@@ -42,6 +42,7 @@ pub(crate) fn mangled(mut response: Response, fault: &FaultKind) -> Response {
         | FaultKind::ExecuteLater { .. }
         | FaultKind::Delay { .. }
         | FaultKind::Hang
+        | FaultKind::HangReply
         | FaultKind::Status { .. }
         | FaultKind::ExecutedButStatus { .. }
         | FaultKind::Code { .. }

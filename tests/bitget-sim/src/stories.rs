@@ -837,6 +837,10 @@ fn set_under(what: FaultKind) -> (Desk, Outcome, bool) {
     let entry = &desk.exchange.log()[0];
     assert_eq!(entry.fault, Some(what));
     assert_eq!(
+        (entry.product, entry.wanted),
+        (Some(UsdtFutures), Some(PosMode::OneWayMode))
+    );
+    assert_eq!(
         entry.executed != Executed::None,
         applied,
         "the log tells what was done"
@@ -870,6 +874,8 @@ fn fault_drop_request_drop_reply_and_hang() {
     assert_eq!((outcome, applied), (Outcome::Dropped, true));
     let (_, outcome, applied) = set_under(FaultKind::Hang);
     assert_eq!((outcome, applied), (Outcome::Hang, false));
+    let (_, outcome, applied) = set_under(FaultKind::HangReply);
+    assert_eq!((outcome, applied), (Outcome::Hang, true));
 }
 
 #[test]

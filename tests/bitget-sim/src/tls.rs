@@ -31,6 +31,9 @@ impl Identity {
         let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
         leaf.subject_alt_names
             .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        // Without this extension a strict client, such as a recent Python, trusts nothing.
+        leaf.use_authority_key_identifier_extension = true;
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.distinguished_name
             .push(DnType::CommonName, "bitget-sim");

@@ -423,7 +423,7 @@ async fn a_mistaken_control_request_says_what_is_wrong() {
 #[tokio::test]
 async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_bitget-sim"))
-        .args(["--listen", "127.0.0.1:0", "--for", "2s", "--skew=-40s"])
+        .args(["--listen", "127.0.0.1:0", "--for", "3s", "--skew=-40s"])
         .args(["--account", "alpha:classic", "--account", "beta:unified"])
         .stdout(Stdio::piped())
         .spawn()
