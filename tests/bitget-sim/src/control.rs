@@ -7,15 +7,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::account::{
-    AccountMode, ApiKey, HoldSide, Kind, NewAccount, NewOrder, OrderId, OrderStatus, PlanType,
-    PosMode, ProductType, Uid, Unknown,
-};
+use crate::account::{NewAccount, NewOrder};
 use crate::exchange::{Blocker, Exchange};
 use crate::fault::Fault;
+use crate::key::ApiKey;
 use crate::serve::Simulator;
 use crate::switches::Switches;
 use crate::wire::{Request, Response};
+use crate::words::{
+    AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid, Unknown,
+};
 
 /// The answer to a control request; `None` for any other request.
 pub(crate) fn answer(simulator: &Simulator, request: &Request) -> Option<Response> {
@@ -359,7 +360,7 @@ struct RefuseSets {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewKey {
     uid: Uid,
-    #[serde(deserialize_with = "crate::account::named_or_whole")]
+    #[serde(deserialize_with = "crate::key::named_or_whole")]
     api_key: ApiKey,
 }
 

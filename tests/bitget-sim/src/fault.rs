@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::Uid;
+use crate::words::Uid;
 
 /// A fault, and which requests it befalls. Of several that fit, the one injected first does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

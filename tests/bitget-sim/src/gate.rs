@@ -1,10 +1,11 @@
 //! Who is asking: everything that Bitget checks of a private request before it looks at what was asked for, in its order.
 //! The kind of the account comes before the signature, as it does live.
 
-use crate::account::{ApiKey, Kind};
 use crate::endpoint::Door;
+use crate::key::ApiKey;
 use crate::sign;
 use crate::wire::{Refusal, Request, UnixMs};
+use crate::words::Kind;
 
 /// Lets a request with this key pass, or says why not.
 pub(crate) fn admit(

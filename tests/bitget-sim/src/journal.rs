@@ -1,9 +1,11 @@
 //! What was asked of the exchange and what it did, in order: what a test checks afterwards. It decides nothing.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::account::{PosMode, ProductType, Uid};
-use crate::wire::UnixMs;
+use crate::fault::FaultKind;
+use crate::wire::{Request, UnixMs};
+use crate::words::{PosMode, ProductType, Uid};
 
 /// One request. One that executed late has a second entry, with `late_of`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,9 +43,50 @@ pub struct LogEntry {
     /// really held nothing at that moment, whatever the lists showed. Hidden blockers count.
     pub flat: Option<bool>,
     /// The fault that befell it.
-    pub fault: Option<crate::fault::FaultKind>,
+    pub fault: Option<FaultKind>,
     /// The index of the entry of its arrival.
     pub late_of: Option<usize>,
+}
+
+impl LogEntry {
+    /// A request that arrived, and nothing more yet.
+    pub(crate) fn arrived(
+        at: UnixMs,
+        request: &Request,
+        account: Option<Uid>,
+        fault: Option<FaultKind>,
+    ) -> Self {
+        let Request {
+            method,
+            path,
+            query,
+            headers: _,
+            body,
+        } = request;
+        let (product, wanted) = subject(request);
+        Self {
+            at,
+            answered_at: None,
+            account,
+            method: method.clone(),
+            path: path.clone(),
+            query: query.clone(),
+            body: String::from_utf8_lossy(body).into_owned(),
+            signed: request
+                .header("access-timestamp")
+                .and_then(|text| text.parse().ok())
+                .map(UnixMs),
+            status: None,
+            code: None,
+            product,
+            wanted,
+            executed: Executed::None,
+            listed: None,
+            flat: None,
+            fault,
+            late_of: None,
+        }
+    }
 }
 
 /// What a set did to the mode.
@@ -92,4 +135,19 @@ pub enum By {
     Set,
     /// A hand at the exchange's website.
     Hand,
+}
+
+/// The product type that a request is about, and the mode that it wants, as far as it names them.
+fn subject(request: &Request) -> (Option<ProductType>, Option<PosMode>) {
+    let body: Map<String, Value> = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let params = request.params();
+    let product = params
+        .optional("productType")
+        .or_else(|| text("productType"));
+    let mode = text("posMode").or_else(|| text("holdMode"));
+    (
+        product.and_then(|product| product.parse().ok()),
+        mode.and_then(|mode| mode.parse().ok()),
+    )
 }

@@ -11,6 +11,7 @@ mod exchange;
 mod fault;
 mod gate;
 mod journal;
+mod key;
 mod limits;
 mod mangle;
 mod market;
@@ -22,14 +23,13 @@ mod switches;
 mod tls;
 mod unified;
 mod wire;
+mod words;
 
-pub use account::{
-    AccountMode, ApiKey, HoldSide, Kind, NewAccount, NewOrder, Order, OrderId, OrderStatus,
-    PlanOrder, PlanType, PosMode, ProductType, Right, Secret, Uid, Unknown,
-};
+pub use account::{NewAccount, NewOrder, Order, PlanOrder};
 pub use exchange::{AccountState, Blocker, Exchange, ProductState};
 pub use fault::{FOREVER, Fault, FaultKind};
 pub use journal::{By, Executed, LogEntry, ModeChange};
+pub use key::{ApiKey, Right, Secret};
 pub use serve::{ServeError, Simulator, serve};
 pub use switches::{
     EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
@@ -37,3 +37,6 @@ pub use switches::{
 };
 pub use tls::{Identity, TlsError};
 pub use wire::{Outcome, Reply, Request, Response, UnixMs};
+pub use words::{
+    AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid, Unknown,
+};

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::account::Uid;
 use crate::endpoint::Endpoint;
 use crate::wire::UnixMs;
+use crate::words::Uid;
 
 /// Who a limit counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::account::ProductType;
+use crate::words::ProductType;
 
 /// One listed contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

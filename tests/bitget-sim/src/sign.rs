@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::account::ApiKey;
+use crate::key::ApiKey;
 use crate::wire::{Request, UnixMs};
 
 impl ApiKey {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::account::{ProductType, Right};
 use crate::classic::{Look, may};
+use crate::key::Right;
 use crate::wire::{Refusal, UnixMs};
+use crate::words::ProductType;
 
 impl Look<'_> {
     /// `GET /api/v3/account/settings`

@@ -138,15 +138,44 @@ pub struct Response {
 }
 
 impl Response {
+    pub(crate) fn success(now: UnixMs, data: &Value) -> Self {
+        Self::envelope(now, 200, SUCCESS, "success", data)
+    }
+
+    pub(crate) fn refused(now: UnixMs, status: u16, code: &str, msg: &str) -> Self {
+        Self::envelope(now, status, code, msg, &Value::Null)
+    }
+
+    pub(crate) fn too_many(now: UnixMs) -> Self {
+        Self::refused(now, 429, "429", "Too Many Requests").with_remaining(Some(0))
+    }
+
+    /// The same answer, saying how many more requests the endpoint would take now.
+    pub(crate) fn with_remaining(mut self, remaining: Option<u32>) -> Self {
+        if let Some(remaining) = remaining {
+            self.headers
+                .push(("x-mbx-used-remain-limit".to_owned(), remaining.to_string()));
+        }
+        self
+    }
+
+    /// The envelope around every answer, with `requestTime` as a number.
+    fn envelope(now: UnixMs, status: u16, code: &str, msg: &str, data: &Value) -> Self {
+        let body = json!({ "code": code, "msg": msg, "requestTime": now.0, "data": data });
+        Self {
+            status,
+            headers: vec![(
+                "content-type".to_owned(),
+                "application/json;charset=UTF-8".to_owned(),
+            )],
+            body: body.to_string().into_bytes(),
+        }
+    }
+
     /// The body as JSON; `Value::Null` if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
-}
-
-/// The envelope around every answer, with `requestTime` as a number.
-pub(crate) fn envelope(now: UnixMs, code: &str, msg: &str, data: &Value) -> Value {
-    json!({ "code": code, "msg": msg, "requestTime": now.0, "data": data })
 }
 
 /// A request that the exchange refuses.
@@ -192,3 +221,6 @@ impl Refusal {
         }
     }
 }
+
+/// The code of every success.
+pub(crate) const SUCCESS: &str = "00000";

@@ -1,0 +1,279 @@
+//! What hands do to the exchange: accounts, keys, positions, orders, modes, switches, faults. No request passes here.
+
+use serde::{Deserialize, Serialize};
+
+use super::Exchange;
+use crate::account::{Account, NewAccount, NewOrder, Order, PlanOrder, Position};
+use crate::classic;
+use crate::fault::Fault;
+use crate::journal::{By, ModeChange};
+use crate::key::ApiKey;
+use crate::switches::Switches;
+use crate::wire::UnixMs;
+use crate::words::{
+    AccountMode, HoldSide, Kind, OrderId, PlanType, PosMode, ProductType, Uid, Unknown,
+};
+
+/// What hands do at the exchange's website. It happens at the time of the last call of `handle` or `advance`.
+impl Exchange {
+    /// Opens an account. One with the same number is replaced, with all its keys.
+    pub fn add_account(&mut self, new: NewAccount) -> Uid {
+        let uid = new.uid;
+        self.keys.retain(|_, (owner, _)| *owner != uid);
+        self.accounts.insert(uid, Account::open(&new));
+        self.keys
+            .insert(new.api_key.key.clone(), (uid, new.api_key));
+        uid
+    }
+
+    /// Gives an account one more API key; one of the same name is replaced, whoever had it.
+    pub fn add_key(&mut self, uid: Uid, api_key: ApiKey) -> Result<(), Unknown> {
+        self.account(uid)?;
+        self.keys.insert(api_key.key.clone(), (uid, api_key));
+        Ok(())
+    }
+
+    /// Deletes an API key.
+    pub fn remove_key(&mut self, key: &str) -> Result<(), Unknown> {
+        self.keys
+            .remove(key)
+            .map(|_| ())
+            .ok_or_else(|| Unknown::new("key", key))
+    }
+
+    /// An API key, to be changed.
+    pub fn key_mut(&mut self, key: &str) -> Result<&mut ApiKey, Unknown> {
+        self.keys
+            .get_mut(key)
+            .map(|(_, api_key)| api_key)
+            .ok_or_else(|| Unknown::new("key", key))
+    }
+
+    /// Makes a position as large as this, or a row of size `0`, which is no position.
+    pub fn open_position(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        symbol: &str,
+        side: HoldSide,
+        total: &str,
+    ) -> Result<(), Unknown> {
+        let position = Position {
+            total: total.to_owned(),
+            opened: self.now,
+        };
+        self.account(uid)?
+            .book_mut(product)
+            .positions
+            .insert((symbol.to_owned(), side), position);
+        Ok(())
+    }
+
+    /// Closes a position: its row is gone.
+    pub fn close_position(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        symbol: &str,
+        side: HoldSide,
+    ) -> Result<(), Unknown> {
+        let removed = self
+            .account(uid)?
+            .book_mut(product)
+            .positions
+            .remove(&(symbol.to_owned(), side));
+        removed
+            .map(|_| ())
+            .ok_or_else(|| Unknown::new("position", symbol))
+    }
+
+    /// Places an order.
+    pub fn place_order(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        new: NewOrder,
+    ) -> Result<OrderId, Unknown> {
+        let id = self.next_order_id();
+        let age = UnixMs(0).plus(new.age).0;
+        let created = UnixMs(self.now.0.saturating_sub(age));
+        let NewOrder {
+            symbol,
+            status,
+            age: _,
+        } = new;
+        self.account(uid)?.book_mut(product).orders.insert(
+            id,
+            Order {
+                id,
+                symbol,
+                status,
+                created,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Cancels an order, or lets it be filled: it is gone.
+    pub fn cancel_order(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        id: OrderId,
+    ) -> Result<(), Unknown> {
+        let removed = self.account(uid)?.book_mut(product).orders.remove(&id);
+        removed
+            .map(|_| ())
+            .ok_or_else(|| Unknown::new("order", id.0))
+    }
+
+    /// Places a plan order.
+    pub fn place_plan_order(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        plan_type: PlanType,
+        symbol: &str,
+    ) -> Result<OrderId, Unknown> {
+        let (id, created) = (self.next_order_id(), self.now);
+        let order = PlanOrder {
+            id,
+            plan_type,
+            symbol: symbol.to_owned(),
+            created,
+        };
+        self.account(uid)?
+            .book_mut(product)
+            .plan_orders
+            .insert(id, order);
+        Ok(id)
+    }
+
+    /// Cancels a plan order: it is gone.
+    pub fn cancel_plan_order(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        id: OrderId,
+    ) -> Result<(), Unknown> {
+        let removed = self.account(uid)?.book_mut(product).plan_orders.remove(&id);
+        removed
+            .map(|_| ())
+            .ok_or_else(|| Unknown::new("plan order", id.0))
+    }
+
+    /// Starts or stops what no list shows: a bot, a TWAP order, a copied order.
+    pub fn set_hidden_blocker(
+        &mut self,
+        uid: Uid,
+        product: ProductType,
+        blocker: Blocker,
+    ) -> Result<(), Unknown> {
+        self.account(uid)?.book_mut(product).hidden = blocker == Blocker::Running;
+        Ok(())
+    }
+
+    /// Changes the mode by hand, flat or not. On a unified account it is the account's, whatever the product type.
+    pub fn flip(&mut self, uid: Uid, product: ProductType, to: PosMode) -> Result<(), Unknown> {
+        let at = self.now;
+        let history = self.account(uid)?.mode_mut(product);
+        let from = history.now();
+        if from != to {
+            history.change(at, to);
+            self.mode_changes.push(ModeChange {
+                at,
+                account: uid,
+                product,
+                from,
+                to,
+                by: By::Hand,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes an account classic or unified.
+    pub fn set_kind(&mut self, uid: Uid, kind: Kind) -> Result<(), Unknown> {
+        self.account(uid)?.kind = kind;
+        Ok(())
+    }
+
+    /// Sets what a unified account says it is.
+    pub fn set_account_mode(&mut self, uid: Uid, mode: AccountMode) -> Result<(), Unknown> {
+        self.account(uid)?.stage = mode;
+        Ok(())
+    }
+
+    /// Makes the setter refuse every set of an account with this code, or no longer.
+    pub fn refuse_sets(&mut self, uid: Uid, code: Option<&str>) -> Result<(), Unknown> {
+        self.account(uid)?.set_refused_with = code.map(str::to_owned);
+        Ok(())
+    }
+
+    /// The mode as it really is, whatever a read may show.
+    pub fn mode(&self, uid: Uid, product: ProductType) -> Result<PosMode, Unknown> {
+        let account = self
+            .accounts
+            .get(&uid)
+            .ok_or_else(|| Unknown::new("account", uid))?;
+        Ok(account.mode(product).now())
+    }
+
+    /// Whether a product type really holds nothing, hidden blockers included.
+    pub fn is_flat(&self, uid: Uid, product: ProductType) -> Result<bool, Unknown> {
+        let account = self
+            .accounts
+            .get(&uid)
+            .ok_or_else(|| Unknown::new("account", uid))?;
+        Ok(classic::is_flat(account, product))
+    }
+
+    /// How the exchange behaves where nobody could tell.
+    pub fn switches(&self) -> &Switches {
+        &self.switches
+    }
+
+    /// The same, to be changed.
+    pub fn switches_mut(&mut self) -> &mut Switches {
+        &mut self.switches
+    }
+
+    /// From now on, this goes wrong.
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// What goes wrong from now on.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Nothing goes wrong any more. What is held up still executes.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    fn account(&mut self, uid: Uid) -> Result<&mut Account, Unknown> {
+        self.accounts
+            .get_mut(&uid)
+            .ok_or_else(|| Unknown::new("account", uid))
+    }
+
+    fn next_order_id(&mut self) -> OrderId {
+        self.orders_placed += 1;
+        OrderId(FIRST_ORDER + self.orders_placed)
+    }
+}
+
+/// Whether something runs that no list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blocker {
+    /// It does.
+    Running,
+    /// It does not.
+    Absent,
+}
+
+/// Nineteen digits, as the exchange's own: more than a double holds.
+const FIRST_ORDER: u64 = 1_300_000_000_000_000_000;
