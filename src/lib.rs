@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod constants;
+pub mod desired;
 pub mod exchange;
 pub mod facts;
 pub mod ledger;

@@ -1,0 +1,224 @@
+//! What is wrong with a file: where, what, and what to write instead; told as text, JSON or GitHub annotations.
+//!
+//! Shows no line that may hold a secret, and no control character raw.
+
+use std::fmt::{self, Write as _};
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+
+use super::Desired;
+use super::secret;
+use super::tree::Place;
+
+/// One thing that is wrong, at its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// The line as it stands, control characters made visible, a long one cut; `None` where it may hold a secret.
+    pub text: Option<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+/// Everything that is wrong with a file, in the order of the places; at least one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+/// In which form the outcome is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people: the place, the line with a caret under it, the remedy.
+    Text,
+    /// One object with `"schema": 1`.
+    Json,
+    /// Workflow commands that GitHub shows beside the lines.
+    Github,
+}
+
+/// What `check` prints of a file that was read: every problem, or that there is none. Ends with a newline.
+pub fn report(file: &str, outcome: &Result<Desired, Problems>, format: Format) -> String {
+    let problems = match outcome {
+        Ok(_) => &[],
+        Err(Problems(problems)) => problems.as_slice(),
+    };
+    match format {
+        Format::Text => text(&shown(file), outcome.as_ref().ok(), problems),
+        Format::Json => json(file, problems),
+        Format::Github => problems.iter().map(|problem| annotation(file, problem)).collect(),
+    }
+}
+
+fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
+    if let Some(Desired { max_changes, accounts }) = good {
+        let accounts = counted(accounts.len(), "account");
+        return format!("{file}: good: {accounts}, at most {max_changes} changes in any hour\n");
+    }
+    let mut out = String::new();
+    for Problem { line, column, text, what, remedy } in problems {
+        let _ = writeln!(out, "{file}:{line}:{column}: {what}");
+        let gutter = line.to_string();
+        let blank = " ".repeat(gutter.len());
+        match text {
+            Some(text) => {
+                let _ = writeln!(
+                    out,
+                    "  {gutter} | {text}\n  {blank} | {}^",
+                    " ".repeat(column.saturating_sub(1))
+                );
+            }
+            None => {
+                let _ = writeln!(out, "  {gutter} | (not shown)");
+            }
+        }
+        let _ = writeln!(out, "  {blank} = {remedy}\n");
+    }
+    let _ = writeln!(out, "{file}: {}; nothing of it is accepted", counted(problems.len(), "problem"));
+    out
+}
+
+fn json(file: &str, problems: &[Problem]) -> String {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        schema: u32,
+        file: &'a str,
+        good: bool,
+        problems: &'a [Problem],
+    }
+    let report = Report { schema: 1, file, good: problems.is_empty(), problems };
+    // Strings, numbers and lists always have a JSON form.
+    serde_json::to_string(&report).unwrap_or_default() + "\n"
+}
+
+fn annotation(file: &str, Problem { line, column, text: _, what, remedy }: &Problem) -> String {
+    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let file = escape(file).replace(':', "%3A").replace(',', "%2C");
+    format!("::error file={file},line={line},col={column}::{}\n", escape(&format!("{what}; {remedy}")))
+}
+
+/// A problem that has its place but not yet its line.
+#[derive(Debug, Clone)]
+pub(super) struct Remark {
+    place: Place,
+    what: String,
+    remedy: String,
+}
+
+impl Remark {
+    pub(super) fn new(place: Place, what: impl Into<String>, remedy: impl Into<String>) -> Remark {
+        Remark { place, what: what.into(), remedy: remedy.into() }
+    }
+}
+
+impl Problems {
+    /// The remarks by place, each with its line unless that is in a hidden range or looks as if it held a secret.
+    pub(super) fn new(mut remarks: Vec<Remark>, text: &str, hidden: &[RangeInclusive<usize>]) -> Problems {
+        remarks.sort_by_key(|remark| remark.place);
+        let lines: Vec<&str> = text.split('\n').collect();
+        let unseen = remarks.len().saturating_sub(MOST);
+        let mut problems: Vec<Problem> = remarks
+            .into_iter()
+            .take(MOST)
+            .map(|remark| {
+                let at = remark.place.line;
+                let line = lines.get(at.saturating_sub(1)).copied().unwrap_or_default();
+                let hide = hidden.iter().any(|range| range.contains(&at)) || secret::may_stand_in(line);
+                let text = if hide { None } else { clipped(line, remark.place.column) };
+                remark.into_problem(text)
+            })
+            .collect();
+        if let (Some(last), 1..) = (problems.last_mut(), unseen) {
+            let _ = write!(last.what, " (and {} after this one)", counted(unseen, "problem"));
+        }
+        Problems(problems)
+    }
+
+    /// Likewise, where there is no tree to tell what a secret's lines are: if there may be one, no line is shown.
+    pub(super) fn of_syntax(remarks: Vec<Remark>, text: &str) -> Problems {
+        if text.split('\n').any(secret::may_stand_in) {
+            Problems::new(remarks, text, &[1..=usize::MAX])
+        } else {
+            Problems::new(remarks, text, &[])
+        }
+    }
+
+    /// One problem whose line cannot be shown.
+    pub(super) fn untold(remark: Remark) -> Problems {
+        Problems(vec![remark.into_problem(None)])
+    }
+}
+
+impl Remark {
+    fn into_problem(self, text: Option<String>) -> Problem {
+        let Remark { place: Place { line, column }, what, remedy } = self;
+        Problem { line, column, text, what, remedy }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { line, column, text: _, what, remedy } = self;
+        write!(out, "line {line}, column {column}: {what}; {remedy}")
+    }
+}
+
+/// One line: the first problem, and how many more there are.
+impl fmt::Display for Problems {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problems(problems) = self;
+        match problems.as_slice() {
+            [] => Ok(()),
+            [only] => write!(out, "{only}"),
+            [first, rest @ ..] => write!(out, "{first} (and {} more)", counted(rest.len(), "problem")),
+        }
+    }
+}
+
+/// Text from the file or the command line with whatever would steer a terminal made visible, character by character.
+pub(super) fn shown(text: &str) -> String {
+    text.chars()
+        .map(|c| if steers(c) { '\u{fffd}' } else { c })
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .collect()
+}
+
+/// Whether a character is not one that is simply seen: control, writing direction, line separators, the invisible.
+pub(super) fn steers(c: char) -> bool {
+    let invisible = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    (c.is_control() && c != '\t') || invisible
+}
+
+/// A word of the file as a message names it.
+pub(super) fn quoted(word: &str) -> String {
+    let mut start: String = shown(word).chars().take(LONGEST_WORD).collect();
+    if word.chars().nth(LONGEST_WORD).is_some() {
+        start.push('…');
+    }
+    format!("`{start}`")
+}
+
+/// `1 account`, `2 accounts`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+fn clipped(line: &str, column: usize) -> Option<String> {
+    let mut start: String = shown(line).chars().take(LONGEST_LINE).collect();
+    if line.chars().nth(LONGEST_LINE).is_some() {
+        start.push('…');
+    }
+    (column <= LONGEST_LINE + 1).then_some(start)
+}
+
+/// More than anybody mends in one go; a generator that went wrong must not fill the disk with its report.
+const MOST: usize = 100;
+/// Longer lines are cut, for the same reason.
+const LONGEST_LINE: usize = 200;
+/// Longer words are cut.
+const LONGEST_WORD: usize = 64;

@@ -1,0 +1,173 @@
+//! The rules of one account: its name, its position mode, its own settings.
+//!
+//! What the modes mean on a kind of account is not decided here: the kind is observed later.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{ACCOUNT, Defaults, Entry, Given, Rules};
+use crate::desired::Account;
+use crate::desired::problem::{counted, quoted};
+use crate::desired::scalar::Value;
+use crate::desired::tree::{Node, Place};
+use crate::desired::word;
+use crate::position_mode::{AccountName, Declared, PositionMode, ProductType};
+
+/// The accounts for which neither they nor the defaults say what to do about drift.
+#[derive(Default)]
+pub(super) struct Lacking {
+    names: Vec<String>,
+    first: Option<Place>,
+}
+
+impl Lacking {
+    fn add(&mut self, entry: &Entry<'_>) {
+        self.first.get_or_insert(entry.key.place);
+        self.names.push(quoted(entry.name));
+    }
+
+    /// Where the first of them is, and the sentence on all of them.
+    pub(super) fn told(&self) -> Option<(Place, String)> {
+        let Lacking { names, first } = self;
+        let named = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        let what = match names.len().saturating_sub(3) {
+            0 => format!("`drift` is missing for {named}"),
+            more => format!("`drift` is missing for {named} and {}", counted(more, "other account")),
+        };
+        first.map(|place| (place, what))
+    }
+}
+
+impl Rules {
+    pub(super) fn account_name(&mut self, Entry { name, key, value: _ }: &Entry<'_>) -> Option<AccountName> {
+        let parsed = name.parse().ok();
+        if parsed.is_none() {
+            let rule = "an account name is 1 to 63 of a-z, 0-9 and `-`, the first a letter or a digit";
+            let remedy = match word::meant_name(name) {
+                Some(meant) => format!("write for example `{meant}`; {rule}"),
+                None => rule.to_owned(),
+            };
+            self.remark(key.place, format!("{} is no account name", quoted(name)), remedy);
+        }
+        parsed
+    }
+
+    pub(super) fn account(
+        &mut self,
+        entry: &Entry<'_>,
+        defaults: &Defaults,
+        everywhere: &Given<String>,
+        lacking: &mut Lacking,
+    ) -> Option<Account> {
+        let entries = self.section(&ACCOUNT, entry.key.place, entry.value)?;
+        let declared = self.declared(entry, entries.get("position_mode"));
+        let demo = self.demo(entries.get("demo"));
+        let own = self.settings(&entries);
+        let drift = match own.drift.or(&defaults.drift) {
+            Given::As(drift) => Some(drift),
+            Given::Badly => None,
+            Given::Absent => {
+                lacking.add(entry);
+                None
+            }
+        };
+        let check_every = own.check_every.or(&defaults.check_every).unless_given(CHECK_EVERY);
+        let settle = own.settle.or(&defaults.settle).unless_given(SETTLE);
+        let suspended = match self.suspend(entries.get("suspend")).or(everywhere) {
+            Given::Absent | Given::Badly => None,
+            Given::As(reason) => Some(reason),
+        };
+        Some(Account {
+            declared: declared?,
+            demo: demo?,
+            drift: drift?,
+            check_every: check_every?,
+            settle: settle?,
+            suspended,
+        })
+    }
+
+    fn demo(&mut self, entry: Option<&Entry<'_>>) -> Option<bool> {
+        let Some(Entry { name, key, value }) = entry.copied() else { return Some(false) };
+        let given = Value::of(value);
+        if let Value::Bool(demo) = given {
+            return Some(demo);
+        }
+        self.wrong_kind(name, (key.place, value.place), given, "true or false", "demo: true");
+        None
+    }
+
+    fn declared(&mut self, account: &Entry<'_>, entry: Option<&Entry<'_>>) -> Option<Declared> {
+        let Some(Entry { name, key, value }) = entry.copied() else {
+            let what = format!("{} has no `position_mode`", quoted(account.name));
+            self.remark(
+                account.key.place,
+                what,
+                "add `position_mode: one_way_mode` or `position_mode: hedge_mode`",
+            );
+            return None;
+        };
+        let given = Value::of(value);
+        if let Value::Map([]) = given {
+            let remedy = "name a product type below it, such as `USDT-FUTURES: hedge_mode`";
+            self.remark(key.place, "`position_mode` names no product type", remedy);
+            return None;
+        }
+        if let Value::Map(_) = given {
+            return self.per_product(key.place, value).map(Declared::PerProduct);
+        }
+        self.mode(Entry { name, key, value }).map(Declared::Everything)
+    }
+
+    fn per_product(&mut self, key: Place, node: &Node) -> Option<BTreeMap<ProductType, PositionMode>> {
+        let entries = self.mapping("under `position_mode`", key, node)?;
+        let modes: Vec<_> = self
+            .once(entries)
+            .into_iter()
+            .map(|entry| {
+                let (product, mode) = (self.product(&entry), self.mode(entry));
+                Some((product?, mode?))
+            })
+            .collect();
+        modes.into_iter().collect()
+    }
+
+    fn product(&mut self, entry: &Entry<'_>) -> Option<ProductType> {
+        let Entry { name, key, value: _ } = entry;
+        if let Ok(product) = name.parse() {
+            return Some(product);
+        }
+        if self.may_not_be_shown(entry) {
+            return None;
+        }
+        let remedy = match word::meant_product(name) {
+            Some(meant) => format!("write `{meant}`"),
+            None => format!("write one of {}", ProductType::ALL.map(ProductType::as_str).join(", ")),
+        };
+        self.remark(key.place, format!("{} is no product type", quoted(name)), remedy);
+        None
+    }
+
+    fn mode(&mut self, Entry { name, key, value }: Entry<'_>) -> Option<PositionMode> {
+        let given = Value::of(value);
+        let Value::Text(word) = given else {
+            let so = format!("{name}: hedge_mode");
+            self.wrong_kind(name, (key.place, value.place), given, "a position mode", &so);
+            return None;
+        };
+        let mode = word.parse().ok();
+        if mode.is_none() {
+            let remedy = match word::meant_mode(word) {
+                Some(meant) => format!("write `{meant}`"),
+                None => "write `one_way_mode` or `hedge_mode`".to_owned(),
+            };
+            self.remark(value.place, format!("{} is no position mode", quoted(word)), remedy);
+        }
+        mode
+    }
+}
+
+/// How often a target that is in sync is compared, unless the file says otherwise: drift shows within a minute.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How long an account must have been flat, unless the file says otherwise: a strategy between two trades is not done.
+const SETTLE: Duration = Duration::from_secs(5 * 60);

@@ -1,0 +1,143 @@
+//! The entries of a mapping: known or not, twice or not, fit to be shown or not.
+//!
+//! Looks at keys only; what the values say is read elsewhere.
+
+use std::collections::BTreeMap;
+
+use super::{ACCOUNT, DEFAULTS, Entry, FILE, Rules, Section};
+use crate::desired::problem::quoted;
+use crate::desired::scalar::Value;
+use crate::desired::secret;
+use crate::desired::tree::{Content, Node, Place};
+use crate::desired::word;
+
+impl Rules {
+    /// The entries of a mapping whose keys are fixed; whatever else is there gets its remark and is left out.
+    pub(super) fn section<'t>(
+        &mut self,
+        section: &Section,
+        key: Place,
+        node: &'t Node,
+    ) -> Option<BTreeMap<&'t str, Entry<'t>>> {
+        let entries = self.mapping(section.name, key, node)?;
+        let entries = entries.into_iter().filter(|entry| self.is_known(section, entry)).collect();
+        Some(self.once(entries).into_iter().map(|entry| (entry.name, entry)).collect())
+    }
+
+    /// The entries of `accounts`, whose keys are names.
+    pub(super) fn named<'t>(&mut self, key: Place, node: &'t Node) -> Option<Vec<Entry<'t>>> {
+        let entries = self.mapping("under `accounts`", key, node)?;
+        if matches!(Value::of(node), Value::Map([])) {
+            self.remark(
+                key,
+                "`accounts` is empty",
+                "declare at least one account; stop the daemon to manage none",
+            );
+        }
+        let is_account = |entry: &Entry<'t>| {
+            matches!(entry.value.content, Content::Map(_)) || !secret::is_named_so(entry.name)
+        };
+        let entries = entries.into_iter().filter(|entry| is_account(entry) || self.hide(entry)).collect();
+        Some(self.once(entries))
+    }
+
+    /// The entries of a mapping as they stand, as far as their keys are plain words.
+    pub(super) fn mapping<'t>(&mut self, within: &str, key: Place, node: &'t Node) -> Option<Vec<Entry<'t>>> {
+        let entries = match Value::of(node) {
+            Value::Map(entries) => entries,
+            Value::Refused => return None,
+            Value::Nothing => {
+                self.remark(
+                    key,
+                    format!("there is nothing {within}"),
+                    "write its keys below it, indented by two spaces",
+                );
+                return None;
+            }
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List) => {
+                let what = format!("{within} there is {} where keys with values belong", other.name());
+                self.remark(node.place, what, "write `key: value` lines, without `-` before them");
+                return None;
+            }
+        };
+        Some(entries.iter().filter_map(|(key, value)| self.entry(key, value)).collect())
+    }
+
+    fn entry<'t>(&mut self, key: &'t Node, value: &'t Node) -> Option<Entry<'t>> {
+        match &key.content {
+            Content::Scalar { text, plain: true } if text == "<<" => {
+                let remedy = "write the keys out here, or put what all accounts share under `defaults`";
+                self.remark(key.place, "YAML merge keys (`<<`) are refused", remedy);
+                None
+            }
+            Content::Scalar { text, plain: _ } => Some(Entry { name: text, key, value }),
+            Content::Refused => None,
+            Content::List | Content::Map(_) => {
+                self.remark(
+                    key.place,
+                    "here a key is itself a list or a mapping",
+                    "write a plain word as the key",
+                );
+                None
+            }
+        }
+    }
+
+    /// The first entry of each name; the others get their remark.
+    pub(super) fn once<'t>(&mut self, entries: Vec<Entry<'t>>) -> Vec<Entry<'t>> {
+        let mut first: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for entry in entries {
+            let place = entry.key.place;
+            if let Some(earlier) = first.get(entry.name) {
+                let what = format!("{} stands twice: here and in line {}", quoted(entry.name), earlier.line);
+                self.remark(place, what, "keep one of the two");
+            } else {
+                first.insert(entry.name, place);
+                kept.push(entry);
+            }
+        }
+        kept
+    }
+
+    fn is_known(&mut self, section: &Section, entry: &Entry<'_>) -> bool {
+        let Section { name: within, keys } = section;
+        let Entry { name, key, value: _ } = entry;
+        if keys.contains(name) {
+            return true;
+        }
+        if LATER.contains(name) {
+            let remedy = "remove it, with all that is below it: this version would not act on it";
+            self.remark(key.place, format!("{} is not supported by this version", quoted(name)), remedy);
+            return false;
+        }
+        if self.may_not_be_shown(entry) {
+            return false;
+        }
+        let elsewhere = [&FILE, &DEFAULTS, &ACCOUNT].into_iter().find(|section| section.keys.contains(name));
+        let remedy = match (elsewhere, word::meant(name, keys)) {
+            (Some(Section { name, keys: _ }), _) => format!("write it {name}"),
+            (None, Some(meant)) => format!("did you mean `{meant}`?"),
+            (None, None) => format!("remove it; known here: {}", keys.join(", ")),
+        };
+        self.remark(key.place, format!("{} is no key {within}", quoted(name)), remedy);
+        false
+    }
+
+    /// Whether an entry is named like a secret; then it got its remark.
+    pub(super) fn may_not_be_shown(&mut self, entry: &Entry<'_>) -> bool {
+        secret::is_named_so(entry.name) && !self.hide(entry)
+    }
+
+    /// An entry that may hold a secret: refused, neither it nor anything in it is shown or looked at.
+    fn hide(&mut self, Entry { name: _, key, value }: &Entry<'_>) -> bool {
+        self.hidden.push(key.place.line..=value.last_line);
+        let remedy = "remove it, and make a new key if others could read this file; credentials live in a directory \
+                      of their own, one file per account";
+        self.remark(key.place, "here is a key that looks like a secret", remedy);
+        false
+    }
+}
+
+/// Keys of the file that a later version enforces.
+const LATER: [&str; 4] = ["windows", "require", "uid", "host"];

@@ -1,0 +1,236 @@
+//! YAML text to a tree that keeps every key, also a repeated one, and the place of everything.
+//!
+//! The only module that knows the YAML library. It refuses what makes a file mean something else than it shows (anchors,
+//! aliases, tags, merge keys, a second document) and has no opinion on what the file says.
+
+use serde_saphyr::granit_parser::{
+    self, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput,
+};
+
+use super::problem::Remark;
+
+/// A place in the file, both from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+/// A file's only document.
+#[derive(Debug)]
+pub(super) struct Tree {
+    /// Its root; `None` if there is no document at all.
+    pub(super) root: Option<Node>,
+    /// What was refused while reading.
+    pub(super) remarks: Vec<Remark>,
+}
+
+/// A value and where it is.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) last_line: usize,
+    pub(super) content: Content,
+}
+
+/// What a node holds.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A scalar, and whether it was written without quotes.
+    Scalar { text: String, plain: bool },
+    /// A list; nothing in the file is one.
+    List,
+    /// A mapping's entries as they stand.
+    Map(Vec<(Node, Node)>),
+    /// Something of which a remark was made already.
+    Refused,
+}
+
+/// Reads the tree, or says where the text stops being YAML.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's list of events is open")]
+pub(super) fn grow(text: &str) -> Result<Tree, Remark> {
+    let options = granit_parser::options! {
+        disallow_directives: true,
+        emit_unresolved_aliases: true,
+        emit_comments: false,
+    };
+    let mut grower = Grower { parser: Parser::new_from_str_with_options(text, options), remarks: Vec::new() };
+    let mut root = None;
+    while let Some((event, span)) = grower.next()? {
+        match event {
+            Event::StreamStart | Event::DocumentEnd => {}
+            Event::StreamEnd => break,
+            Event::DocumentStart(..) if root.is_some() => {
+                grower.remarks.push(Remark::new(
+                    place(&span.start),
+                    "here begins a second document",
+                    "keep one document in the file: everything between its beginning and the one `...` at its end",
+                ));
+                break;
+            }
+            Event::DocumentStart(..) => {
+                let (event, span) = grower.expect()?;
+                root = Some(grower.node(event, span, 0)?);
+            }
+            event => return Err(out_of_order(&event, span)),
+        }
+    }
+    let Grower { parser: _, remarks } = grower;
+    Ok(Tree { root, remarks })
+}
+
+struct Grower<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    remarks: Vec<Remark>,
+}
+
+impl<'t> Grower<'t> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's list of events is open")]
+    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Remark> {
+        let place = place(&span.start);
+        if depth > DEEPEST {
+            return Err(Remark::new(
+                place,
+                format!("here something is nested more than {DEEPEST} deep"),
+                "write only the keys that the example file shows",
+            ));
+        }
+        let mut last_line = span.end.line().max(place.line);
+        let content = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_extras(place, anchor, tag.is_some());
+                Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_extras(place, anchor, tag.is_some());
+                while let Some((event, span)) = self.unless(&Event::SequenceEnd, &mut last_line)? {
+                    self.node(event, span, depth + 1)?;
+                }
+                Content::List
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_extras(place, anchor, tag.is_some());
+                let mut entries = Vec::new();
+                while let Some((event, span)) = self.unless(&Event::MappingEnd, &mut last_line)? {
+                    let key = self.node(event, span, depth + 1)?;
+                    let (event, span) = self.expect()?;
+                    let value = self.node(event, span, depth + 1)?;
+                    entries.push((key, value));
+                }
+                Content::Map(entries)
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                self.remarks.push(Remark::new(
+                    place,
+                    "YAML aliases (`*name`) are refused: a change in one place would be one in many",
+                    "write the value out here",
+                ));
+                Content::Refused
+            }
+            event => return Err(out_of_order(&event, span)),
+        };
+        Ok(Node { place, last_line, content })
+    }
+
+    fn refuse_extras(&mut self, place: Place, anchor: usize, tagged: bool) {
+        if anchor != 0 {
+            let what = "YAML anchors (`&name`) are refused, as are the aliases that use them";
+            self.remarks.push(Remark::new(
+                place,
+                what,
+                "remove the anchor and write each value out where it belongs",
+            ));
+        }
+        if tagged {
+            let what = "YAML tags (`!name`) are refused";
+            self.remarks.push(Remark::new(
+                place,
+                what,
+                "remove the tag; quote the value if it is to be text",
+            ));
+        }
+    }
+
+    /// The next event, or `None` if it is `end`; then `last_line` is where that was.
+    fn unless(
+        &mut self,
+        end: &Event<'t>,
+        last_line: &mut usize,
+    ) -> Result<Option<(Event<'t>, Span)>, Remark> {
+        let (event, span) = self.expect()?;
+        if event == *end {
+            *last_line = (*last_line).max(span.end.line());
+            return Ok(None);
+        }
+        Ok(Some((event, span)))
+    }
+
+    fn expect(&mut self) -> Result<(Event<'t>, Span), Remark> {
+        self.next()?.ok_or_else(|| {
+            Remark::new(
+                Place::START,
+                "not valid YAML: it ends too early",
+                "look for an open bracket or quote",
+            )
+        })
+    }
+
+    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Remark> {
+        self.parser.next_event().transpose().map_err(|error| syntax(&error))
+    }
+}
+
+impl Place {
+    pub(super) const START: Place = Place { line: 1, column: 1 };
+}
+
+fn place(mark: &Marker) -> Place {
+    Place { line: mark.line().max(1), column: mark.col() + 1 }
+}
+
+fn out_of_order(event: &Event<'_>, span: Span) -> Remark {
+    let named = if event.is_node() { "a value" } else { "something" };
+    Remark::new(
+        place(&span.start),
+        format!("not valid YAML: {named} that cannot stand here"),
+        "write `key: value`, indented like the lines beside it",
+    )
+}
+
+fn syntax(error: &ScanError) -> Remark {
+    Remark::new(place(error.marker()), format!("not valid YAML: {}", error.kind()), cure(error.kind()))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's list of faults is long and open")]
+fn cure(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabInPlainScalar => "indent with spaces, not with tabs",
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::DocumentIndicatorInQuotedScalar
+        | ErrorKind::InvalidQuotedScalarIndent => "close the quote on the line where it begins",
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            "put nothing after the closing quote, or quote all of it"
+        }
+        ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::UnclosedFlowCollection { .. }
+        | ErrorKind::MisplacedFlowCollectionEnd
+        | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            "close the bracket, with a comma between its entries"
+        }
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::InvalidIndentation
+        | ErrorKind::SimpleKeyExpected
+        | ErrorKind::InvalidSimpleKey => "write `key: value`, indented with spaces like the lines beside it",
+        ErrorKind::DirectiveDisallowed => "remove the line that begins with `%`",
+        ErrorKind::InvalidDocumentEnd => "let `...` stand alone on the last line",
+        ErrorKind::BomInsideDocument => "remove the invisible byte order mark here",
+        _ => "mend it here or in the line above; the example file shows how each line is written",
+    }
+}
+
+/// The file needs four; the tree is read and dropped by functions that call themselves.
+const DEEPEST: usize = 16;

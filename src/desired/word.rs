@@ -1,0 +1,75 @@
+//! Which right word somebody meant who wrote a wrong one.
+//!
+//! Only suggests; nothing is ever accepted because it is near.
+
+use crate::position_mode::{PositionMode, ProductType};
+
+/// The word of the list that `word` is a slip of, if it is near to one.
+pub(super) fn meant<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
+    let near = if word.chars().count() <= 4 { 1 } else { 2 };
+    words
+        .iter()
+        .map(|known| (strsim::osa_distance(&word.to_lowercase().replace('-', "_"), known), *known))
+        .filter(|(distance, _)| *distance <= near)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// The mode that other software, or a slip, spells so.
+pub(super) fn meant_mode(word: &str) -> Option<PositionMode> {
+    let plain = letters(word);
+    let plain = plain.strip_suffix("mode").unwrap_or(&plain);
+    if ONE_WAY.iter().any(|other| near(plain, other)) {
+        Some(PositionMode::OneWay)
+    } else if HEDGE.iter().any(|other| near(plain, other)) {
+        Some(PositionMode::Hedge)
+    } else {
+        None
+    }
+}
+
+/// The product type that other software, an older version of the exchange's API, or a slip spells so.
+pub(super) fn meant_product(word: &str) -> Option<ProductType> {
+    let plain = letters(word);
+    let exactly =
+        ProductType::ALL.into_iter().zip(OTHERS).find(|(_, others)| others.contains(&plain.as_str()));
+    let nearly = || {
+        ProductType::ALL
+            .into_iter()
+            .find(|product| strsim::osa_distance(&plain, &letters(product.as_str())) <= 1)
+    };
+    exactly.map(|(product, _)| product).or_else(nearly)
+}
+
+/// A good account name that looks like `word`, if one can be made of it.
+pub(super) fn meant_name(word: &str) -> Option<String> {
+    let plain: String = word
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .take(63)
+        .collect();
+    let plain = plain.trim_matches('-');
+    (!plain.is_empty()).then(|| plain.to_owned())
+}
+
+fn letters(word: &str) -> String {
+    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn near(word: &str, other: &str) -> bool {
+    word == other || (other.len() >= 5 && strsim::osa_distance(word, other) <= 1)
+}
+
+const ONE_WAY: [&str; 5] = ["oneway", "single", "singlehold", "net", "merged"];
+const HEDGE: [&str; 8] =
+    ["hedge", "hedged", "hedging", "double", "doublehold", "dual", "dualside", "longshort"];
+/// In the order of `ProductType::ALL`.
+const OTHERS: [&[&str]; 6] = [
+    &["usdtfutures", "usdt", "umcbl", "usdtm", "linear"],
+    &["coinfutures", "coin", "dmcbl", "coinm", "inverse"],
+    &["usdcfutures", "usdc", "cmcbl", "usdcm"],
+    &["susdtfutures", "susdt", "sumcbl"],
+    &["scoinfutures", "scoin", "sdmcbl"],
+    &["susdcfutures", "susdc", "scmcbl"],
+];
