@@ -13,4 +13,4 @@ pub mod ledger;
 pub mod moment;
 pub mod position_mode;
 pub mod protocol;
-pub mod status;
+pub mod source;

@@ -1,0 +1,267 @@
+//! The declared file's content: read on a poll, sooner when inotify says so, and believed only when two reads agree.
+//!
+//! Level-triggered: what counts is what the file holds now, never which event came. It knows nothing of what the
+//! bytes mean; whether they are good is `desired`'s business, and what a brake stops is the protocol's.
+
+mod chain;
+mod judge;
+mod read;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::constants::{FILE_POLL, FILE_SETTLE};
+use crate::moment::Moment;
+
+use self::chain::{Chain, Watch};
+use self::judge::Judged;
+pub use self::judge::{Content, Word};
+use self::read::Reading;
+
+/// A file that is being watched.
+#[derive(Debug)]
+pub struct Source {
+    words: watch::Receiver<Word>,
+    asks: mpsc::Sender<Ask>,
+    reads: Arc<AtomicU64>,
+}
+
+/// Somebody waits for a read that begins from now on.
+type Ask = oneshot::Sender<()>;
+
+impl Source {
+    /// Watches the file at `path` until `cancel`, in a task of its own. Content whose sha256 (lower-case hex) is
+    /// `known_good` is believed at its first read, all other after two equal reads.
+    pub fn watch(
+        path: PathBuf,
+        known_good: Option<String>,
+        clock: Clock,
+        cancel: CancellationToken,
+    ) -> Source {
+        Source::start(path, known_good, clock, cancel, Notice::Inotify)
+    }
+
+    fn start(
+        path: PathBuf,
+        known_good: Option<String>,
+        clock: Clock,
+        cancel: CancellationToken,
+        notice: Notice,
+    ) -> Source {
+        // A later change of the working directory must not move the file.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let (published, words) = watch::channel(Word::NotReadYet);
+        let (asks, asked) = mpsc::channel(ASKS);
+        let reads = Arc::new(AtomicU64::new(0));
+        let watcher = Watcher {
+            path: path.into(),
+            known_good,
+            clock,
+            notice,
+            published,
+            asked,
+            waiting: Vec::new(),
+            judged: Judged::NotReadYet,
+            reads: Arc::clone(&reads),
+            under_way: None,
+            watch: None,
+            complaint: None,
+        };
+        tokio::spawn(async move { cancel.run_until_cancelled_owned(watcher.run()).await });
+        Source { words, asks, reads }
+    }
+
+    /// The newest word, and every change of it; a word is published only when it differs from the one before.
+    pub fn words(&self) -> watch::Receiver<Word> {
+        self.words.clone()
+    }
+
+    /// Reads the file now and returns when what was read has been judged: believed, or found to be changing still.
+    /// Takes `FILE_SETTLE` if the content is new, and returns at once if the watching has been cancelled.
+    pub async fn read_again(&self) {
+        let (ask, judged) = oneshot::channel();
+        if self.asks.send(ask).await.is_ok() {
+            // An error says that the watching ended meanwhile: there is nothing left to wait for.
+            let _ = judged.await;
+        }
+    }
+
+    /// How often the file has been opened so far.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+}
+
+/// What makes a read come sooner than the poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notice {
+    Inotify,
+    /// As where no inotify is to be had.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests do without inotify on purpose"))]
+    PollOnly,
+}
+
+struct Watcher {
+    path: Arc<Path>,
+    known_good: Option<String>,
+    clock: Clock,
+    notice: Notice,
+    published: watch::Sender<Word>,
+    asked: mpsc::Receiver<Ask>,
+    waiting: Vec<Waiting>,
+    judged: Judged,
+    reads: Arc<AtomicU64>,
+    under_way: Option<JoinHandle<Done>>,
+    watch: Option<Watch>,
+    complaint: Option<String>,
+}
+
+struct Waiting {
+    ask: Ask,
+    reads: u32,
+}
+
+/// What came of one visit to the file system.
+struct Done {
+    reading: Reading,
+    watch: Option<Watch>,
+    complaint: Option<String>,
+}
+
+impl Watcher {
+    async fn run(mut self) {
+        loop {
+            while let Ok(ask) = self.asked.try_recv() {
+                self.waiting.push(Waiting { ask, reads: 0 });
+            }
+            let begun = self.clock.now();
+            let reading = self.read().await;
+            let ended = self.clock.now();
+            self.judged =
+                std::mem::take(&mut self.judged).next(reading, begun, ended, self.known_good.as_deref());
+            self.publish();
+            self.answer();
+            self.until_next_read(ended).await;
+        }
+    }
+
+    /// The poll's next turn, an event, somebody who asks, or, where nothing is believed yet, the second read.
+    async fn until_next_read(&mut self, last: Moment) {
+        let due = match &self.judged {
+            Judged::NotReadYet => last,
+            Judged::Unsettled { newest: _, since } => *since + FILE_SETTLE,
+            Judged::Settled(_) => last + FILE_POLL,
+        };
+        let settled = matches!(self.judged, Judged::Settled(_));
+        tokio::select! {
+            biased;
+            Some(ask) = self.asked.recv() => self.waiting.push(Waiting { ask, reads: 0 }),
+            () = changed(&mut self.watch), if settled => {
+                // However fast the events come, the file is not read more often than this.
+                self.clock.sleep_until(last + FILE_SETTLE).await;
+            }
+            () = self.clock.sleep_until(due) => {}
+        }
+    }
+
+    /// Arms the watch afresh, then reads: what changes after the read began is an event, what changed before is read.
+    async fn read(&mut self) -> Reading {
+        let mut under_way = match self.under_way.take() {
+            Some(under_way) => under_way,
+            None => self.visit(),
+        };
+        let patience = self.clock.now() + FILE_POLL;
+        tokio::select! {
+            biased;
+            done = &mut under_way => match done {
+                Ok(Done { reading, watch, complaint }) => {
+                    self.watch = watch;
+                    self.complain(complaint);
+                    reading
+                }
+                Err(failed) => Reading::Problem(format!(
+                    "{} could not be read ({failed}): please report this as a fault of posmoded",
+                    self.path.display()
+                )),
+            },
+            () = self.clock.sleep_until(patience) => {
+                // One thread may hang in there, not one more with each poll.
+                self.under_way = Some(under_way);
+                Reading::Problem(format!(
+                    "{} does not answer: check the file system that it is on",
+                    self.path.display()
+                ))
+            }
+        }
+    }
+
+    fn visit(&self) -> JoinHandle<Done> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let (path, notice) = (Arc::clone(&self.path), self.notice);
+        tokio::task::spawn_blocking(move || {
+            let (watch, complaint) = match notice {
+                Notice::Inotify => Watch::arm(Chain::walk(&path)),
+                Notice::PollOnly => (None, None),
+            };
+            Done { reading: read::read(&path), watch, complaint }
+        })
+    }
+
+    fn publish(&self) {
+        let word = self.judged.word();
+        self.published.send_if_modified(|published| {
+            let differs = *published != word;
+            if differs {
+                *published = word;
+            }
+            differs
+        });
+    }
+
+    /// Two reads begun after the question judge any content: it is believed then, or it changed between them.
+    fn answer(&mut self) {
+        let settled = matches!(self.judged, Judged::Settled(_));
+        for Waiting { ask, reads } in std::mem::take(&mut self.waiting) {
+            if settled || reads + 1 >= 2 {
+                // Whoever no longer waits needs no answer.
+                let _ = ask.send(());
+            } else {
+                self.waiting.push(Waiting { ask, reads: reads + 1 });
+            }
+        }
+    }
+
+    fn complain(&mut self, complaint: Option<String>) {
+        if let Some(text) = &complaint
+            && self.complaint != complaint
+        {
+            let poll = FILE_POLL.as_secs();
+            warn!("changes of the file are seen by the poll every {poll} s only, inotify failed: {text}");
+        }
+        self.complaint = complaint;
+    }
+}
+
+/// Waits for an event; for ever where there is no watch, for the poll comes anyway.
+async fn changed(watch: &mut Option<Watch>) {
+    if let Some(armed) = watch
+        && armed.changed().await
+    {
+        return;
+    }
+    *watch = None;
+    std::future::pending().await
+}
+
+/// Questions that may queue; whoever asks waits for an answer, so there are hardly ever two.
+const ASKS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The directories in which a change can give the path another content, and inotify on them.
+//!
+//! It only makes things fast: whatever it misses, the poll finds. It reads no file and decides nothing.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+
+/// Where a path leads: the directory of the file and of every symlink on the way, and their names in there. All
+/// directories are free of symlinks, so that none is listed twice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Chain {
+    directories: BTreeSet<PathBuf>,
+    names: BTreeSet<OsString>,
+}
+
+impl Chain {
+    /// Follows an absolute path as the kernel would. Where it ends early, the last directory that exists is listed with
+    /// the name that is missing there, so that its making is noticed.
+    pub(super) fn walk(path: &Path) -> Chain {
+        let mut chain = Chain::default();
+        let mut at = PathBuf::from("/");
+        let mut ahead: VecDeque<OsString> = parts(path).collect();
+        let mut links = 0;
+        while let Some(part) = ahead.pop_front() {
+            let here = at.join(&part);
+            if part == ".." {
+                at.pop();
+            } else if let Ok(target) = std::fs::read_link(&here) {
+                chain.add(&at, part);
+                links += 1;
+                if links > MOST_LINKS {
+                    break;
+                }
+                if target.is_absolute() {
+                    at = PathBuf::from("/");
+                }
+                for part in parts(&target).rev() {
+                    ahead.push_front(part);
+                }
+            } else if ahead.is_empty() || !here.is_dir() {
+                chain.add(&at, part);
+                break;
+            } else {
+                at = here;
+            }
+        }
+        chain
+    }
+
+    fn add(&mut self, directory: &Path, name: OsString) {
+        self.directories.insert(directory.to_owned());
+        self.names.insert(name);
+    }
+
+    /// Whether an event may mean another content. Our own reading never does: it ends in a loop (a read that is an
+    /// event that is a read).
+    fn concerns(&self, event: &Event) -> bool {
+        let telling = match &event.kind {
+            EventKind::Access(access) => *access == AccessKind::Close(AccessMode::Write),
+            EventKind::Any
+            | EventKind::Create(_)
+            | EventKind::Modify(_)
+            | EventKind::Remove(_)
+            | EventKind::Other => true,
+        };
+        let ours = |path: &PathBuf| {
+            self.directories.contains(path) || path.file_name().is_some_and(|name| self.names.contains(name))
+        };
+        event.need_rescan() || (telling && (event.paths.is_empty() || event.paths.iter().any(ours)))
+    }
+}
+
+/// Inotify on a chain. It is made anew for each read: a watch on a directory that was removed or moved away is dead
+/// without a word, and one that is made now is not.
+#[derive(Debug)]
+pub(super) struct Watch {
+    changes: mpsc::Receiver<()>,
+    _watcher: RecommendedWatcher,
+}
+
+impl Watch {
+    /// Watches as much as can be watched, and says what could not be.
+    pub(super) fn arm(chain: Chain) -> (Option<Watch>, Option<String>) {
+        let (changed, changes) = mpsc::channel(1);
+        let directories = chain.directories.clone();
+        let heard = move |event: notify::Result<Event>| {
+            // An error may hide a change. A full channel has said all there is to say.
+            if event.map_or(true, |event| chain.concerns(&event)) {
+                let _ = changed.try_send(());
+            }
+        };
+        let mut watcher = match notify::recommended_watcher(heard) {
+            Ok(watcher) => watcher,
+            Err(error) => return (None, Some(error.to_string())),
+        };
+        let mut complaint = None;
+        for directory in &directories {
+            if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
+                complaint = Some(error.to_string());
+            }
+        }
+        (Some(Watch { changes, _watcher: watcher }), complaint)
+    }
+
+    /// Waits for an event that concerns the chain; false if none will ever come.
+    pub(super) async fn changed(&mut self) -> bool {
+        self.changes.recv().await.is_some()
+    }
+}
+
+fn parts(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
+    path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
+    })
+}
+
+/// The kernel gives up after so many.
+const MOST_LINKS: usize = 40;

@@ -1,0 +1,89 @@
+//! Which reads of the file are believed: a pure state machine. It opens nothing and knows no clock.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::constants::FILE_SETTLE;
+use crate::moment::Moment;
+
+use super::read::Reading;
+
+/// What is to be said of the file now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// Nothing is known yet: the first read is under way.
+    NotReadYet,
+    /// The file holds this.
+    Content(Content),
+    /// Something else than what was believed has been read, and it is not believed yet: the file is being written.
+    Changing,
+    /// There is no content to be had: one sentence that says what is wrong and what to do.
+    Unreadable(String),
+}
+
+/// The bytes of the file, as two reads found them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    /// All of them; at most 1 MiB.
+    pub bytes: Arc<[u8]>,
+    /// Their SHA-256 in lower-case hex.
+    pub sha256: String,
+}
+
+/// Shows no byte of the file: it may hold what does not belong there.
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Content { bytes, sha256 } = self;
+        write!(out, "Content({} bytes, sha256 {sha256})", bytes.len())
+    }
+}
+
+/// What the reads so far come to. A problem is judged as content is: a file that is missing for a blink of a rename is
+/// no missing file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum Judged {
+    #[default]
+    NotReadYet,
+    /// `newest` was first read at `since` and differs from what was read before.
+    Unsettled { newest: Reading, since: Moment },
+    Settled(Reading),
+}
+
+impl Judged {
+    /// Takes in a read that began and ended at these moments.
+    pub(super) fn next(
+        self,
+        reading: Reading,
+        begun: Moment,
+        ended: Moment,
+        known_good: Option<&str>,
+    ) -> Judged {
+        if let Reading::Content(Content { bytes: _, sha256 }) = &reading
+            && known_good == Some(sha256)
+        {
+            return Judged::Settled(reading);
+        }
+        match self {
+            Judged::Settled(believed) if believed == reading => Judged::Settled(believed),
+            Judged::Unsettled { newest, since } if newest == reading => {
+                if begun >= since + FILE_SETTLE {
+                    Judged::Settled(newest)
+                } else {
+                    Judged::Unsettled { newest, since }
+                }
+            }
+            Judged::NotReadYet | Judged::Unsettled { .. } | Judged::Settled(_) => {
+                Judged::Unsettled { newest: reading, since: ended }
+            }
+        }
+    }
+
+    pub(super) fn word(&self) -> Word {
+        match self {
+            Judged::NotReadYet => Word::NotReadYet,
+            Judged::Unsettled { .. } => Word::Changing,
+            Judged::Settled(Reading::Content(content)) => Word::Content(content.clone()),
+            Judged::Settled(Reading::Problem(sentence)) => Word::Unreadable(sentence.clone()),
+        }
+    }
+}

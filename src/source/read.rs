@@ -1,0 +1,91 @@
+//! One read of the file. It never waits for a writer, never reads more than a sane size, and judges nothing.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::judge::Content;
+
+/// What one read found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reading {
+    Content(Content),
+    /// One sentence that says what is wrong and what to do.
+    Problem(String),
+}
+
+/// Reads the whole file at `path`, through all its symlinks.
+pub(super) fn read(path: &Path) -> Reading {
+    let problem = |what: &str| Reading::Problem(format!("{} {what}", path.display()));
+    match bytes(path) {
+        Ok(Found::Bytes(bytes)) => {
+            Reading::Content(Content { sha256: hex(&Sha256::digest(&bytes)), bytes: bytes.into() })
+        }
+        Ok(Found::Directory) => problem("is a directory: put the file in its place, or correct --config"),
+        Ok(Found::NoFile) => problem("is not a regular file: put one in its place, or correct --config"),
+        Ok(Found::TooLarge) => {
+            problem("is larger than 1 MiB: no such file is that large, put the right one there")
+        }
+        Ok(Found::Unlinked) => problem(
+            "was replaced where this process cannot see it, as happens when that single file is mounted: \
+             mount its directory instead",
+        ),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound => {
+                problem("is missing, or what it links to is: put the file there, or correct --config")
+            }
+            ErrorKind::PermissionDenied => problem(
+                "may not be read: allow the user that posmoded runs as to read it and to enter its directories",
+            ),
+            ErrorKind::NotADirectory => {
+                problem("lies below something that is no directory: correct the path, or --config")
+            }
+            _ => problem(&format!("cannot be read ({error}): mend that, or correct --config")),
+        },
+    }
+}
+
+enum Found {
+    Bytes(Vec<u8>),
+    Directory,
+    NoFile,
+    TooLarge,
+    Unlinked,
+}
+
+fn bytes(path: &Path) -> io::Result<Found> {
+    // Without O_NONBLOCK the opening of a fifo waits until somebody writes to it.
+    let file: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Ok(Found::Directory);
+    }
+    if !metadata.is_file() {
+        return Ok(Found::NoFile);
+    }
+    if metadata.nlink() == 0 {
+        return Ok(Found::Unlinked);
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
+        Ok(Found::Bytes(bytes))
+    } else {
+        Ok(Found::TooLarge)
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The largest file that is read: a thousand accounts take 100 KB, so more is another file put there by mistake.
+const LARGEST: u64 = 1024 * 1024;
