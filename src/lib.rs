@@ -14,3 +14,4 @@ pub mod moment;
 pub mod position_mode;
 pub mod protocol;
 pub mod source;
+pub mod status;

@@ -45,7 +45,10 @@ pub(super) enum Judged {
     #[default]
     NotReadYet,
     /// `newest` was first read at `since` and differs from what was read before.
-    Unsettled { newest: Reading, since: Moment },
+    Unsettled {
+        newest: Reading,
+        since: Moment,
+    },
     Settled(Reading),
 }
 

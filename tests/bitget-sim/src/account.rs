@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{ApiKey, named_or_whole};
 use crate::wire::UnixMs;
-use crate::words::{
-    AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid,
-};
+use crate::words::{AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid};
 
 /// An account to be opened at the exchange. Every product type starts flat and in hedge mode, as at Bitget, unless `modes` says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -48,10 +46,7 @@ impl NewAccount {
 
     /// A unified account with [`ApiKey::named`].
     pub fn unified(uid: Uid, name: &str) -> Self {
-        Self {
-            kind: Kind::Unified,
-            ..Self::classic(uid, name)
-        }
+        Self { kind: Kind::Unified, ..Self::classic(uid, name) }
     }
 
     /// The same account with another mode to start with.
@@ -76,11 +71,7 @@ pub struct NewOrder {
 impl NewOrder {
     /// An order placed just now, with nothing filled.
     pub fn live(symbol: &str) -> Self {
-        Self {
-            symbol: symbol.to_owned(),
-            status: OrderStatus::Live,
-            age: Duration::ZERO,
-        }
+        Self { symbol: symbol.to_owned(), status: OrderStatus::Live, age: Duration::ZERO }
     }
 }
 
@@ -145,10 +136,7 @@ pub(crate) struct ModeHistory {
 
 impl ModeHistory {
     fn new(first: PosMode) -> Self {
-        Self {
-            first,
-            changes: Vec::new(),
-        }
+        Self { first, changes: Vec::new() }
     }
 
     pub(crate) fn now(&self) -> PosMode {
@@ -157,11 +145,7 @@ impl ModeHistory {
 
     /// The mode as it was at `moment`.
     pub(crate) fn at(&self, moment: UnixMs) -> PosMode {
-        self.changes
-            .iter()
-            .rev()
-            .find(|(at, _)| *at <= moment)
-            .map_or(self.first, |(_, mode)| *mode)
+        self.changes.iter().rev().find(|(at, _)| *at <= moment).map_or(self.first, |(_, mode)| *mode)
     }
 
     pub(crate) fn change(&mut self, at: UnixMs, mode: PosMode) {
@@ -183,12 +167,7 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn open(new: &NewAccount) -> Self {
-        let mode = |product| {
-            new.modes
-                .get(&product)
-                .copied()
-                .unwrap_or(PosMode::HedgeMode)
-        };
+        let mode = |product| new.modes.get(&product).copied().unwrap_or(PosMode::HedgeMode);
         Self {
             uid: new.uid,
             kind: new.kind,
@@ -214,10 +193,9 @@ impl Account {
 
     pub(crate) fn mode_mut(&mut self, product: ProductType) -> &mut ModeHistory {
         match self.kind {
-            Kind::Classic => self
-                .modes
-                .entry(product)
-                .or_insert_with(|| ModeHistory::new(PosMode::HedgeMode)),
+            Kind::Classic => {
+                self.modes.entry(product).or_insert_with(|| ModeHistory::new(PosMode::HedgeMode))
+            }
             Kind::Unified => &mut self.hold_mode,
         }
     }
@@ -232,9 +210,5 @@ impl Account {
     }
 }
 
-static EMPTY: Book = Book {
-    positions: BTreeMap::new(),
-    orders: BTreeMap::new(),
-    plan_orders: BTreeMap::new(),
-    hidden: false,
-};
+static EMPTY: Book =
+    Book { positions: BTreeMap::new(), orders: BTreeMap::new(), plan_orders: BTreeMap::new(), hidden: false };

@@ -42,9 +42,8 @@ impl Look<'_> {
         let symbol = params.required("symbol")?;
         let product = product_type(params)?;
         let coin = params.required("marginCoin")?;
-        let contract = market::contract(product, symbol).ok_or_else(|| {
-            Refusal::business("40034", format!("Parameter {symbol} does not exist"))
-        })?;
+        let contract = market::contract(product, symbol)
+            .ok_or_else(|| Refusal::business("40034", format!("Parameter {symbol} does not exist")))?;
         let coin = contract
             .margin_coins
             .iter()
@@ -55,10 +54,7 @@ impl Look<'_> {
         row.insert("isolatedLongLever".to_owned(), json!(20));
         row.insert("isolatedShortLever".to_owned(), json!(20));
         row.insert("marginMode".to_owned(), json!("crossed"));
-        row.insert(
-            "posMode".to_owned(),
-            json!(self.shown_mode(product).as_str()),
-        );
+        row.insert("posMode".to_owned(), json!(self.shown_mode(product).as_str()));
         Ok(Value::Object(row))
     }
 
@@ -91,10 +87,7 @@ impl Look<'_> {
             })
             .map(|((symbol, side), position)| self.position_row(product, symbol, *side, position))
             .collect();
-        Ok(Listed {
-            rows: rows.len(),
-            data: Value::Array(rows),
-        })
+        Ok(Listed { rows: rows.len(), data: Value::Array(rows) })
     }
 
     /// `GET /api/v2/mix/order/orders-pending`: newest first, pages of at most 100, orders of the last three months.
@@ -102,10 +95,7 @@ impl Look<'_> {
         self.may_read()?;
         let product = product_type(params)?;
         let page = Page::of(params, self.now)?;
-        let wanted: &[OrderStatus] = match (
-            params.optional("status"),
-            self.switches.orders_without_status,
-        ) {
+        let wanted: &[OrderStatus] = match (params.optional("status"), self.switches.orders_without_status) {
             (Some("live"), _) | (None, OrdersWithoutStatus::LiveOnly) => &[OrderStatus::Live],
             (Some("partially_filled"), _) => &[OrderStatus::PartiallyFilled],
             (None, OrdersWithoutStatus::Both) => &[OrderStatus::Live, OrderStatus::PartiallyFilled],
@@ -114,19 +104,11 @@ impl Look<'_> {
         let orders = self.account.book(product).orders.values().rev();
         let (rows, end_id) = page.cut(
             orders.filter(|order| wanted.contains(&order.status)),
-            |Order {
-                 id,
-                 symbol,
-                 status: _,
-                 created,
-             }| (*id, symbol, *created),
+            |Order { id, symbol, status: _, created }| (*id, symbol, *created),
             |order| self.order_row(product, order),
         );
         let data = json!({ "entrustedList": self.list(&rows), "endId": end_id });
-        Ok(Listed {
-            rows: rows.len(),
-            data,
-        })
+        Ok(Listed { rows: rows.len(), data })
     }
 
     /// `GET /api/v2/mix/order/orders-plan-pending`: the same paging; `planType` is required.
@@ -142,12 +124,7 @@ impl Look<'_> {
         let orders = self.account.book(product).plan_orders.values().rev();
         let (rows, end_id) = page.cut(
             orders.filter(|order| order.plan_type == plan_type),
-            |PlanOrder {
-                 id,
-                 plan_type: _,
-                 symbol,
-                 created,
-             }| (*id, symbol, *created),
+            |PlanOrder { id, plan_type: _, symbol, created }| (*id, symbol, *created),
             |order| self.plan_order_row(product, order),
         );
         let mut data = Map::new();
@@ -156,10 +133,7 @@ impl Look<'_> {
             EndId::Present => drop(data.insert("endId".to_owned(), json!(end_id))),
             EndId::Missing => {}
         }
-        Ok(Listed {
-            rows: rows.len(),
-            data: Value::Object(data),
-        })
+        Ok(Listed { rows: rows.len(), data: Value::Object(data) })
     }
 
     /// `GET /api/v2/spot/account/info`
@@ -193,9 +167,7 @@ impl Look<'_> {
     /// The mode as a read shows it: behind the truth by the read lag.
     fn shown_mode(&self, product: ProductType) -> PosMode {
         let lag = i64::from(self.switches.read_lag_ms);
-        self.account
-            .mode(product)
-            .at(UnixMs(self.now.0.saturating_sub(lag)))
+        self.account.mode(product).at(UnixMs(self.now.0.saturating_sub(lag)))
     }
 
     fn list(&self, rows: &[Value]) -> Value {
@@ -214,9 +186,5 @@ pub(crate) fn product_type(params: &Params) -> Result<ProductType, Refusal> {
 }
 
 pub(crate) fn may(api_key: &ApiKey, needed: Right) -> Result<(), Refusal> {
-    if api_key.right >= needed {
-        Ok(())
-    } else {
-        Err(Refusal::business("40014", message("40014")))
-    }
+    if api_key.right >= needed { Ok(()) } else { Err(Refusal::business("40014", message("40014"))) }
 }

@@ -65,83 +65,36 @@ fn trade(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Value, M
     let placed = |OrderId(id)| json!({ "orderId": id.to_string() });
     match command {
         "position/open" => {
-            let PositionOpen {
-                uid,
-                product_type,
-                symbol,
-                hold_side,
-                total,
-            } = read(body)?;
+            let PositionOpen { uid, product_type, symbol, hold_side, total } = read(body)?;
             exchange.open_position(uid, product_type, &symbol, hold_side, &total)?;
         }
         "position/close" => {
-            let PositionClose {
-                uid,
-                product_type,
-                symbol,
-                hold_side,
-            } = read(body)?;
+            let PositionClose { uid, product_type, symbol, hold_side } = read(body)?;
             exchange.close_position(uid, product_type, &symbol, hold_side)?;
         }
         "order/place" => {
-            let OrderPlace {
-                uid,
-                product_type,
-                symbol,
-                status,
-                age_ms,
-            } = read(body)?;
-            let new = NewOrder {
-                symbol,
-                status,
-                age: Duration::from_millis(age_ms),
-            };
+            let OrderPlace { uid, product_type, symbol, status, age_ms } = read(body)?;
+            let new = NewOrder { symbol, status, age: Duration::from_millis(age_ms) };
             return Ok(placed(exchange.place_order(uid, product_type, new)?));
         }
         "order/cancel" => {
-            let OrderCancel {
-                uid,
-                product_type,
-                order_id,
-            } = read(body)?;
+            let OrderCancel { uid, product_type, order_id } = read(body)?;
             exchange.cancel_order(uid, product_type, number(&order_id)?)?;
         }
         "plan-order/place" => {
-            let PlanOrderPlace {
-                uid,
-                product_type,
-                plan_type,
-                symbol,
-            } = read(body)?;
-            return Ok(placed(exchange.place_plan_order(
-                uid,
-                product_type,
-                plan_type,
-                &symbol,
-            )?));
+            let PlanOrderPlace { uid, product_type, plan_type, symbol } = read(body)?;
+            return Ok(placed(exchange.place_plan_order(uid, product_type, plan_type, &symbol)?));
         }
         "plan-order/cancel" => {
-            let OrderCancel {
-                uid,
-                product_type,
-                order_id,
-            } = read(body)?;
+            let OrderCancel { uid, product_type, order_id } = read(body)?;
             exchange.cancel_plan_order(uid, product_type, number(&order_id)?)?;
         }
         "hidden-blocker" => {
-            let Hidden {
-                uid,
-                product_type,
-                blocker,
-            } = read(body)?;
+            let Hidden { uid, product_type, blocker } = read(body)?;
             exchange.set_hidden_blocker(uid, product_type, blocker)?;
         }
         "flip" => {
-            let Flip {
-                uid,
-                product_type,
-                pos_mode,
-            } = read(body)?;
+            let Flip { uid, product_type, pos_mode } = read(body)?;
             exchange.flip(uid, product_type, pos_mode)?;
         }
         command => return administer(exchange, command, body),
@@ -202,9 +155,7 @@ fn state(simulator: &Simulator) -> Value {
 fn log(simulator: &Simulator, request: &Request) -> Result<Value, Mistake> {
     let params = request.params();
     let from = params.optional("from").map(str::parse::<usize>).transpose();
-    let from = from
-        .map_err(|error| Mistake::bad(format!("from: {error}")))?
-        .unwrap_or(0);
+    let from = from.map_err(|error| Mistake::bad(format!("from: {error}")))?.unwrap_or(0);
     Ok(simulator.with(|exchange| {
         let log = exchange.log();
         json!({ "next": log.len(), "entries": log.get(from..).unwrap_or_default() })
@@ -217,8 +168,7 @@ fn turn(switches: &mut Switches, changes: Map<String, Value>) -> Result<Value, M
     if let Value::Object(fields) = &mut all {
         fields.extend(changes);
     }
-    *switches =
-        serde_json::from_value(all.clone()).map_err(|error| Mistake::bad(error.to_string()))?;
+    *switches = serde_json::from_value(all.clone()).map_err(|error| Mistake::bad(error.to_string()))?;
     Ok(all)
 }
 
@@ -231,10 +181,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Mistake> {
 }
 
 fn number(order_id: &str) -> Result<OrderId, Mistake> {
-    order_id
-        .parse()
-        .map(OrderId)
-        .map_err(|error| Mistake::bad(format!("orderId: {error}")))
+    order_id.parse().map(OrderId).map_err(|error| Mistake::bad(format!("orderId: {error}")))
 }
 
 /// What is wrong with a control request.
@@ -249,19 +196,13 @@ impl Mistake {
     }
 
     fn unknown(method: &str, command: &str) -> Self {
-        Self {
-            status: 404,
-            error: format!("no such command: {method} /control/{command}"),
-        }
+        Self { status: 404, error: format!("no such command: {method} /control/{command}") }
     }
 }
 
 impl From<Unknown> for Mistake {
     fn from(unknown: Unknown) -> Self {
-        Self {
-            status: 404,
-            error: unknown.to_string(),
-        }
+        Self { status: 404, error: unknown.to_string() }
     }
 }
 

@@ -50,10 +50,7 @@ impl Exchange {
     /// due before `now` executes first.
     pub fn handle(&mut self, now: UnixMs, request: &Request) -> Reply {
         self.advance(now);
-        let caller = request
-            .header("access-key")
-            .and_then(|key| self.keys.get(key))
-            .map(|(uid, _)| *uid);
+        let caller = request.header("access-key").and_then(|key| self.keys.get(key)).map(|(uid, _)| *uid);
         let fault = self.take_fault(request, caller);
         let index = self.log.len();
         let mut entry = LogEntry::arrived(now, request, caller, fault.clone());
@@ -72,21 +69,13 @@ impl Exchange {
     /// Lets the time become `now`: requests that were held up until then execute, in the order in which they are due.
     pub fn advance(&mut self, now: UnixMs) {
         while let Some(position) = self.next_due(now) {
-            let Late {
-                due,
-                arrived,
-                request,
-                index,
-            } = self.late.remove(position);
+            let Late { due, arrived, request, index } = self.late.remove(position);
             self.now = due;
             let judged = match self.switches.late_timestamp {
                 LateTimestamp::CheckedAgain => due,
                 LateTimestamp::CheckedOnArrival => arrived,
             };
-            let caller = request
-                .header("access-key")
-                .and_then(|key| self.keys.get(key))
-                .map(|(uid, _)| *uid);
+            let caller = request.header("access-key").and_then(|key| self.keys.get(key)).map(|(uid, _)| *uid);
             let mut entry = LogEntry::arrived(due, &request, caller, None);
             entry.late_of = Some(index);
             self.process(due, judged, &request, &mut entry);
@@ -124,13 +113,7 @@ struct Late {
 /// How a request gets from its arrival to an answer.
 impl Exchange {
     /// Executes a request at `now`; its timestamp is held against `judged`.
-    fn process(
-        &mut self,
-        now: UnixMs,
-        judged: UnixMs,
-        request: &Request,
-        entry: &mut LogEntry,
-    ) -> Response {
+    fn process(&mut self, now: UnixMs, judged: UnixMs, request: &Request, entry: &mut LogEntry) -> Response {
         let mut remaining = None;
         let response = match self.execute(now, judged, request, entry, &mut remaining) {
             Ok(data) => {
@@ -172,24 +155,10 @@ impl Exchange {
             return Ok(public(endpoint, now, request)?);
         }
         let key = gate::required(request, "access-key", "40001")?;
-        let (uid, api_key) = self
-            .keys
-            .get(key)
-            .cloned()
-            .ok_or_else(|| Refusal::gate("40006", "Invalid ACCESS_KEY"))?;
-        let kind = self
-            .accounts
-            .get(&uid)
-            .map(|account| account.kind)
-            .ok_or_else(abnormal)?;
-        gate::admit(
-            request,
-            &api_key,
-            kind,
-            door,
-            &self.switches.classic_on_v3_code,
-            judged,
-        )?;
+        let (uid, api_key) =
+            self.keys.get(key).cloned().ok_or_else(|| Refusal::gate("40006", "Invalid ACCESS_KEY"))?;
+        let kind = self.accounts.get(&uid).map(|account| account.kind).ok_or_else(abnormal)?;
+        gate::admit(request, &api_key, kind, door, &self.switches.classic_on_v3_code, judged)?;
         self.count(now, endpoint, Whose::Account(uid), remaining)?;
         let answered = self.private(endpoint, now, uid, &api_key, request, entry);
         if let Some(account) = self.accounts.get(&uid) {
@@ -211,30 +180,14 @@ impl Exchange {
         let account = self.accounts.get_mut(&uid).ok_or_else(abnormal)?;
         if endpoint == Endpoint::SetPositionMode {
             let done = classic::set_position_mode(account, api_key, &self.switches, now, request);
-            let SetDone {
-                executed,
-                answer,
-                product,
-            } = done;
+            let SetDone { executed, answer, product } = done;
             entry.executed = executed;
             if let (Executed::Applied { from, to }, Some(product)) = (executed, product) {
-                self.mode_changes.push(ModeChange {
-                    at: now,
-                    account: uid,
-                    product,
-                    from,
-                    to,
-                    by: By::Set,
-                });
+                self.mode_changes.push(ModeChange { at: now, account: uid, product, from, to, by: By::Set });
             }
             return answer;
         }
-        let look = Look {
-            account,
-            api_key,
-            switches: &self.switches,
-            now,
-        };
+        let look = Look { account, api_key, switches: &self.switches, now };
         let mut list = |listed: Listed| {
             entry.listed = Some(listed.rows);
             listed.data
@@ -271,13 +224,8 @@ impl Exchange {
     }
 
     fn next_due(&self, now: UnixMs) -> Option<usize> {
-        let due = self
-            .late
-            .iter()
-            .enumerate()
-            .filter(|(_, late)| late.due <= now);
-        due.min_by_key(|(position, late)| (late.due, *position))
-            .map(|(position, _)| position)
+        let due = self.late.iter().enumerate().filter(|(_, late)| late.due <= now);
+        due.min_by_key(|(position, late)| (late.due, *position)).map(|(position, _)| position)
     }
 }
 
@@ -320,14 +268,10 @@ fn contracts(request: &Request) -> Result<Value, Refusal> {
     let params = request.params();
     let product = classic::product_type(&params)?;
     match params.optional("symbol") {
-        None => Ok(market::contracts(product)
-            .map(market::Contract::row)
-            .collect()),
+        None => Ok(market::contracts(product).map(market::Contract::row).collect()),
         Some(symbol) => market::contract(product, symbol)
             .map(|contract| json!([contract.row()]))
-            .ok_or_else(|| {
-                Refusal::business("40034", format!("Parameter {symbol} does not exist"))
-            }),
+            .ok_or_else(|| Refusal::business("40034", format!("Parameter {symbol} does not exist"))),
     }
 }
 
@@ -336,11 +280,7 @@ fn other_door() -> Refusal {
     Refusal::gate("40404", "Request URL NOT FOUND")
 }
 
-fn observed_flat(
-    endpoint: Endpoint,
-    account: &Account,
-    product: Option<ProductType>,
-) -> Option<bool> {
+fn observed_flat(endpoint: Endpoint, account: &Account, product: Option<ProductType>) -> Option<bool> {
     match endpoint {
         Endpoint::AllPosition
         | Endpoint::OrdersPending

@@ -26,38 +26,24 @@ pub struct Fault {
 impl Fault {
     /// This once, to any request.
     pub fn once(what: FaultKind) -> Self {
-        Self {
-            path: None,
-            account: None,
-            times: 1,
-            what,
-        }
+        Self { path: None, account: None, times: 1, what }
     }
 
     /// This to every request, until faults are cleared.
     pub fn always(what: FaultKind) -> Self {
-        Self {
-            times: FOREVER,
-            ..Self::once(what)
-        }
+        Self { times: FOREVER, ..Self::once(what) }
     }
 
     /// The same, only for paths that end like this.
     #[must_use]
     pub fn on(self, path: &str) -> Self {
-        Self {
-            path: Some(path.to_owned()),
-            ..self
-        }
+        Self { path: Some(path.to_owned()), ..self }
     }
 
     /// The same, only for this account.
     #[must_use]
     pub fn for_account(self, uid: Uid) -> Self {
-        Self {
-            account: Some(uid),
-            ..self
-        }
+        Self { account: Some(uid), ..self }
     }
 }
 
@@ -131,16 +117,11 @@ mod millis {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }

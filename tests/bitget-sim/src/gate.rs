@@ -23,9 +23,7 @@ pub(crate) fn admit(
     if (request.header("paptrading") == Some("1")) != api_key.demo {
         return Err(Refusal::gate("40099", "exchange environment is incorrect"));
     }
-    let signed: i64 = timestamp
-        .parse()
-        .map_err(|_| Refusal::gate("40005", "Invalid ACCESS_TIMESTAMP"))?;
+    let signed: i64 = timestamp.parse().map_err(|_| Refusal::gate("40005", "Invalid ACCESS_TIMESTAMP"))?;
     if now.since(UnixMs(signed)).abs() > TIMESTAMP_WINDOW {
         return Err(Refusal::gate("40008", "Request timestamp expired"));
     }
@@ -42,17 +40,10 @@ pub(crate) fn admit(
 }
 
 /// A header that must be there, or the refusal for its absence.
-pub(crate) fn required<'a>(
-    request: &'a Request,
-    name: &str,
-    code: &str,
-) -> Result<&'a str, Refusal> {
+pub(crate) fn required<'a>(request: &'a Request, name: &str, code: &str) -> Result<&'a str, Refusal> {
     request.header(name).ok_or_else(|| {
         let name = name.to_ascii_uppercase().replace('-', "_");
-        Refusal::gate(
-            code,
-            format!("The request header \"{name}\" cannot be empty"),
-        )
+        Refusal::gate(code, format!("The request header \"{name}\" cannot be empty"))
     })
 }
 

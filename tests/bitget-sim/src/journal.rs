@@ -56,13 +56,7 @@ impl LogEntry {
         account: Option<Uid>,
         fault: Option<FaultKind>,
     ) -> Self {
-        let Request {
-            method,
-            path,
-            query,
-            headers: _,
-            body,
-        } = request;
+        let Request { method, path, query, headers: _, body } = request;
         let (product, wanted) = subject(request);
         Self {
             at,
@@ -72,10 +66,7 @@ impl LogEntry {
             path: path.clone(),
             query: query.clone(),
             body: String::from_utf8_lossy(body).into_owned(),
-            signed: request
-                .header("access-timestamp")
-                .and_then(|text| text.parse().ok())
-                .map(UnixMs),
+            signed: request.header("access-timestamp").and_then(|text| text.parse().ok()).map(UnixMs),
             status: None,
             code: None,
             product,
@@ -142,12 +133,7 @@ fn subject(request: &Request) -> (Option<ProductType>, Option<PosMode>) {
     let body: Map<String, Value> = serde_json::from_slice(&request.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let params = request.params();
-    let product = params
-        .optional("productType")
-        .or_else(|| text("productType"));
+    let product = params.optional("productType").or_else(|| text("productType"));
     let mode = text("posMode").or_else(|| text("holdMode"));
-    (
-        product.and_then(|product| product.parse().ok()),
-        mode.and_then(|mode| mode.parse().ok()),
-    )
+    (product.and_then(|product| product.parse().ok()), mode.and_then(|mode| mode.parse().ok()))
 }

@@ -78,9 +78,7 @@ impl ApiKey {
     }
 }
 
-pub(crate) fn named_or_whole<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<ApiKey, D::Error> {
+pub(crate) fn named_or_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiKey, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Given {

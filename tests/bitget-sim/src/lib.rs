@@ -32,8 +32,7 @@ pub use journal::{By, Executed, LogEntry, ModeChange};
 pub use key::{ApiKey, Right, Secret};
 pub use serve::{ServeError, Simulator, serve};
 pub use switches::{
-    EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
-    SameMode, Switches,
+    EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus, SameMode, Switches,
 };
 pub use tls::{Identity, TlsError};
 pub use wire::{Outcome, Reply, Request, Response, UnixMs};

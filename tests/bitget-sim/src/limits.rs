@@ -33,25 +33,14 @@ impl Meter {
             return Err(TooMany);
         }
         self.penalty_until = None;
-        self.ip
-            .pass(now, IP_PER_MINUTE, MINUTE)
-            .map(|_| ())
-            .inspect_err(|TooMany| {
-                self.penalty_until = Some(UnixMs(now.0.saturating_add(PENALTY)));
-            })
+        self.ip.pass(now, IP_PER_MINUTE, MINUTE).map(|_| ()).inspect_err(|TooMany| {
+            self.penalty_until = Some(UnixMs(now.0.saturating_add(PENALTY)));
+        })
     }
 
     /// Counts a request for an endpoint, and says how many more it would let through now.
-    pub(crate) fn pass(
-        &mut self,
-        now: UnixMs,
-        endpoint: Endpoint,
-        whose: Whose,
-    ) -> Result<u32, TooMany> {
-        self.lanes
-            .entry((endpoint, whose))
-            .or_default()
-            .pass(now, endpoint.per_second(), SECOND)
+    pub(crate) fn pass(&mut self, now: UnixMs, endpoint: Endpoint, whose: Whose) -> Result<u32, TooMany> {
+        self.lanes.entry((endpoint, whose)).or_default().pass(now, endpoint.per_second(), SECOND)
     }
 }
 
@@ -60,11 +49,7 @@ struct Window(VecDeque<UnixMs>);
 
 impl Window {
     fn pass(&mut self, now: UnixMs, limit: u32, length: i64) -> Result<u32, TooMany> {
-        while self
-            .0
-            .front()
-            .is_some_and(|oldest| now.since(*oldest) >= length)
-        {
+        while self.0.front().is_some_and(|oldest| now.since(*oldest) >= length) {
             self.0.pop_front();
         }
         // A clock that was set back must not close a lane for good, so what lies ahead is forgotten too.
@@ -72,10 +57,7 @@ impl Window {
             self.0.pop_back();
         }
         let taken = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        let left = limit
-            .checked_sub(taken)
-            .and_then(|left| left.checked_sub(1))
-            .ok_or(TooMany)?;
+        let left = limit.checked_sub(taken).and_then(|left| left.checked_sub(1)).ok_or(TooMany)?;
         self.0.push_back(now);
         Ok(left)
     }
@@ -89,11 +71,7 @@ const IP_PER_MINUTE: u32 = 6_000;
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::indexing_slicing,
-        reason = "a test may panic"
-    )]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
     use proptest::prelude::*;
 
@@ -104,36 +82,20 @@ mod tests {
     #[test]
     fn a_fifth_set_is_let_through_and_a_sixth_is_not_until_the_first_is_a_second_old() {
         let mut meter = Meter::default();
-        let left: Vec<_> = (0..5)
-            .map(|n| meter.pass(UnixMs(n * 10), Endpoint::SetPositionMode, ME))
-            .collect();
+        let left: Vec<_> =
+            (0..5).map(|n| meter.pass(UnixMs(n * 10), Endpoint::SetPositionMode, ME)).collect();
         assert_eq!(left, [Ok(4), Ok(3), Ok(2), Ok(1), Ok(0)]);
-        assert_eq!(
-            meter.pass(UnixMs(999), Endpoint::SetPositionMode, ME),
-            Err(TooMany)
-        );
-        assert_eq!(
-            meter.pass(UnixMs(1_000), Endpoint::SetPositionMode, ME),
-            Ok(0)
-        );
-        assert_eq!(
-            meter.pass(UnixMs(1_001), Endpoint::SetPositionMode, ME),
-            Err(TooMany)
-        );
+        assert_eq!(meter.pass(UnixMs(999), Endpoint::SetPositionMode, ME), Err(TooMany));
+        assert_eq!(meter.pass(UnixMs(1_000), Endpoint::SetPositionMode, ME), Ok(0));
+        assert_eq!(meter.pass(UnixMs(1_001), Endpoint::SetPositionMode, ME), Err(TooMany));
     }
 
     #[test]
     fn endpoints_and_accounts_do_not_share_a_limit() {
         let mut meter = Meter::default();
         assert_eq!(meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, ME), Ok(0));
-        assert_eq!(
-            meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, ME),
-            Err(TooMany)
-        );
-        assert_eq!(
-            meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, Whose::Account(Uid(2))),
-            Ok(0)
-        );
+        assert_eq!(meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, ME), Err(TooMany));
+        assert_eq!(meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, Whose::Account(Uid(2))), Ok(0));
         assert_eq!(meter.pass(UnixMs(0), Endpoint::AllPosition, ME), Ok(4));
     }
 
@@ -151,10 +113,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_closes_no_lane() {
         let mut meter = Meter::default();
-        assert_eq!(
-            meter.pass(UnixMs(1_000_000), Endpoint::SpotAccountInfo, ME),
-            Ok(0)
-        );
+        assert_eq!(meter.pass(UnixMs(1_000_000), Endpoint::SpotAccountInfo, ME), Ok(0));
         assert_eq!(meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, ME), Ok(0));
     }
 

@@ -33,12 +33,7 @@ struct Args {
     #[arg(long = "accounts", value_name = "FILE")]
     accounts_file: Option<PathBuf>,
     /// How far the exchange's clock is ahead, such as 40s or -5m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "0s",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true)]
     skew: SignedDuration,
     /// End after this long, such as 30s
     #[arg(long = "for", value_name = "DURATION")]
@@ -47,36 +42,19 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(args))
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let Args {
-        listen,
-        https,
-        ca_out,
-        accounts,
-        accounts_file,
-        skew,
-        lasting,
-    } = args;
+    let Args { listen, https, ca_out, accounts, accounts_file, skew, lasting } = args;
     let accounts = opened(accounts, accounts_file.as_deref())?;
-    let lasting = lasting
-        .map(Duration::try_from)
-        .transpose()
-        .context("--for")?;
-    ensure!(
-        listen.ip().is_loopback(),
-        "--listen {listen}: only loopback, such as 127.0.0.1:8600"
-    );
+    let lasting = lasting.map(Duration::try_from).transpose().context("--for")?;
+    ensure!(listen.ip().is_loopback(), "--listen {listen}: only loopback, such as 127.0.0.1:8600");
     let listener = TcpListener::bind(listen).with_context(|| format!("--listen {listen}"))?;
     let identity = if https { Some(Identity::new()?) } else { None };
     if let (Some(identity), Some(path)) = (&identity, &ca_out) {
-        fs::write(path, identity.ca_pem())
-            .with_context(|| format!("--ca-out {}", path.display()))?;
+        fs::write(path, identity.ca_pem()).with_context(|| format!("--ca-out {}", path.display()))?;
     }
 
     introduce(listener.local_addr()?, https, &accounts)?;
@@ -106,21 +84,9 @@ fn introduce(address: SocketAddr, https: bool, accounts: &[NewAccount]) -> anyho
     let scheme = if https { "https" } else { "http" };
     let mut out = stdout().lock();
     writeln!(out, "listening on {scheme}://{address}")?;
-    for NewAccount {
-        uid, kind, api_key, ..
-    } in accounts
-    {
-        let ApiKey {
-            key,
-            secret,
-            passphrase,
-            ..
-        } = api_key;
-        writeln!(
-            out,
-            "account {uid} ({kind:?}): key {key} secret {} passphrase {}",
-            secret.0, passphrase.0
-        )?;
+    for NewAccount { uid, kind, api_key, .. } in accounts {
+        let ApiKey { key, secret, passphrase, .. } = api_key;
+        writeln!(out, "account {uid} ({kind:?}): key {key} secret {} passphrase {}", secret.0, passphrase.0)?;
     }
     Ok(out.flush()?)
 }
@@ -129,23 +95,13 @@ fn introduce(address: SocketAddr, https: bool, accounts: &[NewAccount]) -> anyho
 fn opened(named: Vec<Account>, file: Option<&Path>) -> anyhow::Result<Vec<NewAccount>> {
     let mut accounts: Vec<NewAccount> = match file {
         Some(path) => {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("--accounts {}", path.display()))?;
+            let text = fs::read_to_string(path).with_context(|| format!("--accounts {}", path.display()))?;
             serde_json::from_str(&text).with_context(|| format!("--accounts {}", path.display()))?
         }
         None => Vec::new(),
     };
-    let default = || {
-        vec![Account {
-            name: "alpha".to_owned(),
-            open: NewAccount::classic,
-        }]
-    };
-    let named = if named.is_empty() && accounts.is_empty() {
-        default()
-    } else {
-        named
-    };
+    let default = || vec![Account { name: "alpha".to_owned(), open: NewAccount::classic }];
+    let named = if named.is_empty() && accounts.is_empty() { default() } else { named };
     for (uid, Account { name, open }) in (FIRST_UID..).zip(named) {
         accounts.push(open(Uid(uid), &name));
     }
@@ -166,22 +122,15 @@ struct Account {
 }
 
 fn account(text: &str) -> Result<Account, String> {
-    let (name, kind) = text
-        .split_once(':')
-        .ok_or("write NAME:classic or NAME:unified")?;
+    let (name, kind) = text.split_once(':').ok_or("write NAME:classic or NAME:unified")?;
     let open = match kind {
         "classic" => NewAccount::classic,
         "unified" => NewAccount::unified,
         other => {
-            return Err(format!(
-                "{other:?} is no kind of account: write classic or unified"
-            ));
+            return Err(format!("{other:?} is no kind of account: write classic or unified"));
         }
     };
-    Ok(Account {
-        name: name.to_owned(),
-        open,
-    })
+    Ok(Account { name: name.to_owned(), open })
 }
 
 const FIRST_UID: u64 = 1001;

@@ -8,11 +8,7 @@ use crate::wire::Response;
 /// An answer that was never the exchange's.
 pub(crate) fn plain(status: u16, body: String) -> Response {
     let html = body.trim_start().starts_with('<');
-    let content_type = if html {
-        "text/html"
-    } else {
-        "application/json;charset=UTF-8"
-    };
+    let content_type = if html { "text/html" } else { "application/json;charset=UTF-8" };
     Response {
         status,
         headers: vec![("content-type".to_owned(), content_type.to_owned())],

@@ -22,14 +22,7 @@ impl Contract {
     }
 
     pub(crate) fn row(&self) -> Value {
-        let Self {
-            product: _,
-            symbol,
-            base,
-            quote,
-            margin_coins,
-            status,
-        } = self;
+        let Self { product: _, symbol, base, quote, margin_coins, status } = self;
         json!({
             "symbol": symbol,
             "baseCoin": base,
@@ -73,9 +66,7 @@ impl Contract {
 
 /// The contracts of a product type, in the order of the list.
 pub(crate) fn contracts(product: ProductType) -> impl Iterator<Item = &'static Contract> {
-    LISTED
-        .iter()
-        .filter(move |contract| contract.product == product)
+    LISTED.iter().filter(move |contract| contract.product == product)
 }
 
 /// A contract by its symbol, in any case.
@@ -85,9 +76,7 @@ pub(crate) fn contract(product: ProductType, symbol: &str) -> Option<&'static Co
 
 /// The coin that a product type's accounts are kept in.
 pub(crate) fn margin_coin(product: ProductType) -> &'static str {
-    contracts(product)
-        .next()
-        .map_or("USDT", Contract::margin_coin)
+    contracts(product).next().map_or("USDT", Contract::margin_coin)
 }
 
 const fn listed(
@@ -98,81 +87,23 @@ const fn listed(
     margin_coins: &'static [&'static str],
     status: &'static str,
 ) -> Contract {
-    Contract {
-        product,
-        symbol,
-        base,
-        quote,
-        margin_coins,
-        status,
-    }
+    Contract { product, symbol, base, quote, margin_coins, status }
 }
 
-use ProductType::{
-    CoinFutures, ScoinFutures, SusdcFutures, SusdtFutures, UsdcFutures, UsdtFutures,
-};
+use ProductType::{CoinFutures, ScoinFutures, SusdcFutures, SusdtFutures, UsdcFutures, UsdtFutures};
 
 const LISTED: [Contract; 13] = [
     listed(UsdtFutures, "BTCUSDT", "BTC", "USDT", &["USDT"], "normal"),
     listed(UsdtFutures, "ETHUSDT", "ETH", "USDT", &["USDT"], "normal"),
     listed(UsdtFutures, "SOLUSDT", "SOL", "USDT", &["USDT"], "normal"),
     listed(UsdtFutures, "EOSUSDT", "EOS", "USDT", &["USDT"], "maintain"),
-    listed(
-        CoinFutures,
-        "BTCUSD",
-        "BTC",
-        "USD",
-        &["BTC", "ETH", "USDC"],
-        "normal",
-    ),
-    listed(
-        CoinFutures,
-        "ETHUSD",
-        "ETH",
-        "USD",
-        &["ETH", "BTC", "USDC"],
-        "normal",
-    ),
+    listed(CoinFutures, "BTCUSD", "BTC", "USD", &["BTC", "ETH", "USDC"], "normal"),
+    listed(CoinFutures, "ETHUSD", "ETH", "USD", &["ETH", "BTC", "USDC"], "normal"),
     listed(UsdcFutures, "BTCPERP", "BTC", "USDC", &["USDC"], "normal"),
     listed(UsdcFutures, "ETHPERP", "ETH", "USDC", &["USDC"], "normal"),
-    listed(
-        SusdtFutures,
-        "SBTCSUSDT",
-        "SBTC",
-        "SUSDT",
-        &["SUSDT"],
-        "normal",
-    ),
-    listed(
-        SusdtFutures,
-        "SETHSUSDT",
-        "SETH",
-        "SUSDT",
-        &["SUSDT"],
-        "normal",
-    ),
-    listed(
-        ScoinFutures,
-        "SBTCSUSD",
-        "SBTC",
-        "SUSD",
-        &["SBTC", "SETH"],
-        "normal",
-    ),
-    listed(
-        ScoinFutures,
-        "SETHSUSD",
-        "SETH",
-        "SUSD",
-        &["SETH", "SBTC"],
-        "normal",
-    ),
-    listed(
-        SusdcFutures,
-        "SBTCSPERP",
-        "SBTC",
-        "SUSDC",
-        &["SUSDC"],
-        "normal",
-    ),
+    listed(SusdtFutures, "SBTCSUSDT", "SBTC", "SUSDT", &["SUSDT"], "normal"),
+    listed(SusdtFutures, "SETHSUSDT", "SETH", "SUSDT", &["SUSDT"], "normal"),
+    listed(ScoinFutures, "SBTCSUSD", "SBTC", "SUSD", &["SBTC", "SETH"], "normal"),
+    listed(ScoinFutures, "SETHSUSD", "SETH", "SUSD", &["SETH", "SBTC"], "normal"),
+    listed(SusdcFutures, "SBTCSPERP", "SBTC", "SUSDC", &["SUSDC"], "normal"),
 ];

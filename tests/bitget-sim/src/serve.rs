@@ -34,10 +34,7 @@ pub struct Simulator {
 impl Simulator {
     /// An exchange whose clock is the wall clock.
     pub fn new(exchange: Exchange) -> Self {
-        Self {
-            exchange: Arc::new(Mutex::new(exchange)),
-            skew_ms: Arc::default(),
-        }
+        Self { exchange: Arc::new(Mutex::new(exchange)), skew_ms: Arc::default() }
     }
 
     /// Looks at the exchange, or changes it, at its own present: what was due has executed. Do not call it from within
@@ -58,9 +55,7 @@ impl Simulator {
 
     /// The exchange's time: the wall clock and the skew.
     pub fn now(&self) -> UnixMs {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let skew = self.skew_ms.load(Ordering::Relaxed);
         UnixMs(UnixMs(0).plus(wall).0.saturating_add(skew))
     }
@@ -162,15 +157,9 @@ struct Dropped;
 
 async fn received(request: hyper::Request<Incoming>) -> Result<Request, Dropped> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, LARGEST_BODY)
-        .collect()
-        .await
-        .map_err(|_| Dropped)?;
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| Dropped)?;
     let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
-        (
-            name.as_str().to_owned(),
-            String::from_utf8_lossy(value.as_bytes()).into_owned(),
-        )
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     Ok(Request {
         method: head.method.as_str().to_owned(),
@@ -182,19 +171,13 @@ async fn received(request: hyper::Request<Incoming>) -> Result<Request, Dropped>
 }
 
 fn sent(response: Response) -> Result<hyper::Response<Full<Bytes>>, Dropped> {
-    let Response {
-        status,
-        headers,
-        body,
-    } = response;
+    let Response { status, headers, body } = response;
     let mut builder = hyper::Response::builder().status(status);
     for (name, value) in headers {
         builder = builder.header(name, value);
     }
     // Fails for a status that HTTP does not have, which a fault may ask for.
-    builder
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|_| Dropped)
+    builder.body(Full::new(Bytes::from(body))).map_err(|_| Dropped)
 }
 
 /// Bytes; the exchange's requests are far smaller.

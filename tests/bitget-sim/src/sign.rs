@@ -20,19 +20,14 @@ impl ApiKey {
             .with_header("access-timestamp", timestamp)
             .with_header("access-passphrase", &self.passphrase.0)
             .with_header("content-type", "application/json");
-        if self.demo {
-            signed.with_header("paptrading", "1")
-        } else {
-            signed
-        }
+        if self.demo { signed.with_header("paptrading", "1") } else { signed }
     }
 }
 
 /// What `ACCESS-SIGN` has to be.
 pub(crate) fn signature(secret: &str, timestamp: &str, request: &Request) -> String {
-    mac(secret, timestamp, request).map_or_else(String::new, |mac| {
-        STANDARD.encode(mac.finalize().into_bytes())
-    })
+    mac(secret, timestamp, request)
+        .map_or_else(String::new, |mac| STANDARD.encode(mac.finalize().into_bytes()))
 }
 
 /// Whether `ACCESS-SIGN` is what it has to be.
@@ -44,13 +39,7 @@ pub(crate) fn is_signed(secret: &str, timestamp: &str, request: &Request, given:
 }
 
 fn mac(secret: &str, timestamp: &str, request: &Request) -> Option<Hmac<Sha256>> {
-    let Request {
-        method,
-        path,
-        query,
-        headers: _,
-        body,
-    } = request;
+    let Request { method, path, query, headers: _, body } = request;
     // A key of any length is fine for HMAC; the type allows for failure all the same.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
     mac.update(timestamp.as_bytes());
@@ -76,10 +65,7 @@ mod tests {
         assert!(is_signed(secret, timestamp, request, expected));
         let other = request.clone().with_header("x", "headers are not signed");
         assert!(is_signed(secret, timestamp, &other, expected));
-        let changed = Request {
-            body: b" ".to_vec(),
-            ..request.clone()
-        };
+        let changed = Request { body: b" ".to_vec(), ..request.clone() };
         assert!(!is_signed(secret, timestamp, &changed, expected));
     }
 
@@ -123,11 +109,6 @@ mod tests {
 
     #[test]
     fn a_signature_that_is_no_base64_is_wrong() {
-        assert!(!is_signed(
-            "test-secret",
-            "1",
-            &Request::get("/", ""),
-            "not base64!"
-        ));
+        assert!(!is_signed("test-secret", "1", &Request::get("/", ""), "not base64!"));
     }
 }

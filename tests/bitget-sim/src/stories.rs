@@ -1,11 +1,6 @@
 //! What the exchange does, told through `handle` alone: checks in their order, lists and pages, the setter, every switch,
 //! every fault, the log.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod asking;
 mod faults;
@@ -15,9 +10,7 @@ mod sets;
 
 use serde_json::{Value, json};
 
-use crate::{
-    ApiKey, Exchange, NewAccount, Outcome, PosMode, ProductType, Request, Response, Uid, UnixMs,
-};
+use crate::{ApiKey, Exchange, NewAccount, Outcome, PosMode, ProductType, Request, Response, Uid, UnixMs};
 
 const ME: Uid = Uid(1001);
 const START: UnixMs = UnixMs(1_760_000_000_000);
@@ -46,11 +39,7 @@ impl Desk {
         let mut exchange = Exchange::new();
         exchange.advance(START);
         exchange.add_account(account);
-        Self {
-            exchange,
-            key,
-            now: START,
-        }
+        Self { exchange, key, now: START }
     }
 
     fn wait(&mut self, ms: i64) {
@@ -90,11 +79,7 @@ impl Desk {
     }
 
     fn shown_mode(&mut self) -> Value {
-        self.data(
-            ONE,
-            "symbol=BTCUSDT&productType=USDT-FUTURES&marginCoin=USDT",
-        )["posMode"]
-            .clone()
+        self.data(ONE, "symbol=BTCUSDT&productType=USDT-FUTURES&marginCoin=USDT")["posMode"].clone()
     }
 
     #[track_caller]
@@ -102,15 +87,9 @@ impl Desk {
         let Outcome::Response(response) = self.exchange.handle(self.now, request).outcome else {
             panic!("no answer")
         };
-        assert_eq!(
-            (response.status, code(&response).as_str()),
-            (status, expected)
-        );
+        assert_eq!((response.status, code(&response).as_str()), (status, expected));
         assert_eq!(response.json()["requestTime"], json!(self.now.0));
-        assert_eq!(
-            self.exchange.log().last().unwrap().code.as_deref(),
-            Some(expected)
-        );
+        assert_eq!(self.exchange.log().last().unwrap().code.as_deref(), Some(expected));
     }
 }
 
@@ -120,18 +99,11 @@ fn set_request(product: ProductType, mode: PosMode) -> Request {
 }
 
 fn code(response: &Response) -> String {
-    response.json()["code"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+    response.json()["code"].as_str().unwrap_or_default().to_owned()
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response
-        .headers
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
+    response.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 const REFUSED: (u16, &str) = (400, "40920");

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -24,19 +24,16 @@ impl Identity {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        ca.distinguished_name
-            .push(DnType::CommonName, "bitget-sim test authority");
+        ca.distinguished_name.push(DnType::CommonName, "bitget-sim test authority");
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
 
         let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
-        leaf.subject_alt_names
-            .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        leaf.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         // Without this extension a strict client, such as a recent Python, trusts nothing.
         leaf.use_authority_key_identifier_extension = true;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        leaf.distinguished_name
-            .push(DnType::CommonName, "bitget-sim");
+        leaf.distinguished_name.push(DnType::CommonName, "bitget-sim");
         let leaf_key = KeyPair::generate()?;
         let leaf = leaf.signed_by(&leaf_key, &ca)?;
 
@@ -46,10 +43,7 @@ impl Identity {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], key)?;
-        Ok(Self {
-            ca_pem: ca.pem(),
-            config: Arc::new(config),
-        })
+        Ok(Self { ca_pem: ca.pem(), config: Arc::new(config) })
     }
 
     /// The authority's certificate, in PEM, for clients to trust.
@@ -64,9 +58,7 @@ impl Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity")
-            .field("ca_pem", &self.ca_pem)
-            .finish_non_exhaustive()
+        f.debug_struct("Identity").field("ca_pem", &self.ca_pem).finish_non_exhaustive()
     }
 }
 

@@ -12,10 +12,8 @@ impl Look<'_> {
     pub(crate) fn unified_settings(&self) -> Result<Value, Refusal> {
         may(self.api_key, Right::Read)?;
         let lag = i64::from(self.switches.read_lag_ms);
-        let hold_mode = self
-            .account
-            .mode(ProductType::UsdtFutures)
-            .at(UnixMs(self.now.0.saturating_sub(lag)));
+        let hold_mode =
+            self.account.mode(ProductType::UsdtFutures).at(UnixMs(self.now.0.saturating_sub(lag)));
         Ok(json!({
             "uid": self.account.uid.to_string(),
             "accountMode": self.account.stage.as_str(),

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Milliseconds since 1970 on the exchange's own clock.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixMs(pub i64);
 
@@ -18,10 +16,7 @@ impl UnixMs {
     /// This moment and `after` more.
     #[must_use]
     pub fn plus(self, after: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Milliseconds from `earlier` to here; negative if `earlier` is later.
@@ -48,22 +43,12 @@ pub struct Request {
 impl Request {
     /// A `GET` without headers. The query comes without its `?`.
     pub fn get(path: impl Into<String>, query: impl Into<String>) -> Self {
-        Self {
-            method: "GET".to_owned(),
-            path: path.into(),
-            query: query.into(),
-            ..Self::default()
-        }
+        Self { method: "GET".to_owned(), path: path.into(), query: query.into(), ..Self::default() }
     }
 
     /// A `POST` without headers.
     pub fn post(path: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            method: "POST".to_owned(),
-            path: path.into(),
-            body: body.into(),
-            ..Self::default()
-        }
+        Self { method: "POST".to_owned(), path: path.into(), body: body.into(), ..Self::default() }
     }
 
     /// The same request with one header more; the name is made lower-case.
@@ -74,10 +59,7 @@ impl Request {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
+        self.headers.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// The query taken apart and percent-decoded. Of a repeated name the last one counts; empty values count as missing.
@@ -153,8 +135,7 @@ impl Response {
     /// The same answer, saying how many more requests the endpoint would take now.
     pub(crate) fn with_remaining(mut self, remaining: Option<u32>) -> Self {
         if let Some(remaining) = remaining {
-            self.headers
-                .push(("x-mbx-used-remain-limit".to_owned(), remaining.to_string()));
+            self.headers.push(("x-mbx-used-remain-limit".to_owned(), remaining.to_string()));
         }
         self
     }
@@ -164,10 +145,7 @@ impl Response {
         let body = json!({ "code": code, "msg": msg, "requestTime": now.0, "data": data });
         Self {
             status,
-            headers: vec![(
-                "content-type".to_owned(),
-                "application/json;charset=UTF-8".to_owned(),
-            )],
+            headers: vec![("content-type".to_owned(), "application/json;charset=UTF-8".to_owned())],
             body: body.to_string().into_bytes(),
         }
     }
@@ -198,27 +176,16 @@ pub(crate) enum RefusalStatus {
 impl Refusal {
     /// Refused before anything looked at what was asked for.
     pub(crate) fn gate(code: &str, msg: impl Into<String>) -> Self {
-        Self {
-            status: RefusalStatus::Fixed(400),
-            code: code.to_owned(),
-            msg: msg.into(),
-        }
+        Self { status: RefusalStatus::Fixed(400), code: code.to_owned(), msg: msg.into() }
     }
 
     /// Refused for what was asked for.
     pub(crate) fn business(code: &str, msg: impl Into<String>) -> Self {
-        Self {
-            status: RefusalStatus::Business,
-            code: code.to_owned(),
-            msg: msg.into(),
-        }
+        Self { status: RefusalStatus::Business, code: code.to_owned(), msg: msg.into() }
     }
 
     pub(crate) fn with_status(self, status: u16) -> Self {
-        Self {
-            status: RefusalStatus::Fixed(status),
-            ..self
-        }
+        Self { status: RefusalStatus::Fixed(status), ..self }
     }
 }
 

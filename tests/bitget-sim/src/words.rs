@@ -238,9 +238,6 @@ pub struct Unknown {
 
 impl Unknown {
     pub(crate) fn new(what: &'static str, name: impl fmt::Display) -> Self {
-        Self {
-            what,
-            name: name.to_string(),
-        }
+        Self { what, name: name.to_string() }
     }
 }

@@ -1,10 +1,5 @@
 //! The simulator over real sockets: plain and TLS, dropping and hanging, the control API, and the program itself.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -13,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitget_sim::{
-    ApiKey, Exchange, Fault, FaultKind, Identity, NewAccount, PosMode, ProductType, Request,
-    ServeError, Simulator, Uid, serve,
+    ApiKey, Exchange, Fault, FaultKind, Identity, NewAccount, PosMode, ProductType, Request, ServeError,
+    Simulator, Uid, serve,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -48,24 +43,16 @@ fn served(identity: Option<Identity>) -> Served {
     let address = listener.local_addr().unwrap();
     let shared = simulator.clone();
     let task = tokio::spawn(async move {
-        serve(listener, shared, identity.as_ref())
-            .await
-            .expect("it is loopback");
+        serve(listener, shared, identity.as_ref()).await.expect("it is loopback");
     });
-    Served {
-        simulator,
-        address,
-        task,
-    }
+    Served { simulator, address, task }
 }
 
 impl Served {
     /// What comes back on a fresh connection until it is closed, byte for byte.
     async fn raw(&self, request: &Request) -> String {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        timeout(BOUND, exchange_bytes(stream, request))
-            .await
-            .expect("the connection is closed in time")
+        timeout(BOUND, exchange_bytes(stream, request)).await.expect("the connection is closed in time")
     }
 
     async fn ask(&self, request: &Request) -> (u16, Value) {
@@ -73,11 +60,7 @@ impl Served {
     }
 
     async fn control(&self, command: &str, body: Value) -> (u16, Value) {
-        self.ask(&Request::post(
-            format!("/control/{command}"),
-            body.to_string(),
-        ))
-        .await
+        self.ask(&Request::post(format!("/control/{command}"), body.to_string())).await
     }
 
     async fn state(&self) -> Value {
@@ -89,35 +72,16 @@ impl Served {
     }
 }
 
-async fn exchange_bytes(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &Request,
-) -> String {
-    let Request {
-        method,
-        path,
-        query,
-        headers,
-        body,
-    } = request;
-    let query = if query.is_empty() {
-        String::new()
-    } else {
-        format!("?{query}")
-    };
-    let headers: Vec<String> = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
+async fn exchange_bytes(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &Request) -> String {
+    let Request { method, path, query, headers, body } = request;
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
         "{method} {path}{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n",
         body.len(),
         headers.concat(),
     );
-    stream
-        .write_all(&[head.as_bytes(), body].concat())
-        .await
-        .unwrap();
+    stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     String::from_utf8(answer).unwrap()
@@ -138,10 +102,7 @@ fn set() -> Request {
 async fn a_signed_set_over_http_reaches_the_exchange_byte_for_byte() {
     let served = served(None);
     let (status, body) = served.ask(&served.signed(set())).await;
-    assert_eq!(
-        (status, &body["data"]),
-        (200, &json!({ "posMode": "one_way_mode" }))
-    );
+    assert_eq!((status, &body["data"]), (200, &json!({ "posMode": "one_way_mode" })));
     let query = "productType=USDT%2DFUTURES&&x=a+b";
     let list = served.signed(Request::get("/api/v2/mix/position/all-position", query));
     assert_eq!(
@@ -152,65 +113,38 @@ async fn a_signed_set_over_http_reaches_the_exchange_byte_for_byte() {
         "requestTime": served.simulator.with(|exchange| exchange.log()[1].at.0), "data": [] })
         )
     );
-    assert_eq!(
-        served
-            .simulator
-            .with(|exchange| exchange.log()[1].query.clone()),
-        query
-    );
+    assert_eq!(served.simulator.with(|exchange| exchange.log()[1].query.clone()), query);
 }
 
 #[tokio::test]
 async fn a_dropped_request_ends_the_connection_without_a_single_byte() {
     let served = served(None);
-    for (what, mode) in [
-        (FaultKind::DropRequest, PosMode::HedgeMode),
-        (FaultKind::DropReply, PosMode::OneWayMode),
-    ] {
-        served
-            .simulator
-            .with(|exchange| exchange.inject(Fault::once(what)));
+    for (what, mode) in
+        [(FaultKind::DropRequest, PosMode::HedgeMode), (FaultKind::DropReply, PosMode::OneWayMode)]
+    {
+        served.simulator.with(|exchange| exchange.inject(Fault::once(what)));
         assert_eq!(served.raw(&served.signed(set())).await, "");
-        assert_eq!(
-            served
-                .simulator
-                .with(|exchange| exchange.mode(ME, ProductType::UsdtFutures)),
-            Ok(mode)
-        );
+        assert_eq!(served.simulator.with(|exchange| exchange.mode(ME, ProductType::UsdtFutures)), Ok(mode));
     }
 }
 
 #[tokio::test]
 async fn a_hanging_request_is_not_answered_and_holds_nothing_else_up() {
     let served = served(None);
-    served
-        .simulator
-        .with(|exchange| exchange.inject(Fault::once(FaultKind::Hang)));
+    served.simulator.with(|exchange| exchange.inject(Fault::once(FaultKind::Hang)));
     let hanging = served.signed(set());
     let mut hanging = Box::pin(served.raw(&hanging));
-    assert!(
-        timeout(Duration::from_millis(200), &mut hanging)
-            .await
-            .is_err()
-    );
-    assert_eq!(
-        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
-        200
-    );
+    assert!(timeout(Duration::from_millis(200), &mut hanging).await.is_err());
+    assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 200);
 }
 
 #[tokio::test]
 async fn a_delayed_answer_comes_late() {
     let served = served(None);
     let after = Duration::from_millis(150);
-    served
-        .simulator
-        .with(|exchange| exchange.inject(Fault::once(FaultKind::Delay { after })));
+    served.simulator.with(|exchange| exchange.inject(Fault::once(FaultKind::Delay { after })));
     let asked = std::time::Instant::now();
-    assert_eq!(
-        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
-        200
-    );
+    assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 200);
     assert!(asked.elapsed() >= after);
 }
 
@@ -218,9 +152,7 @@ async fn a_delayed_answer_comes_late() {
 async fn https_is_trusted_through_the_authority_that_was_written() {
     let identity = Identity::new().unwrap();
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(identity.ca_pem().as_bytes()).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_slice(identity.ca_pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -231,14 +163,9 @@ async fn https_is_trusted_through_the_authority_that_was_written() {
     let served = served(Some(identity));
     for name in ["localhost", "127.0.0.1"] {
         let tcp = TcpStream::connect(served.address).await.unwrap();
-        let stream = connector
-            .connect(ServerName::try_from(name).unwrap(), tcp)
-            .await
-            .unwrap();
-        let request = served.signed(Request::get(
-            "/api/v2/mix/position/all-position",
-            "productType=USDT-FUTURES",
-        ));
+        let stream = connector.connect(ServerName::try_from(name).unwrap(), tcp).await.unwrap();
+        let request =
+            served.signed(Request::get("/api/v2/mix/position/all-position", "productType=USDT-FUTURES"));
         assert_eq!(parsed(&exchange_bytes(stream, &request).await).0, 200);
     }
 }
@@ -246,9 +173,7 @@ async fn https_is_trusted_through_the_authority_that_was_written() {
 #[tokio::test]
 async fn a_listener_that_is_open_to_others_is_refused() {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
-    let error = serve(listener, Simulator::default(), None)
-        .await
-        .unwrap_err();
+    let error = serve(listener, Simulator::default(), None).await.unwrap_err();
     assert!(matches!(error, ServeError::NotLoopback(_)), "{error}");
 }
 
@@ -257,9 +182,7 @@ async fn a_trader_opens_and_closes_over_the_control_api() {
     let served = served(None);
     let on_usdt = async |command: &str, fields: Value| {
         let mut body = json!({ "uid": 1001, "productType": "USDT-FUTURES" });
-        body.as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         served.control(command, body).await
     };
     let account = async || served.state().await["accounts"][0]["products"]["USDT-FUTURES"].clone();
@@ -280,14 +203,8 @@ async fn a_trader_opens_and_closes_over_the_control_api() {
     assert_eq!(on_usdt("position/close", position).await, ok);
     assert_eq!(on_usdt("order/cancel", order).await, ok);
     assert_eq!(on_usdt("plan-order/cancel", plan).await, ok);
-    assert_eq!(
-        on_usdt("hidden-blocker", json!({ "blocker": "running" })).await,
-        ok
-    );
-    assert_eq!(
-        on_usdt("flip", json!({ "posMode": "one_way_mode" })).await,
-        ok
-    );
+    assert_eq!(on_usdt("hidden-blocker", json!({ "blocker": "running" })).await, ok);
+    assert_eq!(on_usdt("flip", json!({ "posMode": "one_way_mode" })).await, ok);
     let expected = json!({ "mode": "one_way_mode", "positions": [], "orders": [], "planOrders": [],
         "hiddenBlocker": true });
     assert_eq!(account().await, expected);
@@ -298,50 +215,20 @@ async fn a_trader_opens_and_closes_over_the_control_api() {
 async fn accounts_and_keys_are_made_and_changed_over_the_control_api() {
     let served = served(None);
     let ok = (200, json!({}));
-    let (_, made) = served
-        .control(
-            "account",
-            json!({ "uid": 2, "kind": "unified", "apiKey": "beta" }),
-        )
-        .await;
+    let (_, made) = served.control("account", json!({ "uid": 2, "kind": "unified", "apiKey": "beta" })).await;
     assert_eq!(made["apiKey"]["secret"], "test-secret-beta");
     let upgrading = json!({ "uid": 2, "accountMode": "upgrading" });
     assert_eq!(served.control("account-mode", upgrading).await, ok);
-    let settings = ApiKey::named("beta").sign(
-        Request::get("/api/v3/account/settings", ""),
-        served.simulator.now(),
-    );
-    assert_eq!(
-        served.ask(&settings).await.1["data"]["accountMode"],
-        "upgrading"
-    );
-    assert_eq!(
-        served
-            .control("kind", json!({ "uid": 2, "kind": "classic" }))
-            .await,
-        ok
-    );
+    let settings =
+        ApiKey::named("beta").sign(Request::get("/api/v3/account/settings", ""), served.simulator.now());
+    assert_eq!(served.ask(&settings).await.1["data"]["accountMode"], "upgrading");
+    assert_eq!(served.control("kind", json!({ "uid": 2, "kind": "classic" })).await, ok);
     assert_eq!(served.ask(&settings).await.1["code"], "40084");
-    let (_, key) = served
-        .control("key", json!({ "uid": 2, "apiKey": "gamma" }))
-        .await;
+    let (_, key) = served.control("key", json!({ "uid": 2, "apiKey": "gamma" })).await;
     assert_eq!(key["apiKey"]["key"], "key-gamma");
-    assert_eq!(
-        served.state().await["accounts"][0]["keys"],
-        json!(["key-beta", "key-gamma"])
-    );
-    assert_eq!(
-        served
-            .control("key/remove", json!({ "key": "key-gamma" }))
-            .await,
-        ok
-    );
-    assert_eq!(
-        served
-            .control("refuse-sets", json!({ "uid": 1001, "code": "40731" }))
-            .await,
-        ok
-    );
+    assert_eq!(served.state().await["accounts"][0]["keys"], json!(["key-beta", "key-gamma"]));
+    assert_eq!(served.control("key/remove", json!({ "key": "key-gamma" })).await, ok);
+    assert_eq!(served.control("refuse-sets", json!({ "uid": 1001, "code": "40731" })).await, ok);
     assert_eq!(served.ask(&served.signed(set())).await.1["code"], "40731");
 }
 
@@ -350,34 +237,20 @@ async fn switches_faults_and_the_clock_are_set_over_the_control_api() {
     let served = served(None);
     let ok = (200, json!({}));
     let (_, switches) = served.control("switches", json!({ "readLagMs": 5 })).await;
-    assert_eq!(
-        (&switches["readLagMs"], &switches["notFlatCode"]),
-        (&json!(5), &json!("40920"))
-    );
-    let fault = json!({ "path": "/time", "times": 2, "what": { "status": { "status": 502, "body": "<html>" } } });
+    assert_eq!((&switches["readLagMs"], &switches["notFlatCode"]), (&json!(5), &json!("40920")));
+    let fault =
+        json!({ "path": "/time", "times": 2, "what": { "status": { "status": 502, "body": "<html>" } } });
     assert_eq!(served.control("fault", fault).await, ok);
-    assert_eq!(
-        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
-        502
-    );
+    assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 502);
     assert_eq!(served.state().await["faults"][0]["times"], 1);
-    let clear = Request {
-        method: "DELETE".to_owned(),
-        ..Request::get("/control/fault", "")
-    };
+    let clear = Request { method: "DELETE".to_owned(), ..Request::get("/control/fault", "") };
     assert_eq!(served.ask(&clear).await, ok);
-    assert_eq!(
-        served.ask(&Request::get("/api/v2/public/time", "")).await.0,
-        200
-    );
+    assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 200);
     let before = served.simulator.now().0;
     let (_, skew) = served.control("skew", json!({ "ms": 3_600_000 })).await;
     assert!(skew["now"].as_i64().unwrap() >= before + 3_600_000);
     let (_, log) = served.ask(&Request::get("/control/log", "from=1")).await;
-    assert_eq!(
-        (&log["next"], &log["entries"][0]["status"]),
-        (&json!(2), &json!(200))
-    );
+    assert_eq!((&log["next"], &log["entries"][0]["status"]), (&json!(2), &json!(200)));
 }
 
 #[tokio::test]
@@ -386,10 +259,7 @@ async fn a_mistaken_control_request_says_what_is_wrong() {
     let cases = [
         (Request::post("/control/flip", "{"), 400, "EOF"),
         (
-            Request::post(
-                "/control/flip",
-                r#"{"uid":1,"productType":"X","posMode":"hedge_mode"}"#,
-            ),
+            Request::post("/control/flip", r#"{"uid":1,"productType":"X","posMode":"hedge_mode"}"#),
             400,
             "no such product type: X",
         ),
@@ -401,16 +271,8 @@ async fn a_mistaken_control_request_says_what_is_wrong() {
             404,
             "no such account: 1",
         ),
-        (
-            Request::post("/control/switches", r#"{"readLag":1}"#),
-            400,
-            "unknown field `readLag`",
-        ),
-        (
-            Request::get("/control/nothing", ""),
-            404,
-            "no such command: GET /control/nothing",
-        ),
+        (Request::post("/control/switches", r#"{"readLag":1}"#), 400, "unknown field `readLag`"),
+        (Request::get("/control/nothing", ""), 404, "no such command: GET /control/nothing"),
     ];
     for (request, status, expected) in cases {
         let (told, body) = served.ask(&request).await;
@@ -428,27 +290,14 @@ async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let address = lines
-        .next()
-        .unwrap()
-        .strip_prefix("listening on http://")
-        .unwrap()
-        .parse()
-        .unwrap();
-    let expected = "account 1001 (Classic): key key-alpha secret test-secret-alpha passphrase test-passphrase-alpha";
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.next().unwrap().strip_prefix("listening on http://").unwrap().parse().unwrap();
+    let expected =
+        "account 1001 (Classic): key key-alpha secret test-secret-alpha passphrase test-passphrase-alpha";
     assert_eq!(lines.next().unwrap(), expected);
-    assert!(
-        lines
-            .next()
-            .unwrap()
-            .starts_with("account 1002 (Unified): key key-beta")
-    );
+    assert!(lines.next().unwrap().starts_with("account 1002 (Unified): key key-beta"));
     let stream = TcpStream::connect::<SocketAddr>(address).await.unwrap();
-    let (status, body) =
-        parsed(&exchange_bytes(stream, &Request::get("/api/v2/public/time", "")).await);
+    let (status, body) = parsed(&exchange_bytes(stream, &Request::get("/api/v2/public/time", "")).await);
     assert_eq!(status, 200);
     let behind = Simulator::default().now().0 - body["requestTime"].as_i64().unwrap();
     assert!((39_000..50_000).contains(&behind), "{behind} ms behind");
@@ -457,10 +306,8 @@ async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
 
 #[test]
 fn the_program_refuses_to_listen_for_others() {
-    let told = Command::new(env!("CARGO_BIN_EXE_bitget-sim"))
-        .args(["--listen", "0.0.0.0:0"])
-        .output()
-        .unwrap();
+    let told =
+        Command::new(env!("CARGO_BIN_EXE_bitget-sim")).args(["--listen", "0.0.0.0:0"]).output().unwrap();
     assert!(!told.status.success());
     assert!(String::from_utf8_lossy(&told.stderr).contains("only loopback"));
 }

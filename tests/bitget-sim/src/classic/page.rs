@@ -21,14 +21,9 @@ impl<'a> Page<'a> {
     pub(super) fn of(params: &'a Params, now: UnixMs) -> Result<Self, Refusal> {
         let limit = number(params, "limit")?.unwrap_or(PAGE);
         if !(1..=PAGE).contains(&limit) {
-            return Err(Refusal::business(
-                "400172",
-                "Parameter verification failed limit",
-            ));
+            return Err(Refusal::business("400172", "Parameter verification failed limit"));
         }
-        let moment = |name| {
-            Ok(number(params, name)?.map(|ms| UnixMs(i64::try_from(ms).unwrap_or(i64::MAX))))
-        };
+        let moment = |name| Ok(number(params, name)?.map(|ms| UnixMs(i64::try_from(ms).unwrap_or(i64::MAX))));
         let default_from = UnixMs(now.0.saturating_sub(UnixMs(0).plus(LISTED_FOR).0));
         Ok(Self {
             below: number(params, "idLessThan")?.map(OrderId),
@@ -54,12 +49,8 @@ impl<'a> Page<'a> {
                 self.below.is_none_or(|below| id < below)
                     && created >= self.from
                     && self.to.is_none_or(|to| created <= to)
-                    && self
-                        .symbol
-                        .is_none_or(|wanted| wanted.eq_ignore_ascii_case(symbol))
-                    && self
-                        .order_id
-                        .is_none_or(|wanted| wanted == id.0.to_string())
+                    && self.symbol.is_none_or(|wanted| wanted.eq_ignore_ascii_case(symbol))
+                    && self.order_id.is_none_or(|wanted| wanted == id.0.to_string())
             })
             .take(self.limit)
             .inspect(|item| last = Some(key(item).0.0.to_string()))
@@ -71,11 +62,7 @@ impl<'a> Page<'a> {
 
 fn number(params: &Params, name: &str) -> Result<Option<u64>, Refusal> {
     let illegal = |_| Refusal::business("400172", format!("Parameter verification failed {name}"));
-    params
-        .optional(name)
-        .map(str::parse)
-        .transpose()
-        .map_err(illegal)
+    params.optional(name).map(str::parse).transpose().map_err(illegal)
 }
 
 /// Rows on a page at most, and by default.

@@ -52,12 +52,7 @@ impl Look<'_> {
     }
 
     pub(super) fn order_row(&self, product: ProductType, order: &Order) -> Value {
-        let Order {
-            id,
-            symbol,
-            status,
-            created,
-        } = order;
+        let Order { id, symbol, status, created } = order;
         let filled = match status {
             OrderStatus::Live => "0",
             OrderStatus::PartiallyFilled => "0.001",
@@ -88,12 +83,7 @@ impl Look<'_> {
     }
 
     pub(super) fn plan_order_row(&self, product: ProductType, order: &PlanOrder) -> Value {
-        let PlanOrder {
-            id,
-            plan_type,
-            symbol,
-            created,
-        } = order;
+        let PlanOrder { id, plan_type, symbol, created } = order;
         // A list asked for with `profit_loss` names the finer type in its rows.
         let shown_type = match plan_type {
             PlanType::NormalPlan => "normal_plan",
@@ -150,8 +140,7 @@ impl Look<'_> {
 }
 
 pub(super) fn coin_of(product: ProductType, symbol: &str) -> &'static str {
-    market::contract(product, symbol)
-        .map_or_else(|| market::margin_coin(product), Contract::margin_coin)
+    market::contract(product, symbol).map_or_else(|| market::margin_coin(product), Contract::margin_coin)
 }
 
 pub(super) fn balance(coin: &str) -> Map<String, Value> {
@@ -178,8 +167,6 @@ pub(super) fn balance(coin: &str) -> Map<String, Value> {
 fn fields(object: Value) -> Map<String, Value> {
     match object {
         Value::Object(fields) => fields,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Map::new()
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     }
 }

@@ -28,13 +28,8 @@ pub(crate) fn set_position_mode(
     now: UnixMs,
     request: &Request,
 ) -> SetDone {
-    let refused = |product, refusal| SetDone {
-        executed: Executed::Refused,
-        answer: Err(refusal),
-        product,
-    };
-    let (product, wanted) = match may(api_key, Right::ReadWrite).and_then(|()| wanted_mode(request))
-    {
+    let refused = |product, refusal| SetDone { executed: Executed::Refused, answer: Err(refusal), product };
+    let (product, wanted) = match may(api_key, Right::ReadWrite).and_then(|()| wanted_mode(request)) {
         Ok(wanted) => wanted,
         Err(refusal) => return refused(None, refusal),
     };
@@ -43,11 +38,7 @@ pub(crate) fn set_position_mode(
     }
     let current = account.mode(product).now();
     let blocked = is_blocked(account, product, switches);
-    let executed = match (
-        current == wanted,
-        blocked,
-        switches.same_mode_while_not_flat,
-    ) {
+    let executed = match (current == wanted, blocked, switches.same_mode_while_not_flat) {
         (true, false, _) | (true, true, SameMode::Success) => Executed::Same,
         (true, true, SameMode::Refused) | (false, true, _) => {
             let status = switches.not_flat_status.unwrap_or(switches.refusal_status);
@@ -59,17 +50,10 @@ pub(crate) fn set_position_mode(
         }
         (false, false, _) => {
             account.mode_mut(product).change(now, wanted);
-            Executed::Applied {
-                from: current,
-                to: wanted,
-            }
+            Executed::Applied { from: current, to: wanted }
         }
     };
-    SetDone {
-        executed,
-        answer: Ok(json!({ "posMode": wanted.as_str() })),
-        product: Some(product),
-    }
+    SetDone { executed, answer: Ok(json!({ "posMode": wanted.as_str() })), product: Some(product) }
 }
 
 /// Whether an account truly holds nothing under a product type, hidden blockers included.
@@ -98,23 +82,16 @@ fn is_blocked(account: &Account, product: ProductType, switches: &Switches) -> b
 
 fn wanted_mode(request: &Request) -> Result<(ProductType, PosMode), Refusal> {
     let body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(|_| {
-        Refusal::business(
-            "400171",
-            "Parameter verification failed: the body is no JSON object",
-        )
+        Refusal::business("400171", "Parameter verification failed: the body is no JSON object")
     })?;
     let text = |name: &str| {
         body.get(name)
             .and_then(Value::as_str)
             .filter(|text| !text.is_empty())
-            .ok_or_else(|| {
-                Refusal::business("400172", format!("Parameter verification failed {name}"))
-            })
+            .ok_or_else(|| Refusal::business("400172", format!("Parameter verification failed {name}")))
     };
     let illegal = |name: &str| Refusal::business("400172", format!("{name} Illegal type"));
-    let product = text("productType")?
-        .parse()
-        .map_err(|_| illegal("productType"))?;
+    let product = text("productType")?.parse().map_err(|_| illegal("productType"))?;
     let mode = text("posMode")?.parse().map_err(|_| illegal("posMode"))?;
     Ok((product, mode))
 }

@@ -19,10 +19,7 @@ impl Exchange {
         index: usize,
         entry: &mut LogEntry,
     ) -> Reply {
-        let at_once = |outcome| Reply {
-            after: Duration::ZERO,
-            outcome,
-        };
+        let at_once = |outcome| Reply { after: Duration::ZERO, outcome };
         let Some(fault) = fault else {
             return at_once(Outcome::Response(self.process(now, now, request, entry)));
         };
@@ -38,31 +35,20 @@ impl Exchange {
                 at_once(Outcome::Dropped)
             }
             FaultKind::ExecuteLater { after } => {
-                self.late.push(Late {
-                    due: now.plus(after),
-                    arrived: now,
-                    request: request.clone(),
-                    index,
-                });
+                self.late.push(Late { due: now.plus(after), arrived: now, request: request.clone(), index });
                 at_once(Outcome::Dropped)
             }
-            FaultKind::Delay { after } => Reply {
-                after,
-                outcome: Outcome::Response(self.process(now, now, request, entry)),
-            },
-            FaultKind::Status { status, body } => {
-                at_once(Outcome::Response(mangle::plain(status, body)))
+            FaultKind::Delay { after } => {
+                Reply { after, outcome: Outcome::Response(self.process(now, now, request, entry)) }
             }
+            FaultKind::Status { status, body } => at_once(Outcome::Response(mangle::plain(status, body))),
             FaultKind::ExecutedButStatus { status, body } => {
                 self.process(now, now, request, entry);
                 at_once(Outcome::Response(mangle::plain(status, body)))
             }
-            FaultKind::Code { status, code } => at_once(Outcome::Response(Response::refused(
-                now,
-                status,
-                &code,
-                gate::message(&code),
-            ))),
+            FaultKind::Code { status, code } => {
+                at_once(Outcome::Response(Response::refused(now, status, &code, gate::message(&code))))
+            }
             FaultKind::TooManyRequests => at_once(Outcome::Response(Response::too_many(now))),
             FaultKind::EmptyBody
             | FaultKind::Garbage
@@ -75,17 +61,10 @@ impl Exchange {
         }
     }
 
-    pub(super) fn take_fault(
-        &mut self,
-        request: &Request,
-        caller: Option<Uid>,
-    ) -> Option<FaultKind> {
+    pub(super) fn take_fault(&mut self, request: &Request, caller: Option<Uid>) -> Option<FaultKind> {
         let fits = |fault: &Fault| {
             fault.times > 0
-                && fault
-                    .path
-                    .as_ref()
-                    .is_none_or(|path| request.path.ends_with(path.as_str()))
+                && fault.path.as_ref().is_none_or(|path| request.path.ends_with(path.as_str()))
                 && fault.account.is_none_or(|uid| caller == Some(uid))
         };
         let fault = self.faults.iter_mut().find(|fault| fits(fault))?;

@@ -10,9 +10,7 @@ use crate::journal::{By, ModeChange};
 use crate::key::ApiKey;
 use crate::switches::Switches;
 use crate::wire::UnixMs;
-use crate::words::{
-    AccountMode, HoldSide, Kind, OrderId, PlanType, PosMode, ProductType, Uid, Unknown,
-};
+use crate::words::{AccountMode, HoldSide, Kind, OrderId, PlanType, PosMode, ProductType, Uid, Unknown};
 
 /// What hands do at the exchange's website. It happens at the time of the last call of `handle` or `advance`.
 impl Exchange {
@@ -21,8 +19,7 @@ impl Exchange {
         let uid = new.uid;
         self.keys.retain(|_, (owner, _)| *owner != uid);
         self.accounts.insert(uid, Account::open(&new));
-        self.keys
-            .insert(new.api_key.key.clone(), (uid, new.api_key));
+        self.keys.insert(new.api_key.key.clone(), (uid, new.api_key));
         uid
     }
 
@@ -35,18 +32,12 @@ impl Exchange {
 
     /// Deletes an API key.
     pub fn remove_key(&mut self, key: &str) -> Result<(), Unknown> {
-        self.keys
-            .remove(key)
-            .map(|_| ())
-            .ok_or_else(|| Unknown::new("key", key))
+        self.keys.remove(key).map(|_| ()).ok_or_else(|| Unknown::new("key", key))
     }
 
     /// An API key, to be changed.
     pub fn key_mut(&mut self, key: &str) -> Result<&mut ApiKey, Unknown> {
-        self.keys
-            .get_mut(key)
-            .map(|(_, api_key)| api_key)
-            .ok_or_else(|| Unknown::new("key", key))
+        self.keys.get_mut(key).map(|(_, api_key)| api_key).ok_or_else(|| Unknown::new("key", key))
     }
 
     /// Makes a position as large as this, or a row of size `0`, which is no position.
@@ -58,14 +49,8 @@ impl Exchange {
         side: HoldSide,
         total: &str,
     ) -> Result<(), Unknown> {
-        let position = Position {
-            total: total.to_owned(),
-            opened: self.now,
-        };
-        self.account(uid)?
-            .book_mut(product)
-            .positions
-            .insert((symbol.to_owned(), side), position);
+        let position = Position { total: total.to_owned(), opened: self.now };
+        self.account(uid)?.book_mut(product).positions.insert((symbol.to_owned(), side), position);
         Ok(())
     }
 
@@ -77,54 +62,24 @@ impl Exchange {
         symbol: &str,
         side: HoldSide,
     ) -> Result<(), Unknown> {
-        let removed = self
-            .account(uid)?
-            .book_mut(product)
-            .positions
-            .remove(&(symbol.to_owned(), side));
-        removed
-            .map(|_| ())
-            .ok_or_else(|| Unknown::new("position", symbol))
+        let removed = self.account(uid)?.book_mut(product).positions.remove(&(symbol.to_owned(), side));
+        removed.map(|_| ()).ok_or_else(|| Unknown::new("position", symbol))
     }
 
     /// Places an order.
-    pub fn place_order(
-        &mut self,
-        uid: Uid,
-        product: ProductType,
-        new: NewOrder,
-    ) -> Result<OrderId, Unknown> {
+    pub fn place_order(&mut self, uid: Uid, product: ProductType, new: NewOrder) -> Result<OrderId, Unknown> {
         let id = self.next_order_id();
         let age = UnixMs(0).plus(new.age).0;
         let created = UnixMs(self.now.0.saturating_sub(age));
-        let NewOrder {
-            symbol,
-            status,
-            age: _,
-        } = new;
-        self.account(uid)?.book_mut(product).orders.insert(
-            id,
-            Order {
-                id,
-                symbol,
-                status,
-                created,
-            },
-        );
+        let NewOrder { symbol, status, age: _ } = new;
+        self.account(uid)?.book_mut(product).orders.insert(id, Order { id, symbol, status, created });
         Ok(id)
     }
 
     /// Cancels an order, or lets it be filled: it is gone.
-    pub fn cancel_order(
-        &mut self,
-        uid: Uid,
-        product: ProductType,
-        id: OrderId,
-    ) -> Result<(), Unknown> {
+    pub fn cancel_order(&mut self, uid: Uid, product: ProductType, id: OrderId) -> Result<(), Unknown> {
         let removed = self.account(uid)?.book_mut(product).orders.remove(&id);
-        removed
-            .map(|_| ())
-            .ok_or_else(|| Unknown::new("order", id.0))
+        removed.map(|_| ()).ok_or_else(|| Unknown::new("order", id.0))
     }
 
     /// Places a plan order.
@@ -136,30 +91,15 @@ impl Exchange {
         symbol: &str,
     ) -> Result<OrderId, Unknown> {
         let (id, created) = (self.next_order_id(), self.now);
-        let order = PlanOrder {
-            id,
-            plan_type,
-            symbol: symbol.to_owned(),
-            created,
-        };
-        self.account(uid)?
-            .book_mut(product)
-            .plan_orders
-            .insert(id, order);
+        let order = PlanOrder { id, plan_type, symbol: symbol.to_owned(), created };
+        self.account(uid)?.book_mut(product).plan_orders.insert(id, order);
         Ok(id)
     }
 
     /// Cancels a plan order: it is gone.
-    pub fn cancel_plan_order(
-        &mut self,
-        uid: Uid,
-        product: ProductType,
-        id: OrderId,
-    ) -> Result<(), Unknown> {
+    pub fn cancel_plan_order(&mut self, uid: Uid, product: ProductType, id: OrderId) -> Result<(), Unknown> {
         let removed = self.account(uid)?.book_mut(product).plan_orders.remove(&id);
-        removed
-            .map(|_| ())
-            .ok_or_else(|| Unknown::new("plan order", id.0))
+        removed.map(|_| ()).ok_or_else(|| Unknown::new("plan order", id.0))
     }
 
     /// Starts or stops what no list shows: a bot, a TWAP order, a copied order.
@@ -180,14 +120,7 @@ impl Exchange {
         let from = history.now();
         if from != to {
             history.change(at, to);
-            self.mode_changes.push(ModeChange {
-                at,
-                account: uid,
-                product,
-                from,
-                to,
-                by: By::Hand,
-            });
+            self.mode_changes.push(ModeChange { at, account: uid, product, from, to, by: By::Hand });
         }
         Ok(())
     }
@@ -212,19 +145,13 @@ impl Exchange {
 
     /// The mode as it really is, whatever a read may show.
     pub fn mode(&self, uid: Uid, product: ProductType) -> Result<PosMode, Unknown> {
-        let account = self
-            .accounts
-            .get(&uid)
-            .ok_or_else(|| Unknown::new("account", uid))?;
+        let account = self.accounts.get(&uid).ok_or_else(|| Unknown::new("account", uid))?;
         Ok(account.mode(product).now())
     }
 
     /// Whether a product type really holds nothing, hidden blockers included.
     pub fn is_flat(&self, uid: Uid, product: ProductType) -> Result<bool, Unknown> {
-        let account = self
-            .accounts
-            .get(&uid)
-            .ok_or_else(|| Unknown::new("account", uid))?;
+        let account = self.accounts.get(&uid).ok_or_else(|| Unknown::new("account", uid))?;
         Ok(classic::is_flat(account, product))
     }
 
@@ -254,9 +181,7 @@ impl Exchange {
     }
 
     fn account(&mut self, uid: Uid) -> Result<&mut Account, Unknown> {
-        self.accounts
-            .get_mut(&uid)
-            .ok_or_else(|| Unknown::new("account", uid))
+        self.accounts.get_mut(&uid).ok_or_else(|| Unknown::new("account", uid))
     }
 
     fn next_order_id(&mut self) -> OrderId {

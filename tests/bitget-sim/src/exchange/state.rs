@@ -11,10 +11,7 @@ use crate::words::{HoldSide, Kind, PosMode, ProductType, Uid};
 impl Exchange {
     /// The accounts as they are now.
     pub fn snapshot(&self) -> Vec<AccountState> {
-        self.accounts
-            .values()
-            .map(|account| self.account_state(account))
-            .collect()
+        self.accounts.values().map(|account| self.account_state(account)).collect()
     }
 
     fn account_state(&self, account: &Account) -> AccountState {
@@ -32,10 +29,7 @@ impl Exchange {
             };
             (product.as_str(), state)
         };
-        let keys = self
-            .keys
-            .iter()
-            .filter(|(_, (owner, _))| *owner == account.uid);
+        let keys = self.keys.iter().filter(|(_, (owner, _))| *owner == account.uid);
         AccountState {
             uid: account.uid,
             kind: account.kind,

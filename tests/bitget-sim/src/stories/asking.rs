@@ -9,29 +9,19 @@ use super::*;
 #[test]
 fn each_check_refuses_with_its_own_code_and_in_order() {
     let mut desk = Desk::new();
-    let signed = desk
-        .key
-        .sign(Request::get(POSITIONS, "productType=USDT-FUTURES"), START);
+    let signed = desk.key.sign(Request::get(POSITIONS, "productType=USDT-FUTURES"), START);
     let without = |name: &str| {
         let mut request = signed.clone();
         request.headers.remove(name);
         request
     };
     let with = |name: &str, value: &str| signed.clone().with_header(name, value);
-    let at = |ms: i64| {
-        desk.key.sign(
-            Request::get(POSITIONS, "productType=USDT-FUTURES"),
-            UnixMs(START.0 + ms),
-        )
-    };
+    let at =
+        |ms: i64| desk.key.sign(Request::get(POSITIONS, "productType=USDT-FUTURES"), UnixMs(START.0 + ms));
     let cases = [
         (Request::get("/api/v2/mix/nothing", ""), 404, "40404"),
         (Request::post(POSITIONS, ""), 404, "40404"),
-        (
-            Request::get("/api/mix/v1/account/account", ""),
-            400,
-            "30032",
-        ),
+        (Request::get("/api/mix/v1/account/account", ""), 400, "30032"),
         (without("access-key"), 400, "40001"),
         (without("access-sign"), 400, "40002"),
         (without("access-timestamp"), 400, "40003"),
@@ -56,22 +46,12 @@ fn each_check_refuses_with_its_own_code_and_in_order() {
 #[test]
 fn the_signature_covers_path_query_and_body_byte_for_byte() {
     let mut desk = Desk::new();
-    let get = desk
-        .key
-        .sign(Request::get(POSITIONS, "productType=USDT%2DFUTURES"), START);
+    let get = desk.key.sign(Request::get(POSITIONS, "productType=USDT%2DFUTURES"), START);
     desk.refuses(&get, 200, "00000");
-    let rewritten = Request {
-        query: "productType=USDT-FUTURES".to_owned(),
-        ..get
-    };
+    let rewritten = Request { query: "productType=USDT-FUTURES".to_owned(), ..get };
     desk.refuses(&rewritten, 400, "40009");
-    let post = desk
-        .key
-        .sign(set_request(UsdtFutures, PosMode::OneWayMode), START);
-    let spaced = Request {
-        body: [post.body.clone(), b" ".to_vec()].concat(),
-        ..post
-    };
+    let post = desk.key.sign(set_request(UsdtFutures, PosMode::OneWayMode), START);
+    let spaced = Request { body: [post.body.clone(), b" ".to_vec()].concat(), ..post };
     desk.refuses(&spaced, 400, "40009");
     assert_eq!(desk.mode(UsdtFutures), PosMode::HedgeMode);
 }
@@ -80,23 +60,16 @@ fn the_signature_covers_path_query_and_body_byte_for_byte() {
 fn a_demo_key_needs_the_demo_header_and_public_calls_do_not_care() {
     let mut desk = Desk::new();
     desk.exchange.key_mut("key-alpha").unwrap().demo = true;
-    let plain = desk
-        .key
-        .sign(Request::get(POSITIONS, "productType=USDT-FUTURES"), START);
+    let plain = desk.key.sign(Request::get(POSITIONS, "productType=USDT-FUTURES"), START);
     desk.refuses(&plain, 400, "40099");
     desk.refuses(&plain.with_header("paptrading", "1"), 200, "00000");
-    desk.refuses(
-        &Request::get("/api/v2/public/time", "").with_header("paptrading", "1"),
-        200,
-        "00000",
-    );
+    desk.refuses(&Request::get("/api/v2/public/time", "").with_header("paptrading", "1"), 200, "00000");
 }
 
 #[test]
 fn the_kind_is_checked_before_the_signature_both_ways() {
     let mut desk = Desk::with(NewAccount::unified(ME, "alpha"));
-    let unsigned =
-        Request::get(POSITIONS, "productType=USDT-FUTURES").with_header("access-key", "key-alpha");
+    let unsigned = Request::get(POSITIONS, "productType=USDT-FUTURES").with_header("access-key", "key-alpha");
     desk.refuses(&unsigned, 400, "40085");
     assert_eq!(
         desk.data(SETTINGS, ""),
@@ -115,15 +88,9 @@ fn a_key_without_the_right_is_refused_with_40014() {
     let mut desk = Desk::new();
     desk.exchange.key_mut("key-alpha").unwrap().right = Right::Read;
     assert_eq!(desk.data(POSITIONS, "productType=USDT-FUTURES"), json!([]));
-    assert_eq!(
-        desk.set(UsdtFutures, PosMode::OneWayMode),
-        (400, "40014".to_owned())
-    );
+    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), (400, "40014".to_owned()));
     desk.exchange.key_mut("key-alpha").unwrap().right = Right::Nothing;
-    assert_eq!(
-        desk.get(POSITIONS, "productType=USDT-FUTURES").1["code"],
-        "40014"
-    );
+    assert_eq!(desk.get(POSITIONS, "productType=USDT-FUTURES").1["code"], "40014");
     assert_eq!(desk.get(INFO, "").0, 200);
     desk.exchange.key_mut("key-alpha").unwrap().reads_info = false;
     desk.wait(1_000);
@@ -135,10 +102,7 @@ fn a_key_that_is_refused_with_a_code_gets_it_everywhere() {
     let mut desk = Desk::new();
     desk.exchange.key_mut("key-alpha").unwrap().refused_with = Some("40018".to_owned());
     assert_eq!(desk.get(INFO, "").1["code"], "40018");
-    assert_eq!(
-        desk.set(UsdtFutures, PosMode::OneWayMode),
-        (400, "40018".to_owned())
-    );
+    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), (400, "40018".to_owned()));
 }
 
 #[test]
@@ -159,10 +123,7 @@ fn the_sixth_set_in_a_second_is_429_and_every_answer_says_what_remains() {
     let remains: Vec<_> = (0..6)
         .map(|_| {
             let response = desk.ask(set_request(UsdtFutures, PosMode::HedgeMode));
-            (
-                response.status,
-                header(&response, "x-mbx-used-remain-limit").map(str::to_owned),
-            )
+            (response.status, header(&response, "x-mbx-used-remain-limit").map(str::to_owned))
         })
         .collect();
     let some = |text: &str| Some(text.to_owned());
@@ -178,10 +139,7 @@ fn the_sixth_set_in_a_second_is_429_and_every_answer_says_what_remains() {
         ]
     );
     desk.wait(999);
-    assert_eq!(
-        desk.set(UsdtFutures, PosMode::HedgeMode),
-        (429, "429".to_owned())
-    );
+    assert_eq!(desk.set(UsdtFutures, PosMode::HedgeMode), (429, "429".to_owned()));
     desk.wait(1);
     assert_eq!(desk.set(UsdtFutures, PosMode::HedgeMode), done());
 }

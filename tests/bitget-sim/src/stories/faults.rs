@@ -2,8 +2,7 @@
 
 use crate::ProductType::UsdtFutures;
 use crate::{
-    ApiKey, Executed, Fault, FaultKind, HoldSide, NewAccount, Outcome, PosMode, Request, Uid,
-    UnixMs,
+    ApiKey, Executed, Fault, FaultKind, HoldSide, NewAccount, Outcome, PosMode, Request, Uid, UnixMs,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -14,43 +13,23 @@ use super::*;
 #[track_caller]
 fn set_under(what: FaultKind) -> (Desk, Outcome, bool) {
     let mut desk = Desk::new();
-    desk.exchange.inject(
-        Fault::once(what.clone())
-            .on("/set-position-mode")
-            .for_account(ME),
-    );
+    desk.exchange.inject(Fault::once(what.clone()).on("/set-position-mode").for_account(ME));
     let outcome = desk.send(set_request(UsdtFutures, PosMode::OneWayMode));
     let applied = desk.mode(UsdtFutures) == PosMode::OneWayMode;
     let entry = &desk.exchange.log()[0];
     assert_eq!(entry.fault, Some(what));
-    assert_eq!(
-        (entry.product, entry.wanted),
-        (Some(UsdtFutures), Some(PosMode::OneWayMode))
-    );
-    assert_eq!(
-        entry.executed != Executed::None,
-        applied,
-        "the log tells what was done"
-    );
+    assert_eq!((entry.product, entry.wanted), (Some(UsdtFutures), Some(PosMode::OneWayMode)));
+    assert_eq!(entry.executed != Executed::None, applied, "the log tells what was done");
     assert_eq!(entry.code.is_some(), applied);
-    assert_eq!(
-        entry.status.is_some(),
-        matches!(outcome, Outcome::Response(_))
-    );
+    assert_eq!(entry.status.is_some(), matches!(outcome, Outcome::Response(_)));
     (desk, outcome, applied)
 }
 
 #[track_caller]
 fn body_under(what: FaultKind) -> (u16, String, bool) {
     let (_, outcome, applied) = set_under(what);
-    let Outcome::Response(response) = outcome else {
-        panic!("no answer")
-    };
-    (
-        response.status,
-        String::from_utf8(response.body).unwrap(),
-        applied,
-    )
+    let Outcome::Response(response) = outcome else { panic!("no answer") };
+    (response.status, String::from_utf8(response.body).unwrap(), applied)
 }
 
 #[test]
@@ -67,70 +46,41 @@ fn fault_drop_request_drop_reply_and_hang() {
 
 #[test]
 fn fault_execute_later_executes_once_when_it_is_due_and_is_logged_twice() {
-    let (mut desk, outcome, applied) = set_under(FaultKind::ExecuteLater {
-        after: Duration::from_secs(25),
-    });
+    let (mut desk, outcome, applied) = set_under(FaultKind::ExecuteLater { after: Duration::from_secs(25) });
     assert_eq!((outcome, applied), (Outcome::Dropped, false));
     desk.exchange.advance(UnixMs(START.0 + 24_999));
     assert_eq!(desk.mode(UsdtFutures), PosMode::HedgeMode);
     desk.now = UnixMs(START.0 + 40_000);
     assert_eq!(desk.shown_mode(), "one_way_mode");
     let late = &desk.exchange.log()[1];
-    assert_eq!(
-        (late.at, late.late_of, late.status),
-        (UnixMs(START.0 + 25_000), Some(0), None)
-    );
+    assert_eq!((late.at, late.late_of, late.status), (UnixMs(START.0 + 25_000), Some(0), None));
     assert_eq!(desk.exchange.log().len(), 3);
     let changes = desk.exchange.mode_changes();
-    assert_eq!(
-        (changes.len(), changes[0].at),
-        (1, UnixMs(START.0 + 25_000))
-    );
+    assert_eq!((changes.len(), changes[0].at), (1, UnixMs(START.0 + 25_000)));
 }
 
 #[test]
 fn fault_delay_executes_at_once_and_answers_later() {
     let mut desk = Desk::new();
     let after = Duration::from_millis(700);
-    desk.exchange
-        .inject(Fault::once(FaultKind::Delay { after }));
-    let signed = desk
-        .key
-        .sign(set_request(UsdtFutures, PosMode::OneWayMode), START);
+    desk.exchange.inject(Fault::once(FaultKind::Delay { after }));
+    let signed = desk.key.sign(set_request(UsdtFutures, PosMode::OneWayMode), START);
     assert_eq!(desk.exchange.handle(START, &signed).after, after);
     assert_eq!(desk.mode(UsdtFutures), PosMode::OneWayMode);
-    assert_eq!(
-        desk.exchange.log()[0].answered_at,
-        Some(UnixMs(START.0 + 700))
-    );
+    assert_eq!(desk.exchange.log()[0].answered_at, Some(UnixMs(START.0 + 700)));
 }
 
 #[test]
 fn faults_that_answer_something_else() {
     let body = "<html>bad gateway</html>".to_owned();
+    assert_eq!(body_under(FaultKind::Status { status: 502, body: body.clone() }), (502, body.clone(), false));
     assert_eq!(
-        body_under(FaultKind::Status {
-            status: 502,
-            body: body.clone()
-        }),
-        (502, body.clone(), false)
-    );
-    assert_eq!(
-        body_under(FaultKind::ExecutedButStatus {
-            status: 504,
-            body: body.clone()
-        }),
+        body_under(FaultKind::ExecutedButStatus { status: 504, body: body.clone() }),
         (504, body, true)
     );
-    let (status, text, applied) = body_under(FaultKind::Code {
-        status: 400,
-        code: "40725".to_owned(),
-    });
+    let (status, text, applied) = body_under(FaultKind::Code { status: 400, code: "40725".to_owned() });
     assert_eq!((status, applied), (400, false));
-    assert_eq!(
-        serde_json::from_str::<Value>(&text).unwrap()["code"],
-        "40725"
-    );
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["code"], "40725");
     let (status, text, applied) = body_under(FaultKind::TooManyRequests);
     assert_eq!((status, applied), (429, false));
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["code"], "429");
@@ -143,65 +93,35 @@ fn faults_that_spoil_the_answer() {
     assert_eq!((status, applied), (200, true));
     assert!(text.starts_with('{') && serde_json::from_str::<Value>(&text).is_err());
     let (status, text, applied) = body_under(FaultKind::Html { status: 503 });
-    assert_eq!(
-        (status, applied, text.starts_with("<html>")),
-        (503, true, true)
-    );
+    assert_eq!((status, applied, text.starts_with("<html>")), (503, true, true));
     let (status, text, applied) = body_under(FaultKind::NullData);
     assert_eq!((status, applied), (200, true));
-    assert_eq!(
-        serde_json::from_str::<Value>(&text).unwrap()["data"],
-        Value::Null
-    );
-    let (_, text, applied) = body_under(FaultKind::MissingField {
-        field: "posMode".to_owned(),
-    });
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["data"], Value::Null);
+    let (_, text, applied) = body_under(FaultKind::MissingField { field: "posMode".to_owned() });
     assert!(applied);
-    assert_eq!(
-        serde_json::from_str::<Value>(&text).unwrap()["data"],
-        json!({})
-    );
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["data"], json!({}));
 }
 
 #[test]
 fn a_missing_field_is_missing_in_every_row() {
     let mut desk = Desk::new();
-    desk.exchange
-        .open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1")
-        .unwrap();
-    desk.exchange
-        .open_position(ME, UsdtFutures, "ETHUSDT", HoldSide::Long, "1")
-        .unwrap();
-    desk.exchange.inject(Fault::once(FaultKind::MissingField {
-        field: "total".to_owned(),
-    }));
+    desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    desk.exchange.open_position(ME, UsdtFutures, "ETHUSDT", HoldSide::Long, "1").unwrap();
+    desk.exchange.inject(Fault::once(FaultKind::MissingField { field: "total".to_owned() }));
     let rows = desk.data(POSITIONS, "productType=USDT-FUTURES");
     assert!(
-        rows.as_array()
-            .unwrap()
-            .iter()
-            .all(|row| row.get("total").is_none() && row.get("symbol").is_some())
+        rows.as_array().unwrap().iter().all(|row| row.get("total").is_none() && row.get("symbol").is_some())
     );
-    desk.exchange.inject(Fault::once(FaultKind::MissingField {
-        field: "data.entrustedList".to_owned(),
-    }));
-    assert_eq!(
-        desk.data(ORDERS, "productType=USDT-FUTURES"),
-        json!({ "endId": null })
-    );
+    desk.exchange.inject(Fault::once(FaultKind::MissingField { field: "data.entrustedList".to_owned() }));
+    assert_eq!(desk.data(ORDERS, "productType=USDT-FUTURES"), json!({ "endId": null }));
 }
 
 #[test]
 fn a_fault_befalls_only_what_it_fits_and_only_so_often() {
     let mut desk = Desk::new();
-    desk.exchange
-        .add_account(NewAccount::classic(Uid(2), "other"));
-    desk.exchange.inject(Fault {
-        times: 2,
-        ..Fault::once(FaultKind::DropRequest).on("/all-position")
-    });
-    desk.exchange
-        .inject(Fault::always(FaultKind::TooManyRequests).for_account(Uid(2)));
+    desk.exchange.add_account(NewAccount::classic(Uid(2), "other"));
+    desk.exchange.inject(Fault { times: 2, ..Fault::once(FaultKind::DropRequest).on("/all-position") });
+    desk.exchange.inject(Fault::always(FaultKind::TooManyRequests).for_account(Uid(2)));
     assert_eq!(desk.get(ORDERS, "productType=USDT-FUTURES").0, 200);
     let positions = || Request::get(POSITIONS, "productType=USDT-FUTURES");
     assert_eq!(desk.send(positions()), Outcome::Dropped);
