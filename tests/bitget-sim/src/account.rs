@@ -9,7 +9,7 @@ use crate::key::{ApiKey, named_or_whole};
 use crate::wire::UnixMs;
 use crate::words::{AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid};
 
-/// An account to be opened at the exchange. Every product type starts flat and in hedge mode, as at Bitget, unless `modes` says otherwise.
+/// An account to be opened at the exchange. Every product type starts flat, and in hedge mode unless `modes` says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewAccount {
@@ -143,9 +143,12 @@ impl ModeHistory {
         self.changes.last().map_or(self.first, |(_, mode)| *mode)
     }
 
-    /// The mode as it was at `moment`.
-    pub(crate) fn at(&self, moment: UnixMs) -> PosMode {
-        self.changes.iter().rev().find(|(at, _)| *at <= moment).map_or(self.first, |(_, mode)| *mode)
+    /// The mode as a read shows it that lags behind by so many milliseconds. A change that lies ahead, because the clock was
+    /// set back since, shows.
+    pub(crate) fn shown(&self, now: UnixMs, lag_ms: u32) -> PosMode {
+        let visible = |at: UnixMs| at > now || now.since(at) >= i64::from(lag_ms);
+        let last = self.changes.iter().rev().find(|(at, _)| visible(*at));
+        last.map_or(self.first, |(_, mode)| *mode)
     }
 
     pub(crate) fn change(&mut self, at: UnixMs, mode: PosMode) {

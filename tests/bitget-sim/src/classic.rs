@@ -165,9 +165,10 @@ impl Look<'_> {
     }
 
     /// The mode as a read shows it: behind the truth by the read lag.
-    fn shown_mode(&self, product: ProductType) -> PosMode {
-        let lag = i64::from(self.switches.read_lag_ms);
-        self.account.mode(product).at(UnixMs(self.now.0.saturating_sub(lag)))
+    pub(crate) fn shown_mode(&self, product: ProductType) -> PosMode {
+        self.account
+            .mode(product)
+            .shown(self.now, self.switches.read_lag_ms)
     }
 
     fn list(&self, rows: &[Value]) -> Value {

@@ -34,6 +34,12 @@ impl Fault {
         Self { times: FOREVER, ..Self::once(what) }
     }
 
+    /// The same, so many times.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self { times, ..self }
+    }
+
     /// The same, only for paths that end like this.
     #[must_use]
     pub fn on(self, path: &str) -> Self {

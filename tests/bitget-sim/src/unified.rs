@@ -4,16 +4,14 @@ use serde_json::{Value, json};
 
 use crate::classic::{Look, may};
 use crate::key::Right;
-use crate::wire::{Refusal, UnixMs};
+use crate::wire::Refusal;
 use crate::words::ProductType;
 
 impl Look<'_> {
     /// `GET /api/v3/account/settings`
     pub(crate) fn unified_settings(&self) -> Result<Value, Refusal> {
         may(self.api_key, Right::Read)?;
-        let lag = i64::from(self.switches.read_lag_ms);
-        let hold_mode =
-            self.account.mode(ProductType::UsdtFutures).at(UnixMs(self.now.0.saturating_sub(lag)));
+        let hold_mode = self.shown_mode(ProductType::UsdtFutures);
         Ok(json!({
             "uid": self.account.uid.to_string(),
             "accountMode": self.account.stage.as_str(),

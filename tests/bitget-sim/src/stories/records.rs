@@ -1,7 +1,11 @@
 //! The log, the changes of mode, the state: what tests check a client by.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use crate::ProductType::UsdtFutures;
-use crate::{By, HoldSide, PosMode, Uid};
+use crate::{By, Executed, Fault, FaultKind, HoldSide, NewOrder, PosMode, Request, Uid, UnixMs};
 
 use super::*;
 
@@ -50,4 +54,99 @@ fn secrets_stay_out_of_debug_output() {
     assert!(
         shown.contains("key-alpha") && !shown.contains("test-secret") && !shown.contains("test-passphrase")
     );
+}
+
+/// What can happen in a day, with the milliseconds that pass before it.
+#[derive(Clone, Debug)]
+enum Event {
+    Set(PosMode),
+    List,
+    Open,
+    Close,
+    Order,
+    Late(u64),
+    Lose,
+}
+
+fn events() -> impl Strategy<Value = Vec<(i64, Event)>> {
+    let mode = prop_oneof![Just(PosMode::OneWayMode), Just(PosMode::HedgeMode)];
+    let event = prop_oneof![
+        4 => mode.prop_map(Event::Set),
+        2 => Just(Event::List),
+        1 => Just(Event::Open),
+        2 => Just(Event::Close),
+        1 => Just(Event::Order),
+        1 => (0_u64..60_000).prop_map(Event::Late),
+        1 => Just(Event::Lose),
+    ];
+    prop::collection::vec((0_i64..5_000, event), 1..60)
+}
+
+fn live(events: &[(i64, Event)]) -> Desk {
+    let mut desk = Desk::new();
+    let mut order = None;
+    for (passes, event) in events {
+        desk.wait(*passes);
+        desk.exchange.advance(desk.now);
+        let exchange = &mut desk.exchange;
+        match event {
+            Event::Set(mode) => drop(desk.send(set_request(UsdtFutures, *mode))),
+            Event::List => drop(desk.send(Request::get(POSITIONS, "productType=USDT-FUTURES"))),
+            Event::Open => {
+                exchange
+                    .open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1")
+                    .unwrap();
+            }
+            Event::Close => {
+                drop(exchange.close_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long));
+                if let Some(id) = order.take() {
+                    exchange.cancel_order(ME, UsdtFutures, id).unwrap();
+                }
+            }
+            Event::Order if order.is_none() => {
+                order = Some(
+                    exchange
+                        .place_order(ME, UsdtFutures, NewOrder::live("BTCUSDT"))
+                        .unwrap(),
+                );
+            }
+            Event::Order => {}
+            Event::Late(ms) => {
+                let after = Duration::from_millis(*ms);
+                exchange.inject(Fault::once(FaultKind::ExecuteLater { after }));
+            }
+            Event::Lose => exchange.inject(Fault::once(FaultKind::DropReply)),
+        }
+    }
+    desk.exchange.advance(UnixMs(desk.now.0 + 60_000));
+    desk
+}
+
+proptest! {
+    #[test]
+    fn a_mode_changes_only_by_a_logged_set_on_a_flat_account_within_its_window(events in events()) {
+        let desk = live(&events);
+        let applied: Vec<_> = desk
+            .exchange
+            .log()
+            .iter()
+            .filter(|entry| matches!(entry.executed, Executed::Applied { .. }))
+            .collect();
+        for entry in &applied {
+            prop_assert_eq!(entry.flat, Some(true));
+            prop_assert_eq!(entry.code.as_deref(), Some("00000"));
+            prop_assert!(entry.at.since(entry.signed.unwrap()) <= 30_000);
+        }
+        let changes: Vec<_> = desk.exchange.mode_changes().iter().map(|change| (change.at, change.to)).collect();
+        let told: Vec<_> = applied.iter().map(|entry| (entry.at, entry.wanted.unwrap())).collect();
+        prop_assert_eq!(&changes, &told);
+        let last = changes.last().map_or(PosMode::HedgeMode, |(_, mode)| *mode);
+        prop_assert_eq!(desk.mode(UsdtFutures), last);
+    }
+
+    #[test]
+    fn the_same_day_twice_gives_the_same_log(events in events()) {
+        let (once, again) = (live(&events), live(&events));
+        prop_assert_eq!(once.exchange.log(), again.exchange.log());
+    }
 }

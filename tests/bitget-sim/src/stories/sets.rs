@@ -129,6 +129,17 @@ fn switch_read_lag() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_brings_no_old_mode_back() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
+    for lag in [0, 3_000] {
+        desk.exchange.switches_mut().read_lag_ms = lag;
+        desk.wait(-3_600_000);
+        assert_eq!(desk.shown_mode(), "one_way_mode");
+    }
+}
+
+#[test]
 fn switch_late_timestamp() {
     for (switch, expected) in [
         (LateTimestamp::CheckedAgain, PosMode::HedgeMode),
