@@ -257,7 +257,7 @@ async fn changed(watch: &mut Option<Watch>) {
         return;
     }
     *watch = None;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Questions that may queue; whoever asks waits for an answer, so there are hardly ever two.

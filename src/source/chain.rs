@@ -86,12 +86,12 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches as much as can be watched, and says what could not be.
     pub(super) fn arm(chain: Chain) -> (Option<Watch>, Option<String>) {
-        let (changed, changes) = mpsc::channel(1);
+        let (told, changes) = mpsc::channel(1);
         let directories = chain.directories.clone();
         let heard = move |event: notify::Result<Event>| {
             // An error may hide a change. A full channel has said all there is to say.
             if event.map_or(true, |event| chain.concerns(&event)) {
-                let _ = changed.try_send(());
+                let _ = told.try_send(());
             }
         };
         let mut watcher = match notify::recommended_watcher(heard) {
@@ -123,3 +123,63 @@ fn parts(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
 
 /// The kernel gives up after so many.
 const MOST_LINKS: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use notify::event::{DataChange, Flag, ModifyKind, RemoveKind};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, directories: &[&str], names: &[&str]) {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path().canonicalize().unwrap();
+        std::fs::create_dir_all(at.join("trees/1/etc")).unwrap();
+        std::fs::write(at.join("trees/1/etc/file"), "").unwrap();
+        symlink("trees/1", at.join("current")).unwrap();
+        symlink(at.join("current/../1/etc/file"), at.join("file")).unwrap();
+        symlink("loop", at.join("loop")).unwrap();
+        let Chain { directories: walked, names: met } = Chain::walk(&at.join(path));
+        let below = |walked: &PathBuf| walked.strip_prefix(&at).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(walked.iter().map(below).collect::<Vec<_>>(), directories, "directories of {path}");
+        assert_eq!(met.iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>(), names, "in {path}");
+    }
+
+    #[test]
+    fn f3_the_directory_of_the_file_and_of_every_symlink_on_the_way_is_walked() {
+        check("trees/1/etc/file", &["trees/1/etc"], &["file"]);
+        check("current/etc/file", &["", "trees/1/etc"], &["current", "file"]);
+        check("file", &["", "trees/1/etc"], &["current", "file"]);
+        check("current/./../1/etc/file", &["", "trees/1/etc"], &["current", "file"]);
+    }
+
+    #[test]
+    fn f17_where_the_path_ends_early_the_name_that_is_missing_is_waited_for() {
+        check("trees/2/etc/file", &["trees"], &["2"]);
+        check("current/usr/file", &["", "trees/1"], &["current", "usr"]);
+        check("loop/file", &[""], &["loop"]);
+    }
+
+    #[test]
+    fn f7_f8_what_concerns_the_chain_is_every_change_and_every_doubt_but_no_reading() {
+        let chain =
+            Chain { directories: BTreeSet::from(["/etc".into()]), names: BTreeSet::from(["f".into()]) };
+        let data = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let access = |access| Event::new(EventKind::Access(access)).add_path("/etc/f".into());
+        for (event, concerns) in [
+            (Event::new(data).add_path("/etc/f".into()), true),
+            (Event::new(data).add_path("/etc/g".into()), false),
+            (Event::new(EventKind::Remove(RemoveKind::Folder)).add_path("/etc".into()), true),
+            (Event::new(EventKind::Other).set_flag(Flag::Rescan), true),
+            (Event::new(EventKind::Any), true),
+            (access(AccessKind::Close(AccessMode::Write)), true),
+            (access(AccessKind::Close(AccessMode::Read)), false),
+            (access(AccessKind::Open(AccessMode::Any)), false),
+            (access(AccessKind::Read), false),
+        ] {
+            assert_eq!(chain.concerns(&event), concerns, "{event:?}");
+        }
+    }
+}

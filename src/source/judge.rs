@@ -90,3 +90,69 @@ impl Judged {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One letter for each read, 100 ms apart and taking 10 ms each: `a`, `b`, `g` (known to be good) are content, `!`
+    /// is a problem. What is said after each: the letter, `.` for nothing yet, `~` for changing.
+    #[track_caller]
+    fn check(reads: &str, said: &str) {
+        let mut judged = Judged::default();
+        let mut at = Moment(0);
+        let told: String = reads
+            .chars()
+            .map(|letter| {
+                let begun = at;
+                at = at + FILE_SETTLE / 2;
+                let reading = match letter {
+                    '!' => Reading::Problem("!".into()),
+                    letter => Reading::Content(Content { bytes: Arc::from([]), sha256: letter.to_string() }),
+                };
+                let ended = Moment(begun.0 + 10);
+                judged = std::mem::take(&mut judged).next(reading, begun, ended, Some("g"));
+                match judged.word() {
+                    Word::NotReadYet => ".".to_owned(),
+                    Word::Changing => "~".to_owned(),
+                    Word::Content(content) => content.sha256,
+                    Word::Unreadable(sentence) => sentence,
+                }
+            })
+            .collect();
+        assert_eq!(told, said, "for the reads {reads}");
+    }
+
+    #[test]
+    fn bytes_are_believed_when_reads_far_enough_apart_agree() {
+        check("aaaa", "~~~a");
+        check("aaaabbbbb", "~~~a~~~bb");
+    }
+
+    #[test]
+    fn f14_f15_what_changes_between_the_reads_is_not_believed() {
+        check("aaaabcbcbcbc", "~~~a~~~~~~~~");
+        check("aaaabbcccc", "~~~a~~~~~c");
+        check("abababab", "~~~~~~~~");
+    }
+
+    #[test]
+    fn f10_going_back_to_what_was_believed_takes_two_reads_too_unless_it_is_known_to_be_good() {
+        check("aaaabaaaa", "~~~a~~~~a");
+        check("gbg", "g~g");
+        check("g", "g");
+    }
+
+    #[test]
+    fn f13_a_file_missing_for_a_moment_is_changing_and_one_that_stays_away_is_missing() {
+        check("aaaa!aaaa", "~~~a~~~~a");
+        check("aaaa!!!!aaaa", "~~~a~~~!~~~a");
+        check("!!!!gg", "~~~!gg");
+    }
+
+    #[test]
+    fn the_content_shows_no_byte_of_itself() {
+        let content = Content { bytes: Arc::from(*b"test-secret"), sha256: "9f".into() };
+        assert_eq!(format!("{:?}", Word::Content(content)), "Content(Content(11 bytes, sha256 9f))");
+    }
+}

@@ -34,18 +34,21 @@ pub(super) fn read(path: &Path) -> Reading {
             "was replaced where this process cannot see it, as happens when that single file is mounted: \
              mount its directory instead",
         ),
-        Err(error) => match error.kind() {
-            ErrorKind::NotFound => {
-                problem("is missing, or what it links to is: put the file there, or correct --config")
-            }
-            ErrorKind::PermissionDenied => problem(
-                "may not be read: allow the user that posmoded runs as to read it and to enter its directories",
-            ),
-            ErrorKind::NotADirectory => {
-                problem("lies below something that is no directory: correct the path, or --config")
-            }
-            _ => problem(&format!("cannot be read ({error}): mend that, or correct --config")),
-        },
+        Err(error) => problem(&refused(&error)),
+    }
+}
+
+fn refused(error: &io::Error) -> String {
+    let kind = error.kind();
+    if kind == ErrorKind::NotFound {
+        "is missing, or what it links to is: put the file there, or correct --config".to_owned()
+    } else if kind == ErrorKind::PermissionDenied {
+        "may not be read: allow the user that posmoded runs as to read it and to enter its directories"
+            .to_owned()
+    } else if kind == ErrorKind::NotADirectory {
+        "lies below something that is no directory: correct the path, or --config".to_owned()
+    } else {
+        format!("cannot be read ({error}): mend that, or correct --config")
     }
 }
 
@@ -89,3 +92,76 @@ fn hex(digest: &[u8]) -> String {
 
 /// The largest file that is read: a thousand accounts take 100 KB, so more is another file put there by mistake.
 const LARGEST: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, told: &Expect) {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        std::fs::write(at.join("good"), "abc").unwrap();
+        std::fs::write(at.join("full"), vec![b' '; 1024 * 1024]).unwrap();
+        std::fs::write(at.join("large"), vec![b' '; 1024 * 1024 + 1]).unwrap();
+        symlink("nowhere", at.join("dangling")).unwrap();
+        symlink("loop", at.join("loop")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(at.join("fifo")).status().unwrap().success());
+        let _listener = UnixListener::bind(at.join("socket")).unwrap();
+        let text = match read(&at.join(path)) {
+            Reading::Content(Content { bytes, sha256 }) => format!("{} bytes, {sha256}", bytes.len()),
+            Reading::Problem(sentence) => sentence.replace(&at.display().to_string(), "/etc"),
+        };
+        told.assert_eq(&text);
+    }
+
+    #[test]
+    fn f13_each_problem_says_what_is_wrong_and_what_to_do() {
+        check("good", &expect!["3 bytes, ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]);
+        check(
+            "full",
+            &expect!["1048576 bytes, f954ac8b009f965c052519c4e1e395a9f15328596a2b1eaf373d74fe7e169a5f"],
+        );
+        check(
+            "large",
+            &expect!["/etc/large is larger than 1 MiB: no such file is that large, put the right one there"],
+        );
+        check(
+            "missing",
+            &expect![
+                "/etc/missing is missing, or what it links to is: put the file there, or correct --config"
+            ],
+        );
+        check(
+            "dangling",
+            &expect![
+                "/etc/dangling is missing, or what it links to is: put the file there, or correct --config"
+            ],
+        );
+        check(
+            "good/below",
+            &expect![
+                "/etc/good/below lies below something that is no directory: correct the path, or --config"
+            ],
+        );
+        check(
+            "loop",
+            &expect![
+                "/etc/loop cannot be read (Too many levels of symbolic links (os error 40)): mend that, or correct --config"
+            ],
+        );
+        check(".", &expect!["/etc/. is a directory: put the file in its place, or correct --config"]);
+        check("fifo", &expect!["/etc/fifo is not a regular file: put one in its place, or correct --config"]);
+        check(
+            "socket",
+            &expect![
+                "/etc/socket cannot be read (No such device or address (os error 6)): mend that, or correct --config"
+            ],
+        );
+    }
+}
