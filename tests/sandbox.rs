@@ -1,1 +1,267 @@
-fn main() {}
+//! `cargo run --example sandbox`: the daemon against the simulator, on the shipped `desired-state.yaml`, unaltered.
+//!
+//! No key, no network beyond loopback. Somebody trades in it: closes a position, cancels an order, flips a mode by hand;
+//! what the daemon makes of it is told line by line. Ends on Ctrl-C or after `--for`.
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use bitget_sim::{
+    ApiKey, Exchange, HoldSide, NewAccount, NewOrder, OrderId, PosMode, ProductType, Simulator, Uid,
+};
+use clap::Parser;
+use posmoded::cli::run::{Daemon, Run};
+use posmoded::protocol::{Reason, State};
+use posmoded::status::{Status, TargetStatus};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The daemon against a simulated exchange, on the shipped file.
+#[derive(Parser)]
+struct Options {
+    /// End after this long, such as `30s`; without it, on Ctrl-C.
+    #[arg(long = "for", value_parser = duration)]
+    span: Option<Duration>,
+    /// At the end, check that every target stands where the story leaves it; exit 1 if one does not.
+    #[arg(long)]
+    assert: bool,
+    /// Where the daemon serves its status.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+const MAIN: Uid = Uid(1001);
+const ARB: Uid = Uid(1002);
+const GRID: Uid = Uid(1003);
+const MANUAL: Uid = Uid(1004);
+const RISK: Uid = Uid(1005);
+const PAPER: Uid = Uid(1006);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let home = tempfile::tempdir().context("no temporary directory")?;
+    let stop = CancellationToken::new();
+
+    let simulator = Simulator::new(exchange());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let exchange_at = listener.local_addr()?;
+    let serving = tokio::spawn({
+        let simulator = simulator.clone();
+        async move { bitget_sim::serve(listener, simulator, None).await }
+    });
+
+    let daemon = Daemon::start(run(home.path(), exchange_at, options.listen)?, stop.clone()).await?;
+    let status_at = daemon.address().context("the daemon does not listen")?;
+    introduce(exchange_at, status_at, options.span);
+    let daemon = tokio::spawn(daemon.run());
+
+    let mut tell = Teller::new(status_at);
+    let mut story = Story::new(simulator.clone());
+    let end = options.span.map(|span| tell.started + span);
+    while end.is_none_or(|end| Instant::now() < end) {
+        story.play(&mut tell)?;
+        tell.listen().await?;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                break;
+            }
+        }
+        ensure!(!daemon.is_finished(), "the daemon has ended by itself");
+        ensure!(!serving.is_finished(), "the exchange has ended by itself");
+    }
+    tell.conclude();
+    stop.cancel();
+    daemon.await?;
+    if options.assert { assert_end(&tell.last) } else { Ok(()) }
+}
+
+/// The exchange before the daemon comes: what each account holds, and in which mode it is.
+fn exchange() -> Exchange {
+    let mut exchange = Exchange::new();
+    let one_way = |account: NewAccount, products: &[ProductType]| {
+        products.iter().fold(account, |account, product| account.with_mode(*product, PosMode::OneWay))
+    };
+    use ProductType::{CoinFutures as Coin, UsdcFutures as Usdc, UsdtFutures as Usdt};
+    exchange.add_account(one_way(NewAccount::classic(MAIN, "desk-main"), &[Usdt, Coin]));
+    exchange.add_account(one_way(NewAccount::classic(ARB, "desk-arb"), &[Coin, Usdc]));
+    exchange.add_account(NewAccount::classic(GRID, "desk-grid"));
+    exchange.add_account(one_way(NewAccount::classic(MANUAL, "desk-manual"), &[Usdc]));
+    exchange.add_account(NewAccount::classic(RISK, "desk-risk"));
+    let key = ApiKey { demo: true, ..ApiKey::named("paper") };
+    let paper = NewAccount { api_key: key, ..NewAccount::classic(PAPER, "paper") };
+    exchange.add_account(one_way(paper, &[Usdc]));
+    exchange
+}
+
+/// The daemon's options: the shipped file, key files of the simulator's keys, state that goes away.
+fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<Run> {
+    let credentials = home.join("credentials");
+    fs::create_dir(&credentials)?;
+    for name in ["desk-main", "desk-arb", "desk-grid", "desk-manual", "desk-risk", "paper"] {
+        let ApiKey { key, secret, passphrase, .. } = ApiKey::named(name);
+        let text = format!("key: {key}\nsecret: {}\npassphrase: {}\n", secret.0, passphrase.0);
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(credentials.join(name));
+        io::Write::write_all(&mut file?, text.as_bytes())?;
+    }
+    Ok(Run {
+        config: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml")),
+        state: home.join("state"),
+        credentials: Some(credentials),
+        base_url: format!("http://{exchange}").parse()?,
+        listen: listen.to_string().parse()?,
+        ..Run::default()
+    })
+}
+
+fn introduce(exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
+    println!("posmoded against a simulated exchange, on the shipped desired-state.yaml.");
+    println!("  exchange  http://{exchange}            (simulated; knows no real account)");
+    println!("  status    http://{status}/api/status   metrics  http://{status}/metrics");
+    match span {
+        Some(span) => println!("  ends by itself after {} s", span.as_secs()),
+        None => println!("  ends on Ctrl-C"),
+    }
+    println!();
+    println!("  time  who and what");
+}
+
+/// What happens at the exchange, and when.
+struct Story {
+    simulator: Simulator,
+    started: Instant,
+    order: Option<OrderId>,
+    next: usize,
+}
+
+/// One thing that somebody does.
+type Act = (u64, &'static str, fn(&mut Story, &mut Exchange) -> Result<(), bitget_sim::Unknown>);
+
+const ACTS: [Act; 5] = [
+    (0, "desk-arb holds a long position in USDT-FUTURES, with an order beside it", |story, exchange| {
+        exchange.open_position(ARB, ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "0.5")?;
+        story.order =
+            Some(exchange.place_order(ARB, ProductType::UsdtFutures, NewOrder::live("BTCUSDT"))?);
+        Ok(())
+    }),
+    (9, "desk-arb closes the position", |_, exchange| {
+        exchange.close_position(ARB, ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long)
+    }),
+    (14, "desk-arb cancels the order: now it is flat", |story, exchange| match story.order.take() {
+        Some(order) => exchange.cancel_order(ARB, ProductType::UsdtFutures, order),
+        None => Ok(()),
+    }),
+    (18, "somebody flips desk-grid to one_way_mode by hand", |_, exchange| {
+        exchange.flip(GRID, ProductType::UsdtFutures, PosMode::OneWay)
+    }),
+    (22, "the trader of desk-manual switches to hedge_mode by hand", |_, exchange| {
+        exchange.flip(MANUAL, ProductType::UsdcFutures, PosMode::Hedge)
+    }),
+];
+
+impl Story {
+    fn new(simulator: Simulator) -> Story {
+        Story { simulator, started: Instant::now(), order: None, next: 0 }
+    }
+
+    fn play(&mut self, tell: &mut Teller) -> anyhow::Result<()> {
+        while let Some((at, what, act)) = ACTS.get(self.next).filter(|(at, ..)| self.started.elapsed().as_secs() >= *at)
+        {
+            let _ = at;
+            let simulator = self.simulator.clone();
+            simulator.with(|exchange| act(self, exchange))?;
+            tell.say(&format!("** {what}"));
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Tells what the daemon says of its targets, as often as it says something new.
+struct Teller {
+    started: Instant,
+    address: SocketAddr,
+    client: reqwest::Client,
+    last: BTreeMap<String, TargetStatus>,
+}
+
+impl Teller {
+    fn new(address: SocketAddr) -> Teller {
+        Teller { started: Instant::now(), address, client: reqwest::Client::new(), last: BTreeMap::new() }
+    }
+
+    fn say(&self, what: &str) {
+        println!("{:>4} s  {what}", self.started.elapsed().as_secs());
+    }
+
+    async fn listen(&mut self) -> anyhow::Result<()> {
+        let url = format!("http://{}/api/status", self.address);
+        let status: Status = self.client.get(url).send().await?.error_for_status()?.json().await?;
+        for target in status.targets {
+            let name = format!("{} {}", target.account, target.scope);
+            let before = self.last.get(&name);
+            let news = before.is_none_or(|old| (old.state, old.reason) != (target.state, target.reason));
+            if news {
+                self.say(&format!("{name:<26} {}", line(&target)));
+            }
+            self.last.insert(name, target);
+        }
+        Ok(())
+    }
+
+    fn conclude(&self) {
+        println!("\nAt the end:");
+        for (name, target) in &self.last {
+            println!("  {name:<26} {}", line(target));
+        }
+    }
+}
+
+fn line(target: &TargetStatus) -> String {
+    let live = target.live.as_ref().map_or("unknown", |live| live.mode.as_str());
+    let desired = target.desired.map_or("not one mode", |mode| mode.as_str());
+    match (target.reason, &target.say) {
+        (None, _) => format!("in sync: {live}"),
+        (Some(reason), say) => {
+            let state = target.state;
+            format!("{state}, {reason}: live {live}, desired {desired}. {}", say.as_deref().unwrap_or_default())
+        }
+    }
+}
+
+/// Where the story leaves each target: in sync, or held back for exactly the reason that the file asks for.
+fn assert_end(last: &BTreeMap<String, TargetStatus>) -> anyhow::Result<()> {
+    let mut wrong = Vec::new();
+    for (name, target) in last {
+        let expected = match name.as_str() {
+            "desk-risk USDT-FUTURES" | "desk-risk COIN-FUTURES" | "desk-risk USDC-FUTURES" => {
+                (State::New, Some(Reason::Suspended))
+            }
+            "desk-manual USDC-FUTURES" => (State::Drifted, Some(Reason::Reported)),
+            _ => (State::InSync, None),
+        };
+        if (target.state, target.reason) != expected {
+            wrong.push(format!("{name} is {}, expected {expected:?}", line(target)));
+        }
+    }
+    ensure!(last.len() == 13, "{} targets instead of 13", last.len());
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("\n"));
+    }
+    println!("\nEvery target stands where the story leaves it.");
+    Ok(())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
+    Duration::try_from(span).map_err(|error| error.to_string())
+}
