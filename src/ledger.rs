@@ -1,5 +1,345 @@
 //! What we did, on disk: intents, applied modes, brakes, revisions, history.
+//!
+//! Every call is one transaction: it happened as a whole, or it failed and nothing of it did. Decides nothing but
+//! whether a set may be noted. One thread owns the connection; in simulation the same code runs in the caller's place,
+//! for a real thread would let virtual time jump.
 
+mod brakes;
+mod error;
+mod history;
+mod intents;
+mod lock;
 mod noted;
+mod revisions;
+mod schema;
+mod store;
+mod targets;
+mod visitor;
+mod words;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use brakes::{OnDisk, PauseRow, Request};
+pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
+pub use history::{Event, EventKind, HistoryFilter};
+pub use lock::Instance;
 pub use noted::Noted;
+pub use revisions::Revision;
+pub use visitor::Visitor;
+
+use intents::Wish;
+use store::Store;
+use writer::Desk;
+
+use crate::clock::Clock;
+use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
+use crate::moment::ServerTime;
+use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid};
+use crate::protocol::Plan;
+
+/// The daemon's hold on its ledger; clones are the same one.
+#[derive(Clone)]
+pub struct Ledger {
+    desk: Arc<Desk>,
+    clock: Clock,
+    place: PathBuf,
+    brakes: watch::Receiver<Arc<OnDisk>>,
+}
+
+/// What is kept of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The last mode seen live equal to desired.
+    pub applied: Option<Applied>,
+    /// The set whose outcome is not known.
+    pub intent: Option<Intent>,
+    /// When drift was corrected, since a revision changed the target or an operator resumed it; oldest first.
+    pub corrections: Vec<ServerTime>,
+    /// The newest set that seemed lost; the protocol knows for how long it may still come.
+    pub may_come_late: Option<LateSet>,
+}
+
+/// What became of the wish to note a set.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It is on disk and may leave, once.
+    Noted(Noted, Intent),
+    /// A pause, an unresolved set of the target or a used up budget forbids it; nothing was written.
+    Braked,
+}
+
+/// Whose key it is, compared with what was seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pinned {
+    /// Seen for the first time: it is pinned now.
+    New,
+    /// As ever.
+    Same,
+    /// It was another one: not pinned anew.
+    Changed {
+        /// The pinned one.
+        was: Uid,
+    },
+    /// Another account of the file has it: not pinned.
+    Shared {
+        /// That account.
+        with: AccountName,
+    },
+}
+
+impl Ledger {
+    /// Opens the ledger of a state directory, and makes both where they are missing. `listen` is what others are told.
+    pub async fn open(dir: &Path, clock: Clock, listen: Option<String>) -> Result<Ledger, OpenError> {
+        let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
+        let path = dir.join(LOCK);
+        let us = Instance { pid: std::process::id(), listen };
+        let mut lock = lock::take(&path, &us).map_err(unusable)?;
+        for _ in 0..LOCK_TRIES {
+            if lock.is_none() {
+                tokio::time::sleep(LOCK_PAUSE).await;
+                lock = lock::take(&path, &us).map_err(unusable)?;
+            }
+        }
+        let Some(lock) = lock else {
+            let holder = lock::holder(&path).flatten();
+            let pid = holder.as_ref().map(|holder| holder.pid);
+            return Err(OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) });
+        };
+        let place = dir.join(DATABASE);
+        let (desk, brakes) = Desk::threaded(place.clone(), clock.clone(), lock).await?;
+        Ok(Ledger { desk: Arc::new(desk), clock, place, brakes })
+    }
+
+    /// A new ledger in memory, for simulation: no thread, no file, no lock.
+    pub fn in_memory(clock: Clock) -> Result<Ledger, OpenError> {
+        let number = IN_MEMORY.fetch_add(1, Ordering::Relaxed);
+        Ledger::inline(PathBuf::from(format!("file:/posmoded-{number}?vfs=memdb")), clock)
+    }
+
+    /// The same ledger in memory as a new process finds it: what was under way is unclear. The old one must not be used
+    /// any more.
+    pub fn restarted(&self, clock: Clock) -> Result<Ledger, OpenError> {
+        Ledger::inline(self.place.clone(), clock)
+    }
+
+    /// The ledger as a command in another process sees it.
+    pub fn visitor(&self) -> Result<Visitor, VisitError> {
+        let lock = self.place.parent().map(|dir| dir.join(LOCK));
+        Visitor::at(self.place.clone(), lock, self.clock.clone())
+    }
+
+    fn inline(place: PathBuf, clock: Clock) -> Result<Ledger, OpenError> {
+        let store = Store::open(&place, clock.clone(), None)?;
+        let brakes = store.brakes();
+        Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, brakes })
+    }
+
+    /// Writes down what the file wants of a target, and tells what is kept of it. A set of it that was under way is
+    /// unclear from now on: whoever looked after it is no more.
+    pub async fn take_up(
+        &self,
+        target: &Target,
+        desired: Option<PositionMode>,
+        generation: Generation,
+    ) -> Result<Remembered, LedgerError> {
+        let target = target.clone();
+        self.desk
+            .run(move |store| {
+                store.write(|tx, wall| targets::take_up(tx, wall, &target, desired, generation))
+            })
+            .await
+    }
+
+    /// Writes the intent of a set, unless a brake that is on disk forbids it. From then on the set may leave, once.
+    pub async fn note(
+        &self,
+        target: &Target,
+        change: Change,
+        generation: Generation,
+        stamp: ServerTime,
+        max_changes: u32,
+    ) -> Result<Note, LedgerError> {
+        let target = target.clone();
+        let wish = Wish { target: target.clone(), change, generation, stamp, max_changes };
+        let written =
+            self.desk.run(move |store| store.write(|tx, wall| intents::note(tx, wall, &wish))).await?;
+        let Some(id) = written else {
+            return Ok(Note::Braked);
+        };
+        let state = IntentState::Noted { at: self.clock.now() };
+        let intent = Intent { id, change, generation, stamp, state };
+        Ok(Note::Noted(Noted::new(id, target, change.to, stamp), intent))
+    }
+
+    /// The set will not leave. Should this fail, go on as after an unclear answer: the intent stands.
+    pub async fn withdraw(&self, noted: Noted, why: &str) -> Result<(), LedgerError> {
+        let (id, why) = (noted.id(), why.to_owned());
+        self.desk.run(move |store| store.write(|tx, wall| intents::withdraw(tx, wall, id, &why))).await
+    }
+
+    /// The set was answered.
+    pub async fn answered(&self, id: IntentId, answer: &SetAnswer) -> Result<(), LedgerError> {
+        let answer = answer.clone();
+        self.desk.run(move |store| store.write(|tx, wall| intents::answered(tx, wall, id, &answer))).await
+    }
+
+    /// It was accepted, and no read showed it in time. Like the two below it also takes an intent whose answer could not
+    /// be written.
+    pub async fn unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
+        self.desk.run(move |store| store.write(|tx, wall| intents::unconfirmed(tx, wall, id))).await
+    }
+
+    /// It was accepted, and a read shows it; `applied` if that is what the file wants.
+    pub async fn confirmed(&self, id: IntentId, applied: Option<Applied>) -> Result<(), LedgerError> {
+        self.desk.run(move |store| store.write(|tx, wall| intents::confirmed(tx, wall, id, applied))).await
+    }
+
+    /// The fence of an unclear set has passed, and a read showed what became of it.
+    pub async fn resolved(
+        &self,
+        id: IntentId,
+        took_effect: bool,
+        applied: Option<Applied>,
+    ) -> Result<(), LedgerError> {
+        self.desk
+            .run(move |store| store.write(|tx, wall| intents::resolved(tx, wall, id, took_effect, applied)))
+            .await
+    }
+
+    /// A set that was resolved as without effect shows now. What it asked for is applied.
+    pub async fn late(&self, id: IntentId) -> Result<Applied, LedgerError> {
+        self.desk.run(move |store| store.write(|tx, wall| intents::late(tx, wall, id))).await
+    }
+
+    /// Live equals desired, adopted or changed by somebody else; `before` is the mode that was applied before.
+    pub async fn applied(
+        &self,
+        target: &Target,
+        applied: Applied,
+        before: Option<PositionMode>,
+    ) -> Result<(), LedgerError> {
+        let target = target.clone();
+        self.desk
+            .run(move |store| {
+                store.write(|tx, wall| targets::applied_without_a_set(tx, wall, &target, applied, before))
+            })
+            .await
+    }
+
+    /// Compares the UID that a key showed with the pinned one; the first look pins.
+    pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
+        let (account, uid) = (account.clone(), uid.clone());
+        self.desk.run(move |store| store.write(|tx, wall| targets::pin(tx, wall, &account, &uid))).await
+    }
+
+    /// Writes an accepted content of the file; the same content as the last good one keeps its number.
+    pub async fn accept_revision(
+        &self,
+        sha256: &str,
+        bytes: &[u8],
+        commit: Option<&str>,
+    ) -> Result<Generation, LedgerError> {
+        let (sha256, bytes, commit) = (sha256.to_owned(), bytes.to_owned(), commit.map(str::to_owned));
+        self.desk
+            .run(move |store| {
+                store.write(|tx, wall| revisions::accept(tx, wall, &sha256, &bytes, commit.as_deref()))
+            })
+            .await
+    }
+
+    /// The newest accepted content of the file.
+    pub async fn last_good(&self) -> Result<Option<Revision>, LedgerError> {
+        self.desk.run(|store| store.read(|tx, _| revisions::last_good(tx))).await
+    }
+
+    /// Forgets what the file wanted of an account's targets and what is applied there, but for the scopes to keep
+    /// (`None`: it left the file, and its pinned UID is forgotten too). Intents and history stay.
+    pub async fn release(
+        &self,
+        account: &AccountName,
+        keep: Option<&BTreeSet<Scope>>,
+    ) -> Result<(), LedgerError> {
+        let (account, keep) = (account.clone(), keep.cloned());
+        self.desk
+            .run(move |store| store.write(|tx, wall| targets::release(tx, wall, &account, keep.as_ref())))
+            .await
+    }
+
+    /// The accounts of which something is kept that `release` forgets.
+    pub async fn accounts(&self) -> Result<BTreeSet<AccountName>, LedgerError> {
+        self.desk.run(|store| store.read(|tx, _| targets::accounts(tx))).await
+    }
+
+    /// A lane rests until a wall time in milliseconds; a shorter rest does not end a longer one.
+    pub async fn cool_down(&self, lane: &str, until_wall_ms: i64) -> Result<(), LedgerError> {
+        let lane = lane.to_owned();
+        self.desk
+            .run(move |store| {
+                store.write(|tx, wall| Ok(revisions::cool_down(tx, wall, &lane, until_wall_ms)?))
+            })
+            .await
+    }
+
+    /// The lanes that still rest, and until which wall time.
+    pub async fn cool_downs(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
+        self.desk.run(|store| store.read(revisions::cool_downs)).await
+    }
+
+    /// Writes an event that comes with no other call; its number and time are given here.
+    pub async fn event(&self, event: Event) -> Result<(), LedgerError> {
+        self.desk.run(move |store| store.write(|tx, wall| Ok(history::add(tx, wall, &event)?))).await
+    }
+
+    /// Writes down what is held, so that it may be approved; nothing if that is on record and may still be approved.
+    /// To be called with whatever is held, an empty plan too, whenever it changes and now and then.
+    pub async fn hold(&self, plan: &Plan) -> Result<(), LedgerError> {
+        let plan = plan.clone();
+        self.desk.run(move |store| store.write(|tx, wall| brakes::hold(tx, wall, &plan))).await
+    }
+
+    /// The brakes on disk, as of the last write or `notice`.
+    pub fn brakes(&self) -> watch::Receiver<Arc<OnDisk>> {
+        self.brakes.clone()
+    }
+
+    /// Whether another process wrote since the last time. Publishes the brakes, then acknowledges what commands wait
+    /// for, unless a set is noted and its answer not written yet.
+    pub async fn notice(&self) -> Result<bool, LedgerError> {
+        self.desk.run(Store::notice).await
+    }
+
+    /// What happened, oldest first.
+    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Event>, LedgerError> {
+        let filter = filter.clone();
+        self.desk.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Ledger({})", self.place.display())
+    }
+}
+
+const DATABASE: &str = "posmoded.sqlite";
+const LOCK: &str = "posmoded.lock";
+/// A command that asks who holds the lock holds it itself for a moment: so often is it tried again ...
+const LOCK_TRIES: u32 = 4;
+/// ... and after so long each time.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+/// Numbers the ledgers in memory of this process.
+static IN_MEMORY: AtomicU64 = AtomicU64::new(0);

@@ -15,7 +15,6 @@ pub struct Noted {
 
 impl Noted {
     /// Only the ledger makes one, after its transaction was committed.
-    #[expect(dead_code, reason = "the ledger's note is its only caller")]
     pub(super) fn new(id: IntentId, target: Target, mode: PositionMode, stamp: ServerTime) -> Noted {
         Noted { id, target, mode, stamp }
     }

@@ -1,0 +1,218 @@
+//! The audit trail: one event for each thing that happened, in the same transaction as the thing itself.
+//!
+//! Only adds, reads, and forgets what is too old.
+
+use rusqlite::{Connection, Row, named_params};
+use serde::{Deserialize, Serialize};
+
+use super::words::millis;
+use crate::constants::EVENTS_KEPT;
+use crate::facts::{Applied, Cause, Change, Generation, How};
+use crate::position_mode::{AccountName, PositionMode, Scope, Target};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number in the ledger; 0 until it is there.
+    pub id: i64,
+    /// Wall time in milliseconds since 1970; 0 until it is in the ledger.
+    pub at: i64,
+    /// Whose, if it concerns one account.
+    pub account: Option<AccountName>,
+    /// What of the account, if it concerns one target.
+    pub scope: Option<Scope>,
+    /// What happened.
+    pub kind: EventKind,
+    /// The revision that it belongs to, if it does.
+    pub generation: Option<Generation>,
+    /// Why a set was wanted.
+    pub cause: Option<Cause>,
+    /// The mode before.
+    pub from: Option<PositionMode>,
+    /// The mode after, or wanted.
+    pub to: Option<PositionMode>,
+    /// How an applied mode came to be live.
+    pub how: Option<How>,
+    /// One plain line.
+    pub text: String,
+}
+
+/// What kinds of things happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The daemon started.
+    Started,
+    /// The daemon stopped.
+    Stopped,
+    /// A content of the file was accepted.
+    Revision,
+    /// A content of the file was rejected, or the file is missing.
+    FileRejected,
+    /// The file is good again.
+    FileGood,
+    /// The first look pinned the UID of an account.
+    Pinned,
+    /// A target left the file.
+    Released,
+    /// Live was as desired when first looked at.
+    Adopted,
+    /// Somebody else changed the mode to what the file wants.
+    External,
+    /// The exchange was changed behind us.
+    Drift,
+    /// A set is about to leave.
+    Noted,
+    /// It did not leave.
+    Withdrawn,
+    /// It was refused for good.
+    Refused,
+    /// It was accepted.
+    Accepted,
+    /// A read shows it.
+    Confirmed,
+    /// Nobody knows what became of it.
+    Unclear,
+    /// It took effect, as a read after the fence shows.
+    TookEffect,
+    /// It had no effect, as a read after the fence shows.
+    NoEffect,
+    /// It took effect after its fence.
+    Late,
+    /// An operator paused everything, or an account.
+    Paused,
+    /// An operator resumed everything, or an account.
+    Resumed,
+    /// More changes are wanted than may leave.
+    Held,
+    /// An operator approved a held plan.
+    Approved,
+}
+
+/// Which events to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryFilter {
+    /// Of these accounts; empty: of all, and those of no account.
+    pub accounts: Vec<AccountName>,
+    /// Not older than this wall time in milliseconds since 1970.
+    pub since_wall: Option<i64>,
+    /// At most so many, the newest ones.
+    pub limit: usize,
+}
+
+impl Event {
+    /// Something that concerns no account in particular.
+    pub fn new(kind: EventKind, text: impl Into<String>) -> Event {
+        Event {
+            id: 0,
+            at: 0,
+            account: None,
+            scope: None,
+            kind,
+            generation: None,
+            cause: None,
+            from: None,
+            to: None,
+            how: None,
+            text: text.into(),
+        }
+    }
+
+    /// The same, of an account.
+    #[must_use]
+    pub fn of_account(self, account: &AccountName) -> Event {
+        Event { account: Some(account.clone()), ..self }
+    }
+
+    /// The same, of a target.
+    #[must_use]
+    pub fn of(self, target: &Target) -> Event {
+        Event { account: Some(target.account.clone()), scope: Some(target.scope), ..self }
+    }
+
+    /// The same, with the revision it belongs to.
+    #[must_use]
+    pub fn in_revision(self, generation: Generation) -> Event {
+        Event { generation: Some(generation), ..self }
+    }
+
+    /// The same, with the change it is about.
+    #[must_use]
+    pub fn about(self, change: Change) -> Event {
+        let Change { from, to, cause } = change;
+        Event { from: Some(from), to: Some(to), cause: Some(cause), ..self }
+    }
+
+    /// The same, with the mode that came to be applied.
+    #[must_use]
+    pub(super) fn applying(self, applied: Applied, before: Option<PositionMode>) -> Event {
+        let Applied { mode, how, at: _, generation } = applied;
+        Event { from: before, to: Some(mode), how: Some(how), generation: Some(generation), ..self }
+    }
+}
+
+/// Adds one; its number and time are given here.
+pub(super) fn add(connection: &Connection, wall: i64, event: &Event) -> rusqlite::Result<()> {
+    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text } = event;
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    connection
+        .prepare_cached(
+            "INSERT INTO events (at, account, scope, kind, generation, cause, live, desired, how, text)
+             VALUES (:at, :account, :scope, :kind, :generation, :cause, :live, :desired, :how, :text)",
+        )?
+        .execute(named_params! {
+            ":at": wall, ":account": account, ":scope": scope, ":kind": kind, ":generation": generation,
+            ":cause": cause, ":live": from, ":desired": to, ":how": how, ":text": line,
+        })?;
+    Ok(())
+}
+
+/// Reads them, oldest first.
+pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Vec<Event>> {
+    let HistoryFilter { accounts, since_wall, limit } = filter;
+    let names: Vec<&str> = accounts.iter().map(AccountName::as_str).collect();
+    let mut query = connection.prepare_cached(
+        "SELECT * FROM (
+             SELECT * FROM events
+             WHERE (:all OR account IN (SELECT value FROM json_each(:names))) AND at >= :since
+             ORDER BY id DESC LIMIT :limit)
+         ORDER BY id",
+    )?;
+    let rows = query.query_map(
+        named_params! {
+            ":all": accounts.is_empty(), ":names": serde_json::json!(names).to_string(),
+            ":since": since_wall.unwrap_or(i64::MIN), ":limit": i64::try_from(*limit).unwrap_or(i64::MAX),
+        },
+        event,
+    )?;
+    rows.collect()
+}
+
+/// Forgets what is too old.
+pub(super) fn forget(connection: &Connection, wall: i64) -> rusqlite::Result<()> {
+    let oldest = wall.saturating_sub(millis(EVENTS_KEPT));
+    connection.execute("DELETE FROM events WHERE at < ?1", [oldest])?;
+    connection.execute("DELETE FROM requests WHERE at < ?1 AND acknowledged_at IS NOT NULL", [oldest])?;
+    connection.execute(
+        "DELETE FROM plans WHERE recorded_at < ?1 AND id < (SELECT max(id) FROM plans)
+         AND id NOT IN (SELECT plan FROM intents WHERE plan IS NOT NULL)",
+        [oldest],
+    )?;
+    Ok(())
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event {
+        id: row.get("id")?,
+        at: row.get("at")?,
+        account: row.get("account")?,
+        scope: row.get("scope")?,
+        kind: row.get("kind")?,
+        generation: row.get("generation")?,
+        cause: row.get("cause")?,
+        from: row.get("live")?,
+        to: row.get("desired")?,
+        how: row.get("how")?,
+        text: row.get("text")?,
+    })
+}

@@ -1,0 +1,269 @@
+//! Intents: the one transaction that notes a set, and the ways in which an intent moves on from there.
+//!
+//! A note that a brake forbids writes nothing. A call on an intent that is not where the call expects it is an error.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::error::Trouble;
+use super::history::{self, Event, EventKind};
+use super::targets;
+use super::words::{Stage, millis};
+use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
+use crate::facts::{
+    Applied, Change, Failure, Generation, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
+};
+use crate::moment::{ServerTime, spell};
+use crate::position_mode::Target;
+
+/// An intent on disk, whatever has become of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) id: IntentId,
+    pub(super) target: Target,
+    pub(super) change: Change,
+    pub(super) generation: Generation,
+    pub(super) stamp: ServerTime,
+    pub(super) stage: Stage,
+}
+
+impl Kept {
+    /// The same, for somebody who knows what state it is in.
+    pub(super) fn told(self, state: IntentState) -> Intent {
+        let Kept { id, target: _, change, generation, stamp, stage: _ } = self;
+        Intent { id, change, generation, stamp, state }
+    }
+}
+
+/// A set that somebody wants to note.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub(super) target: Target,
+    pub(super) change: Change,
+    pub(super) generation: Generation,
+    pub(super) stamp: ServerTime,
+    pub(super) max_changes: u32,
+}
+
+/// Writes the intent, unless a pause, an unresolved intent of the target, or a used up budget forbids it.
+pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
+    let Wish { target, change, generation, stamp, max_changes } = wish;
+    if is_paused(tx, wall, target)? || unresolved(tx, target)?.is_some() {
+        return Ok(None);
+    }
+    let plan = approval(tx, wall, target, *change)?;
+    if plan.is_none() && sets_within_the_hour(tx, *stamp)? >= i64::from(*max_changes) {
+        return Ok(None);
+    }
+    let Change { from, to, cause } = change;
+    tx.execute(
+        "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, plan)
+         VALUES (:account, :scope, :live, :desired, :cause, :generation, :stamp, :wall, :state, :plan)",
+        named_params! {
+            ":account": target.account, ":scope": target.scope, ":live": from, ":desired": to, ":cause": cause,
+            ":generation": generation, ":stamp": stamp, ":wall": wall, ":state": Stage::Noted, ":plan": plan,
+        },
+    )?;
+    let id = IntentId(tx.last_insert_rowid());
+    let under = if plan.is_some() { ", under an approved plan" } else { "" };
+    let text = format!("A set to {to} is about to leave; the mode is {from}{under}.");
+    let event = Event::new(EventKind::Noted, text).of(target).in_revision(*generation).about(*change);
+    history::add(tx, wall, &event)?;
+    Ok(Some(id))
+}
+
+/// It never left.
+pub(super) fn withdraw(tx: &Connection, wall: i64, id: IntentId, why: &str) -> Result<(), Trouble> {
+    let kept = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
+    tell(tx, wall, &kept, EventKind::Withdrawn, format!("The set did not leave: {why}"))
+}
+
+/// The set was answered.
+pub(super) fn answered(tx: &Connection, wall: i64, id: IntentId, answer: &SetAnswer) -> Result<(), Trouble> {
+    let (stage, kind, text) = match answer {
+        SetAnswer::Accepted => {
+            (Stage::Accepted, EventKind::Accepted, "The exchange accepted the set.".to_owned())
+        }
+        SetAnswer::Refused(Failure { class: _, code, say }) => {
+            let code = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
+            (Stage::Refused, EventKind::Refused, format!("The exchange refused the set{code}: {say}"))
+        }
+        SetAnswer::Unclear(said) => (
+            Stage::Unclear,
+            EventKind::Unclear,
+            format!("The set left and no usable answer came back: {said}"),
+        ),
+    };
+    let kept = move_on(tx, id, &[Stage::Noted], stage)?;
+    tell(tx, wall, &kept, kind, text)
+}
+
+/// Accepted, but no read showed it in time.
+pub(super) fn unconfirmed(tx: &Connection, wall: i64, id: IntentId) -> Result<(), Trouble> {
+    let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
+    let text = format!("The exchange accepted the set, but no read showed it within {}.", spell(CONFIRMING));
+    tell(tx, wall, &kept, EventKind::Unclear, text)
+}
+
+/// Accepted, and a read shows it.
+pub(super) fn confirmed(
+    tx: &Connection,
+    wall: i64,
+    id: IntentId,
+    applied: Option<Applied>,
+) -> Result<(), Trouble> {
+    let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Confirmed)?;
+    record(tx, &kept, applied)?;
+    let text = format!("A read shows {}: the set took effect.", kept.change.to);
+    tell(tx, wall, &kept, EventKind::Confirmed, text)
+}
+
+/// The fence has passed, and a read showed what became of it.
+pub(super) fn resolved(
+    tx: &Connection,
+    wall: i64,
+    id: IntentId,
+    took_effect: bool,
+    applied: Option<Applied>,
+) -> Result<(), Trouble> {
+    let (stage, kind) = if took_effect {
+        (Stage::TookEffect, EventKind::TookEffect)
+    } else {
+        (Stage::NoEffect, EventKind::NoEffect)
+    };
+    let kept = move_on(tx, id, &[Stage::Noted, Stage::Unclear], stage)?;
+    record(tx, &kept, applied)?;
+    let text = if took_effect {
+        format!("The set took effect after all: a read shows {}.", kept.change.to)
+    } else {
+        format!("The set had no effect: a read does not show {}.", kept.change.to)
+    };
+    tell(tx, wall, &kept, kind, text)
+}
+
+/// It seemed lost, and shows now. `Applied::at` is the wall time: there is no better one at hand, and it is only shown.
+pub(super) fn late(tx: &Connection, wall: i64, id: IntentId) -> Result<Applied, Trouble> {
+    let kept = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
+    let (mode, generation) = (kept.change.to, kept.generation);
+    let applied = Applied { mode, how: How::Set, at: ServerTime(wall), generation };
+    record(tx, &kept, Some(applied))?;
+    let text = format!("A set of ours that seemed lost took effect late: a read shows {mode}.");
+    tell(tx, wall, &kept, EventKind::Late, text)?;
+    Ok(applied)
+}
+
+/// Whatever a process that is no more left noted or accepted: nobody knows what became of it.
+pub(super) fn orphaned(tx: &Connection, wall: i64, of: Option<&Target>) -> Result<(), Trouble> {
+    let open = all_unresolved(tx)?;
+    for kept in open.into_iter().filter(|kept| of.is_none_or(|target| *target == kept.target)) {
+        if kept.stage != Stage::Unclear {
+            let kept = move_on(tx, kept.id, &[kept.stage], Stage::Unclear)?;
+            let text =
+                "The set was under way when what looked after it ended: nobody knows what became of it.";
+            tell(tx, wall, &kept, EventKind::Unclear, text.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+/// The unresolved intent of a target; there is one at most.
+pub(super) fn unresolved(tx: &Connection, target: &Target) -> rusqlite::Result<Option<Kept>> {
+    tx.prepare_cached("SELECT * FROM unresolved WHERE account = ?1 AND scope = ?2")?
+        .query_row(params![target.account, target.scope], kept)
+        .optional()
+}
+
+/// Every unresolved intent, oldest first.
+pub(super) fn all_unresolved(tx: &Connection) -> rusqlite::Result<Vec<Kept>> {
+    tx.prepare_cached("SELECT * FROM unresolved ORDER BY id")?.query_map([], kept)?.collect()
+}
+
+/// When drift of a target was corrected, oldest first: not before the revision that last changed it, nor before the
+/// last `resume` that covers it.
+pub(super) fn corrections(
+    tx: &Connection,
+    target: &Target,
+    changed_in: Generation,
+) -> rusqlite::Result<Vec<ServerTime>> {
+    tx.prepare_cached(
+        "SELECT stamp FROM intents
+         WHERE account = ?1 AND scope = ?2 AND cause = 'drift' AND state NOT IN ('withdrawn', 'refused')
+           AND generation >= ?3
+           AND id > (SELECT coalesce(max(after_intent), 0) FROM resumes WHERE account IS NULL OR account = ?1)
+         ORDER BY id",
+    )?
+    .query_map(params![target.account, target.scope, changed_in], |row| row.get(0))?
+    .collect()
+}
+
+/// The newest set that seemed lost.
+pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Result<Option<LateSet>> {
+    tx.prepare_cached(
+        "SELECT * FROM intents WHERE account = ?1 AND scope = ?2 AND state = 'no_effect' ORDER BY id DESC LIMIT 1",
+    )?
+    .query_row(params![target.account, target.scope], kept)
+    .optional()
+    .map(|found| found.map(|kept| LateSet { id: kept.id, mode: kept.change.to, stamp: kept.stamp }))
+}
+
+fn is_paused(tx: &Connection, wall: i64, target: &Target) -> rusqlite::Result<bool> {
+    tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1)
+                        AND (account IS NULL OR account = ?2))",
+        params![wall, target.account],
+        |row| row.get(0),
+    )
+}
+
+/// The approved plan that holds exactly this change and whose entry for it is not used up yet.
+fn approval(tx: &Connection, wall: i64, target: &Target, change: Change) -> rusqlite::Result<Option<i64>> {
+    let Change { from, to, cause } = change;
+    tx.query_row(
+        "SELECT min(plan) FROM unused_entries WHERE approved_at > ?1 AND account = ?2 AND scope = ?3 AND live = ?4
+         AND desired = ?5 AND cause = ?6",
+        params![wall.saturating_sub(millis(APPROVAL)), target.account, target.scope, from, to, cause],
+        |row| row.get(0),
+    )
+}
+
+fn sets_within_the_hour(tx: &Connection, now: ServerTime) -> rusqlite::Result<i64> {
+    tx.query_row("SELECT count(*) FROM counted WHERE stamp > ?1", params![now - CHANGES_WINDOW], |row| {
+        row.get(0)
+    })
+}
+
+fn move_on(tx: &Connection, id: IntentId, from: &[Stage], to: Stage) -> Result<Kept, Trouble> {
+    let found = tx
+        .prepare_cached("SELECT * FROM intents WHERE id = ?1")?
+        .query_row(params![id], kept)
+        .optional()?
+        .ok_or_else(|| Trouble::Misused(format!("there is no intent {}", id.0)))?;
+    if !from.contains(&found.stage) {
+        let is = found.stage;
+        return Err(Trouble::Misused(format!("intent {} is {is:?} and cannot become {to:?}", id.0)));
+    }
+    tx.execute("UPDATE intents SET state = ?1 WHERE id = ?2", params![to, id])?;
+    Ok(Kept { stage: to, ..found })
+}
+
+fn record(tx: &Connection, kept: &Kept, applied: Option<Applied>) -> rusqlite::Result<()> {
+    if let Some(applied) = applied {
+        targets::record(tx, &kept.target, applied)?;
+    }
+    Ok(())
+}
+
+fn tell(tx: &Connection, wall: i64, kept: &Kept, kind: EventKind, text: String) -> Result<(), Trouble> {
+    let event = Event::new(kind, text).of(&kept.target).in_revision(kept.generation).about(kept.change);
+    Ok(history::add(tx, wall, &event)?)
+}
+
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    Ok(Kept {
+        id: row.get("id")?,
+        target: targets::target(row)?,
+        change: Change { from: row.get("live")?, to: row.get("desired")?, cause: row.get("cause")? },
+        generation: row.get("generation")?,
+        stamp: row.get("stamp")?,
+        stage: row.get("state")?,
+    })
+}

@@ -1,0 +1,82 @@
+//! The last good content of the file, and the cool-downs of lanes: what a new process goes on with.
+//!
+//! Only the newest revision is kept; older ones are in the history, and their content in git.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::error::Trouble;
+use super::history::{self, Event, EventKind};
+use crate::facts::Generation;
+
+/// An accepted content of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Its number.
+    pub generation: Generation,
+    /// Of the bytes, in hex.
+    pub sha256: String,
+    /// The git commit, where it was known.
+    pub commit: Option<String>,
+    /// Wall time in milliseconds since 1970.
+    pub accepted_at: i64,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+/// Writes an accepted content; the same content as the last good one keeps its number.
+pub(super) fn accept(
+    tx: &Connection,
+    wall: i64,
+    sha256: &str,
+    bytes: &[u8],
+    commit: Option<&str>,
+) -> Result<Generation, Trouble> {
+    let last = last_good(tx)?;
+    if let Some(last) = last.as_ref().filter(|last| last.sha256 == sha256 && last.bytes == bytes) {
+        return Ok(last.generation);
+    }
+    let generation = Generation(last.map_or(0, |last| last.generation.0).saturating_add(1));
+    tx.execute(
+        "INSERT INTO revisions (generation, sha256, git_commit, accepted_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![generation, sha256, commit, wall, bytes],
+    )?;
+    tx.execute("DELETE FROM revisions WHERE generation < ?1", params![generation])?;
+    let of_commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
+    let text = format!("Revision {} of the file is in force (sha256 {sha256}{of_commit}).", generation.0);
+    history::add(tx, wall, &Event::new(EventKind::Revision, text).in_revision(generation))?;
+    Ok(generation)
+}
+
+/// The newest accepted content.
+pub(super) fn last_good(tx: &Connection) -> rusqlite::Result<Option<Revision>> {
+    tx.query_row("SELECT * FROM revisions ORDER BY generation DESC LIMIT 1", [], |row| {
+        Ok(Revision {
+            generation: row.get("generation")?,
+            sha256: row.get("sha256")?,
+            commit: row.get("git_commit")?,
+            accepted_at: row.get("accepted_at")?,
+            bytes: row.get("bytes")?,
+        })
+    })
+    .optional()
+}
+
+/// A lane rests until then; a shorter rest does not end a longer one.
+pub(super) fn cool_down(tx: &Connection, wall: i64, lane: &str, until: i64) -> rusqlite::Result<()> {
+    tx.execute("DELETE FROM cool_downs WHERE until <= ?1", [wall])?;
+    tx.execute(
+        "INSERT INTO cool_downs (lane, until) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+        params![lane, until],
+    )?;
+    Ok(())
+}
+
+/// The lanes that still rest.
+pub(super) fn cool_downs(tx: &Connection, wall: i64) -> rusqlite::Result<BTreeMap<String, i64>> {
+    tx.prepare("SELECT lane, until FROM cool_downs WHERE until > ?1")?
+        .query_map([wall], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! The tables, as a list of migrations: one per format, each run once and never edited after a release.
+//!
+//! `user_version` holds the format. Nothing here reads or writes a row.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// The format that this version reads and writes.
+pub(super) const FORMAT: i64 = 1;
+
+/// The format of an open ledger; 0 is a file that holds none yet.
+pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings a ledger of an older format to ours, each step in a transaction of its own. The caller has made sure that it
+/// is not newer.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    for (to, sql) in (1..).zip(MIGRATIONS) {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if format(&step)? < to {
+            step.execute_batch(sql)?;
+            step.pragma_update(None, "user_version", to)?;
+        }
+        step.commit()?;
+    }
+    Ok(())
+}
+
+const MIGRATIONS: [&str; 1] = [FIRST];
+
+const FIRST: &str = "
+CREATE TABLE revisions (
+    generation  INTEGER PRIMARY KEY,
+    sha256      TEXT NOT NULL,
+    git_commit  TEXT,
+    accepted_at INTEGER NOT NULL,
+    bytes       BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE targets (
+    account            TEXT NOT NULL,
+    scope              TEXT NOT NULL,
+    desired            TEXT,
+    changed_in         INTEGER NOT NULL,
+    applied_mode       TEXT,
+    applied_how        TEXT,
+    applied_at         INTEGER,
+    applied_generation INTEGER,
+    PRIMARY KEY (account, scope)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE uids (
+    account   TEXT PRIMARY KEY,
+    uid       TEXT NOT NULL UNIQUE,
+    pinned_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What wanted to change and was held; a hash is recorded anew when another plan was held in between.
+CREATE TABLE plans (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash        TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    approved_at INTEGER
+) STRICT;
+
+CREATE TABLE plan_entries (
+    plan    INTEGER NOT NULL REFERENCES plans (id) ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    scope   TEXT NOT NULL,
+    live    TEXT NOT NULL,
+    desired TEXT NOT NULL,
+    cause   TEXT NOT NULL,
+    PRIMARY KEY (plan, account, scope)
+) STRICT, WITHOUT ROWID;
+
+-- plan: the approved plan under which the set was made; such sets do not count for max_changes.
+CREATE TABLE intents (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    account    TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    live       TEXT NOT NULL,
+    desired    TEXT NOT NULL,
+    cause      TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    stamp      INTEGER NOT NULL,
+    noted_at   INTEGER NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('noted', 'accepted', 'unclear', 'withdrawn', 'refused', 'confirmed',
+                                              'took_effect', 'no_effect', 'late')),
+    plan       INTEGER REFERENCES plans (id)
+) STRICT;
+-- Never two unresolved sets for one target: the disk itself refuses the second.
+CREATE UNIQUE INDEX one_unresolved ON intents (account, scope) WHERE state IN ('noted', 'accepted', 'unclear');
+CREATE INDEX intents_by_target ON intents (account, scope, id);
+CREATE INDEX intents_by_stamp ON intents (stamp);
+
+CREATE TABLE pauses (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    account   TEXT,
+    reason    TEXT NOT NULL,
+    since     INTEGER NOT NULL,
+    until     INTEGER,
+    lifted_at INTEGER
+) STRICT;
+
+-- after_intent: the newest intent when it was asked for; drift corrected before that no longer counts.
+CREATE TABLE resumes (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    account      TEXT,
+    after_intent INTEGER NOT NULL,
+    at           INTEGER NOT NULL
+) STRICT;
+
+-- What commands asked for and the daemon has to acknowledge.
+CREATE TABLE requests (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    what            TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    acknowledged_at INTEGER
+) STRICT;
+CREATE INDEX unacknowledged ON requests (id) WHERE acknowledged_at IS NULL;
+
+CREATE TABLE cool_downs (
+    lane  TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    at         INTEGER NOT NULL,
+    account    TEXT,
+    scope      TEXT,
+    kind       TEXT NOT NULL,
+    generation INTEGER,
+    cause      TEXT,
+    live       TEXT,
+    desired    TEXT,
+    how        TEXT,
+    text       TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_time ON events (at);
+CREATE INDEX events_by_account ON events (account, id);
+
+CREATE VIEW unresolved AS SELECT * FROM intents WHERE state IN ('noted', 'accepted', 'unclear');
+
+CREATE VIEW counted AS SELECT stamp FROM intents WHERE plan IS NULL AND state NOT IN ('withdrawn', 'refused');
+
+CREATE VIEW unused_entries AS
+SELECT e.plan, e.account, e.scope, e.live, e.desired, e.cause, p.approved_at
+FROM plans p JOIN plan_entries e ON e.plan = p.id
+WHERE p.approved_at IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM intents i
+    WHERE i.plan = e.plan AND i.account = e.account AND i.scope = e.scope
+      AND i.state IN ('confirmed', 'took_effect', 'late'));
+";

@@ -1,0 +1,167 @@
+//! The connection, and the transactions on it: the same code whether a thread of its own runs it or the caller does.
+//!
+//! Knows how the database is opened and when the brakes are published; what is written is the other files' business.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::watch;
+
+use super::brakes::{self, OnDisk};
+use super::error::{LedgerError, Newer, OpenError, Trouble};
+use super::schema::{FORMAT, format, migrate};
+use super::{history, intents};
+use crate::clock::Clock;
+
+/// The daemon's side of an open ledger.
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    pub(super) place: PathBuf,
+    clock: Clock,
+    brakes: watch::Sender<Arc<OnDisk>>,
+    data_version: i64,
+    forgot_at: i64,
+    /// Held as long as the connection is; last, so that it is let go after it.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the ledger, brings it to our format, and gives up what a process before us left under way.
+    pub(super) fn open(place: &Path, clock: Clock, lock: Option<File>) -> Result<Store, OpenError> {
+        let at = |error| LedgerError::of(place, error);
+        let mut connection = connect(place, OpenFlags::SQLITE_OPEN_CREATE).map_err(at)?;
+        let found = format(&connection).map_err(at)?;
+        if found > FORMAT {
+            let place = place.to_owned();
+            return Err(OpenError::Newer(Newer { place, found, known: FORMAT }));
+        }
+        // In memory there is no write-ahead log, and the answer says so; nothing depends on which it is.
+        let _: String =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(at)?;
+        migrate(&mut connection).map_err(at)?;
+        let data_version = data_version(&connection).map_err(at)?;
+        let place = place.to_owned();
+        let (brakes, _) = watch::channel(Arc::default());
+        let forgot_at = clock.wall();
+        let mut store = Store { connection, place, clock, brakes, data_version, forgot_at, _lock: lock };
+        store.write(|tx, wall| {
+            intents::orphaned(tx, wall, None)?;
+            Ok(history::forget(tx, wall)?)
+        })?;
+        Ok(store)
+    }
+
+    /// What the brakes were at the last write or look.
+    pub(super) fn brakes(&self) -> watch::Receiver<Arc<OnDisk>> {
+        self.brakes.subscribe()
+    }
+
+    /// One transaction that writes; what it left of the brakes is published once it is committed.
+    pub(super) fn write<T>(
+        &mut self,
+        job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>,
+    ) -> Result<T, LedgerError> {
+        let wall = self.clock.wall();
+        let (done, on_disk) = write(&mut self.connection, &self.place, |tx| {
+            let done = job(tx, wall)?;
+            Ok((done, brakes::read(tx, wall)?))
+        })?;
+        self.publish(on_disk);
+        Ok(done)
+    }
+
+    /// Reads only.
+    pub(super) fn read<T>(
+        &mut self,
+        job: impl FnOnce(&Connection, i64) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let wall = self.clock.wall();
+        read(&mut self.connection, &self.place, |tx| job(tx, wall))
+    }
+
+    /// Whether another process wrote since the last time; then the brakes are read again, and what commands wait for is
+    /// acknowledged. Once a day what is too old is forgotten.
+    pub(super) fn notice(&mut self) -> Result<bool, LedgerError> {
+        let seen = data_version(&self.connection).map_err(|error| LedgerError::of(&self.place, error))?;
+        let wrote = seen != self.data_version;
+        let waits = self.read(|tx, _| brakes::is_waited_for(tx))?;
+        if wrote || waits || brakes::may_lapse(&self.brakes.borrow()) {
+            let on_disk = self.read(brakes::read)?;
+            self.publish(on_disk);
+        }
+        if waits {
+            self.write(|tx, wall| Ok(brakes::acknowledge(tx, wall)?))?;
+        }
+        self.data_version = seen;
+        if self.clock.wall().saturating_sub(self.forgot_at) >= DAY {
+            self.write(|tx, wall| Ok(history::forget(tx, wall)?))?;
+            self.forgot_at = self.clock.wall();
+        }
+        Ok(wrote)
+    }
+
+    fn publish(&self, on_disk: OnDisk) {
+        self.brakes.send_if_modified(|published| {
+            let news = **published != on_disk;
+            if news {
+                *published = Arc::new(on_disk);
+            }
+            news
+        });
+    }
+}
+
+/// Opens a connection that can write. Every commit is on the disk itself before it is reported.
+pub(super) fn connect(place: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(place, flags | more)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// One transaction that writes. It takes the write lock at once, so that what it reads first is still so when it writes.
+pub(super) fn write<T>(
+    connection: &mut Connection,
+    place: &Path,
+    job: impl FnOnce(&Connection) -> Result<T, Trouble>,
+) -> Result<T, LedgerError> {
+    transact(connection, TransactionBehavior::Immediate, job).map_err(|trouble| trouble.at(place))
+}
+
+/// One transaction that reads: all of it at the same moment.
+pub(super) fn read<T>(
+    connection: &mut Connection,
+    place: &Path,
+    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, LedgerError> {
+    transact(connection, TransactionBehavior::Deferred, |tx| Ok(job(tx)?))
+        .map_err(|trouble| trouble.at(place))
+}
+
+/// Whatever fails before the commit leaves nothing behind: the transaction is rolled back when it is dropped.
+fn transact<T>(
+    connection: &mut Connection,
+    behavior: TransactionBehavior,
+    job: impl FnOnce(&Connection) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let tx: Transaction<'_> = connection.transaction_with_behavior(behavior)?;
+    let done = job(&tx)?;
+    tx.commit()?;
+    Ok(done)
+}
+
+/// Grows with each commit of another connection, never with our own.
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0))
+}
+
+/// A command's transaction takes milliseconds; who holds the lock for longer than this is stuck.
+const BUSY: Duration = Duration::from_secs(5);
+/// How often what is too old is forgotten, in milliseconds.
+const DAY: i64 = 24 * 3600 * 1000;

@@ -1,0 +1,151 @@
+//! Targets on disk: what the file last wanted of them, the applied mode, and whose account it is.
+//!
+//! A target that was released has no row: whatever is learned of it afterwards is not kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::error::Trouble;
+use super::history::{self, Event, EventKind};
+use super::{Pinned, Remembered, intents};
+use crate::facts::{Applied, Generation, How, IntentState};
+use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid};
+
+/// Writes down what the file wants of the target, and tells what is known of it.
+pub(super) fn take_up(
+    tx: &Connection,
+    wall: i64,
+    target: &Target,
+    desired: Option<PositionMode>,
+    generation: Generation,
+) -> Result<Remembered, Trouble> {
+    intents::orphaned(tx, wall, Some(target))?;
+    tx.execute(
+        "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET desired = ?3, changed_in = ?4 WHERE desired IS NOT ?3",
+        params![target.account, target.scope, desired, generation],
+    )?;
+    let (changed_in, applied) = tx.query_row(
+        "SELECT * FROM targets WHERE account = ?1 AND scope = ?2",
+        params![target.account, target.scope],
+        |row| Ok((row.get("changed_in")?, applied(row)?)),
+    )?;
+    let intent = intents::unresolved(tx, target)?.map(|kept| kept.told(IntentState::Unclear));
+    let corrections = intents::corrections(tx, target, changed_in)?;
+    let may_come_late = intents::may_come_late(tx, target)?;
+    Ok(Remembered { applied, intent, corrections, may_come_late })
+}
+
+/// Live equals desired without a set of ours: writes that down, with its event.
+pub(super) fn applied_without_a_set(
+    tx: &Connection,
+    wall: i64,
+    target: &Target,
+    applied: Applied,
+    before: Option<PositionMode>,
+) -> Result<(), Trouble> {
+    let mode = applied.mode;
+    let (kind, text) = match applied.how {
+        How::Adopted => (EventKind::Adopted, format!("The mode is {mode}, as the file wants.")),
+        How::External => {
+            (EventKind::External, format!("Somebody else changed the mode to {mode}, as the file wants."))
+        }
+        How::Set => {
+            return Err(Trouble::Misused("a mode that was set is recorded with its intent".to_owned()));
+        }
+    };
+    if record(tx, target, applied)? {
+        history::add(tx, wall, &Event::new(kind, text).of(target).applying(applied, before))?;
+    }
+    Ok(())
+}
+
+/// Writes the applied mode; `false` if the target was released meanwhile.
+pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusqlite::Result<bool> {
+    let Applied { mode, how, at, generation } = applied;
+    let rows = tx.execute(
+        "UPDATE targets SET applied_mode = ?3, applied_how = ?4, applied_at = ?5, applied_generation = ?6
+         WHERE account = ?1 AND scope = ?2",
+        params![target.account, target.scope, mode, how, at, generation],
+    )?;
+    Ok(rows > 0)
+}
+
+/// Forgets the targets of an account that are not kept. With the last of them goes the pinned UID, so that an account
+/// may be renamed in the file, or given another key by taking it out and putting it back.
+pub(super) fn release(
+    tx: &Connection,
+    wall: i64,
+    account: &AccountName,
+    keep: Option<&BTreeSet<Scope>>,
+) -> Result<(), Trouble> {
+    let scopes: Vec<Scope> = tx
+        .prepare("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope")?
+        .query_map(params![account], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for scope in scopes.into_iter().filter(|scope| keep.is_none_or(|keep| !keep.contains(scope))) {
+        tx.execute("DELETE FROM targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
+        let target = Target { account: account.clone(), scope };
+        let text = "It is in the file no more: it is forgotten here, and nothing is sent for it.";
+        history::add(tx, wall, &Event::new(EventKind::Released, text).of(&target))?;
+    }
+    if keep.is_none() {
+        tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
+    }
+    Ok(())
+}
+
+/// The accounts of which something is kept.
+pub(super) fn accounts(tx: &Connection) -> rusqlite::Result<BTreeSet<AccountName>> {
+    tx.prepare("SELECT account FROM targets UNION SELECT account FROM uids")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// The applied mode of every target that has one.
+pub(super) fn all_applied(tx: &Connection) -> rusqlite::Result<BTreeMap<Target, Applied>> {
+    tx.prepare("SELECT * FROM targets WHERE applied_mode IS NOT NULL")?
+        .query_map([], |row| Ok((target(row)?, applied(row)?)))?
+        .filter_map(|found| match found {
+            Ok((target, applied)) => applied.map(|applied| Ok((target, applied))),
+            Err(error) => Some(Err(error)),
+        })
+        .collect()
+}
+
+/// Compares the UID that a key showed with the pinned one; the first look pins.
+pub(super) fn pin(tx: &Connection, wall: i64, account: &AccountName, uid: &Uid) -> Result<Pinned, Trouble> {
+    let pinned: Option<Uid> = tx
+        .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
+        .optional()?;
+    if let Some(was) = pinned {
+        return Ok(if was == *uid { Pinned::Same } else { Pinned::Changed { was } });
+    }
+    let other: Option<AccountName> =
+        tx.query_row("SELECT account FROM uids WHERE uid = ?1", params![uid], |row| row.get(0)).optional()?;
+    if let Some(with) = other {
+        return Ok(Pinned::Shared { with });
+    }
+    tx.execute(
+        "INSERT INTO uids (account, uid, pinned_at) VALUES (?1, ?2, ?3)",
+        params![account, uid, wall],
+    )?;
+    let text = format!("The key belongs to user id {uid}, and must from now on.");
+    history::add(tx, wall, &Event::new(EventKind::Pinned, text).of_account(account))?;
+    Ok(Pinned::New)
+}
+
+/// The target of a row.
+pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
+    Ok(Target { account: row.get("account")?, scope: row.get("scope")? })
+}
+
+fn applied(row: &Row<'_>) -> rusqlite::Result<Option<Applied>> {
+    let Some(mode) = row.get("applied_mode")? else {
+        return Ok(None);
+    };
+    let (how, at, generation) =
+        (row.get("applied_how")?, row.get("applied_at")?, row.get("applied_generation")?);
+    Ok(Some(Applied { mode, how, at, generation }))
+}

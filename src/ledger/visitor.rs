@@ -1,0 +1,133 @@
+//! The ledger as a command sees it: beside the daemon, in another process, in short transactions.
+//!
+//! Takes no lock, makes no ledger, converts none. Blocks for some seconds at most while somebody else writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::brakes::{self, OnDisk, Request, Unapproved};
+use super::error::{ApproveError, LedgerError, Newer, ResumeError, Trouble, VisitError};
+use super::history::{self, Event, HistoryFilter};
+use super::lock::{self, Instance};
+use super::revisions::{self, Revision};
+use super::schema::{FORMAT, format};
+use super::store::{self, connect};
+use super::{DATABASE, LOCK, intents, targets};
+use crate::clock::Clock;
+use crate::facts::{Applied, Intent, IntentState};
+use crate::position_mode::{AccountName, Target};
+
+/// A command's hold on the ledger.
+#[derive(Debug)]
+pub struct Visitor {
+    connection: Mutex<Connection>,
+    place: PathBuf,
+    lock: Option<PathBuf>,
+    clock: Clock,
+}
+
+impl Visitor {
+    /// Opens the ledger of a state directory, if there is one.
+    pub fn open(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
+        let place = dir.join(DATABASE);
+        if !place.exists() {
+            return Err(VisitError::NoLedger { looked_at: place });
+        }
+        Visitor::at(place, Some(dir.join(LOCK)), clock)
+    }
+
+    pub(super) fn at(place: PathBuf, lock: Option<PathBuf>, clock: Clock) -> Result<Visitor, VisitError> {
+        let at = |error| LedgerError::of(&place, error);
+        let connection = connect(&place, OpenFlags::empty()).map_err(at)?;
+        match format(&connection).map_err(at)? {
+            0 => Err(VisitError::NoLedger { looked_at: place }),
+            found if found > FORMAT => Err(VisitError::Newer(Newer { place, found, known: FORMAT })),
+            found if found < FORMAT => Err(VisitError::Older { place, found, known: FORMAT }),
+            _ => Ok(Visitor { connection: Mutex::new(connection), place, lock, clock }),
+        }
+    }
+
+    /// Pauses everything (no account named), or some accounts, until a wall time in milliseconds if one is given.
+    pub fn pause(
+        &self,
+        accounts: &[AccountName],
+        reason: &str,
+        until_wall: Option<i64>,
+    ) -> Result<Request, LedgerError> {
+        self.write(|tx, wall| brakes::pause(tx, wall, accounts, reason, until_wall))
+    }
+
+    /// Lifts every pause (no account named), or those of some accounts, and ends the fights of whom it covers.
+    pub fn resume(&self, accounts: &[AccountName]) -> Result<Request, ResumeError> {
+        self.write(|tx, wall| brakes::resume(tx, wall, accounts))?
+            .map_err(|reason| ResumeError::EverythingPaused { reason })
+    }
+
+    /// Approves the held plan with this hash, or with the only one that begins so.
+    pub fn approve(&self, hash: &str) -> Result<Request, ApproveError> {
+        let hash = hash.to_owned();
+        self.write(|tx, wall| brakes::approve(tx, wall, &hash))?.map_err(|why| match why {
+            Unapproved::Unknown => ApproveError::Unknown(hash),
+            Unapproved::Ambiguous => ApproveError::Ambiguous(hash),
+            Unapproved::Used => ApproveError::Used(hash),
+            Unapproved::Expired => ApproveError::Expired(hash),
+            Unapproved::Stale => ApproveError::Stale(hash),
+        })
+    }
+
+    /// Whether the daemon has acknowledged what was asked for.
+    pub fn acknowledged(&self, request: &Request) -> Result<bool, LedgerError> {
+        self.read(|tx, _| brakes::is_acknowledged(tx, *request))
+    }
+
+    /// What happened, oldest first.
+    pub fn history(&self, filter: &HistoryFilter) -> Result<Vec<Event>, LedgerError> {
+        self.read(|tx, _| history::read(tx, filter))
+    }
+
+    /// The applied mode of every target that has one.
+    pub fn applied(&self) -> Result<BTreeMap<Target, Applied>, LedgerError> {
+        self.read(|tx, _| targets::all_applied(tx))
+    }
+
+    /// The accounts of which something is kept.
+    pub fn accounts(&self) -> Result<BTreeSet<AccountName>, LedgerError> {
+        self.read(|tx, _| targets::accounts(tx))
+    }
+
+    /// The sets whose outcome is not known; to anybody but the daemon they are all unclear.
+    pub fn open_intents(&self) -> Result<BTreeMap<Target, Intent>, LedgerError> {
+        let open = self.read(|tx, _| intents::all_unresolved(tx))?;
+        Ok(open.into_iter().map(|kept| (kept.target.clone(), kept.told(IntentState::Unclear))).collect())
+    }
+
+    /// The brakes as they are now.
+    pub fn brakes(&self) -> Result<OnDisk, LedgerError> {
+        self.read(brakes::read)
+    }
+
+    /// The newest accepted content of the file.
+    pub fn last_good(&self) -> Result<Option<Revision>, LedgerError> {
+        self.read(|tx, _| revisions::last_good(tx))
+    }
+
+    /// The daemon that holds the state directory, if one does and says who it is.
+    pub fn instance(&self) -> Option<Instance> {
+        lock::holder(self.lock.as_deref()?).flatten()
+    }
+
+    fn write<T>(&self, job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>) -> Result<T, LedgerError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let wall = self.clock.wall();
+        store::write(&mut connection, &self.place, |tx| job(tx, wall))
+    }
+
+    fn read<T>(&self, job: impl FnOnce(&Connection, i64) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let wall = self.clock.wall();
+        store::read(&mut connection, &self.place, |tx| job(tx, wall))
+    }
+}

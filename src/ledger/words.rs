@@ -1,0 +1,109 @@
+//! How our words and numbers are written into columns: words as everywhere else, times in milliseconds since 1970.
+//!
+//! Knows no table. A word on disk that is none of ours is an error, never a default.
+
+use std::time::Duration;
+
+use rusqlite::ToSql;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use serde::de::DeserializeOwned;
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize};
+
+use super::history::EventKind;
+use crate::facts::{Cause, Generation, How, IntentId};
+use crate::moment::ServerTime;
+use crate::position_mode::{AccountName, PositionMode, Scope, Uid};
+
+/// What has become of an intent, as the ledger keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage {
+    /// On disk; it may have left.
+    Noted,
+    /// The exchange said `00000`; no read has shown it yet.
+    Accepted,
+    /// Nobody knows.
+    Unclear,
+    /// It never left.
+    Withdrawn,
+    /// Refused for good: no effect.
+    Refused,
+    /// Accepted, and a read showed it.
+    Confirmed,
+    /// Unclear, and the read after the fence showed it.
+    TookEffect,
+    /// Unclear, and the read after the fence did not show it.
+    NoEffect,
+    /// It seemed lost, and took effect after its fence.
+    Late,
+}
+
+macro_rules! words {
+    ($($name:ty),*) => {$(
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                spelled(self)
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                read(value)
+            }
+        }
+    )*};
+}
+
+words!(AccountName, Cause, EventKind, How, PositionMode, Scope, Stage, Uid);
+
+macro_rules! numbers {
+    ($($name:ident),*) => {$(
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.0.into())
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                value.as_i64().map($name)
+            }
+        }
+    )*};
+}
+
+numbers!(IntentId, ServerTime);
+
+impl ToSql for Generation {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let number = i64::try_from(self.0)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        Ok(number.into())
+    }
+}
+
+impl FromSql for Generation {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        u64::try_from(value.as_i64()?).map(Generation).map_err(FromSqlError::other)
+    }
+}
+
+/// A span in the milliseconds of the columns.
+pub(super) fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn spelled(word: &impl Serialize) -> rusqlite::Result<ToSqlOutput<'static>> {
+    let value = serde_json::to_value(word)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let serde_json::Value::String(text) = value else {
+        return Err(rusqlite::Error::ToSqlConversionFailure(format!("{value} is not a word").into()));
+    };
+    Ok(text.into())
+}
+
+fn read<T: DeserializeOwned>(value: ValueRef<'_>) -> FromSqlResult<T> {
+    let word = StrDeserializer::<serde::de::value::Error>::new(value.as_str()?);
+    T::deserialize(word).map_err(FromSqlError::other)
+}

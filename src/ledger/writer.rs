@@ -1,0 +1,95 @@
+//! Where a job on the store runs: on the one thread that owns it, or in the caller's place.
+//!
+//! Jobs run one after the other, in the order in which they were asked for. A job that was asked for runs to its end even
+//! if nobody waits for its answer any more.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{oneshot, watch};
+
+use super::brakes::OnDisk;
+use super::error::{LedgerError, OpenError};
+use super::store::Store;
+use crate::clock::Clock;
+
+/// Where jobs are handed in.
+pub(super) enum Desk {
+    /// To the thread that owns the store.
+    Thread(Writer),
+    /// To nobody: they are done at once. Boxed, for a store is large.
+    Inline(Box<Mutex<Store>>),
+}
+
+/// The thread, ended when this is dropped.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Job = Box<dyn FnOnce(&mut Store) + Send>;
+
+impl Desk {
+    /// Opens the store on a thread of its own.
+    pub(super) async fn threaded(
+        place: PathBuf,
+        clock: Clock,
+        lock: File,
+    ) -> Result<(Desk, watch::Receiver<Arc<OnDisk>>), OpenError> {
+        let dir = place.clone();
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let (opened, is_open) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || match Store::open(&place, clock, Some(lock)) {
+                Ok(mut store) => {
+                    let _ = opened.send(Ok(store.brakes()));
+                    for job in queue {
+                        job(&mut store);
+                    }
+                }
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                }
+            })
+            .map_err(|source| OpenError::Io { dir, source })?;
+        let writer = Writer { jobs: Some(jobs), thread: Some(thread) };
+        let brakes = is_open.await.map_err(|_| LedgerError::Ended)??;
+        Ok((Desk::Thread(writer), brakes))
+    }
+
+    /// Keeps the store here.
+    pub(super) fn inline(store: Store) -> Desk {
+        Desk::Inline(Box::new(Mutex::new(store)))
+    }
+
+    /// Does the job and brings back what came of it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        match self {
+            Desk::Inline(store) => job(&mut store.lock().unwrap_or_else(PoisonError::into_inner)),
+            Desk::Thread(Writer { jobs, thread: _ }) => {
+                let (answer, done) = oneshot::channel();
+                let job: Job = Box::new(move |store| {
+                    let _ = answer.send(job(store));
+                });
+                jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or(LedgerError::Ended)?;
+                done.await.map_err(|_| LedgerError::Ended)?
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the last job, so that the lock is free once the last handle is gone.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
