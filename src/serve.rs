@@ -1,0 +1,122 @@
+//! What the daemon shows to others: over HTTP, as metrics, and to the service manager.
+//!
+//! Renders `status` and plain numbers. It changes nothing, and knows neither the exchange nor the ledger: what is needed
+//! of them comes in as [`Vitals`].
+
+pub mod http;
+pub mod listen;
+pub mod metrics;
+pub mod systemd;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::constants::KEEPER_LATE;
+use crate::moment::{Moment, spell};
+use crate::status::{AccountStatus, Board, Config, Status};
+
+pub use listen::{Listen, ListenError};
+
+/// All that can be shown; clones share it.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Where the keepers publish.
+    pub board: Board,
+    /// What time it is.
+    pub clock: Clock,
+    /// How the daemon itself is.
+    pub vitals: Arc<dyn Vitals>,
+}
+
+/// How the daemon itself is, beside what its keepers publish. Asked whenever somebody looks, so answers must be quick.
+pub trait Vitals: fmt::Debug + Send + Sync + 'static {
+    /// By when the fleet's loop said that it would turn again.
+    fn fleet_due(&self) -> Moment;
+
+    /// Why the ledger cannot be used now, in a plain sentence; `None` while it can.
+    fn ledger_trouble(&self) -> Option<String>;
+
+    /// What was counted since the start of the process.
+    fn counters(&self) -> Counters;
+}
+
+/// What was counted since the start of the process. What may be counted is there from the start, as 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Requests to the exchange, by endpoint.
+    pub requests: Vec<EndpointCounters>,
+    /// How long calls have waited for a permit, all together.
+    pub rate_limit_wait: Duration,
+    /// Transactions of the ledger that were committed.
+    pub ledger_writes_committed: u64,
+    /// Transactions of the ledger that failed.
+    pub ledger_writes_failed: u64,
+}
+
+/// Requests to one endpoint of the exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointCounters {
+    /// Its path.
+    pub endpoint: String,
+    /// How many came to which end (`ok`, `rate_limited` ...).
+    pub outcomes: Vec<(String, u64)>,
+    /// How long all answers together took to come.
+    pub seconds: Duration,
+    /// How many answers took at most so long, and longer than the bound before; without bounds all go into the last.
+    pub within: Vec<(Duration, u64)>,
+    /// How many took longer than the last bound.
+    pub beyond: u64,
+}
+
+impl View {
+    /// All that operators see, now.
+    pub fn status(&self) -> Status {
+        self.board.status(self.clock.timestamp(self.clock.now()))
+    }
+
+    /// Why the daemon does not live: the fleet's loop has not turned when it should have.
+    pub fn stuck(&self) -> Option<String> {
+        let late = self.clock.now().since(self.vitals.fleet_due());
+        (late > KEEPER_LATE)
+            .then(|| format!("The loop over all accounts is {} late; restart posmoded.", spell(late)))
+    }
+
+    /// Who is over the time it promised to be heard of by, and by too much: the watchdog is told nothing then.
+    pub fn wedged(&self) -> Option<String> {
+        let now = self.clock.now();
+        let late = self.board.accounts().into_iter().find_map(|(account, AccountStatus { due, .. })| {
+            let late = now.since(due);
+            (late > KEEPER_LATE).then(|| format!("The keeper of {account} is {} late.", spell(late)))
+        });
+        self.stuck().or(late)
+    }
+
+    /// Why it is not ready: file and ledger must be up, and every keeper must have looked at least once.
+    pub fn unready(&self) -> Option<String> {
+        let Status { config, .. } = self.status();
+        let Config { generation, problem, sha256: _, commit: _, loaded_at: _ } = config;
+        if let Some(problem) = problem {
+            return Some(format!("The newest content of the file is not in force: {problem}"));
+        }
+        if generation.0 == 0 {
+            return Some("No revision of the file is in force yet.".to_owned());
+        }
+        if let Some(trouble) = self.vitals.ledger_trouble() {
+            return Some(format!("The ledger cannot be used: {trouble}"));
+        }
+        let accounts = self.board.accounts();
+        let unseen: Vec<&str> = accounts
+            .iter()
+            .filter(|(_, status)| !status.looked)
+            .map(|(account, _)| account.as_str())
+            .collect();
+        let (first, rest) = unseen.split_first()?;
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+        Some(format!("Not looked at yet: {first}{more}."))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;

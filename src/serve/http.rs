@@ -1,0 +1,189 @@
+//! The status address: `/api/status`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
+//!
+//! Takes no input but the path. It cannot change anything, asks nobody for a password and tells no secret; so it answers
+//! on loopback, and refuses a browser that was led here by somebody else's name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::serve::metrics::Metrics;
+use crate::serve::{Listen, View};
+
+/// Answers at `listener` until `cancel`; then those under way are given [`LAST_ANSWERS`].
+pub async fn serve(listener: TcpListener, view: View, cancel: CancellationToken) {
+    let names = match listener.local_addr().map(Listen::At) {
+        Ok(at) if at.is_exposed() => Names::Any,
+        Ok(_) | Err(_) => Names::Loopback,
+    };
+    let service = TowerToHyperService::new(router(view, names));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(REQUEST)
+        .keep_alive(false)
+        .max_headers(HEADERS)
+        .max_buf_size(BUFFER);
+    let (connections, free) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let accept = async {
+        while let Ok(room) = Arc::clone(&free).acquire_owned().await {
+            let connection = http.serve_connection(TokioIo::new(next(&listener).await), service.clone());
+            connections.spawn(async move {
+                let _ = timeout(CONNECTION, connection).await;
+                drop(room);
+            });
+        }
+    };
+    cancel.run_until_cancelled(accept).await;
+    drop(listener);
+    connections.close();
+    let _ = timeout(LAST_ANSWERS, connections.wait()).await;
+}
+
+async fn next(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Which names a request may call us by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// `localhost` or an address: another name would be a page of somebody's that had its own name point here.
+    Loopback,
+    /// The operator has opened it to other machines, which may call it anything.
+    Any,
+}
+
+#[derive(Debug)]
+struct Rooms {
+    view: View,
+    metrics: Metrics,
+}
+
+fn router(view: View, names: Names) -> Router {
+    let metrics = Metrics::of(view.clone());
+    Router::new()
+        .route("/api/status", get(api_status))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_text))
+        .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(names, guard))
+        .with_state(Arc::new(Rooms { view, metrics }))
+}
+
+async fn api_status(State(rooms): State<Arc<Rooms>>) -> Response {
+    axum::Json(rooms.view.status()).into_response()
+}
+
+async fn livez(State(rooms): State<Arc<Rooms>>) -> Response {
+    health(rooms.view.stuck())
+}
+
+async fn readyz(State(rooms): State<Arc<Rooms>>) -> Response {
+    health(rooms.view.unready())
+}
+
+async fn metrics_text(State(rooms): State<Arc<Rooms>>) -> Response {
+    match rooms.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => sentence(StatusCode::INTERNAL_SERVER_ERROR, &format!("The metrics: {error}.")),
+    }
+}
+
+async fn nothing_here() -> Response {
+    sentence(StatusCode::NOT_FOUND, "Nothing here: see /api/status, /metrics, /livez and /readyz.")
+}
+
+fn health(trouble: Option<String>) -> Response {
+    match trouble {
+        None => sentence(StatusCode::OK, "ok"),
+        Some(trouble) => sentence(StatusCode::SERVICE_UNAVAILABLE, &trouble),
+    }
+}
+
+fn sentence(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
+
+/// Before anything is answered: the name, then the method. After it: what a browser must not do with the answer.
+async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
+    let mut response = if names == Names::Loopback && !is_called_rightly(request.headers()) {
+        let say = "This address answers to localhost and to addresses only, not to other names.";
+        sentence(StatusCode::MISDIRECTED_REQUEST, say)
+    } else if [Method::GET, Method::HEAD].contains(request.method()) {
+        next.run(request).await
+    } else {
+        let say = "This address is read-only: pause, resume and approve are commands of posmoded.";
+        let mut refused = sentence(StatusCode::METHOD_NOT_ALLOWED, say);
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused
+    };
+    for (name, value) in BROWSERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A request without `Host` does not come from a browser.
+fn is_called_rightly(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else {
+        return true;
+    };
+    let Ok(host) = host.to_str() else {
+        return false;
+    };
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+/// No CORS header is among them: no other origin may read what is said here.
+const BROWSERS: [(header::HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// A request without a body fits into one packet; whoever needs longer is stuck, or wants us to be.
+const REQUEST: Duration = Duration::from_secs(5);
+/// The whole of one connection, which serves one request: a reader this slow will not finish.
+const CONNECTION: Duration = Duration::from_secs(30);
+/// So many at once: more than pages and scrapers need, fewer than hurt.
+const CONNECTIONS: usize = 64;
+/// A browser sends some twenty.
+const HEADERS: usize = 64;
+/// The most of a request's head that is kept.
+const BUFFER: usize = 16 * 1024;
+/// A process without a free descriptor gets one back when another connection ends.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+/// What answers under way are given at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! Real sockets, raw requests.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::facts::Generation;
+use crate::serve::fixture::{Fixed, account, target, view};
+
+struct Served {
+    at: SocketAddr,
+    view: View,
+    vitals: Arc<Fixed>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn served() -> Served {
+    let (view, vitals) = view();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (at, cancel) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let task = tokio::spawn(serve(listener, view.clone(), cancel.clone()));
+    Served { at, view, vitals, cancel, task }
+}
+
+impl Served {
+    /// The status line, the headers in lower case, and the body.
+    async fn ask(&self, request: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(self.at).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        (status, head.to_ascii_lowercase(), body.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> (u16, String, String) {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost:9848\r\n\r\n")).await
+    }
+}
+
+#[tokio::test]
+async fn the_status_is_told_as_the_contract_spells_it() {
+    let served = served().await;
+    let (code, head, body) = served.get("/api/status").await;
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(told["schema"], 1);
+    assert_eq!(told["config"]["generation"], 17);
+    assert_eq!(told["targets"][1]["account"], "desk-3");
+    assert_eq!(told["targets"][1]["reason"], "not_flat");
+    assert_eq!(told["targets"][0]["reason"], serde_json::Value::Null);
+    assert_eq!(told["targets"][1]["detail"]["orders"], serde_json::Value::Null);
+    let back: crate::status::Status = serde_json::from_str(&body).unwrap();
+    assert_eq!(back.targets.len(), 2);
+}
+
+#[tokio::test]
+async fn every_other_method_is_405_and_every_other_path_404() {
+    let served = served().await;
+    for path in ["/api/status", "/metrics", "/nowhere", "/"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+            let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+            let (code, head, _) = served.ask(&request).await;
+            assert_eq!(code, 405, "{method} {path}");
+            assert!(head.contains("allow: get, head"), "{head}");
+        }
+    }
+    for path in ["/nowhere", "/", "/api/history", "/api/status/", "/../etc/passwd"] {
+        assert_eq!(served.get(path).await.0, 404, "{path}");
+    }
+    let (code, _, body) = served.ask("HEAD /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((code, body.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn a_browser_led_here_by_another_name_is_refused() {
+    let served = served().await;
+    let ask = async |host: &str| served.ask(&format!("GET /api/status HTTP/1.1\r\n{host}\r\n\r\n")).await.0;
+    for host in ["Host: localhost", "Host: LOCALHOST:1", "Host: 127.0.0.1:9848", "Host: [::1]:9848", "X: y"] {
+        assert_eq!(ask(host).await, 200, "{host}");
+    }
+    for host in [
+        "Host: evil.example",
+        "Host: localhost.evil.example:9848",
+        "Host: ",
+        "Host: [evil]",
+        "Host: 1.2.3.4.evil",
+    ] {
+        assert_eq!(ask(host).await, 421, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_forbids_browsers_to_keep_frame_or_share_it() {
+    let served = served().await;
+    for path in ["/api/status", "/nowhere", "/livez"] {
+        let (_, head, _) = served.get(path).await;
+        for header in ["cache-control: no-store", "x-content-type-options: nosniff", "frame-ancestors 'none'"]
+        {
+            assert!(head.contains(header), "{path}: {head}");
+        }
+        assert!(!head.contains("access-control"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn it_lives_while_the_fleets_loop_turns() {
+    let served = served().await;
+    assert_eq!(served.get("/livez").await.0, 200);
+    served.vitals.0.lock().unwrap().fleet_due = served.view.clock.now() - Duration::from_secs(61);
+    let (code, _, body) = served.get("/livez").await;
+    assert_eq!(code, 503);
+    assert!(body.contains("1m 1s late"), "{body}");
+}
+
+#[tokio::test]
+async fn it_is_ready_when_file_and_ledger_are_up_and_every_keeper_has_looked() {
+    let served = served().await;
+    let (code, _, body) = served.get("/readyz").await;
+    assert_eq!((code, body.as_str()), (200, "ok\n"));
+    let unseen = |name: &str| {
+        let mut first = account(served.view.clock.now(), vec![target(name, None)]);
+        first.looked = false;
+        drop(served.view.board.add(name.parse().unwrap(), first));
+    };
+    unseen("desk-5");
+    unseen("desk-6");
+    let (code, _, body) = served.get("/readyz").await;
+    assert_eq!((code, body.as_str()), (503, "Not looked at yet: desk-5 (and 1 more).\n"));
+    served.vitals.0.lock().unwrap().ledger_trouble = Some("the disk is full.".to_owned());
+    let (code, _, body) = served.get("/readyz").await;
+    assert_eq!((code, body.as_str()), (503, "The ledger cannot be used: the disk is full.\n"));
+    served.view.board.frame(|frame| frame.config.problem = Some("line 3: unknown key".to_owned()));
+    let (code, _, body) = served.get("/readyz").await;
+    assert_eq!(code, 503);
+    assert!(body.contains("line 3: unknown key"), "{body}");
+    served.view.board.frame(|frame| {
+        frame.config.problem = None;
+        frame.config.generation = Generation(0);
+    });
+    assert_eq!(served.get("/readyz").await.2, "No revision of the file is in force yet.\n");
+}
+
+#[tokio::test]
+async fn metrics_carry_the_type_that_says_how_to_read_them() {
+    let served = served().await;
+    let (code, head, body) = served.get("/metrics").await;
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+    assert!(body.ends_with("# EOF\n"), "{body}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused_and_more_connections_than_there_is_room_for_are_outlived() {
+    let served = served().await;
+    let large = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(2 * BUFFER));
+    let mut stream = TcpStream::connect(served.at).await.unwrap();
+    // The answer may come, or the connection be reset, before all of it is written.
+    let _ = stream.write_all(large.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS + 10 {
+        silent.push(TcpStream::connect(served.at).await.unwrap());
+    }
+    let began = Instant::now();
+    let (code, _, _) = tokio::time::timeout(REQUEST * 4, served.get("/livez")).await.unwrap();
+    assert_eq!(code, 200);
+    assert!(began.elapsed() < REQUEST * 3, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn it_ends_when_it_is_told_to() {
+    let Served { at, cancel, task, .. } = served().await;
+    let _silent = TcpStream::connect(at).await.unwrap();
+    cancel.cancel();
+    tokio::time::timeout(LAST_ANSWERS * 3, task).await.unwrap().unwrap();
+    assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[test]
+fn what_is_opened_to_other_machines_may_be_called_anything() {
+    let at: SocketAddr = "10.0.0.7:9848".parse().unwrap();
+    assert!(Listen::At(at).is_exposed());
+    let names = |text: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_str(text).unwrap());
+        is_called_rightly(&headers)
+    };
+    assert!(names("10.0.0.7:9848"));
+    assert!(!names("trade-01:9848"));
+}

@@ -1,0 +1,256 @@
+//! Status and counters as metrics, in the `OpenMetrics` text form that Prometheus reads.
+//!
+//! Nothing is kept here: every scrape renders what the keepers published last, so a released target's series go away by
+//! themselves.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::protocol::{Reason, State};
+use crate::serve::{Counters, EndpointCounters, View};
+use crate::status::{Config, Counts, Status, TargetStatus};
+
+/// What `/metrics` answers.
+#[derive(Debug)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// The type of [`Metrics::text`].
+    pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// The metrics of a view.
+    pub fn of(view: View) -> Metrics {
+        let mut registry = Registry::with_prefix("posmoded");
+        registry.register_collector(Box::new(Rendered(view)));
+        Metrics(registry)
+    }
+
+    /// All of them, now.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}
+
+#[derive(Debug)]
+struct Rendered(View);
+
+impl Collector for Rendered {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Families(encoder);
+        let status = self.0.status();
+        of_the_daemon(&mut out, &status)?;
+        of_targets(&mut out, &status.targets)?;
+        let accounts = self.0.board.accounts();
+        let offsets = accounts.iter().filter_map(|(account, status)| Some((account, status.clock_offset?)));
+        out.gauges(
+            "clock_offset",
+            "What must be added to this machine's time to get the exchange's",
+            Some(&Unit::Seconds),
+            offsets
+                .map(|(account, milliseconds)| ([("account", account.as_str())], thousandth(milliseconds))),
+        )?;
+        of_counters(&mut out, &self.0.vitals.counters())
+    }
+}
+
+fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
+    let Status { version, paused, config, schema: _, now: _, held, targets: _ } = status;
+    let Config { generation, sha256, commit, loaded_at, problem } = config;
+    out.info("build", "The version of posmoded", &[("version", version)])?;
+    let good = i64::from(problem.is_none() && generation.0 > 0);
+    out.gauges(
+        "config_last_load_successful",
+        "1 while the newest content of the file is in force",
+        None,
+        [([], good)],
+    )?;
+    out.gauges(
+        "config_last_load_success_timestamp",
+        "When the revision in force was accepted; 0 if there is none",
+        Some(&Unit::Seconds),
+        [([], loaded_at.map_or(0, Timestamp::as_second))],
+    )?;
+    let revision = [
+        ("generation", generation.0.to_string()),
+        ("sha256", sha256.clone()),
+        ("commit", commit.clone().unwrap_or_default()),
+    ];
+    out.info("config", "The revision in force", &revision)?;
+    out.gauges(
+        "paused",
+        "1 while an operator has paused everything",
+        None,
+        [([], i64::from(paused.is_some()))],
+    )?;
+    let waiting = held.as_ref().map_or(0, |held| held.plan.0.len());
+    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+    out.gauges("held_changes", "Changes that wait for posmoded approve", None, [([], waiting)])
+}
+
+fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
+    let in_sync = |target: &TargetStatus| i64::from(target.state == State::InSync);
+    out.gauges(
+        "target_in_sync",
+        "1 while the live mode is the desired one",
+        None,
+        targets.iter().map(|target| (labels(target), in_sync(target))),
+    )?;
+    out.gauges(
+        "target_state",
+        "1 for the state and the reason that a target is in now; the reason is none only in sync",
+        None,
+        targets.iter().map(|target| {
+            let [account, scope] = labels(target);
+            let reason = target.reason.map_or("none", Reason::as_str);
+            ([account, scope, ("state", target.state.as_str()), ("reason", reason)], 1_i64)
+        }),
+    )?;
+    out.gauges(
+        "target_not_in_sync_since_timestamp",
+        "Since when a target has not been in sync; absent while it is",
+        Some(&Unit::Seconds),
+        targets.iter().filter_map(|target| Some((labels(target), target.not_in_sync_since?.as_second()))),
+    )?;
+    out.gauges(
+        "target_last_look_timestamp",
+        "When the exchange last said which mode is live; 0 if it has not yet",
+        Some(&Unit::Seconds),
+        targets.iter().map(|target| {
+            let at = target.live.as_ref().map_or(0, |live| live.at.as_second());
+            (labels(target), at)
+        }),
+    )?;
+    let unknown = |target: &TargetStatus| i64::from(target.blockers.contains(&Reason::OutcomeUnknown));
+    out.gauges(
+        "outcome_unknown",
+        "1 while it is not known whether a set that was sent has taken effect",
+        None,
+        targets.iter().map(|target| (labels(target), unknown(target))),
+    )?;
+    out.counters(
+        "mode_changes",
+        "Sets since the start, by what became of them",
+        targets.iter().flat_map(|target| {
+            let Counts { confirmed, refused, unknown, withdrawn, drift: _ } = target.counts;
+            let results = [
+                ("confirmed", confirmed),
+                ("refused", refused),
+                ("unknown", unknown),
+                ("withdrawn", withdrawn),
+            ];
+            let [account, scope] = labels(target);
+            results.map(|(result, count)| ([account, scope, ("result", result)], count))
+        }),
+    )?;
+    out.counters(
+        "drift_detected",
+        "Times since the start that the live mode was found changed by somebody else",
+        targets.iter().map(|target| (labels(target), target.counts.drift)),
+    )
+}
+
+fn of_counters(out: &mut Families<'_>, counters: &Counters) -> fmt::Result {
+    let Counters { requests, rate_limit_wait, ledger_writes_committed, ledger_writes_failed } = counters;
+    out.counters(
+        "requests",
+        "Requests to the exchange since the start, by how they ended",
+        requests.iter().flat_map(|EndpointCounters { endpoint, outcomes, .. }| {
+            outcomes.iter().map(move |(outcome, count)| {
+                ([("endpoint", endpoint.as_str()), ("outcome", outcome.as_str())], *count)
+            })
+        }),
+    )?;
+    out.durations("request_duration", "How long the exchange took to answer", requests)?;
+    out.seconds("rate_limit_wait", "How long calls have waited for a permit", rate_limit_wait.as_secs_f64())?;
+    let writes = [("committed", *ledger_writes_committed), ("failed", *ledger_writes_failed)];
+    out.counters(
+        "ledger_writes",
+        "Transactions of the ledger since the start",
+        writes.into_iter().map(|(result, count)| ([("result", result)], count)),
+    )
+}
+
+fn labels(target: &TargetStatus) -> [(&'static str, &str); 2] {
+    [("account", target.account.as_str()), ("scope", target.scope.as_str())]
+}
+
+fn thousandth(milliseconds: i64) -> f64 {
+    // Clock offsets are far below the 2^53 that a double holds exactly.
+    #[expect(clippy::cast_precision_loss, reason = "an offset of 285,000 years is still exact")]
+    let milliseconds = milliseconds as f64;
+    milliseconds / 1000.0
+}
+
+/// Families of metrics, one after the other.
+struct Families<'a>(DescriptorEncoder<'a>);
+
+impl Families<'_> {
+    fn gauges<'l, const N: usize, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        samples: impl IntoIterator<Item = ([(&'static str, &'l str); N], V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            if N == 0 {
+                family.encode_gauge(&value)?;
+            } else {
+                family.encode_family(&labels)?.encode_gauge(&value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn counters<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = ([(&'static str, &'l str); N], u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in samples {
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+        }
+        Ok(())
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?
+            .encode_counter::<NoLabelSet, f64, f64>(&seconds, None)
+    }
+
+    fn info<V: AsRef<str>>(&mut self, name: &str, help: &str, labels: &[(&'static str, V)]) -> fmt::Result {
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+        self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&labels)
+    }
+
+    fn durations(&mut self, name: &str, help: &str, requests: &[EndpointCounters]) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for EndpointCounters { endpoint, seconds, within, beyond, outcomes: _ } in requests {
+            let bounds = within.iter().map(|(bound, count)| (bound.as_secs_f64(), *count));
+            let buckets: Vec<(f64, u64)> = bounds.chain([(f64::INFINITY, *beyond)]).collect();
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            family.encode_family(&[("endpoint", endpoint.as_str())])?.encode_histogram::<NoLabelSet>(
+                seconds.as_secs_f64(),
+                count,
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The text is read back by a strict reader of its own: what it accepts, every scraper does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::serve::fixture::{account, target, view};
+
+/// Samples by name and labels; panics where the text breaks a rule.
+fn read(text: &str) -> BTreeMap<String, f64> {
+    let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
+    let (mut family, mut kind, mut helped) = (String::new(), String::new(), String::new());
+    let body = text.strip_suffix("# EOF\n").expect("ends with its end mark");
+    for line in body.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').expect("a help text");
+            assert!(help.len() > 10 && name.starts_with("posmoded_"), "{line}");
+            helped = name.to_owned();
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, a_kind) = rest.split_once(' ').expect("a type");
+            assert_eq!(name, helped, "help and type belong together");
+            assert!(families.insert(name.to_owned()), "{name} comes twice");
+            (family, kind) = (name.to_owned(), a_kind.to_owned());
+        } else if let Some(rest) = line.strip_prefix("# UNIT ") {
+            let (name, unit) = rest.split_once(' ').expect("a unit");
+            assert_eq!(name, family);
+            assert!(name.ends_with(&format!("_{unit}")), "{line}");
+        } else {
+            let (series, value) = line.rsplit_once(' ').expect("a value");
+            let name = series.split('{').next().unwrap();
+            let suffixes: &[&str] = match kind.as_str() {
+                "counter" => &["_total"],
+                "info" => &["_info"],
+                "histogram" => &["_bucket", "_sum", "_count"],
+                "gauge" => &[""],
+                other => panic!("unknown type {other}"),
+            };
+            assert!(suffixes.iter().any(|suffix| name == format!("{family}{suffix}")), "{line} in {family}");
+            assert!(labels_are_well_formed(series), "{line}");
+            let value: f64 = value.parse().expect("a number");
+            assert!(samples.insert(series.to_owned(), value).is_none(), "{series} comes twice");
+        }
+    }
+    samples
+}
+
+fn labels_are_well_formed(series: &str) -> bool {
+    let Some((_, rest)) = series.split_once('{') else {
+        return !series.contains('}');
+    };
+    let Some(inside) = rest.strip_suffix('}') else {
+        return false;
+    };
+    let mut names = BTreeSet::new();
+    let mut rest = inside;
+    loop {
+        let Some((name, value)) = rest.split_once("=\"") else {
+            return false;
+        };
+        let good = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && names.insert(name.to_owned());
+        let mut escaped = false;
+        let Some(end) = value.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        }) else {
+            return false;
+        };
+        rest = &value[end + 1..];
+        match rest.strip_prefix(',') {
+            Some(more) if good => rest = more,
+            _ => return good && rest.is_empty(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_metric_of_the_contract_is_there_and_the_text_is_well_formed() {
+    let samples = read(&Metrics::of(view().0).text().unwrap());
+    let waiting = r#"{account="desk-3",scope="USDT-FUTURES""#;
+    let expected = [
+        (r#"posmoded_config_info{generation="17",sha256="9f00aa",commit="a1b2c3d4"}"#.to_owned(), 1.0),
+        (format!(r#"posmoded_build_info{{version="{}"}}"#, env!("CARGO_PKG_VERSION")), 1.0),
+        ("posmoded_config_last_load_successful".to_owned(), 1.0),
+        ("posmoded_config_last_load_success_timestamp_seconds".to_owned(), 1_795_334_400.0),
+        ("posmoded_paused".to_owned(), 0.0),
+        ("posmoded_held_changes".to_owned(), 0.0),
+        (format!("posmoded_target_in_sync{waiting}}}"), 0.0),
+        (r#"posmoded_target_in_sync{account="desk-1",scope="USDT-FUTURES"}"#.to_owned(), 1.0),
+        (format!(r#"posmoded_target_state{waiting},state="pending",reason="not_flat"}}"#), 1.0),
+        (format!("posmoded_target_not_in_sync_since_timestamp_seconds{waiting}}}"), 1_795_337_160.0),
+        (format!("posmoded_target_last_look_timestamp_seconds{waiting}}}"), 1_795_337_995.0),
+        (format!("posmoded_outcome_unknown{waiting}}}"), 0.0),
+        (format!(r#"posmoded_mode_changes_total{waiting},result="confirmed"}}"#), 2.0),
+        (format!(r#"posmoded_mode_changes_total{waiting},result="refused"}}"#), 0.0),
+        (format!(r#"posmoded_mode_changes_total{waiting},result="unknown"}}"#), 0.0),
+        (format!(r#"posmoded_mode_changes_total{waiting},result="withdrawn"}}"#), 0.0),
+        (format!("posmoded_drift_detected_total{waiting}}}"), 1.0),
+        (r#"posmoded_clock_offset_seconds{account="desk-1"}"#.to_owned(), -0.25),
+        ("posmoded_rate_limit_wait_seconds_total".to_owned(), 2.5),
+        (r#"posmoded_ledger_writes_total{result="committed"}"#.to_owned(), 5.0),
+        (r#"posmoded_ledger_writes_total{result="failed"}"#.to_owned(), 0.0),
+    ];
+    for (series, value) in expected {
+        assert_eq!(samples.get(&series), Some(&value), "{series} in {samples:#?}");
+    }
+    let endpoint = r#"endpoint="/api/v2/mix/account/account""#;
+    let of_endpoint = [
+        (format!(r#"posmoded_requests_total{{{endpoint},outcome="ok"}}"#), 11.0),
+        (format!(r#"posmoded_requests_total{{{endpoint},outcome="rate_limited"}}"#), 0.0),
+        (format!("posmoded_request_duration_seconds_sum{{{endpoint}}}"), 1.5),
+        (format!("posmoded_request_duration_seconds_count{{{endpoint}}}"), 11.0),
+        (format!(r#"posmoded_request_duration_seconds_bucket{{le="0.1",{endpoint}}}"#), 7.0),
+        (format!(r#"posmoded_request_duration_seconds_bucket{{le="1.0",{endpoint}}}"#), 10.0),
+        (format!(r#"posmoded_request_duration_seconds_bucket{{le="+Inf",{endpoint}}}"#), 11.0),
+    ];
+    for (series, value) in of_endpoint {
+        assert_eq!(samples.get(&series), Some(&value), "{series} in {samples:#?}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_current_state_of_a_target_is_there_and_a_released_target_is_not() {
+    let (view, _) = view();
+    let metrics = Metrics::of(view.clone());
+    let of = |prefix: &str| {
+        let samples = read(&metrics.text().unwrap());
+        samples.into_keys().filter(|series| series.starts_with(prefix)).count()
+    };
+    assert_eq!(of("posmoded_target_state{account=\"desk-3\""), 1);
+    assert_eq!(of("posmoded_target_not_in_sync_since_timestamp_seconds{account=\"desk-1\""), 0);
+    let unseen = account(view.clock.now(), vec![target("desk-3", Some(Reason::OutcomeUnknown))]);
+    drop(view.board.add("desk-3".parse().unwrap(), unseen));
+    assert_eq!(of("posmoded_target_state{account=\"desk-3\""), 1);
+    let unknown = read(&metrics.text().unwrap());
+    let series = r#"posmoded_outcome_unknown{account="desk-3",scope="USDT-FUTURES"}"#;
+    assert_eq!(unknown.get(series), Some(&1.0));
+    view.board.remove(&"desk-3".parse().unwrap());
+    let samples = read(&metrics.text().unwrap());
+    assert!(samples.keys().all(|series| !series.contains("desk-3")), "{samples:#?}");
+}
+
+#[tokio::test]
+async fn f12_a_refused_file_is_told_and_text_of_others_cannot_break_the_form() {
+    let (view, _) = view();
+    view.board.frame(|frame| {
+        frame.config.problem = Some("line 3".to_owned());
+        frame.config.commit = Some("a\"b\\c\nd".to_owned());
+    });
+    let samples = read(&Metrics::of(view).text().unwrap());
+    assert_eq!(samples.get("posmoded_config_last_load_successful"), Some(&0.0));
+    let commit = samples.keys().find(|series| series.starts_with("posmoded_config_info")).unwrap();
+    assert!(commit.contains(r#"commit="a\"b\\c\nd""#), "{commit}");
+}
+
+#[tokio::test]
+async fn a_scrape_without_accounts_or_endpoints_is_well_formed_too() {
+    let (view, vitals) = view();
+    vitals.0.lock().unwrap().counters = Counters::default();
+    for account in ["desk-1", "desk-3"] {
+        view.board.remove(&account.parse().unwrap());
+    }
+    let samples = read(&Metrics::of(view).text().unwrap());
+    assert_eq!(samples.get("posmoded_rate_limit_wait_seconds_total"), Some(&0.0));
+}

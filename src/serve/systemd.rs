@@ -1,0 +1,145 @@
+//! Word to the service manager: ready, reloading, stopping, one line of status, and the watchdog's due.
+//!
+//! A service manager that cannot be told is no reason to stop: it is logged once. Without one nothing happens at all.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::serve::View;
+
+/// Whom the process answers to; clones share the socket.
+#[derive(Debug, Clone)]
+pub struct ServiceManager {
+    socket: Option<Arc<UnixDatagram>>,
+    watchdog: Option<Duration>,
+    failing: Arc<AtomicBool>,
+}
+
+impl ServiceManager {
+    /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say; nobody where they say nothing.
+    pub fn of_the_environment() -> ServiceManager {
+        let nobody = ServiceManager { socket: None, watchdog: None, failing: Arc::default() };
+        let Some(address) = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty()) else {
+            return nobody;
+        };
+        ServiceManager::at(&address, sd_notify::watchdog_enabled()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "NOTIFY_SOCKET names a socket that nobody listens at: no word to a service manager");
+            nobody
+        })
+    }
+
+    /// One that listens at `address` (a path, or `@` and an abstract name) and wants to hear of us within `watchdog`.
+    pub fn at(address: &OsStr, watchdog: Option<Duration>) -> io::Result<ServiceManager> {
+        let address = match address.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(address)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.connect_addr(&address)?;
+        socket.set_write_timeout(Some(TOLD_WITHIN))?;
+        Ok(ServiceManager { socket: Some(Arc::new(socket)), watchdog, failing: Arc::default() })
+    }
+
+    /// File, ledger and listener are up; or a reload is over, whatever came of it. `line` is the status as of now.
+    pub fn ready(&self, line: &str) {
+        self.tell(&[NotifyState::Ready, NotifyState::Status(&one_line(line))]);
+    }
+
+    /// The file is being read again; [`ServiceManager::ready`] must follow. The time is required from systemd 253 on.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => {
+                self.tell(&[NotifyState::Reloading, now]);
+            }
+            Err(error) => tracing::warn!(%error, "no monotonic time: the reload is not announced"),
+        }
+    }
+
+    /// No new set from now on.
+    pub fn stopping(&self) {
+        self.tell(&[NotifyState::Stopping, NotifyState::Status("stopping: the set under way is finished")]);
+    }
+
+    /// Until `cancel`: sends the status line when it has changed, at most once a second, and feeds the watchdog while
+    /// nobody is wedged.
+    pub async fn keep_informed(&self, view: &View, cancel: &CancellationToken) {
+        if self.socket.is_some() {
+            let both = async { tokio::join!(self.tell_status(view), self.feed_watchdog(view)) };
+            cancel.run_until_cancelled(both).await;
+        }
+    }
+
+    async fn tell_status(&self, view: &View) {
+        let mut told = String::new();
+        loop {
+            let line = one_line(&view.status().line());
+            if line != told && self.tell(&[NotifyState::Status(&line)]) {
+                told = line;
+            }
+            sleep(STATUS_EVERY).await;
+        }
+    }
+
+    async fn feed_watchdog(&self, view: &View) {
+        let Some(watchdog) = self.watchdog else {
+            return;
+        };
+        let mut was_wedged = None;
+        loop {
+            let wedged = view.wedged();
+            match &wedged {
+                None => {
+                    self.tell(&[NotifyState::Watchdog]);
+                }
+                Some(wedged) if was_wedged.is_none() => {
+                    tracing::error!("{wedged} The watchdog is told nothing until it is heard of.");
+                }
+                Some(_) => {}
+            }
+            was_wedged = wedged;
+            sleep(watchdog / 2).await;
+        }
+    }
+
+    /// Whether it was told.
+    fn tell(&self, states: &[NotifyState<'_>]) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let message = states.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n";
+        let sent = socket.send(message.as_bytes());
+        let failed_before = self.failing.swap(sent.is_err(), Ordering::Relaxed);
+        match sent {
+            Ok(_) => true,
+            Err(error) => {
+                if !failed_before {
+                    tracing::warn!(%error, "the service manager could not be told");
+                }
+                false
+            }
+        }
+    }
+}
+
+/// A line break would begin another message: an operator's reason, or the file's path, may hold one.
+fn one_line(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Often enough for a human, seldom enough for the journal.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// The manager reads at once, or is not well; we do not wait for it.
+const TOLD_WITHIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;
