@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE, LEDGER_POLL};
-use crate::desired::{self, Desired};
+use crate::desired::{self, Desired, Problems};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit};
-use crate::ledger::{Ledger, LedgerError, Revision};
+use crate::ledger::{Event, EventKind, Ledger, LedgerError, Revision};
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
 use crate::protocol::{Plan, PlanEntry, Reason, State};
@@ -123,8 +123,7 @@ impl<D: Doors> Fleet<D> {
         };
         if let Some(revision) = fleet.ledger.last_good().await? {
             // What an older version accepted may mean nothing to this one; then only the file counts.
-            fleet.in_force =
-                desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
+            fleet.in_force = desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
         }
         fleet.follow(word).await?;
         if fleet.in_force.is_none() {
@@ -189,10 +188,12 @@ impl<D: Doors> Fleet<D> {
         self.problem = problem;
         if let Some(say) = &self.problem {
             tracing::warn!("the newest content of the file is not in force, nothing is changed: {say}");
-            self.ledger.file_rejected(say).await
+            self.ledger.event(Event::new(EventKind::FileRejected, say)).await
         } else {
             tracing::info!("the newest content of the file is in force");
-            self.ledger.file_good().await
+            self.ledger
+                .event(Event::new(EventKind::FileGood, "the newest content of the file is in force"))
+                .await
         }
     }
 
@@ -204,11 +205,14 @@ impl<D: Doors> Fleet<D> {
         }
         let desired = match desired::read(bytes) {
             Ok(desired) => desired,
-            Err(problems) => return Some(problems.summary()),
+            Err(problems) => return Some(summary(&problems)),
         };
         match self.ledger.accept_revision(sha256, bytes, None).await {
-            Ok(revision) => {
-                tracing::info!(generation = revision.generation.0, sha256, "revision accepted");
+            Ok(generation) => {
+                tracing::info!(generation = generation.0, sha256, "revision accepted");
+                let (sha256, bytes) = (sha256.clone(), bytes.to_vec());
+                let accepted_at = self.clock.wall();
+                let revision = Revision { generation, sha256, commit: None, accepted_at, bytes };
                 self.in_force = Some(InForce { revision, desired });
                 self.looks += 1;
                 None
@@ -241,9 +245,7 @@ impl<D: Doors> Fleet<D> {
         let targets = self.board.accounts().into_values().flat_map(|account| account.targets);
         let held = Plan(targets.filter_map(|target| held_entry(&target)).collect());
         if held != *self.held {
-            if !held.0.is_empty() {
-                self.ledger.hold(&held).await?;
-            }
+            self.ledger.hold(&held).await?;
             self.held = Arc::new(held);
         }
         Ok(())
@@ -314,7 +316,8 @@ impl<D: Doors> Fleet<D> {
             charge.failures = charge.failures.saturating_add(1);
             let wait = BACKOFF_FIRST * 2_u32.saturating_pow(charge.failures.min(8) - 1);
             charge.start_again = Some(now + wait.min(BACKOFF_LONGEST));
-            charge.crashed = shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
+            charge.crashed =
+                shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
             tracing::error!(account = %name, "the keeper failed; it is started again in {} s", wait.as_secs());
             drop(self.board.add(name.clone(), charge.last_shown(now)));
         }
@@ -326,16 +329,17 @@ impl<D: Doors> Fleet<D> {
         let on_disk = self.ledger.brakes().borrow().clone();
         let wall = self.clock.wall();
         let at = |wall| Timestamp::from_millisecond(wall).map_or(Timestamp::UNIX_EPOCH, seconds);
-        let all = on_disk.pauses.iter().find(|pause| {
-            pause.account.is_none() && pause.until_wall.is_none_or(|until| until > wall)
-        });
+        let all = on_disk
+            .pauses
+            .iter()
+            .find(|pause| pause.account.is_none() && pause.until_wall.is_none_or(|until| until > wall));
         let paused = all.map(|pause| Paused {
             reason: pause.reason.clone(),
             since: at(pause.since_wall),
             until: pause.until_wall.map(at),
         });
-        let held = (!self.held.0.is_empty())
-            .then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
+        let held =
+            (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
         let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;
         let config = Config {
             generation: *generation,
@@ -380,4 +384,16 @@ fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
     let (live, desired) = (target.live.as_ref()?.mode, target.desired?);
     let TargetStatus { account, scope, .. } = target.clone();
     approvable.then_some(PlanEntry { account, scope, live, desired, cause })
+}
+
+/// The first problem, for one line; `check` tells all of them.
+fn summary(Problems(problems): &Problems) -> String {
+    let first = problems.first().map_or_else(String::new, |problem| {
+        format!("line {}, column {}: {}", problem.line, problem.column, problem.what)
+    });
+    let more = match problems.len() {
+        0 | 1 => String::new(),
+        many => format!(" (and {} more)", many - 1),
+    };
+    format!("{first}{more}; `posmoded check` tells what to write instead.")
 }

@@ -92,7 +92,7 @@ struct Kept {
     brakes: Brakes,
     counts: Counts,
     drift_noticed: bool,
-    resumed: u64,
+    taken_up: Option<(Option<PositionMode>, u64)>,
     shown: Option<TargetStatus>,
 }
 
@@ -192,7 +192,8 @@ impl<D: Doors> Keeper<D> {
     async fn look(&mut self, scope: Scope, what: Look) {
         let Some(exchange) = &self.exchange else { return };
         let Some(kept) = self.kept.get(&scope) else { return };
-        let urgency = if kept.facts.is_near_a_set(self.clock.now()) { Urgency::BeforeSet } else { Urgency::Routine };
+        let urgency =
+            if kept.facts.is_near_a_set(self.clock.now()) { Urgency::BeforeSet } else { Urgency::Routine };
         self.promise(self.clock.now() + HTTP_TOTAL * 6);
         let under_way = !self.nothing_under_way();
         let learned = tokio::select! {
@@ -200,7 +201,8 @@ impl<D: Doors> Keeper<D> {
             learned = look(exchange, scope, what, urgency) => learned,
             () = self.stop.cancelled(), if !under_way => return,
         };
-        let refused_key = matches!(&learned, Learned::Failed(_, failure) if failure.class == Class::Credential);
+        let refused_key =
+            matches!(&learned, Learned::Failed(_, failure) if failure.class == Class::Credential);
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(kept) = self.kept.get_mut(&scope) {
             learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
@@ -318,8 +320,10 @@ impl<D: Doors> Keeper<D> {
     async fn take_up_one(&mut self, scope: Scope, mode: Option<PositionMode>) -> Result<(), LedgerError> {
         let wanted = self.wanted(mode);
         let resumed = self.on_disk.borrow().resumed;
-        let known = self.kept.get(&scope);
-        if known.is_none_or(|kept| kept.facts.wanted.mode != mode || kept.resumed != resumed) {
+        let news = Some((mode, resumed));
+        // Taking up says that whatever was under way is lost: not while it is under way here.
+        let due = |kept: &Kept| kept.taken_up != news && !is_under_way(&kept.facts);
+        if self.kept.get(&scope).is_none_or(due) {
             if self.ledger_trouble.is_some() {
                 return Ok(());
             }
@@ -334,7 +338,7 @@ impl<D: Doors> Keeper<D> {
                 Kept::new(facts)
             });
             kept.facts.corrections = remembered.corrections;
-            kept.resumed = resumed;
+            kept.taken_up = news;
         }
         if let Some(kept) = self.kept.get_mut(&scope) {
             kept.facts.wanted = wanted;
@@ -391,7 +395,8 @@ impl<D: Doors> Keeper<D> {
     fn budget(&self, on_disk: &OnDisk) -> (u32, Option<Moment>) {
         let Some(clock) = &self.facts.clock else { return (self.heard.max_changes, None) };
         let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
-        let counted: Vec<ServerTime> = on_disk.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
+        let counted: Vec<ServerTime> =
+            on_disk.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
         let left = self.heard.max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
         (left, counted.first().map(|oldest| clock.moment(*oldest + CHANGES_WINDOW)))
     }
@@ -416,7 +421,7 @@ impl Kept {
             brakes: Brakes::default(),
             counts: Counts::default(),
             drift_noticed: false,
-            resumed: 0,
+            taken_up: None,
             shown: None,
         }
     }

@@ -95,6 +95,16 @@ pub enum Record {
 
 /// The step that the protocol wants now. Total: whatever is known, there is one.
 pub fn next(facts: &Facts<'_>, now: Moment) -> Step {
+    let step = wanted_step(facts, now);
+    let unwritable = facts.brakes.ledger.as_ref().filter(|trouble| trouble.retry_at > now);
+    match (&step, unwritable) {
+        (Step::Record(_), Some(trouble)) => rest(facts, now, trouble.retry_at),
+        (Step::Look(_) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Rest { .. }, Some(_))
+        | (_, None) => step,
+    }
+}
+
+fn wanted_step(facts: &Facts<'_>, now: Moment) -> Step {
     if let Some(step) = facts.target.intent.as_ref().and_then(|intent| conclude(facts, intent, now)) {
         return step;
     }

@@ -262,6 +262,7 @@ impl TargetStatus {
 
 impl TargetStatus {
     /// The same target after its keeper failed at `now`.
+    #[must_use]
     pub fn crashed(self, now: Timestamp) -> TargetStatus {
         let blockers = std::iter::once(Reason::Crashed).chain(self.blockers).collect();
         let since = seconds(now);

@@ -110,7 +110,8 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
     for name in ["desk-main", "desk-arb", "desk-grid", "desk-manual", "desk-risk", "paper"] {
         let ApiKey { key, secret, passphrase, .. } = ApiKey::named(name);
         let text = format!("key: {key}\nsecret: {}\npassphrase: {}\n", secret.0, passphrase.0);
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(credentials.join(name));
+        let file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(credentials.join(name));
         io::Write::write_all(&mut file?, text.as_bytes())?;
     }
     Ok(Run {
@@ -149,8 +150,7 @@ type Act = (u64, &'static str, fn(&mut Story, &mut Exchange) -> Result<(), bitge
 const ACTS: [Act; 5] = [
     (0, "desk-arb holds a long position in USDT-FUTURES, with an order beside it", |story, exchange| {
         exchange.open_position(ARB, ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "0.5")?;
-        story.order =
-            Some(exchange.place_order(ARB, ProductType::UsdtFutures, NewOrder::live("BTCUSDT"))?);
+        story.order = Some(exchange.place_order(ARB, ProductType::UsdtFutures, NewOrder::live("BTCUSDT"))?);
         Ok(())
     }),
     (9, "desk-arb closes the position", |_, exchange| {
@@ -174,7 +174,8 @@ impl Story {
     }
 
     fn play(&mut self, tell: &mut Teller) -> anyhow::Result<()> {
-        while let Some((at, what, act)) = ACTS.get(self.next).filter(|(at, ..)| self.started.elapsed().as_secs() >= *at)
+        while let Some((at, what, act)) =
+            ACTS.get(self.next).filter(|(at, ..)| self.started.elapsed().as_secs() >= *at)
         {
             let _ = at;
             let simulator = self.simulator.clone();
@@ -233,7 +234,10 @@ fn line(target: &TargetStatus) -> String {
         (None, _) => format!("in sync: {live}"),
         (Some(reason), say) => {
             let state = target.state;
-            format!("{state}, {reason}: live {live}, desired {desired}. {}", say.as_deref().unwrap_or_default())
+            format!(
+                "{state}, {reason}: live {live}, desired {desired}. {}",
+                say.as_deref().unwrap_or_default()
+            )
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::exchange::{Answer, Apply as _};
 use crate::facts::{
     Applied, Cause, Change, Class, Failing, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
 };
-use crate::ledger::{LedgerError, Note};
+use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Record, State, Step, Withdrawn};
 
@@ -98,7 +98,8 @@ impl<D: Doors> Keeper<D> {
             }
             Err(error) => {
                 self.ledger_failed(&error);
-                self.left_unclear(scope, format!("Not sent ({say}), and that could not be written down.")).await;
+                self.left_unclear(scope, format!("Not sent ({say}), and that could not be written down."))
+                    .await;
             }
         }
     }
@@ -160,7 +161,9 @@ impl<D: Doors> Keeper<D> {
         let drifted = state == State::Drifted && kept.facts.intent.is_none() && late != Some(seen.mode);
         if drifted && !noticed {
             let target = Target { account: self.account.clone(), scope };
-            if let Err(error) = self.ledger.drifted(&target, seen.mode, generation).await {
+            let text = format!("the exchange was changed behind us: live is {}", seen.mode);
+            let event = Event::new(EventKind::Drift, text).of(&target).in_revision(generation);
+            if let Err(error) = self.ledger.event(event).await {
                 return self.ledger_failed(&error);
             }
         }

@@ -27,7 +27,9 @@ pub async fn look<O: Observe>(exchange: &O, scope: Scope, look: Look, urgency: U
         Look::Clock => exchange.clock().await.map(Learned::Clock),
         Look::Account => exchange.account().await.map(Learned::Account),
         Look::Mode => exchange.mode(scope, urgency).await.map(Learned::Mode),
-        Look::List(list) => exchange.count(scope, list, urgency).await.map(|count| Learned::List(list, count)),
+        Look::List(list) => {
+            exchange.count(scope, list, urgency).await.map(|count| Learned::List(list, count))
+        }
     };
     learned.unwrap_or_else(|failure| Learned::Failed(look, failure))
 }

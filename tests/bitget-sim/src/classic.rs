@@ -166,9 +166,7 @@ impl Look<'_> {
 
     /// The mode as a read shows it: behind the truth by the read lag.
     pub(crate) fn shown_mode(&self, product: ProductType) -> PosMode {
-        self.account
-            .mode(product)
-            .shown(self.now, self.switches.read_lag_ms)
+        self.account.mode(product).shown(self.now, self.switches.read_lag_ms)
     }
 
     fn list(&self, rows: &[Value]) -> Value {

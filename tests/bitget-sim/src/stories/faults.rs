@@ -119,15 +119,9 @@ fn a_missing_field_is_missing_in_every_row() {
 #[test]
 fn a_fault_befalls_only_what_it_fits_and_only_so_often() {
     let mut desk = Desk::new();
-    desk.exchange
-        .add_account(NewAccount::classic(Uid(2), "other"));
-    desk.exchange.inject(
-        Fault::once(FaultKind::DropRequest)
-            .times(2)
-            .on("/all-position"),
-    );
-    desk.exchange
-        .inject(Fault::always(FaultKind::TooManyRequests).for_account(Uid(2)));
+    desk.exchange.add_account(NewAccount::classic(Uid(2), "other"));
+    desk.exchange.inject(Fault::once(FaultKind::DropRequest).times(2).on("/all-position"));
+    desk.exchange.inject(Fault::always(FaultKind::TooManyRequests).for_account(Uid(2)));
     assert_eq!(desk.get(ORDERS, "productType=USDT-FUTURES").0, 200);
     let positions = || Request::get(POSITIONS, "productType=USDT-FUTURES");
     assert_eq!(desk.send(positions()), Outcome::Dropped);

@@ -93,9 +93,7 @@ fn live(events: &[(i64, Event)]) -> Desk {
             Event::Set(mode) => drop(desk.send(set_request(UsdtFutures, *mode))),
             Event::List => drop(desk.send(Request::get(POSITIONS, "productType=USDT-FUTURES"))),
             Event::Open => {
-                exchange
-                    .open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1")
-                    .unwrap();
+                exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
             }
             Event::Close => {
                 drop(exchange.close_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long));
@@ -104,11 +102,7 @@ fn live(events: &[(i64, Event)]) -> Desk {
                 }
             }
             Event::Order if order.is_none() => {
-                order = Some(
-                    exchange
-                        .place_order(ME, UsdtFutures, NewOrder::live("BTCUSDT"))
-                        .unwrap(),
-                );
+                order = Some(exchange.place_order(ME, UsdtFutures, NewOrder::live("BTCUSDT")).unwrap());
             }
             Event::Order => {}
             Event::Late(ms) => {
