@@ -2,6 +2,9 @@
 //!
 //! One call is one look: nothing is repeated inside, and a call that finds no free permit soon says `Busy`.
 
+pub mod bitget;
+pub mod credential;
+
 use std::future::Future;
 
 use crate::facts::{Failure, Identity, List, SetAnswer};

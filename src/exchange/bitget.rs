@@ -1,0 +1,260 @@
+//! Bitget: what all accounts of a process share on the way there. Its limits, its clock, one pool of connections.
+//!
+//! One call is one attempt. Nothing here decides what to ask, or whether to ask again.
+
+mod answer;
+mod classic;
+mod codes;
+mod http;
+mod queue;
+mod requests;
+mod sign;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use classic::{Classic, SetPermit};
+pub use http::{BaseUrl, Method, Request, Response, Sockets, Transport, TransportError, Unusable};
+pub use requests::{Counted, Outcome, Requests};
+pub use sign::Trading;
+
+use answer::Reply;
+use queue::Queue;
+use wire::{Envelope, Sample};
+
+use crate::clock::Clock;
+use crate::constants::PERMIT_WAIT;
+use crate::exchange::Urgency;
+use crate::exchange::credential::Credential;
+use crate::facts::{Class, Failure, ServerClock};
+use crate::moment::{Moment, ServerTime};
+use crate::pace::{CoolDown, Endpoint, LaneName, Pace, Permit};
+use crate::position_mode::{AccountName, ProductType};
+
+/// One process's way to the exchange; clones share it.
+#[derive(Debug)]
+pub struct Bitget<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    transport: T,
+    clock: Clock,
+    pace: Mutex<Pace>,
+    queue: Queue,
+    server_clock: Mutex<Option<ServerClock>>,
+    requests: Mutex<Requests>,
+    /// Asked for once a process; whoever asks holds the lock, so that no herd does.
+    samples: tokio::sync::Mutex<BTreeMap<ProductType, Sample>>,
+}
+
+impl<T: Transport> Bitget<T> {
+    /// The way over `transport`, of which at most `requests_per_second` are taken. Nothing leaves in the first second.
+    pub fn new(transport: T, clock: Clock, requests_per_second: NonZeroU32) -> Bitget<T> {
+        let shared = Shared {
+            transport,
+            pace: Mutex::new(Pace::new(clock.now())),
+            queue: Queue::new(clock.clone(), requests_per_second),
+            server_clock: Mutex::default(),
+            requests: Mutex::default(),
+            samples: tokio::sync::Mutex::default(),
+            clock,
+        };
+        Bitget { shared: Arc::new(shared) }
+    }
+
+    /// A classic account, asked with its credential.
+    pub fn classic(&self, account: AccountName, credential: Credential, trading: Trading) -> Classic<T> {
+        Classic::new(self.clone(), account, credential, trading)
+    }
+
+    /// What was sent so far.
+    pub fn requests(&self) -> Requests {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// The exchange's clock, as the answers of all accounts tell it.
+    pub fn server_clock(&self) -> Option<ServerClock> {
+        *lock(&self.shared.server_clock)
+    }
+
+    /// The lanes that rest now because the exchange said 429: what the ledger keeps.
+    pub fn cool_downs(&self) -> Vec<CoolDown> {
+        lock(&self.shared.pace).cool_downs(self.shared.clock.now())
+    }
+
+    /// Goes on with a cool-down that the ledger kept.
+    pub fn restore(&self, cool_down: CoolDown) {
+        lock(&self.shared.pace).restore(cool_down, self.shared.clock.now());
+    }
+
+    fn now(&self) -> Moment {
+        self.shared.clock.now()
+    }
+
+    /// The exchange's time now, which reads are signed with.
+    fn server_now(&self) -> Result<ServerTime, Failure> {
+        let clock = self.server_clock().ok_or_else(|| Failure {
+            class: Class::Clock,
+            code: None,
+            say: "Bitget's clock is not known yet; it is asked first".to_owned(),
+        })?;
+        Ok(clock.at(self.now()))
+    }
+
+    /// Waits for the right to send one request in `lane`, for a short time.
+    async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
+        let came = self.now();
+        let deadline = came + PERMIT_WAIT;
+        let turn = self.permit(&lane, deadline).await?;
+        let queued = self.shared.queue.turn(urgency, deadline).await;
+        let now = self.now();
+        lock(&self.shared.requests).waited += now.since(came);
+        queued.map_err(|until| busy(&lane, until))?;
+        match lock(&self.shared.pace).rests_until(&lane, now) {
+            Some(until) => Err(busy(&lane, until)),
+            None => Ok(turn),
+        }
+    }
+
+    async fn permit(&self, lane: &LaneName, deadline: Moment) -> Result<Turn, Failure> {
+        loop {
+            let now = self.now();
+            let taken = lock(&self.shared.pace).take(lane, now);
+            let free = match taken {
+                Ok(permit) => {
+                    let pace: Arc<dyn HoldsPace> = self.shared.clone();
+                    return Ok(Turn { pace, permit: Some(permit), left: None });
+                }
+                Err(free) => free,
+            };
+            if free > deadline {
+                lock(&self.shared.requests).waited += now.since(deadline - PERMIT_WAIT);
+                return Err(busy(lane, free));
+            }
+            self.shared.clock.sleep_until(free).await;
+        }
+    }
+
+    /// Sends one request. `stamp` is when its timestamp was, on our line.
+    async fn send(
+        &self,
+        endpoint: Endpoint,
+        request: Request,
+        mut turn: Turn,
+        stamp: Moment,
+        credential: Option<&Credential>,
+    ) -> Result<Reply, TransportError> {
+        turn.left = Some(stamp);
+        let asked = self.now();
+        let answer = self.shared.transport.send(request).await;
+        let answered = self.now();
+        let took = answered.since(asked);
+        let count = |outcome| lock(&self.shared.requests).count(endpoint, outcome, took);
+        let Response { status, remaining, body } = match answer {
+            Ok(response) => response,
+            Err(error) => {
+                match &error {
+                    TransportError::NotSent(_) => {
+                        turn.left = None;
+                        count(Outcome::NotSent);
+                    }
+                    TransportError::Unanswered(_) => count(Outcome::Unanswered),
+                }
+                return Err(error);
+            }
+        };
+        let envelope = Envelope::parse(&body);
+        let shown = answer::shown(&body, credential);
+        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, shown };
+        if let Some(permit) = turn.permit.take() {
+            lock(&self.shared.pace).give_back(permit, answered, reply.word());
+        }
+        count(reply.outcome());
+        if let Some(server) = reply.server() {
+            let newer = ServerClock::measured(asked, answered, server);
+            let mut known = lock(&self.shared.server_clock);
+            *known = Some(known.map_or(newer, |old| old.better(newer, answered)));
+        }
+        Ok(reply)
+    }
+}
+
+impl<T> Clone for Bitget<T> {
+    fn clone(&self) -> Bitget<T> {
+        Bitget { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> std::fmt::Debug for Shared<T> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// The right to send one request. Dropped before it left, it is free at once; dropped without an answer, it counts until
+/// its timestamp is too old.
+struct Turn {
+    pace: Arc<dyn HoldsPace>,
+    permit: Option<Permit>,
+    left: Option<Moment>,
+}
+
+/// So that a turn need not know the transport.
+trait HoldsPace: Send + Sync {
+    fn pace(&self) -> MutexGuard<'_, Pace>;
+}
+
+impl<T: Transport> HoldsPace for Shared<T> {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        lock(&self.pace)
+    }
+}
+
+impl std::fmt::Debug for Turn {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Turn")
+            .field("permit", &self.permit)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        match (self.permit.take(), self.left) {
+            (Some(permit), None) => self.pace.pace().give_back_unused(permit),
+            (Some(permit), Some(stamp)) => self.pace.pace().give_back_unanswered(permit, stamp),
+            (None, _) => {}
+        }
+    }
+}
+
+fn busy(lane: &LaneName, until: Moment) -> Failure {
+    let what = match lane {
+        LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
+        LaneName::Everything => "everything",
+    };
+    Failure {
+        class: Class::Busy { until },
+        code: None,
+        say: format!(
+            "our own limit for {what} is used up or rests; nothing was sent, it is asked again when free"
+        ),
+    }
+}
+
+fn unanswered(endpoint: Endpoint, error: &TransportError) -> Failure {
+    Failure {
+        class: Class::TryAgain,
+        code: None,
+        say: format!("no answer to {endpoint}: {error}; it is asked again"),
+    }
+}
+
+/// A panic elsewhere must not stop everybody: what is behind these locks is whole between any two statements.
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

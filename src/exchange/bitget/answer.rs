@@ -1,0 +1,383 @@
+//! What an answer means: for a look, its data or a failure; for a set, accepted, refused for good, or unclear.
+//!
+//! Pure. The status comes first, then the code, never the message beside it.
+
+use serde_json::Value;
+
+use super::codes;
+use super::requests::Outcome;
+use super::wire::{Broken, Envelope};
+use crate::constants::BODY_SHOWN;
+use crate::exchange::credential::Credential;
+use crate::facts::{Class, Failure, SetAnswer};
+use crate::moment::{Moment, ServerTime};
+use crate::pace::{Endpoint, Word};
+
+/// A whole answer to one request.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) endpoint: Endpoint,
+    pub(super) asked: Moment,
+    pub(super) answered: Moment,
+    pub(super) status: u16,
+    pub(super) remaining: Option<u32>,
+    pub(super) envelope: Result<Envelope, Broken>,
+    /// The body as it may be shown.
+    pub(super) shown: String,
+}
+
+/// What a look brought.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Told {
+    pub(super) server: ServerTime,
+    pub(super) data: Value,
+}
+
+/// What the status alone says.
+enum Status {
+    /// 2xx
+    Good,
+    /// 4xx other than 429: the exchange refuses by code.
+    Refusal,
+    TooMany,
+    /// 5xx, 3xx and what else there may be.
+    Unwell,
+}
+
+impl Reply {
+    /// For a look: what it brought.
+    pub(super) fn look(&self) -> Result<Told, Failure> {
+        let envelope = match (self.kind_of_status(), &self.envelope) {
+            (Status::TooMany, _) => return Err(self.too_many()),
+            (Status::Unwell, _) => return Err(self.unwell()),
+            (Status::Good | Status::Refusal, Err(broken)) => return Err(self.broken(broken)),
+            (Status::Refusal, Ok(envelope)) if envelope.code == codes::DONE => return Err(self.unwell()),
+            (Status::Good | Status::Refusal, Ok(envelope)) => envelope,
+        };
+        if envelope.code != codes::DONE {
+            return Err(self.refusal(&envelope.code));
+        }
+        match envelope {
+            Envelope { server: Some(server), data: Some(data), code: _ } => {
+                Ok(Told { server: *server, data: data.clone() })
+            }
+            Envelope { server: None, .. } => Err(self.broken(&Broken("no requestTime".to_owned()))),
+            Envelope { data: None, .. } => Err(self.broken(&Broken("no data".to_owned()))),
+        }
+    }
+
+    /// For a set: its outcome. Definite only where the exchange itself was clear.
+    pub(super) fn set(&self) -> SetAnswer {
+        match (self.kind_of_status(), &self.envelope) {
+            (Status::TooMany, _) => SetAnswer::Refused(self.too_many()),
+            (Status::Good, Ok(Envelope { code, server: Some(_), data: _ })) if code == codes::DONE => {
+                SetAnswer::Accepted
+            }
+            (Status::Good | Status::Refusal, Ok(Envelope { code, server: Some(_), data: _ }))
+                if self.may_refuse_for_good() && is_definite(codes::class(code)) =>
+            {
+                SetAnswer::Refused(self.refusal(code))
+            }
+            (_, Err(broken)) => SetAnswer::Unclear(self.broken(broken).say),
+            (Status::Good | Status::Refusal, Ok(envelope)) if envelope.code != codes::DONE => {
+                SetAnswer::Unclear(self.refusal(&envelope.code).say)
+            }
+            (Status::Good | Status::Refusal | Status::Unwell, Ok(_)) => SetAnswer::Unclear(self.unwell().say),
+        }
+    }
+
+    /// The exchange's code, if there was one.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.envelope.as_ref().ok().map(|envelope| envelope.code.as_str())
+    }
+
+    /// The exchange's time, if it was told.
+    pub(super) fn server(&self) -> Option<ServerTime> {
+        self.envelope.as_ref().ok().and_then(|envelope| envelope.server)
+    }
+
+    /// What it says of the limits.
+    pub(super) fn word(&self) -> Word {
+        match self.outcome() {
+            Outcome::RateLimited => Word::TooMany,
+            Outcome::Ok | Outcome::Refused | Outcome::Broken | Outcome::Unanswered | Outcome::NotSent => {
+                Word::Served { remaining: self.remaining }
+            }
+        }
+    }
+
+    /// How it is counted.
+    pub(super) fn outcome(&self) -> Outcome {
+        match (self.kind_of_status(), self.code()) {
+            (Status::TooMany, _) => Outcome::RateLimited,
+            (Status::Unwell, _) | (_, None) => Outcome::Broken,
+            (Status::Good, Some(codes::DONE)) => Outcome::Ok,
+            (Status::Good | Status::Refusal, Some(code)) if codes::class(code) == Class::RateLimited => {
+                Outcome::RateLimited
+            }
+            (Status::Good | Status::Refusal, Some(_)) => Outcome::Refused,
+        }
+    }
+
+    /// What was brought is not what was asked for.
+    pub(super) fn broken(&self, broken: &Broken) -> Failure {
+        let hint = match self.status {
+            403 => "; Bitget or something on the way to it may block this host's address",
+            404 => "; check --base-url",
+            _ => "",
+        };
+        self.failure(Class::TryAgain, None, &format!("{broken} (HTTP {}){hint}", self.status), Show::Body)
+    }
+
+    fn too_many(&self) -> Failure {
+        self.failure(
+            Class::RateLimited,
+            self.code(),
+            "too many requests (HTTP 429); this limit rests for a while",
+            Show::Nothing,
+        )
+    }
+
+    fn unwell(&self) -> Failure {
+        let what = match self.status {
+            300..=399 => {
+                format!("HTTP {}, a redirect, which is never followed; check --base-url", self.status)
+            }
+            _ => format!("HTTP {}; it is asked again", self.status),
+        };
+        self.failure(Class::TryAgain, self.code(), &what, Show::Body)
+    }
+
+    fn refusal(&self, code: &str) -> Failure {
+        let class = codes::class(code);
+        let show = match class {
+            Class::OurFault | Class::UnknownCode => Show::Body,
+            Class::NotFlat
+            | Class::Refused
+            | Class::WrongKind
+            | Class::Converting
+            | Class::Credential
+            | Class::Denied
+            | Class::AccountStatus
+            | Class::Clock
+            | Class::RateLimited
+            | Class::Busy { .. }
+            | Class::TryAgain => Show::Nothing,
+        };
+        self.failure(class, Some(code), &format!("{code}, {}", codes::sentence(code, self.endpoint)), show)
+    }
+
+    fn failure(&self, class: Class, code: Option<&str>, what: &str, show: Show) -> Failure {
+        let body = match show {
+            Show::Body if !self.shown.is_empty() => format!(". The answer: {}", self.shown),
+            Show::Body | Show::Nothing => String::new(),
+        };
+        let say = format!("Bitget answered {}: {what}{body}", self.endpoint);
+        Failure { class, code: code.map(|code| shown(code.as_bytes(), None)), say }
+    }
+
+    fn kind_of_status(&self) -> Status {
+        match self.status {
+            200..=299 => Status::Good,
+            429 => Status::TooMany,
+            400..=499 => Status::Refusal,
+            _ => Status::Unwell,
+        }
+    }
+
+    fn may_refuse_for_good(&self) -> bool {
+        matches!(self.status, 200 | 400..=402 | 404..=499)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Show {
+    Body,
+    Nothing,
+}
+
+/// Whether a refusal of that class had no effect and will have none.
+fn is_definite(class: Class) -> bool {
+    match class {
+        Class::NotFlat
+        | Class::Refused
+        | Class::WrongKind
+        | Class::Converting
+        | Class::Credential
+        | Class::Denied
+        | Class::AccountStatus
+        | Class::Clock
+        | Class::OurFault
+        | Class::RateLimited => true,
+        Class::Busy { .. } | Class::TryAgain | Class::UnknownCode => false,
+    }
+}
+
+/// A body as an operator may see it: one line, no secret, not too long.
+pub(super) fn shown(body: &[u8], credential: Option<&Credential>) -> String {
+    let text: String = String::from_utf8_lossy(body)
+        .chars()
+        .map(|letter| if letter.is_whitespace() { ' ' } else { letter })
+        .filter(|letter| !letter.is_control())
+        .collect();
+    let text = credential.map_or_else(|| text.clone(), |credential| credential.redact(&text));
+    let text = text.trim();
+    if text.len() <= BODY_SHOWN {
+        return text.to_owned();
+    }
+    let cut = (0..=BODY_SHOWN).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{} [cut]", text.get(..cut).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn reply(status: u16, body: &str) -> Reply {
+        Reply {
+            endpoint: Endpoint::SetPositionMode,
+            asked: Moment(0),
+            answered: Moment(50),
+            status,
+            remaining: None,
+            envelope: Envelope::parse(body.as_bytes()),
+            shown: shown(body.as_bytes(), None),
+        }
+    }
+
+    fn envelope(code: &str) -> String {
+        format!(r#"{{"code":"{code}","msg":"whatever","requestTime":1700000000000,"data":{{}}}}"#)
+    }
+
+    #[test]
+    fn f31_an_outcome_is_definite_only_where_the_exchange_was_clear() {
+        let untimed = r#"{"code":"40920","msg":"","data":null}"#.to_owned();
+        let bodies = [
+            ("done", envelope("00000")),
+            ("not flat", envelope("40920")),
+            ("lead", envelope("40731")),
+            ("try again", envelope("40725")),
+            ("too many", envelope("25004")),
+            ("unknown", envelope("12345")),
+            ("no requestTime", untimed),
+            ("half", envelope("00000").split_at(30).0.to_owned()),
+            ("html", "<html>no</html>".to_owned()),
+            ("empty", String::new()),
+        ];
+        let mut told = format!("{:14}", "");
+        let statuses = [200, 201, 302, 400, 401, 403, 404, 429, 500, 503];
+        for status in statuses {
+            write!(told, "{status:>9}").unwrap();
+        }
+        for (name, body) in &bodies {
+            write!(told, "\n{name:14}").unwrap();
+            for status in statuses {
+                let word = match reply(status, body).set() {
+                    SetAnswer::Accepted => "accepted",
+                    SetAnswer::Refused(_) => "refused",
+                    SetAnswer::Unclear(_) => "unclear",
+                };
+                write!(told, "{word:>9}").unwrap();
+            }
+        }
+        expect_test::expect![[r#"
+                                200      201      302      400      401      403      404      429      500      503
+            done           accepted accepted  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
+            not flat        refused  unclear  unclear  refused  refused  unclear  refused  refused  unclear  unclear
+            lead            refused  unclear  unclear  refused  refused  unclear  refused  refused  unclear  unclear
+            try again       unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
+            too many        refused  unclear  unclear  refused  refused  unclear  refused  refused  unclear  unclear
+            unknown         unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
+            no requestTime  unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
+            half            unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
+            html            unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
+            empty           unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear"#]].assert_eq(&told);
+    }
+
+    #[test]
+    fn f34_a_look_brings_data_or_says_in_one_sentence_what_is_wrong() {
+        let no_data = r#"{"code":"00000","requestTime":1700000000000,"data":null}"#;
+        let no_time = r#"{"code":"00000","data":{}}"#;
+        let cases = [
+            (200, envelope("00000")),
+            (200, no_data.to_owned()),
+            (200, no_time.to_owned()),
+            (200, String::new()),
+            (200, envelope("00000").split_at(30).0.to_owned()),
+            (400, envelope("00000")),
+            (200, envelope("40731")),
+            (400, envelope("40085")),
+            (400, envelope("40014")),
+            (403, envelope("40018")),
+            (403, "<html>\n<b>Forbidden\u{1b}[31m</b></html>".to_owned()),
+            (404, "not here".to_owned()),
+            (302, String::new()),
+            (502, "<html>bad gateway</html>".to_owned()),
+            (500, envelope("40014")),
+            (429, "slow down".to_owned()),
+            (400, envelope("30007")),
+            (400, envelope("40034")),
+            (400, envelope("12345")),
+            (400, envelope("40008")),
+        ];
+        let mut told = String::new();
+        for (status, body) in cases {
+            match reply(status, &body).look() {
+                Ok(brought) => writeln!(told, "{status} ok {}", brought.data).unwrap(),
+                Err(Failure { class, code, say }) => {
+                    writeln!(told, "{status} {class:?} {}: {say}", code.unwrap_or_default()).unwrap();
+                }
+            }
+        }
+        expect_test::expect![[r#"
+            200 ok {}
+            200 TryAgain : Bitget answered set-position-mode: no data (HTTP 200). The answer: {"code":"00000","requestTime":1700000000000,"data":null}
+            200 TryAgain : Bitget answered set-position-mode: no requestTime (HTTP 200). The answer: {"code":"00000","data":{}}
+            200 TryAgain : Bitget answered set-position-mode: an empty body (HTTP 200)
+            200 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 200). The answer: {"code":"00000","msg":"whateve
+            400 TryAgain 00000: Bitget answered set-position-mode: HTTP 400; it is asked again. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
+            200 Refused 40731: Bitget answered set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            400 WrongKind 40085: Bitget answered set-position-mode: 40085, the account is a unified one, which this version does not set
+            400 Denied 40014: Bitget answered set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
+            403 Denied 40018: Bitget answered set-position-mode: 40018, this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host
+            403 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 403); Bitget or something on the way to it may block this host's address. The answer: <html> <b>Forbidden[31m</b></html>
+            404 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 404); check --base-url. The answer: not here
+            302 TryAgain : Bitget answered set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
+            502 TryAgain : Bitget answered set-position-mode: HTTP 502; it is asked again. The answer: <html>bad gateway</html>
+            500 TryAgain 40014: Bitget answered set-position-mode: HTTP 500; it is asked again. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
+            429 RateLimited : Bitget answered set-position-mode: too many requests (HTTP 429); this limit rests for a while
+            400 RateLimited 30007: Bitget answered set-position-mode: 30007, too many requests; this limit rests for a while
+            400 OurFault 40034: Bitget answered set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: {"code":"40034","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 UnknownCode 12345: Bitget answered set-position-mode: 12345, a code that this version does not know; asked again slowly. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 Clock 40008: Bitget answered set-position-mode: 40008, Bitget does not accept the timestamp; its clock is measured again
+        "#]].assert_eq(&told);
+    }
+
+    #[test]
+    fn a_limit_is_told_by_status_or_by_code() {
+        let words = [(429, "<html>".to_owned()), (400, envelope("30007")), (200, envelope("429"))];
+        for (status, body) in words {
+            assert_eq!(reply(status, &body).word(), Word::TooMany, "{status} {body}");
+        }
+        for (status, body) in [(200, envelope("00000")), (500, envelope("30007")), (400, envelope("40920"))] {
+            assert_eq!(reply(status, &body).word(), Word::Served { remaining: None }, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn i11_what_is_shown_of_a_body_is_short_and_holds_no_secret() {
+        let credential =
+            Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
+        let echo = "key test-key secret test-sec\u{7}ret\npass test-pass";
+        assert_eq!(
+            shown(echo.as_bytes(), Some(&credential)),
+            "key [redacted] secret [redacted] pass [redacted]"
+        );
+        // One that straddles the cut is gone as well.
+        let long = format!("{}test-secret", "ä".repeat(BODY_SHOWN / 2 - 3));
+        let told = shown(long.as_bytes(), Some(&credential));
+        assert!(!told.contains("test") && told.len() <= BODY_SHOWN + 6, "{told}");
+    }
+}

@@ -1,0 +1,252 @@
+//! What each of the exchange's codes asks of us, and the sentence that an operator reads.
+//!
+//! A table that we own: several of the codes are in no published one. Never looks at the message beside a code.
+
+use crate::facts::Class;
+use crate::pace::Endpoint;
+
+/// Success.
+pub(super) const DONE: &str = "00000";
+/// A private v2 call with the key of a unified account.
+pub(super) const UNIFIED: &str = "40085";
+
+/// Groups of codes that are told alike; a class may have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    NotFlat,
+    LeadsCopies,
+    Isolated,
+    MarketMaker,
+    Bonus,
+    Refused,
+    IsUnified,
+    WrongKind,
+    Converting,
+    Demo,
+    UnknownKey,
+    BadSignature,
+    BadPassphrase,
+    Credential,
+    Permission,
+    Whitelist,
+    AccountStatus,
+    Clock,
+    OurFault,
+    RateLimited,
+    TryAgain,
+}
+
+/// What a code asks of us.
+pub(super) fn class(code: &str) -> Class {
+    group(code).map_or(Class::UnknownCode, Group::class)
+}
+
+/// Whether the code says that the key lacks a right, rather than that our address is not on its list.
+pub(super) fn lacks_a_right(code: &str) -> bool {
+    group(code) == Some(Group::Permission)
+}
+
+/// What a refusal of such a code means at an endpoint, and what to do.
+pub(super) fn sentence(code: &str, endpoint: Endpoint) -> String {
+    group(code).map_or_else(
+        || "a code that this version does not know; asked again slowly".to_owned(),
+        |group| group.sentence().replace("{right}", right(endpoint)),
+    )
+}
+
+impl Group {
+    fn class(self) -> Class {
+        match self {
+            Group::NotFlat => Class::NotFlat,
+            Group::LeadsCopies | Group::Isolated | Group::MarketMaker | Group::Bonus | Group::Refused => {
+                Class::Refused
+            }
+            Group::IsUnified | Group::WrongKind => Class::WrongKind,
+            Group::Converting => Class::Converting,
+            Group::Demo
+            | Group::UnknownKey
+            | Group::BadSignature
+            | Group::BadPassphrase
+            | Group::Credential => Class::Credential,
+            Group::Permission | Group::Whitelist => Class::Denied,
+            Group::AccountStatus => Class::AccountStatus,
+            Group::Clock => Class::Clock,
+            Group::OurFault => Class::OurFault,
+            Group::RateLimited => Class::RateLimited,
+            Group::TryAgain => Class::TryAgain,
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Group::NotFlat => "there are still positions or orders; the mode waits until they are gone",
+            Group::LeadsCopies => {
+                "the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading"
+            }
+            Group::Isolated => {
+                "the account's margin mode forbids the change: look at its isolated margin settings at Bitget"
+            }
+            Group::MarketMaker => {
+                "the account is a market maker's, whose mode Bitget fixes: ask Bitget, or suspend it in the file"
+            }
+            Group::Bonus => {
+                "a bonus or coupon on the account forbids the change: let it be used up or end it at Bitget, or suspend the account in the file"
+            }
+            Group::Refused => {
+                "Bitget does not allow this account to change its mode: look at the account at Bitget, or suspend it in the file"
+            }
+            Group::IsUnified => "the account is a unified one, which this version does not set",
+            Group::WrongKind => "the account is of another kind than the call; its kind is looked at again",
+            Group::Converting => "Bitget is converting the account; it is asked again every minute",
+            Group::Demo => {
+                "key and file disagree about demo trading: a key made in demo mode needs `demo: true` in the file, any other key must not have it"
+            }
+            Group::UnknownKey => "Bitget does not know the key: put a valid one into the credential file",
+            Group::BadSignature => {
+                "the signature does not fit the key: put the key's own secret into the credential file"
+            }
+            Group::BadPassphrase => {
+                "the passphrase does not fit the key: put the one chosen with the key into the credential file"
+            }
+            Group::Credential => {
+                "Bitget does not accept the credential: put a valid one into the credential file"
+            }
+            Group::Permission => "the key lacks a right: allow it \"{right}\" at Bitget",
+            Group::Whitelist => {
+                "this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host"
+            }
+            Group::AccountStatus => {
+                "the account or its key is restricted: see at Bitget what the account needs"
+            }
+            Group::Clock => "Bitget does not accept the timestamp; its clock is measured again",
+            Group::OurFault => {
+                "Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version"
+            }
+            Group::RateLimited => "too many requests; this limit rests for a while",
+            Group::TryAgain => "Bitget cannot serve the request now; it is asked again",
+        }
+    }
+}
+
+/// The right that an endpoint needs, as the exchange's page of API keys has it.
+fn right(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::SetPositionMode => "futures, read and write",
+        Endpoint::AccountInfo
+        | Endpoint::Account
+        | Endpoint::Positions
+        | Endpoint::Orders
+        | Endpoint::PlanOrders
+        | Endpoint::Time
+        | Endpoint::Contracts => "futures, read",
+    }
+}
+
+fn group(code: &str) -> Option<Group> {
+    TABLE.iter().find(|(_, codes)| codes.contains(&code)).map(|(group, _)| *group)
+}
+
+const TABLE: &[(Group, &[&str])] = &[
+    (Group::NotFlat, &["40920", "25107", "25570", "25270", "40872", "40729", "45117", "25113", "25114"]),
+    (Group::LeadsCopies, &["40731", "40854", "40728", "40866"]),
+    (Group::Isolated, &["40884", "40885", "45100", "45101"]),
+    (Group::MarketMaker, &["40775"]),
+    (Group::Bonus, &["22026", "40747", "40827"]),
+    (Group::Refused, &["45098", "25009", "25010"]),
+    (Group::IsUnified, &[UNIFIED, "40128"]),
+    (Group::WrongKind, &["40084", "25245"]),
+    (Group::Converting, &["40115"]),
+    (Group::Demo, &["40099"]),
+    (Group::UnknownKey, &["40006", "40037"]),
+    (Group::BadSignature, &["40009"]),
+    (Group::BadPassphrase, &["40012", "40036"]),
+    (Group::Credential, &["40001", "40002", "40003", "40011", "40041"]),
+    (Group::Permission, &["40014", "40025", "40040", "40301", "25620", "40061", "40068", "25013"]),
+    (Group::Whitelist, &["40018", "40038", "22010"]),
+    (
+        Group::AccountStatus,
+        &[
+            "40013", "40016", "40021", "40022", "40023", "40024", "40026", "40031", "40035", "40042",
+            "40100", "40101", "40103", "40104", "40111", "40000", "40199", "40710", "40752", "40753",
+            "40760", "40916", "25005", "25006", "25007", "25008", "25012", "95001",
+        ],
+    ),
+    (Group::Clock, &["40004", "40005", "40008", "40911", "40078"]),
+    (
+        Group::OurFault,
+        &[
+            "40007", "40017", "40019", "40020", "40034", "40064", "40072", "40079", "40102", "400171",
+            "400172", "40404", "40806", "41002", "41101", "25200", "30032",
+        ],
+    ),
+    (Group::RateLimited, &["429", "25004", "70228", "40047", "30006", "30007"]),
+    (
+        Group::TryAgain,
+        &[
+            "40010", "40910", "25001", "40015", "40725", "45001", "40200", "25000", "80002", "40308",
+            "40808", "40908", "25003", "40842", "40844", "40846", "43059", "45043", "25106",
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_one_class_and_one_sentence() {
+        let mut seen = BTreeSet::new();
+        let mut told = String::new();
+        for (group, codes) in TABLE {
+            for code in *codes {
+                assert!(seen.insert(code), "{code} is in the table twice");
+                assert_eq!(class(code), group.class(), "{code}");
+            }
+            let sentence = sentence(codes[0], Endpoint::SetPositionMode);
+            writeln!(told, "{:?} {}: {sentence}", group.class(), codes.join(" ")).unwrap();
+        }
+        expect_test::expect![[r#"
+            NotFlat 40920 25107 25570 25270 40872 40729 45117 25113 25114: there are still positions or orders; the mode waits until they are gone
+            Refused 40731 40854 40728 40866: the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            Refused 40884 40885 45100 45101: the account's margin mode forbids the change: look at its isolated margin settings at Bitget
+            Refused 40775: the account is a market maker's, whose mode Bitget fixes: ask Bitget, or suspend it in the file
+            Refused 22026 40747 40827: a bonus or coupon on the account forbids the change: let it be used up or end it at Bitget, or suspend the account in the file
+            Refused 45098 25009 25010: Bitget does not allow this account to change its mode: look at the account at Bitget, or suspend it in the file
+            WrongKind 40085 40128: the account is a unified one, which this version does not set
+            WrongKind 40084 25245: the account is of another kind than the call; its kind is looked at again
+            Converting 40115: Bitget is converting the account; it is asked again every minute
+            Credential 40099: key and file disagree about demo trading: a key made in demo mode needs `demo: true` in the file, any other key must not have it
+            Credential 40006 40037: Bitget does not know the key: put a valid one into the credential file
+            Credential 40009: the signature does not fit the key: put the key's own secret into the credential file
+            Credential 40012 40036: the passphrase does not fit the key: put the one chosen with the key into the credential file
+            Credential 40001 40002 40003 40011 40041: Bitget does not accept the credential: put a valid one into the credential file
+            Denied 40014 40025 40040 40301 25620 40061 40068 25013: the key lacks a right: allow it "futures, read and write" at Bitget
+            Denied 40018 40038 22010: this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host
+            AccountStatus 40013 40016 40021 40022 40023 40024 40026 40031 40035 40042 40100 40101 40103 40104 40111 40000 40199 40710 40752 40753 40760 40916 25005 25006 25007 25008 25012 95001: the account or its key is restricted: see at Bitget what the account needs
+            Clock 40004 40005 40008 40911 40078: Bitget does not accept the timestamp; its clock is measured again
+            OurFault 40007 40017 40019 40020 40034 40064 40072 40079 40102 400171 400172 40404 40806 41002 41101 25200 30032: Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version
+            RateLimited 429 25004 70228 40047 30006 30007: too many requests; this limit rests for a while
+            TryAgain 40010 40910 25001 40015 40725 45001 40200 25000 80002 40308 40808 40908 25003 40842 40844 40846 43059 45043 25106: Bitget cannot serve the request now; it is asked again
+        "#]].assert_eq(&told);
+    }
+
+    #[test]
+    fn a_code_that_is_in_no_table_is_unknown_and_success_is_no_refusal() {
+        for code in ["", "0", "99999", "4008", "40085 ", DONE] {
+            assert_eq!(class(code), Class::UnknownCode, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_missing_right_is_named_by_what_was_asked() {
+        let told = |endpoint| sentence("40014", endpoint);
+        assert_eq!(told(Endpoint::Account), r#"the key lacks a right: allow it "futures, read" at Bitget"#);
+        assert_eq!(
+            told(Endpoint::SetPositionMode),
+            r#"the key lacks a right: allow it "futures, read and write" at Bitget"#
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! One HTTP attempt: a signed request in, the raw answer out. Nothing is repeated, followed or decided here.
+
+use std::fmt;
+use std::fs;
+use std::future::Future;
+use std::net::IpAddr;
+use std::path::Path;
+use std::str::FromStr;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Url};
+
+use crate::constants::{BODY_LIMIT, HTTP_CONNECT, HTTP_IDLE, HTTP_TOTAL};
+
+/// The way to the exchange: over a socket, or straight into a simulated one.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends this one request and reads the whole answer.
+    fn send(&self, request: Request) -> impl Future<Output = Result<Response, TransportError>> + Send;
+}
+
+/// A request as it is to leave, byte for byte. `Debug` shows no header's value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// Begins with `/`; plain ASCII.
+    pub path: String,
+    /// Without its `?`; plain ASCII; empty if there is none.
+    pub query: String,
+    /// By lower-case name.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON, or empty.
+    pub body: String,
+}
+
+/// Read or write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Writes.
+    Post,
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// `x-mbx-used-remain-limit`: the requests that remain at this endpoint, where it says so.
+    pub remaining: Option<u32>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// No answer came. In one plain sentence each, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// There was no connection, so the request did not leave.
+    #[error("{0}")]
+    NotSent(String),
+    /// The request may have arrived.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
+/// Where the exchange is: `https://HOST[:PORT]`, or `http://` to loopback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+/// A base URL or a certificate that cannot be used: one sentence that says what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(String);
+
+/// Requests over real sockets: one client, and so one pool of connections, for all accounts.
+#[derive(Debug, Clone)]
+pub struct Sockets {
+    client: Client,
+    base: BaseUrl,
+}
+
+impl Sockets {
+    /// The way to `base`. `ca` names a PEM file with roots to trust beside the system's own.
+    pub fn new(base: BaseUrl, ca: Option<&Path>) -> Result<Sockets, Unusable> {
+        // An error says that somebody installed one before, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let roots = ca.map(roots).transpose()?.unwrap_or_default();
+        let client = Client::builder()
+            .user_agent(concat!("posmoded/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(HTTP_CONNECT)
+            .timeout(HTTP_TOTAL)
+            .pool_idle_timeout(HTTP_IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .https_only(!base.is_loopback())
+            .tls_certs_merge(roots)
+            .build()
+            .map_err(|error| Unusable(format!("TLS cannot be set up: {}", chain(&error))))?;
+        Ok(Sockets { client, base })
+    }
+
+    async fn exchange(&self, request: reqwest::Request) -> Result<Response, reqwest::Error> {
+        let mut response = self.client.execute(request).await?;
+        let status = response.status().as_u16();
+        let remaining = remaining(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            let room = BODY_LIMIT - body.len();
+            // A longer body is cut; cut JSON is no JSON, so nobody takes it for the whole.
+            body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if body.len() >= BODY_LIMIT {
+                break;
+            }
+        }
+        Ok(Response { status, remaining, body })
+    }
+}
+
+impl Transport for Sockets {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let request = self.base.request(request).map_err(TransportError::NotSent)?;
+        self.exchange(request).await.map_err(|error| {
+            let is_connect = error.is_connect();
+            let what = if error.is_timeout() { "did not answer in time" } else { "could not be asked" };
+            let say = format!("{} {what}: {}", self.base, chain(&error.without_url()));
+            if is_connect { TransportError::NotSent(say) } else { TransportError::Unanswered(say) }
+        })
+    }
+}
+
+impl Request {
+    /// A `GET` that is not signed.
+    pub fn get(path: &str, query: String) -> Request {
+        let headers = vec![("locale", "en-US".to_owned())];
+        Request { method: Method::Get, path: path.to_owned(), query, headers, body: String::new() }
+    }
+
+    /// A `POST` of JSON that is not signed yet.
+    pub fn post(path: &str, body: String) -> Request {
+        let headers = vec![("locale", "en-US".to_owned()), ("content-type", "application/json".to_owned())];
+        Request { method: Method::Post, path: path.to_owned(), query: String::new(), headers, body }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { method, path, query, headers, body } = self;
+        let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        out.debug_struct("Request")
+            .field("method", method)
+            .field("path", path)
+            .field("query", query)
+            .field("headers", &names)
+            .field("body", body)
+            .finish()
+    }
+}
+
+impl Method {
+    /// As HTTP and the signature write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
+impl BaseUrl {
+    fn is_loopback(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
+    fn request(&self, request: Request) -> Result<reqwest::Request, String> {
+        let Request { method, path, query, headers, body } = request;
+        let mut url = self.0.clone();
+        url.set_path(&path);
+        url.set_query((!query.is_empty()).then_some(query.as_str()));
+        if url.path() != path || url.query().unwrap_or_default() != query {
+            return Err(format!("{path}?{query} cannot be sent as it was signed"));
+        }
+        let method = match method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        let mut signed = reqwest::Request::new(method, url);
+        for (name, value) in headers {
+            let mut value = HeaderValue::try_from(value)
+                .map_err(|_| format!("the header {name} would hold what HTTP does not allow"))?;
+            value.set_sensitive(name.starts_with("access-"));
+            signed.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        if !body.is_empty() {
+            *signed.body_mut() = Some(body.into());
+        }
+        Ok(signed)
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = Unusable;
+
+    fn from_str(text: &str) -> Result<BaseUrl, Unusable> {
+        let unusable = |what: &str| Unusable(format!("{what}: write it like https://api.bitget.com"));
+        let url = Url::parse(text).map_err(|_| unusable("the base URL is no URL"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(unusable("the base URL holds a user name or a password"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(unusable("the base URL names no host"));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(unusable("the base URL has more than a host and a port"));
+        }
+        let base = BaseUrl(url);
+        match base.0.scheme() {
+            "https" => Ok(base),
+            "http" if base.is_loopback() => Ok(base),
+            "http" => Err(unusable("plain http is for loopback only")),
+            _ => Err(unusable("the base URL is neither https nor http")),
+        }
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+fn roots(path: &Path) -> Result<Vec<Certificate>, Unusable> {
+    let shown = path.display();
+    let pem =
+        fs::read(path).map_err(|error| Unusable(format!("the CA file {shown} cannot be read: {error}")))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        Ok(_) | Err(_) => Err(Unusable(format!("the CA file {shown} holds no certificate in PEM"))),
+    }
+}
+
+fn remaining(headers: &HeaderMap) -> Option<u32> {
+    headers.get("x-mbx-used-remain-limit")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// An error and what is behind it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut behind = error.source();
+    while let Some(source) = behind {
+        let next = source.to_string();
+        if !told.ends_with(&next) {
+            told = format!("{told}: {next}");
+        }
+        behind = source.source();
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_and_a_base_url_is_a_host_and_nothing_more() {
+        let good = [
+            "https://api.bitget.com",
+            "https://venue.example:8443/",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://localhost",
+        ];
+        for text in good {
+            assert!(text.parse::<BaseUrl>().is_ok(), "{text}");
+        }
+        let bad = [
+            "api.bitget.com",
+            "",
+            "http://api.bitget.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://10.0.0.1",
+            "https://name:word@api.bitget.com",
+            "https://api.bitget.com/v2",
+            "https://api.bitget.com/?a=b",
+            "ftp://127.0.0.1",
+        ];
+        let told: Vec<String> =
+            bad.map(|text| format!("{text}: {}", text.parse::<BaseUrl>().unwrap_err())).to_vec();
+        expect_test::expect![[r#"
+            api.bitget.com: the base URL is no URL: write it like https://api.bitget.com
+            : the base URL is no URL: write it like https://api.bitget.com
+            http://api.bitget.com: plain http is for loopback only: write it like https://api.bitget.com
+            http://127.0.0.1.example.com: plain http is for loopback only: write it like https://api.bitget.com
+            http://localhost.example.com: plain http is for loopback only: write it like https://api.bitget.com
+            http://10.0.0.1: plain http is for loopback only: write it like https://api.bitget.com
+            https://name:word@api.bitget.com: the base URL holds a user name or a password: write it like https://api.bitget.com
+            https://api.bitget.com/v2: the base URL has more than a host and a port: write it like https://api.bitget.com
+            https://api.bitget.com/?a=b: the base URL has more than a host and a port: write it like https://api.bitget.com
+            ftp://127.0.0.1: the base URL is neither https nor http: write it like https://api.bitget.com"#]].assert_eq(&told.join("\n"));
+    }
+
+    #[test]
+    fn what_leaves_is_what_was_signed_or_nothing() {
+        let base: BaseUrl = "https://api.bitget.com".parse().unwrap();
+        let sent = base.request(Request::get("/api/v2/public/time", "a=b&c=D-1".into())).unwrap();
+        assert_eq!(sent.url().as_str(), "https://api.bitget.com/api/v2/public/time?a=b&c=D-1");
+        for (path, query) in [("/a b", ""), ("/a/../b", ""), ("/a", "b=c d"), ("/a", "b=ä"), ("/a", "b#c")] {
+            assert!(base.request(Request::get(path, query.into())).is_err(), "{path}?{query}");
+        }
+    }
+
+    #[test]
+    fn a_request_shows_no_header_in_debug() {
+        let mut request = Request::post("/path", "{}".into());
+        request.headers.push(("access-key", "test-key".into()));
+        let shown = format!("{request:?}");
+        assert!(shown.contains("access-key") && !shown.contains("test-key"), "{shown}");
+    }
+}

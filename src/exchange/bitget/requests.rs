@@ -1,0 +1,73 @@
+//! How many requests were sent, how they ended and how long they took: numbers for the metrics page, no decisions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::pace::Endpoint;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// `00000`
+    Ok,
+    /// Another code.
+    Refused,
+    /// 429, or a code that says so.
+    RateLimited,
+    /// An answer that is none: 5xx, HTML, half a body.
+    Broken,
+    /// Sent, and no answer.
+    Unanswered,
+    /// No connection.
+    NotSent,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Ok,
+        Outcome::Refused,
+        Outcome::RateLimited,
+        Outcome::Broken,
+        Outcome::Unanswered,
+        Outcome::NotSent,
+    ];
+
+    /// As the metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Refused => "refused",
+            Outcome::RateLimited => "rate_limited",
+            Outcome::Broken => "broken",
+            Outcome::Unanswered => "unanswered",
+            Outcome::NotSent => "not_sent",
+        }
+    }
+}
+
+/// The requests of this process so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Requests {
+    /// By endpoint and outcome; what has not happened yet is not there.
+    pub sent: BTreeMap<(Endpoint, Outcome), Counted>,
+    /// How long calls have waited for our own limits, together.
+    pub waited: Duration,
+}
+
+/// So many requests, which took so long together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// How many.
+    pub count: u64,
+    /// From leaving to the end of the answer, summed up.
+    pub took: Duration,
+}
+
+impl Requests {
+    pub(super) fn count(&mut self, endpoint: Endpoint, outcome: Outcome, took: Duration) {
+        let counted = self.sent.entry((endpoint, outcome)).or_default();
+        counted.count += 1;
+        counted.took += took;
+    }
+}

@@ -1,0 +1,571 @@
+//! Who may send when: every limit of the exchange as permits, which are data and not timers.
+//!
+//! A permit comes back a second after the *answer*, so that what the exchange counts holds in every sliding second. Pure:
+//! `now` comes in as an argument, and nothing here waits.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::constants::{
+    COOL_DOWN_FIRST, COOL_DOWN_LONGEST, IP_TRIP_WINDOW, PERMIT_BACK, PERMIT_BACK_UNANSWERED, QUIET_START,
+    REMAINING_FLOOR,
+};
+use crate::moment::Moment;
+use crate::position_mode::AccountName;
+
+/// A call of the exchange that has a limit of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// The exchange's time; public.
+    Time,
+    /// The contracts of a product type; public.
+    Contracts,
+    /// Whose key it is.
+    AccountInfo,
+    /// The single account, which carries the mode.
+    Account,
+    /// All positions of a product type.
+    Positions,
+    /// Plain orders.
+    Orders,
+    /// Plan orders.
+    PlanOrders,
+    /// The setter.
+    SetPositionMode,
+}
+
+/// Whose limit it is: an account's at one endpoint, this address's at a public one, or that of everything together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaneName {
+    /// `ACCOUNT/ENDPOINT`
+    Account(AccountName, Endpoint),
+    /// `*/ENDPOINT`
+    Public(Endpoint),
+    /// `*`
+    Everything,
+}
+
+/// A lane that rests until a moment, because the exchange said 429.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoolDown {
+    /// Which.
+    pub lane: LaneName,
+    /// Until when.
+    pub until: Moment,
+}
+
+/// The right to send one request in a lane. It must be given back in one of three ways; a lost one is lost for good.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a permit that is not given back narrows its lane for good"]
+pub struct Permit {
+    lane: LaneName,
+}
+
+/// What an answer says of the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It was served, or refused for a reason of its own.
+    Served {
+        /// What the exchange says remains in the lane, if it says so.
+        remaining: Option<u32>,
+    },
+    /// Too many requests.
+    TooMany,
+}
+
+/// All lanes of a process.
+#[derive(Debug)]
+pub struct Pace {
+    lanes: BTreeMap<LaneName, Lane>,
+    quiet_until: Moment,
+    tripped_until: Option<Moment>,
+    too_many: Vec<(AccountName, Moment)>,
+}
+
+/// One limit: so many permits outstanding or recent, and rests.
+#[derive(Debug)]
+pub struct Lane {
+    name: LaneName,
+    permits: usize,
+    outstanding: usize,
+    coming_back: Vec<Moment>,
+    breather: Option<Moment>,
+    cooling: Option<Cooling>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cooling {
+    until: Moment,
+    length: Duration,
+}
+
+impl Pace {
+    /// The limits of a process that starts now: all free, after a quiet second.
+    pub fn new(now: Moment) -> Pace {
+        Pace {
+            lanes: BTreeMap::new(),
+            quiet_until: now + QUIET_START,
+            tripped_until: None,
+            too_many: Vec::new(),
+        }
+    }
+
+    /// A permit of the lane, or the moment before which there is none.
+    pub fn take(&mut self, lane: &LaneName, now: Moment) -> Result<Permit, Moment> {
+        match self.everything_rests_until(now) {
+            Some(until) => Err(until),
+            None => self.lane(lane).take(now),
+        }
+    }
+
+    /// Until when nothing may leave in the lane even with a permit, if so.
+    pub fn rests_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
+        let own = self.lanes.get(lane).and_then(|lane| lane.rests_until(now));
+        self.everything_rests_until(now).max(own)
+    }
+
+    /// The request was answered at `at`.
+    pub fn give_back(&mut self, permit: Permit, at: Moment, word: Word) {
+        let name = permit.lane.clone();
+        let lane = self.lane(&name);
+        lane.give_back(permit, at);
+        match word {
+            Word::Served { remaining } => lane.served(remaining, at),
+            Word::TooMany => {
+                lane.cool_down(at);
+                self.heard_too_many(name, at);
+            }
+        }
+    }
+
+    /// No answer came; the request counts until the exchange would refuse its timestamp.
+    pub fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
+        let name = permit.lane.clone();
+        self.lane(&name).give_back_unanswered(permit, stamp);
+    }
+
+    /// Nothing was sent with it.
+    pub fn give_back_unused(&mut self, permit: Permit) {
+        let name = permit.lane.clone();
+        self.lane(&name).give_back_unused(permit);
+    }
+
+    /// The lanes that rest now because of a 429, and until when.
+    pub fn cool_downs(&self, now: Moment) -> Vec<CoolDown> {
+        let everything = self.tripped_until.map(|until| CoolDown { lane: LaneName::Everything, until });
+        let lanes = self.lanes.values().filter_map(|lane| {
+            lane.cooling.map(|cooling| CoolDown { lane: lane.name.clone(), until: cooling.until })
+        });
+        everything.into_iter().chain(lanes).filter(|cool_down| cool_down.until > now).collect()
+    }
+
+    /// Goes on with a cool-down that an earlier process saw.
+    pub fn restore(&mut self, cool_down: CoolDown, now: Moment) {
+        let CoolDown { lane, until } = cool_down;
+        let until = until.min(now + COOL_DOWN_LONGEST);
+        match &lane {
+            LaneName::Everything => self.tripped_until = self.tripped_until.max(Some(until)),
+            LaneName::Account(..) | LaneName::Public(_) => self.lane(&lane).restore(until, now),
+        }
+    }
+
+    fn lane(&mut self, name: &LaneName) -> &mut Lane {
+        self.lanes.entry(name.clone()).or_insert_with(|| Lane::new(name.clone()))
+    }
+
+    fn everything_rests_until(&self, now: Moment) -> Option<Moment> {
+        Some(self.quiet_until).max(self.tripped_until).filter(|until| *until > now)
+    }
+
+    /// 429 on two accounts within a short time means this address, not the accounts.
+    fn heard_too_many(&mut self, lane: LaneName, at: Moment) {
+        let LaneName::Account(account, _) = lane else { return };
+        self.too_many.retain(|(_, heard)| at.since(*heard) <= IP_TRIP_WINDOW);
+        if self.too_many.iter().any(|(other, _)| *other != account) {
+            self.tripped_until = self.tripped_until.max(Some(at + COOL_DOWN_LONGEST));
+            self.too_many.clear();
+        }
+        self.too_many.push((account, at));
+    }
+}
+
+impl Lane {
+    /// A lane of which nothing is used.
+    pub fn new(name: LaneName) -> Lane {
+        let permits = name.permits();
+        Lane { name, permits, outstanding: 0, coming_back: Vec::new(), breather: None, cooling: None }
+    }
+
+    /// A permit, or the moment before which there is none. Where that depends on an answer still to come it is the
+    /// earliest moment possible.
+    pub fn take(&mut self, now: Moment) -> Result<Permit, Moment> {
+        if let Some(until) = self.rests_until(now) {
+            return Err(until);
+        }
+        self.coming_back.retain(|back| *back > now);
+        if self.outstanding + self.coming_back.len() < self.permits {
+            self.outstanding += 1;
+            return Ok(Permit { lane: self.name.clone() });
+        }
+        Err(self.coming_back.iter().copied().min().unwrap_or_else(|| after(now, PERMIT_BACK)))
+    }
+
+    /// Answered at `answered`: the permit is free again a second later.
+    pub fn give_back(&mut self, permit: Permit, answered: Moment) {
+        self.comes_back(permit, Some(after(answered, PERMIT_BACK)));
+    }
+
+    /// Not answered: the permit is free again when the exchange refuses its timestamp, and a second.
+    pub fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
+        self.comes_back(permit, Some(after(stamp, PERMIT_BACK_UNANSWERED)));
+    }
+
+    /// Nothing was sent: the permit is free again at once.
+    pub fn give_back_unused(&mut self, permit: Permit) {
+        self.comes_back(permit, None);
+    }
+
+    /// The exchange said 429: rests twice as long as the last time, unless it rests already.
+    pub fn cool_down(&mut self, at: Moment) {
+        let length = match self.cooling {
+            Some(cooling) if at < cooling.until => return,
+            Some(cooling) => (cooling.length * 2).min(COOL_DOWN_LONGEST),
+            None => COOL_DOWN_FIRST,
+        };
+        self.cooling = Some(Cooling { until: at + length, length });
+    }
+
+    /// Until when it rests, if it does.
+    pub fn rests_until(&self, now: Moment) -> Option<Moment> {
+        let cooling = self.cooling.map(|cooling| cooling.until);
+        cooling.max(self.breather).filter(|until| *until > now)
+    }
+
+    /// A good answer. One that comes as long after a cool-down as that lasted ends its doubling.
+    fn served(&mut self, remaining: Option<u32>, at: Moment) {
+        if remaining.is_some_and(|remaining| remaining < REMAINING_FLOOR) {
+            self.breather = self.breather.max(Some(after(at, PERMIT_BACK)));
+        }
+        if self.cooling.is_some_and(|cooling| at >= cooling.until + cooling.length) {
+            self.cooling = None;
+        }
+    }
+
+    fn restore(&mut self, until: Moment, now: Moment) {
+        if self.cooling.is_none_or(|cooling| cooling.until < until) {
+            self.cooling = Some(Cooling { until, length: until.since(now).max(COOL_DOWN_FIRST) });
+        }
+    }
+
+    fn comes_back(&mut self, permit: Permit, free: Option<Moment>) {
+        let Permit { lane } = permit;
+        debug_assert_eq!(lane, self.name, "a permit goes back where it came from");
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.coming_back.extend(free);
+    }
+}
+
+impl LaneName {
+    /// How many permits the lane has.
+    pub fn permits(&self) -> usize {
+        match self {
+            LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.permits(),
+            LaneName::Everything => 0,
+        }
+    }
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Endpoint; 8] = [
+        Endpoint::Time,
+        Endpoint::Contracts,
+        Endpoint::AccountInfo,
+        Endpoint::Account,
+        Endpoint::Positions,
+        Endpoint::Orders,
+        Endpoint::PlanOrders,
+        Endpoint::SetPositionMode,
+    ];
+
+    /// As metrics and the ledger name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Endpoint::Time => "time",
+            Endpoint::Contracts => "contracts",
+            Endpoint::AccountInfo => "account-info",
+            Endpoint::Account => "account",
+            Endpoint::Positions => "all-position",
+            Endpoint::Orders => "orders-pending",
+            Endpoint::PlanOrders => "orders-plan-pending",
+            Endpoint::SetPositionMode => "set-position-mode",
+        }
+    }
+
+    /// Requests a second that the exchange documents, per UID, or per address where it is public.
+    pub fn documented_per_second(self) -> usize {
+        match self {
+            Endpoint::AccountInfo => 1,
+            Endpoint::Positions | Endpoint::SetPositionMode => 5,
+            Endpoint::Account | Endpoint::Orders | Endpoint::PlanOrders => 10,
+            Endpoint::Time | Endpoint::Contracts => 20,
+        }
+    }
+
+    /// Requests a second that we take. The setter is ours alone; of what we read, half is left to the account's own
+    /// strategies.
+    pub fn permits(self) -> usize {
+        let documented = self.documented_per_second();
+        match self {
+            Endpoint::SetPositionMode => documented,
+            Endpoint::Time
+            | Endpoint::Contracts
+            | Endpoint::AccountInfo
+            | Endpoint::Account
+            | Endpoint::Positions
+            | Endpoint::Orders
+            | Endpoint::PlanOrders => (documented / 2).max(1),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for LaneName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LaneName::Account(account, endpoint) => write!(out, "{account}/{endpoint}"),
+            LaneName::Public(endpoint) => write!(out, "*/{endpoint}"),
+            LaneName::Everything => out.write_str("*"),
+        }
+    }
+}
+
+/// A word that names no lane.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no lane")]
+pub struct UnknownLane(String);
+
+impl FromStr for LaneName {
+    type Err = UnknownLane;
+
+    fn from_str(text: &str) -> Result<LaneName, UnknownLane> {
+        let unknown = || UnknownLane(text.to_owned());
+        let Some((whose, endpoint)) = text.split_once('/') else {
+            return if text == "*" { Ok(LaneName::Everything) } else { Err(unknown()) };
+        };
+        let endpoint =
+            Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint).ok_or_else(unknown)?;
+        if whose == "*" {
+            return Ok(LaneName::Public(endpoint));
+        }
+        Ok(LaneName::Account(whose.parse().map_err(|_| unknown())?, endpoint))
+    }
+}
+
+/// `span` after `moment`, and a millisecond: moments are cut to whole ones, so what looks like a second may be less.
+fn after(moment: Moment, span: Duration) -> Moment {
+    moment + span + Duration::from_millis(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lane(account: &str, endpoint: Endpoint) -> LaneName {
+        LaneName::Account(account.parse().unwrap(), endpoint)
+    }
+
+    fn mode_lane() -> Lane {
+        Lane::new(lane("desk", Endpoint::Account))
+    }
+
+    /// A pace whose quiet second is over at moment 0.
+    fn pace() -> Pace {
+        Pace::new(Moment(-1000))
+    }
+
+    #[test]
+    fn half_of_every_read_limit_is_left_to_the_strategies_and_the_setter_is_ours() {
+        let table: Vec<String> = Endpoint::ALL
+            .map(|endpoint| {
+                format!("{endpoint}: {} of {}", endpoint.permits(), endpoint.documented_per_second())
+            })
+            .to_vec();
+        expect_test::expect![[r#"
+            time: 10 of 20
+            contracts: 10 of 20
+            account-info: 1 of 1
+            account: 5 of 10
+            all-position: 2 of 5
+            orders-pending: 5 of 10
+            orders-plan-pending: 5 of 10
+            set-position-mode: 5 of 5"#]]
+        .assert_eq(&table.join("\n"));
+    }
+
+    #[test]
+    fn lane_names_are_read_as_they_are_written() {
+        let names = [
+            lane("desk-main", Endpoint::SetPositionMode),
+            LaneName::Public(Endpoint::Time),
+            LaneName::Everything,
+        ];
+        for name in names {
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+        for bad in ["", "desk", "desk/other", "Desk/time", "*/", "/time"] {
+            assert!(bad.parse::<LaneName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_permit_is_free_again_a_second_after_its_answer() {
+        let mut lane = Lane::new(lane("desk", Endpoint::AccountInfo));
+        let permit = lane.take(Moment(0)).unwrap();
+        assert_eq!(lane.take(Moment(0)), Err(Moment(1001)), "the earliest moment possible");
+        lane.give_back(permit, Moment(400));
+        assert_eq!(lane.take(Moment(1400)), Err(Moment(1401)));
+        assert!(lane.take(Moment(1401)).is_ok());
+    }
+
+    #[test]
+    fn f31_an_unanswered_request_holds_its_permit_until_its_timestamp_is_refused() {
+        let mut lane = Lane::new(lane("desk", Endpoint::AccountInfo));
+        let permit = lane.take(Moment(0)).unwrap();
+        lane.give_back_unanswered(permit, Moment(5));
+        assert_eq!(lane.take(Moment(31_000)), Err(Moment(31_006)));
+        assert!(lane.take(Moment(31_006)).is_ok());
+    }
+
+    #[test]
+    fn an_unused_permit_is_free_at_once() {
+        let mut lane = Lane::new(lane("desk", Endpoint::AccountInfo));
+        let permit = lane.take(Moment(0)).unwrap();
+        lane.give_back_unused(permit);
+        assert!(lane.take(Moment(0)).is_ok());
+    }
+
+    #[test]
+    fn cool_downs_double_up_to_the_longest_and_a_good_answer_some_time_later_ends_that() {
+        let mut lane = mode_lane();
+        let mut at = Moment(0);
+        let mut lengths = Vec::new();
+        for _ in 0..8 {
+            lane.cool_down(at);
+            let until = lane.rests_until(at).unwrap();
+            lengths.push(until.since(at).as_secs());
+            lane.cool_down(at + Duration::from_secs(1));
+            assert_eq!(lane.rests_until(at), Some(until), "one that rests already rests no longer");
+            lane.served(None, until + Duration::from_secs(1));
+            at = until + Duration::from_secs(1);
+        }
+        assert_eq!(lengths, [5, 10, 20, 40, 80, 160, 300, 300]);
+        lane.served(None, at + Duration::from_secs(300));
+        lane.cool_down(at + Duration::from_secs(301));
+        assert_eq!(lane.rests_until(at), Some(at + Duration::from_secs(306)));
+    }
+
+    #[test]
+    fn fewer_than_two_remaining_is_a_second_of_rest() {
+        let mut pace = pace();
+        let name = lane("desk", Endpoint::Account);
+        for (remaining, rests) in [(Some(2), None), (None, None), (Some(1), Some(Moment(1001)))] {
+            let permit = pace.take(&name, Moment(0)).unwrap();
+            pace.give_back(permit, Moment(0), Word::Served { remaining });
+            assert_eq!(pace.rests_until(&name, Moment(0)), rests, "{remaining:?}");
+        }
+        assert_eq!(pace.take(&name, Moment(0)), Err(Moment(1001)));
+        assert_eq!(pace.cool_downs(Moment(0)), [], "a breather is no cool-down");
+    }
+
+    #[test]
+    fn f23_nothing_leaves_in_the_first_second_nor_in_a_cool_down_of_the_process_before() {
+        let mut pace = Pace::new(Moment(0));
+        let name = lane("desk", Endpoint::Account);
+        assert_eq!(pace.take(&name, Moment(999)), Err(Moment(1000)));
+        let until = Moment(60_000);
+        pace.restore(CoolDown { lane: name.clone(), until }, Moment(0));
+        assert_eq!(pace.take(&name, Moment(1000)), Err(until));
+        assert_eq!(pace.cool_downs(Moment(1000)), [CoolDown { lane: name, until }]);
+        assert!(pace.take(&lane("other", Endpoint::Account), Moment(1000)).is_ok());
+        pace.restore(CoolDown { lane: LaneName::Everything, until: Moment(i64::MAX) }, Moment(1000));
+        let trip = Moment(301_000);
+        assert_eq!(
+            pace.take(&lane("other", Endpoint::Account), Moment(2000)),
+            Err(trip),
+            "at most 5 minutes"
+        );
+    }
+
+    #[test]
+    fn too_many_on_two_accounts_within_ten_seconds_stops_everything() {
+        let mut pace = pace();
+        let too_many = |pace: &mut Pace, account, at| {
+            let name = lane(account, Endpoint::Account);
+            let permit = pace.take(&name, at).unwrap();
+            pace.give_back(permit, at, Word::TooMany);
+        };
+        too_many(&mut pace, "a", Moment(0));
+        too_many(&mut pace, "a", Moment(6000));
+        too_many(&mut pace, "b", Moment(16_001));
+        assert_eq!(pace.rests_until(&lane("c", Endpoint::Account), Moment(16_001)), None);
+        too_many(&mut pace, "c", Moment(26_001));
+        let until = Moment(326_001);
+        for name in [lane("d", Endpoint::SetPositionMode), LaneName::Public(Endpoint::Time)] {
+            assert_eq!(pace.take(&name, Moment(26_001)), Err(until));
+            assert_eq!(pace.rests_until(&name, Moment(26_001)), Some(until));
+        }
+        let everything = CoolDown { lane: LaneName::Everything, until };
+        assert!(pace.cool_downs(Moment(26_001)).contains(&everything));
+        assert!(pace.take(&lane("d", Endpoint::Account), until).is_ok());
+    }
+
+    proptest! {
+        /// What the exchange counts: a request reaches it some time between leaving and its answer.
+        #[test]
+        fn in_no_sliding_second_more_than_the_limit_arrive(
+            requests in prop::collection::vec((0_i64..400, 0_i64..3000, 0_i64..=1000), 1..200)
+        ) {
+            let mut lane = mode_lane();
+            let limit = lane.permits;
+            let mut now = Moment(0);
+            let mut under_way: Vec<(Moment, Permit)> = Vec::new();
+            let mut arrivals: Vec<i64> = Vec::new();
+            for (pause, round_trip, share) in requests {
+                now = now + Duration::from_millis(pause.unsigned_abs());
+                let permit = loop {
+                    under_way.sort_by_key(|(answered, _)| *answered);
+                    while under_way.first().is_some_and(|(answered, _)| *answered <= now) {
+                        let (answered, permit) = under_way.remove(0);
+                        lane.give_back(permit, answered);
+                    }
+                    match lane.take(now) {
+                        Ok(permit) => break permit,
+                        Err(free) => {
+                            prop_assert!(free > now, "a moment to come back at, not a spin");
+                            now = under_way.first().map_or(free, |(answered, _)| free.min(*answered));
+                        }
+                    }
+                };
+                // In tenths of a millisecond, for moments are cut to whole ones.
+                let answered = now + Duration::from_millis(round_trip.unsigned_abs());
+                arrivals.push(now.0 * 10 + 9 * share / 1000 + round_trip * 10 * share / 1000);
+                under_way.push((answered, permit));
+            }
+            arrivals.sort_unstable();
+            for window in arrivals.windows(limit + 1) {
+                let (first, last) = (window[0], window[limit]);
+                prop_assert!(last - first >= 10_000, "{} within {} tenths", limit + 1, last - first);
+            }
+        }
+    }
+}
