@@ -61,10 +61,14 @@ impl Clock {
         }
     }
 
-    /// A moment as the wall clock would have shown it, going by what it shows now.
+    /// A moment in milliseconds of wall time, going by what the wall clock shows now.
+    pub fn wall_of(&self, moment: Moment) -> i64 {
+        self.wall().saturating_add(moment.0.saturating_sub(self.now().0))
+    }
+
+    /// The same, as a timestamp.
     pub fn timestamp(&self, moment: Moment) -> Timestamp {
-        let apart = moment.0.saturating_sub(self.now().0);
-        Timestamp::from_millisecond(self.wall().saturating_add(apart)).unwrap_or(Timestamp::UNIX_EPOCH)
+        Timestamp::from_millisecond(self.wall_of(moment)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The moment of a wall time in milliseconds since 1970, going by what the wall clock shows now.

@@ -20,10 +20,14 @@ pub const LIVE_IS_KNOWN_FOR: u32 = 3;
 pub const HTTP_CONNECT: Duration = Duration::from_secs(4);
 /// The whole of one attempt. The exchange answers in tens of milliseconds.
 pub const HTTP_TOTAL: Duration = Duration::from_secs(10);
+/// A connection idle for longer is not used again: the other side may be closing it just as a set leaves.
+pub const HTTP_IDLE: Duration = Duration::from_secs(15);
 /// How long a call waits for its own permit before it says busy: longer would hide the wait.
 pub const PERMIT_WAIT: Duration = Duration::from_secs(2);
 /// The most of an answer that is read: a full page of 100 orders is some 100 KB.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
+/// The most pages of a list that are read: 2,000 orders are as far from flat as any more.
+pub const PAGES: usize = 20;
 /// The most of an answer that is shown to an operator.
 pub const BODY_SHOWN: usize = 512;
 

@@ -17,6 +17,7 @@ use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, Revision};
 use crate::moment::Moment;
+use crate::pace::{CoolDown, LaneName};
 use crate::position_mode::AccountName;
 use crate::protocol::{Plan, PlanEntry, Reason, State};
 use crate::source::{Content, Word};
@@ -30,7 +31,7 @@ pub struct Fleet<D: Doors> {
     board: Board,
     words: watch::Receiver<Word>,
     kicks: watch::Receiver<Kicks>,
-    beat: watch::Sender<Moment>,
+    pulse: watch::Sender<Pulse>,
     stop: CancellationToken,
     in_force: Option<InForce>,
     problem: Option<String>,
@@ -38,6 +39,7 @@ pub struct Fleet<D: Doors> {
     looks: u64,
     released_in: Option<Generation>,
     held: Arc<Plan>,
+    cooling: BTreeMap<LaneName, Moment>,
     keepers: BTreeMap<AccountName, Charge>,
     tasks: JoinSet<()>,
 }
@@ -67,6 +69,15 @@ pub struct Kicks {
     pub looks: u64,
     /// Read the credentials again, too.
     pub reloads: u64,
+}
+
+/// How the fleet's own loop is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    /// By when it turns again.
+    pub due: Moment,
+    /// Why the ledger could not be used in the last turn, in one sentence.
+    pub ledger_trouble: Option<String>,
 }
 
 /// The revision in force.
@@ -102,7 +113,7 @@ impl<D: Doors> Fleet<D> {
     /// `word` is the first thing that the source said.
     pub async fn start(means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
         let Means { doors, ledger, clock, board, words, kicks, stop } = means;
-        let (beat, _) = watch::channel(clock.now());
+        let (pulse, _) = watch::channel(Pulse { due: clock.now() + LEDGER_POLL, ledger_trouble: None });
         let mut fleet = Fleet {
             doors,
             ledger,
@@ -110,7 +121,7 @@ impl<D: Doors> Fleet<D> {
             board,
             words,
             kicks,
-            beat,
+            pulse,
             stop,
             in_force: None,
             problem: None,
@@ -118,6 +129,7 @@ impl<D: Doors> Fleet<D> {
             looks: 0,
             released_in: None,
             held: Arc::default(),
+            cooling: BTreeMap::new(),
             keepers: BTreeMap::new(),
             tasks: JoinSet::new(),
         };
@@ -125,6 +137,7 @@ impl<D: Doors> Fleet<D> {
             // What an older version accepted may mean nothing to this one; then only the file counts.
             fleet.in_force = desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
         }
+        fleet.restore_cool_downs().await?;
         fleet.follow(word).await?;
         if fleet.in_force.is_none() {
             return Err(StartError::NoRevision(fleet.problem.unwrap_or_default()));
@@ -134,9 +147,9 @@ impl<D: Doors> Fleet<D> {
         Ok(fleet)
     }
 
-    /// When the loop last turned: what `/livez` and the watchdog go by.
-    pub fn beat(&self) -> watch::Receiver<Moment> {
-        self.beat.subscribe()
+    /// How the loop itself is: what `/livez` and the watchdog go by.
+    pub fn pulse(&self) -> watch::Receiver<Pulse> {
+        self.pulse.subscribe()
     }
 
     /// Follows file and ledger until told to stop; then brings what is under way to its end.
@@ -165,12 +178,17 @@ impl<D: Doors> Fleet<D> {
         let followed = followed.and(self.release_the_gone().await);
         let noticed = self.ledger.notice().await.map(|_| ());
         let held = self.hold().await;
-        for error in [followed, noticed, held].into_iter().filter_map(Result::err) {
-            tracing::warn!("{error}");
+        let cooled = self.keep_cool_downs().await;
+        let errors = [followed, noticed, held, cooled].into_iter().filter_map(Result::err);
+        let ledger_trouble = errors.map(|error| error.to_string()).next();
+        if let Some(trouble) =
+            ledger_trouble.as_ref().filter(|_| self.pulse.borrow().ledger_trouble.is_none())
+        {
+            tracing::warn!("{trouble}");
         }
         self.tell();
         self.show();
-        self.beat.send_replace(self.clock.now());
+        self.pulse.send_replace(Pulse { due: self.clock.now() + LEDGER_POLL, ledger_trouble });
     }
 
     /// Takes the newest word of the source: a good file comes into force, anything else is a brake.
@@ -247,6 +265,28 @@ impl<D: Doors> Fleet<D> {
         if held != *self.held {
             self.ledger.hold(&held).await?;
             self.held = Arc::new(held);
+        }
+        Ok(())
+    }
+
+    async fn restore_cool_downs(&self) -> Result<(), LedgerError> {
+        for (lane, until) in self.ledger.cool_downs().await? {
+            match lane.parse() {
+                Ok(lane) => self.doors.restore(CoolDown { lane, until: self.clock.moment(until) }),
+                Err(error) => tracing::warn!("a cool-down in the ledger is passed over: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down which lanes rest, so that a restart does not ask again at once.
+    async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
+        for CoolDown { lane, until } in self.doors.cool_downs() {
+            if self.cooling.get(&lane) != Some(&until) {
+                let at = self.clock.wall_of(until);
+                self.ledger.cool_down(&lane.to_string(), at).await?;
+                self.cooling.insert(lane, until);
+            }
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::facts::{
 };
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::{Moment, ServerTime};
+use crate::pace::CoolDown;
 use crate::position_mode::{AccountName, Declared, PositionMode, Scope, Target, targets};
 use crate::protocol::{self, Look, Plan, PlanEntry, Step, Withdrawn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
@@ -36,6 +37,12 @@ pub trait Doors: Send + Sync + 'static {
 
     /// Reads the credential anew; if there is none, one sentence that says what to do.
     fn open(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
+
+    /// The lanes that rest now because the exchange said 429.
+    fn cool_downs(&self) -> Vec<CoolDown>;
+
+    /// Goes on with a cool-down that an earlier process was told of.
+    fn restore(&self, cool_down: CoolDown);
 }
 
 /// What the fleet tells a keeper; always the newest.

@@ -54,6 +54,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")
 )]
 
+pub mod cli;
 pub mod clock;
 pub mod constants;
 pub mod desired;
@@ -63,6 +64,7 @@ pub mod fleet;
 pub mod keeper;
 pub mod ledger;
 pub mod moment;
+pub mod pace;
 pub mod position_mode;
 pub mod protocol;
 pub mod serve;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use bitget_sim::{
 };
 use clap::Parser;
 use posmoded::cli::run::{Daemon, Run};
+use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::protocol::{Reason, State};
 use posmoded::status::{Status, TargetStatus};
 use tokio::time::Instant;
@@ -89,13 +91,13 @@ async fn main() -> anyhow::Result<()> {
 fn exchange() -> Exchange {
     let mut exchange = Exchange::new();
     let one_way = |account: NewAccount, products: &[ProductType]| {
-        products.iter().fold(account, |account, product| account.with_mode(*product, PosMode::OneWay))
+        products.iter().fold(account, |account, product| account.with_mode(*product, PosMode::OneWayMode))
     };
     use ProductType::{CoinFutures as Coin, UsdcFutures as Usdc, UsdtFutures as Usdt};
     exchange.add_account(one_way(NewAccount::classic(MAIN, "desk-main"), &[Usdt, Coin]));
     exchange.add_account(one_way(NewAccount::classic(ARB, "desk-arb"), &[Coin, Usdc]));
     exchange.add_account(NewAccount::classic(GRID, "desk-grid"));
-    exchange.add_account(one_way(NewAccount::classic(MANUAL, "desk-manual"), &[Usdc]));
+    exchange.add_account(NewAccount::classic(MANUAL, "desk-manual"));
     exchange.add_account(NewAccount::classic(RISK, "desk-risk"));
     let key = ApiKey { demo: true, ..ApiKey::named("paper") };
     let paper = NewAccount { api_key: key, ..NewAccount::classic(PAPER, "paper") };
@@ -120,7 +122,9 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
         credentials: Some(credentials),
         base_url: format!("http://{exchange}").parse()?,
         listen: listen.to_string().parse()?,
-        ..Run::default()
+        ca: None,
+        schedule: None,
+        requests_per_second: NonZeroU32::new(REQUESTS_PER_SECOND).context("a limit of no request")?,
     })
 }
 
@@ -147,7 +151,7 @@ struct Story {
 /// One thing that somebody does.
 type Act = (u64, &'static str, fn(&mut Story, &mut Exchange) -> Result<(), bitget_sim::Unknown>);
 
-const ACTS: [Act; 5] = [
+const ACTS: [Act; 4] = [
     (0, "desk-arb holds a long position in USDT-FUTURES, with an order beside it", |story, exchange| {
         exchange.open_position(ARB, ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "0.5")?;
         story.order = Some(exchange.place_order(ARB, ProductType::UsdtFutures, NewOrder::live("BTCUSDT"))?);
@@ -161,10 +165,7 @@ const ACTS: [Act; 5] = [
         None => Ok(()),
     }),
     (18, "somebody flips desk-grid to one_way_mode by hand", |_, exchange| {
-        exchange.flip(GRID, ProductType::UsdtFutures, PosMode::OneWay)
-    }),
-    (22, "the trader of desk-manual switches to hedge_mode by hand", |_, exchange| {
-        exchange.flip(MANUAL, ProductType::UsdcFutures, PosMode::Hedge)
+        exchange.flip(GRID, ProductType::UsdtFutures, PosMode::OneWayMode)
     }),
 ];
 
@@ -210,7 +211,8 @@ impl Teller {
         for target in status.targets {
             let name = format!("{} {}", target.account, target.scope);
             let before = self.last.get(&name);
-            let news = before.is_none_or(|old| (old.state, old.reason) != (target.state, target.reason));
+            let said = |target: &TargetStatus| (target.state, target.reason, target.detail);
+            let news = before.is_none_or(|old| said(old) != said(&target));
             if news {
                 self.say(&format!("{name:<26} {}", line(&target)));
             }
@@ -250,7 +252,7 @@ fn assert_end(last: &BTreeMap<String, TargetStatus>) -> anyhow::Result<()> {
             "desk-risk USDT-FUTURES" | "desk-risk COIN-FUTURES" | "desk-risk USDC-FUTURES" => {
                 (State::New, Some(Reason::Suspended))
             }
-            "desk-manual USDC-FUTURES" => (State::Drifted, Some(Reason::Reported)),
+            "desk-manual USDC-FUTURES" => (State::New, Some(Reason::Reported)),
             _ => (State::InSync, None),
         };
         if (target.state, target.reason) != expected {

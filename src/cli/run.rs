@@ -1,0 +1,359 @@
+//! `posmoded run`: the daemon, wired. Everything that it is made of comes together here, and nothing is decided.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::exchange::bitget::{BaseUrl, Bitget, Classic, Counted, Outcome, Sockets, Trading};
+use crate::exchange::credential::{self, KeptBy};
+use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
+use crate::keeper::Doors;
+use crate::ledger::{Event, EventKind, Ledger, OpenError};
+use crate::moment::Moment;
+use crate::pace::{CoolDown, Endpoint};
+use crate::position_mode::AccountName;
+use crate::serve::systemd::ServiceManager;
+use crate::serve::{Counters, EndpointCounters, Listen, View, Vitals, http};
+use crate::source::{Source, Word};
+use crate::status::Board;
+
+/// What the daemon is told at its start.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The declared file.
+    pub config: PathBuf,
+    /// Where the ledger is.
+    pub state: PathBuf,
+    /// Where the credential files are.
+    pub credentials: Option<PathBuf>,
+    /// Where the exchange is.
+    pub base_url: BaseUrl,
+    /// A root certificate to trust beside the system's.
+    pub ca: Option<PathBuf>,
+    /// Where to serve the status.
+    pub listen: Listen,
+    /// When to compare everything, beside `check_every`: a cron pattern of six fields, in UTC.
+    pub schedule: Option<String>,
+    /// All requests of this process.
+    pub requests_per_second: NonZeroU32,
+}
+
+/// Why the daemon did not start: one of these per exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// Another instance holds the state directory.
+    #[error("{0}")]
+    Held(String),
+    /// Something that it was told cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The daemon, started: file, ledger and listener are up.
+pub struct Daemon {
+    fleet: Fleet<KeyFiles>,
+    view: View,
+    listener: Option<TcpListener>,
+    source: Source,
+    kicks: watch::Sender<Kicks>,
+    ledger: Ledger,
+    schedule: Option<JobScheduler>,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    /// Brings everything up that the daemon cannot do without.
+    pub async fn start(run: Run, stop: CancellationToken) -> Result<Daemon, NotStarted> {
+        let clock = Clock::machine();
+        let doors = Arc::new(KeyFiles::new(&run, &clock)?);
+        let bound = bind(run.listen).await;
+        let ledger = open(&run, &bound, &clock).await?;
+        let listener = bound.map_err(NotStarted::Unusable)?;
+        let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
+        let source = Source::watch(run.config, known_good, clock.clone(), stop.clone());
+        source.read_again().await;
+        let (kicks, kicked) = watch::channel(Kicks::default());
+        let schedule = match &run.schedule {
+            Some(pattern) => Some(schedule(pattern, kicks.clone()).await?),
+            None => None,
+        };
+        let board = Board::default();
+        let means = Means {
+            doors: doors.clone(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            board: board.clone(),
+            words: source.words(),
+            kicks: kicked,
+            stop: stop.clone(),
+        };
+        let word = settled(&source).await;
+        let fleet = Fleet::start(means, word).await.map_err(|error| match error {
+            StartError::Ledger(error) => unusable(error),
+            StartError::NoRevision(problem) => {
+                NotStarted::Unusable(format!("there is no acceptable file to start with: {problem}"))
+            }
+        })?;
+        let vitals =
+            Arc::new(Health { pulse: fleet.pulse(), bitget: doors.bitget.clone(), ledger: ledger.clone() });
+        let view = View { board, clock, vitals };
+        Ok(Daemon { fleet, view, listener, source, kicks, ledger, schedule, stop })
+    }
+
+    /// Where the status is served.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Runs until it is told to stop; then what is under way is brought to its end.
+    pub async fn run(self) {
+        let Daemon { fleet, view, listener, source, kicks, ledger, schedule, stop } = self;
+        let manager = ServiceManager::of_the_environment();
+        note_event(&ledger, EventKind::Started, concat!("posmoded ", env!("CARGO_PKG_VERSION"), " started"))
+            .await;
+        let ended = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (view, ended) = (view.clone(), ended.clone());
+            async move {
+                if let Some(listener) = listener {
+                    http::serve(listener, view, ended).await;
+                }
+            }
+        });
+        let informing = tokio::spawn({
+            let (manager, view, ended) = (manager.clone(), view.clone(), ended.clone());
+            async move { manager.keep_informed(&view, &ended).await }
+        });
+        let reloading = tokio::spawn(reload_on_hangup(manager.clone(), view.clone(), source, kicks));
+        if let Some(schedule) = &schedule
+            && let Err(error) = schedule.start().await
+        {
+            // Nothing is wrong when it never fires: `check_every` stays.
+            tracing::warn!("the schedule could not be started: {error}");
+        }
+        manager.ready(&view.status().line());
+        let announced = tokio::spawn({
+            let (manager, stop) = (manager.clone(), stop.clone());
+            async move {
+                stop.cancelled().await;
+                manager.stopping();
+            }
+        });
+        fleet.run().await;
+        note_event(&ledger, EventKind::Stopped, "stopped").await;
+        reloading.abort();
+        announced.abort();
+        ended.cancel();
+        let _ = tokio::join!(serving, informing);
+    }
+}
+
+/// Cancels `stop` on SIGTERM or SIGINT.
+pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// SIGHUP: the file and the keys are read again and every target is looked at, whatever comes of it.
+async fn reload_on_hangup(manager: ServiceManager, view: View, source: Source, kicks: watch::Sender<Kicks>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        manager.reloading();
+        source.read_again().await;
+        kicks.send_modify(|kicks| {
+            kicks.looks += 1;
+            kicks.reloads += 1;
+        });
+        manager.ready(&view.status().line());
+    }
+}
+
+/// A scheduler that kicks a look at everything. Its known faults do no harm: the job sends one word, in UTC.
+async fn schedule(pattern: &str, kicks: watch::Sender<Kicks>) -> Result<JobScheduler, NotStarted> {
+    let refused = |error| {
+        NotStarted::Unusable(format!(
+            "--schedule {pattern:?} is not a cron pattern of six fields (second minute hour day month weekday, in UTC, \
+             such as \"0 */10 * * * *\"): {error}"
+        ))
+    };
+    let job = Job::new(pattern, move |_, _| kicks.send_modify(|kicks| kicks.looks += 1)).map_err(refused)?;
+    let scheduler = JobScheduler::new().await.map_err(refused)?;
+    scheduler.add(job).await.map_err(refused)?;
+    Ok(scheduler)
+}
+
+async fn bind(listen: Listen) -> Result<Option<TcpListener>, String> {
+    match listen {
+        Listen::Nowhere => Ok(None),
+        Listen::At(address) => TcpListener::bind(address).await.map(Some).map_err(|error| {
+            format!("cannot listen at {address}: {error}; write another address after --listen, or none")
+        }),
+    }
+}
+
+async fn open(
+    run: &Run,
+    bound: &Result<Option<TcpListener>, String>,
+    clock: &Clock,
+) -> Result<Ledger, NotStarted> {
+    let listen = bound.as_ref().ok().and_then(Option::as_ref).and_then(|listener| listener.local_addr().ok());
+    let listen = listen.map(|address| address.to_string());
+    Ledger::open(&run.state, clock.clone(), listen).await.map_err(|error| match error {
+        held @ OpenError::Held { .. } => NotStarted::Held(held.to_string()),
+        other => unusable(other),
+    })
+}
+
+/// The first word of the source that says something; a file that never stops changing is a word, too.
+async fn settled(source: &Source) -> Word {
+    let mut words = source.words();
+    for _ in 0..FIRST_WORDS {
+        let word = words.borrow_and_update().clone();
+        match word {
+            Word::NotReadYet | Word::Changing => {
+                let _ = tokio::time::timeout(FIRST_WORD, words.changed()).await;
+            }
+            Word::Content(_) | Word::Unreadable(_) => return word,
+        }
+    }
+    words.borrow().clone()
+}
+
+async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
+    if let Err(error) = ledger.event(Event::new(kind, text)).await {
+        tracing::warn!("{error}");
+    }
+}
+
+fn unusable(error: impl std::error::Error) -> NotStarted {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    NotStarted::Unusable(text)
+}
+
+/// Exchanges made from credential files.
+pub struct KeyFiles {
+    bitget: Bitget<Sockets>,
+    dir: PathBuf,
+    kept_by: KeptBy,
+}
+
+impl KeyFiles {
+    fn new(run: &Run, clock: &Clock) -> Result<KeyFiles, NotStarted> {
+        let dir = run.credentials.clone().ok_or_else(|| {
+            NotStarted::Unusable(
+                "no directory of credential files: write it after --credentials, or let systemd make one with \
+                 LoadCredential="
+                    .to_owned(),
+            )
+        })?;
+        if !dir.is_dir() {
+            return Err(NotStarted::Unusable(format!(
+                "--credentials {}: there is no such directory",
+                dir.display()
+            )));
+        }
+        let sockets = Sockets::new(run.base_url.clone(), run.ca.as_deref()).map_err(unusable)?;
+        let bitget = Bitget::new(sockets, clock.clone(), run.requests_per_second);
+        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir })
+    }
+}
+
+impl Doors for KeyFiles {
+    type Exchange = Classic<Sockets>;
+
+    fn open(&self, account: &AccountName, demo: bool) -> Result<Classic<Sockets>, String> {
+        let credential =
+            credential::read(&self.dir, account, self.kept_by).map_err(|error| error.to_string())?;
+        let trading = if demo { Trading::Demo } else { Trading::Real };
+        Ok(self.bitget.classic(account.clone(), credential, trading))
+    }
+
+    fn cool_downs(&self) -> Vec<CoolDown> {
+        self.bitget.cool_downs()
+    }
+
+    fn restore(&self, cool_down: CoolDown) {
+        self.bitget.restore(cool_down);
+    }
+}
+
+/// systemd's own directory is not for others to read, whatever the modes of the files in it.
+pub(super) fn kept_by(dir: &Path) -> KeptBy {
+    let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|theirs| Path::new(&theirs) == dir);
+    if systemd { KeptBy::Systemd } else { KeptBy::Mode }
+}
+
+/// How the daemon is, beside what its keepers publish.
+struct Health {
+    pulse: watch::Receiver<Pulse>,
+    bitget: Bitget<Sockets>,
+    ledger: Ledger,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Health").finish_non_exhaustive()
+    }
+}
+
+impl Vitals for Health {
+    fn fleet_due(&self) -> Moment {
+        self.pulse.borrow().due
+    }
+
+    fn ledger_trouble(&self) -> Option<String> {
+        self.pulse.borrow().ledger_trouble.clone()
+    }
+
+    fn counters(&self) -> Counters {
+        let requests = self.bitget.requests();
+        let counted =
+            |endpoint, outcome| requests.sent.get(&(endpoint, outcome)).copied().unwrap_or_default();
+        let of_endpoint = |endpoint: Endpoint| {
+            let all: Vec<(Outcome, Counted)> =
+                Outcome::ALL.into_iter().map(|outcome| (outcome, counted(endpoint, outcome))).collect();
+            EndpointCounters {
+                endpoint: endpoint.to_string(),
+                outcomes: all
+                    .iter()
+                    .map(|(outcome, counted)| (outcome.as_str().to_owned(), counted.count))
+                    .collect(),
+                seconds: all.iter().map(|(_, counted)| counted.took).sum(),
+                within: Vec::new(),
+                beyond: all.iter().map(|(_, counted)| counted.count).sum(),
+            }
+        };
+        Counters {
+            requests: Endpoint::ALL.into_iter().map(of_endpoint).collect(),
+            rate_limit_wait: requests.waited,
+            ledger_writes_committed: 0,
+            ledger_writes_failed: 0,
+        }
+    }
+}
+
+/// How long the first word of the file is waited for, each time, and how often.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+const FIRST_WORDS: usize = 5;
