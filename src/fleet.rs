@@ -35,7 +35,7 @@ pub struct Fleet<D: Doors> {
     stop: CancellationToken,
     in_force: Option<InForce>,
     problem: Option<String>,
-    follow_again: bool,
+    to_follow: bool,
     looks: u64,
     released_in: Option<Generation>,
     held: Arc<Plan>,
@@ -125,7 +125,7 @@ impl<D: Doors> Fleet<D> {
             stop,
             in_force: None,
             problem: None,
-            follow_again: false,
+            to_follow: true,
             looks: 0,
             released_in: None,
             held: Arc::default(),
@@ -159,7 +159,7 @@ impl<D: Doors> Fleet<D> {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
-                Ok(()) = self.words.changed() => {}
+                Ok(()) = self.words.changed() => self.to_follow = true,
                 Ok(()) = self.kicks.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = tokio::time::sleep(LEDGER_POLL) => {}
@@ -172,9 +172,8 @@ impl<D: Doors> Fleet<D> {
     }
 
     async fn turn(&mut self) {
-        let news = self.words.has_changed().unwrap_or(false) || self.follow_again;
         let word = self.words.borrow_and_update().clone();
-        let followed = if news { self.follow(word).await } else { Ok(()) };
+        let followed = if self.to_follow { self.follow(word).await } else { Ok(()) };
         let followed = followed.and(self.release_the_gone().await);
         let noticed = self.ledger.notice().await.map(|_| ());
         let held = self.hold().await;
@@ -193,7 +192,7 @@ impl<D: Doors> Fleet<D> {
 
     /// Takes the newest word of the source: a good file comes into force, anything else is a brake.
     async fn follow(&mut self, word: Word) -> Result<(), LedgerError> {
-        self.follow_again = false;
+        self.to_follow = false;
         let problem = match word {
             Word::NotReadYet => return Ok(()),
             Word::Changing => Some("it is still changing".to_owned()),
@@ -236,7 +235,7 @@ impl<D: Doors> Fleet<D> {
                 None
             }
             Err(error) => {
-                self.follow_again = true;
+                self.to_follow = true;
                 Some(error.to_string())
             }
         }

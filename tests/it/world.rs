@@ -1,0 +1,365 @@
+//! The whole daemon but its sockets, in virtual time: fleet, keepers, ledger in memory, Bitget's adapter, and the simulated
+//! exchange behind the `Transport` seam. A kill drops everything at once; a restart is a new fleet on the same ledger.
+
+mod invariants;
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bitget_sim::{ApiKey, Exchange, LogEntry, Outcome, PosMode, ProductType, Uid, UnixMs};
+use posmoded::clock::Clock;
+use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
+use posmoded::exchange::bitget::{Bitget, Classic, Request, Response, Trading, Transport, TransportError};
+use posmoded::exchange::credential::Credential;
+use posmoded::fleet::{Fleet, Kicks, Means};
+use posmoded::keeper::Doors;
+use posmoded::ledger::{Event, HistoryFilter, Ledger, Visitor};
+use posmoded::pace::CoolDown;
+use posmoded::position_mode::AccountName;
+use posmoded::source::{Content, Word};
+use posmoded::status::{Board, Status, TargetStatus};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The exchange, the daemon and whoever looks on.
+pub struct World {
+    pub clock: Clock,
+    exchange: Arc<Mutex<Exchange>>,
+    wire: Arc<Wire>,
+    ledger: Ledger,
+    words: watch::Sender<Word>,
+    kicks: watch::Sender<Kicks>,
+    board: Board,
+    daemon: Option<(JoinHandle<()>, CancellationToken)>,
+}
+
+/// What a test may do to the way between daemon and exchange.
+#[derive(Debug, Default)]
+pub struct Wire {
+    state: Mutex<WireState>,
+}
+
+#[derive(Debug, Clone)]
+struct WireState {
+    /// How far the exchange's clock is ahead of the daemon's.
+    skew_ms: i64,
+    /// From one side to the other.
+    latency: Duration,
+    /// No connection can be made.
+    cut: bool,
+    /// Accounts without a credential file.
+    keyless: BTreeSet<String>,
+}
+
+impl Default for WireState {
+    fn default() -> WireState {
+        WireState { skew_ms: 0, latency: Duration::from_millis(20), cut: false, keyless: BTreeSet::new() }
+    }
+}
+
+/// 2026-11-22T09:00:00Z.
+const START: i64 = 1_795_338_000_000;
+
+impl World {
+    /// An exchange set up by `set_up`, and a file; the daemon is not started.
+    pub fn new(file: &str, seed: u64, set_up: impl FnOnce(&mut Exchange)) -> World {
+        let clock = Clock::simulated(START, seed);
+        let mut exchange = Exchange::new();
+        exchange.advance(UnixMs(START));
+        set_up(&mut exchange);
+        let ledger = Ledger::in_memory(clock.clone()).expect("a ledger in memory");
+        let (words, _) = watch::channel(content(file));
+        let (kicks, _) = watch::channel(Kicks::default());
+        World {
+            clock,
+            exchange: Arc::new(Mutex::new(exchange)),
+            wire: Arc::default(),
+            ledger,
+            words,
+            kicks,
+            board: Board::default(),
+            daemon: None,
+        }
+    }
+
+    /// The same, with the daemon started.
+    pub async fn started(file: &str, set_up: impl FnOnce(&mut Exchange)) -> World {
+        let mut world = World::new(file, 1, set_up);
+        world.start().await;
+        world
+    }
+
+    /// A new process on the ledger as it is.
+    pub async fn start(&mut self) {
+        assert!(self.daemon.is_none(), "one daemon at a time");
+        self.ledger = self.ledger.restarted(self.clock.clone()).expect("the ledger opens again");
+        self.board = Board::default();
+        let direct =
+            Direct { exchange: self.exchange.clone(), wire: self.wire.clone(), clock: self.clock.clone() };
+        let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
+        let bitget = Bitget::new(direct, self.clock.clone(), rate);
+        let stop = CancellationToken::new();
+        let means = Means {
+            doors: Arc::new(SimulatedKeys { bitget, wire: self.wire.clone() }),
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+            board: self.board.clone(),
+            words: self.words.subscribe(),
+            kicks: self.kicks.subscribe(),
+            stop: stop.clone(),
+        };
+        let word = self.words.borrow().clone();
+        let fleet = Fleet::start(means, word).await.expect("the fleet starts");
+        self.daemon = Some((tokio::spawn(fleet.run()), stop));
+    }
+
+    /// kill -9: nothing more is done or written, wherever it was.
+    pub async fn kill(&mut self) {
+        if let Some((task, _)) = self.daemon.take() {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    /// SIGTERM.
+    pub async fn stop(&mut self) {
+        if let Some((task, stop)) = self.daemon.take() {
+            stop.cancel();
+            task.await.expect("the fleet ends by itself");
+        }
+    }
+
+    /// The file holds this now.
+    pub fn write(&self, file: &str) {
+        self.say(content(file));
+    }
+
+    /// The source says this now.
+    pub fn say(&self, word: Word) {
+        self.words.send_if_modified(|old| {
+            let news = *old != word;
+            *old = word;
+            news
+        });
+    }
+
+    /// SIGHUP.
+    pub fn reload(&self) {
+        self.kicks.send_modify(|kicks| {
+            kicks.looks += 1;
+            kicks.reloads += 1;
+        });
+    }
+
+    /// Lets time pass.
+    pub async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+
+    /// Lets time pass until something is so; fails after `within`. Gives back how long it took.
+    #[track_caller]
+    pub fn until<'a>(
+        &'a self,
+        within: Duration,
+        what: &'a str,
+        is_so: impl Fn(&World) -> bool + 'a,
+    ) -> impl Future<Output = Duration> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let began = self.clock.now();
+            while !is_so(self) {
+                let waited = self.clock.now().since(began);
+                assert!(waited <= within, "{caller}: after {within:?} not yet: {what}\n{}", self.told());
+                self.pass(Duration::from_millis(100)).await;
+            }
+            self.clock.now().since(began)
+        }
+    }
+
+    /// What operators see.
+    pub fn status(&self) -> Status {
+        self.board.status(self.clock.timestamp(self.clock.now()))
+    }
+
+    /// What operators see of one target, named as in `desk-a USDT-FUTURES`.
+    pub fn target(&self, name: &str) -> Option<TargetStatus> {
+        self.status()
+            .targets
+            .into_iter()
+            .find(|target| format!("{} {}", target.account, target.scope) == name)
+    }
+
+    /// The line of one target: `pending, not_flat: Open: 1 order. ...`
+    pub fn line(&self, name: &str) -> String {
+        self.target(name).map_or_else(|| "not shown".to_owned(), |target| line(&target))
+    }
+
+    /// Whether a target is in sync, with nothing in the way.
+    pub fn is_in_sync(&self, name: &str) -> bool {
+        self.line(name) == "in_sync"
+    }
+
+    /// Every target's line, for messages of failed tests.
+    pub fn told(&self) -> String {
+        let targets = self.status().targets;
+        targets
+            .iter()
+            .map(|target| format!("{} {}: {}\n", target.account, target.scope, line(target)))
+            .collect()
+    }
+
+    /// Looks at the exchange, or changes it, at its own present.
+    pub fn exchange<T>(&self, act: impl FnOnce(&mut Exchange) -> T) -> T {
+        let now = self.exchange_now();
+        let mut exchange = locked(&self.exchange);
+        exchange.advance(now);
+        act(&mut exchange)
+    }
+
+    /// The sets that reached the exchange for one product type of an account, executed or not, in order.
+    pub fn sets(&self, uid: Uid, product: ProductType) -> Vec<LogEntry> {
+        let log = locked(&self.exchange).log().to_vec();
+        let ours = |entry: &LogEntry| entry.account == Some(uid) && entry.product == Some(product);
+        log.into_iter().filter(|entry| is_set(entry) && entry.late_of.is_none() && ours(entry)).collect()
+    }
+
+    /// All requests.
+    pub fn log(&self) -> Vec<LogEntry> {
+        locked(&self.exchange).log().to_vec()
+    }
+
+    /// The mode at the exchange.
+    pub fn mode(&self, uid: Uid, product: ProductType) -> PosMode {
+        locked(&self.exchange).mode(uid, product).expect("a known account")
+    }
+
+    /// The kinds of what is on record, oldest first, of one account.
+    pub async fn history(&self, account: &str) -> Vec<Event> {
+        let accounts = vec![account.parse().expect("an account name")];
+        let filter = HistoryFilter { accounts, since_wall: None, limit: 10_000 };
+        self.ledger.history(&filter).await.expect("the ledger is read")
+    }
+
+    /// A command in another process.
+    pub fn visitor(&self) -> Visitor {
+        self.ledger.visitor().expect("the ledger is there")
+    }
+
+    /// The exchange's clock is so far ahead of the daemon's from now on, in milliseconds.
+    pub fn skew(&self, skew_ms: i64) {
+        locked(&self.wire.state).skew_ms = skew_ms;
+    }
+
+    /// No connection can be made, or can again.
+    pub fn cut(&self, cut: bool) {
+        locked(&self.wire.state).cut = cut;
+    }
+
+    /// The credential file of an account goes away, or comes back.
+    pub fn take_key(&self, account: &str, gone: bool) {
+        let mut state = locked(&self.wire.state);
+        if gone {
+            state.keyless.insert(account.to_owned());
+        } else {
+            state.keyless.remove(account);
+        }
+    }
+
+    fn exchange_now(&self) -> UnixMs {
+        UnixMs(self.clock.now().0 + locked(&self.wire.state).skew_ms)
+    }
+}
+
+/// Whether a request sets a mode.
+pub fn is_set(entry: &LogEntry) -> bool {
+    entry.method == "POST"
+}
+
+/// `in_sync`, or state, reason and sentence.
+pub fn line(target: &TargetStatus) -> String {
+    match (target.reason, &target.say) {
+        (None, _) => target.state.to_string(),
+        (Some(reason), say) => format!("{}, {reason}: {}", target.state, say.as_deref().unwrap_or_default()),
+    }
+}
+
+fn content(file: &str) -> Word {
+    let sha256 = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
+    Word::Content(Content { bytes: file.as_bytes().into(), sha256 })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics while it holds this")
+}
+
+/// Straight into the simulated exchange.
+struct Direct {
+    exchange: Arc<Mutex<Exchange>>,
+    wire: Arc<Wire>,
+    clock: Clock,
+}
+
+impl Transport for Direct {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let WireState { latency, cut, .. } = locked(&self.wire.state).clone();
+        if cut {
+            return Err(TransportError::NotSent("no route to the exchange".to_owned()));
+        }
+        let Request { method, path, query, headers, body } = request;
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let method = method.as_str().to_owned();
+        let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
+        tokio::time::sleep(latency).await;
+        let reply = {
+            let now = UnixMs(self.clock.now().0 + locked(&self.wire.state).skew_ms);
+            locked(&self.exchange).handle(now, &request)
+        };
+        tokio::time::sleep(latency + reply.after).await;
+        match reply.outcome {
+            Outcome::Response(bitget_sim::Response { status, headers, body }) => {
+                let remaining = headers
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"))
+                    .and_then(|(_, value)| value.parse().ok());
+                Ok(Response { status, remaining, body })
+            }
+            Outcome::Dropped => Err(TransportError::Unanswered("the connection was closed".to_owned())),
+            Outcome::Hang => {
+                tokio::time::sleep(HTTP_TOTAL).await;
+                Err(TransportError::Unanswered("no answer in time".to_owned()))
+            }
+        }
+    }
+}
+
+/// Keys as the simulator makes them, by the account's name.
+struct SimulatedKeys {
+    bitget: Bitget<Direct>,
+    wire: Arc<Wire>,
+}
+
+impl Doors for SimulatedKeys {
+    type Exchange = Classic<Direct>;
+
+    fn open(&self, account: &AccountName, demo: bool) -> Result<Classic<Direct>, String> {
+        if locked(&self.wire.state).keyless.contains(account.as_str()) {
+            return Err(format!("There is no credential file for {account}: put one in place."));
+        }
+        let ApiKey { key, secret, passphrase, .. } = ApiKey::named(account.as_str());
+        let credential = Credential::new(key, secret.0, passphrase.0).map_err(|error| error.to_string())?;
+        let trading = if demo { Trading::Demo } else { Trading::Real };
+        Ok(self.bitget.classic(account.clone(), credential, trading))
+    }
+
+    fn cool_downs(&self) -> Vec<CoolDown> {
+        self.bitget.cool_downs()
+    }
+
+    fn restore(&self, cool_down: CoolDown) {
+        self.bitget.restore(cool_down);
+    }
+}
