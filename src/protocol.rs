@@ -119,7 +119,11 @@ fn wanted_step(facts: &Facts<'_>, now: Moment) -> Step {
     if let Some(intent) = &facts.target.intent {
         return await_outcome(facts, intent, now);
     }
-    let Some((seen, desired)) = current(facts, now) else {
+    let Some(desired) = facts.target.wanted.mode else {
+        // Nothing to compare with: the keeper sorts the targets anew once it knows the kind.
+        return rest(facts, now, now + facts.target.wanted.check_every);
+    };
+    let Some(seen) = current(facts, now) else {
         return Step::Look(Look::Mode);
     };
     if seen.mode == desired {
@@ -240,12 +244,12 @@ fn await_outcome(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Step {
     if now >= due { Step::Look(Look::Mode) } else { rest(facts, now, due) }
 }
 
-/// The live mode, if it was looked at recently enough to go on with, and the desired one.
-fn current(facts: &Facts<'_>, now: Moment) -> Option<(Seen, PositionMode)> {
+/// The live mode, if it was looked at recently enough to go on with.
+fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
     let wanted = &facts.target.wanted;
     let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
     let due = sooner(seen.asked, wanted.check_every, facts.account.jitter);
-    (now < due).then_some((seen, wanted.mode?))
+    (now < due).then_some(seen)
 }
 
 /// Live equals desired: write that down if it is news.
