@@ -13,7 +13,7 @@ pub use backoff::{retry_at, retry_though_flat, sooner};
 pub use plan::{Plan, PlanEntry};
 pub use reason::{CRASHED, Reason, Reasons, State, reasons, say, state};
 
-use reason::brakes;
+use reason::{brakes, is_only_reported};
 
 use crate::constants::{
     CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, FENCE, HUMAN_LOOK, LATE_EFFECT, OPEN_POSITION_LOOK,
@@ -67,7 +67,7 @@ pub enum Withdrawn {
     Revision,
     /// The newest content of the file is rejected, missing or still changing.
     File,
-    /// It was not sent in time.
+    /// It was not sent in time: its note or its verdict is too old.
     TooLate,
     /// The daemon stops, or the account has left the file.
     Stopping,
@@ -173,14 +173,18 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
     }
 }
 
-/// A set is on disk and has not left: let it, unless something changed since.
+/// A set is on disk and has not left: let it, unless something changed since. Its verdict ages on while it waits.
 fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step {
-    let wanted = &facts.target.wanted;
-    if wanted.mode != Some(intent.change.to) || wanted.suspended.is_some() {
+    let target = facts.target;
+    let unwanted = target.wanted.mode != Some(intent.change.to)
+        || target.wanted.suspended.is_some()
+        || is_only_reported(facts, intent.change.cause);
+    let fresh = target.flatness.run.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
+    if unwanted {
         Step::Withdraw(Withdrawn::Revision)
     } else if facts.brakes.file.is_some() {
         Step::Withdraw(Withdrawn::File)
-    } else if now.since(noted) >= SEND_WITHIN {
+    } else if now.since(noted) >= SEND_WITHIN || !fresh {
         Step::Withdraw(Withdrawn::TooLate)
     } else {
         Step::Send

@@ -136,12 +136,6 @@ pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
 /// What forbids a set that is wanted for `cause`, though the target may well be flat.
 pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
-    let drift = target.wanted.drift;
-    let reported = match cause {
-        Cause::Drift => drift == DriftPolicy::Report,
-        Cause::New => drift == DriftPolicy::Report && !brakes.guard.approved,
-        Cause::Pending => false,
-    };
     let standing = [
         (Reason::Suspended, target.wanted.suspended.is_some()),
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|end| end > now))),
@@ -149,7 +143,7 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
         (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved),
         (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
-        (Reason::Reported, reported),
+        (Reason::Reported, is_only_reported(facts, cause)),
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
     ];
     let mut all = Reasons::default();
@@ -160,6 +154,18 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         all.add(of_failure(failing));
     }
     all
+}
+
+/// Whether the file asks for a report of what is wanted for `cause`, and not for a set.
+pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
+    match facts.target.wanted.drift {
+        DriftPolicy::Correct => false,
+        DriftPolicy::Report => match cause {
+            Cause::Drift => true,
+            Cause::New => !facts.brakes.guard.approved,
+            Cause::Pending => false,
+        },
+    }
 }
 
 /// What it means and what to do, in one or two plain sentences, for a reason that applies.
