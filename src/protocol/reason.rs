@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::backoff::{retry_at, retry_though_flat};
 use super::{cause, is_served};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
-use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, IntentState};
+use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Intent, IntentState};
 use crate::moment::{Moment, ServerTime, spell};
 
 /// Where a target stands.
@@ -22,7 +22,7 @@ pub enum State {
     Pending,
     /// The exchange was changed behind us.
     Drifted,
-    /// The live mode is not known, or was not heard of for too long.
+    /// The live mode is not known, was not heard of for too long, or a set under way may yet change it.
     Unknown,
 }
 
@@ -89,19 +89,29 @@ pub const CRASHED: &str = "The task that looks after this account failed and is 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Reasons(u32);
 
-/// Where the target stands at `now`.
+/// Where the target stands at `now`. Live as desired is in sync only once no set that was sent may still take effect.
 pub fn state(facts: &Facts<'_>, now: Moment) -> State {
     let target = facts.target;
     let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR;
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
     match (seen, target.wanted.mode) {
-        (Some(seen), Some(desired)) if seen.mode == desired => State::InSync,
+        (Some(seen), Some(desired)) if seen.mode == desired => {
+            if target.intent.as_ref().is_some_and(may_still_act) { State::Unknown } else { State::InSync }
+        }
         (Some(_), Some(desired)) => match cause(facts, desired) {
             Cause::New => State::New,
             Cause::Pending => State::Pending,
             Cause::Drift => State::Drifted,
         },
         (Some(_) | None, Some(_) | None) => State::Unknown,
+    }
+}
+
+/// Whether the set was sent and its end is not known.
+fn may_still_act(intent: &Intent) -> bool {
+    match intent.state {
+        IntentState::Noted { .. } | IntentState::Refused(_) => false,
+        IntentState::Accepted { .. } | IntentState::Unclear => true,
     }
 }
 
