@@ -357,6 +357,7 @@ fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
         paused.as_ref().and_then(|pause| pause.until),
         ledger.as_ref().map(|trouble| trouble.retry_at),
         guard.frees_at.filter(|_| why.holds(Reason::Held)),
+        facts.target.set_refused.as_ref().map(retry_at),
     ];
     let until = edges.into_iter().flatten().filter(|edge| *edge > now).fold(until, Moment::min);
     Step::Rest { until, why }
