@@ -20,7 +20,8 @@ use crate::constants::{
     SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
-    Brakes, Cause, Change, Facts, Failure, Flatness, How, Intent, IntentId, IntentState, List, Reading, Seen,
+    Brakes, Cause, Change, Facts, Failure, Flatness, How, Intent, IntentId, IntentState, List, Reading, Run,
+    Seen,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
@@ -306,7 +307,8 @@ fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let target = facts.target;
     let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.check_every };
     let regular = sooner(seen.asked, interval, facts.account.jitter);
-    let settled = target.flatness.run.map(|run| run.since + target.wanted.settle);
+    let settling = target.flatness.run.filter(|run| !has_settled(facts, *run));
+    let settled = settling.map(|run| run.since + target.wanted.settle);
     let retried = target.refused_though_flat.map(retry_though_flat);
     let edges = [settled, retried].into_iter().flatten().filter(|edge| *edge > seen.asked);
     edges.fold(regular, Moment::min)
@@ -332,11 +334,17 @@ fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
 
 /// Whether the verdicts allow a set now: the newest is fresh, and the first one `settle` before it.
 fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
+    facts
+        .target
+        .flatness
+        .run
+        .is_some_and(|run| has_settled(facts, run) && now.since(run.newest) <= VERDICT_AGE)
+}
+
+/// Whether the first flat verdict lies `settle` before the newest one. With `settle: 0s` one is both.
+fn has_settled(facts: &Facts<'_>, run: Run) -> bool {
     let settle = facts.target.wanted.settle;
-    facts.target.flatness.run.is_some_and(|run| {
-        let held = settle == Duration::ZERO || run.newest >= run.since + settle;
-        held && now.since(run.newest) <= VERDICT_AGE
-    })
+    settle == Duration::ZERO || run.newest >= run.since + settle
 }
 
 /// The exchange's time after which the set can no longer take effect.
