@@ -209,10 +209,11 @@ fn account(facts: &Facts<'_>, now: Moment) -> Option<Step> {
     match &account.identity {
         None => Some(Step::Look(Look::Account)),
         Some(identity) if !is_served(identity.kind) => {
-            Some(look_again_later(facts, now, Look::Account, identity.at))
+            Some(look_at_account(facts, now, identity.at, identity.at + HUMAN_LOOK))
         }
+        // Whose key it is changes only with the key or the file, and the call that tells is the scarcest of all.
         Some(identity) if account.wrong.is_some() => {
-            Some(look_again_later(facts, now, Look::Account, identity.at))
+            Some(look_at_account(facts, now, identity.at, now + HUMAN_LOOK))
         }
         Some(_) => None,
     }
@@ -226,10 +227,13 @@ fn is_served(kind: Kind) -> bool {
     }
 }
 
-/// Something that only a human, or the exchange, can change: ask again rarely, or when told to.
-fn look_again_later(facts: &Facts<'_>, now: Moment, look: Look, last: Moment) -> Step {
-    let due = last + HUMAN_LOOK;
-    if now >= due || last < facts.target.look_since { Step::Look(look) } else { rest(facts, now, due) }
+/// Something that only a human, or the exchange, can change: looked at last, and again when due or told to.
+fn look_at_account(facts: &Facts<'_>, now: Moment, last: Moment, due: Moment) -> Step {
+    if now >= due || last < facts.target.look_since {
+        Step::Look(Look::Account)
+    } else {
+        rest(facts, now, due)
+    }
 }
 
 /// The set has left and its outcome is not known yet: read until a success shows, or until the fence has passed.
