@@ -127,11 +127,13 @@ fn wanted_step(facts: &Facts<'_>, now: Moment) -> Step {
     let Some(seen) = current(facts, now) else {
         return Step::Look(Look::Mode);
     };
+    if facts.target.applied.is_none_or(|applied| applied.mode != seen.mode)
+        && let Some(late) = came_late(facts, seen)
+    {
+        return Step::Record(Record::Late(late));
+    }
     if seen.mode == desired {
         return in_sync(facts, seen, now);
-    }
-    if let Some(late) = came_late(facts, seen) {
-        return Step::Record(Record::Late(late));
     }
     let change = Change { from: seen.mode, to: desired, cause: cause(facts, desired) };
     toward(facts, seen, change, now)
@@ -273,7 +275,7 @@ fn in_sync(facts: &Facts<'_>, seen: Seen, now: Moment) -> Step {
     }
 }
 
-/// A set of ours that seemed lost, whose mode shows up now, when the file wants another.
+/// A set of ours that seemed lost, whose mode shows up now.
 fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
     let late = facts.target.may_come_late?;
     let in_time = seen.server.since(late.stamp) <= LATE_EFFECT;
