@@ -1,6 +1,7 @@
 //! Why a target is not in sync, or not changed yet: all reasons that apply, which one wins, and what each says.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -193,18 +194,19 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             spell(CONFIRMING)
         ),
         Reason::Suspended => {
-            format!("The file suspends it: {}.", target.wanted.suspended.as_deref().unwrap_or_default())
+            let why = target.wanted.suspended.as_deref().unwrap_or_default();
+            format!("The file suspends it: {}.", undotted(why))
         }
         Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| {
             let until = pause.until.map_or_else(
                 || "until `posmoded resume`".to_owned(),
                 |until| format!("for {} more, or until `posmoded resume`", spell(until.since(now))),
             );
-            format!("An operator paused it, {until}: {}.", pause.reason)
+            format!("An operator paused it, {until}: {}.", undotted(&pause.reason))
         }),
         Reason::File => format!(
-            "The newest content of the file is not acceptable, so nothing is changed: {}",
-            facts.brakes.file.as_deref().unwrap_or_default()
+            "The newest content of the file is not acceptable, so nothing is changed: {}.",
+            undotted(facts.brakes.file.as_deref().unwrap_or_default())
         ),
         Reason::Held => say_held(facts, now),
         Reason::Fighting => format!(
@@ -213,17 +215,17 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             spell(FIGHT_WINDOW)
         ),
         Reason::Reported => say_reported(facts),
-        Reason::NotFlat => say_not_flat(facts),
+        Reason::NotFlat => say_not_flat(facts, now),
         Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
             format!(
-                "Every list is empty and yet the exchange says that something is open ({} times): look for bots, TWAP \
-                 and copy orders. Tried again in {}.",
-                refusals.count,
+                "Every list is empty and yet the exchange says that something is open ({}): look for bots, TWAP and \
+                 copy orders. Tried again in {}.",
+                if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) },
                 spell(retry_though_flat(refusals).since(now))
             )
         }),
         Reason::Settling => target.flatness.run.map_or_else(
-            || "Whether it is flat is being looked at.".to_owned(),
+            || "Whether it is flat is not known yet.".to_owned(),
             |run| {
                 format!(
                     "Flat for {}; it must be so for {} before the mode is changed.",
@@ -305,35 +307,58 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     {
         return say.clone();
     }
-    let failing = [&facts.target.set_refused, &account.failing, &facts.target.failing];
+    let failing = [&account.failing, &facts.target.failing, &facts.target.set_refused];
     if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == reason) {
-        let next = retry_at(failing);
-        let again =
-            if next > now { format!(" Tried again in {}.", spell(next.since(now))) } else { String::new() };
-        return format!("{}{again}", failing.failure.say);
+        return say_failing(failing, now);
     }
-    match (reason, &account.identity) {
-        (Reason::KindUnknown, Some(_)) => {
+    match (reason, &account.identity, facts.target.seen) {
+        (Reason::KindUnknown, Some(_), _) => {
             "This is a unified account, and this version sets the mode of classic \
-                                           accounts only: nothing is sent for it."
+                                              accounts only: nothing is sent for it."
                 .to_owned()
         }
-        (Reason::KindUnknown, None) => "Which kind of account this is has not been seen yet.".to_owned(),
-        (Reason::Clock, _) => {
+        (Reason::KindUnknown, None, _) => {
+            let why = account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, now)));
+            format!("Which kind of account this is has not been seen yet.{}", why.unwrap_or_default())
+        }
+        (Reason::Clock, _, _) => {
             "The exchange's time is not known well enough to sign a change; it is asked for.".to_owned()
         }
-        (_, _) => "It has not been looked at yet.".to_owned(),
+        (_, _, Some(seen)) => {
+            format!(
+                "It was last looked at {} ago, too long to call its mode known.",
+                spell(now.since(seen.answered))
+            )
+        }
+        (_, _, None) => "It has not been looked at yet.".to_owned(),
     }
 }
 
+fn say_failing(failing: &Failing, now: Moment) -> String {
+    let next = retry_at(failing);
+    let again =
+        if next > now { format!(" Tried again in {}.", spell(next.since(now))) } else { String::new() };
+    format!("{}{again}", failing.failure.say)
+}
+
+/// An operator's own words, which may end in a full stop or not, inside of a sentence that does.
+fn undotted(words: &str) -> &str {
+    words.trim_end().trim_end_matches('.')
+}
+
 fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
-    let waits = match (&facts.target.intent, facts.account.clock) {
-        (Some(intent), Some(clock)) => spell(clock.moment(intent.stamp + FENCE).since(now)),
-        (Some(_) | None, Some(_) | None) => spell(FENCE),
+    let over = match (&facts.target.intent, facts.account.clock) {
+        (Some(intent), Some(clock)) => clock.moment(intent.stamp + FENCE).since(now),
+        (Some(_) | None, Some(_) | None) => FENCE,
+    };
+    let then = if over < Duration::from_secs(1) {
+        "the exchange's own clock says that its time is over".to_owned()
+    } else {
+        format!("its time is over, {} from now", spell(over))
     };
     format!(
         "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \
-         before its time is over, {waits} from now; then the mode is read."
+         before {then}; then the mode is read."
     )
 }
 
@@ -369,7 +394,7 @@ fn say_reported(facts: &Facts<'_>) -> String {
     }
 }
 
-fn say_not_flat(facts: &Facts<'_>) -> String {
+fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
     let flatness = facts.target.this_round();
     let lists = [
         (flatness.positions, "position", "positions"),
@@ -383,6 +408,9 @@ fn say_not_flat(facts: &Facts<'_>) -> String {
             (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
         })
         .collect();
+    if open.is_empty() {
+        return say_failure(Reason::NotFlat, facts, now);
+    }
     format!(
         "Open: {}. The mode is changed once nothing is open; nothing is closed or cancelled for it.",
         open.join(", ")
