@@ -558,8 +558,12 @@ impl TargetFacts {
         self.intent.is_some() || settled || self.wanted.settle == Duration::ZERO
     }
 
-    /// The live mode was read.
+    /// The live mode was read. While it is as desired nobody reads the lists, so what they said before is over: a later
+    /// change is settled from its own verdicts.
     pub fn saw(&mut self, seen: Seen) {
+        if self.wanted.mode == Some(seen.mode) {
+            self.flatness = Flatness::default();
+        }
         self.seen = Some(seen);
         self.failing = None;
     }
