@@ -605,7 +605,13 @@ impl TargetFacts {
                 self.refused_though_flat = Some(Refusals { count, last: at });
                 None
             }
-            Class::WrongKind | Class::Converting | Class::Credential | Class::Clock => Some(failure),
+            Class::Converting | Class::Credential => Some(failure),
+            Class::WrongKind | Class::Clock => {
+                // What is measured or observed anew may well be the same: each set that meets it waits longer.
+                let before = self.set_refused.take();
+                self.set_refused = Some(Failing::after(before, failure.clone(), at, jitter));
+                Some(failure)
+            }
             Class::Refused
             | Class::Denied
             | Class::AccountStatus
@@ -652,11 +658,29 @@ impl AccountFacts {
         self.failing = Some(Failing::after(self.failing.take(), failure, at, self.jitter));
     }
 
-    /// Something came back: it tells the time, and the account can be looked at.
+    /// Something came back: it tells the time, and the account can be looked at. A clock or a kind that was refused is
+    /// not mended by measuring or observing it anew, only by the look that comes after.
     pub fn heard(&mut self, asked: Moment, answered: Moment, server: ServerTime) {
         let newer = ServerClock::measured(asked, answered, server);
-        self.clock = Some(self.clock.map_or(newer, |old| old.better(newer, answered)));
-        self.failing = None;
+        let before = self.clock.replace(self.clock.map_or(newer, |old| old.better(newer, answered)));
+        let mended = self.failing.as_ref().is_none_or(|failing| match failing.failure.class {
+            Class::Clock => before.is_some(),
+            Class::WrongKind => self.identity.is_some(),
+            Class::NotFlat
+            | Class::Refused
+            | Class::Converting
+            | Class::Credential
+            | Class::Denied
+            | Class::AccountStatus
+            | Class::OurFault
+            | Class::RateLimited
+            | Class::Busy { .. }
+            | Class::TryAgain
+            | Class::UnknownCode => true,
+        });
+        if mended {
+            self.failing = None;
+        }
     }
 }
 
