@@ -130,7 +130,8 @@ pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
             IntentState::Unclear => Reason::OutcomeUnknown,
         });
     }
-    match state(facts, now) {
+    let state = state(facts, now);
+    match state {
         State::InSync => {}
         State::Unknown => {
             if all.is_empty() {
@@ -140,6 +141,9 @@ pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
         State::New => all.join(of_a_wanted_change(facts, Cause::New, now)),
         State::Pending => all.join(of_a_wanted_change(facts, Cause::Pending, now)),
         State::Drifted => all.join(of_a_wanted_change(facts, Cause::Drift, now)),
+    }
+    if all.is_empty() && state != State::InSync {
+        all.add(Reason::Acting);
     }
     all
 }
@@ -263,12 +267,11 @@ fn of_a_wanted_change(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let mut all = brakes(facts, cause, now);
     match (&target.intent, target.flatness.run) {
         (Some(_), _) => {}
-        (None, Some(run)) if now.since(run.since) >= target.wanted.settle => {
-            if all.is_empty() {
-                all.add(Reason::Acting);
+        (None, Some(run)) => {
+            if now.since(run.since) < target.wanted.settle {
+                all.add(Reason::Settling);
             }
         }
-        (None, Some(_)) => all.add(Reason::Settling),
         (None, None) => match target.flatness.known_rows() {
             None | Some(0) => all.add(Reason::Settling),
             Some(_) => all.add(Reason::NotFlat),
@@ -323,6 +326,10 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         }
         (Reason::Clock, _, _) => {
             "The exchange's time is not known well enough to sign a change; it is asked for.".to_owned()
+        }
+        (_, _, _) if facts.target.wanted.mode.is_none() => {
+            "The file names more than one mode; which of them is for what is sorted once the kind of account is known."
+                .to_owned()
         }
         (_, _, Some(seen)) => {
             format!(
