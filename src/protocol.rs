@@ -6,6 +6,8 @@
 mod backoff;
 mod plan;
 mod reason;
+#[cfg(test)]
+mod tables;
 
 use std::time::Duration;
 

@@ -1,0 +1,98 @@
+//! The tables of the design, row by row: a situation, and the lines that an operator reads of it.
+//!
+//! What is expected is the state, every reason that applies with its sentence, and the next step in plain words. Here
+//! are the words; the rows are in the modules below. No row asks anything but the public functions of the protocol.
+
+#![allow(
+    clippy::needless_raw_string_hashes,
+    clippy::needless_pass_by_value,
+    reason = "expect-test writes them so, and expectations are written in place"
+)]
+
+mod brakes;
+mod change;
+mod compare;
+mod failures;
+mod situation;
+mod story;
+mod total;
+
+use std::fmt::Write as _;
+
+use expect_test::Expect;
+
+use self::situation::Situation;
+use super::{Look, Record, Step, Withdrawn, next, reasons, say, state};
+use crate::facts::{Cause, Change, Failure, How, List};
+use crate::moment::{Moment, spell};
+
+/// What an operator reads of the situation, and what is done next.
+#[track_caller]
+fn check(situation: &Situation, expected: Expect) {
+    expected.assert_eq(&told(situation));
+}
+
+fn told(situation: &Situation) -> String {
+    let (facts, now) = (situation.facts(), situation.now);
+    let all = reasons(&facts, now);
+    let step = next(&facts, now);
+    if let Step::Rest { until, why } = &step {
+        assert_eq!(*why, all, "a rest says why");
+        assert!(*until > now, "a rest ends later than it begins");
+    }
+    let mut text = format!("{}\n", state(&facts, now));
+    for reason in all.iter() {
+        let _ = writeln!(text, "{reason}: {}", say(reason, &facts, now));
+    }
+    let _ = writeln!(text, "> {}", in_words(&step, now));
+    text
+}
+
+fn in_words(step: &Step, now: Moment) -> String {
+    match step {
+        Step::Look(look) => look_in_words(*look).to_owned(),
+        Step::Note(change) => format!("note {}", change_in_words(*change)),
+        Step::Send => "send".to_owned(),
+        Step::Withdraw(Withdrawn::Revision) => "withdraw: the revision wants something else".to_owned(),
+        Step::Withdraw(Withdrawn::File) => "withdraw: the file is not acceptable".to_owned(),
+        Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late".to_owned(),
+        Step::Record(record) => format!("record {}", record_in_words(record)),
+        Step::Rest { until, why: _ } => format!("rest {}", spell(until.since(now))),
+    }
+}
+
+fn look_in_words(look: Look) -> &'static str {
+    match look {
+        Look::Clock => "ask the time",
+        Look::Account => "look at the account",
+        Look::Mode => "look at the mode",
+        Look::List(List::PlanOrders) => "read plan orders",
+        Look::List(List::Orders) => "read orders",
+        Look::List(List::Positions) => "read positions",
+    }
+}
+
+fn change_in_words(Change { from, to, cause }: Change) -> String {
+    let cause = match cause {
+        Cause::New => "new",
+        Cause::Pending => "pending",
+        Cause::Drift => "drift",
+    };
+    format!("{from} -> {to} ({cause})")
+}
+
+fn record_in_words(record: &Record) -> String {
+    match record {
+        Record::Applied(How::Set) => "set".to_owned(),
+        Record::Applied(How::Adopted) => "adopted".to_owned(),
+        Record::Applied(How::External) => "external".to_owned(),
+        Record::Confirmed => "confirmed".to_owned(),
+        Record::Unconfirmed => "unconfirmed: nobody knows its outcome".to_owned(),
+        Record::Refused(Failure { class: _, code, say }) => {
+            format!("refused: {} {say}", code.as_deref().unwrap_or("-"))
+        }
+        Record::Resolved { took_effect: true } => "resolved: it took effect".to_owned(),
+        Record::Resolved { took_effect: false } => "resolved: it had no effect".to_owned(),
+        Record::Late(id) => format!("late: intent {}", id.0),
+    }
+}

@@ -1,0 +1,291 @@
+//! What forbids a set though one is wanted, and which reason wins when several apply.
+
+use expect_test::expect;
+
+use super::check;
+use super::situation::{OTHER, Situation, WANTED, hours, minutes, seconds, situation};
+use crate::facts::{Class, List};
+
+/// Nothing but the brake under test keeps the set from leaving.
+fn ready() -> Situation {
+    situation().applied(OTHER).flat_for(minutes(9), seconds(1))
+}
+
+#[test]
+fn nothing_in_the_way_lets_the_set_be_noted() {
+    check(
+        &ready(),
+        expect![[r#"
+            pending
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
+    );
+}
+
+#[test]
+fn a_suspended_target_is_watched_and_never_changed() {
+    check(
+        &ready().suspended(),
+        expect![[r#"
+            pending
+            suspended: The file suspends it: until the risk review is done.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().suspended().live(WANTED, seconds(1)).applied(WANTED),
+        expect![[r#"
+            in_sync
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn a_pause_lasts_until_its_end_or_until_resume() {
+    check(
+        &ready().paused(None),
+        expect![[r#"
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().paused(Some(hours(2))),
+        expect![[r#"
+            pending
+            paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().paused(Some(seconds(9))),
+        expect![[r#"
+            pending
+            paused: An operator paused it, for 9s more, or until `posmoded resume`: maintenance.
+            > rest 9s
+        "#]],
+    );
+    check(
+        &ready().paused(Some(seconds(0))),
+        expect![[r#"
+            pending
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
+    );
+}
+
+#[test]
+fn f10_a_bad_file_brakes_every_set() {
+    check(
+        &ready().bad_file(),
+        expect![[r#"
+            pending
+            file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().bad_file().live(WANTED, seconds(1)).applied(WANTED),
+        expect![[r#"
+            in_sync
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn f33_without_a_ledger_nothing_is_sent_until_it_is_tried_again() {
+    check(
+        &ready().ledger_trouble(seconds(30)),
+        expect![[r#"
+            pending
+            ledger: The ledger cannot be written, the disk is full: make room.
+            > rest 30s
+        "#]],
+    );
+    check(
+        &ready().ledger_trouble(seconds(0)),
+        expect![[r#"
+            pending
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
+    );
+}
+
+#[test]
+fn more_than_max_changes_is_held() {
+    check(
+        &ready().none_left(None, None),
+        expect![[r#"
+            pending
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().none_left(Some(minutes(20)), Some("0123456789ab")),
+        expect![[r#"
+            pending
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve 0123456789ab`. Without that the next one may leave in 20m.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().none_left(Some(seconds(4)), Some("0123456789ab")),
+        expect![[r#"
+            pending
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve 0123456789ab`. Without that the next one may leave in 4s.
+            > rest 4s
+        "#]],
+    );
+}
+
+#[test]
+fn an_approved_plan_is_not_held() {
+    check(
+        &ready().none_left(Some(minutes(20)), Some("0123456789ab")).approved(),
+        expect![[r#"
+            pending
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
+    );
+}
+
+#[test]
+fn an_approval_lifts_no_other_brake() {
+    check(
+        &ready().none_left(None, None).approved().paused(None).bad_file(),
+        expect![[r#"
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &ready().none_left(None, None).approved().suspended(),
+        expect![[r#"
+            pending
+            suspended: The file suspends it: until the risk review is done.
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn a_braked_target_is_still_compared_and_its_lists_are_read() {
+    let begun = situation().applied(OTHER).paused(None);
+    check(
+        &begun,
+        expect![[r#"
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            settling: Whether it is flat is not known yet.
+            > read positions
+        "#]],
+    );
+    check(
+        &begun.clone().list(List::Positions, 0, seconds(0)),
+        expect![[r#"
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            settling: Whether it is flat is not known yet.
+            > read plan orders
+        "#]],
+    );
+    check(
+        &begun.list(List::Positions, 3, seconds(0)),
+        expect![[r#"
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            not_flat: Open: 3 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn what_needs_a_human_wins_over_what_passes_by_itself() {
+    let braked = ready()
+        .suspended()
+        .paused(Some(hours(2)))
+        .bad_file()
+        .ledger_trouble(seconds(30))
+        .none_left(Some(minutes(20)), None)
+        .refused_though_flat(1, seconds(5));
+    check(
+        &braked,
+        expect![[r#"
+            pending
+            ledger: The ledger cannot be written, the disk is full: make room.
+            suspended: The file suspends it: until the risk review is done.
+            paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
+            file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`. Without that the next one may leave in 20m.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 55s.
+            > rest 30s
+        "#]],
+    );
+    let fought = braked.applied(WANTED).corrected(&[hours(3), hours(2), hours(1)]);
+    check(
+        &fought,
+        expect![[r#"
+            drifted
+            ledger: The ledger cannot be written, the disk is full: make room.
+            suspended: The file suspends it: until the risk review is done.
+            paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
+            file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`. Without that the next one may leave in 20m.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 55s.
+            > rest 30s
+        "#]],
+    );
+    let failing = fought.wrong_account().no_credential().account_failing(Class::TryAgain, seconds(1));
+    check(
+        &failing.set_refused(Class::OurFault, seconds(1)),
+        expect![[r#"
+            drifted
+            unexpected: It failed. Tried again in 14m 59s.
+            wrong_account: The key belongs to account 7, the ledger knows 42: use the right key.
+            credential: There is no file desk-main in the credentials: put one there.
+            unreachable: It failed. Tried again in 1s.
+            ledger: The ledger cannot be written, the disk is full: make room.
+            suspended: The file suspends it: until the risk review is done.
+            paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
+            file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`. Without that the next one may leave in 20m.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 55s.
+            > rest 30s
+        "#]],
+    );
+}
+
+#[test]
+fn waiting_for_flatness_comes_last() {
+    check(
+        &situation().paused(None).list(List::Positions, 2, seconds(1)),
+        expect![[r#"
+            new
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            not_flat: Open: 2 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &situation().paused(None).flat_for(minutes(2), seconds(1)),
+        expect![[r#"
+            new
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            settling: Flat for 2m; it must be so for 5m before the mode is changed.
+            > rest 59s
+        "#]],
+    );
+}

@@ -1,0 +1,261 @@
+//! The three-way compare: what the file desires, what was applied, what is live; and what drift asks for.
+
+use expect_test::expect;
+
+use super::check;
+use super::situation::{OTHER, WANTED, hours, minutes, seconds, situation};
+use crate::facts::DriftPolicy;
+
+#[test]
+fn live_as_desired_and_never_applied_is_adopted() {
+    check(
+        &situation().live(WANTED, seconds(1)),
+        expect![[r#"
+            in_sync
+            > record adopted
+        "#]],
+    );
+}
+
+#[test]
+fn live_as_desired_and_applied_otherwise_was_changed_for_us() {
+    check(
+        &situation().live(WANTED, seconds(1)).applied(OTHER),
+        expect![[r#"
+            in_sync
+            > record external
+        "#]],
+    );
+}
+
+#[test]
+fn live_as_desired_and_applied_rests_until_the_next_compare() {
+    check(
+        &situation().live(WANTED, seconds(1)).applied(WANTED),
+        expect![[r#"
+            in_sync
+            > rest 59s
+        "#]],
+    );
+    check(
+        &situation().live(WANTED, seconds(60)).applied(WANTED),
+        expect![[r#"
+            in_sync
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn live_otherwise_and_never_applied_is_new() {
+    check(
+        &situation(),
+        expect![[r#"
+            new
+            settling: Whether it is flat is not known yet.
+            > read positions
+        "#]],
+    );
+}
+
+#[test]
+fn live_otherwise_and_applied_as_desired_is_drift() {
+    check(
+        &situation().applied(WANTED),
+        expect![[r#"
+            drifted
+            settling: Whether it is flat is not known yet.
+            > read positions
+        "#]],
+    );
+}
+
+#[test]
+fn live_otherwise_and_applied_otherwise_is_pending() {
+    check(
+        &situation().applied(OTHER),
+        expect![[r#"
+            pending
+            settling: Whether it is flat is not known yet.
+            > read positions
+        "#]],
+    );
+}
+
+#[test]
+fn drift_under_report_is_only_reported() {
+    check(
+        &situation().applied(WANTED).drift(DriftPolicy::Report),
+        expect![[r#"
+            drifted
+            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+            settling: Whether it is flat is not known yet.
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn drift_under_report_is_not_corrected_even_when_approved() {
+    let approved = situation().applied(WANTED).drift(DriftPolicy::Report).flat_for(minutes(9), seconds(1));
+    check(
+        &approved.approved(),
+        expect![[r#"
+            drifted
+            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_file_changed_is_applied_under_report_too() {
+    let pending = situation().applied(OTHER).drift(DriftPolicy::Report).flat_for(minutes(9), seconds(1));
+    check(
+        &pending,
+        expect![[r#"
+            pending
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
+    );
+}
+
+#[test]
+fn a_first_contact_under_report_waits_for_an_approval() {
+    let first = situation().drift(DriftPolicy::Report).flat_for(minutes(9), seconds(1));
+    check(
+        &first,
+        expect![[r#"
+            new
+            reported: The first look differs and the file says `drift: report`: it waits for `posmoded approve`.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &first.clone().planned(Some("0123456789ab")),
+        expect![[r#"
+            new
+            reported: The first look differs and the file says `drift: report`: `posmoded approve 0123456789ab` lets it be changed.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &first.approved(),
+        expect![[r#"
+            new
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+}
+
+#[test]
+fn a_first_contact_under_correct_waits_for_nobody() {
+    check(
+        &situation().flat_for(minutes(9), seconds(1)),
+        expect![[r#"
+            new
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+}
+
+#[test]
+fn f21_three_corrections_within_a_day_are_a_fight() {
+    let flat = situation().applied(WANTED).flat_for(minutes(9), seconds(1));
+    check(
+        &flat.clone().corrected(&[hours(23), hours(1)]),
+        expect![[r#"
+            drifted
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (drift)
+        "#]],
+    );
+    check(
+        &flat.clone().corrected(&[hours(23), hours(2), hours(1)]),
+        expect![[r#"
+            drifted
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &flat.corrected(&[hours(30), hours(2), hours(1)]),
+        expect![[r#"
+            drifted
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (drift)
+        "#]],
+    );
+}
+
+#[test]
+fn f21_a_fight_stays_one_until_somebody_ends_it() {
+    let long_ago = [hours(900), hours(899), hours(898), hours(1)];
+    check(
+        &situation().applied(WANTED).corrected(&long_ago),
+        expect![[r#"
+            drifted
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            settling: Whether it is flat is not known yet.
+            > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn f22_what_the_file_changes_is_no_fight() {
+    let fought = [hours(3), hours(2), hours(1)];
+    check(
+        &situation().applied(OTHER).flat_for(minutes(9), seconds(1)).corrected(&fought),
+        expect![[r#"
+            pending
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
+    );
+}
+
+#[test]
+fn a_live_value_older_than_three_intervals_is_unknown() {
+    check(
+        &situation().live(WANTED, seconds(180)).applied(WANTED),
+        expect![[r#"
+            in_sync
+            > look at the mode
+        "#]],
+    );
+    check(
+        &situation().live(WANTED, seconds(181)).applied(WANTED),
+        expect![[r#"
+            unknown
+            unreachable: It was last looked at 3m 1s ago, too long to call its mode known.
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn a_target_never_looked_at_is_unknown() {
+    check(
+        &situation().never_seen(),
+        expect![[r#"
+            unknown
+            unreachable: It has not been looked at yet.
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn a_reload_makes_every_target_be_looked_at_again() {
+    check(
+        &situation().live(WANTED, seconds(1)).applied(WANTED).looked_for_again(),
+        expect![[r#"
+            in_sync
+            > look at the mode
+        "#]],
+    );
+}

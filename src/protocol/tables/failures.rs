@@ -1,0 +1,498 @@
+//! What keeps an account or a target from being looked at, or a set from being taken: one row per class of answers.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::check;
+use super::situation::{OFFSET, OTHER, Situation, WANTED, failure, minutes, seconds, situation};
+use super::told;
+use crate::facts::{Class, IntentState, Jitter, ServerClock};
+use crate::moment::Moment;
+use crate::position_mode::Kind;
+use crate::protocol::retry_at;
+
+const CLASSES: [(&str, Class); 13] = [
+    ("not flat", Class::NotFlat),
+    ("refused for this account", Class::Refused),
+    ("wrong kind", Class::WrongKind),
+    ("converting", Class::Converting),
+    ("credential", Class::Credential),
+    ("permission or address", Class::Denied),
+    ("account status", Class::AccountStatus),
+    ("clock", Class::Clock),
+    ("our fault", Class::OurFault),
+    ("rate limited", Class::RateLimited),
+    ("our own limits", Class::Busy { until: Moment(1_800_000_003_000) }),
+    ("try again", Class::TryAgain),
+    ("unknown code", Class::UnknownCode),
+];
+
+/// The table of all classes: one paragraph each.
+fn table(row: impl Fn(Class) -> Situation) -> String {
+    CLASSES.map(|(name, class)| format!("[{name}] {}", told(&row(class)))).concat()
+}
+
+/// The look failed a second ago: said of the account or of the target, as the class has it.
+fn failing(before: Situation, class: Class) -> Situation {
+    if class.is_of_the_account() {
+        before.account_failing(class, seconds(1))
+    } else {
+        before.target_failing(class, seconds(1))
+    }
+}
+
+#[test]
+fn without_a_credential_nothing_is_asked() {
+    check(
+        &situation().never_seen().no_credential(),
+        expect![[r#"
+            unknown
+            credential: There is no file desk-main in the credentials: put one there.
+            > rest 15m
+        "#]],
+    );
+}
+
+#[test]
+fn the_wrong_account_gets_no_set_and_is_looked_at_again_only_when_told_to() {
+    check(
+        &situation().applied(OTHER).flat_for(minutes(9), seconds(1)).wrong_account(),
+        expect![[r#"
+            pending
+            wrong_account: The key belongs to account 7, the ledger knows 42: use the right key.
+            > rest 15m
+        "#]],
+    );
+    check(
+        &situation().wrong_account().looked_for_again(),
+        expect![[r#"
+            new
+            wrong_account: The key belongs to account 7, the ledger knows 42: use the right key.
+            settling: Whether it is flat is not known yet.
+            > look at the account
+        "#]],
+    );
+}
+
+#[test]
+fn a_unified_account_is_named_and_left_alone() {
+    let unified = situation().never_seen().kind(Some(Kind::Unified));
+    check(
+        &unified,
+        expect![[r#"
+            unknown
+            kind_unknown: This is a unified account, and this version sets the mode of classic accounts only: nothing is sent for it.
+            > rest 10m
+        "#]],
+    );
+    check(
+        &unified.clone().wants(None),
+        expect![[r#"
+            unknown
+            kind_unknown: This is a unified account, and this version sets the mode of classic accounts only: nothing is sent for it.
+            > rest 10m
+        "#]],
+    );
+    check(
+        &unified.looked_for_again(),
+        expect![[r#"
+            unknown
+            kind_unknown: This is a unified account, and this version sets the mode of classic accounts only: nothing is sent for it.
+            > look at the account
+        "#]],
+    );
+}
+
+#[test]
+fn a_kind_not_seen_yet_is_looked_at_first() {
+    check(
+        &situation().never_seen().kind(None),
+        expect![[r#"
+            unknown
+            kind_unknown: Which kind of account this is has not been seen yet.
+            > look at the account
+        "#]],
+    );
+    let unreachable = situation().never_seen().kind(None).account_failing(Class::TryAgain, seconds(1));
+    check(
+        &unreachable,
+        expect![[r#"
+            unknown
+            kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 1s.
+            unreachable: It failed. Tried again in 1s.
+            > rest 1s
+        "#]],
+    );
+}
+
+#[test]
+fn modes_that_differ_need_a_kind_before_there_is_anything_to_compare() {
+    check(
+        &situation().never_seen().wants(None),
+        expect![[r#"
+            unknown
+            unreachable: The file names more than one mode; which of them is for what is sorted once the kind of account is known.
+            > rest 1m
+        "#]],
+    );
+    check(
+        &situation().wants(None),
+        expect![[r#"
+            unknown
+            unreachable: The file names more than one mode; which of them is for what is sorted once the kind of account is known.
+            > rest 1m
+        "#]],
+    );
+}
+
+#[test]
+fn f45_an_unknown_or_doubtful_clock_is_asked_for_first() {
+    let clock = |doubt, ago| {
+        let measured = situation().now - ago;
+        Some(ServerClock { offset: OFFSET, doubt, measured })
+    };
+    let ready = situation().flat_for(minutes(9), seconds(1));
+    check(
+        &ready.clone().clock(None),
+        expect![[r#"
+            new
+            clock: The exchange's time is not known well enough to sign a change; it is asked for.
+            > ask the time
+        "#]],
+    );
+    check(
+        &ready.clone().clock(clock(seconds(20), seconds(0))),
+        expect![[r#"
+            new
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+    check(
+        &ready.clone().clock(clock(Duration::from_millis(20_001), seconds(0))),
+        expect![[r#"
+            new
+            clock: The exchange's time is not known well enough to sign a change; it is asked for.
+            > ask the time
+        "#]],
+    );
+    check(
+        &ready.clock(clock(seconds(19), minutes(90))),
+        expect![[r#"
+            new
+            clock: The exchange's time is not known well enough to sign a change; it is asked for.
+            > ask the time
+        "#]],
+    );
+}
+
+#[test]
+fn a_failed_look_at_the_account() {
+    let rows = table(|class| situation().never_seen().kind(None).account_failing(class, seconds(1)));
+    expect![[r#"
+        [not flat] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 9s.
+        not_flat: It failed. Tried again in 9s.
+        > rest 9s
+        [refused for this account] unknown
+        refused: It failed. Tried again in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [wrong kind] unknown
+        kind_unknown: It failed. Tried again in 1s.
+        > rest 1s
+        [converting] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 59s.
+        converting: It failed. Tried again in 59s.
+        > rest 59s
+        [credential] unknown
+        credential: It failed. Tried again in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [permission or address] unknown
+        denied: It failed. Tried again in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [account status] unknown
+        refused: It failed. Tried again in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [clock] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 1s.
+        clock: It failed. Tried again in 1s.
+        > rest 1s
+        [our fault] unknown
+        unexpected: It failed. Tried again in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [rate limited] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 4s.
+        rate_limited: It failed. Tried again in 4s.
+        > rest 4s
+        [our own limits] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 3s.
+        rate_limited: It failed. Tried again in 3s.
+        > rest 3s
+        [try again] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 1s.
+        unreachable: It failed. Tried again in 1s.
+        > rest 1s
+        [unknown code] unknown
+        unexpected: It failed. Tried again in 4m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 4m 59s.
+        > rest 4m 59s
+    "#]]
+    .assert_eq(&rows);
+}
+
+#[test]
+fn a_failed_look_at_the_mode() {
+    let rows = table(|class| failing(situation().never_seen(), class));
+    expect![[r#"
+        [not flat] unknown
+        not_flat: It failed. Tried again in 9s.
+        > rest 9s
+        [refused for this account] unknown
+        refused: It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [wrong kind] unknown
+        kind_unknown: It failed. Tried again in 1s.
+        > rest 1s
+        [converting] unknown
+        converting: It failed. Tried again in 59s.
+        > rest 59s
+        [credential] unknown
+        credential: It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [permission or address] unknown
+        denied: It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [account status] unknown
+        refused: It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [clock] unknown
+        clock: It failed. Tried again in 1s.
+        > rest 1s
+        [our fault] unknown
+        unexpected: It failed. Tried again in 14m 59s.
+        > rest 14m 59s
+        [rate limited] unknown
+        rate_limited: It failed. Tried again in 4s.
+        > rest 4s
+        [our own limits] unknown
+        rate_limited: It failed. Tried again in 3s.
+        > rest 3s
+        [try again] unknown
+        unreachable: It failed. Tried again in 1s.
+        > rest 1s
+        [unknown code] unknown
+        unexpected: It failed. Tried again in 4m 59s.
+        > rest 4m 59s
+    "#]]
+    .assert_eq(&rows);
+}
+
+#[test]
+fn a_failed_look_at_a_list() {
+    let rows = table(|class| failing(situation().live(OTHER, seconds(2)), class));
+    expect![[r#"
+        [not flat] new
+        not_flat: It failed. Tried again in 9s.
+        settling: Whether it is flat is not known yet.
+        > rest 9s
+        [refused for this account] new
+        refused: It failed. Tried again in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 14m 59s
+        [wrong kind] new
+        kind_unknown: It failed. Tried again in 1s.
+        settling: Whether it is flat is not known yet.
+        > rest 1s
+        [converting] new
+        converting: It failed. Tried again in 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 59s
+        [credential] new
+        credential: It failed. Tried again in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 14m 59s
+        [permission or address] new
+        denied: It failed. Tried again in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 14m 59s
+        [account status] new
+        refused: It failed. Tried again in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 14m 59s
+        [clock] new
+        clock: It failed. Tried again in 1s.
+        settling: Whether it is flat is not known yet.
+        > rest 1s
+        [our fault] new
+        unexpected: It failed. Tried again in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 14m 59s
+        [rate limited] new
+        rate_limited: It failed. Tried again in 4s.
+        settling: Whether it is flat is not known yet.
+        > rest 4s
+        [our own limits] new
+        rate_limited: It failed. Tried again in 3s.
+        settling: Whether it is flat is not known yet.
+        > rest 3s
+        [try again] new
+        unreachable: It failed. Tried again in 1s.
+        settling: Whether it is flat is not known yet.
+        > rest 1s
+        [unknown code] new
+        unexpected: It failed. Tried again in 4m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 4m 59s
+    "#]]
+    .assert_eq(&rows);
+}
+
+#[test]
+fn a_refused_set_on_its_way_to_the_record() {
+    let refused = situation().intent(seconds(1), IntentState::Refused(failure(Class::Denied)));
+    check(
+        &refused,
+        expect![[r#"
+            new
+            acting: The set is on its way.
+            > record refused: 12345 It failed.
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_set_on_record() {
+    let rows = table(|class| {
+        let refused = IntentState::Refused(failure(class));
+        let mut refused = situation().flat_for(minutes(9), seconds(1)).intent(seconds(1), refused);
+        let now = refused.now;
+        if let Some(failure) = refused.target.refusal_recorded(failure(class), now, Jitter(1000)) {
+            refused.account.failed(failure, now);
+        }
+        refused
+    });
+    expect![[r#"
+        [not flat] new
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 1m.
+        > rest 59s
+        [refused for this account] new
+        refused: It failed. Tried again in 15m.
+        > rest 59s
+        [wrong kind] new
+        kind_unknown: It failed. Tried again in 0s.
+        > rest 0s
+        [converting] new
+        converting: It failed. Tried again in 1m.
+        > rest 1m
+        [credential] new
+        credential: It failed. Tried again in 15m.
+        > rest 15m
+        [permission or address] new
+        denied: It failed. Tried again in 15m.
+        > rest 59s
+        [account status] new
+        refused: It failed. Tried again in 15m.
+        > rest 59s
+        [clock] new
+        clock: It failed. Tried again in 0s.
+        > rest 0s
+        [our fault] new
+        unexpected: It failed. Tried again in 15m.
+        > rest 59s
+        [rate limited] new
+        rate_limited: It failed. Tried again in 5s.
+        > rest 5s
+        [our own limits] new
+        rate_limited: It failed. Tried again in 3s.
+        > rest 3s
+        [try again] new
+        unreachable: It failed. Tried again in 2s.
+        > rest 2s
+        [unknown code] new
+        unexpected: It failed. Tried again in 5m.
+        > rest 59s
+    "#]].assert_eq(&rows);
+}
+
+#[test]
+fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() {
+    let seldom = situation().check_every(minutes(60)).flat_for(minutes(9), seconds(1));
+    check(
+        &seldom.clone().set_refused(Class::RateLimited, seconds(1)),
+        expect![[r#"
+            new
+            rate_limited: It failed. Tried again in 4s.
+            > rest 4s
+        "#]],
+    );
+    check(
+        &seldom.clone().set_refused(Class::Refused, seconds(1)),
+        expect![[r#"
+            new
+            refused: It failed. Tried again in 14m 59s.
+            > rest 14m 59s
+        "#]],
+    );
+    check(
+        &seldom.set_refused(Class::Refused, minutes(15)),
+        expect![[r#"
+            new
+            acting: The set is on its way.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+}
+
+#[test]
+fn a_set_that_is_refused_again_and_again_is_tried_less_and_less_often() {
+    let mut refused = situation();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let now = refused.now;
+        assert_eq!(refused.target.refusal_recorded(failure(Class::RateLimited), now, Jitter(0)), None);
+        let failing = refused.target.set_refused.as_ref().unwrap();
+        waits.push(retry_at(failing).since(now).as_secs());
+        refused.now = now + minutes(1);
+    }
+    assert_eq!(waits, [5, 10, 20, 40]);
+}
+
+#[test]
+fn a_reload_tries_again_what_was_refused() {
+    let refused = situation().flat_for(minutes(9), seconds(1)).set_refused(Class::Refused, seconds(1));
+    check(
+        &refused.clone(),
+        expect![[r#"
+            new
+            refused: It failed. Tried again in 14m 59s.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &refused.looked_for_again(),
+        expect![[r#"
+            new
+            acting: The set is on its way.
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn what_fails_at_the_account_is_told_though_the_target_is_in_sync() {
+    let in_sync = situation().live(WANTED, seconds(30)).applied(WANTED);
+    check(
+        &in_sync.account_failing(Class::TryAgain, seconds(1)),
+        expect![[r#"
+            in_sync
+            unreachable: It failed. Tried again in 1s.
+            > rest 1s
+        "#]],
+    );
+}

@@ -1,0 +1,266 @@
+//! A situation for a row of a table: a classic account whose file wants `hedge_mode` and whose live mode is
+//! `one_way_mode`, never applied, nothing read of its lists. Each method changes one thing. Decides nothing.
+
+use std::time::Duration;
+
+use crate::facts::{
+    AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, Flatness, Generation, How,
+    Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, List, Part, Pause, Reading,
+    Refusals, Run, Seen, ServerClock, TargetFacts, Wanted,
+};
+use crate::facts::{Cause, Change};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{Kind, PositionMode, Uid};
+
+/// The mode that the file wants.
+pub(super) const WANTED: PositionMode = PositionMode::Hedge;
+/// The other one.
+pub(super) const OTHER: PositionMode = PositionMode::OneWay;
+/// The exchange's line minus ours, in milliseconds.
+pub(super) const OFFSET: i64 = 700;
+
+#[derive(Debug, Clone)]
+pub(super) struct Situation {
+    pub(super) account: AccountFacts,
+    pub(super) brakes: Brakes,
+    pub(super) target: TargetFacts,
+    pub(super) now: Moment,
+}
+
+pub(super) fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub(super) fn minutes(count: u64) -> Duration {
+    seconds(count * 60)
+}
+
+pub(super) fn hours(count: u64) -> Duration {
+    minutes(count * 60)
+}
+
+pub(super) fn failure(class: Class) -> Failure {
+    Failure { class, code: Some("12345".to_owned()), say: "It failed.".to_owned() }
+}
+
+pub(super) fn server(at: Moment) -> ServerTime {
+    ServerTime(at.0 + OFFSET)
+}
+
+/// Live differs from the file and was looked at a second ago.
+pub(super) fn situation() -> Situation {
+    let now = Moment(1_800_000_000_000);
+    let wanted = Wanted {
+        mode: Some(WANTED),
+        generation: Generation(2),
+        drift: DriftPolicy::Correct,
+        check_every: minutes(1),
+        settle: minutes(5),
+        suspended: None,
+    };
+    let account = AccountFacts {
+        identity: Some(Identity {
+            uid: Some(Uid("42".to_owned())),
+            kind: Kind::Classic,
+            at: now - minutes(10),
+        }),
+        clock: Some(ServerClock {
+            offset: OFFSET,
+            doubt: Duration::from_millis(50),
+            measured: now - seconds(1),
+        }),
+        ..AccountFacts::default()
+    };
+    let target = TargetFacts::new(wanted, now - minutes(10));
+    Situation { account, brakes: Brakes::default(), target, now }.live(OTHER, seconds(1))
+}
+
+impl Situation {
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts { account: &self.account, brakes: &self.brakes, target: &self.target }
+    }
+
+    /// The last look brought this mode, so long ago; it took no time.
+    pub(super) fn live(mut self, mode: PositionMode, ago: Duration) -> Self {
+        let at = self.now - ago;
+        self.target.seen = Some(Seen { mode, asked: at, answered: at, server: server(at) });
+        self
+    }
+
+    pub(super) fn never_seen(mut self) -> Self {
+        self.target.seen = None;
+        self
+    }
+
+    pub(super) fn applied(mut self, mode: PositionMode) -> Self {
+        let at = server(self.now - hours(1));
+        self.target.applied = Some(Applied { mode, how: How::Set, at, generation: Generation(1) });
+        self
+    }
+
+    pub(super) fn drift(mut self, policy: DriftPolicy) -> Self {
+        self.target.wanted.drift = policy;
+        self
+    }
+
+    pub(super) fn check_every(mut self, interval: Duration) -> Self {
+        self.target.wanted.check_every = interval;
+        self
+    }
+
+    pub(super) fn settle(mut self, settle: Duration) -> Self {
+        self.target.wanted.settle = settle;
+        self
+    }
+
+    pub(super) fn wants(mut self, mode: Option<PositionMode>) -> Self {
+        self.target.wanted.mode = mode;
+        self
+    }
+
+    pub(super) fn suspended(mut self) -> Self {
+        self.target.wanted.suspended = Some("until the risk review is done".to_owned());
+        self
+    }
+
+    pub(super) fn paused(mut self, ends_in: Option<Duration>) -> Self {
+        let until = ends_in.map(|span| self.now + span);
+        self.brakes.paused = Some(Pause { reason: "maintenance".to_owned(), until });
+        self
+    }
+
+    pub(super) fn bad_file(mut self) -> Self {
+        self.brakes.file = Some("line 3, column 5: unknown key `acounts`.".to_owned());
+        self
+    }
+
+    pub(super) fn ledger_trouble(mut self, retried_in: Duration) -> Self {
+        let say = "The ledger cannot be written, the disk is full: make room.".to_owned();
+        self.brakes.ledger = Some(LedgerTrouble { say, retry_at: self.now + retried_in });
+        self
+    }
+
+    pub(super) fn none_left(mut self, frees_in: Option<Duration>, plan: Option<&str>) -> Self {
+        self.brakes.guard.left = 0;
+        self.brakes.guard.frees_at = frees_in.map(|span| self.now + span);
+        self.planned(plan)
+    }
+
+    pub(super) fn planned(mut self, plan: Option<&str>) -> Self {
+        self.brakes.guard.plan = plan.map(str::to_owned);
+        self
+    }
+
+    pub(super) fn approved(mut self) -> Self {
+        self.brakes.guard.approved = true;
+        self
+    }
+
+    pub(super) fn corrected(mut self, ago: &[Duration]) -> Self {
+        self.target.corrections = ago.iter().map(|span| server(self.now - *span)).collect();
+        self
+    }
+
+    /// One list was read, so long ago.
+    pub(super) fn list(mut self, list: List, count: u32, ago: Duration) -> Self {
+        let at = self.now - ago;
+        self.target.flatness.read(list, Reading { count, asked: at, answered: at });
+        self
+    }
+
+    /// Every verdict of the last `span` was flat; the newest one is `ago` old.
+    pub(super) fn flat_for(mut self, span: Duration, ago: Duration) -> Self {
+        let (since, newest) = (self.now - span, self.now - ago);
+        let reading = Some(Reading { count: 0, asked: newest, answered: newest });
+        self.target.flatness = Flatness {
+            plan_orders: reading,
+            orders: reading,
+            positions: reading,
+            part: None::<Part>,
+            run: Some(Run { since, newest }),
+        };
+        self
+    }
+
+    pub(super) fn refused_though_flat(mut self, count: u32, ago: Duration) -> Self {
+        self.target.refused_though_flat = Some(Refusals { count, last: self.now - ago });
+        self
+    }
+
+    /// A set that asks for what the file wants; its timestamp is `ago` old, and this is what is known of it.
+    pub(super) fn intent(mut self, ago: Duration, state: IntentState) -> Self {
+        let stamp = server(self.now - ago);
+        let change = Change { from: OTHER, to: WANTED, cause: Cause::New };
+        self.target.intent =
+            Some(Intent { id: IntentId(7), change, generation: Generation(2), stamp, state });
+        self
+    }
+
+    pub(super) fn noted(self, ago: Duration) -> Self {
+        let at = self.now - ago;
+        self.intent(ago, IntentState::Noted { at })
+    }
+
+    pub(super) fn accepted(self, ago: Duration) -> Self {
+        let at = self.now - ago;
+        self.intent(ago, IntentState::Accepted { at })
+    }
+
+    pub(super) fn unclear(self, ago: Duration) -> Self {
+        self.intent(ago, IntentState::Unclear)
+    }
+
+    /// A set that seemed lost asked for this mode so long ago.
+    pub(super) fn lost(mut self, mode: PositionMode, ago: Duration) -> Self {
+        let stamp = server(self.now - ago);
+        self.target.may_come_late = Some(LateSet { id: IntentId(5), mode, stamp });
+        self
+    }
+
+    pub(super) fn account_failing(mut self, class: Class, ago: Duration) -> Self {
+        self.account.failing = Some(self.failing(class, ago));
+        self
+    }
+
+    pub(super) fn target_failing(mut self, class: Class, ago: Duration) -> Self {
+        self.target.failing = Some(self.failing(class, ago));
+        self
+    }
+
+    pub(super) fn set_refused(mut self, class: Class, ago: Duration) -> Self {
+        self.target.set_refused = Some(self.failing(class, ago));
+        self
+    }
+
+    fn failing(&self, class: Class, ago: Duration) -> Failing {
+        Failing::after(None, failure(class), self.now - ago, Jitter(1000))
+    }
+
+    pub(super) fn kind(mut self, kind: Option<Kind>) -> Self {
+        let at = self.now - minutes(5);
+        self.account.identity = kind.map(|kind| Identity { uid: None, kind, at });
+        self
+    }
+
+    pub(super) fn wrong_account(mut self) -> Self {
+        self.account.wrong =
+            Some("The key belongs to account 7, the ledger knows 42: use the right key.".to_owned());
+        self
+    }
+
+    pub(super) fn no_credential(mut self) -> Self {
+        self.account.credential =
+            Some("There is no file desk-main in the credentials: put one there.".to_owned());
+        self
+    }
+
+    pub(super) fn clock(mut self, clock: Option<ServerClock>) -> Self {
+        self.account.clock = clock;
+        self
+    }
+
+    pub(super) fn looked_for_again(mut self) -> Self {
+        self.target.look_again(self.now);
+        self
+    }
+}

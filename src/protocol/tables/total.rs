@@ -1,0 +1,336 @@
+//! Whatever is known, there is a step, a reason and a sentence; and the protocol never spins.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::in_words;
+use super::situation::{OFFSET, Situation, failure};
+use super::story::{Exchange, take};
+use crate::facts::List;
+use crate::facts::{
+    AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, Flatness, Generation, Guard,
+    How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, Part, Pause, Reading,
+    Refusals, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
+};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{Kind, PositionMode};
+use crate::protocol::{Look, State, Step, next, reasons, say, state};
+
+const NOW: Moment = Moment(1_800_000_000_000);
+
+/// More steps than this without time passing is a spin: the longest way is an account never seen, to a set on record.
+const AT_ONCE: usize = 25;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn there_is_always_a_step_a_reason_and_a_sentence(situation in situations()) {
+        let (facts, now) = (situation.facts(), situation.now);
+        let all = reasons(&facts, now);
+        prop_assert!(!all.is_empty() || state(&facts, now) == State::InSync);
+        if let Step::Rest { until, why } = next(&facts, now) {
+            prop_assert!(until > now, "rests until {} ms ago", now.0 - until.0);
+            prop_assert_eq!(why, all);
+        }
+        for reason in all.iter() {
+            let told = say(reason, &facts, now);
+            prop_assert!(is_a_sentence(&told), "{}: {:?}", reason, told);
+        }
+    }
+
+    #[test]
+    fn it_never_spins_though_looks_take_no_time(start in situations(), exchange in exchanges(), fails in fails()) {
+        let (mut situation, mut exchange) = (start, exchange);
+        let mut at_once = Vec::new();
+        for _ in 0..120 {
+            let step = next(&situation.facts(), situation.now);
+            if matches!(step, Step::Rest { .. }) {
+                at_once.clear();
+            } else {
+                at_once.push(in_words(&step, situation.now));
+            }
+            prop_assert!(at_once.len() <= AT_ONCE, "{at_once:#?}");
+            match (&step, fails) {
+                (Step::Look(look), Some((list, class))) if fails_here(*look, list) => fail(*look, class, &mut situation),
+                (_, _) => take(&step, &mut situation, &mut exchange),
+            }
+        }
+    }
+}
+
+/// Begins with a capital, a backtick or a number, ends with a full stop, and shows nothing of how it was put together.
+fn is_a_sentence(told: &str) -> bool {
+    let artefacts = ["None", "Some(", "Moment", "Duration", "  ", "..", " .", ": ,", ": ."];
+    told.len() > 8
+        && told.ends_with('.')
+        && told.starts_with(char::is_uppercase)
+        && !artefacts.iter().any(|artefact| told.contains(artefact))
+}
+
+fn fails_here(look: Look, list: Option<List>) -> bool {
+    match look {
+        Look::Clock | Look::Account => false,
+        Look::Mode => list.is_none(),
+        Look::List(this) => list == Some(this),
+    }
+}
+
+fn fail(look: Look, class: Class, situation: &mut Situation) {
+    let (failure, now) = (failure(class), situation.now);
+    let of_the_account = class.is_of_the_account() || matches!(look, Look::Clock | Look::Account);
+    if of_the_account {
+        situation.account.failed(failure, now);
+    } else {
+        let before = situation.target.failing.take();
+        situation.target.failing = Some(Failing::after(before, failure, now, situation.account.jitter));
+    }
+}
+
+fn fails() -> BoxedStrategy<Option<(Option<List>, Class)>> {
+    let list = prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
+    option::of((option::of(list), answered())).boxed()
+}
+
+/// What an exchange may answer: everything but our own limits, which never promise a permit for the past.
+fn answered() -> BoxedStrategy<Class> {
+    classes().prop_filter("no answer", |class| !matches!(class, Class::Busy { .. })).boxed()
+}
+
+fn exchanges() -> BoxedStrategy<Exchange> {
+    let rows = || prop_oneof![3 => Just(0_u32), 1 => 1..3_u32];
+    let answer = prop_oneof![
+        3 => Just(SetAnswer::Accepted),
+        1 => Just(SetAnswer::Unclear("timeout".to_owned())),
+        2 => answered().prop_map(|class| SetAnswer::Refused(failure(class))),
+    ];
+    (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64)
+        .prop_map(|(mode, plan_orders, orders, positions, answer, obeys, drift)| Exchange {
+            mode,
+            plan_orders,
+            orders,
+            positions,
+            answer,
+            obeys,
+            offset: OFFSET + drift,
+            took: Duration::ZERO,
+        })
+        .boxed()
+}
+
+fn situations() -> BoxedStrategy<Situation> {
+    (accounts(), brakes(), targets())
+        .prop_map(|(account, brakes, target)| Situation { account, brakes, target, now: NOW })
+        .boxed()
+}
+
+/// Up to two hours ago, and often only seconds ago.
+fn past() -> BoxedStrategy<Moment> {
+    prop_oneof![Just(0_i64), 0..12_000_i64, 0..400_000_i64, 0..7_200_000_i64]
+        .prop_map(|ago| Moment(NOW.0 - ago))
+        .boxed()
+}
+
+fn around() -> BoxedStrategy<Moment> {
+    prop_oneof![past(), past().prop_map(|at| NOW + NOW.since(at))].boxed()
+}
+
+fn server() -> BoxedStrategy<ServerTime> {
+    around().prop_map(|at| ServerTime(at.0 + OFFSET)).boxed()
+}
+
+fn modes() -> BoxedStrategy<PositionMode> {
+    prop_oneof![Just(PositionMode::OneWay), Just(PositionMode::Hedge)].boxed()
+}
+
+fn jitters() -> BoxedStrategy<Jitter> {
+    (0..=1000_u16).prop_map(Jitter).boxed()
+}
+
+fn classes() -> BoxedStrategy<Class> {
+    prop_oneof![
+        Just(Class::NotFlat),
+        Just(Class::Refused),
+        Just(Class::WrongKind),
+        Just(Class::Converting),
+        Just(Class::Credential),
+        Just(Class::Denied),
+        Just(Class::AccountStatus),
+        Just(Class::Clock),
+        Just(Class::OurFault),
+        Just(Class::RateLimited),
+        around().prop_map(|until| Class::Busy { until }),
+        Just(Class::TryAgain),
+        Just(Class::UnknownCode),
+    ]
+    .boxed()
+}
+
+fn failings() -> BoxedStrategy<Failing> {
+    (classes(), past(), past(), any::<u32>(), jitters())
+        .prop_map(|(class, since, at, tries, jitter)| Failing {
+            failure: failure(class),
+            since,
+            at,
+            tries,
+            jitter,
+        })
+        .boxed()
+}
+
+fn accounts() -> BoxedStrategy<AccountFacts> {
+    let kind = prop_oneof![4 => Just(Kind::Classic), 1 => Just(Kind::Unified)];
+    let identity = (kind, past()).prop_map(|(kind, at)| Identity { uid: None, kind, at });
+    let clock = (-30_000..30_000_i64, 0..25_000_u64, past()).prop_map(|(off, doubt, measured)| ServerClock {
+        offset: OFFSET + off,
+        doubt: Duration::from_millis(doubt),
+        measured,
+    });
+    (
+        option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
+        option::weighted(0.9, identity),
+        option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
+        option::weighted(0.3, failings()),
+        option::weighted(0.9, clock),
+        jitters(),
+    )
+        .prop_map(|(credential, identity, wrong, failing, clock, jitter)| AccountFacts {
+            credential,
+            identity,
+            wrong,
+            failing,
+            clock,
+            jitter,
+        })
+        .boxed()
+}
+
+fn brakes() -> BoxedStrategy<Brakes> {
+    let paused = option::of(around()).prop_map(|until| Pause { reason: "maintenance".to_owned(), until });
+    let ledger = around()
+        .prop_map(|retry_at| LedgerTrouble { say: "The ledger cannot be written.".to_owned(), retry_at });
+    let guard = (0..2_u32, option::of(around()), any::<bool>(), option::of(Just("0123456789ab".to_owned())))
+        .prop_map(|(left, frees_at, approved, plan)| Guard { left, frees_at, approved, plan });
+    (
+        option::weighted(0.2, paused),
+        option::weighted(0.2, Just("line 3: unknown key.".to_owned())),
+        option::weighted(0.2, ledger),
+        guard,
+    )
+        .prop_map(|(paused, file, ledger, guard)| Brakes { paused, file, ledger, guard })
+        .boxed()
+}
+
+fn wanted() -> BoxedStrategy<Wanted> {
+    let drift = prop_oneof![Just(DriftPolicy::Correct), Just(DriftPolicy::Report)];
+    let suspended = option::weighted(0.2, Just("until the risk review is done".to_owned()));
+    (option::weighted(0.9, modes()), drift, 5..=3600_u64, 0..600_u64, suspended)
+        .prop_map(|(mode, drift, check_every, settle, suspended)| Wanted {
+            mode,
+            generation: Generation(2),
+            drift,
+            check_every: Duration::from_secs(check_every),
+            settle: Duration::from_secs(settle),
+            suspended,
+        })
+        .boxed()
+}
+
+fn flatness() -> BoxedStrategy<Flatness> {
+    let reading = || {
+        option::of((prop_oneof![Just(0_u32), 0..3_u32], past()).prop_map(|(count, at)| Reading {
+            count,
+            asked: at,
+            answered: at,
+        }))
+    };
+    let list = prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
+    let part = option::of((past(), list).prop_map(|(began, next)| Part { began, next }));
+    let run = option::of((past(), past()).prop_map(|(since, newest)| Run { since, newest }));
+    (reading(), reading(), reading(), part, run)
+        .prop_map(|(plan_orders, orders, positions, part, run)| Flatness {
+            plan_orders,
+            orders,
+            positions,
+            part,
+            run,
+        })
+        .boxed()
+}
+
+fn intents() -> BoxedStrategy<Intent> {
+    let state = prop_oneof![
+        past().prop_map(|at| IntentState::Noted { at }),
+        past().prop_map(|at| IntentState::Accepted { at }),
+        classes().prop_map(|class| IntentState::Refused(failure(class))),
+        Just(IntentState::Unclear),
+    ];
+    let cause = prop_oneof![Just(Cause::New), Just(Cause::Pending), Just(Cause::Drift)];
+    (modes(), modes(), cause, server(), state)
+        .prop_map(|(from, to, cause, stamp, state)| Intent {
+            id: IntentId(7),
+            change: Change { from, to, cause },
+            generation: Generation(1),
+            stamp,
+            state,
+        })
+        .boxed()
+}
+
+fn targets() -> BoxedStrategy<TargetFacts> {
+    let seen = (modes(), past(), server()).prop_map(|(mode, at, server)| Seen {
+        mode,
+        asked: at,
+        answered: at,
+        server,
+    });
+    let applied = (modes(), server()).prop_map(|(mode, at)| Applied {
+        mode,
+        how: How::Adopted,
+        at,
+        generation: Generation(1),
+    });
+    let refusals = (1..9_u32, past()).prop_map(|(count, last)| Refusals { count, last });
+    let late = (modes(), server()).prop_map(|(mode, stamp)| LateSet { id: IntentId(5), mode, stamp });
+    let known = (
+        wanted(),
+        option::weighted(0.9, seen),
+        flatness(),
+        option::of(applied),
+        option::weighted(0.4, intents()),
+    );
+    let against = (
+        option::weighted(0.3, failings()),
+        option::weighted(0.3, failings()),
+        option::weighted(0.2, refusals),
+        vec(server(), 0..5),
+        option::weighted(0.3, late),
+        past(),
+    );
+    (known, against)
+        .prop_map(
+            |(
+                (wanted, seen, flatness, applied, intent),
+                (failing, set_refused, refused_though_flat, mut corrections, may_come_late, look_since),
+            )| {
+                corrections.sort();
+                TargetFacts {
+                    wanted,
+                    seen,
+                    flatness,
+                    applied,
+                    intent,
+                    failing,
+                    set_refused,
+                    refused_though_flat,
+                    corrections,
+                    may_come_late,
+                    look_since,
+                }
+            },
+        )
+        .boxed()
+}
