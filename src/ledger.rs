@@ -115,7 +115,7 @@ impl Ledger {
             }
         }
         let Some(lock) = lock else {
-            let holder = lock::holder(&path).flatten();
+            let holder = lock::holder(&path);
             let pid = holder.as_ref().map(|holder| holder.pid);
             return Err(OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) });
         };
@@ -148,8 +148,8 @@ impl Ledger {
         Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, brakes })
     }
 
-    /// Writes down what the file wants of a target, and tells what is kept of it. A set of it that was under way is
-    /// unclear from now on: whoever looked after it is no more.
+    /// Writes down what the file wants of a target, and tells what is kept of it. An unresolved set comes back as
+    /// unclear: who asks does not know what became of it.
     pub async fn take_up(
         &self,
         target: &Target,
@@ -158,9 +158,7 @@ impl Ledger {
     ) -> Result<Remembered, LedgerError> {
         let target = target.clone();
         self.desk
-            .run(move |store| {
-                store.write(|tx, wall| targets::take_up(tx, wall, &target, desired, generation))
-            })
+            .run(move |store| store.write(|tx, _| targets::take_up(tx, &target, desired, generation)))
             .await
     }
 
@@ -175,12 +173,14 @@ impl Ledger {
     ) -> Result<Note, LedgerError> {
         let target = target.clone();
         let wish = Wish { target: target.clone(), change, generation, stamp, max_changes };
+        // Not after the answer: however late this task is woken, the set has to leave within its time.
+        let at = self.clock.now();
         let written =
             self.desk.run(move |store| store.write(|tx, wall| intents::note(tx, wall, &wish))).await?;
         let Some(id) = written else {
             return Ok(Note::Braked);
         };
-        let state = IntentState::Noted { at: self.clock.now() };
+        let state = IntentState::Noted { at };
         let intent = Intent { id, change, generation, stamp, state };
         Ok(Note::Noted(Noted::new(id, target, change.to, stamp), intent))
     }
@@ -197,8 +197,8 @@ impl Ledger {
         self.desk.run(move |store| store.write(|tx, wall| intents::answered(tx, wall, id, &answer))).await
     }
 
-    /// It was accepted, and no read showed it in time. Like the two below it also takes an intent whose answer could not
-    /// be written.
+    /// It was accepted, and no read showed it in time. Like the two below it also takes an intent that is still
+    /// `noted` on disk, for its answer may not have been writable.
     pub async fn unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
         self.desk.run(move |store| store.write(|tx, wall| intents::unconfirmed(tx, wall, id))).await
     }
@@ -208,7 +208,7 @@ impl Ledger {
         self.desk.run(move |store| store.write(|tx, wall| intents::confirmed(tx, wall, id, applied))).await
     }
 
-    /// The fence of an unclear set has passed, and a read showed what became of it.
+    /// The fence of an unresolved set has passed, and a read showed what became of it.
     pub async fn resolved(
         &self,
         id: IntentId,

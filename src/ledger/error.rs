@@ -20,8 +20,8 @@ pub enum LedgerError {
     },
     /// Somebody has to give us the right to write.
     #[error(
-        "The ledger {} cannot be written: mount its disk writable, and let the user that posmoded runs as own the \
-         directory and every file in it. No mode is changed until then.",
+        "The ledger {} cannot be written: mount its disk writable, let the user that the daemon runs as own its \
+         directory and every file in that, and run commands as the same user. No mode is changed until then.",
         place.display()
     )]
     ReadOnly {
@@ -197,18 +197,16 @@ impl LedgerError {
     /// What the database's error asks somebody to do.
     pub(super) fn of(place: &Path, source: rusqlite::Error) -> LedgerError {
         let place = place.to_owned();
-        let unreadable = match &source {
+        let unreadable = matches!(
+            &source,
             rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::Utf8Error(..) => true,
-            #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum, and it may grow")]
-            _ => false,
-        };
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..)
+        );
         if unreadable {
             return LedgerError::Damaged { place, source };
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum, and it may grow")]
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => LedgerError::Full { place, source },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {

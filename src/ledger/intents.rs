@@ -130,7 +130,7 @@ pub(super) fn resolved(
     } else {
         (Stage::NoEffect, EventKind::NoEffect)
     };
-    let kept = move_on(tx, id, &[Stage::Noted, Stage::Unclear], stage)?;
+    let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted, Stage::Unclear], stage)?;
     record(tx, &kept, applied)?;
     let text = if took_effect {
         format!("The set took effect after all: a read shows {}.", kept.change.to)
@@ -152,15 +152,11 @@ pub(super) fn late(tx: &Connection, wall: i64, id: IntentId) -> Result<Applied, 
 }
 
 /// Whatever a process that is no more left noted or accepted: nobody knows what became of it.
-pub(super) fn orphaned(tx: &Connection, wall: i64, of: Option<&Target>) -> Result<(), Trouble> {
-    let open = all_unresolved(tx)?;
-    for kept in open.into_iter().filter(|kept| of.is_none_or(|target| *target == kept.target)) {
-        if kept.stage != Stage::Unclear {
-            let kept = move_on(tx, kept.id, &[kept.stage], Stage::Unclear)?;
-            let text =
-                "The set was under way when what looked after it ended: nobody knows what became of it.";
-            tell(tx, wall, &kept, EventKind::Unclear, text.to_owned())?;
-        }
+pub(super) fn orphaned(tx: &Connection, wall: i64) -> Result<(), Trouble> {
+    for kept in all_unresolved(tx)?.into_iter().filter(|kept| kept.stage != Stage::Unclear) {
+        let kept = move_on(tx, kept.id, &[kept.stage], Stage::Unclear)?;
+        let text = "posmoded ended while the set was under way: nobody knows what became of it.";
+        tell(tx, wall, &kept, EventKind::Unclear, text.to_owned())?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Instance {
     pub listen: Option<String>,
 }
 
-/// Takes the lock and writes who we are; `Err(WouldBlock)` of the lock comes back as `None`.
+/// Takes the lock and writes who we are; `None` if somebody else has it.
 pub(super) fn take(path: &Path, instance: &Instance) -> io::Result<Option<File>> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
@@ -25,21 +25,21 @@ pub(super) fn take(path: &Path, instance: &Instance) -> io::Result<Option<File>>
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    file.set_len(0)?;
-    file.rewind()?;
-    file.write_all(serde_json::to_string(instance)?.as_bytes())?;
+    // On a full disk nobody is told who we are, but the lock is ours.
+    let text = serde_json::to_string(instance)?;
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
     Ok(Some(file))
 }
 
-/// Whether somebody holds the lock, and what the file says of them: `None` if nobody does.
-pub(super) fn holder(path: &Path) -> Option<Option<Instance>> {
+/// Who holds the lock, if somebody does and the file says who.
+pub(super) fn holder(path: &Path) -> Option<Instance> {
     let mut file = File::open(path).ok()?;
     match file.try_lock_shared() {
         Ok(()) | Err(TryLockError::Error(_)) => None,
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             let _ = file.read_to_string(&mut text);
-            Some(serde_json::from_str(&text).ok())
+            serde_json::from_str(&text).ok()
         }
     }
 }

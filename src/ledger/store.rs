@@ -48,7 +48,7 @@ impl Store {
         let forgot_at = clock.wall();
         let mut store = Store { connection, place, clock, brakes, data_version, forgot_at, _lock: lock };
         store.write(|tx, wall| {
-            intents::orphaned(tx, wall, None)?;
+            intents::orphaned(tx, wall)?;
             Ok(history::forget(tx, wall)?)
         })?;
         Ok(store)

@@ -15,12 +15,10 @@ use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid};
 /// Writes down what the file wants of the target, and tells what is known of it.
 pub(super) fn take_up(
     tx: &Connection,
-    wall: i64,
     target: &Target,
     desired: Option<PositionMode>,
     generation: Generation,
 ) -> Result<Remembered, Trouble> {
-    intents::orphaned(tx, wall, Some(target))?;
     tx.execute(
         "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET desired = ?3, changed_in = ?4 WHERE desired IS NOT ?3",

@@ -1,2 +1,106 @@
-//! Tests of the ledger as its users see it.
+//! The ledger as its users see it, in memory and against real files. What is asserted is what a restart, a command or
+//! another handle finds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod brakes;
+mod disk;
+mod intents;
+mod targets;
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::facts::{Cause, Class, Failure, How};
+use crate::protocol::PlanEntry;
+
+/// Where the wall clock of these tests begins.
+const START: i64 = 1_763_000_000_000;
+
+fn clock() -> Clock {
+    Clock::simulated(START, 1)
+}
+
+fn name(name: &str) -> AccountName {
+    name.parse().unwrap()
+}
+
+/// `desk-a` or `desk-a COIN-FUTURES`; USDT-FUTURES if nothing is said.
+fn target(words: &str) -> Target {
+    let (account, scope) = words.split_once(' ').unwrap_or((words, "USDT-FUTURES"));
+    Target { account: name(account), scope: scope.parse().unwrap() }
+}
+
+fn to_hedge(cause: Cause) -> Change {
+    Change { from: PositionMode::OneWay, to: PositionMode::Hedge, cause }
+}
+
+fn applied(how: How, generation: u64) -> Applied {
+    Applied { mode: PositionMode::Hedge, how, at: ServerTime(START), generation: Generation(generation) }
+}
+
+fn refusal() -> SetAnswer {
+    let say = "The exchange does not allow it.".to_owned();
+    SetAnswer::Refused(Failure { class: Class::Refused, code: Some("40731".to_owned()), say })
+}
+
+async fn open(dir: &Path) -> Ledger {
+    Ledger::open(dir, clock(), Some("127.0.0.1:9848".to_owned())).await.unwrap()
+}
+
+/// A ledger in memory, and one on disk with its directory.
+async fn both() -> Vec<(Ledger, Option<TempDir>)> {
+    let dir = TempDir::new().unwrap();
+    let on_disk = open(dir.path()).await;
+    vec![(Ledger::in_memory(clock()).unwrap(), None), (on_disk, Some(dir))]
+}
+
+/// The ledger as the next process finds it.
+async fn restart(ledger: Ledger, dir: Option<&TempDir>) -> Ledger {
+    match dir {
+        None => ledger.restarted(clock()).unwrap(),
+        Some(dir) => {
+            drop(ledger);
+            open(dir.path()).await
+        }
+    }
+}
+
+/// Notes a set of the first revision with a budget that is never used up.
+async fn note(ledger: &Ledger, words: &str, cause: Cause, stamp: i64) -> Note {
+    note_within(ledger, words, cause, stamp, 1000).await
+}
+
+async fn note_within(ledger: &Ledger, words: &str, cause: Cause, stamp: i64, max_changes: u32) -> Note {
+    let stamp = ServerTime(START + stamp);
+    ledger.note(&target(words), to_hedge(cause), Generation(1), stamp, max_changes).await.unwrap()
+}
+
+#[track_caller]
+fn noted(note: Note) -> (Noted, IntentId) {
+    match note {
+        Note::Noted(noted, intent) => (noted, intent.id),
+        Note::Braked => panic!("the set was not noted"),
+    }
+}
+
+async fn take_up(ledger: &Ledger, words: &str, generation: u64) -> Remembered {
+    ledger.take_up(&target(words), Some(PositionMode::Hedge), Generation(generation)).await.unwrap()
+}
+
+async fn kinds(ledger: &Ledger) -> Vec<EventKind> {
+    all(ledger).await.into_iter().map(|event| event.kind).collect()
+}
+
+async fn all(ledger: &Ledger) -> Vec<Event> {
+    ledger.history(&HistoryFilter { limit: 1000, ..HistoryFilter::default() }).await.unwrap()
+}
+
+/// Milliseconds of so many minutes.
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+const HOUR: i64 = 3_600_000;

@@ -33,7 +33,8 @@ impl Visitor {
     /// Opens the ledger of a state directory, if there is one.
     pub fn open(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
         let place = dir.join(DATABASE);
-        if !place.exists() {
+        // Where we may not even look, the database says so better than we could.
+        if !place.try_exists().unwrap_or(true) {
             return Err(VisitError::NoLedger { looked_at: place });
         }
         Visitor::at(place, Some(dir.join(LOCK)), clock)
@@ -116,7 +117,7 @@ impl Visitor {
 
     /// The daemon that holds the state directory, if one does and says who it is.
     pub fn instance(&self) -> Option<Instance> {
-        lock::holder(self.lock.as_deref()?).flatten()
+        lock::holder(self.lock.as_deref()?)
     }
 
     fn write<T>(&self, job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>) -> Result<T, LedgerError> {

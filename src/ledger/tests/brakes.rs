@@ -1,0 +1,292 @@
+//! Pauses, the budget, held plans and approvals, and what the daemon notices of them.
+
+use super::*;
+
+fn entry(words: &str, cause: Cause) -> PlanEntry {
+    PlanEntry::new(&target(words), to_hedge(cause))
+}
+
+fn plan(entries: &[PlanEntry]) -> Plan {
+    Plan(entries.iter().cloned().collect())
+}
+
+fn news(words: &[&str]) -> Plan {
+    plan(&words.iter().map(|words| entry(words, Cause::New)).collect::<Vec<_>>())
+}
+
+async fn hold(ledger: &Ledger, plan: &Plan) -> String {
+    ledger.hold(plan).await.unwrap();
+    plan.hash()
+}
+
+/// Notes under a budget of nothing: only an approval lets it through.
+async fn under_approval(ledger: &Ledger, words: &str, stamp: i64) -> Note {
+    note_within(ledger, words, Cause::New, stamp, 0).await
+}
+
+#[tokio::test]
+async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_hour_old() {
+    for (ledger, dir) in both().await {
+        for (words, stamp) in [("desk-a", 0), ("desk-b", 1000)] {
+            let (_noted, id) = noted(note_within(&ledger, words, Cause::New, stamp, 2).await);
+            ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        }
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(note_within(&ledger, "desk-c", Cause::New, HOUR - 1, 2).await, Note::Braked);
+        assert_eq!(ledger.brakes().borrow().counted, [ServerTime(START), ServerTime(START + 1000)]);
+        let (_noted, _) = noted(note_within(&ledger, "desk-c", Cause::New, HOUR, 2).await);
+        assert_eq!(note_within(&ledger, "desk-d", Cause::New, HOUR + 1, 2).await, Note::Braked);
+    }
+}
+
+#[tokio::test]
+async fn withdrawn_and_refused_sets_give_their_place_back() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let (left, _) = noted(note_within(&ledger, "desk-a", Cause::New, 0, 1).await);
+    assert_eq!(note_within(&ledger, "desk-b", Cause::New, 1, 1).await, Note::Braked);
+    assert_eq!(ledger.brakes().borrow().counted.len(), 1);
+    ledger.withdraw(left, "too late").await.unwrap();
+    assert_eq!(ledger.brakes().borrow().counted, []);
+    let (_noted, id) = noted(note_within(&ledger, "desk-b", Cause::New, 1, 1).await);
+    ledger.answered(id, &refusal()).await.unwrap();
+    let (_noted, _) = noted(note_within(&ledger, "desk-c", Cause::New, 2, 1).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let visitor = ledger.visitor().unwrap();
+    visitor.pause(&[name("desk-a")], "upgrade", Some(START + 60_000)).unwrap();
+    assert_eq!(note(&ledger, "desk-a", Cause::New, 0).await, Note::Braked);
+    let (free, _) = noted(note(&ledger, "desk-b", Cause::New, 0).await);
+    ledger.withdraw(free, "enough").await.unwrap();
+    tokio::time::advance(minutes(1)).await;
+    let (free, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+    ledger.withdraw(free, "enough").await.unwrap();
+
+    visitor.pause(&[], "exchange maintenance", None).unwrap();
+    for words in ["desk-a", "desk-b"] {
+        assert_eq!(note(&ledger, words, Cause::New, 1).await, Note::Braked);
+    }
+    visitor.resume(&[]).unwrap();
+    let (_free, _) = noted(note(&ledger, "desk-b", Cause::New, 1).await);
+}
+
+#[tokio::test]
+async fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let visitor = ledger.visitor().unwrap();
+    visitor.pause(&[], "maintenance", None).unwrap();
+    let refused = visitor.resume(&[name("desk-a")]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Everything is paused (maintenance), not this account alone: `posmoded resume` without a name ends that."
+    );
+    assert_eq!((visitor.brakes().unwrap().pauses.len(), visitor.brakes().unwrap().resumed), (1, 0));
+
+    visitor.pause(&[name("desk-a"), name("desk-b")], "own", None).unwrap();
+    visitor.resume(&[name("desk-a")]).unwrap();
+    let left: Vec<_> = visitor.brakes().unwrap().pauses.into_iter().map(|pause| pause.account).collect();
+    assert_eq!(left, [None, Some(name("desk-b"))]);
+    visitor.resume(&[]).unwrap();
+    let after = visitor.brakes().unwrap();
+    assert_eq!((after.pauses.len(), after.resumed), (0, 2));
+    let kinds = kinds(&ledger).await;
+    assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Paused).count(), 3);
+    assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Resumed).count(), 2);
+}
+
+#[tokio::test]
+async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() {
+    for (ledger, _dir) in both().await {
+        let visitor = ledger.visitor().unwrap();
+        let mut brakes = ledger.brakes();
+        let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+        brakes.mark_unchanged();
+        let request = visitor.pause(&[], "upgrade", None).unwrap();
+        assert!(ledger.notice().await.unwrap(), "another process wrote");
+        assert!(brakes.has_changed().unwrap());
+        assert_eq!(brakes.borrow_and_update().pauses[0].reason, "upgrade");
+        assert!(!visitor.acknowledged(&request).unwrap(), "a set is noted and may still leave");
+        assert!(!ledger.notice().await.unwrap(), "nobody wrote since");
+        assert!(!visitor.acknowledged(&request).unwrap());
+        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.notice().await.unwrap();
+        assert!(visitor.acknowledged(&request).unwrap());
+        let request = visitor.resume(&[]).unwrap();
+        ledger.notice().await.unwrap();
+        assert!(visitor.acknowledged(&request).unwrap());
+        assert_eq!((brakes.borrow().pauses.len(), brakes.borrow().resumed), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_pause_written_while_no_daemon_ran_is_found_at_the_start_and_acknowledged() {
+    for (ledger, dir) in both().await {
+        let visitor = ledger.visitor().unwrap();
+        let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+        let request = visitor.pause(&[name("desk-a")], "upgrade", None).unwrap();
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(ledger.brakes().borrow().pauses.len(), 1);
+        assert!(!visitor.acknowledged(&request).unwrap());
+        ledger.notice().await.unwrap();
+        assert!(visitor.acknowledged(&request).unwrap(), "what the dead process noted is unclear by now");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let hash = hold(&ledger, &news(&["desk-a", "desk-b"])).await;
+    assert_eq!(under_approval(&ledger, "desk-a", 0).await, Note::Braked);
+    ledger.visitor().unwrap().approve(&hash).unwrap();
+    ledger.notice().await.unwrap();
+    assert_eq!(ledger.brakes().borrow().approved, news(&["desk-a", "desk-b"]).0);
+
+    assert_eq!(note_within(&ledger, "desk-a", Cause::Drift, 0, 0).await, Note::Braked, "f36: another cause");
+    assert_eq!(under_approval(&ledger, "desk-c", 0).await, Note::Braked, "f36: another target");
+    let (left, _) = noted(under_approval(&ledger, "desk-a", 1).await);
+    ledger.withdraw(left, "too late").await.unwrap();
+    let (_noted, id) = noted(under_approval(&ledger, "desk-a", 2).await);
+    ledger.answered(id, &refusal()).await.unwrap();
+    let (_noted, id) = noted(under_approval(&ledger, "desk-a", 3).await);
+    ledger.resolved(id, false, None).await.unwrap();
+    assert_eq!(ledger.brakes().borrow().approved.len(), 2, "none of these used it up");
+    let (_noted, id) = noted(under_approval(&ledger, "desk-a", 4).await);
+    ledger.resolved(id, true, None).await.unwrap();
+    assert_eq!(ledger.brakes().borrow().approved, news(&["desk-b"]).0);
+    assert_eq!(under_approval(&ledger, "desk-a", 5).await, Note::Braked, "f36: used up");
+    assert_eq!(ledger.brakes().borrow().counted, []);
+    let (_own, _) = noted(note_within(&ledger, "desk-a", Cause::New, 6, 1).await);
+
+    tokio::time::advance(minutes(24 * 60)).await;
+    assert_eq!(under_approval(&ledger, "desk-b", 7).await, Note::Braked, "f36: an approval lasts a day");
+    ledger.notice().await.unwrap();
+    assert_eq!(ledger.brakes().borrow().approved, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let hash = hold(&ledger, &news(&["desk-a"])).await;
+    ledger.visitor().unwrap().approve(&hash).unwrap();
+    let (_noted, id) = noted(under_approval(&ledger, "desk-a", 0).await);
+    ledger.resolved(id, false, None).await.unwrap();
+    ledger.late(id).await.unwrap();
+    assert_eq!(under_approval(&ledger, "desk-a", 1).await, Note::Braked);
+}
+
+#[tokio::test]
+async fn f36_an_approval_names_one_held_plan() {
+    for (ledger, _dir) in both().await {
+        let visitor = ledger.visitor().unwrap();
+        let hash = hold(&ledger, &news(&["desk-a", "desk-b"])).await;
+        for unknown in ["", "abcdef", "%%%%%%", &hash[..5], &format!("{hash}0")] {
+            let refused = visitor.approve(unknown);
+            assert!(matches!(refused, Err(ApproveError::Unknown(_))), "{unknown}: {refused:?}");
+        }
+        visitor.approve(&hash[..6].to_ascii_uppercase()).unwrap();
+        assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))));
+        let approved = kinds(&ledger).await;
+        assert_eq!(approved, [EventKind::Held, EventKind::Approved]);
+    }
+}
+
+#[tokio::test]
+async fn f36_a_prefix_that_two_held_plans_share_approves_neither() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    hold(&ledger, &news(&["desk-a"])).await;
+    hold(&ledger, &news(&["desk-b"])).await;
+    let same = "UPDATE plans SET hash = 'abcdef' || substr(hash, 7)";
+    ledger.desk.run(move |store| store.write(|tx, _| Ok(tx.execute(same, [])?))).await.unwrap();
+    let refused = ledger.visitor().unwrap().approve("abcdef");
+    assert!(matches!(refused, Err(ApproveError::Ambiguous(_))), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f36_a_plan_is_approved_within_a_day_of_its_recording_and_recorded_anew_when_still_held() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let visitor = ledger.visitor().unwrap();
+    let held = news(&["desk-a"]);
+    let hash = hold(&ledger, &held).await;
+    tokio::time::advance(minutes(24 * 60 - 1)).await;
+    hold(&ledger, &held).await;
+    tokio::time::advance(minutes(1)).await;
+    assert!(matches!(visitor.approve(&hash), Err(ApproveError::Expired(_))));
+    hold(&ledger, &held).await;
+    visitor.approve(&hash).unwrap();
+    hold(&ledger, &held).await;
+    assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))), "held anew within the day");
+    assert_eq!(kinds(&ledger).await, [EventKind::Held, EventKind::Held, EventKind::Approved]);
+}
+
+#[tokio::test]
+async fn f36_an_approval_is_stale_once_something_else_is_wanted_but_not_when_the_plan_shrank_or_grew() {
+    let first = news(&["desk-a", "desk-b"]);
+    let another_cause = plan(&[entry("desk-a", Cause::Drift), entry("desk-b", Cause::New)]);
+    for (newest, stale) in [
+        (news(&["desk-b"]), false),
+        (news(&["desk-a", "desk-b", "desk-c"]), false),
+        (news(&["desk-b", "desk-c"]), false),
+        (another_cause, true),
+        (news(&["desk-c"]), true),
+        (news(&[]), true),
+    ] {
+        let ledger = Ledger::in_memory(clock()).unwrap();
+        let hash = hold(&ledger, &first).await;
+        hold(&ledger, &newest).await;
+        let answer = ledger.visitor().unwrap().approve(&hash);
+        assert_eq!(matches!(answer, Err(ApproveError::Stale(_))), stale, "{newest:?}: {answer:?}");
+        let allowed = if stale { BTreeSet::new() } else { first.0.clone() };
+        assert_eq!(ledger.visitor().unwrap().brakes().unwrap().approved, allowed);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_written_once_as_long_as_it_is_the_newest() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    for held in
+        [&news(&[]), &news(&["desk-a"]), &news(&["desk-a"]), &news(&[]), &news(&[]), &news(&["desk-a"])]
+    {
+        hold(&ledger, held).await;
+    }
+    let held = all(&ledger).await;
+    assert_eq!(held.len(), 2, "the empty ones are no news");
+    let hash = news(&["desk-a"]).hash();
+    assert_eq!(held[0].text, format!("1 change waits for an approval, plan {hash}."));
+    ledger.visitor().unwrap().approve(&hash).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_by_itself_is_noticed_though_nobody_writes() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let visitor = ledger.visitor().unwrap();
+    let hash = hold(&ledger, &news(&["desk-a"])).await;
+    tokio::time::advance(minutes(60)).await;
+    visitor.approve(&hash).unwrap();
+    ledger.notice().await.unwrap();
+    tokio::time::advance(minutes(24 * 60 - 1)).await;
+    ledger.notice().await.unwrap();
+    let brakes = ledger.brakes();
+    assert_eq!(brakes.borrow().approved.len(), 1);
+    tokio::time::advance(minutes(1)).await;
+    assert!(!ledger.notice().await.unwrap());
+    assert_eq!(brakes.borrow().approved.len(), 0);
+
+    visitor.pause(&[], "upgrade", Some(START + 26 * HOUR)).unwrap();
+    ledger.notice().await.unwrap();
+    assert_eq!(brakes.borrow().pauses.len(), 1);
+    tokio::time::advance(minutes(60)).await;
+    assert!(!ledger.notice().await.unwrap());
+    assert_eq!(brakes.borrow().pauses.len(), 0);
+}
+
+#[tokio::test]
+async fn whatever_another_process_wrote_is_read_again() {
+    let dir = TempDir::new().unwrap();
+    let ledger = open(dir.path()).await;
+    let raw = rusqlite::Connection::open(dir.path().join("posmoded.sqlite")).unwrap();
+    raw.execute("INSERT INTO pauses (reason, since) VALUES ('by hand', 1)", []).unwrap();
+    assert!(ledger.notice().await.unwrap());
+    assert_eq!(ledger.brakes().borrow().pauses[0].reason, "by hand");
+}

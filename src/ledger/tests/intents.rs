@@ -1,0 +1,183 @@
+//! How an intent moves, and what a restart finds of it.
+
+use super::*;
+
+#[tokio::test]
+async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
+    for (ledger, dir) in both().await {
+        take_up(&ledger, "desk-a", 1).await;
+        let (noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
+        assert_eq!(
+            (noted.id(), noted.mode(), noted.stamp()),
+            (id, PositionMode::Hedge, ServerTime(START + 7))
+        );
+        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
+        ledger.confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
+        let ledger = restart(ledger, dir.as_ref()).await;
+        let kept = take_up(&ledger, "desk-a", 1).await;
+        let wanted = Some(applied(How::Set, 1));
+        assert_eq!(
+            kept,
+            Remembered { applied: wanted, intent: None, corrections: vec![], may_come_late: None }
+        );
+        let story = all(&ledger).await;
+        let told: Vec<(EventKind, &str)> =
+            story.iter().map(|event| (event.kind, event.text.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (EventKind::Noted, "A set to hedge_mode is about to leave; the mode is one_way_mode."),
+                (EventKind::Accepted, "The exchange accepted the set."),
+                (EventKind::Confirmed, "A read shows hedge_mode: the set took effect."),
+            ]
+        );
+        assert_eq!(story[0].account, Some(name("desk-a")));
+        assert_eq!(story[0].scope, Some("USDT-FUTURES".parse().unwrap()));
+        assert_eq!(story[0].generation, Some(Generation(1)));
+        assert_eq!(story[0].cause, Some(Cause::Pending));
+        assert_eq!((story[0].from, story[0].to), (Some(PositionMode::OneWay), Some(PositionMode::Hedge)));
+        assert!((story[0].at - START).abs() < HOUR);
+    }
+}
+
+#[tokio::test]
+async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next() {
+    for answer in [None, Some(SetAnswer::Accepted), Some(SetAnswer::Unclear("timed out".to_owned()))] {
+        for (ledger, dir) in both().await {
+            take_up(&ledger, "desk-a", 1).await;
+            let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
+            if let Some(answer) = &answer {
+                ledger.answered(id, answer).await.unwrap();
+            }
+            let ledger = restart(ledger, dir.as_ref()).await;
+            let intent = take_up(&ledger, "desk-a", 1).await.intent.unwrap();
+            assert_eq!(intent.id, id);
+            assert_eq!((intent.state, intent.stamp), (IntentState::Unclear, ServerTime(START + 7)));
+            assert_eq!(intent.change, to_hedge(Cause::New));
+            assert_eq!(note(&ledger, "desk-a", Cause::New, 60_000).await, Note::Braked);
+            assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Unclear));
+            ledger.resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
+            assert_eq!(take_up(&ledger, "desk-a", 1).await.intent, None);
+            let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 60_000).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_target_has_one_unresolved_set_and_others_are_free() {
+    for (ledger, _dir) in both().await {
+        let (_first, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+        assert_eq!(note(&ledger, "desk-a", Cause::New, 1).await, Note::Braked);
+        let (other, _) = noted(note(&ledger, "desk-a COIN-FUTURES", Cause::New, 1).await);
+        ledger.withdraw(other, "the file changed").await.unwrap();
+        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
+        assert_eq!(note(&ledger, "desk-a", Cause::New, 2).await, Note::Braked);
+        ledger.unconfirmed(id).await.unwrap();
+        assert_eq!(note(&ledger, "desk-a", Cause::New, 3).await, Note::Braked);
+        ledger.resolved(id, false, None).await.unwrap();
+        let (_again, _) = noted(note(&ledger, "desk-a", Cause::New, 4).await);
+        let told: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
+        assert_eq!(told[2], "The set did not leave: the file changed");
+        assert_eq!(told[4], "The exchange accepted the set, but no read showed it within 10s.");
+        assert_eq!(told[5], "The set had no effect: a read does not show hedge_mode.");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+    ledger.answered(id, &refusal()).await.unwrap();
+    let (_next, id) = noted(note(&ledger, "desk-a", Cause::New, 1).await);
+    ledger.answered(id, &SetAnswer::Unclear("502\nBad\tGateway".to_owned())).await.unwrap();
+    let told: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
+    assert_eq!(told[1], "The exchange refused the set (40731): The exchange does not allow it.");
+    assert_eq!(told[3], "The set left and no usable answer came back: 502 Bad Gateway");
+}
+
+#[tokio::test]
+async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
+    for (ledger, dir) in both().await {
+        take_up(&ledger, "desk-a", 1).await;
+        let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
+        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        assert_eq!(take_up(&ledger, "desk-a", 1).await.may_come_late, None);
+        ledger.resolved(id, false, None).await.unwrap();
+        let ledger = restart(ledger, dir.as_ref()).await;
+        let lost = take_up(&ledger, "desk-a", 1).await.may_come_late.unwrap();
+        assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, stamp: ServerTime(START + 7) });
+        let late = ledger.late(id).await.unwrap();
+        assert_eq!((late.mode, late.how, late.generation), (PositionMode::Hedge, How::Set, Generation(1)));
+        let kept = take_up(&ledger, "desk-a", 1).await;
+        assert_eq!((kept.applied, kept.may_come_late), (Some(late), None));
+        assert!(ledger.late(id).await.unwrap_err().is_fault());
+        assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Late));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a_read_shows() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    take_up(&ledger, "desk-a", 1).await;
+    let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+    ledger.confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
+    assert!(take_up(&ledger, "desk-a", 1).await.applied.is_some());
+    let (_noted, id) = noted(note(&ledger, "desk-b", Cause::New, 0).await);
+    ledger.unconfirmed(id).await.unwrap();
+    ledger.resolved(id, true, None).await.unwrap();
+    let (_noted, id) = noted(note(&ledger, "desk-c", Cause::New, 0).await);
+    ledger.resolved(id, false, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_out_of_turn_are_faults_and_change_nothing() {
+    for (ledger, _dir) in both().await {
+        let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
+        let before = all(&ledger).await;
+        let second = ledger.answered(id, &refusal()).await.unwrap_err();
+        assert!(second.is_fault());
+        assert_eq!(
+            second.to_string(),
+            "This is a fault in posmoded, please report it: intent 1 is Accepted and cannot become Refused."
+        );
+        assert!(ledger.late(id).await.unwrap_err().is_fault());
+        assert!(ledger.confirmed(IntentId(99), None).await.unwrap_err().is_fault());
+        assert!(ledger.applied(&target("desk-a"), applied(How::Set, 1), None).await.unwrap_err().is_fault());
+        assert_eq!(all(&ledger).await, before);
+        ledger.confirmed(id, None).await.unwrap();
+        for closed in [ledger.confirmed(id, None).await, ledger.resolved(id, false, None).await] {
+            assert!(closed.unwrap_err().is_fault());
+        }
+    }
+}
+
+#[tokio::test]
+async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or_the_resume() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    take_up(&ledger, "desk-a", 1).await;
+    for stamp in [1, 2] {
+        let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, stamp).await);
+        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
+        ledger.confirmed(id, None).await.unwrap();
+    }
+    let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 3).await);
+    ledger.answered(id, &refusal()).await.unwrap();
+    let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 4).await);
+    ledger.resolved(id, true, None).await.unwrap();
+    let two = [ServerTime(START + 1), ServerTime(START + 2)];
+    assert_eq!(take_up(&ledger, "desk-a", 1).await.corrections, two);
+    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, two, "a revision that does not change it");
+
+    ledger.visitor().unwrap().resume(&[name("desk-b")]).unwrap();
+    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, two, "another account");
+    ledger.visitor().unwrap().resume(&[name("desk-a")]).unwrap();
+    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, []);
+
+    let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 5).await);
+    ledger.resolved(id, true, None).await.unwrap();
+    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, [ServerTime(START + 5)]);
+    let one_way = Some(PositionMode::OneWay);
+    let changed = ledger.take_up(&target("desk-a"), one_way, Generation(3)).await.unwrap();
+    assert_eq!(changed.corrections, [], "f22: the revision changes it");
+}

@@ -1,0 +1,144 @@
+//! Targets, whose account it is, revisions, cool-downs and events.
+
+use super::*;
+
+#[tokio::test]
+async fn adopted_and_external_modes_are_kept_with_how_they_came() {
+    for (ledger, dir) in both().await {
+        take_up(&ledger, "desk-a", 1).await;
+        ledger.applied(&target("desk-a"), applied(How::Adopted, 1), None).await.unwrap();
+        ledger
+            .applied(&target("desk-a"), applied(How::External, 1), Some(PositionMode::OneWay))
+            .await
+            .unwrap();
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(take_up(&ledger, "desk-a", 2).await.applied, Some(applied(How::External, 1)));
+        let story = all(&ledger).await;
+        assert_eq!((story[0].kind, story[0].how), (EventKind::Adopted, Some(How::Adopted)));
+        assert_eq!((story[1].kind, story[1].from), (EventKind::External, Some(PositionMode::OneWay)));
+        let map = ledger.visitor().unwrap().applied().unwrap();
+        assert_eq!(map, BTreeMap::from([(target("desk-a"), applied(How::External, 1))]));
+    }
+}
+
+#[tokio::test]
+async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
+    for (ledger, dir) in both().await {
+        for words in ["desk-a", "desk-a COIN-FUTURES", "desk-b"] {
+            take_up(&ledger, words, 1).await;
+            ledger.applied(&target(words), applied(How::Adopted, 1), None).await.unwrap();
+        }
+        let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 0).await);
+        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        let keep = BTreeSet::from(["COIN-FUTURES".parse().unwrap()]);
+        ledger.release(&name("desk-a"), Some(&keep)).await.unwrap();
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-a"), name("desk-b")]));
+        let kept = take_up(&ledger, "desk-a COIN-FUTURES", 2).await;
+        assert!(kept.applied.is_some());
+        ledger.release(&name("desk-a"), None).await.unwrap();
+        assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-b")]));
+
+        // What is learned of it now is not kept, and no error.
+        ledger.applied(&target("desk-a COIN-FUTURES"), applied(How::Adopted, 1), None).await.unwrap();
+        assert_eq!(ledger.visitor().unwrap().applied().unwrap().len(), 1);
+
+        let back = take_up(&ledger, "desk-a", 3).await;
+        assert_eq!((back.applied, back.intent.map(|intent| intent.id)), (None, Some(id)));
+        let released: Vec<_> = all(&ledger)
+            .await
+            .into_iter()
+            .filter(|event| event.kind == EventKind::Released)
+            .map(|event| (event.account.unwrap(), event.scope.unwrap().as_str()))
+            .collect();
+        assert_eq!(released, [(name("desk-a"), "USDT-FUTURES"), (name("desk-a"), "COIN-FUTURES")]);
+    }
+}
+
+#[tokio::test]
+async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
+    for (ledger, dir) in both().await {
+        let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
+        assert_eq!(ledger.pin(&name("desk-a"), &one).await.unwrap(), Pinned::New);
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(ledger.pin(&name("desk-a"), &one).await.unwrap(), Pinned::Same);
+        let changed = Pinned::Changed { was: one.clone() };
+        assert_eq!(ledger.pin(&name("desk-a"), &two).await.unwrap(), changed);
+        assert_eq!(ledger.pin(&name("desk-a"), &two).await.unwrap(), changed, "not pinned anew");
+        let shared = Pinned::Shared { with: name("desk-a") };
+        assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), shared);
+        assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-a")]));
+
+        ledger.release(&name("desk-a"), None).await.unwrap();
+        assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), Pinned::New, "renamed in the file");
+    }
+}
+
+#[tokio::test]
+async fn f10_the_same_content_keeps_its_generation_and_only_the_newest_is_kept() {
+    for (ledger, dir) in both().await {
+        assert_eq!(ledger.last_good().await.unwrap(), None);
+        assert_eq!(ledger.accept_revision("aa", b"one", Some("c0ffee")).await.unwrap(), Generation(1));
+        assert_eq!(ledger.accept_revision("aa", b"one", None).await.unwrap(), Generation(1));
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(ledger.accept_revision("aa", b"one", None).await.unwrap(), Generation(1));
+        assert_eq!(ledger.accept_revision("bb", b"two", None).await.unwrap(), Generation(2));
+        assert_eq!(ledger.accept_revision("aa", b"one", Some("beef")).await.unwrap(), Generation(3));
+        let last = ledger.last_good().await.unwrap().unwrap();
+        assert_eq!((last.generation, last.sha256.as_str()), (Generation(3), "aa"));
+        assert_eq!((last.commit.as_deref(), last.bytes.as_slice()), (Some("beef"), b"one".as_slice()));
+        assert_eq!(kinds(&ledger).await, [EventKind::Revision; 3]);
+        assert_eq!(ledger.visitor().unwrap().last_good().unwrap(), Some(last));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cool_downs_stand_until_they_are_over_and_the_longer_one_counts() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    ledger.cool_down("uid 100 set", START + 5_000).await.unwrap();
+    ledger.cool_down("uid 100 set", START + 3_000).await.unwrap();
+    ledger.cool_down("ip", START + 1_000).await.unwrap();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let standing = BTreeMap::from([("uid 100 set".to_owned(), START + 5_000)]);
+    assert_eq!(ledger.cool_downs().await.unwrap(), standing);
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(ledger.cool_downs().await.unwrap(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_each() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    ledger.event(Event::new(EventKind::Started, "posmoded started.")).await.unwrap();
+    ledger.event(Event::new(EventKind::Drift, "Changed.").of(&target("desk-a"))).await.unwrap();
+    tokio::time::advance(minutes(1)).await;
+    ledger.event(Event::new(EventKind::FileRejected, "Line 3.").of_account(&name("desk-b"))).await.unwrap();
+    let told = async |accounts: &[&str], since_wall, limit| {
+        let accounts = accounts.iter().map(|account| name(account)).collect();
+        let filter = HistoryFilter { accounts, since_wall, limit };
+        let events = ledger.history(&filter).await.unwrap();
+        assert_eq!(events, ledger.visitor().unwrap().history(&filter).unwrap());
+        events.into_iter().map(|event| event.text).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[], None, 10).await, ["posmoded started.", "Changed.", "Line 3."]);
+    assert_eq!(told(&[], None, 2).await, ["Changed.", "Line 3."]);
+    assert_eq!(told(&["desk-a"], None, 10).await, ["Changed."]);
+    assert_eq!(told(&["desk-a", "desk-b"], Some(START + 1), 10).await, ["Line 3."]);
+    let json = serde_json::to_value(&all(&ledger).await[2]).unwrap();
+    assert_eq!(json["kind"], "file_rejected");
+    assert_eq!((json["at"].as_i64(), json["scope"].is_null()), (Some(START + 60_000), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_forgotten_after_400_days_while_running_and_at_the_start() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    ledger.event(Event::new(EventKind::Started, "old")).await.unwrap();
+    tokio::time::advance(minutes(399 * 24 * 60)).await;
+    ledger.event(Event::new(EventKind::Drift, "newer")).await.unwrap();
+    ledger.notice().await.unwrap();
+    assert_eq!(all(&ledger).await.len(), 2);
+    tokio::time::advance(minutes(2 * 24 * 60)).await;
+    ledger.notice().await.unwrap();
+    assert_eq!(kinds(&ledger).await, [EventKind::Drift]);
+    let far = Clock::simulated(START + 900 * 24 * HOUR, 1);
+    assert_eq!(kinds(&ledger.restarted(far).unwrap()).await, []);
+}
