@@ -45,7 +45,8 @@ pub struct Account {
     pub suspended: Option<String>,
 }
 
-/// Reads a whole file. Of a file that is not sound as text, or not YAML, one problem is told; else all of them.
+/// Reads a whole file: all of it, or everything that is wrong with it. Bytes that are not plain UTF-8 text, and YAML that
+/// cannot be read to its end, are told alone, save for a missing end mark: what follows from them is noise.
 pub fn read(bytes: &[u8]) -> Result<Desired, Problems> {
     if bytes.len() > LONGEST {
         return Err(Problems::untold(Remark::new(
@@ -67,12 +68,16 @@ pub fn read(bytes: &[u8]) -> Result<Desired, Problems> {
     }
     let mut remarks: Vec<Remark> = mark.into_iter().chain(truncated(text)).collect();
     match tree::grow(text) {
-        Ok(tree) => {
-            rules::apply(&tree, remarks).map_err(|(remarks, hidden)| Problems::new(remarks, text, &hidden))
-        }
+        Ok(tree) => rules::apply(&tree, remarks).map_err(|(remarks, hidden)| {
+            if tree.deep_remarks {
+                Problems::without_tree(remarks, text)
+            } else {
+                Problems::new(remarks, text, &hidden)
+            }
+        }),
         Err(syntax) => {
             remarks.push(syntax);
-            Err(Problems::of_syntax(remarks, text))
+            Err(Problems::without_tree(remarks, text))
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum Format {
     Github,
 }
 
-/// What `check` prints of a file that was read: every problem, or that there is none. Ends with a newline.
+/// What `check` prints of a file that was read: every problem, or that there is none (as annotations: nothing).
 pub fn report(file: &str, outcome: &Result<Desired, Problems>, format: Format) -> String {
     let problems = match outcome {
         Ok(_) => &[],
@@ -138,8 +138,9 @@ impl Problems {
         Problems(problems)
     }
 
-    /// Likewise, where there is no tree to tell what a secret's lines are: if there may be one, no line is shown.
-    pub(super) fn of_syntax(remarks: Vec<Remark>, text: &str) -> Problems {
+    /// Likewise, where no tree, or only part of one, tells which lines are a secret's: if there may be one anywhere, no
+    /// line is shown.
+    pub(super) fn without_tree(remarks: Vec<Remark>, text: &str) -> Problems {
         if text.split('\n').any(secret::may_stand_in) {
             Problems::new(remarks, text, &[1..=usize::MAX])
         } else {

@@ -22,7 +22,7 @@ pub(super) type Refused = (Vec<Remark>, Vec<RangeInclusive<usize>>);
 
 /// What the tree declares, if nothing is to be remarked of it, `earlier` remarks included.
 pub(super) fn apply(tree: &Tree, earlier: Vec<Remark>) -> Result<Desired, Refused> {
-    let Tree { root, remarks } = tree;
+    let Tree { root, remarks, deep_remarks: _ } = tree;
     let mut rules = Rules { remarks: earlier, hidden: Vec::new() };
     rules.remarks.extend(remarks.iter().cloned());
     let desired = if let Some(root) = root {
@@ -227,8 +227,12 @@ impl Rules {
                 (value.place, "the reason of `suspend` is empty")
             }
             Value::Text(reason) if reason.trim().contains(|c| c == '\t' || steers(c)) => {
-                (value.place, "the reason of `suspend` is more than one line, or has control characters")
+                (value.place, "the reason of `suspend` is more than one line, or has invisible characters")
             }
+            Value::Text(reason) if NO_REASONS.contains(&reason.trim().to_lowercase().as_str()) => (
+                value.place,
+                "`suspend` is no switch: it needs a reason, and suspends whatever the reason is",
+            ),
             Value::Text(reason) if reason.chars().count() > LONGEST_REASON => {
                 (value.place, "the reason of `suspend` is longer than 200 characters")
             }
@@ -305,5 +309,7 @@ const CHECK_EVERY: Bounds =
 /// 0 says that one flat verdict is enough; an account that is never flat for a whole day would wait for ever.
 const SETTLE: Bounds =
     Bounds { least: Duration::ZERO, most: Duration::from_secs(24 * 3600), such_as: "`0s`, `5m` or `1h 30m`" };
+/// Who writes `suspend: no` means the opposite of what it would do.
+const NO_REASONS: [&str; 9] = ["yes", "no", "on", "off", "y", "n", "true", "false", "none"];
 /// A reason stands in one line of a log and one cell of a table.
 const LONGEST_REASON: usize = 200;

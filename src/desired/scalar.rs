@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
 
 use super::tree::{Content, Node};
@@ -73,7 +74,8 @@ pub(super) fn duration(
     Bounds { least, most, such_as }: Bounds,
 ) -> Result<Duration, (String, String)> {
     let remedy = format!("write a duration from {} to {}, such as {such_as}", spell(least), spell(most));
-    let Ok(span) = SpanParser::new().parse_duration(text.trim()) else {
+    let days = SpanRelativeTo::days_are_24_hours();
+    let Ok(span) = SpanParser::new().parse_span(text.trim()).and_then(|span| span.to_duration(days)) else {
         return Err(("is not a duration with its unit".to_owned(), remedy));
     };
     match Duration::try_from(span) {

@@ -10,14 +10,14 @@ pub(super) fn is_named_so(key: &str) -> bool {
         || split.iter().any(|word| WORDS.contains(&word.as_str()) || is_nearly_one(word))
 }
 
-/// Whether a line holds a key that is named like a secret, or a piece of a private key.
+/// Whether a line holds a key that is named like a secret, or is written so that it cannot be told, or a piece of a
+/// private key.
 pub(super) fn may_stand_in(line: &str) -> bool {
     let named = |(end, _): (usize, &str)| {
         let before = line.get(..end).unwrap_or_default().trim_end_matches(['"', '\'', ' ', '\t']);
-        let start =
-            before.rfind(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).map_or(0, |at| at + 1);
-        // The character before the word may have more than one byte: then `get` says nothing, and all of it is looked at.
-        is_named_so(before.get(start..).unwrap_or(before))
+        let part_of_key = |c: char| c.is_alphanumeric() || "-_.\\".contains(c);
+        let word = before.rsplit(|c: char| !part_of_key(c)).next().unwrap_or_default();
+        is_named_so(word) || word.contains('\\')
     };
     let asked = line.trim_start().strip_prefix("? ").is_some_and(is_named_so);
     asked || line.contains("PRIVATE KEY") || line.match_indices([':', '=']).any(named)
@@ -42,7 +42,9 @@ fn split_words(key: &str) -> Vec<String> {
 
 /// A slip of the finger hides nothing: `sercet`, `pasword`.
 fn is_nearly_one(word: &str) -> bool {
-    PARTS.iter().any(|part| part.len() >= 6 && strsim::osa_distance(word, part) == 1)
+    PARTS.iter().any(|part| {
+        part.len() >= 6 && word.len().abs_diff(part.len()) <= 1 && strsim::osa_distance(word, part) == 1
+    })
 }
 
 const WORDS: [&str; 9] = ["key", "keys", "pass", "pwd", "pem", "pin", "rsa", "hmac", "sk"];

@@ -23,6 +23,8 @@ pub(super) struct Tree {
     pub(super) root: Option<Node>,
     /// What was refused while reading.
     pub(super) remarks: Vec<Remark>,
+    /// Whether some of them are on values that the rules may never come to.
+    pub(super) deep_remarks: bool,
 }
 
 /// A value and where it is.
@@ -54,8 +56,10 @@ pub(super) fn grow(text: &str) -> Result<Tree, Remark> {
         emit_unresolved_aliases: true,
         emit_comments: false,
     };
-    let mut grower = Grower { parser: Parser::new_from_str_with_options(text, options), remarks: Vec::new() };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut grower = Grower { text, parser, remarks: Vec::new() };
     let mut root = None;
+    let mut deep_remarks = false;
     while let Some((event, span)) = grower.next()? {
         match event {
             Event::StreamStart | Event::DocumentEnd => {}
@@ -71,15 +75,17 @@ pub(super) fn grow(text: &str) -> Result<Tree, Remark> {
             Event::DocumentStart(..) => {
                 let (event, span) = grower.expect()?;
                 root = Some(grower.node(event, span, 0)?);
+                deep_remarks = !grower.remarks.is_empty();
             }
             event => return Err(out_of_order(&event, span)),
         }
     }
-    let Grower { parser: _, remarks } = grower;
-    Ok(Tree { root, remarks })
+    let Grower { text: _, parser: _, remarks } = grower;
+    Ok(Tree { root, remarks, deep_remarks })
 }
 
 struct Grower<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     remarks: Vec<Remark>,
 }
@@ -96,20 +102,24 @@ impl<'t> Grower<'t> {
             ));
         }
         let mut last_line = span.end.line().max(place.line);
+        let mut tagged = false;
         let content = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_extras(place, anchor, tag.is_some());
+                tagged = tag.is_some();
+                self.refuse_extras(place, anchor, tagged);
                 Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_extras(place, anchor, tag.is_some());
+                tagged = tag.is_some();
+                self.refuse_extras(place, anchor, tagged);
                 while let Some((event, span)) = self.unless(&Event::SequenceEnd, &mut last_line)? {
                     self.node(event, span, depth + 1)?;
                 }
                 Content::List
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_extras(place, anchor, tag.is_some());
+                tagged = tag.is_some();
+                self.refuse_extras(place, anchor, tagged);
                 let mut entries = Vec::new();
                 while let Some((event, span)) = self.unless(&Event::MappingEnd, &mut last_line)? {
                     let key = self.node(event, span, depth + 1)?;
@@ -129,7 +139,7 @@ impl<'t> Grower<'t> {
             }
             event => return Err(out_of_order(&event, span)),
         };
-        Ok(Node { place, last_line, content })
+        Ok(Node { place, last_line, content: if tagged { Content::Refused } else { content } })
     }
 
     fn refuse_extras(&mut self, place: Place, anchor: usize, tagged: bool) {
@@ -176,7 +186,7 @@ impl<'t> Grower<'t> {
     }
 
     fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Remark> {
-        self.parser.next_event().transpose().map_err(|error| syntax(&error))
+        self.parser.next_event().transpose().map_err(|error| syntax(&error, self.text))
     }
 }
 
@@ -197,8 +207,19 @@ fn out_of_order(event: &Event<'_>, span: Span) -> Remark {
     )
 }
 
-fn syntax(error: &ScanError) -> Remark {
-    Remark::new(place(error.marker()), format!("not valid YAML: {}", error.kind()), cure(error.kind()))
+fn syntax(error: &ScanError, text: &str) -> Remark {
+    let place = place(error.marker());
+    let at_tab = if error.kind() == &ErrorKind::TabInPlainScalar { tab_indent(text, place) } else { None };
+    Remark::new(at_tab.unwrap_or(place), format!("not valid YAML: {}", error.kind()), cure(error.kind()))
+}
+
+/// The library names the value before the line that begins with a tab; an operator looks for the tab.
+fn tab_indent(text: &str, Place { line: from, column: _ }: Place) -> Option<Place> {
+    text.split('\n').enumerate().skip(from).find_map(|(before, line)| {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let tab = line.get(..indent)?.find('\t')?;
+        Some(Place { line: before + 1, column: tab + 1 })
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's list of faults is long and open")]
@@ -222,6 +243,7 @@ fn cure(kind: &ErrorKind) -> &'static str {
             "close the bracket, with a comma between its entries"
         }
         ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::MappingValueNotAllowed
         | ErrorKind::InvalidIndentation
         | ErrorKind::SimpleKeyExpected
         | ErrorKind::InvalidSimpleKey => "write `key: value`, indented with spaces like the lines beside it",

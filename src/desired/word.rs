@@ -18,10 +18,10 @@ pub(super) fn meant<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
 /// The mode that other software, or a slip, spells so.
 pub(super) fn meant_mode(word: &str) -> Option<PositionMode> {
     let plain = letters(word);
-    let plain = plain.strip_suffix("mode").unwrap_or(&plain);
-    if ONE_WAY.iter().any(|other| near(plain, other)) {
+    let means = |other: &&str| near(&plain, other) || near(&plain, &format!("{other}mode"));
+    if ONE_WAY.iter().any(means) {
         Some(PositionMode::OneWay)
-    } else if HEDGE.iter().any(|other| near(plain, other)) {
+    } else if HEDGE.iter().any(means) {
         Some(PositionMode::Hedge)
     } else {
         None
@@ -43,14 +43,11 @@ pub(super) fn meant_product(word: &str) -> Option<ProductType> {
 
 /// A good account name that looks like `word`, if one can be made of it.
 pub(super) fn meant_name(word: &str) -> Option<String> {
-    let plain: String = word
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
-        .take(63)
-        .collect();
-    let plain = plain.trim_matches('-');
-    (!plain.is_empty()).then(|| plain.to_owned())
+    let lower = word.to_lowercase();
+    let parts = lower.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit()));
+    let plain = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    let short: String = plain.chars().take(63).collect();
+    (!short.is_empty()).then_some(short)
 }
 
 fn letters(word: &str) -> String {

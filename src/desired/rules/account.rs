@@ -59,6 +59,11 @@ impl Rules {
         everywhere: &Given<String>,
         lacking: &mut Lacking,
     ) -> Option<Account> {
+        if let Value::Nothing = Value::of(entry.value) {
+            let remedy = "add `position_mode: one_way_mode` or `position_mode: hedge_mode` below it";
+            self.remark(entry.key.place, format!("{} says nothing", quoted(entry.name)), remedy);
+            return None;
+        }
         let entries = self.section(&ACCOUNT, entry.key.place, entry.value)?;
         let declared = self.declared(entry, entries.get("position_mode"));
         let demo = self.demo(entries.get("demo"));
@@ -121,6 +126,7 @@ impl Rules {
 
     fn per_product(&mut self, key: Place, node: &Node) -> Option<BTreeMap<ProductType, PositionMode>> {
         let entries = self.mapping("under `position_mode`", key, node)?;
+        let entries = entries.into_iter().filter(|entry| !self.may_not_be_shown(entry)).collect();
         let modes: Vec<_> = self
             .once(entries)
             .into_iter()
@@ -136,9 +142,6 @@ impl Rules {
         let Entry { name, key, value: _ } = entry;
         if let Ok(product) = name.parse() {
             return Some(product);
-        }
-        if self.may_not_be_shown(entry) {
-            return None;
         }
         let remedy = match word::meant_product(name) {
             Some(meant) => format!("write `{meant}`"),

@@ -2,7 +2,7 @@
 //!
 //! Looks at keys only; what the values say is read elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ACCOUNT, DEFAULTS, Entry, FILE, Rules, Section};
 use crate::desired::problem::quoted;
@@ -20,8 +20,16 @@ impl Rules {
         node: &'t Node,
     ) -> Option<BTreeMap<&'t str, Entry<'t>>> {
         let entries = self.mapping(section.name, key, node)?;
-        let entries = entries.into_iter().filter(|entry| self.is_known(section, entry)).collect();
-        Some(self.once(entries).into_iter().map(|entry| (entry.name, entry)).collect())
+        let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name).collect();
+        let known = entries
+            .into_iter()
+            .filter_map(|entry| {
+                let meant = self.known(section, &entry)?;
+                // A slip is read as what was meant, unless that is there, too: so nothing is called missing for it.
+                (meant == entry.name || !names.contains(meant)).then_some(Entry { name: meant, ..entry })
+            })
+            .collect();
+        Some(self.once(known).into_iter().map(|entry| (entry.name, entry)).collect())
     }
 
     /// The entries of `accounts`, whose keys are names.
@@ -100,28 +108,30 @@ impl Rules {
         kept
     }
 
-    fn is_known(&mut self, section: &Section, entry: &Entry<'_>) -> bool {
+    /// Which of a section's keys an entry has, or was meant to have; in all other cases it got its remark.
+    fn known<'t>(&mut self, section: &Section, entry: &Entry<'t>) -> Option<&'t str> {
         let Section { name: within, keys } = section;
         let Entry { name, key, value: _ } = entry;
         if keys.contains(name) {
-            return true;
+            return Some(name);
         }
         if LATER.contains(name) {
             let remedy = "remove it, with all that is below it: this version would not act on it";
             self.remark(key.place, format!("{} is not supported by this version", quoted(name)), remedy);
-            return false;
+            return None;
         }
         if self.may_not_be_shown(entry) {
-            return false;
+            return None;
         }
         let elsewhere = [&FILE, &DEFAULTS, &ACCOUNT].into_iter().find(|section| section.keys.contains(name));
-        let remedy = match (elsewhere, word::meant(name, keys)) {
+        let meant = word::meant(name, keys);
+        let remedy = match (elsewhere, meant) {
             (Some(Section { name, keys: _ }), _) => format!("write it {name}"),
             (None, Some(meant)) => format!("did you mean `{meant}`?"),
             (None, None) => format!("remove it; known here: {}", keys.join(", ")),
         };
         self.remark(key.place, format!("{} is no key {within}", quoted(name)), remedy);
-        false
+        if elsewhere.is_none() { meant } else { None }
     }
 
     /// Whether an entry is named like a secret; then it got its remark.
