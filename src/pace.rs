@@ -400,7 +400,7 @@ mod tests {
                 format!("{endpoint}: {} of {}", endpoint.permits(), endpoint.documented_per_second())
             })
             .to_vec();
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             time: 10 of 20
             contracts: 10 of 20
             account-info: 1 of 1
@@ -408,7 +408,7 @@ mod tests {
             all-position: 2 of 5
             orders-pending: 5 of 10
             orders-plan-pending: 5 of 10
-            set-position-mode: 5 of 5"#]]
+            set-position-mode: 5 of 5"]]
         .assert_eq(&table.join("\n"));
     }
 

@@ -12,6 +12,7 @@ mod sign;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +35,6 @@ use crate::pace::{CoolDown, Endpoint, LaneName, Pace, Permit};
 use crate::position_mode::{AccountName, ProductType};
 
 /// One process's way to the exchange; clones share it.
-#[derive(Debug)]
 pub struct Bitget<T> {
     shared: Arc<Shared<T>>,
 }
@@ -188,9 +188,9 @@ impl<T> Clone for Bitget<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Shared<T> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Shared").finish_non_exhaustive()
+impl<T> fmt::Debug for Bitget<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Bitget").finish_non_exhaustive()
     }
 }
 
@@ -213,8 +213,8 @@ impl<T: Transport> HoldsPace for Shared<T> {
     }
 }
 
-impl std::fmt::Debug for Turn {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Turn {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Turn")
             .field("permit", &self.permit)
             .field("left", &self.left)

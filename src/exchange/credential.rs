@@ -216,7 +216,7 @@ mod tests {
             .to_vec();
         let told = told.join("\n");
         assert!(!told.contains("hidden"), "{told}");
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             empty: the credential file DIR/desk-main lacks key: it must hold key, passphrase and secret
             a scalar: the credential file DIR/desk-main is not a credential (line 1): it must be YAML with exactly the keys key, passphrase and secret
             unknown key: the credential file DIR/desk-main is not a credential (line 4): it must be YAML with exactly the keys key, passphrase and secret
@@ -228,7 +228,8 @@ mod tests {
             two documents: the credential file DIR/desk-main is not a credential (line 5): it must be YAML with exactly the keys key, passphrase and secret
             newline: the credential file DIR/desk-main is not usable: key holds a character that is not printable ASCII
             not text: the credential file DIR/desk-main is not UTF-8 text
-            RSA: the credential file DIR/desk-main holds rsa_private_key, which is not supported by this version: use an HMAC key, with secret"#]].assert_eq(&told);
+            RSA: the credential file DIR/desk-main holds rsa_private_key, which is not supported by this version: use an HMAC key, with secret"]]
+        .assert_eq(&told);
     }
 
     #[test]

@@ -282,7 +282,7 @@ mod tests {
                 write!(told, "{word:>9}").unwrap();
             }
         }
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
                                 200      201      302      400      401      403      404      429      500      503
             done           accepted accepted  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
             not flat        refused  unclear  unclear  refused  refused  unclear  refused  refused  unclear  unclear
@@ -293,7 +293,8 @@ mod tests {
             no requestTime  unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
             half            unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
             html            unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear
-            empty           unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear"#]].assert_eq(&told);
+            empty           unclear  unclear  unclear  unclear  unclear  unclear  unclear  refused  unclear  unclear"]]
+        .assert_eq(&told);
     }
 
     #[test]

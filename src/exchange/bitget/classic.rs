@@ -2,7 +2,11 @@
 //!
 //! Says what is there and sends the one set that it is given. Never repeats a request and never judges a mode.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 
@@ -24,7 +28,6 @@ use crate::pace::{Endpoint, LaneName};
 use crate::position_mode::{AccountName, Kind, PositionMode, ProductType, Scope, Uid};
 
 /// One classic account.
-#[derive(Debug)]
 pub struct Classic<T> {
     bitget: Bitget<T>,
     account: AccountName,
@@ -277,6 +280,17 @@ impl<T: Transport> Classic<T> {
 
     fn lane(&self, endpoint: Endpoint) -> LaneName {
         LaneName::Account(self.account.clone(), endpoint)
+    }
+}
+
+impl<T> fmt::Debug for Classic<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Classic { bitget: _, account, credential, trading } = self;
+        out.debug_struct("Classic")
+            .field("account", account)
+            .field("credential", credential)
+            .field("trading", trading)
+            .finish_non_exhaustive()
     }
 }
 

@@ -290,7 +290,7 @@ mod tests {
         ];
         let told: Vec<String> =
             bad.map(|text| format!("{text}: {}", text.parse::<BaseUrl>().unwrap_err())).to_vec();
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             api.bitget.com: the base URL is no URL: write it like https://api.bitget.com
             : the base URL is no URL: write it like https://api.bitget.com
             http://api.bitget.com: plain http is for loopback only: write it like https://api.bitget.com
@@ -300,7 +300,8 @@ mod tests {
             https://name:word@api.bitget.com: the base URL holds a user name or a password: write it like https://api.bitget.com
             https://api.bitget.com/v2: the base URL has more than a host and a port: write it like https://api.bitget.com
             https://api.bitget.com/?a=b: the base URL has more than a host and a port: write it like https://api.bitget.com
-            ftp://127.0.0.1: the base URL is neither https nor http: write it like https://api.bitget.com"#]].assert_eq(&told.join("\n"));
+            ftp://127.0.0.1: the base URL is neither https nor http: write it like https://api.bitget.com"]]
+        .assert_eq(&told.join("\n"));
     }
 
     #[test]

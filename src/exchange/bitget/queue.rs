@@ -67,18 +67,20 @@ impl Queue {
         loop {
             let now = self.clock.now();
             let ahead = place.ahead();
-            let wake = if ahead == 0 {
+            let (wake, come_again) = if ahead == 0 {
                 match self.bucket.check() {
                     Ok(()) => return Ok(()),
                     Err(not_yet) => {
-                        now + whole_millis(not_yet.wait_time_from(Ticks(self.clock.clone()).now()))
+                        let ticks = Ticks(self.clock.clone()).now();
+                        let free = now + whole_millis(not_yet.wait_time_from(ticks));
+                        (free, free)
                     }
                 }
             } else {
-                deadline
+                (deadline, now + self.interval * ahead)
             };
             if now >= deadline || wake > deadline {
-                return Err(now + self.interval * (ahead + 1));
+                return Err(come_again);
             }
             tokio::select! {
                 biased;

@@ -41,6 +41,9 @@ impl Envelope {
         }
         let Written { code, request_time, data } = serde_json::from_slice(body)
             .map_err(|_| Broken("a body that is no complete answer".to_owned()))?;
+        if !is_plain(&code) {
+            return Err(Broken("a code that is none".to_owned()));
+        }
         let server = request_time.filter(|millis| *millis > 0).map(ServerTime);
         Ok(Envelope { code, server, data })
     }
@@ -217,7 +220,15 @@ mod tests {
         for half in 0..good.len() {
             assert!(Envelope::parse(&good[..half]).is_err(), "{half} bytes");
         }
-        for bad in ["null", "[]", "{}", r#"{"code":0,"data":{}}"#, r#"{"code":null}"#, "<html></html>"] {
+        for bad in [
+            "null",
+            "[]",
+            "{}",
+            r#"{"code":0,"data":{}}"#,
+            r#"{"code":null}"#,
+            r#"{"code":"a b"}"#,
+            "<html></html>",
+        ] {
             assert!(Envelope::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         let bad_times = ["null", "0", "-1"].map(|time| format!(r#"{{"code":"00000","requestTime":{time}}}"#));

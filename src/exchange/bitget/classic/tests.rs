@@ -1,0 +1,553 @@
+//! Classic accounts against a scripted exchange, under a paused clock: what is asked, when, and what is made of it.
+//!
+//! No socket here, and nothing that knows how an exchange behaves beyond the script.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Clock;
+use crate::exchange::bitget::{Method, Outcome, Response, TransportError};
+use crate::moment::Moment;
+
+const START: i64 = 1_700_000_000_000;
+const SKEW: i64 = 90_000;
+const USDT: Scope = Scope::Product(ProductType::UsdtFutures);
+const COIN: Scope = Scope::Product(ProductType::CoinFutures);
+
+type Answers = dyn Fn(&Request) -> Result<Response, TransportError> + Send + Sync;
+
+/// Answers by a function, after a while, and keeps what was asked.
+#[derive(Clone)]
+struct Script {
+    clock: Clock,
+    takes: Duration,
+    answer: Arc<Answers>,
+    log: Arc<Mutex<Vec<(Moment, Request)>>>,
+}
+
+impl Transport for Script {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.log.lock().unwrap().push((self.clock.now(), request.clone()));
+        self.clock.sleep_until(self.clock.now() + self.takes).await;
+        (self.answer)(&request)
+    }
+}
+
+impl Script {
+    fn new(
+        answer: impl Fn(&Request) -> Result<Response, TransportError> + Send + Sync + 'static,
+    ) -> (Bitget<Script>, Script) {
+        let clock = Clock::simulated(START, 1);
+        let takes = Duration::from_millis(50);
+        let script = Script { clock: clock.clone(), takes, answer: Arc::new(answer), log: Arc::default() };
+        (Bitget::new(script.clone(), clock, NonZeroU32::new(100).unwrap()), script)
+    }
+
+    /// What was asked, as `GET path?query`, without what was asked before a test began.
+    fn asked(&self) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        log.iter()
+            .filter(|(_, request)| request.path != "/api/v2/public/time")
+            .map(|(_, Request { method, path, query, headers: _, body })| {
+                let mark = if query.is_empty() { "" } else { "?" };
+                let path = path.trim_start_matches("/api/v2/");
+                format!("{} {path}{mark}{query}{body}", method.as_str())
+            })
+            .collect()
+    }
+
+    fn last(&self) -> Request {
+        self.log.lock().unwrap().last().unwrap().1.clone()
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().0 - START
+    }
+
+    fn server_now(&self) -> i64 {
+        self.clock.now().0 + SKEW
+    }
+}
+
+fn account(bitget: &Bitget<Script>, name: &str) -> Classic<Script> {
+    let credential = Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
+    bitget.classic(name.parse().unwrap(), credential, Trading::Real)
+}
+
+/// An account whose exchange's clock is known.
+async fn ready(bitget: &Bitget<Script>, name: &str) -> Classic<Script> {
+    let account = account(bitget, name);
+    account.clock().await.unwrap();
+    account
+}
+
+fn body(status: u16, body: &str) -> Result<Response, TransportError> {
+    Ok(Response { status, remaining: None, body: body.as_bytes().to_vec() })
+}
+
+fn coded(status: u16, code: &str) -> Result<Response, TransportError> {
+    body(status, &format!(r#"{{"code":"{code}","msg":"m","requestTime":{},"data":null}}"#, START + SKEW))
+}
+
+fn done(data: &str) -> Result<Response, TransportError> {
+    body(200, &format!(r#"{{"code":"00000","msg":"m","requestTime":{},"data":{data}}}"#, START + SKEW + 1025))
+}
+
+/// What every script answers to what is not its subject: a flat account in hedge mode.
+fn usual(request: &Request) -> Result<Response, TransportError> {
+    match request.path.trim_start_matches("/api/v2/") {
+        "public/time" => done(r#"{"serverTime":"1700000091025"}"#),
+        "mix/market/contracts" => done(r#"[{"symbol":"ETHUSDT","supportMarginCoins":["USDT"]}]"#),
+        "spot/account/info" => done(r#"{"userId":"1001"}"#),
+        "mix/account/account" | "mix/account/set-position-mode" => done(r#"{"posMode":"hedge_mode"}"#),
+        "mix/position/all-position" => done("[]"),
+        "mix/order/orders-pending" | "mix/order/orders-plan-pending" => done(r#"{"entrustedList":null}"#),
+        other => panic!("nobody asks for {other}"),
+    }
+}
+
+fn instead(
+    path: &'static str,
+    answer: impl Fn(&Request) -> Result<Response, TransportError> + Send + Sync + 'static,
+) -> (Bitget<Script>, Script) {
+    Script::new(move |request| if request.path.ends_with(path) { answer(request) } else { usual(request) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn f23_nothing_leaves_in_the_first_second_and_no_signed_read_before_the_clock_is_known() {
+    let (bitget, script) = Script::new(usual);
+    let desk = account(&bitget, "desk");
+    let failure = desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap_err();
+    assert_eq!(failure.class, Class::Clock);
+    assert_eq!(script.log.lock().unwrap().len(), 0);
+    let told = desk.clock().await.unwrap();
+    assert_eq!(told.server, ServerTime(START + SKEW + 1025));
+    assert_eq!(told.asked, Moment(START + 1000));
+    assert_eq!(told.answered, Moment(START + 1050));
+    assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_are_signed_with_the_exchanges_time_and_its_list_of_contracts_is_read_once() {
+    let (bitget, script) = Script::new(usual);
+    let desk = ready(&bitget, "desk").await;
+    let other = ready(&bitget, "other").await;
+    for desk in [&desk, &desk, &other] {
+        assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    }
+    let account = "GET mix/account/account?symbol=ETHUSDT&productType=USDT-FUTURES&marginCoin=USDT";
+    let contracts = "GET mix/market/contracts?productType=USDT-FUTURES";
+    assert_eq!(script.asked(), [contracts, account, account, account]);
+    let headers = script.last().headers;
+    let header = |name| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    let signed: i64 = header("access-timestamp").unwrap().parse().unwrap();
+    let left = script.log.lock().unwrap().last().unwrap().0.0 + SKEW;
+    assert!((signed - left).abs() < 5_000, "signed {signed}, left {left}");
+    assert_eq!(header("access-key").unwrap(), "test-key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_type_without_contracts_is_asked_by_a_usual_symbol() {
+    let answers = [done("[]"), coded(400, "40034"), done(r#"[{"symbol":"A B","supportMarginCoins":["X"]}]"#)];
+    for answer in answers {
+        let (bitget, script) = instead("contracts", move |_| answer.clone());
+        let desk = ready(&bitget, "desk").await;
+        for _ in 0..2 {
+            desk.mode(COIN, Urgency::Routine).await.unwrap();
+        }
+        let account = "GET mix/account/account?symbol=BTCUSD&productType=COIN-FUTURES&marginCoin=BTC";
+        assert_eq!(script.asked(), ["GET mix/market/contracts?productType=COIN-FUTURES", account, account]);
+    }
+    let (bitget, script) = instead("contracts", |_| body(200, ""));
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.mode(COIN, Urgency::Routine).await.unwrap_err().class, Class::TryAgain);
+    assert_eq!(script.asked().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_key_it_is_is_told_by_one_call_or_two_and_never_guessed() {
+    let (info, positions) = ("spot/account/info", "mix/position/all-position");
+    let refused = |code: &'static str| instead("info", move |_| coded(400, code));
+    let both = |code: &'static str| {
+        Script::new(move |request| match request.path.as_str() {
+            path if path.ends_with("info") => coded(400, "40014"),
+            path if path.ends_with("all-position") => coded(400, code),
+            _ => usual(request),
+        })
+    };
+    let uid = Some(Uid("1001".into()));
+    let cases = [
+        (Script::new(usual), Ok((uid, Kind::Classic)), vec![info]),
+        (refused("40085"), Ok((None, Kind::Unified)), vec![info]),
+        (refused("40014"), Ok((None, Kind::Classic)), vec![info, positions]),
+        (both("40085"), Ok((None, Kind::Unified)), vec![info, positions]),
+        (both("40014"), Err(Class::Denied), vec![info, positions]),
+        (both("40725"), Err(Class::TryAgain), vec![info, positions]),
+        (refused("40018"), Err(Class::Denied), vec![info]),
+        (refused("40084"), Err(Class::WrongKind), vec![info]),
+        (refused("40006"), Err(Class::Credential), vec![info]),
+        (instead("info", |_| done("{}")), Err(Class::TryAgain), vec![info]),
+        (instead("info", |_| done(r#"{"userId":""}"#)), Err(Class::TryAgain), vec![info]),
+        (instead("info", |_| body(400, r#"{"code":"40085"}"#)), Err(Class::WrongKind), vec![info]),
+    ];
+    for ((bitget, script), expected, paths) in cases {
+        let desk = ready(&bitget, "desk").await;
+        let found = desk.account().await;
+        let identity = found.as_ref().map(|answer| (answer.value.uid.clone(), answer.value.kind));
+        assert_eq!(identity.map_err(|failure| failure.class), expected);
+        let asked = script.asked();
+        assert_eq!(asked.len(), paths.len(), "{asked:?}");
+        assert!(asked.iter().zip(paths).all(|(asked, path)| asked.contains(path)), "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_what_is_absent_is_never_flat_and_never_a_mode() {
+    let bodies = [
+        "".to_owned(),
+        "{}".to_owned(),
+        "null".to_owned(),
+        "<html></html>".to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":null}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":{}}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":""}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":[{}]}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":[{"total":"x","posMode":"x"}]}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":{"entrustedList":[{}],"posMode":null}}"#
+            .to_owned(),
+        r#"{"code":"00000","data":{"entrustedList":[],"posMode":"hedge_mode"}}"#.to_owned(),
+        r#"{"code":"00000","requestTime":1700000000000,"data":{"entrustedList":[],"posMode":"hedge_m"#
+            .to_owned(),
+    ];
+    for text in bodies {
+        let answer = text.clone();
+        let (bitget, _) = Script::new(move |request| {
+            let subject = !request.path.ends_with("time") && !request.path.ends_with("contracts");
+            if subject { body(200, &answer) } else { usual(request) }
+        });
+        let desk = ready(&bitget, "desk").await;
+        let mode = desk.mode(USDT, Urgency::Routine).await.map_err(|failure| failure.class);
+        assert_eq!(mode.map(|answer| answer.value), Err(Class::TryAgain), "{text}");
+        for list in [List::Positions, List::Orders, List::PlanOrders] {
+            let count = desk.count(USDT, list, Urgency::Routine).await.map_err(|failure| failure.class);
+            assert_eq!(count.map(|answer| answer.value), Err(Class::TryAgain), "{list:?} {text}");
+        }
+    }
+    let (bitget, _) = instead("all-position", |_| done(r#"{"entrustedList":[]}"#));
+    let desk = ready(&bitget, "desk").await;
+    assert!(desk.count(USDT, List::Positions, Urgency::Routine).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_count_unless_their_total_is_zero() {
+    let rows = r#"[{"symbol":"A","total":"0"},{"symbol":"B","total":"0.5"},{"symbol":"C","total":"0.000"},{"symbol":"D","total":"3"}]"#;
+    let (bitget, script) = instead("all-position", move |_| done(rows));
+    let desk = ready(&bitget, "desk").await;
+    let count = desk.count(USDT, List::Positions, Urgency::BeforeSet).await.unwrap();
+    assert_eq!(count.value, 2);
+    assert_eq!(script.asked(), ["GET mix/position/all-position?productType=USDT-FUTURES"]);
+}
+
+/// Pages of a list of orders with the ids `count` down to 1, whatever else is asked.
+fn paged(request: &Request, count: usize) -> Result<Response, TransportError> {
+    let before = request.query.split('&').find_map(|pair| pair.strip_prefix("idLessThan="));
+    let first = before.map_or(count, |id| id.parse::<usize>().unwrap() - 1);
+    let ids: Vec<usize> = (1..=first).rev().take(100).collect();
+    let rows: Vec<String> = ids.iter().map(|id| format!(r#"{{"orderId":"{id}"}}"#)).collect();
+    let end_id = ids.last().map_or("null".to_owned(), |id| format!("\"{id}\""));
+    done(&format!(r#"{{"entrustedList":[{}],"endId":{end_id}}}"#, rows.join(",")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_are_counted_over_every_page_and_every_list_and_once_each() {
+    let (bitget, script) = instead("pending", |request| {
+        let partial = request.query.contains("status=partially_filled");
+        if partial {
+            done(r#"{"entrustedList":[{"orderId":"7"},{"orderId":"900"}]}"#)
+        } else {
+            paged(request, 230)
+        }
+    });
+    let desk = ready(&bitget, "desk").await;
+    let began = script.clock.now();
+    let count = desk.count(USDT, List::Orders, Urgency::Routine).await.unwrap();
+    assert_eq!(count.value, 231);
+    assert!(count.asked >= began && count.answered == script.clock.now());
+    assert!(
+        count.answered.since(count.asked) >= Duration::from_millis(200),
+        "from the first page to the last"
+    );
+    let live = "GET mix/order/orders-pending?productType=USDT-FUTURES&status=live&limit=100";
+    let filling = "GET mix/order/orders-pending?productType=USDT-FUTURES&status=partially_filled&limit=100";
+    let pages = [format!("{live}&idLessThan=131"), format!("{live}&idLessThan=31")];
+    assert_eq!(script.asked(), [live, &pages[0], &pages[1], filling]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_orders_are_asked_for_by_each_of_their_types() {
+    let (bitget, script) = instead("orders-plan-pending", |request| match &request.query {
+        query if query.contains("track_plan") => done(r#"{"entrustedList":[{"orderId":"1"}]}"#),
+        query if query.contains("profit_loss") => done(r#"{"entrustedList":[]}"#),
+        _ => done(r#"{"entrustedList":null}"#),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(COIN, List::PlanOrders, Urgency::Routine).await.unwrap().value, 1);
+    let asked = ["normal_plan", "track_plan", "profit_loss"].map(|plan_type| {
+        format!("GET mix/order/orders-plan-pending?productType=COIN-FUTURES&planType={plan_type}&limit=100")
+    });
+    assert_eq!(script.asked(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_end_is_read_for_twenty_pages_within_its_limit() {
+    let (bitget, script) = instead("orders-pending", |request| paged(request, 1_000_000));
+    let desk = ready(&bitget, "desk").await;
+    let count = desk.count(USDT, List::Orders, Urgency::Routine).await.unwrap();
+    assert_eq!((count.value, script.asked().len()), (2000, 40));
+    let log = script.log.lock().unwrap();
+    let left: Vec<i64> = log.iter().map(|(at, _)| at.0).collect();
+    assert!(left.windows(6).skip(1).all(|window| window[5] - window[0] >= 1000), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i8_no_sliding_second_sees_more_than_five_answered_sets_and_each_is_sent_once() {
+    let (bitget, script) = Script::new(usual);
+    let desk = ready(&bitget, "desk").await;
+    for _ in 0..23 {
+        let permit = loop {
+            match desk.permit(USDT).await {
+                Ok(permit) => break permit,
+                Err(Failure { class: Class::Busy { until }, .. }) => script.clock.sleep_until(until).await,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let stamp = ServerTime(script.server_now());
+        let (answer, told) = desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await;
+        assert_eq!((answer, told.is_some()), (SetAnswer::Accepted, true));
+    }
+    assert_eq!(script.asked().len(), 23);
+    let log = script.log.lock().unwrap();
+    let left: Vec<i64> = log.iter().skip(1).map(|(at, _)| at.0).collect();
+    assert!(left.windows(6).all(|window| window[5] - window[0] >= 1000), "{left:?}");
+    assert!(left.last().unwrap() - left.first().unwrap() < 6_000, "nor is it much slower: {left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_is_signed_with_the_timestamp_of_its_note_over_the_very_bytes_sent() {
+    let (bitget, script) = Script::new(usual);
+    let desk = ready(&bitget, "desk").await;
+    let permit = desk.permit(USDT).await.unwrap();
+    let stamp = ServerTime(1_659_076_670_000);
+    desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await;
+    let Request { method, path, query, headers, body } = script.last();
+    assert_eq!(
+        (method, path.as_str(), query.as_str()),
+        (Method::Post, "/api/v2/mix/account/set-position-mode", "")
+    );
+    assert_eq!(body, r#"{"productType":"USDT-FUTURES","posMode":"hedge_mode"}"#);
+    let expected = [
+        ("locale", "en-US"),
+        ("content-type", "application/json"),
+        ("access-key", "test-key"),
+        ("access-sign", "rTvSYicc4lEbKek3SOBKahiI4fQO4ATGUPz0XmdG5Uo="),
+        ("access-timestamp", "1659076670000"),
+        ("access-passphrase", "test-pass"),
+    ];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(headers, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f31_a_set_without_an_answer_is_unclear_and_holds_its_permit_for_31_seconds() {
+    let lost = TransportError::Unanswered("the connection was closed".to_owned());
+    let (bitget, script) = instead("set-position-mode", move |_| Err(lost.clone()));
+    let desk = ready(&bitget, "desk").await;
+    let stamp = ServerTime(script.server_now());
+    for _ in 0..5 {
+        let permit = desk.permit(USDT).await.unwrap();
+        let (answer, told) = desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await;
+        let say = "no answer to set-position-mode: the connection was closed; it is asked again";
+        assert_eq!((answer, told), (SetAnswer::Unclear(say.to_owned()), None));
+    }
+    let failure = desk.permit(USDT).await.unwrap_err();
+    let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
+    let after = until.0 + SKEW - stamp.0;
+    assert!((31_000..31_100).contains(&after), "{after} ms after the timestamp");
+    script.clock.sleep_until(until).await;
+    assert!(desk.permit(USDT).await.is_ok());
+    assert_eq!(script.asked().len(), 5, "sent once each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_found_no_connection_is_unclear_too_but_counts_against_no_limit() {
+    let refused = TransportError::NotSent("connection refused".to_owned());
+    let (bitget, _) = instead("set-position-mode", move |_| Err(refused.clone()));
+    let desk = ready(&bitget, "desk").await;
+    for _ in 0..20 {
+        let permit = desk.permit(USDT).await.unwrap();
+        let (answer, _) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
+        assert!(matches!(answer, SetAnswer::Unclear(_)), "{answer:?}");
+    }
+    let sent = bitget.requests().sent;
+    assert_eq!(sent[&(Endpoint::SetPositionMode, Outcome::NotSent)].count, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_is_dropped_unused_is_free_and_a_look_that_is_dropped_under_way_is_not() {
+    let (bitget, script) = instead("info", |request| usual(request));
+    let desk = Arc::new(ready(&bitget, "desk").await);
+    for _ in 0..30 {
+        drop(desk.permit(USDT).await.unwrap());
+    }
+    let look = tokio::spawn({
+        let desk = Arc::clone(&desk);
+        async move { desk.account().await.map(|answer| answer.value) }
+    });
+    while !script.asked().iter().any(|asked| asked.contains("info")) {
+        script.clock.sleep_until(script.clock.now() + Duration::from_millis(1)).await;
+    }
+    look.abort();
+    let left = script.now();
+    let failure = desk.account().await.unwrap_err();
+    let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
+    assert!((30_900..=31_001).contains(&(until.0 - START - left)), "{until:?} {left}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
+    let (bitget, _) = instead("account/account", |_| coded(429, "429"));
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::RateLimited);
+    let failure = desk.mode(USDT, Urgency::Routine).await.unwrap_err();
+    let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
+    let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
+    assert_eq!((cool_down.lane.to_string(), cool_down.until), ("desk/account".to_owned(), until));
+    assert!(desk.count(USDT, List::Positions, Urgency::Routine).await.is_ok());
+
+    let (restarted, script) = Script::new(usual);
+    restarted.restore(cool_down.clone());
+    let desk = ready(&restarted, "desk").await;
+    assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::Busy { until });
+    assert_eq!(script.asked(), ["GET mix/market/contracts?productType=USDT-FUTURES"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_on_two_accounts_stops_everything_even_a_set_that_holds_its_permit() {
+    let (bitget, script) = instead("account/account", |_| coded(429, "429"));
+    let (first, second) = (ready(&bitget, "a").await, ready(&bitget, "b").await);
+    let permit = second.permit(USDT).await.unwrap();
+    for desk in [&first, &second] {
+        assert_eq!(desk.mode(USDT, Urgency::BeforeSet).await.unwrap_err().class, Class::RateLimited);
+    }
+    let before = script.asked().len();
+    let (answer, _) = second.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
+    let SetAnswer::Refused(Failure { class: Class::Busy { until }, .. }) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(until.since(script.clock.now()).as_secs(), 300);
+    assert_eq!(first.clock().await.unwrap_err().class, Class::Busy { until });
+    assert_eq!(script.asked().len(), before, "nothing left");
+    assert!(bitget.cool_downs().iter().any(|cool_down| cool_down.lane == LaneName::Everything));
+    script.clock.sleep_until(until).await;
+    assert!(first.clock().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_no_permit_within_two_seconds_is_busy_and_has_sent_nothing() {
+    let clock = Clock::simulated(START, 1);
+    let (_, script) = Script::new(usual);
+    let script = Script { clock: clock.clone(), ..script };
+    let bitget = Bitget::new(script.clone(), clock.clone(), NonZeroU32::new(1).unwrap());
+    let desk = Arc::new(account(&bitget, "desk"));
+    let calls: Vec<_> = (0..6)
+        .map(|_| {
+            let desk = Arc::clone(&desk);
+            tokio::spawn(async move {
+                desk.clock().await.map(|answer| answer.value).map_err(|failure| failure.class)
+            })
+        })
+        .collect();
+    let (mut answered, mut busy) = (0, 0);
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(()) => answered += 1,
+            Err(Class::Busy { until }) => {
+                assert!(until > Moment(START + 2000), "{until:?}");
+                busy += 1;
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((answered, busy), (2, 4), "the quiet second, then one a second");
+    assert_eq!(script.log.lock().unwrap().len(), 2);
+    assert!(bitget.requests().waited >= Duration::from_secs(10), "{:?}", bitget.requests().waited);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i11_no_secret_is_told_even_if_the_exchange_echoes_it() {
+    let echo =
+        r#"{"code":"12345","msg":"test-secret test-key","requestTime":1700000000000,"data":"test-pass"}"#;
+    let (bitget, _) =
+        Script::new(
+            move |request| {
+                if request.path.contains("/mix/account") { body(400, echo) } else { usual(request) }
+            },
+        );
+    let desk = ready(&bitget, "desk").await;
+    let look = desk.mode(USDT, Urgency::Routine).await.unwrap_err();
+    let permit = desk.permit(USDT).await.unwrap();
+    let (set, _) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
+    let told = format!("{look:?} {set:?} {desk:?} {bitget:?}");
+    assert!(told.contains("12345") && told.contains("[redacted]"), "{told}");
+    for secret in ["test-secret", "test-key", "test-pass"] {
+        assert!(!told.contains(secret), "{secret} in {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demo_account_says_so_in_private_calls_only() {
+    let (bitget, script) = Script::new(usual);
+    let credential = Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
+    let demo = bitget.classic("paper".parse().unwrap(), credential, Trading::Demo);
+    demo.clock().await.unwrap();
+    demo.mode(USDT, Urgency::Routine).await.unwrap();
+    demo.account().await.unwrap();
+    for (_, Request { path, headers, .. }) in script.log.lock().unwrap().iter() {
+        let is_public = path.contains("/public/") || path.contains("/market/");
+        let says_so = headers.iter().any(|(name, value)| *name == "paptrading" && value == "1");
+        assert_ne!(is_public, says_so, "{path}");
+        assert_ne!(is_public, headers.iter().any(|(name, _)| name.starts_with("access-")), "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_is_counted_by_how_it_ended() {
+    let (bitget, _) = instead("all-position", |_| body(502, "<html>"));
+    let desk = ready(&bitget, "desk").await;
+    desk.mode(USDT, Urgency::Routine).await.unwrap();
+    desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap_err();
+    let sent: Vec<String> = bitget
+        .requests()
+        .sent
+        .iter()
+        .map(|((endpoint, outcome), counted)| {
+            format!("{endpoint} {} {} {:?}", outcome.as_str(), counted.count, counted.took)
+        })
+        .collect();
+    assert_eq!(
+        sent,
+        ["time ok 1 50ms", "contracts ok 1 50ms", "account ok 1 50ms", "all-position broken 1 50ms"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_classic_account_has_no_mode_for_the_whole_account() {
+    let (bitget, script) = Script::new(usual);
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.mode(Scope::Account, Urgency::Routine).await.unwrap_err().class, Class::OurFault);
+    assert_eq!(desk.permit(Scope::Account).await.unwrap_err().class, Class::OurFault);
+    assert!(script.asked().is_empty());
+}
