@@ -55,6 +55,12 @@ impl Source {
         cancel: CancellationToken,
         notice: Notice,
     ) -> Source {
+        let (watcher, source) = Source::prepare(path, known_good, clock, notice);
+        tokio::spawn(cancel.run_until_cancelled_owned(watcher.run()));
+        source
+    }
+
+    fn prepare(path: PathBuf, known_good: Option<String>, clock: Clock, notice: Notice) -> (Watcher, Source) {
         // A later change of the working directory must not move the file.
         let path = std::path::absolute(&path).unwrap_or(path);
         let (published, words) = watch::channel(Word::NotReadYet);
@@ -74,8 +80,7 @@ impl Source {
             watch: None,
             complaint: None,
         };
-        tokio::spawn(async move { cancel.run_until_cancelled_owned(watcher.run()).await });
-        Source { words, asks, reads }
+        (watcher, Source { words, asks, reads })
     }
 
     /// The newest word, and every change of it; a word is published only when it differs from the one before.
