@@ -156,13 +156,14 @@ impl<D: Doors> Fleet<D> {
     pub async fn run(mut self) {
         while !self.stop.is_cancelled() {
             self.turn().await;
+            let poll = self.clock.now() + LEDGER_POLL;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
                 Ok(()) = self.words.changed() => self.to_follow = true,
                 Ok(()) = self.kicks.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
-                () = tokio::time::sleep(LEDGER_POLL) => {}
+                () = self.clock.sleep_until(poll) => {}
             }
         }
         for charge in self.keepers.values() {

@@ -110,7 +110,7 @@ impl Ledger {
         let mut lock = lock::take(&path, &us).map_err(unusable)?;
         for _ in 0..LOCK_TRIES {
             if lock.is_none() {
-                tokio::time::sleep(LOCK_PAUSE).await;
+                clock.sleep_until(clock.now() + LOCK_PAUSE).await;
                 lock = lock::take(&path, &us).map_err(unusable)?;
             }
         }

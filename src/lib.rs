@@ -51,7 +51,14 @@
 //! * No secret is in any log, status, metric or error.
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::disallowed_methods,
+        reason = "a test may panic and wait"
+    )
 )]
 
 pub mod cli;

@@ -3,6 +3,7 @@
 //! No key, no network beyond loopback. Somebody trades in it: closes a position, cancels an order, flips a mode by hand;
 //! what the daemon makes of it is told line by line. Ends on Ctrl-C or after `--for`.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
+#![allow(clippy::disallowed_methods, reason = "it watches from outside, in real time")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use bitget_sim::ProductType::{CoinFutures as Coin, UsdcFutures as Usdc, UsdtFutures as Usdt};
 use bitget_sim::{
     ApiKey, Exchange, HoldSide, NewAccount, NewOrder, OrderId, PosMode, ProductType, Simulator, Uid,
 };
@@ -93,7 +95,6 @@ fn exchange() -> Exchange {
     let one_way = |account: NewAccount, products: &[ProductType]| {
         products.iter().fold(account, |account, product| account.with_mode(*product, PosMode::OneWayMode))
     };
-    use ProductType::{CoinFutures as Coin, UsdcFutures as Usdc, UsdtFutures as Usdt};
     exchange.add_account(one_way(NewAccount::classic(MAIN, "desk-main"), &[Usdt, Coin]));
     exchange.add_account(one_way(NewAccount::classic(ARB, "desk-arb"), &[Coin, Usdc]));
     exchange.add_account(NewAccount::classic(GRID, "desk-grid"));
@@ -153,19 +154,19 @@ type Act = (u64, &'static str, fn(&mut Story, &mut Exchange) -> Result<(), bitge
 
 const ACTS: [Act; 4] = [
     (0, "desk-arb holds a long position in USDT-FUTURES, with an order beside it", |story, exchange| {
-        exchange.open_position(ARB, ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "0.5")?;
-        story.order = Some(exchange.place_order(ARB, ProductType::UsdtFutures, NewOrder::live("BTCUSDT"))?);
+        exchange.open_position(ARB, Usdt, "BTCUSDT", HoldSide::Long, "0.5")?;
+        story.order = Some(exchange.place_order(ARB, Usdt, NewOrder::live("BTCUSDT"))?);
         Ok(())
     }),
     (9, "desk-arb closes the position", |_, exchange| {
-        exchange.close_position(ARB, ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long)
+        exchange.close_position(ARB, Usdt, "BTCUSDT", HoldSide::Long)
     }),
     (14, "desk-arb cancels the order: now it is flat", |story, exchange| match story.order.take() {
-        Some(order) => exchange.cancel_order(ARB, ProductType::UsdtFutures, order),
+        Some(order) => exchange.cancel_order(ARB, Usdt, order),
         None => Ok(()),
     }),
     (18, "somebody flips desk-grid to one_way_mode by hand", |_, exchange| {
-        exchange.flip(GRID, ProductType::UsdtFutures, PosMode::OneWayMode)
+        exchange.flip(GRID, Usdt, PosMode::OneWayMode)
     }),
 ];
 

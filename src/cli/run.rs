@@ -217,7 +217,7 @@ async fn open(
     let listen = listen.map(|address| address.to_string());
     Ledger::open(&run.state, clock.clone(), listen).await.map_err(|error| match error {
         held @ OpenError::Held { .. } => NotStarted::Held(held.to_string()),
-        other => unusable(other),
+        other @ (OpenError::Newer(_) | OpenError::Io { .. } | OpenError::Ledger(_)) => unusable(other),
     })
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::backoff::{retry_at, retry_though_flat};
 use super::{cause, is_served};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
-use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Intent, IntentState};
+use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Flatness, Intent, IntentState};
 use crate::moment::{Moment, ServerTime, spell};
 
 /// Where a target stands.
@@ -402,11 +402,13 @@ fn say_reported(facts: &Facts<'_>) -> String {
 }
 
 fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
-    let flatness = facts.target.this_round();
+    let round = facts.target.this_round();
+    let newest = if round.known_rows() > Some(0) { round } else { facts.target.flatness };
+    let Flatness { plan_orders, orders, positions, part: _, run: _ } = newest;
     let lists = [
-        (flatness.positions, "position", "positions"),
-        (flatness.orders, "order", "orders"),
-        (flatness.plan_orders, "plan order", "plan orders"),
+        (positions, "position", "positions"),
+        (orders, "order", "orders"),
+        (plan_orders, "plan order", "plan orders"),
     ];
     let open: Vec<String> = lists
         .into_iter()

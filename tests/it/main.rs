@@ -4,9 +4,14 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::disallowed_methods,
     missing_docs,
-    reason = "a test may panic, and its names are its documentation"
+    reason = "a test may panic and wait, and its names are its documentation"
 )]
 
+mod arrows;
+mod desired;
+mod exchange;
+mod licences;
 mod stories;
 mod world;

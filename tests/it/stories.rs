@@ -12,10 +12,10 @@ const COIN: ProductType = ProductType::CoinFutures;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A file with one account; `mode` goes under `position_mode:`.
-fn file(mode: &str, more: &str) -> String {
+fn file(mode: &str, rest: &str) -> String {
     format!(
         "version: 1\nmax_changes: 3\ndefaults: {{ drift: correct, settle: 30s }}\naccounts:\n  desk-a:\n    \
-         position_mode: {mode}\n{more}...\n"
+         position_mode: {mode}\n{rest}...\n"
     )
 }
 

@@ -1,7 +1,7 @@
 //! A stateful Bitget for tests: accounts, keys, modes, positions, orders, limits, faults, and the API in front of them.
 //!
 //! The core is [`Exchange::handle`]: a request and the exchange's time in, an answer out, no clock and no socket. Over HTTP it
-//! is served by [`serve`], on loopback only. It is written for any client and knows none.
+//! is served by [`serve()`], on loopback only. It is written for any client and knows none.
 
 mod account;
 mod classic;

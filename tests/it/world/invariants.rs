@@ -61,7 +61,6 @@ fn flat_before_each_set(target: &(Uid, ProductType), entries: &[&LogEntry], sett
     let mut verdicts = Verdicts::default();
     for entry in entries {
         if is_set(entry) {
-            if std::env::var("DBG").is_ok() { for e in entries { println!("{} {} {} {:?} {:?}", e.at.0 % 1000000, e.path.rsplit('/').next().unwrap(), e.query, e.status, e.listed); } }
             let (since, newest) = verdicts.run.unwrap_or_else(|| {
                 panic!("I2: {target:?}: a set without a flat verdict\n{entry:#?}");
             });
