@@ -626,6 +626,13 @@ impl TargetFacts {
         }
     }
 
+    /// A set left that corrected drift, whatever became of it: one step towards a fight.
+    pub fn count_correction(&mut self, cause: Cause, stamp: ServerTime) {
+        if cause == Cause::Drift && !self.corrections.contains(&stamp) {
+            self.corrections.push(stamp);
+        }
+    }
+
     /// The set is on record as having had its effect: what stood against it is over.
     pub fn effect_recorded(&mut self, applied: Option<Applied>) {
         self.intent = None;

@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE, LEDGER_POLL};
+use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired, Problems};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit};
@@ -156,11 +156,12 @@ impl<D: Doors> Fleet<D> {
     pub async fn run(mut self) {
         while !self.stop.is_cancelled() {
             self.turn().await;
+            let watched = self.words.has_changed().is_ok();
             let poll = self.clock.now() + LEDGER_POLL;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
-                Ok(()) = self.words.changed() => self.to_follow = true,
+                Ok(()) = self.words.changed(), if watched => self.to_follow = true,
                 Ok(()) = self.kicks.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = self.clock.sleep_until(poll) => {}
@@ -169,7 +170,14 @@ impl<D: Doors> Fleet<D> {
         for charge in self.keepers.values() {
             charge.stop.cancel();
         }
-        while self.tasks.join_next().await.is_some() {}
+        let last = self.clock.now() + STOPPING;
+        let all_ended = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::select! {
+            biased;
+            () = all_ended => {}
+            // What is still under way is left to its intent on disk.
+            () = self.clock.sleep_until(last) => tracing::warn!("a set under way is left unfinished"),
+        }
     }
 
     async fn turn(&mut self) {

@@ -318,7 +318,11 @@ impl<D: Doors> Keeper<D> {
             }
         }
         for (scope, mode) in wanted {
-            if let Err(error) = self.take_up_one(scope, mode).await {
+            if kind.is_none() {
+                // Nothing is set before the kind is known, and the scope may not be one of this account: not on record.
+                let facts = TargetFacts::new(self.wanted(mode), self.clock.now());
+                self.kept.entry(scope).or_insert_with(|| Kept::new(facts)).facts.wanted = self.wanted(mode);
+            } else if let Err(error) = self.take_up_one(scope, mode).await {
                 self.ledger_failed(&error);
             }
         }

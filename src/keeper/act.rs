@@ -4,7 +4,7 @@ use super::{Doors, Keeper};
 use crate::constants::LEDGER_RETRY;
 use crate::exchange::{Answer, Apply as _};
 use crate::facts::{
-    Applied, Cause, Change, Class, Failing, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
+    Applied, Change, Class, Failing, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
 };
 use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
@@ -139,6 +139,7 @@ impl<D: Doors> Keeper<D> {
                 } else if let Some(kept) = self.kept.get_mut(&scope) {
                     let Intent { id, change, generation: _, stamp, state: _ } = intent;
                     kept.facts.intent = None;
+                    kept.facts.count_correction(change.cause, stamp);
                     kept.facts.may_come_late = Some(LateSet { id, mode: change.to, stamp });
                 }
                 Ok(())
@@ -232,9 +233,7 @@ impl<D: Doors> Keeper<D> {
         let Some(kept) = self.kept.get_mut(&scope) else { return };
         kept.counts.confirmed += 1;
         kept.facts.effect_recorded(applied);
-        if intent.change.cause == Cause::Drift && !kept.facts.corrections.contains(&intent.stamp) {
-            kept.facts.corrections.push(intent.stamp);
-        }
+        kept.facts.count_correction(intent.change.cause, intent.stamp);
     }
 
     /// An intent whose note is gone: only its fence can tell.
