@@ -119,6 +119,8 @@ pub struct TargetFacts {
     pub intent: Option<Intent>,
     /// Why this target alone cannot be looked at, if so.
     pub failing: Option<Failing>,
+    /// Which list it is that cannot be read, if it is one: a look at the mode does not mend that.
+    pub unread: Option<List>,
     /// Why the last set was refused, other than for not being flat; no look ends it, only time, a reload or a success.
     pub set_refused: Option<Failing>,
     /// Refusals of the not-flat class since a set last went through or a list last showed something.
@@ -530,6 +532,7 @@ impl TargetFacts {
             applied: None,
             intent: None,
             failing: None,
+            unread: None,
             set_refused: None,
             refused_though_flat: None,
             corrections: Vec::new(),
@@ -561,26 +564,43 @@ impl TargetFacts {
     /// The live mode was read. While it is as desired nobody reads the lists, so what they said before is over: a later
     /// change is settled from its own verdicts.
     pub fn saw(&mut self, seen: Seen) {
-        if self.wanted.mode == Some(seen.mode) {
+        let in_sync = self.wanted.mode == Some(seen.mode);
+        if in_sync {
             self.flatness = Flatness::default();
         }
+        if in_sync || self.unread.is_none() {
+            self.mended();
+        }
         self.seen = Some(seen);
-        self.failing = None;
     }
 
     /// A list was read.
     pub fn read(&mut self, list: List, reading: Reading) {
         self.flatness.read(list, reading);
-        self.failing = None;
         if reading.count > 0 {
             self.refused_though_flat = None;
         }
+        if reading.count > 0 || self.unread.is_none_or(|unread| unread == list) {
+            self.mended();
+        }
+    }
+
+    /// A look failed, at the mode or at a list, in a way that says nothing of the account as a whole.
+    pub fn failed(&mut self, list: Option<List>, failure: Failure, at: Moment, jitter: Jitter) {
+        let before = self.failing.take().filter(|_| self.unread == list);
+        self.failing = Some(Failing::after(before, failure, at, jitter));
+        self.unread = list;
+    }
+
+    fn mended(&mut self) {
+        self.failing = None;
+        self.unread = None;
     }
 
     /// A reload, a kick or a new revision: everything is looked at again, and what was refused may be tried again.
     pub fn look_again(&mut self, now: Moment) {
         self.look_since = now;
-        self.failing = None;
+        self.mended();
         self.set_refused = None;
     }
 
@@ -880,6 +900,35 @@ mod tests {
         assert_eq!(target.failing, None);
         target.saw(seen(PositionMode::Hedge, 3));
         assert_eq!(target.flatness, Flatness::default());
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
+        let unread = || {
+            let mut target = target();
+            target.failed(Some(Orders), failure(Class::TryAgain), at(1), Jitter(0));
+            target.failed(Some(Orders), failure(Class::TryAgain), at(2), Jitter(0));
+            target
+        };
+        let tries = |target: &TargetFacts| target.failing.as_ref().map(|failing| failing.tries);
+        let reading = |count| Reading { count, asked: at(3), answered: at(3) };
+        let mut other = unread();
+        other.saw(seen(PositionMode::OneWay, 3));
+        other.read(PlanOrders, reading(0));
+        assert_eq!(tries(&other), Some(2));
+        other.failed(None, failure(Class::TryAgain), at(4), Jitter(0));
+        assert_eq!(tries(&other), Some(1), "the mode is another row of failures");
+        let mut read = unread();
+        read.read(Orders, reading(0));
+        let mut open = unread();
+        open.read(Positions, reading(1));
+        let mut in_sync = unread();
+        in_sync.saw(seen(PositionMode::Hedge, 3));
+        let mut reloaded = unread();
+        reloaded.look_again(at(3));
+        for mended in [read, open, in_sync, reloaded] {
+            assert_eq!((mended.failing, mended.unread), (None, None));
+        }
     }
 
     #[test]

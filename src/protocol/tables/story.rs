@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::in_words;
-use super::situation::{OFFSET, Situation};
+use super::situation::{OFFSET, Situation, failure};
 use crate::facts::{
-    Applied, Cause, Failure, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, List, Reading,
-    Seen, SetAnswer,
+    Applied, Cause, Class, Failure, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, List,
+    Reading, Seen, SetAnswer,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
@@ -29,6 +29,8 @@ pub(super) struct Exchange {
     pub(super) offset: i64,
     /// How long one look takes.
     pub(super) took: Duration,
+    /// A look that always fails, and how.
+    pub(super) fails: Option<(Look, Class)>,
 }
 
 impl Exchange {
@@ -36,7 +38,17 @@ impl Exchange {
     pub(super) fn flat(mode: PositionMode) -> Exchange {
         let took = Duration::from_millis(100);
         let answer = SetAnswer::Accepted;
-        Exchange { mode, plan_orders: 0, orders: 0, positions: 0, answer, obeys: true, offset: OFFSET, took }
+        Exchange {
+            mode,
+            plan_orders: 0,
+            orders: 0,
+            positions: 0,
+            answer,
+            obeys: true,
+            offset: OFFSET,
+            took,
+            fails: None,
+        }
     }
 }
 
@@ -65,7 +77,10 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
     match step {
         Step::Look(look) => {
             situation.now = asked + exchange.took;
-            learn(*look, asked, situation, exchange);
+            match exchange.fails {
+                Some((failing, class)) if failing == *look => fail(*look, class, situation),
+                Some(_) | None => learn(*look, asked, situation, exchange),
+            }
         }
         Step::Note(change) => {
             situation.target.intent = Some(Intent {
@@ -97,6 +112,16 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
 
 fn server(at: Moment, exchange: &Exchange) -> ServerTime {
     ServerTime(at.0 + exchange.offset)
+}
+
+fn fail(look: Look, class: Class, situation: &mut Situation) {
+    let (failure, now, jitter) = (failure(class), situation.now, situation.account.jitter);
+    match look {
+        Look::Clock | Look::Account => situation.account.failed(failure, now),
+        Look::Mode | Look::List(_) if class.is_of_the_account() => situation.account.failed(failure, now),
+        Look::Mode => situation.target.failed(None, failure, now, jitter),
+        Look::List(list) => situation.target.failed(Some(list), failure, now, jitter),
+    }
 }
 
 fn learn(look: Look, asked: Moment, situation: &mut Situation, exchange: &Exchange) {

@@ -43,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn it_never_spins_though_looks_take_no_time(start in situations(), exchange in exchanges(), fails in fails()) {
+    fn it_never_spins_though_looks_take_no_time(start in situations(), exchange in exchanges()) {
         let (mut situation, mut exchange) = (start, exchange);
         let mut at_once = Vec::new();
         for _ in 0..120 {
@@ -54,10 +54,7 @@ proptest! {
                 at_once.push(in_words(&step, situation.now));
             }
             prop_assert!(at_once.len() <= AT_ONCE, "{at_once:#?}");
-            match (&step, fails) {
-                (Step::Look(look), Some((list, class))) if fails_here(*look, list) => fail(*look, class, &mut situation),
-                (_, _) => take(&step, &mut situation, &mut exchange),
-            }
+            take(&step, &mut situation, &mut exchange);
         }
     }
 }
@@ -71,28 +68,10 @@ fn is_a_sentence(told: &str) -> bool {
         && !artefacts.iter().any(|artefact| told.contains(artefact))
 }
 
-fn fails_here(look: Look, list: Option<List>) -> bool {
-    match look {
-        Look::Clock | Look::Account => false,
-        Look::Mode => list.is_none(),
-        Look::List(this) => list == Some(this),
-    }
-}
-
-fn fail(look: Look, class: Class, situation: &mut Situation) {
-    let (failure, now) = (failure(class), situation.now);
-    let of_the_account = class.is_of_the_account() || matches!(look, Look::Clock | Look::Account);
-    if of_the_account {
-        situation.account.failed(failure, now);
-    } else {
-        let before = situation.target.failing.take();
-        situation.target.failing = Some(Failing::after(before, failure, now, situation.account.jitter));
-    }
-}
-
-fn fails() -> BoxedStrategy<Option<(Option<List>, Class)>> {
+fn fails() -> BoxedStrategy<Option<(Look, Class)>> {
     let list = prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
-    option::of((option::of(list), answered())).boxed()
+    let look = prop_oneof![3 => list.prop_map(Look::List), 1 => Just(Look::Mode)];
+    option::of((look, answered())).boxed()
 }
 
 /// What an exchange may answer: everything but our own limits, which never promise a permit for the past.
@@ -107,8 +86,8 @@ fn exchanges() -> BoxedStrategy<Exchange> {
         1 => Just(SetAnswer::Unclear("timeout".to_owned())),
         2 => answered().prop_map(|class| SetAnswer::Refused(failure(class))),
     ];
-    (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64)
-        .prop_map(|(mode, plan_orders, orders, positions, answer, obeys, drift)| Exchange {
+    (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64, fails())
+        .prop_map(|(mode, plan_orders, orders, positions, answer, obeys, drift, fails)| Exchange {
             mode,
             plan_orders,
             orders,
@@ -117,6 +96,7 @@ fn exchanges() -> BoxedStrategy<Exchange> {
             obeys,
             offset: OFFSET + drift,
             took: Duration::ZERO,
+            fails,
         })
         .boxed()
 }
@@ -304,6 +284,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
     );
     let against = (
         option::weighted(0.3, failings()),
+        option::of(prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)]),
         option::weighted(0.3, failings()),
         option::weighted(0.2, refusals),
         vec(server(), 0..5),
@@ -314,7 +295,15 @@ fn targets() -> BoxedStrategy<TargetFacts> {
         .prop_map(
             |(
                 (wanted, seen, flatness, applied, intent),
-                (failing, set_refused, refused_though_flat, mut corrections, may_come_late, look_since),
+                (
+                    failing,
+                    unread,
+                    set_refused,
+                    refused_though_flat,
+                    mut corrections,
+                    may_come_late,
+                    look_since,
+                ),
             )| {
                 corrections.sort();
                 TargetFacts {
@@ -324,6 +313,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
                     applied,
                     intent,
                     failing,
+                    unread,
                     set_refused,
                     refused_though_flat,
                     corrections,
