@@ -955,33 +955,62 @@ fn a_set_refused_for_its_timestamp_measures_the_clock_and_is_tried_less_and_less
 fn f23_a_list_that_is_refused_for_its_rate_is_asked_less_and_less_often_though_the_mode_is_read() {
     let start = situation().never_seen();
     let fails = Some((Look::List(List::Orders), Class::RateLimited));
-    tells(start, Exchange { fails, ..Exchange::flat(OTHER) }, minutes(3), expect![[r#"
-        0.0s look at the mode
-        0.1s read positions
-        0.2s read plan orders
-        0.3s read orders
-        0.4s rest 5s
-        5.4s read orders
-        5.5s rest 10s
-        15.5s look at the mode
-        15.6s read positions
-        15.7s read plan orders
-        15.8s read orders
-        15.9s rest 20s
-        35.9s look at the mode
-        36.0s read positions
-        36.1s read plan orders
-        36.2s read orders
-        36.3s rest 40s
-        76.3s look at the mode
-        76.4s read positions
-        76.5s read plan orders
-        76.6s read orders
-        76.7s rest 1m 20s
-        156.7s look at the mode
-        156.8s read positions
-        156.9s read plan orders
-        157.0s read orders
-        157.1s rest 2m 40s
-    "#]]);
+    tells(
+        start,
+        Exchange { fails, ..Exchange::flat(OTHER) },
+        minutes(3),
+        expect![[r#"
+            0.0s look at the mode
+            0.1s read positions
+            0.2s read plan orders
+            0.3s read orders
+            0.4s rest 5s
+            5.4s read orders
+            5.5s rest 10s
+            15.5s look at the mode
+            15.6s read positions
+            15.7s read plan orders
+            15.8s read orders
+            15.9s rest 20s
+            35.9s look at the mode
+            36.0s read positions
+            36.1s read plan orders
+            36.2s read orders
+            36.3s rest 40s
+            76.3s look at the mode
+            76.4s read positions
+            76.5s read plan orders
+            76.6s read orders
+            76.7s rest 1m 20s
+            156.7s look at the mode
+            156.8s read positions
+            156.9s read plan orders
+            157.0s read orders
+            157.1s rest 2m 40s
+        "#]],
+    );
+}
+
+#[test]
+fn f21_an_adversary_who_flips_every_five_seconds_is_corrected_three_times_and_then_reported() {
+    let mut start =
+        situation().live(WANTED, seconds(0)).applied(WANTED).settle(Duration::ZERO).check_every(seconds(5));
+    let mut exchange = Exchange::flat(WANTED);
+    let mut flips = 0;
+    story(&mut start, &mut exchange, minutes(10), |at, _, exchange| {
+        if at.as_secs() / 5 > flips {
+            flips = at.as_secs() / 5;
+            exchange.mode = OTHER;
+        }
+    });
+    assert_eq!(start.target.corrections.len(), 3);
+    check(
+        &start,
+        expect![[r#"
+            drifted
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            settling: Whether it is flat is not known yet.
+            > look at the mode
+        "#]],
+    );
 }

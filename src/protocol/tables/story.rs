@@ -61,7 +61,10 @@ pub(super) fn story(
 ) -> String {
     let begin = situation.now;
     let mut text = String::new();
+    let mut steps = 0;
     while situation.now.since(begin) <= span {
+        steps += 1;
+        assert!(steps < 10_000, "it spins: {}", text.lines().rev().take(5).collect::<Vec<_>>().join(", "));
         event(situation.now.since(begin), situation, exchange);
         let step = next(&situation.facts(), situation.now);
         let at = situation.now.since(begin);
