@@ -402,13 +402,22 @@ fn say_reported(facts: &Facts<'_>) -> String {
 }
 
 fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
-    let round = facts.target.this_round();
-    let newest = if round.known_rows() > Some(0) { round } else { facts.target.flatness };
-    let Flatness { plan_orders, orders, positions, part: _, run: _ } = newest;
+    let target = facts.target;
+    // Between a look at the mode and the lists that follow, what was open before is the last that is known.
+    let open = open_rows(&target.this_round()).or_else(|| open_rows(&target.flatness));
+    open.map_or_else(
+        || say_failure(Reason::NotFlat, facts, now),
+        |open| {
+            format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
+        },
+    )
+}
+
+fn open_rows(flatness: &Flatness) -> Option<String> {
     let lists = [
-        (positions, "position", "positions"),
-        (orders, "order", "orders"),
-        (plan_orders, "plan order", "plan orders"),
+        (flatness.positions, "position", "positions"),
+        (flatness.orders, "order", "orders"),
+        (flatness.plan_orders, "plan order", "plan orders"),
     ];
     let open: Vec<String> = lists
         .into_iter()
@@ -417,13 +426,7 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
             (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
         })
         .collect();
-    if open.is_empty() {
-        return say_failure(Reason::NotFlat, facts, now);
-    }
-    format!(
-        "Open: {}. The mode is changed once nothing is open; nothing is closed or cancelled for it.",
-        open.join(", ")
-    )
+    (!open.is_empty()).then(|| open.join(", "))
 }
 
 impl Reasons {
