@@ -56,7 +56,9 @@ fn in_words(step: &Step, now: Moment) -> String {
         Step::Withdraw(Withdrawn::Revision) => "withdraw: the revision wants something else".to_owned(),
         Step::Withdraw(Withdrawn::File) => "withdraw: the file is not acceptable".to_owned(),
         Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late".to_owned(),
-        Step::Withdraw(Withdrawn::Stopping) => "withdraw: the daemon stops".to_owned(),
+        Step::Withdraw(Withdrawn::Stopping) => {
+            "withdraw: the daemon stops, or the account has left the file".to_owned()
+        }
         Step::Record(record) => format!("record {}", record_in_words(record)),
         Step::Rest { until, why: _ } => format!("rest {}", spell(until.since(now))),
     }

@@ -119,6 +119,33 @@ fn f33_without_a_ledger_nothing_is_sent_until_it_is_tried_again() {
 }
 
 #[test]
+fn f33_without_a_ledger_nothing_is_recorded_until_it_is_tried_again() {
+    check(
+        &ready().live(WANTED, seconds(1)).ledger_trouble(seconds(30)),
+        expect![[r#"
+        in_sync
+        > rest 30s
+    "#]],
+    );
+    check(
+        &ready().live(WANTED, seconds(0)).accepted(seconds(1)).ledger_trouble(seconds(3)),
+        expect![[r#"
+        unknown
+        verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
+        > rest 3s
+    "#]],
+    );
+    check(
+        &ready().live(WANTED, seconds(0)).accepted(seconds(1)).ledger_trouble(seconds(0)),
+        expect![[r#"
+        unknown
+        verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
+        > record confirmed
+    "#]],
+    );
+}
+
+#[test]
 fn more_than_max_changes_is_held() {
     check(
         &ready().none_left(None, None),
