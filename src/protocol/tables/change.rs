@@ -1014,3 +1014,18 @@ fn f21_an_adversary_who_flips_every_five_seconds_is_corrected_three_times_and_th
         "#]],
     );
 }
+
+#[test]
+fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_set_back_since() {
+    let mut set_back = situation().live(OTHER, seconds(2)).unclear(seconds(1));
+    let seen = set_back.target.seen.as_mut().unwrap();
+    seen.server = seen.server + hours(1);
+    check(
+        &set_back,
+        expect![[r#"
+        new
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read.
+        > rest 34s
+    "#]],
+    );
+}
