@@ -15,6 +15,9 @@ pub const OPEN_POSITION_LOOK: Duration = Duration::from_secs(2);
 pub const VERDICT_AGE: Duration = Duration::from_secs(5);
 /// A live value older than this many `check_every` is no longer called known.
 pub const LIVE_IS_KNOWN_FOR: u32 = 3;
+/// A run of flat verdicts is broken by a gap of so long, or of so many `check_every` if that is longer: whatever happened
+/// in it went unseen.
+pub const FLATNESS_IS_KNOWN_FOR: Duration = Duration::from_secs(300);
 
 /// A refused connection shows within this; a slower one is as good as none.
 pub const HTTP_CONNECT: Duration = Duration::from_secs(4);

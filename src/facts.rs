@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::constants::{CLOCK_DRIFT_PER_MILLION, VERDICT_AGE};
+use crate::constants::{CLOCK_DRIFT_PER_MILLION, FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode, Uid};
 
@@ -576,6 +576,9 @@ impl TargetFacts {
 
     /// A list was read.
     pub fn read(&mut self, list: List, reading: Reading) {
+        let known_for = (self.wanted.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
+        // Nobody looked for so long that nobody can say that it was flat all the time.
+        self.flatness.run = self.flatness.run.filter(|run| reading.asked.since(run.newest) <= known_for);
         self.flatness.read(list, reading);
         if reading.count > 0 {
             self.refused_though_flat = None;

@@ -3,9 +3,7 @@
 use super::{Doors, Keeper};
 use crate::constants::LEDGER_RETRY;
 use crate::exchange::{Answer, Apply as _};
-use crate::facts::{
-    Applied, Change, Class, Failing, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
-};
+use crate::facts::{Applied, Change, Class, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer};
 use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Record, State, Step, Withdrawn};
@@ -250,7 +248,7 @@ impl<D: Doors> Keeper<D> {
     fn target_failed(&mut self, scope: Scope, failure: Failure) {
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.facts.failing = Some(Failing::after(kept.facts.failing.take(), failure, now, jitter));
+            kept.facts.failed(None, failure, now, jitter);
         }
     }
 }

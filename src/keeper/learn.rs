@@ -1,7 +1,7 @@
 //! One look, and what is learned from it: the half of a keeper that only reads. `plan` uses it without the other half.
 
 use crate::exchange::{Answer, Observe, Urgency};
-use crate::facts::{AccountFacts, Failing, Failure, Identity, Jitter, List, Reading, Seen, TargetFacts};
+use crate::facts::{AccountFacts, Failure, Identity, Jitter, List, Reading, Seen, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{PositionMode, Scope};
 use crate::protocol::Look;
@@ -57,13 +57,11 @@ pub fn learn(
             target.read(list, Reading { count: heard(account, answer), asked, answered });
         }
         Learned::Failed(Look::Clock | Look::Account, failure) => account.failed(failure, now),
-        Learned::Failed(Look::Mode | Look::List(_), failure) => {
-            if failure.class.is_of_the_account() {
-                account.failed(failure, now);
-            } else {
-                target.failing = Some(Failing::after(target.failing.take(), failure, now, jitter));
-            }
+        Learned::Failed(Look::Mode | Look::List(_), failure) if failure.class.is_of_the_account() => {
+            account.failed(failure, now);
         }
+        Learned::Failed(Look::Mode, failure) => target.failed(None, failure, now, jitter),
+        Learned::Failed(Look::List(list), failure) => target.failed(Some(list), failure, now, jitter),
     }
 }
 
