@@ -4,6 +4,8 @@
 //! model checker steps this very function.
 
 mod backoff;
+#[cfg(test)]
+mod model;
 mod plan;
 mod reason;
 #[cfg(test)]

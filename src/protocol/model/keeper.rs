@@ -1,0 +1,294 @@
+//! The model's keeper: does the step that `next` wants and learns by the functions of `facts`, as the real one does.
+//! How it can be bent is here too: around `next`, never inside.
+
+use std::time::Duration;
+
+use super::world::{Call, ROUND_TRIP, Request, Row, Side, World, applied, correction, intent, server_at};
+use crate::constants::FENCE;
+use crate::facts::{
+    AccountFacts, Class, Facts, Failing, Failure, Identity, Intent, IntentState, Jitter, LateSet, List,
+    Reading, Seen, SetAnswer, TargetFacts,
+};
+use crate::position_mode::{Kind, PositionMode};
+use crate::protocol::{Look, Record, Step, next};
+
+/// How the keeper is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bend {
+    /// As it should be.
+    Straight,
+    /// Takes the fence for passed at once.
+    NoFence,
+    /// The intent is only in the page cache when the set leaves: a kill loses it.
+    IntentLostAtKill,
+    /// Sends first and would note later.
+    IntentNotWritten,
+    /// After a kill it takes a note for one whose set has not left.
+    SendsAgainAfterAKill,
+    /// Notes a timestamp that is ten seconds earlier than the one it signs with.
+    IntentStampedEarly,
+    /// Takes what the ledger says was applied for what is live.
+    TrustsTheRecord,
+    /// Between note and send it does not look whether there is a newer revision.
+    NoRevisionCheck,
+    /// Takes no answer for a refusal.
+    SilenceIsARefusal,
+    /// Takes `00000` for the end, without a read.
+    SuccessWithoutARead,
+    /// Repeats a request that was not answered, within the same call.
+    RepeatsTheRequest,
+    /// Records a set of its own as applied only if the file still wants its mode.
+    RecordsOnlyTheDesired,
+    /// Takes a list that could not be read for an empty one.
+    UnreadIsEmpty,
+    /// Takes a mode that could not be read for the desired one.
+    UnreadIsInSync,
+}
+
+/// What the keeper would do next for a target.
+pub(super) fn decide(world: &World, target: usize, bend: Bend) -> Step {
+    let side = &world.targets[target];
+    let brakes = world.brakes();
+    let shown = (bend == Bend::NoFence).then(|| without_fence(&side.facts));
+    let facts =
+        Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
+    next(&facts, world.now)
+}
+
+/// At the top of its loop the keeper takes over the newest accepted revision.
+pub(super) fn adopt(world: &mut World, bend: Bend) {
+    let now = world.now;
+    for side in &mut world.targets {
+        let noted = side.facts.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Noted { .. }));
+        let blind = bend == Bend::NoRevisionCheck && noted;
+        if side.facts.wanted.mode != Some(side.file) && !blind {
+            side.facts.wanted.mode = Some(side.file);
+            side.facts.look_again(now);
+            side.facts.corrections.clear();
+            side.ledger.corrections.clear();
+        }
+    }
+}
+
+/// Does the step of a target that is not at rest. A look at the mode and a set leave a call behind.
+pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
+    match decide(world, target, bend) {
+        Step::Look(Look::Mode) => look_at_mode(world, target, bend),
+        Step::Look(Look::List(list)) => look_at_list(world, target, list),
+        Step::Look(Look::Clock) => heard(world),
+        Step::Look(Look::Account) => {
+            heard(world);
+            world.account.identity = Some(Identity { uid: None, kind: Kind::Classic, at: world.now });
+        }
+        Step::Note(change) => {
+            let clock = world.account.clock.expect("next wants no note without a clock");
+            let stamp = clock.at(world.now) - early(bend);
+            let noted = intent(change, stamp, world.now);
+            let side = &mut world.targets[target];
+            if bend != Bend::IntentNotWritten {
+                side.ledger.intent = Some(noted.clone());
+                side.ledger.left = false;
+            }
+            side.facts.intent = Some(noted);
+        }
+        Step::Send => send(world, target, bend),
+        Step::Withdraw(_) => close(&mut world.targets[target]),
+        Step::Record(record) => write_down(world, target, record, bend),
+        Step::Rest { .. } => {}
+    }
+    world.turn = (target + 1) % world.targets.len();
+}
+
+/// A look at the clock, the account or a list brought nothing.
+pub(super) fn look_failed(world: &mut World, target: usize, look: Look, bend: Bend) {
+    let now = world.now;
+    let facts = &mut world.targets[target].facts;
+    match look {
+        Look::List(list) if bend == Bend::UnreadIsEmpty => {
+            facts.read(list, Reading { count: 0, asked: now, answered: now });
+        }
+        Look::List(_) | Look::Mode => {
+            facts.failing = Some(Failing::after(facts.failing.take(), unreachable(), now, Jitter(0)));
+        }
+        Look::Clock | Look::Account => world.account.failed(unreachable(), now),
+    }
+    world.turn = (target + 1) % world.targets.len();
+}
+
+/// The answer that the keeper waits for arrives.
+pub(super) fn hear(world: &mut World, bend: Bend) {
+    match world.call.take() {
+        Some(Call::Mode { target, asked, mode, server }) => {
+            world.now = world.now.max(asked + ROUND_TRIP);
+            world.account.heard(asked, world.now, server);
+            let side = &mut world.targets[target];
+            side.facts.saw(Seen { mode, asked, answered: world.now, server });
+            side.told.mode = Some((mode, world.now));
+        }
+        Some(Call::Set { target, stamp: _, answer: Some(answer) }) => {
+            let asked = world.now;
+            heard(world);
+            let accepted = answer == SetAnswer::Accepted;
+            let facts = &mut world.targets[target].facts;
+            facts.answered(answer, world.now);
+            if accepted && bend == Bend::SuccessWithoutARead {
+                let mode = facts.intent.as_ref().expect("it was sent").change.to;
+                facts.saw(Seen { mode, asked, answered: world.now, server: server_at(world.now) });
+                write_down(world, target, Record::Confirmed, bend);
+            }
+        }
+        Some(Call::Set { answer: None, .. }) | None => {}
+    }
+}
+
+/// No answer arrives: the connection broke, or the call took too long.
+pub(super) fn give_up(world: &mut World, bend: Bend) {
+    let now = world.now;
+    match world.call.take() {
+        Some(Call::Mode { target, asked, .. }) if bend == Bend::UnreadIsInSync => {
+            let side = &mut world.targets[target];
+            side.facts.saw(Seen { mode: side.file, asked, answered: now, server: server_at(now) });
+        }
+        Some(Call::Mode { target, .. }) => look_failed(world, target, Look::Mode, bend),
+        Some(Call::Set { target, stamp, answer: _ }) if bend == Bend::RepeatsTheRequest => {
+            let mode = world.targets[target].file;
+            world.wire.push(Request { target, mode, stamp });
+            world.call = Some(Call::Set { target, stamp, answer: None });
+        }
+        Some(Call::Set { target, .. }) => {
+            let silence = if bend == Bend::SilenceIsARefusal {
+                SetAnswer::Refused(unreachable())
+            } else {
+                SetAnswer::Unclear(String::new())
+            };
+            world.targets[target].facts.answered(silence, now);
+        }
+        None => {}
+    }
+}
+
+/// The process is killed and started again: it knows what the ledger holds, and of a set that it noted no more than that.
+pub(super) fn restart(world: &mut World, bend: Bend) {
+    let now = world.now;
+    world.account = AccountFacts::default();
+    world.call = None;
+    world.turn = 0;
+    for side in &mut world.targets {
+        if bend == Bend::IntentLostAtKill {
+            side.ledger.intent = None;
+        }
+        let state = if bend == Bend::SendsAgainAfterAKill {
+            IntentState::Noted { at: now }
+        } else {
+            IntentState::Unclear
+        };
+        let Row { applied, intent, left: _, corrections, may_come_late } = side.ledger.clone();
+        side.facts = TargetFacts {
+            applied,
+            intent: intent.map(|intent| Intent { state, ..intent }),
+            corrections,
+            may_come_late,
+            ..TargetFacts::new(side.facts.wanted.clone(), now)
+        };
+    }
+}
+
+fn look_at_mode(world: &mut World, target: usize, bend: Bend) {
+    let (asked, server) = (world.now, server_at(world.now + ROUND_TRIP / 2));
+    let side = &mut world.targets[target];
+    if let Some(applied) = side.facts.applied.filter(|_| bend == Bend::TrustsTheRecord) {
+        side.facts.saw(Seen { mode: applied.mode, asked, answered: asked, server });
+    } else {
+        world.call = Some(Call::Mode { target, asked, mode: side.live, server });
+    }
+}
+
+fn look_at_list(world: &mut World, target: usize, list: List) {
+    let asked = world.now;
+    heard(world);
+    let answered = world.now;
+    let side = &mut world.targets[target];
+    let count = u32::from(list == List::Positions && side.open);
+    side.facts.read(list, Reading { count, asked, answered });
+    side.told.list(list, count, asked, answered);
+}
+
+/// Something was answered at once.
+fn heard(world: &mut World) {
+    let asked = world.now;
+    world.now = asked + ROUND_TRIP;
+    world.account.heard(asked, world.now, server_at(asked + ROUND_TRIP / 2));
+}
+
+fn send(world: &mut World, target: usize, bend: Bend) {
+    let noted = world.targets[target].facts.intent.as_ref().expect("next wants no send without an intent");
+    let request = Request { target, mode: noted.change.to, stamp: noted.stamp + early(bend) };
+    world.targets[target].ledger.left = true;
+    world.wire.push(request);
+    world.call = Some(Call::Set { target, stamp: request.stamp, answer: None });
+}
+
+fn write_down(world: &mut World, target: usize, record: Record, bend: Bend) {
+    let now = world.now;
+    let side = &mut world.targets[target];
+    match record {
+        Record::Applied(_) => took_effect(side, side.file),
+        Record::Confirmed | Record::Resolved { took_effect: true } => {
+            let Some(Intent { change, .. }) = side.facts.intent.take() else { return };
+            side.facts.corrections.extend(correction(change.cause));
+            side.ledger.corrections.clone_from(&side.facts.corrections);
+            if bend == Bend::RecordsOnlyTheDesired && change.to != side.file {
+                close(side);
+            } else {
+                took_effect(side, change.to);
+            }
+        }
+        Record::Resolved { took_effect: false } => {
+            let lost = side.facts.intent.as_ref().map(|Intent { id, change, stamp, .. }| LateSet {
+                id: *id,
+                mode: change.to,
+                stamp: *stamp,
+            });
+            close(side);
+            side.facts.may_come_late = lost;
+            side.ledger.may_come_late = lost;
+        }
+        Record::Unconfirmed => side.facts.answered(SetAnswer::Unclear(String::new()), now),
+        Record::Refused(failure) => {
+            side.ledger.intent = None;
+            if let Some(failure) = side.facts.refusal_recorded(failure, now, Jitter(0)) {
+                world.account.failed(failure, now);
+            }
+        }
+        Record::Late(_) => {
+            let mode = side.facts.seen.expect("it was seen").mode;
+            side.facts.may_come_late = None;
+            side.ledger.may_come_late = None;
+            took_effect(side, mode);
+        }
+    }
+}
+
+fn took_effect(side: &mut Side, mode: PositionMode) {
+    side.ledger.applied = Some(applied(mode));
+    side.ledger.intent = None;
+    side.facts.effect_recorded(side.ledger.applied);
+}
+
+fn close(side: &mut Side) {
+    side.ledger.intent = None;
+    side.facts.intent = None;
+}
+
+fn without_fence(facts: &TargetFacts) -> TargetFacts {
+    let intent = facts.intent.clone().map(|intent| Intent { stamp: intent.stamp - FENCE, ..intent });
+    TargetFacts { intent, ..facts.clone() }
+}
+
+fn early(bend: Bend) -> Duration {
+    if bend == Bend::IntentStampedEarly { Duration::from_secs(10) } else { Duration::ZERO }
+}
+
+fn unreachable() -> Failure {
+    Failure { class: Class::TryAgain, code: None, say: String::new() }
+}

@@ -1,0 +1,212 @@
+//! Moves a state to the fixed now and takes out of it what can make no difference any more, so that equal situations at
+//! different times are one state and there are finitely many.
+//!
+//! Each thing taken out names the comparison that it is too old for. Decides nothing.
+
+use std::time::Duration;
+
+use super::world::{Call, FlatTold, NOW, Row, Side, Told, World, server_at};
+use crate::constants::VERDICT_AGE;
+use crate::facts::{
+    AccountFacts, Failing, Flatness, Identity, Intent, IntentState, LateSet, Reading, Run, Seen, ServerClock,
+    TargetFacts,
+};
+use crate::moment::{Moment, ServerTime};
+use crate::protocol::{retry_at, retry_though_flat};
+
+/// Moments before this one are as good as it: that is longer ago than a fence and two stalls, than a live mode is called
+/// known, and than any settle that is searched.
+const PAST: Moment = Moment(NOW.0 - 120_000);
+
+impl World {
+    /// The same situation at the fixed now.
+    pub(super) fn rebased(mut self) -> World {
+        self.forget_refused_requests();
+        let World { now, account, targets, turn: _, call, rejected: _, wire, left: _ } = &mut self;
+        let line = Line { by: now.0 - NOW.0 };
+        *now = NOW;
+        line.account(account);
+        for Side { file: _, live: _, open: _, ledger, facts, told } in targets {
+            let settle = facts.wanted.settle;
+            line.facts(facts);
+            line.row(ledger);
+            line.told(told, settle);
+            // Nobody goes by what was told before a kill.
+            told.mode = told.mode.filter(|_| facts.seen.is_some());
+        }
+        match call {
+            Some(Call::Mode { target: _, asked, mode: _, server }) => {
+                line.moment(asked);
+                line.server(server);
+            }
+            Some(Call::Set { target: _, stamp, answer: _ }) => line.server(stamp),
+            None => {}
+        }
+        for request in wire {
+            line.server(&mut request.stamp);
+        }
+        self
+    }
+
+    /// A set that comes too late is refused; that is told only if somebody waits for it.
+    fn forget_refused_requests(&mut self) {
+        let awaited = match &self.call {
+            Some(Call::Set { target, stamp, answer: None }) => Some((*target, *stamp)),
+            Some(Call::Set { .. } | Call::Mode { .. }) | None => None,
+        };
+        let server = server_at(self.now);
+        self.wire
+            .retain(|request| request.in_time(server) || awaited == Some((request.target, request.stamp)));
+    }
+}
+
+/// Moves all moments back by so many milliseconds, and those of long ago to one.
+#[derive(Clone, Copy)]
+struct Line {
+    by: i64,
+}
+
+impl Line {
+    fn moment(self, at: &mut Moment) {
+        *at = Moment(at.0 - self.by).max(PAST);
+    }
+
+    fn server(self, at: &mut ServerTime) {
+        *at = ServerTime(at.0 - self.by).max(server_at(PAST));
+    }
+
+    fn account(self, account: &mut AccountFacts) {
+        let AccountFacts { credential: _, identity, wrong: _, failing, clock, jitter: _ } = account;
+        // Only an account that is not served is asked again who it is.
+        if let Some(Identity { uid: _, kind: _, at }) = identity {
+            *at = PAST;
+        }
+        // The drift of the minutes that are searched is far below any doubt that matters.
+        if let Some(ServerClock { offset: _, doubt: _, measured }) = clock {
+            *measured = NOW;
+        }
+        self.failing(failing);
+    }
+
+    fn facts(self, facts: &mut TargetFacts) {
+        let TargetFacts {
+            wanted,
+            seen,
+            flatness,
+            applied: _,
+            intent,
+            failing,
+            unread: _,
+            set_refused,
+            refused_though_flat,
+            corrections: _,
+            may_come_late,
+            look_since,
+        } = facts;
+        self.moment(look_since);
+        if let Some(Seen { mode: _, asked, answered, server }) = seen {
+            self.moment(asked);
+            self.moment(answered);
+            self.server(server);
+        }
+        // It tells only whether what was seen is to be seen again.
+        *look_since = if seen.is_some_and(|seen| seen.asked < *look_since) { NOW } else { PAST };
+        self.flatness(flatness, *seen, wanted.settle);
+        self.intent(intent);
+        self.failing(failing);
+        self.failing(set_refused);
+        if let Some(refusals) = refused_though_flat {
+            refusals.last = Moment(refusals.last.0 - self.by);
+            if retry_though_flat(*refusals) <= seen.map_or(NOW, |seen| seen.asked) {
+                refusals.last = Moment(0);
+            }
+        }
+        late(may_come_late);
+    }
+
+    fn flatness(self, flatness: &mut Flatness, seen: Option<Seen>, settle: Duration) {
+        let Flatness { plan_orders, orders, positions, part, run } = flatness;
+        let began = seen.map_or(PAST, |seen| seen.answered);
+        for Reading { count, asked, answered } in [plan_orders, orders, positions].into_iter().flatten() {
+            self.moment(asked);
+            self.moment(answered);
+            // An empty list of an earlier round is only a 0 to show.
+            if *count == 0 && *asked < began {
+                (*asked, *answered) = (PAST, PAST);
+            }
+        }
+        if let Some(part) = part {
+            self.moment(&mut part.began);
+        }
+        // A verdict that began before this round and has aged can neither be completed nor be the newest.
+        *part = part.filter(|part| part.began >= began || NOW.since(part.began) <= VERDICT_AGE);
+        if let Some(Run { since, newest }) = run {
+            self.moment(since);
+            self.moment(newest);
+            if *newest < began && NOW.since(*newest) > VERDICT_AGE {
+                // Too old for a set; the gap of minutes that breaks a run is not searched.
+                *newest = NOW - VERDICT_AGE - Duration::from_millis(1);
+            }
+            if seen.is_some_and(|seen| *since + settle <= seen.asked) {
+                *since = PAST;
+            }
+        }
+    }
+
+    fn failing(self, failing: &mut Option<Failing>) {
+        let Some(failing) = failing else { return };
+        self.moment(&mut failing.since);
+        self.moment(&mut failing.at);
+        if retry_at(failing) <= NOW {
+            (failing.since, failing.at) = (PAST, PAST);
+        }
+    }
+
+    fn intent(self, intent: &mut Option<Intent>) {
+        let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent else { return };
+        self.server(stamp);
+        match state {
+            IntentState::Noted { at } | IntentState::Accepted { at } => self.moment(at),
+            IntentState::Refused(_) | IntentState::Unclear => {}
+        }
+    }
+
+    fn row(self, row: &mut Row) {
+        let Row { applied: _, intent, left: _, corrections: _, may_come_late } = row;
+        // A restart takes it for unclear, whatever the process before knew.
+        if let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent {
+            self.server(stamp);
+            *state = IntentState::Unclear;
+        }
+        late(may_come_late);
+    }
+
+    fn told(self, told: &mut Told, settle: Duration) {
+        let Told { mode, part, flat } = told;
+        if let Some((_, arrived)) = mode {
+            self.moment(arrived);
+        }
+        if let Some((began, _)) = part {
+            self.moment(began);
+        }
+        *part = part.filter(|(began, _)| NOW.since(*began) <= VERDICT_AGE);
+        if let Some(FlatTold { first, began, last }) = flat {
+            for at in [&mut *first, &mut *began, &mut *last] {
+                self.moment(at);
+            }
+            if NOW.since(*began) > VERDICT_AGE {
+                (*began, *last) = (PAST, PAST);
+            }
+            if *first + settle <= NOW && *began == PAST {
+                *first = PAST;
+            }
+        }
+    }
+}
+
+/// A day is longer than anything that is searched: only its mode matters.
+fn late(late: &mut Option<LateSet>) {
+    if let Some(LateSet { id: _, mode: _, stamp }) = late {
+        *stamp = server_at(PAST);
+    }
+}

@@ -1,0 +1,200 @@
+//! Every state that can be reached, breadth first, each once; the shortest way to a broken invariant; and whether a way
+//! without faults leads on from every state.
+//!
+//! A state is remembered by a 64-bit fingerprint: among a million the chance that two share one is 1 in 30 million.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::invariants::{Broken, Invariant, Unwatched, is_converged};
+use super::keeper::{Bend, decide};
+use super::moves::{Move, after, moves};
+use super::world::World;
+use crate::protocol::{Look, Record, Step, Withdrawn};
+
+/// What the search came to.
+pub(super) struct Outcome {
+    pub(super) states: usize,
+    pub(super) transitions: usize,
+    /// What the keeper did at least once.
+    pub(super) acts: BTreeSet<&'static str>,
+    /// The first thing that does not hold, with the shortest way to it.
+    pub(super) broken: Option<Counterexample>,
+}
+
+/// How something came to be broken.
+pub(super) struct Counterexample {
+    pub(super) invariant: Invariant,
+    /// The way there.
+    pub(super) story: String,
+    /// The state before it broke.
+    pub(super) world: World,
+}
+
+/// Searches everything that a keeper can come to from `start`, until something is broken.
+pub(super) fn search(start: &World, bend: Bend, unwatched: Unwatched) -> Outcome {
+    let mut graph = Graph::new(start, bend, unwatched);
+    let mut queue = VecDeque::from([(0, start.clone())]);
+    while let Some((id, world)) = queue.pop_front() {
+        for step in moves(&world, bend) {
+            graph.transitions += 1;
+            if let Move::Act { target } = step {
+                graph.acts.insert(name(&decide(&world, target, bend)));
+            }
+            match after(&world, step, bend, unwatched) {
+                Ok(reached) => queue.extend(graph.arrive(id, step, reached)),
+                Err(broken) => return graph.outcome(Some((id, Some(step), broken))),
+            }
+        }
+    }
+    let stuck = graph.first_without_a_way().filter(|_| unwatched != Some(Invariant::Converges));
+    let how = "no way without faults leads from here to in sync".to_owned();
+    graph.outcome(stuck.map(|id| (id, None, Broken { invariant: Invariant::Converges, how })))
+}
+
+type Id = u32;
+
+/// The states that were reached, as far as they are needed to tell a way and to walk backwards.
+struct Graph<'a> {
+    start: &'a World,
+    bend: Bend,
+    unwatched: Unwatched,
+    known: HashMap<u64, Id>,
+    /// From where, and by what, each state was reached first.
+    came_from: Vec<Option<(Id, Move)>>,
+    converged: Vec<Id>,
+    /// The transitions without faults, backwards: to, from.
+    backwards: Vec<(Id, Id)>,
+    transitions: usize,
+    acts: BTreeSet<&'static str>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(start: &'a World, bend: Bend, unwatched: Unwatched) -> Graph<'a> {
+        let known = HashMap::from([(fingerprint(start), 0)]);
+        Graph {
+            start,
+            bend,
+            unwatched,
+            known,
+            came_from: vec![None],
+            converged: Vec::new(),
+            backwards: Vec::new(),
+            transitions: 0,
+            acts: BTreeSet::new(),
+        }
+    }
+
+    /// Notes a transition; gives the state back if it is a new one.
+    fn arrive(&mut self, from: Id, step: Move, world: World) -> Option<(Id, World)> {
+        let new = Id::try_from(self.came_from.len()).expect("so many states fit no memory");
+        let id = *self.known.entry(fingerprint(&world)).or_insert(new);
+        if !step.is_fault() {
+            self.backwards.push((id, from));
+        }
+        if id != new {
+            return None;
+        }
+        self.came_from.push(Some((from, step)));
+        if is_converged(&world) {
+            self.converged.push(id);
+        }
+        Some((id, world))
+    }
+
+    /// The state nearest to the start from which no transitions without faults lead to a converged one.
+    fn first_without_a_way(&mut self) -> Option<Id> {
+        self.backwards.sort_unstable();
+        let mut has_a_way = vec![false; self.came_from.len()];
+        let mut todo = self.converged.clone();
+        while let Some(id) = todo.pop() {
+            if std::mem::replace(&mut has_a_way[id as usize], true) {
+                continue;
+            }
+            let first = self.backwards.partition_point(|(to, _)| *to < id);
+            let into = self.backwards[first..].iter().take_while(|(to, _)| *to == id);
+            todo.extend(into.map(|(_, from)| *from).filter(|from| !has_a_way[*from as usize]));
+        }
+        has_a_way.iter().position(|way| !way).and_then(|id| Id::try_from(id).ok())
+    }
+
+    fn outcome(&self, broken: Option<(Id, Option<Move>, Broken)>) -> Outcome {
+        let broken = broken.map(|(at, last, broken)| self.story(at, last, &broken));
+        Outcome {
+            states: self.came_from.len(),
+            transitions: self.transitions,
+            acts: self.acts.clone(),
+            broken,
+        }
+    }
+
+    /// The way to a state, told by walking it again.
+    fn story(&self, at: Id, last: Option<Move>, broken: &Broken) -> Counterexample {
+        let mut way = Vec::new();
+        let mut id = at;
+        while let Some((from, step)) = self.came_from[id as usize] {
+            way.push(step);
+            id = from;
+        }
+        let mut world = self.start.clone();
+        let mut lines = Vec::new();
+        for step in way.into_iter().rev() {
+            lines.push(tell(&world, step, self.bend));
+            world = after(&world, step, self.bend, self.unwatched).expect("it was walked before");
+        }
+        lines.extend(last.map(|step| tell(&world, step, self.bend)));
+        lines.push(broken.to_string());
+        Counterexample { invariant: broken.invariant, story: lines.join("\n"), world }
+    }
+}
+
+/// One line of a story: what happens, and what the keeper had decided.
+fn tell(world: &World, step: Move, bend: Bend) -> String {
+    match step {
+        Move::Act { target } | Move::LoseLook { target } => {
+            format!("  {step}: {:?}", decide(world, target, bend))
+        }
+        Move::Wait => format!("  {step}: {:?}", decide(world, 0, bend)),
+        Move::Hear
+        | Move::Handle { .. }
+        | Move::Close { .. }
+        | Move::Mend
+        | Move::LoseAnswer
+        | Move::Stall(_)
+        | Move::Kill
+        | Move::Reject
+        | Move::Edit { .. }
+        | Move::Flip { .. }
+        | Move::Open { .. } => format!("  {step}"),
+    }
+}
+
+fn fingerprint(world: &World) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    world.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a step is, without its particulars.
+fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Look(Look::Clock) => "look at the clock",
+        Step::Look(Look::Account) => "look at the account",
+        Step::Look(Look::Mode) => "look at the mode",
+        Step::Look(Look::List(_)) => "look at a list",
+        Step::Note(_) => "note",
+        Step::Send => "send",
+        Step::Withdraw(Withdrawn::Revision) => "withdraw: revision",
+        Step::Withdraw(Withdrawn::File) => "withdraw: file",
+        Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late",
+        Step::Withdraw(Withdrawn::Stopping) => "withdraw: stopping",
+        Step::Record(Record::Applied(_)) => "record: applied",
+        Step::Record(Record::Confirmed) => "record: confirmed",
+        Step::Record(Record::Unconfirmed) => "record: unconfirmed",
+        Step::Record(Record::Refused(_)) => "record: refused",
+        Step::Record(Record::Resolved { took_effect: true }) => "record: took effect",
+        Step::Record(Record::Resolved { took_effect: false }) => "record: no effect",
+        Step::Record(Record::Late(_)) => "record: late",
+        Step::Rest { .. } => "rest",
+    }
+}

@@ -1,0 +1,208 @@
+//! Everything that a state of the search consists of: file, exchange, wire, ledger, the daemon's memory, and the faults
+//! that are still to come. Holds no decisions; times are kept relative to a fixed now, so that equal situations at
+//! different times are one state.
+
+use std::time::Duration;
+
+use crate::facts::{
+    AccountFacts, Applied, Brakes, Cause, Change, DriftPolicy, Generation, How, Intent, IntentId,
+    IntentState, LateSet, SetAnswer, TargetFacts, Wanted,
+};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::PositionMode;
+
+/// The moment that every state is moved back to.
+pub(super) const NOW: Moment = Moment(1_000_000_000);
+/// How far the exchange's clock is ahead of ours: whoever takes one line for the other is off by so much.
+const AHEAD: Duration = Duration::from_secs(7);
+/// What every answer takes.
+pub(super) const ROUND_TRIP: Duration = Duration::from_millis(200);
+/// The exchange executes a request while its timestamp is at most so far off.
+const EXECUTED_WITHIN: Duration = Duration::from_secs(30);
+/// The file's `check_every`: short, so that waiting in the model soon comes round to where it was.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(10);
+
+/// One account with its targets, seen from everywhere at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct World {
+    /// On the daemon's line.
+    pub(super) now: Moment,
+    /// What the daemon knows of the account.
+    pub(super) account: AccountFacts,
+    /// One or two.
+    pub(super) targets: Vec<Side>,
+    /// Whose turn it is with the keeper.
+    pub(super) turn: usize,
+    /// The call whose answer the keeper waits for.
+    pub(super) call: Option<Call>,
+    /// Whether the newest content of the file is not acceptable.
+    pub(super) rejected: bool,
+    /// Sets that have left and that the exchange has not handled.
+    pub(super) wire: Vec<Request>,
+    /// What may still go wrong.
+    pub(super) left: Faults,
+}
+
+/// One target: the file, the exchange, the ledger and the daemon's memory of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Side {
+    /// What the newest accepted revision says.
+    pub(super) file: PositionMode,
+    /// The mode at the exchange.
+    pub(super) live: PositionMode,
+    /// Whether a position is open.
+    pub(super) open: bool,
+    /// What survives a kill.
+    pub(super) ledger: Row,
+    /// The daemon's memory.
+    pub(super) facts: TargetFacts,
+    /// What the exchange has told, by its own log.
+    pub(super) told: Told,
+}
+
+/// What the ledger holds of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Row {
+    /// The last mode seen live equal to desired.
+    pub(super) applied: Option<Applied>,
+    /// The set that is not concluded yet.
+    pub(super) intent: Option<Intent>,
+    /// Whether the intent's set has left. No daemon knows this after a kill; it is here to be checked.
+    pub(super) left: bool,
+    /// When drift was corrected.
+    pub(super) corrections: Vec<ServerTime>,
+    /// The last set that seemed lost.
+    pub(super) may_come_late: Option<LateSet>,
+}
+
+/// What the exchange's log shows of reads that were answered and arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Told {
+    /// The mode last told, and when that arrived.
+    pub(super) mode: Option<(PositionMode, Moment)>,
+    /// A verdict under way: when it began and how many lists were told empty in order.
+    pub(super) part: Option<(Moment, u8)>,
+    /// The flat verdicts since something was last told open.
+    pub(super) flat: Option<FlatTold>,
+}
+
+/// An unbroken run of complete flat verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FlatTold {
+    /// When the first was complete.
+    pub(super) first: Moment,
+    /// When the last began.
+    pub(super) began: Moment,
+    /// When the last was complete.
+    pub(super) last: Moment,
+}
+
+/// What the keeper waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Call {
+    /// The mode, as the exchange read it; the answer is on its way.
+    Mode { target: usize, asked: Moment, mode: PositionMode, server: ServerTime },
+    /// A set; its answer once the exchange has handled it.
+    Set { target: usize, stamp: ServerTime, answer: Option<SetAnswer> },
+}
+
+/// A set on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Request {
+    pub(super) target: usize,
+    pub(super) mode: PositionMode,
+    /// What it is signed with.
+    pub(super) stamp: ServerTime,
+}
+
+/// How often each thing may still happen, and how many of them in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Faults {
+    /// New revisions.
+    pub(super) edits: u8,
+    /// New content that is not acceptable.
+    pub(super) rejections: u8,
+    pub(super) kills: u8,
+    /// Requests or answers that get lost.
+    pub(super) losses: u8,
+    /// A human changes the mode at the exchange.
+    pub(super) flips: u8,
+    /// A position is opened.
+    pub(super) opens: u8,
+    /// The daemon stands still.
+    pub(super) stalls: u8,
+    pub(super) in_all: u8,
+}
+
+/// None.
+pub(super) const NO_FAULTS: Faults =
+    Faults { edits: 0, rejections: 0, kills: 0, losses: 0, flips: 0, opens: 0, stalls: 0, in_all: 0 };
+
+impl World {
+    /// Nothing has happened yet: the file wants hedge mode everywhere, and the exchange is in one-way mode.
+    pub(super) fn new(targets: usize, settle: Duration, left: Faults) -> World {
+        let wanted = Wanted {
+            mode: Some(PositionMode::Hedge),
+            generation: Generation(1),
+            drift: DriftPolicy::Correct,
+            check_every: CHECK_EVERY,
+            settle,
+            suspended: None,
+        };
+        let side = Side {
+            file: PositionMode::Hedge,
+            live: PositionMode::OneWay,
+            open: false,
+            ledger: Row::default(),
+            facts: TargetFacts::new(wanted, NOW),
+            told: Told::default(),
+        };
+        World {
+            now: NOW,
+            account: AccountFacts::default(),
+            targets: vec![side; targets],
+            turn: 0,
+            call: None,
+            rejected: false,
+            wire: Vec::new(),
+            left,
+        }
+    }
+
+    /// What forbids sets from outside of the account.
+    pub(super) fn brakes(&self) -> Brakes {
+        Brakes { file: self.rejected.then(String::new), ..Brakes::default() }
+    }
+
+    /// Whether a set that is on its way may still take effect.
+    pub(super) fn may_take_effect(&self, request: &Request) -> bool {
+        request.in_time(server_at(self.now))
+    }
+}
+
+impl Request {
+    /// Whether the exchange still takes its timestamp.
+    pub(super) fn in_time(&self, server: ServerTime) -> bool {
+        server.since(self.stamp).max(self.stamp.since(server)) <= EXECUTED_WITHIN
+    }
+}
+
+/// The exchange's time at a moment of ours.
+pub(super) fn server_at(moment: Moment) -> ServerTime {
+    ServerTime((moment + AHEAD).0)
+}
+
+/// A ledger holds more of it; nothing that decides looks at that.
+pub(super) fn applied(mode: PositionMode) -> Applied {
+    Applied { mode, how: How::Set, at: server_at(NOW), generation: Generation(1) }
+}
+
+/// A new intent; its number makes no difference here.
+pub(super) fn intent(change: Change, stamp: ServerTime, at: Moment) -> Intent {
+    Intent { id: IntentId(1), change, generation: Generation(1), stamp, state: IntentState::Noted { at } }
+}
+
+/// A correction of drift, long enough ago to be past and near enough to count.
+pub(super) fn correction(cause: Cause) -> Option<ServerTime> {
+    (cause == Cause::Drift).then(|| server_at(NOW))
+}
