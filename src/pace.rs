@@ -120,9 +120,9 @@ impl Pace {
         }
     }
 
-    /// Until when nothing may leave in the lane even with a permit, if so.
-    pub fn rests_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
-        let own = self.lanes.get(lane).and_then(|lane| lane.rests_until(now));
+    /// Until when nothing may leave in the lane even with a permit, if so: a 429 came since it was taken.
+    pub fn stopped_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
+        let own = self.lanes.get(lane).and_then(|lane| lane.cools_until(now));
         self.everything_rests_until(now).max(own)
     }
 
@@ -237,10 +237,13 @@ impl Lane {
         self.cooling = Some(Cooling { until: at + length, length });
     }
 
-    /// Until when it rests, if it does.
+    /// Until when it gives no permit whatever is free, if so.
     pub fn rests_until(&self, now: Moment) -> Option<Moment> {
-        let cooling = self.cooling.map(|cooling| cooling.until);
-        cooling.max(self.breather).filter(|until| *until > now)
+        self.cools_until(now).max(self.breather.filter(|until| *until > now))
+    }
+
+    fn cools_until(&self, now: Moment) -> Option<Moment> {
+        self.cooling.map(|cooling| cooling.until).filter(|until| *until > now)
     }
 
     /// A good answer. One that comes as long after a cool-down as that lasted ends its doubling.
@@ -478,12 +481,12 @@ mod tests {
     fn fewer_than_two_remaining_is_a_second_of_rest() {
         let mut pace = pace();
         let name = lane("desk", Endpoint::Account);
-        for (remaining, rests) in [(Some(2), None), (None, None), (Some(1), Some(Moment(1001)))] {
+        for remaining in [Some(2), None, Some(1)] {
             let permit = pace.take(&name, Moment(0)).unwrap();
             pace.give_back(permit, Moment(0), Word::Served { remaining });
-            assert_eq!(pace.rests_until(&name, Moment(0)), rests, "{remaining:?}");
         }
-        assert_eq!(pace.take(&name, Moment(0)), Err(Moment(1001)));
+        assert_eq!(pace.take(&name, Moment(0)), Err(Moment(1001)), "though two permits are free");
+        assert_eq!(pace.stopped_until(&name, Moment(0)), None, "a permit taken before may still be used");
         assert_eq!(pace.cool_downs(Moment(0)), [], "a breather is no cool-down");
     }
 
@@ -517,12 +520,12 @@ mod tests {
         too_many(&mut pace, "a", Moment(0));
         too_many(&mut pace, "a", Moment(6000));
         too_many(&mut pace, "b", Moment(16_001));
-        assert_eq!(pace.rests_until(&lane("c", Endpoint::Account), Moment(16_001)), None);
+        assert_eq!(pace.stopped_until(&lane("c", Endpoint::Account), Moment(16_001)), None);
         too_many(&mut pace, "c", Moment(26_001));
         let until = Moment(326_001);
         for name in [lane("d", Endpoint::SetPositionMode), LaneName::Public(Endpoint::Time)] {
             assert_eq!(pace.take(&name, Moment(26_001)), Err(until));
-            assert_eq!(pace.rests_until(&name, Moment(26_001)), Some(until));
+            assert_eq!(pace.stopped_until(&name, Moment(26_001)), Some(until));
         }
         let everything = CoolDown { lane: LaneName::Everything, until };
         assert!(pace.cool_downs(Moment(26_001)).contains(&everything));

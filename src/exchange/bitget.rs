@@ -22,11 +22,11 @@ pub use requests::{Counted, Outcome, Requests};
 pub use sign::Trading;
 
 use answer::Reply;
-use queue::Queue;
+use queue::{Line, Queue};
 use wire::{Envelope, Sample};
 
 use crate::clock::Clock;
-use crate::constants::PERMIT_WAIT;
+use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
 use crate::exchange::Urgency;
 use crate::exchange::credential::Credential;
 use crate::facts::{Class, Failure, ServerClock};
@@ -43,6 +43,7 @@ struct Shared<T> {
     transport: T,
     clock: Clock,
     pace: Mutex<Pace>,
+    lines: Mutex<BTreeMap<LaneName, Arc<Line>>>,
     queue: Queue,
     server_clock: Mutex<Option<ServerClock>>,
     requests: Mutex<Requests>,
@@ -56,6 +57,7 @@ impl<T: Transport> Bitget<T> {
         let shared = Shared {
             transport,
             pace: Mutex::new(Pace::new(clock.now())),
+            lines: Mutex::default(),
             queue: Queue::new(clock.clone(), requests_per_second),
             server_clock: Mutex::default(),
             requests: Mutex::default(),
@@ -107,35 +109,25 @@ impl<T: Transport> Bitget<T> {
     /// Waits for the right to send one request in `lane`, for a short time.
     async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
         let came = self.now();
-        let deadline = came + PERMIT_WAIT;
-        let turn = self.permit(&lane, deadline).await?;
-        let queued = self.shared.queue.turn(urgency, deadline).await;
+        let turn = self.wait(&lane, urgency, came + PERMIT_WAIT).await;
         let now = self.now();
         lock(&self.shared.requests).waited += now.since(came);
-        queued.map_err(|until| busy(&lane, until))?;
-        match lock(&self.shared.pace).rests_until(&lane, now) {
+        let turn = turn.map_err(|until| busy(&lane, until))?;
+        match lock(&self.shared.pace).stopped_until(&lane, now) {
             Some(until) => Err(busy(&lane, until)),
             None => Ok(turn),
         }
     }
 
-    async fn permit(&self, lane: &LaneName, deadline: Moment) -> Result<Turn, Failure> {
-        loop {
-            let now = self.now();
-            let taken = lock(&self.shared.pace).take(lane, now);
-            let free = match taken {
-                Ok(permit) => {
-                    let pace: Arc<dyn HoldsPace> = self.shared.clone();
-                    return Ok(Turn { pace, permit: Some(permit), left: None });
-                }
-                Err(free) => free,
-            };
-            if free > deadline {
-                lock(&self.shared.requests).waited += now.since(deadline - PERMIT_WAIT);
-                return Err(busy(lane, free));
-            }
-            self.shared.clock.sleep_until(free).await;
-        }
+    async fn wait(&self, lane: &LaneName, urgency: Urgency, deadline: Moment) -> Result<Turn, Moment> {
+        let Shared { clock, pace, lines, queue, .. } = &*self.shared;
+        let waiting = Arc::clone(lock(lines).entry(lane.clone()).or_default());
+        let each = PERMIT_BACK / u32::try_from(lane.permits().max(1)).unwrap_or(1);
+        let take = |now| lock(pace).take(lane, now);
+        let permit = waiting.turn(clock, urgency, deadline, each, take).await?;
+        let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
+        queue.turn(urgency, deadline).await?;
+        Ok(turn)
     }
 
     /// Sends one request. `stamp` is when its timestamp was, on our line.
@@ -247,11 +239,7 @@ fn busy(lane: &LaneName, until: Moment) -> Failure {
 }
 
 fn unanswered(endpoint: Endpoint, error: &TransportError) -> Failure {
-    Failure {
-        class: Class::TryAgain,
-        code: None,
-        say: format!("no answer to {endpoint}: {error}; it is asked again"),
-    }
+    Failure { class: Class::TryAgain, code: None, say: format!("no answer to {endpoint}: {error}") }
 }
 
 /// A panic elsewhere must not stop everybody: what is behind these locks is whole between any two statements.

@@ -65,7 +65,7 @@ impl Venue {
         let stamp = self.bitget.server_clock().unwrap().at(self.clock.now());
         match self.ledger.note(&target, change, Generation(1), stamp, 9).await.unwrap() {
             Note::Noted(noted, _) => noted,
-            other => panic!("{other:?}"),
+            Note::Braked => panic!("no brake was set"),
         }
     }
 

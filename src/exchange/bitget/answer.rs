@@ -143,7 +143,7 @@ impl Reply {
             300..=399 => {
                 format!("HTTP {}, a redirect, which is never followed; check --base-url", self.status)
             }
-            _ => format!("HTTP {}; it is asked again", self.status),
+            _ => format!("HTTP {}", self.status),
         };
         self.failure(Class::TryAgain, self.code(), &what, Show::Body)
     }
@@ -338,7 +338,7 @@ mod tests {
             200 TryAgain : Bitget answered set-position-mode: no requestTime (HTTP 200). The answer: {"code":"00000","data":{}}
             200 TryAgain : Bitget answered set-position-mode: an empty body (HTTP 200)
             200 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 200). The answer: {"code":"00000","msg":"whateve
-            400 TryAgain 00000: Bitget answered set-position-mode: HTTP 400; it is asked again. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 TryAgain 00000: Bitget answered set-position-mode: HTTP 400. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
             200 Refused 40731: Bitget answered set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
             400 WrongKind 40085: Bitget answered set-position-mode: 40085, the account is a unified one, which this version does not set
             400 Denied 40014: Bitget answered set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
@@ -346,12 +346,12 @@ mod tests {
             403 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 403); Bitget or something on the way to it may block this host's address. The answer: <html> <b>Forbidden[31m</b></html>
             404 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 404); check --base-url. The answer: not here
             302 TryAgain : Bitget answered set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
-            502 TryAgain : Bitget answered set-position-mode: HTTP 502; it is asked again. The answer: <html>bad gateway</html>
-            500 TryAgain 40014: Bitget answered set-position-mode: HTTP 500; it is asked again. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
+            502 TryAgain : Bitget answered set-position-mode: HTTP 502. The answer: <html>bad gateway</html>
+            500 TryAgain 40014: Bitget answered set-position-mode: HTTP 500. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
             429 RateLimited : Bitget answered set-position-mode: too many requests (HTTP 429); this limit rests for a while
             400 RateLimited 30007: Bitget answered set-position-mode: 30007, too many requests; this limit rests for a while
             400 OurFault 40034: Bitget answered set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: {"code":"40034","msg":"whatever","requestTime":1700000000000,"data":{}}
-            400 UnknownCode 12345: Bitget answered set-position-mode: 12345, a code that this version does not know; asked again slowly. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 UnknownCode 12345: Bitget answered set-position-mode: 12345, a code that this version does not know. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
             400 Clock 40008: Bitget answered set-position-mode: 40008, Bitget does not accept the timestamp; its clock is measured again
         "#]].assert_eq(&told);
     }

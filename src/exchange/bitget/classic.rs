@@ -61,8 +61,9 @@ impl<T: Transport> Observe for Classic<T> {
             id if id.is_empty() => Err(Broken("an empty userId".to_owned())),
             id => Ok(Some(Uid(id))),
         };
-        let lacks_a_right =
-            asked.look().is_err_and(|failure| failure.code.as_deref().is_some_and(codes::lacks_a_right));
+        let lacks_a_right = asked.look().is_err_and(|Failure { class, code, say: _ }| {
+            class == Class::Denied && code.as_deref().is_some_and(codes::lacks_a_right)
+        });
         if !lacks_a_right {
             return identity(&asked, |data| shape(data).and_then(uid));
         }
@@ -77,7 +78,12 @@ impl<T: Transport> Observe for Classic<T> {
         let Sample { symbol, margin_coin } = self.sample(product, urgency).await?;
         let query = format!("symbol={symbol}&productType={}&marginCoin={margin_coin}", product.as_str());
         let asked = self.ask(Endpoint::Account, ACCOUNT, query, urgency).await?;
-        let brought: Brought<Account> = Brought::of(asked)?;
+        let brought: Result<Brought<Account>, Failure> = Brought::of(asked);
+        if brought.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
+            // The symbol may have left the list since.
+            self.bitget.shared.samples.lock().await.remove(&product);
+        }
+        let brought = brought?;
         let mode = brought.data.pos_mode;
         Ok(brought.answer(mode))
     }
@@ -134,7 +140,7 @@ impl<T: Transport> Classic<T> {
         SetPermit(turn): SetPermit,
     ) -> (SetAnswer, Option<Answer<()>>) {
         let lane = self.lane(Endpoint::SetPositionMode);
-        let stopped = super::lock(&self.bitget.shared.pace).rests_until(&lane, self.bitget.now());
+        let stopped = super::lock(&self.bitget.shared.pace).stopped_until(&lane, self.bitget.now());
         let request = match (product(scope), stopped) {
             (Err(failure), _) => return (SetAnswer::Refused(failure), None),
             (Ok(_), Some(until)) => return (SetAnswer::Refused(busy(&lane, until)), None),
@@ -223,10 +229,10 @@ impl<T: Transport> Classic<T> {
         let query = format!("productType={}", product.as_str());
         let asked = self.ask_public(Endpoint::Contracts, CONTRACTS, query, urgency).await?;
         let listed = match asked.look() {
-            Ok(Told { data, server: _ }) => shape::<Vec<Contract>>(data)
-                .map_err(|broken| asked.broken(&broken))?
-                .iter()
-                .find_map(Contract::sample),
+            Ok(Told { data, server: _ }) => {
+                let rows: Vec<serde_json::Value> = shape(data).map_err(|broken| asked.broken(&broken))?;
+                rows.into_iter().find_map(|row| shape::<Contract>(row).ok()?.sample())
+            }
             // The list of a product type that the exchange does not offer any more; its accounts still have a mode.
             Err(failure) if failure.class == Class::OurFault => None,
             Err(failure) => return Err(failure),
@@ -325,7 +331,9 @@ fn identity(
             found(uid, Kind::Classic, server)
         }
         // Said before anything else of the request is checked, so it is an answer to what was asked.
-        (Err(failure), Some(server)) if failure.code.as_deref() == Some(codes::UNIFIED) => {
+        (Err(Failure { class: Class::WrongKind, code, say: _ }), Some(server))
+            if code.as_deref() == Some(codes::UNIFIED) =>
+        {
             found(None, Kind::Unified, server)
         }
         (Err(failure), _) => Err(failure),

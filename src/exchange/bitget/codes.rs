@@ -49,7 +49,7 @@ pub(super) fn lacks_a_right(code: &str) -> bool {
 /// What a refusal of such a code means at an endpoint, and what to do.
 pub(super) fn sentence(code: &str, endpoint: Endpoint) -> String {
     group(code).map_or_else(
-        || "a code that this version does not know; asked again slowly".to_owned(),
+        || "a code that this version does not know".to_owned(),
         |group| group.sentence().replace("{right}", right(endpoint)),
     )
 }
@@ -123,7 +123,7 @@ impl Group {
                 "Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version"
             }
             Group::RateLimited => "too many requests; this limit rests for a while",
-            Group::TryAgain => "Bitget cannot serve the request now; it is asked again",
+            Group::TryAgain => "Bitget cannot serve the request now",
         }
     }
 }
@@ -229,7 +229,7 @@ mod tests {
             Clock 40004 40005 40008 40911 40078: Bitget does not accept the timestamp; its clock is measured again
             OurFault 40007 40017 40019 40020 40034 40064 40072 40079 40102 400171 400172 40404 40806 41002 41101 25200 30032: Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version
             RateLimited 429 25004 70228 40047 30006 30007: too many requests; this limit rests for a while
-            TryAgain 40010 40910 25001 40015 40725 45001 40200 25000 80002 40308 40808 40908 25003 40842 40844 40846 43059 45043 25106: Bitget cannot serve the request now; it is asked again
+            TryAgain 40010 40910 25001 40015 40725 45001 40200 25000 80002 40308 40808 40908 25003 40842 40844 40846 43059 45043 25106: Bitget cannot serve the request now
         "#]].assert_eq(&told);
     }
 

@@ -92,6 +92,7 @@ impl Sockets {
             .timeout(HTTP_TOTAL)
             .pool_idle_timeout(HTTP_IDLE)
             .redirect(reqwest::redirect::Policy::none())
+            // Below it a request is written again only if not a byte of it had left on a connection that was closed.
             .retry(reqwest::retry::never())
             .no_proxy()
             .https_only(!base.is_loopback())

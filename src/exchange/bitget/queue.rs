@@ -1,7 +1,7 @@
-//! The one line in which all requests of the process stand, in front of one bucket of requests a second.
+//! Lines in which calls stand: one before each lane's permits, and one, with a bucket of requests a second, before all.
 //!
-//! Only the head of the line asks the bucket. Urgent calls stand before all others; among equals first come, first
-//! served. Nothing is sent from here.
+//! Only the head of a line asks. Urgent calls stand before all others; among equals first come, first served. Nothing is
+//! sent from here.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -18,19 +18,25 @@ use crate::clock::Clock;
 use crate::exchange::Urgency;
 use crate::moment::Moment;
 
-/// The line and its bucket.
+/// The line of all requests of the process, and its bucket.
 pub(super) struct Queue {
     clock: Clock,
     bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
     interval: Duration,
-    line: Mutex<Line>,
+    line: Line,
 }
 
-/// Who waits: urgent ones first, then by the order in which they came.
+/// Who waits for one thing.
 #[derive(Default)]
-struct Line {
+pub(super) struct Line {
+    waiting: Mutex<Waiting>,
+}
+
+/// Urgent ones first, then by the order in which they came.
+#[derive(Default)]
+struct Waiting {
     came: u64,
-    waiting: BTreeMap<Rank, Arc<Notify>>,
+    ranks: BTreeMap<Rank, Arc<Notify>>,
 }
 
 type Rank = (bool, u64);
@@ -52,79 +58,96 @@ impl Queue {
     pub(super) fn new(clock: Clock, per_second: NonZeroU32) -> Queue {
         let interval = Duration::from_secs(1) / per_second.get();
         let quota = Quota::with_period(interval).unwrap_or_else(|| Quota::per_second(per_second));
-        Queue {
-            bucket: RateLimiter::direct_with_clock(quota, Ticks(clock.clone())),
-            clock,
-            interval,
-            line: Mutex::default(),
-        }
+        let bucket = RateLimiter::direct_with_clock(quota, Ticks(clock.clone()));
+        Queue { clock, bucket, interval, line: Line::default() }
     }
 
-    /// Waits for the turn to send one request. Where it does not come by `deadline`: the moment when it may be worth
-    /// while to come again.
+    /// Waits for the turn to send one request.
     pub(super) async fn turn(&self, urgency: Urgency, deadline: Moment) -> Result<(), Moment> {
+        let ask = |now| {
+            let ticks = Ticks(self.clock.clone());
+            self.bucket.check().map_err(|not_yet| now + whole_millis(not_yet.wait_time_from(ticks.now())))
+        };
+        self.line.turn(&self.clock, urgency, deadline, self.interval, ask).await
+    }
+}
+
+impl Line {
+    /// Waits until `ask` gives something, which says else when to ask again; only the head of the line asks. Where the
+    /// turn does not come by `deadline`: the moment when it may be worth while to come again, if one turn takes `each`.
+    pub(super) async fn turn<G>(
+        &self,
+        clock: &Clock,
+        urgency: Urgency,
+        deadline: Moment,
+        each: Duration,
+        mut ask: impl FnMut(Moment) -> Result<G, Moment>,
+    ) -> Result<G, Moment> {
         let place = self.stand(urgency);
         loop {
-            let now = self.clock.now();
-            let ahead = place.ahead();
-            let (wake, come_again) = if ahead == 0 {
-                match self.bucket.check() {
-                    Ok(()) => return Ok(()),
-                    Err(not_yet) => {
-                        let ticks = Ticks(self.clock.clone()).now();
-                        let free = now + whole_millis(not_yet.wait_time_from(ticks));
-                        (free, free)
-                    }
+            let now = clock.now();
+            let wake = if place.is_head() {
+                match ask(now) {
+                    Ok(given) => return Ok(given),
+                    Err(free) if now >= deadline || free > deadline => return Err(free),
+                    Err(free) => free,
                 }
+            } else if now >= deadline {
+                return Err(now + each * place.ahead());
             } else {
-                (deadline, now + self.interval * ahead)
+                deadline
             };
-            if now >= deadline || wake > deadline {
-                return Err(come_again);
-            }
             tokio::select! {
                 biased;
                 () = place.called.notified() => {}
-                () = self.clock.sleep_until(wake) => {}
+                () = clock.sleep_until(wake) => {}
             }
         }
     }
 
     fn stand(&self, urgency: Urgency) -> Place<'_> {
         let called = Arc::new(Notify::new());
-        let mut line = self.line();
-        line.came += 1;
-        let rank = (urgency == Urgency::Routine, line.came);
-        line.waiting.insert(rank, Arc::clone(&called));
-        Place { queue: self, rank, called }
+        let mut waiting = self.waiting();
+        waiting.came += 1;
+        let rank = (urgency == Urgency::Routine, waiting.came);
+        waiting.ranks.insert(rank, Arc::clone(&called));
+        Place { line: self, rank, called }
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A place in the line; whoever leaves it calls the new head.
 struct Place<'a> {
-    queue: &'a Queue,
+    line: &'a Line,
     rank: Rank,
     called: Arc<Notify>,
 }
 
 impl Place<'_> {
+    fn is_head(&self) -> bool {
+        self.line.waiting().is_head(self.rank)
+    }
+
     fn ahead(&self) -> u32 {
-        let line = self.queue.line();
-        let is_head = line.waiting.first_key_value().is_some_and(|(first, _)| *first == self.rank);
-        let ahead = if is_head { 0 } else { line.waiting.range(..self.rank).count() };
-        u32::try_from(ahead).unwrap_or(u32::MAX)
+        u32::try_from(self.line.waiting().ranks.range(..self.rank).count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Waiting {
+    fn is_head(&self, rank: Rank) -> bool {
+        self.ranks.first_key_value().is_some_and(|(first, _)| *first == rank)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut line = self.queue.line();
-        line.waiting.remove(&self.rank);
-        if let Some((_, head)) = line.waiting.first_key_value() {
+        let mut waiting = self.line.waiting();
+        let was_head = waiting.is_head(self.rank);
+        waiting.ranks.remove(&self.rank);
+        if let Some((_, head)) = waiting.ranks.first_key_value().filter(|_| was_head) {
             head.notify_one();
         }
     }
@@ -225,5 +248,35 @@ mod tests {
         dropped.abort();
         waiting.await.unwrap().unwrap();
         assert_eq!(clock.now().0 - START, 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_head_asks_however_many_wait() {
+        let (queue, _) = queue(100);
+        let asked = Arc::new(Mutex::new(0));
+        let deadline = Moment(START + 2000);
+        let tasks: Vec<_> = (0..3000)
+            .map(|_| {
+                let (queue, asked) = (Arc::clone(&queue), Arc::clone(&asked));
+                tokio::spawn(async move {
+                    let ask = |now| {
+                        *asked.lock().unwrap() += 1;
+                        let ticks = Ticks(queue.clock.clone());
+                        queue
+                            .bucket
+                            .check()
+                            .map_err(|not_yet| now + whole_millis(not_yet.wait_time_from(ticks.now())))
+                    };
+                    queue.line.turn(&queue.clock, Urgency::Routine, deadline, queue.interval, ask).await
+                })
+            })
+            .collect();
+        let mut served = 0;
+        for task in tasks {
+            served += usize::from(task.await.unwrap().is_ok());
+        }
+        let asked = *asked.lock().unwrap();
+        assert!((200..=202).contains(&served), "{served} served");
+        assert!(asked < 4000, "{served} served, the bucket asked {asked} times");
     }
 }

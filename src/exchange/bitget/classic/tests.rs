@@ -2,6 +2,8 @@
 //!
 //! No socket here, and nothing that knows how an exchange behaves beyond the script.
 
+mod limits;
+
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -83,6 +85,7 @@ async fn ready(bitget: &Bitget<Script>, name: &str) -> Classic<Script> {
     account
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a transport answers")]
 fn body(status: u16, body: &str) -> Result<Response, TransportError> {
     Ok(Response { status, remaining: None, body: body.as_bytes().to_vec() })
 }
@@ -99,7 +102,9 @@ fn done(data: &str) -> Result<Response, TransportError> {
 fn usual(request: &Request) -> Result<Response, TransportError> {
     match request.path.trim_start_matches("/api/v2/") {
         "public/time" => done(r#"{"serverTime":"1700000091025"}"#),
-        "mix/market/contracts" => done(r#"[{"symbol":"ETHUSDT","supportMarginCoins":["USDT"]}]"#),
+        "mix/market/contracts" => {
+            done(r#"[{"symbol":"X"},{"symbol":"ETHUSDT","supportMarginCoins":["USDT"]}]"#)
+        }
         "spot/account/info" => done(r#"{"userId":"1001"}"#),
         "mix/account/account" | "mix/account/set-position-mode" => done(r#"{"posMode":"hedge_mode"}"#),
         "mix/position/all-position" => done("[]"),
@@ -188,6 +193,8 @@ async fn whose_key_it_is_is_told_by_one_call_or_two_and_never_guessed() {
         (refused("40018"), Err(Class::Denied), vec![info]),
         (refused("40084"), Err(Class::WrongKind), vec![info]),
         (refused("40006"), Err(Class::Credential), vec![info]),
+        (instead("info", |_| coded(500, "40085")), Err(Class::TryAgain), vec![info]),
+        (instead("info", |_| coded(500, "40014")), Err(Class::TryAgain), vec![info]),
         (instead("info", |_| done("{}")), Err(Class::TryAgain), vec![info]),
         (instead("info", |_| done(r#"{"userId":""}"#)), Err(Class::TryAgain), vec![info]),
         (instead("info", |_| body(400, r#"{"code":"40085"}"#)), Err(Class::WrongKind), vec![info]),
@@ -206,7 +213,7 @@ async fn whose_key_it_is_is_told_by_one_call_or_two_and_never_guessed() {
 #[tokio::test(start_paused = true)]
 async fn f34_what_is_absent_is_never_flat_and_never_a_mode() {
     let bodies = [
-        "".to_owned(),
+        String::new(),
         "{}".to_owned(),
         "null".to_owned(),
         "<html></html>".to_owned(),
@@ -369,7 +376,7 @@ async fn f31_a_set_without_an_answer_is_unclear_and_holds_its_permit_for_31_seco
     for _ in 0..5 {
         let permit = desk.permit(USDT).await.unwrap();
         let (answer, told) = desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await;
-        let say = "no answer to set-position-mode: the connection was closed; it is asked again";
+        let say = "no answer to set-position-mode: the connection was closed";
         assert_eq!((answer, told), (SetAnswer::Unclear(say.to_owned()), None));
     }
     let failure = desk.permit(USDT).await.unwrap_err();
@@ -397,7 +404,7 @@ async fn a_set_that_found_no_connection_is_unclear_too_but_counts_against_no_lim
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_is_dropped_unused_is_free_and_a_look_that_is_dropped_under_way_is_not() {
-    let (bitget, script) = instead("info", |request| usual(request));
+    let (bitget, script) = Script::new(usual);
     let desk = Arc::new(ready(&bitget, "desk").await);
     for _ in 0..30 {
         drop(desk.permit(USDT).await.unwrap());
@@ -550,4 +557,27 @@ async fn a_classic_account_has_no_mode_for_the_whole_account() {
     assert_eq!(desk.mode(Scope::Account, Urgency::Routine).await.unwrap_err().class, Class::OurFault);
     assert_eq!(desk.permit(Scope::Account).await.unwrap_err().class, Class::OurFault);
     assert!(script.asked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_symbol_that_is_refused_is_looked_up_anew() {
+    let (bitget, script) = instead("account/account", |_| coded(400, "40034"));
+    let desk = ready(&bitget, "desk").await;
+    for _ in 0..2 {
+        assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::OurFault);
+    }
+    let contracts = script.asked().into_iter().filter(|asked| asked.contains("contracts")).count();
+    assert_eq!(contracts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breather_does_not_stop_a_set_that_holds_its_permit() {
+    let few = |request: &Request| usual(request).map(|response| Response { remaining: Some(1), ..response });
+    let (bitget, _) = instead("set-position-mode", few);
+    let desk = ready(&bitget, "desk").await;
+    let permits = [desk.permit(USDT).await.unwrap(), desk.permit(USDT).await.unwrap()];
+    for permit in permits {
+        let (answer, _) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
+        assert_eq!(answer, SetAnswer::Accepted);
+    }
 }
