@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::{Common, Exit, Misused, print};
 use crate::clock::Clock;
+use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{BaseUrl, Bitget, Classic, Counted, Outcome, Sockets, Trading};
 use crate::exchange::credential::{self, KeptBy};
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
@@ -26,6 +29,74 @@ use crate::serve::systemd::ServiceManager;
 use crate::serve::{Counters, EndpointCounters, Listen, View, Vitals, http};
 use crate::source::{Source, Word};
 use crate::status::Board;
+
+/// What `run` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Where the status is served, read-only: ADDRESS:PORT, or none
+    #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
+    #[arg(default_value = "127.0.0.1:9848")]
+    pub listen: Listen,
+    /// Allow an address that other machines can reach; nobody is asked for a password there
+    #[arg(long, env = "POSMODED_LISTEN_ANYWHERE", hide_env = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub listen_anywhere: bool,
+    /// Compare everything on this schedule too, beside `check_every`: a cron pattern of six fields, in UTC
+    #[arg(long, env = "POSMODED_SCHEDULE", hide_env = true, value_name = "CRON")]
+    pub schedule: Option<String>,
+    /// All requests of this process; the exchange's limits are shared with the strategies
+    #[arg(long, env = "POSMODED_REQUESTS_PER_SECOND", hide_env = true, value_name = "N")]
+    #[arg(default_value_t = REQUESTS)]
+    pub requests_per_second: NonZeroU32,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. Why it did not start is told here.
+pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    match Daemon::start(Run::of(args, common)?, stop).await {
+        Ok(daemon) => {
+            daemon.run().await;
+            Ok(Exit::DONE)
+        }
+        Err(error) => {
+            let exit = match &error {
+                NotStarted::Held(_) => Exit::HELD,
+                NotStarted::Unusable(_) => Exit::UNUSABLE,
+            };
+            print::error(&error.into());
+            Ok(exit)
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn of(args: &Args, common: &Common) -> Result<Run, Misused> {
+        let Args { listen, listen_anywhere, schedule, requests_per_second } = args;
+        let allowed = if *listen_anywhere { Ok(*listen) } else { listen.on_loopback_only() };
+        Ok(Run {
+            listen: allowed.map_err(|error| Misused(error.to_string()))?,
+            schedule: schedule.clone(),
+            requests_per_second: *requests_per_second,
+            ..Run::with(common)?
+        })
+    }
+
+    /// What every command is told, and nothing that is the daemon's alone: it listens nowhere.
+    pub(super) fn with(common: &Common) -> Result<Run, Misused> {
+        let Common { config, state: _, credentials: _, base_url, ca, log: _ } = common;
+        Ok(Run {
+            config: config.clone(),
+            state: common.state_dir()?,
+            credentials: common.credentials_dir(),
+            base_url: base_url.clone(),
+            ca: ca.clone(),
+            listen: Listen::Nowhere,
+            schedule: None,
+            requests_per_second: REQUESTS,
+        })
+    }
+}
 
 /// What the daemon is told at its start.
 #[derive(Debug, Clone)]
@@ -260,7 +331,7 @@ pub struct KeyFiles {
 }
 
 impl KeyFiles {
-    fn new(run: &Run, clock: &Clock) -> Result<KeyFiles, NotStarted> {
+    pub(super) fn new(run: &Run, clock: &Clock) -> Result<KeyFiles, NotStarted> {
         let dir = run.credentials.clone().ok_or_else(|| {
             NotStarted::Unusable(
                 "no directory of credential files: write it after --credentials, or let systemd make one with \
@@ -353,6 +424,9 @@ impl Vitals for Health {
         }
     }
 }
+
+/// Unless told otherwise.
+const REQUESTS: NonZeroU32 = NonZeroU32::new(REQUESTS_PER_SECOND).unwrap();
 
 /// How long the first word of the file is waited for, each time, and how often.
 const FIRST_WORD: Duration = Duration::from_secs(1);

@@ -18,10 +18,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Clock;
 use crate::serve::metrics::Metrics;
 use crate::serve::{Listen, View};
 
@@ -31,6 +32,7 @@ pub async fn serve(listener: TcpListener, view: View, cancel: CancellationToken)
         Ok(at) if at.is_exposed() => Names::Any,
         Ok(_) | Err(_) => Names::Loopback,
     };
+    let clock = view.clock.clone();
     let service = TowerToHyperService::new(router(view, names));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -41,7 +43,8 @@ pub async fn serve(listener: TcpListener, view: View, cancel: CancellationToken)
     let (connections, free) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let accept = async {
         while let Ok(room) = Arc::clone(&free).acquire_owned().await {
-            let connection = http.serve_connection(TokioIo::new(next(&listener).await), service.clone());
+            let connection =
+                http.serve_connection(TokioIo::new(next(&listener, &clock).await), service.clone());
             connections.spawn(async move {
                 let _ = timeout(CONNECTION, connection).await;
                 drop(room);
@@ -54,13 +57,13 @@ pub async fn serve(listener: TcpListener, view: View, cancel: CancellationToken)
     let _ = timeout(LAST_ANSWERS, connections.wait()).await;
 }
 
-async fn next(listener: &TcpListener) -> TcpStream {
+async fn next(listener: &TcpListener, clock: &Clock) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_AGAIN).await;
+                clock.sleep_until(clock.now() + ACCEPT_AGAIN).await;
             }
         }
     }

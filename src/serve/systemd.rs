@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::serve::View;
@@ -86,7 +85,7 @@ impl ServiceManager {
             if line != told && self.tell(&[NotifyState::Status(&line)]) {
                 told = line;
             }
-            sleep(STATUS_EVERY).await;
+            view.clock.sleep_until(view.clock.now() + STATUS_EVERY).await;
         }
     }
 
@@ -107,7 +106,7 @@ impl ServiceManager {
                 Some(_) => {}
             }
             was_wedged = wedged;
-            sleep(watchdog / 2).await;
+            view.clock.sleep_until(view.clock.now() + watchdog / 2).await;
         }
     }
 

@@ -1,0 +1,105 @@
+//! What commands ask of the daemon through the ledger: written there, and waited for until the daemon says that it knows.
+//!
+//! No socket, no password: who may write the state directory may ask.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use crate::cli::flags::{Common, Output};
+use crate::cli::{Exit, print};
+use crate::clock::Clock;
+use crate::constants::ACKNOWLEDGED_WITHIN;
+use crate::desired;
+use crate::ledger::{Request, Visitor};
+use crate::moment::spell;
+use crate::position_mode::AccountName;
+
+/// The daemon's ledger, and the clock to write with.
+pub(super) fn ledger(common: &Common) -> anyhow::Result<(Visitor, Clock)> {
+    let clock = Clock::machine();
+    Ok((Visitor::open(&common.state_dir()?, clock.clone())?, clock))
+}
+
+/// The accounts of the revision in force, and those of which the ledger keeps something.
+pub(super) fn known(visitor: &Visitor) -> anyhow::Result<BTreeSet<AccountName>> {
+    let mut known = visitor.accounts()?;
+    if let Some(revision) = visitor.last_good()? {
+        // What another version accepted may mean nothing to this one; then the ledger's own accounts are what is known.
+        known.extend(
+            desired::read(&revision.bytes).into_iter().flat_map(|desired| desired.accounts.into_keys()),
+        );
+    }
+    Ok(known)
+}
+
+/// Waits until the daemon has acknowledged what was written, and says which it was. `done` is a whole sentence.
+pub(super) async fn conclude(
+    (visitor, clock): (&Visitor, &Clock),
+    request: &Request,
+    done: &str,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let acknowledged = acknowledged(visitor, clock, request)
+        .await
+        .context("It is written, but whether the daemon has acknowledged it cannot be read.")?;
+    match output {
+        Output::Table => print::text(done)?,
+        Output::Json => {
+            print::json(&print::WithSchema::of(Asked { written: true, acknowledged, say: done }))?;
+        }
+    }
+    if acknowledged {
+        return Ok(Exit::DONE);
+    }
+    print::note(&match visitor.instance() {
+        None => "It is written, but NOT acknowledged: no daemon runs with this state directory. It counts as soon as one \
+                 starts."
+            .to_owned(),
+        Some(daemon) => format!(
+            "It is written, but NOT acknowledged by the daemon (process {}) within {}: a set that was noted before may \
+             still be under way. See `posmoded status` and `posmoded history`.",
+            daemon.pid,
+            spell(ACKNOWLEDGED_WITHIN)
+        ),
+    });
+    Ok(Exit::FAILED)
+}
+
+#[derive(Debug, Serialize)]
+struct Asked<'a> {
+    written: bool,
+    acknowledged: bool,
+    say: &'a str,
+}
+
+async fn acknowledged(visitor: &Visitor, clock: &Clock, request: &Request) -> anyhow::Result<bool> {
+    let end = clock.now() + ACKNOWLEDGED_WITHIN;
+    loop {
+        if visitor.acknowledged(request)? {
+            return Ok(true);
+        }
+        // Nobody will: do not keep the operator waiting.
+        if clock.now() >= end || visitor.instance().is_none() {
+            return Ok(false);
+        }
+        clock.sleep_until(clock.now() + ASK_EVERY).await;
+    }
+}
+
+/// `desk-a and desk-b`, or everything.
+pub(super) fn whom(accounts: &[AccountName]) -> String {
+    match accounts {
+        [] => "Everything".to_owned(),
+        [one] => one.to_string(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AccountName::as_str).collect();
+            format!("{} and {last}", first.join(", "))
+        }
+    }
+}
+
+/// Quick enough that nobody notices, slow enough to leave the ledger alone.
+const ASK_EVERY: Duration = Duration::from_millis(100);

@@ -1,0 +1,51 @@
+//! `posmoded check`: whether a file is good, or everything that is wrong with it. Offline: it reads that file only.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use crate::cli::{Common, Exit, print};
+use crate::desired::{self, Format};
+
+/// What `check` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The file [default: what --config says]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How problems are told; github: as annotations of a workflow
+    #[arg(long, env = "POSMODED_FORMAT", hide_env = true, value_name = "HOW")]
+    #[arg(value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+}
+
+/// How problems are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
+    /// Annotations that GitHub shows beside the lines.
+    Github,
+}
+
+/// 0 when the file is good, 1 when it is not or cannot be read.
+pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let Args { file, format } = args;
+    let file = file.as_ref().unwrap_or(&common.config);
+    let bytes = std::fs::read(file)
+        .with_context(|| format!("{} cannot be read: name the file, or put it there.", file.display()))?;
+    let outcome = desired::read(&bytes);
+    let format = match format {
+        Form::Text => Format::Text,
+        Form::Json => Format::Json,
+        Form::Github => Format::Github,
+    };
+    let report = desired::report(&file.display().to_string(), &outcome, format);
+    if !report.is_empty() {
+        print::text(&report)?;
+    }
+    Ok(if outcome.is_ok() { Exit::DONE } else { Exit::FAILED })
+}

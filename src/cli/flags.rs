@@ -1,0 +1,151 @@
+//! The flags that commands share: what they mean, and what stands for them when they are not given.
+//!
+//! Looks at the environment and at whether a directory exists; reads no file.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::{Span, SpanRelativeTo};
+
+use crate::cli::Misused;
+use crate::exchange::bitget::BaseUrl;
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// The file that declares the position modes
+    #[arg(long, global = true, env = "POSMODED_CONFIG", hide_env = true)]
+    #[arg(value_name = "FILE", default_value = "desired-state.yaml")]
+    pub config: PathBuf,
+    /// Where the ledger is, if the flag says it; see [`Common::state_dir`].
+    #[arg(long, global = true, env = "POSMODED_STATE", hide_env = true, value_name = "DIR")]
+    #[arg(
+        help = "Where the ledger is [default: $STATE_DIRECTORY, else /var/lib/posmoded where that exists, \
+                  else ~/.local/state/posmoded]"
+    )]
+    pub state: Option<PathBuf>,
+    /// Where the credential files are, if the flag says it; see [`Common::credentials_dir`].
+    #[arg(long, global = true, env = "POSMODED_CREDENTIALS", hide_env = true, value_name = "DIR")]
+    #[arg(help = "One credential file per account, by its name [default: $CREDENTIALS_DIRECTORY]")]
+    pub credentials: Option<PathBuf>,
+    /// Where the exchange answers; plain http to loopback only
+    #[arg(long, global = true, env = "POSMODED_BASE_URL", hide_env = true)]
+    #[arg(value_name = "URL", default_value = "https://api.bitget.com")]
+    pub base_url: BaseUrl,
+    /// A root certificate (PEM) to trust beside the usual ones
+    #[arg(long, global = true, env = "POSMODED_CA", hide_env = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// How the log is written, to stderr
+    #[arg(long, global = true, env = "POSMODED_LOG", hide_env = true, value_name = "HOW")]
+    #[arg(value_enum, default_value_t = Log::Text)]
+    pub log: Log,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Log {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// JSON with `"schema": 1`; streams are one object a line.
+    Json,
+}
+
+/// What every command takes that prints a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Printed {
+    /// How the result is printed
+    #[arg(short, long, env = "POSMODED_OUTPUT", hide_env = true, value_name = "HOW")]
+    #[arg(value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+impl Common {
+    /// The state directory: the flag, else what the service manager made, else the system's, else the user's own.
+    pub fn state_dir(&self) -> Result<PathBuf, Misused> {
+        let system = Path::new(SYSTEM_STATE);
+        let given = std::env::var_os("STATE_DIRECTORY");
+        state_dir(self.state.as_deref(), given, system.is_dir().then_some(system), std::env::var_os("HOME"))
+            .ok_or_else(|| {
+                Misused("Say where the ledger is: --state DIR (there is no HOME to look in).".to_owned())
+            })
+    }
+
+    /// The credentials directory: the flag, else what the service manager made.
+    pub fn credentials_dir(&self) -> Option<PathBuf> {
+        let given = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|given| !given.is_empty());
+        self.credentials.clone().or_else(|| given.map(PathBuf::from))
+    }
+}
+
+fn state_dir(
+    flag: Option<&Path>,
+    service: Option<OsString>,
+    system: Option<&Path>,
+    home: Option<OsString>,
+) -> Option<PathBuf> {
+    // The service manager separates several directories by colons; the first is the one that its unit names first.
+    let service = service.and_then(|all| std::env::split_paths(&all).next());
+    let service = service.filter(|first| !first.as_os_str().is_empty());
+    let own = home.filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".local/state/posmoded"));
+    flag.map(Path::to_owned).or(service).or_else(|| system.map(Path::to_owned)).or(own)
+}
+
+/// A span of time as people write it: `90s`, `2h`, `1d 12h`. Longer than nothing, a day has 24 hours.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time as in 90s, 2h or 7d".to_owned();
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    let length = Duration::try_from(signed).map_err(|_| wrong())?;
+    if length.is_zero() { Err(wrong()) } else { Ok(length) }
+}
+
+/// Where the Debian package and the unit keep the state.
+const SYSTEM_STATE: &str = "/var/lib/posmoded";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_directory_is_the_flags_else_the_services_else_the_systems_else_the_users() {
+        let dir = |flag: Option<&str>, service: Option<&str>, system: Option<&str>, home: Option<&str>| {
+            let found = state_dir(
+                flag.map(Path::new),
+                service.map(OsString::from),
+                system.map(Path::new),
+                home.map(OsString::from),
+            );
+            found.map(|found| found.display().to_string())
+        };
+        let (service, system, home) = (Some("/run/a:/run/b"), Some("/var/lib/posmoded"), Some("/home/op"));
+        assert_eq!(dir(Some("x"), service, system, home).as_deref(), Some("x"));
+        assert_eq!(dir(None, service, system, home).as_deref(), Some("/run/a"));
+        assert_eq!(dir(None, Some(""), system, home).as_deref(), Some("/var/lib/posmoded"));
+        assert_eq!(dir(None, None, None, home).as_deref(), Some("/home/op/.local/state/posmoded"));
+        assert_eq!(dir(None, None, None, None), None);
+    }
+
+    #[test]
+    fn a_span_is_written_with_its_unit_and_is_longer_than_nothing() {
+        let seconds = |text: &str| span(text).map(|span| span.as_secs()).ok();
+        assert_eq!(seconds("90s"), Some(90));
+        assert_eq!(seconds("2h"), Some(7200));
+        assert_eq!(seconds("7d"), Some(604_800));
+        assert_eq!(seconds("1d 12h"), Some(129_600));
+        for wrong in ["", "7", "0s", "-2h", "1month", "soon"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `posmoded pause`: stops all sets, or some accounts', until `resume` or a time.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::cli::flags::{Printed, span};
+use crate::cli::{Common, Exit, Misused, accounts, asking};
+use crate::moment::spell;
+use crate::position_mode::AccountName;
+
+/// What `pause` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Only these accounts [default: everything]
+    #[arg(value_name = "ACCOUNT")]
+    pub accounts: Vec<AccountName>,
+    /// Why: others read it in the status
+    #[arg(long, env = "POSMODED_REASON", hide_env = true, value_name = "TEXT")]
+    pub reason: String,
+    /// End it by itself after this time, such as 2h [default: it lasts until `posmoded resume`]
+    #[arg(long = "for", env = "POSMODED_FOR", hide_env = true, value_name = "TIME", value_parser = span)]
+    pub lasting: Option<Duration>,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// 0 when the daemon has acknowledged it, 1 when it is written and nobody has, or nothing could be written.
+pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let Args { accounts, reason, lasting, printed } = args;
+    let reason = one_line(reason).ok_or_else(|| {
+        Misused("Say why: --reason TEXT; others read it in the status and wonder.".to_owned())
+    })?;
+    let (visitor, clock) = asking::ledger(common).context("Nothing was paused.")?;
+    accounts::only_known(accounts, &asking::known(&visitor)?, "in the file or the ledger")?;
+    let until = lasting.map(|lasting| {
+        let millis = i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX);
+        clock.wall().saturating_add(millis)
+    });
+    let request = visitor.pause(accounts, &reason, until).context("Nothing was paused.")?;
+    let lasts = lasting.map_or_else(
+        || "until `posmoded resume`".to_owned(),
+        |lasting| format!("for {}, or until `posmoded resume`", spell(lasting)),
+    );
+    let done = format!("{} is paused {lasts}: {reason}", asking::whom(accounts));
+    asking::conclude((&visitor, &clock), &request, &done, printed.output).await
+}
+
+/// Nothing of it if there is nothing to read in it.
+fn one_line(text: &str) -> Option<String> {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = line.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_that_says_something() {
+        assert_eq!(one_line(" exchange\nmaintenance ").as_deref(), Some("exchange maintenance"));
+        assert_eq!(one_line(" \n"), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! `posmoded plan`: looks at the exchange and says what would change, and why not now. It holds no way to write.
+
+mod look;
+
+use anyhow::{Context as _, bail};
+use clap::builder::FalseyValueParser;
+
+use crate::cli::flags::{Output, Printed};
+use crate::cli::run::{KeyFiles, Run};
+use crate::cli::status::sentences;
+use crate::cli::{Common, Exit, accounts, print, rows};
+use crate::clock::Clock;
+use crate::desired::{self, Desired, Format};
+use crate::keeper::Doors as _;
+use crate::ledger::{VisitError, Visitor};
+use crate::position_mode::AccountName;
+use crate::protocol::{Reason, State};
+use crate::status::TargetStatus;
+use look::{Kept, Round};
+
+/// What `plan` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Only these accounts [default: all]
+    #[arg(value_name = "ACCOUNT")]
+    pub accounts: Vec<AccountName>,
+    /// Exit with what was found: 0 nothing to do, 2 pending or new, 3 drift, 4 blocked or unknown
+    #[arg(long, env = "POSMODED_EXIT_CODE", hide_env = true, value_parser = FalseyValueParser::new())]
+    pub exit_code: bool,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// 0 unless `--exit-code` asks for more; 1 when file, credentials or ledger cannot be used.
+pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let desired = declared(common)?;
+    accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
+    let clock = Clock::machine();
+    let kept = kept(common, &clock)?;
+    let doors = KeyFiles::new(&Run::with(common)?, &clock)?;
+    let mut round = Round::new(&clock, &kept, &desired);
+    let mut targets = Vec::new();
+    for (name, account) in &desired.accounts {
+        if args.accounts.is_empty() || args.accounts.contains(name) {
+            let exchange = doors.open(name, account.demo);
+            targets.extend(round.account(name, account, &exchange).await);
+        }
+    }
+    tell(args, &targets)
+}
+
+fn declared(common: &Common) -> anyhow::Result<Desired> {
+    let file = &common.config;
+    let bytes = std::fs::read(file).with_context(|| {
+        format!("{} cannot be read: say where the file is with --config.", file.display())
+    })?;
+    desired::read(&bytes).map_err(|problems| {
+        let report = desired::report(&file.display().to_string(), &Err(problems), Format::Text);
+        anyhow::anyhow!("The file is not good.\n{}", report.trim_end())
+    })
+}
+
+/// What the daemon's ledger says. Where no daemon has ever run every difference counts as first contact.
+fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
+    let visitor = match Visitor::open(&common.state_dir()?, clock.clone()) {
+        Ok(visitor) => visitor,
+        Err(VisitError::NoLedger { looked_at }) => {
+            print::note(&format!(
+                "There is no ledger at {}: every difference counts as new.",
+                looked_at.display()
+            ));
+            return Ok(Kept::default());
+        }
+        Err(error @ (VisitError::Newer(_) | VisitError::Older { .. } | VisitError::Ledger(_))) => {
+            bail!(error)
+        }
+    };
+    Ok(Kept {
+        applied: visitor.applied()?,
+        open_intents: visitor.open_intents()?,
+        on_disk: visitor.brakes()?,
+        generation: visitor.last_good()?.map(|revision| revision.generation).unwrap_or_default(),
+    })
+}
+
+fn tell(args: &Args, targets: &[TargetStatus]) -> anyhow::Result<Exit> {
+    match args.printed.output {
+        Output::Table => print::text(&render(targets))?,
+        Output::Json => print::json(&print::WithSchema::of(Plan { targets }))?,
+    }
+    Ok(if args.exit_code { exit(targets) } else { Exit::DONE })
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Plan<'a> {
+    targets: &'a [TargetStatus],
+}
+
+/// The first of blocked or unknown, drift, pending or new that applies to any target.
+fn exit(targets: &[TargetStatus]) -> Exit {
+    let any = |what: fn(&TargetStatus) -> bool| targets.iter().any(what);
+    if any(|target| target.state == State::Unknown || is_blocked(target)) {
+        Exit::BLOCKED
+    } else if any(|target| target.state == State::Drifted) {
+        Exit::DRIFT
+    } else if any(|target| target.state != State::InSync) {
+        Exit::NOT_IN_SYNC
+    } else {
+        Exit::DONE
+    }
+}
+
+/// Whether a change would wait for anything but its own course.
+fn is_blocked(target: &TargetStatus) -> bool {
+    target.state != State::InSync && target.reason.is_some_and(|reason| !ITS_OWN_COURSE.contains(&reason))
+}
+
+fn render(targets: &[TargetStatus]) -> String {
+    let differing: Vec<&TargetStatus> =
+        targets.iter().filter(|target| target.state != State::InSync).collect();
+    let in_sync = targets.len() - differing.len();
+    let summary = format!(
+        "{} in sync, {} would change now, {} cannot yet.",
+        rows::counted(in_sync, "target", "targets"),
+        differing.iter().filter(|target| !is_blocked(target) && target.state != State::Unknown).count(),
+        differing.iter().filter(|target| is_blocked(target) || target.state == State::Unknown).count(),
+    );
+    if differing.is_empty() {
+        return format!("{summary}\n");
+    }
+    let table = rows::table(
+        ["account", "scope", "live", "desired", "why", "reason"],
+        differing.iter().map(|target| {
+            [
+                target.account.to_string(),
+                target.scope.to_string(),
+                rows::mode(target.live.as_ref().map(|live| live.mode)),
+                rows::mode(target.desired),
+                target.state.to_string(),
+                rows::or_dash(target.reason),
+            ]
+        }),
+    );
+    let below = [sentences(targets), vec![summary]].concat();
+    format!("{table}\n{}\n", below.join("\n"))
+}
+
+/// What passes by itself, once a change is due: it would change now.
+const ITS_OWN_COURSE: [Reason; 3] = [Reason::Settling, Reason::Verifying, Reason::Acting];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! What `plan` asks the exchange: one account after the other, one request at a time, in the protocol's own order.
+//!
+//! Holds the reading half of the exchange only. Where the protocol wants anything but a look, the plan is known.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Clock;
+use crate::constants::CHANGES_WINDOW;
+use crate::desired::{Account, Desired};
+use crate::exchange::{Observe, Urgency};
+use crate::facts::{
+    AccountFacts, Applied, Brakes, Class, Facts, Failing, Generation, Guard, Intent, Pause, TargetFacts,
+    Wanted,
+};
+use crate::keeper::learn::{learn, look};
+use crate::ledger::OnDisk;
+use crate::moment::Moment;
+use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
+use crate::protocol::{self, Look, PlanEntry, Reason, State, Step};
+use crate::status::{Counts, TargetStatus};
+
+/// What the daemon's ledger says; empty where there is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    pub(super) applied: BTreeMap<Target, Applied>,
+    pub(super) open_intents: BTreeMap<Target, Intent>,
+    pub(super) on_disk: OnDisk,
+    pub(super) generation: Generation,
+}
+
+/// One run over accounts.
+pub(super) struct Round<'a> {
+    clock: &'a Clock,
+    kept: &'a Kept,
+    max_changes: u32,
+    /// Sets that this plan would let leave before the next one.
+    taken: u32,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn new(clock: &'a Clock, kept: &'a Kept, desired: &Desired) -> Round<'a> {
+        Round { clock, kept, max_changes: desired.max_changes, taken: 0 }
+    }
+
+    /// The targets of an account as they stand. Without an exchange: why there is none, in one sentence.
+    pub(super) async fn account<O: Observe>(
+        &mut self,
+        name: &AccountName,
+        account: &Account,
+        exchange: &Result<O, String>,
+    ) -> Vec<TargetStatus> {
+        let mut of_account = AccountFacts {
+            credential: exchange.as_ref().err().cloned(),
+            jitter: self.clock.jitter(),
+            ..AccountFacts::default()
+        };
+        // Which targets it has shows with its kind; until then it is one.
+        let whole = Target { account: name.clone(), scope: Scope::Account };
+        let mut first = self.target(&whole, account, account.declared.single_mode());
+        self.follow(&whole, exchange, &mut of_account, &mut first, Until::Identity).await;
+        let kind = of_account.identity.as_ref().map(|identity| identity.kind);
+        let mut statuses = Vec::new();
+        for (scope, mode) in targets(&account.declared, kind) {
+            let target = Target { account: name.clone(), scope };
+            let mut facts = self.target(&target, account, mode);
+            self.follow(&target, exchange, &mut of_account, &mut facts, Until::Plan).await;
+            statuses.push(self.conclude(&target, &of_account, &facts));
+        }
+        statuses
+    }
+
+    fn target(&self, target: &Target, account: &Account, mode: Option<PositionMode>) -> TargetFacts {
+        let Account { declared: _, demo: _, drift, check_every, settle, suspended } = account;
+        let wanted = Wanted {
+            mode,
+            generation: self.kept.generation,
+            drift: *drift,
+            check_every: *check_every,
+            settle: *settle,
+            suspended: suspended.clone(),
+        };
+        let mut facts = TargetFacts::new(wanted, self.clock.now());
+        facts.applied = self.kept.applied.get(target).copied();
+        facts.intent = self.kept.open_intents.get(target).cloned();
+        facts
+    }
+
+    /// Looks as long as the protocol wants to.
+    async fn follow<O: Observe>(
+        &self,
+        target: &Target,
+        exchange: &Result<O, String>,
+        account: &mut AccountFacts,
+        facts: &mut TargetFacts,
+        until: Until,
+    ) {
+        let Ok(exchange) = exchange else { return };
+        for _ in 0..MOST_LOOKS {
+            let brakes = self.brakes(target, account, facts);
+            let step = protocol::next(&Facts { account, brakes: &brakes, target: facts }, self.clock.now());
+            match step {
+                Step::Look(Look::Mode | Look::List(_)) if until == Until::Identity => return,
+                Step::Look(what) => {
+                    let learned = look(exchange, target.scope, what, Urgency::Routine).await;
+                    learn(account, facts, learned, self.clock.now(), self.clock.jitter());
+                }
+                Step::Rest { .. } => match our_own_limit(account, facts) {
+                    Some(free) if free > self.clock.now() => self.clock.sleep_until(free).await,
+                    Some(_) | None => return,
+                },
+                Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => return,
+            }
+        }
+    }
+
+    fn conclude(&mut self, target: &Target, account: &AccountFacts, facts: &TargetFacts) -> TargetStatus {
+        let brakes = self.brakes(target, account, facts);
+        let now = self.clock.now();
+        let all = Facts { account, brakes: &brakes, target: facts };
+        let timestamp = |moment| self.clock.timestamp(moment);
+        let status = TargetStatus::new(target, &all, now, now, timestamp, None, Counts::default());
+        let due = status.state != State::InSync && !super::is_blocked(&status);
+        if due && !brakes.guard.approved {
+            self.taken += 1;
+        }
+        // Here nobody acts.
+        let say = match status.reason {
+            Some(Reason::Acting) => Some("Nothing stands in the way: the daemon changes it now.".to_owned()),
+            Some(_) | None => status.say,
+        };
+        TargetStatus { say, ..status }
+    }
+
+    fn brakes(&self, target: &Target, account: &AccountFacts, facts: &TargetFacts) -> Brakes {
+        let unbraked = Brakes { paused: None, file: None, ledger: None, guard: Guard::default() };
+        let change = protocol::wanted_change(&Facts { account, brakes: &unbraked, target: facts });
+        let entry = change.map(|change| PlanEntry::new(target, change));
+        let approved = entry.is_some_and(|entry| self.kept.on_disk.approved.contains(&entry));
+        let (left, frees_at) = self.budget(account);
+        Brakes {
+            paused: self.pause(&target.account),
+            guard: Guard { left, frees_at, approved, plan: None },
+            ..unbraked
+        }
+    }
+
+    fn pause(&self, account: &AccountName) -> Option<Pause> {
+        let wall = self.clock.wall();
+        let mine = self.kept.on_disk.pauses.iter().filter(|pause| {
+            pause.account.as_ref().is_none_or(|paused| paused == account)
+                && pause.until_wall.is_none_or(|until| until > wall)
+        });
+        let longest = mine.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
+        let until = longest.until_wall.map(|until| self.clock.moment(until));
+        Some(Pause { reason: longest.reason.clone(), until })
+    }
+
+    fn budget(&self, account: &AccountFacts) -> (u32, Option<Moment>) {
+        let Some(clock) = &account.clock else { return (self.max_changes, None) };
+        let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
+        let counted: Vec<_> = self.kept.on_disk.counted.iter().filter(|stamp| **stamp > hour_ago).collect();
+        let used = u32::try_from(counted.len()).unwrap_or(u32::MAX).saturating_add(self.taken);
+        let frees_at = counted.first().map(|oldest| clock.moment(**oldest + CHANGES_WINDOW));
+        (self.max_changes.saturating_sub(used), frees_at)
+    }
+}
+
+/// Until when to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Whose key it is, and the kind, are known.
+    Identity,
+    /// What would be done is known.
+    Plan,
+}
+
+/// The moment when our own limits let the next request go, if that is all that is waited for.
+fn our_own_limit(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> {
+    let failing: [&Option<Failing>; 2] = [&account.failing, &facts.failing];
+    failing.into_iter().flatten().find_map(|failing| match failing.failure.class {
+        Class::Busy { until } => Some(until),
+        Class::NotFlat
+        | Class::Refused
+        | Class::WrongKind
+        | Class::Converting
+        | Class::Credential
+        | Class::Denied
+        | Class::AccountStatus
+        | Class::Clock
+        | Class::OurFault
+        | Class::RateLimited
+        | Class::TryAgain
+        | Class::UnknownCode => None,
+    })
+}
+
+/// The clock, the account, the mode and three lists are six; with waits for our own limits still far fewer than this.
+const MOST_LOOKS: usize = 40;

@@ -1,0 +1,76 @@
+//! What the operator and a pipeline are told.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::serve::fixture::target;
+
+fn drifted(account: &str, reason: Reason) -> TargetStatus {
+    TargetStatus { state: State::Drifted, ..target(account, Some(reason)) }
+}
+
+fn unknown(account: &str, reason: Reason) -> TargetStatus {
+    TargetStatus { state: State::Unknown, live: None, ..target(account, Some(reason)) }
+}
+
+#[track_caller]
+fn check(targets: &[TargetStatus], code: Exit, expected: &Expect) {
+    let told = render(targets);
+    expected.assert_eq(&told);
+    assert_eq!(exit(targets), code);
+}
+
+#[test]
+fn nothing_to_do_is_0() {
+    check(
+        &[target("desk-1", None)],
+        Exit::DONE,
+        &expect![[r#"
+        1 target in sync, 0 would change now, 0 cannot yet.
+    "#]],
+    );
+}
+
+#[test]
+fn what_the_file_changes_is_2_and_somebody_elses_change_is_3() {
+    let pending = target("desk-2", Some(Reason::Settling));
+    check(
+        &[target("desk-1", None), pending.clone()],
+        Exit::NOT_IN_SYNC,
+        &expect![[r#"
+        ACCOUNT  SCOPE         LIVE          DESIRED     WHY      REASON
+        desk-2   USDT-FUTURES  one_way_mode  hedge_mode  pending  settling
+
+        desk-2 USDT-FUTURES: It says settling.
+        1 target in sync, 1 would change now, 0 cannot yet.
+    "#]],
+    );
+    let drifted = drifted("desk-3", Reason::Acting);
+    assert_eq!(exit(&[pending, drifted]), Exit::DRIFT);
+}
+
+#[test]
+fn what_stands_in_the_way_or_is_not_known_is_4_whatever_else_there_is() {
+    let all = [
+        drifted("desk-3", Reason::Acting),
+        target("desk-2", Some(Reason::NotFlat)),
+        unknown("desk-4", Reason::Credential),
+    ];
+    check(
+        &all,
+        Exit::BLOCKED,
+        &expect![[r#"
+        ACCOUNT  SCOPE         LIVE          DESIRED     WHY      REASON
+        desk-3   USDT-FUTURES  one_way_mode  hedge_mode  drifted  acting
+        desk-2   USDT-FUTURES  one_way_mode  hedge_mode  pending  not_flat
+        desk-4   USDT-FUTURES  -             hedge_mode  unknown  credential
+
+        desk-3 USDT-FUTURES: It says acting.
+        desk-2 USDT-FUTURES: It says not_flat.
+        desk-4 USDT-FUTURES: It says credential.
+        0 targets in sync, 1 would change now, 2 cannot yet.
+    "#]],
+    );
+    assert_eq!(exit(&[drifted("desk-3", Reason::Reported)]), Exit::BLOCKED);
+    assert_eq!(exit(&[unknown("desk-4", Reason::Verifying)]), Exit::BLOCKED);
+}

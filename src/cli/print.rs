@@ -1,0 +1,52 @@
+//! Results to stdout, errors to stderr. A reader that has gone away (`| head`) is no error.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::status::SCHEMA;
+
+/// A result for people; ends its last line.
+pub(super) fn text(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    unless_gone(writeln!(out, "{text}").and_then(|()| out.flush()))
+}
+
+/// A result for programs: one object on one line.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(text(&serde_json::to_string(value)?)?)
+}
+
+/// Something said to the operator that is not the result.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// What went wrong, with its causes.
+pub(super) fn error(error: &anyhow::Error) {
+    let told = format!("\u{1b}[1;31merror:\u{1b}[0m {error}");
+    let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}"));
+    note(&std::iter::once(told).chain(causes).collect::<Vec<_>>().join("\n"));
+}
+
+/// A value with the number of its shape.
+#[derive(Debug, Serialize)]
+pub(super) struct WithSchema<T> {
+    schema: u32,
+    #[serde(flatten)]
+    value: T,
+}
+
+impl<T> WithSchema<T> {
+    pub(super) fn of(value: T) -> WithSchema<T> {
+        WithSchema { schema: SCHEMA, value }
+    }
+}
+
+fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

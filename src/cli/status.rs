@@ -1,0 +1,176 @@
+//! `posmoded status`: what the daemon knows, asked over HTTP where it listens. Says nothing of its own.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::flags::{Output, Printed};
+use crate::cli::{Common, Exit, accounts, asking, print, rows};
+use crate::position_mode::{AccountName, Scope};
+use crate::protocol::{PlanEntry, State};
+use crate::serve::Listen;
+use crate::status::{Config, Held, Paused, Status, TargetStatus};
+
+/// What `status` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Only these accounts [default: all]
+    #[arg(value_name = "ACCOUNT")]
+    pub accounts: Vec<AccountName>,
+    /// Where the daemon listens [default: what its lock file in the state directory says]
+    #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
+    pub listen: Option<Listen>,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// 0 all in sync, 2 not all, 1 no answer.
+pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let Args { accounts, listen, printed } = args;
+    let at = match listen {
+        Some(listen) => *listen,
+        None => told_by_the_lock_file(common)?,
+    };
+    let Listen::At(at) = at else {
+        bail!("The daemon listens nowhere (--listen none), so nobody can ask it: see `posmoded history`.");
+    };
+    let status = only(ask(at).await?, accounts)?;
+    match printed.output {
+        Output::Table => print::text(&render(&status))?,
+        Output::Json => print::json(&status)?,
+    }
+    Ok(exit(&status.targets))
+}
+
+fn told_by_the_lock_file(common: &Common) -> anyhow::Result<Listen> {
+    let (visitor, _) = asking::ledger(common)?;
+    let Some(daemon) = visitor.instance() else {
+        bail!(
+            "No daemon runs with the state directory {}: start posmoded, or say where it is with --state or --listen.",
+            common.state_dir()?.display()
+        );
+    };
+    match daemon.listen {
+        Some(listen) => Ok(listen.parse()?),
+        None => Ok(Listen::Nowhere),
+    }
+}
+
+async fn ask(at: SocketAddr) -> anyhow::Result<Status> {
+    let url = format!("http://{}/api/status", reachable(at));
+    // An error says that somebody installed one before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(ANSWER)
+        .build()?;
+    let no_answer =
+        || format!("There is no answer from a daemon at {at}: is posmoded running, and is this its address?");
+    let answer = client.get(url).send().await.with_context(no_answer)?;
+    if !answer.status().is_success() {
+        bail!(
+            "What listens at {at} answered {}: that is not posmoded, or not this version.",
+            answer.status()
+        );
+    }
+    let body = answer.bytes().await.with_context(no_answer)?;
+    serde_json::from_slice(&body).with_context(|| {
+        format!(
+            "What listens at {at} gave an answer that this version does not understand: use the daemon's own."
+        )
+    })
+}
+
+/// A daemon that listens everywhere is asked here.
+fn reachable(at: SocketAddr) -> SocketAddr {
+    let ip = match at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, at.port())
+}
+
+fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Status> {
+    let known: BTreeSet<AccountName> = status.targets.iter().map(|target| target.account.clone()).collect();
+    accounts::only_known(named, &known, "at the daemon")?;
+    let wanted = |target: &TargetStatus| named.is_empty() || named.contains(&target.account);
+    let targets = status.targets.into_iter().filter(wanted).collect();
+    Ok(Status { targets, ..status })
+}
+
+fn exit(targets: &[TargetStatus]) -> Exit {
+    let in_sync = targets.iter().all(|target| target.state == State::InSync);
+    // Before the first account is known nothing can be said to be in sync.
+    if in_sync && !targets.is_empty() { Exit::DONE } else { Exit::NOT_IN_SYNC }
+}
+
+fn render(status: &Status) -> String {
+    let Status { schema: _, version: _, now, paused, config, held, targets } = status;
+    let table = rows::table(
+        ["account", "scope", "desired", "live", "state", "reason", "since"],
+        targets.iter().map(|target| {
+            [
+                target.account.to_string(),
+                target.scope.to_string(),
+                rows::mode(target.desired),
+                rows::mode(target.live.as_ref().map(|live| live.mode)),
+                target.state.to_string(),
+                rows::or_dash(target.reason),
+                rows::age(target.since, *now),
+            ]
+        }),
+    );
+    let what = sentences(targets);
+    let paused = paused.iter().map(|Paused { reason, since, until }| {
+        let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
+        let since = rows::age(*since, *now);
+        format!("Everything was PAUSED {since} ago, {until}until `posmoded resume`: {reason}")
+    });
+    let Config { generation, commit, loaded_at, problem, sha256: _ } = config;
+    let commit = commit.iter().map(|commit| format!(" ({})", commit.chars().take(7).collect::<String>()));
+    let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
+    let revision =
+        format!("Revision {}{}{}.", generation.0, commit.collect::<String>(), accepted.collect::<String>());
+    let problem = problem.iter().map(|problem| {
+        format!("The newest content of the file is REFUSED, and nothing is changed until that is mended: {problem}")
+    });
+    let held = held.iter().map(render_held);
+    let below: Vec<String> =
+        what.into_iter().chain(paused).chain(held).chain(problem).chain([revision]).collect();
+    format!("{table}\n{}\n", below.join("\n"))
+}
+
+/// One sentence per target that is not in sync; targets of one account that say the same say it together.
+pub(super) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
+    let mut said: Vec<(&AccountName, &str, Vec<Scope>)> = Vec::new();
+    for target in targets {
+        let Some(say) = target.say.as_deref() else { continue };
+        match said.iter_mut().find(|(account, before, _)| *account == &target.account && *before == say) {
+            Some((_, _, scopes)) => scopes.push(target.scope),
+            None => said.push((&target.account, say, vec![target.scope])),
+        }
+    }
+    let spelled = |scopes: &[Scope]| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+    said.iter().map(|(account, say, scopes)| format!("{account} {}: {say}", spelled(scopes))).collect()
+}
+
+fn render_held(Held { hash, plan }: &Held) -> String {
+    let waits = rows::counted(plan.0.len(), "change waits", "changes wait");
+    let entries = plan.0.iter().map(|PlanEntry { account, scope, live, desired, cause }| {
+        let cause = format!("{cause:?}").to_lowercase();
+        format!("\n  {account} {scope}: {live} -> {desired} ({cause})")
+    });
+    format!("{waits} for `posmoded approve {hash}`:{}", entries.collect::<String>())
+}
+
+/// The daemon answers from memory.
+const ANSWER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

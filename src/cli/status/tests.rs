@@ -1,0 +1,123 @@
+//! What the operator reads, whole.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::facts::Cause;
+use crate::position_mode::PositionMode;
+use crate::protocol::{Plan, Reason};
+use crate::serve::fixture::{at, target, view};
+
+#[track_caller]
+fn check(status: &Status, expected: &Expect) {
+    let told = render(status);
+    let table = told.lines().take_while(|line| !line.is_empty());
+    assert!(table.into_iter().all(|line| line.chars().count() <= 100), "{told}");
+    expected.assert_eq(&told);
+}
+
+#[tokio::test]
+async fn a_table_a_sentence_for_what_is_not_in_sync_and_the_revision() {
+    check(
+        &view().0.status(),
+        &expect![[r#"
+        ACCOUNT  SCOPE         DESIRED     LIVE          STATE    REASON    SINCE
+        desk-1   USDT-FUTURES  hedge_mode  hedge_mode    in_sync  -         14m
+        desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat  14m
+
+        desk-3 USDT-FUTURES: It says not_flat.
+        Revision 17 (a1b2c3d), accepted 1h ago.
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn targets_of_an_account_that_say_the_same_say_it_once() {
+    let (view, _) = view();
+    let credential = |scope: &str| {
+        let scope = scope.parse().unwrap();
+        TargetStatus {
+            scope,
+            live: None,
+            state: State::Unknown,
+            ..target("desk-9", Some(Reason::Credential))
+        }
+    };
+    let status =
+        Status { targets: vec![credential("USDT-FUTURES"), credential("COIN-FUTURES")], ..view.status() };
+    check(
+        &status,
+        &expect![[r#"
+        ACCOUNT  SCOPE         DESIRED     LIVE  STATE    REASON      SINCE
+        desk-9   USDT-FUTURES  hedge_mode  -     unknown  credential  14m
+        desk-9   COIN-FUTURES  hedge_mode  -     unknown  credential  14m
+
+        desk-9 USDT-FUTURES, COIN-FUTURES: It says credential.
+        Revision 17 (a1b2c3d), accepted 1h ago.
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
+    let (view, _) = view();
+    let entry = PlanEntry {
+        account: "desk-3".parse().unwrap(),
+        scope: "USDT-FUTURES".parse().unwrap(),
+        live: PositionMode::OneWay,
+        desired: PositionMode::Hedge,
+        cause: Cause::Pending,
+    };
+    let plan = Plan([entry].into());
+    view.board.frame(|frame| {
+        frame.paused =
+            Some(Paused { reason: "maintenance".to_owned(), since: at(-300), until: Some(at(3600)) });
+        frame.held = Some(Held { hash: plan.hash(), plan });
+        frame.config.problem = Some("line 3, column 5: unknown key `postion_mode`".to_owned());
+    });
+    check(
+        &view.status(),
+        &expect![[r#"
+        ACCOUNT  SCOPE         DESIRED     LIVE          STATE    REASON    SINCE
+        desk-1   USDT-FUTURES  hedge_mode  hedge_mode    in_sync  -         14m
+        desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat  14m
+
+        desk-3 USDT-FUTURES: It says not_flat.
+        Everything was PAUSED 5m ago, until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
+        1 change waits for `posmoded approve d7eba105b7a0`:
+          desk-3 USDT-FUTURES: one_way_mode -> hedge_mode (pending)
+        The newest content of the file is REFUSED, and nothing is changed until that is mended: line 3, column 5: unknown key `postion_mode`
+        Revision 17 (a1b2c3d), accepted 1h ago.
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn the_exit_code_tells_whether_all_that_was_asked_for_is_in_sync() {
+    let (view, _) = view();
+    let of = |names: &[&str]| {
+        let named: Vec<AccountName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        only(view.status(), &named).map(|status| exit(&status.targets)).map_err(|error| error.to_string())
+    };
+    assert_eq!(of(&[]), Ok(Exit::NOT_IN_SYNC));
+    assert_eq!(of(&["desk-1"]), Ok(Exit::DONE));
+    assert_eq!(of(&["desk-3"]), Ok(Exit::NOT_IN_SYNC));
+    assert_eq!(of(&["desk-1", "desk-3"]), Ok(Exit::NOT_IN_SYNC));
+    let unknown = "There is no account desk-7 at the daemon. Known: desk-1, desk-3.";
+    assert_eq!(of(&["desk-7"]), Err(unknown.to_owned()));
+    assert_eq!(exit(&[]), Exit::NOT_IN_SYNC);
+}
+
+#[tokio::test]
+async fn the_daemon_is_asked_over_http_and_what_is_not_the_daemon_is_told_apart() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let served = tokio::spawn(crate::serve::http::serve(listener, view().0, cancel.clone()));
+    let asked = ask(at).await.unwrap();
+    assert_eq!(asked.targets.len(), 2);
+    cancel.cancel();
+    served.await.unwrap();
+    let told = ask(at).await.unwrap_err().to_string();
+    assert!(told.starts_with(&format!("There is no answer from a daemon at {at}")), "{told}");
+}

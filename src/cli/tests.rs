@@ -1,0 +1,76 @@
+//! What can be said, and what cannot.
+
+use super::*;
+
+fn said(words: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("posmoded").chain(words.split_whitespace()))
+}
+
+#[test]
+fn the_definitions_are_consistent() {
+    use clap::CommandFactory as _;
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn common_flags_may_stand_before_and_behind_the_command() {
+    let before = said("--state /x status -o json").unwrap();
+    let behind = said("status --state /x -o json").unwrap();
+    assert_eq!(before.common.state, behind.common.state);
+    assert_eq!(before.common.state.as_deref(), Some(std::path::Path::new("/x")));
+}
+
+#[test]
+fn every_option_can_be_given_in_the_environment_by_its_own_name() {
+    use clap::CommandFactory as _;
+    let cli = Cli::command();
+    let all = std::iter::once(&cli).chain(cli.get_subcommands()).flat_map(clap::Command::get_arguments);
+    let mut seen = 0;
+    for option in all {
+        let Some(long) = option.get_long().filter(|long| !["help", "version"].contains(long)) else {
+            continue;
+        };
+        let expected = format!("POSMODED_{}", long.to_uppercase().replace('-', "_"));
+        let env = option.get_env().and_then(std::ffi::OsStr::to_str);
+        assert_eq!(env, Some(expected.as_str()), "--{long}");
+        seen += 1;
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_to_write() {
+    let told = |words: &str| said(words).unwrap_err().to_string();
+    for (words, part) in [
+        ("frobnicate", "unrecognized subcommand"),
+        ("status Desk-1", "an account name"),
+        ("--base-url http://api.bitget.com plan", "loopback"),
+        ("run --listen unix:/run/x", "not supported by this version"),
+        ("run --requests-per-second 0", "--requests-per-second"),
+        ("pause", "--reason"),
+        ("pause --reason x --for soon", "90s, 2h or 7d"),
+        ("history --limit 0", "--limit"),
+        ("history --since 7", "90s, 2h or 7d"),
+        ("approve", "HASH"),
+        ("status -o yaml", "table, json"),
+        ("--log journald run", "text, json"),
+    ] {
+        let told = told(words);
+        assert!(told.contains(part), "{words}: {told}");
+    }
+}
+
+#[test]
+fn an_address_that_others_can_reach_needs_to_be_asked_for() {
+    let run = |words: &str| match said(words).unwrap() {
+        Cli { common, command: Command::Run(args) } => {
+            run::Run::of(&args, &common).map(|run| run.listen.to_string())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(run("run --state x").as_deref(), Ok("127.0.0.1:9848"));
+    assert_eq!(run("run --state x --listen none").as_deref(), Ok("none"));
+    assert_eq!(run("run --state x --listen 0.0.0.0:1 --listen-anywhere").as_deref(), Ok("0.0.0.0:1"));
+    let refused = run("run --state x --listen 0.0.0.0:1").unwrap_err().to_string();
+    assert!(refused.contains("--listen-anywhere"), "{refused}");
+}

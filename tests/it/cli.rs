@@ -1,0 +1,284 @@
+//! The built binary, as an operator or a script calls it.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bitget_sim::{ApiKey, Exchange, NewAccount, PosMode, ProductType, Simulator, Uid};
+use tempfile::TempDir;
+
+/// A home of its own, so that nothing of the machine is seen.
+fn posmoded(home: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_posmoded"));
+    command.args(words).current_dir(home).env_clear().env("HOME", home);
+    command
+}
+
+#[track_caller]
+fn call(home: &Path, words: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = posmoded(home, words).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+const GOOD: &str = "\
+version: 1
+max_changes: 3
+defaults: { drift: correct, check_every: 5s, settle: 0s }
+accounts:
+  desk-1:
+    position_mode: { USDT-FUTURES: hedge_mode }
+  desk-2:
+    position_mode: { USDT-FUTURES: one_way_mode }
+...
+";
+
+#[test]
+fn wrong_words_are_64_in_every_command_and_say_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [
+        &[][..],
+        &["frobnicate"],
+        &["status", "--frobnicate"],
+        &["status", "Desk-1"],
+        &["pause"],
+        &["pause", "--reason", " "],
+        &["approve"],
+        &["check", "--format", "xml"],
+        &["plan", "--base-url", "http://api.bitget.com"],
+        &["run", "--listen", "0.0.0.0:0"],
+        &["run", "--listen", "unix:/x"],
+    ] {
+        let (code, out, err) = call(home.path(), words);
+        assert_eq!((code, out.as_str()), (64, ""), "{words:?}: {err}");
+        assert!(err.len() > 20, "{words:?}: {err}");
+    }
+}
+
+#[test]
+fn the_help_names_every_command_and_ends_with_0() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, out, err) = call(home.path(), &["--help"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    for word in ["run", "check", "plan", "status", "history", "pause", "resume", "approve"] {
+        assert!(
+            out.lines().any(|line| line.trim_start().starts_with(&format!("{word} "))),
+            "{word} in {out}"
+        );
+        let (code, help, _) = call(home.path(), &[word, "--help"]);
+        assert_eq!(code, 0);
+        assert!(help.contains("--state") && help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+    assert!(out.contains("POSMODED_"), "{out}");
+    let (code, out, _) = call(home.path(), &["--version"]);
+    assert_eq!((code, out), (0, format!("posmoded {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn check_is_0_for_a_good_file_and_1_for_any_other() {
+    let home = tempfile::tempdir().unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml");
+    let (code, out, err) = call(home.path(), &["check", shipped]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let bad = GOOD.replace("hedge_mode", "hedgehog");
+    fs::write(home.path().join("desired-state.yaml"), bad).unwrap();
+    let (code, out, _) = call(home.path(), &["check"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("desired-state.yaml:6:") && out.contains("hedgehog"), "{out}");
+    let (code, out, _) = call(home.path(), &["check", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["schema"], &told["good"]), (1, &1.into(), &false.into()));
+    let (code, out, _) = call(home.path(), &["check", "--format", "github"]);
+    assert!(code == 1 && out.starts_with("::error file=desired-state.yaml,line=6"), "{out}");
+    let (code, _, err) = call(home.path(), &["check", "nowhere.yaml"]);
+    assert!(code == 1 && err.contains("nowhere.yaml cannot be read"), "{err}");
+}
+
+#[test]
+fn without_a_ledger_commands_say_where_they_looked_and_write_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    for words in
+        [&["pause", "--reason", "lunch"][..], &["resume"], &["approve", "abcdef"], &["history"], &["status"]]
+    {
+        let words = [words, &["--state", "here"]].concat();
+        let (code, out, err) = call(home.path(), &words);
+        assert_eq!((code, out.as_str()), (1, ""), "{words:?}: {err}");
+        assert!(err.contains("here/") && err.contains("There is no ledger"), "{words:?}: {err}");
+    }
+    assert!(!home.path().join("here").exists());
+}
+
+#[test]
+fn status_without_a_daemon_at_the_address_is_1_with_one_plain_sentence() {
+    let home = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (code, out, err) = call(home.path(), &["status", "--listen", &free]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains(&format!("There is no answer from a daemon at {free}")), "{err}");
+}
+
+#[test]
+fn run_without_what_it_needs_is_78() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, _, err) = call(home.path(), &["run", "--state", "state", "--listen", "none"]);
+    assert!(code == 78 && err.contains("--credentials"), "{code}: {err}");
+    fs::create_dir(home.path().join("keys")).unwrap();
+    let words = ["run", "--state", "state", "--listen", "none", "--credentials", "keys"];
+    let (code, _, err) = call(home.path(), &words);
+    assert!(code == 78 && err.contains("desired-state.yaml"), "{code}: {err}");
+}
+
+/// A simulated exchange and a daemon on it, as processes are: over sockets, with signals.
+struct Desk {
+    home: TempDir,
+    simulator: Simulator,
+    exchange: SocketAddr,
+    daemon: Option<Child>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let mut exchange = Exchange::new();
+        for (uid, name) in [(Uid(1), "desk-1"), (Uid(2), "desk-2")] {
+            let account =
+                NewAccount::classic(uid, name).with_mode(ProductType::UsdtFutures, PosMode::OneWayMode);
+            exchange.add_account(account);
+        }
+        let simulator = Simulator::new(exchange);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.spawn({
+            let simulator = simulator.clone();
+            async move { bitget_sim::serve(listener, simulator, None).await }
+        });
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("desired-state.yaml"), GOOD).unwrap();
+        let keys = home.path().join("keys");
+        fs::create_dir(&keys).unwrap();
+        for name in ["desk-1", "desk-2"] {
+            let ApiKey { key, secret, passphrase, .. } = ApiKey::named(name);
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(keys.join(name)).unwrap();
+            writeln!(file, "key: {key}\nsecret: {}\npassphrase: {}", secret.0, passphrase.0).unwrap();
+        }
+        Desk { home, simulator, exchange: at, daemon: None, _runtime: runtime }
+    }
+
+    fn words(&self, words: &[&str]) -> Vec<String> {
+        let url = format!("http://{}", self.exchange);
+        let common = ["--state", "state", "--credentials", "keys", "--base-url", &url];
+        words.iter().chain(&common).map(|word| (*word).to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn call(&self, words: &[&str]) -> (i32, String, String) {
+        let words = self.words(words);
+        call(self.home.path(), &words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn start(&mut self) {
+        let words = self.words(&["run", "--listen", "127.0.0.1:0"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let log = fs::File::create(self.home.path().join("log")).unwrap();
+        let daemon = posmoded(self.home.path(), &words).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.daemon = Some(daemon);
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+
+    /// Asks until it is so, for half a minute at most.
+    #[track_caller]
+    fn wait_for(&self, words: &[&str], so: impl Fn(i32, &str) -> bool) -> (i32, String) {
+        let began = Instant::now();
+        loop {
+            let (code, out, err) = self.call(words);
+            if so(code, &out) {
+                return (code, out);
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{code}: {out}{err}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// As the service manager ends it.
+    fn terminate(&mut self) -> i32 {
+        let mut daemon = self.daemon.take().unwrap();
+        let killed = Command::new("kill").arg(daemon.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        daemon.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+#[test]
+fn an_operators_day_plan_run_status_pause_resume_history_and_the_end() {
+    let mut desk = Desk::new();
+
+    let (code, out, err) = desk.call(&["plan", "--exit-code"]);
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(err.contains("There is no ledger at"), "{err}");
+    assert!(out.contains("1 target in sync, 1 would change now, 0 cannot yet."), "{out}");
+    let (code, out, _) = desk.call(&["plan", "desk-2", "--exit-code", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, told["targets"][0]["state"].as_str()), (0, Some("in_sync")), "{out}");
+    let (code, _, err) = desk.call(&["plan", "desk-9"]);
+    assert!(code == 64 && err.contains("Known: desk-1, desk-2."), "{err}");
+    let before = desk.simulator.with(|exchange| exchange.mode(Uid(1), ProductType::UsdtFutures).unwrap());
+    assert_eq!(before, PosMode::OneWayMode, "plan sends no set");
+
+    desk.start();
+    desk.wait_for(&["status"], |code, out| code == 0 && out.matches("in_sync").count() == 2);
+    let after = desk.simulator.with(|exchange| exchange.mode(Uid(1), ProductType::UsdtFutures).unwrap());
+    assert_eq!(after, PosMode::HedgeMode);
+    let (code, out, _) = desk.call(&["plan", "--exit-code"]);
+    assert!(code == 0 && out.contains("2 targets in sync"), "{out}");
+    let (code, _, err) = desk.call(&["run", "--listen", "none"]);
+    assert_eq!(code, 75, "{err}");
+
+    let (code, out, err) = desk.call(&["pause", "--reason", "lunch"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out, "Everything is paused until `posmoded resume`: lunch\n");
+    let (_, out) = desk.wait_for(&["status"], |_, out| out.contains("PAUSED"));
+    assert!(out.contains("lunch"), "{out}");
+    let (code, _, err) = desk.call(&["pause", "desk-9", "--reason", "x"]);
+    assert!(code == 64 && err.contains("Known: desk-1, desk-2."), "{err}");
+    let (code, out, err) = desk.call(&["resume", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["schema"], &told["acknowledged"]), (0, &1.into(), &true.into()), "{err}");
+    desk.wait_for(&["status"], |_, out| !out.contains("PAUSED"));
+    let (code, _, err) = desk.call(&["approve", "abcdef"]);
+    assert!(code == 1 && err.contains("No held plan has the hash"), "{err}");
+
+    let (code, out, _) = desk.call(&["history", "desk-1", "-o", "json"]);
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(
+        code == 0 && lines.iter().all(|line| line["schema"] == 1 && line["account"] == "desk-1"),
+        "{out}"
+    );
+    assert!(lines.iter().any(|line| line["event"] == "confirmed"), "{out}");
+
+    assert_eq!(desk.terminate(), 0, "{}", desk.log());
+    let (code, _, err) = desk.call(&["status"]);
+    assert!(code == 1 && err.contains("No daemon runs with the state directory"), "{err}");
+    let (code, out, err) = desk.call(&["pause", "--reason", "nobody is here"]);
+    assert_eq!((code, out.contains("is paused")), (1, true));
+    assert!(err.contains("NOT acknowledged") && err.contains("no daemon runs"), "{err}");
+    let (_, out, _) = desk.call(&["history", "--limit", "2"]);
+    assert!(out.contains("stopped") && out.contains("nobody is here"), "{out}");
+}
