@@ -10,6 +10,7 @@
 )]
 
 mod arrows;
+mod cli;
 mod desired;
 mod exchange;
 mod licences;

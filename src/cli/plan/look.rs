@@ -12,7 +12,7 @@ use crate::facts::{
     AccountFacts, Applied, Brakes, Class, Facts, Failing, Generation, Guard, Intent, Pause, TargetFacts,
     Wanted,
 };
-use crate::keeper::learn::{learn, look};
+use crate::keeper::{learn, look};
 use crate::ledger::OnDisk;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
