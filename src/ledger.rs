@@ -38,6 +38,7 @@ pub use history::{Event, EventKind, HistoryFilter};
 pub use lock::Instance;
 pub use noted::Noted;
 pub use revisions::Revision;
+pub use store::Writes;
 pub use visitor::Visitor;
 
 use intents::Wish;
@@ -57,6 +58,7 @@ pub struct Ledger {
     clock: Clock,
     place: PathBuf,
     brakes: watch::Receiver<Arc<OnDisk>>,
+    writes: watch::Receiver<Writes>,
 }
 
 /// What is kept of a target.
@@ -120,8 +122,8 @@ impl Ledger {
             return Err(OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) });
         };
         let place = dir.join(DATABASE);
-        let (desk, brakes) = Desk::threaded(place.clone(), clock.clone(), lock).await?;
-        Ok(Ledger { desk: Arc::new(desk), clock, place, brakes })
+        let (desk, (brakes, writes)) = Desk::threaded(place.clone(), clock.clone(), lock).await?;
+        Ok(Ledger { desk: Arc::new(desk), clock, place, brakes, writes })
     }
 
     /// A new ledger in memory, for simulation: no thread, no file, no lock.
@@ -144,8 +146,8 @@ impl Ledger {
 
     fn inline(place: PathBuf, clock: Clock) -> Result<Ledger, OpenError> {
         let store = Store::open(&place, clock.clone(), None)?;
-        let brakes = store.brakes();
-        Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, brakes })
+        let (brakes, writes) = (store.brakes(), store.writes());
+        Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, brakes, writes })
     }
 
     /// Writes down what the file wants of a target, and tells what is kept of it. An unresolved set comes back as
@@ -314,6 +316,11 @@ impl Ledger {
     /// The brakes on disk, as of the last write or `notice`.
     pub fn brakes(&self) -> watch::Receiver<Arc<OnDisk>> {
         self.brakes.clone()
+    }
+
+    /// How many transactions wrote, or failed to, since it was opened.
+    pub fn writes(&self) -> Writes {
+        *self.writes.borrow()
     }
 
     /// Whether another process wrote since the last time. Publishes the brakes, then acknowledges what commands wait

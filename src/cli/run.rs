@@ -21,7 +21,7 @@ use crate::exchange::bitget::{BaseUrl, Bitget, Classic, Counted, Outcome, Socket
 use crate::exchange::credential::{self, KeptBy};
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
 use crate::keeper::Doors;
-use crate::ledger::{Event, EventKind, Ledger, OpenError};
+use crate::ledger::{Event, EventKind, Ledger, OpenError, Writes};
 use crate::moment::Moment;
 use crate::pace::{CoolDown, Endpoint};
 use crate::position_mode::AccountName;
@@ -416,11 +416,12 @@ impl Vitals for Health {
                 beyond: all.iter().map(|(_, counted)| counted.count).sum(),
             }
         };
+        let Writes { committed, failed } = self.ledger.writes();
         Counters {
             requests: Endpoint::ALL.into_iter().map(of_endpoint).collect(),
             rate_limit_wait: requests.waited,
-            ledger_writes_committed: 0,
-            ledger_writes_failed: 0,
+            ledger_writes_committed: committed,
+            ledger_writes_failed: failed,
         }
     }
 }

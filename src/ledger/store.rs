@@ -16,6 +16,15 @@ use super::schema::{FORMAT, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
 
+/// Transactions that wrote, since the ledger was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Writes {
+    /// Those that are on disk.
+    pub committed: u64,
+    /// Those that are not.
+    pub failed: u64,
+}
+
 /// The daemon's side of an open ledger.
 pub(super) struct Store {
     pub(super) connection: Connection,
@@ -24,6 +33,7 @@ pub(super) struct Store {
     brakes: watch::Sender<Arc<OnDisk>>,
     data_version: i64,
     forgot_at: i64,
+    writes: watch::Sender<Writes>,
     /// Held as long as the connection is; last, so that it is let go after it.
     _lock: Option<File>,
 }
@@ -46,7 +56,9 @@ impl Store {
         let place = place.to_owned();
         let (brakes, _) = watch::channel(Arc::default());
         let forgot_at = clock.wall();
-        let mut store = Store { connection, place, clock, brakes, data_version, forgot_at, _lock: lock };
+        let (writes, _) = watch::channel(Writes::default());
+        let mut store =
+            Store { connection, place, clock, brakes, data_version, forgot_at, writes, _lock: lock };
         store.write(|tx, wall| {
             intents::orphaned(tx, wall)?;
             Ok(history::forget(tx, wall)?)
@@ -59,16 +71,26 @@ impl Store {
         self.brakes.subscribe()
     }
 
+    /// How many transactions wrote, or failed to.
+    pub(super) fn writes(&self) -> watch::Receiver<Writes> {
+        self.writes.subscribe()
+    }
+
     /// One transaction that writes; what it left of the brakes is published once it is committed.
     pub(super) fn write<T>(
         &mut self,
         job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>,
     ) -> Result<T, LedgerError> {
         let wall = self.clock.wall();
-        let (done, on_disk) = write(&mut self.connection, &self.place, |tx| {
+        let written = write(&mut self.connection, &self.place, |tx| {
             let done = job(tx, wall)?;
             Ok((done, brakes::read(tx, wall)?))
-        })?;
+        });
+        self.writes.send_modify(|writes| {
+            let count = if written.is_ok() { &mut writes.committed } else { &mut writes.failed };
+            *count += 1;
+        });
+        let (done, on_disk) = written?;
         self.publish(on_disk);
         Ok(done)
     }

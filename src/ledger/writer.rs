@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::brakes::OnDisk;
 use super::error::{LedgerError, OpenError};
-use super::store::Store;
+use super::store::{Store, Writes};
 use crate::clock::Clock;
 
 /// Where jobs are handed in.
@@ -29,6 +29,9 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What can be seen of a store from outside of its thread.
+pub(super) type Seen = (watch::Receiver<Arc<OnDisk>>, watch::Receiver<Writes>);
+
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
 impl Desk {
@@ -37,7 +40,7 @@ impl Desk {
         place: PathBuf,
         clock: Clock,
         lock: File,
-    ) -> Result<(Desk, watch::Receiver<Arc<OnDisk>>), OpenError> {
+    ) -> Result<(Desk, Seen), OpenError> {
         let dir = place.clone();
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened, is_open) = oneshot::channel();
@@ -45,7 +48,7 @@ impl Desk {
             .name("ledger".to_owned())
             .spawn(move || match Store::open(&place, clock, Some(lock)) {
                 Ok(mut store) => {
-                    let _ = opened.send(Ok(store.brakes()));
+                    let _ = opened.send(Ok((store.brakes(), store.writes())));
                     for job in queue {
                         job(&mut store);
                     }
@@ -56,8 +59,8 @@ impl Desk {
             })
             .map_err(|source| OpenError::Io { dir, source })?;
         let writer = Writer { jobs: Some(jobs), thread: Some(thread) };
-        let brakes = is_open.await.map_err(|_| LedgerError::Ended)??;
-        Ok((Desk::Thread(writer), brakes))
+        let seen = is_open.await.map_err(|_| LedgerError::Ended)??;
+        Ok((Desk::Thread(writer), seen))
     }
 
     /// Keeps the store here.

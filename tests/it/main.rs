@@ -5,6 +5,9 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
+    clippy::format_collect,
+    unreachable_pub,
     missing_docs,
     reason = "a test may panic and wait, and its names are its documentation"
 )]
