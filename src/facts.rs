@@ -2,6 +2,7 @@
 //!
 //! Pure: the keeper and the model checker learn by the same functions. Nothing here decides what to do next.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -415,6 +416,16 @@ pub enum Class {
 /// A random number in thousandths, drawn outside of pure code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Jitter(pub u16);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(match self {
+            Cause::New => "new",
+            Cause::Pending => "pending",
+            Cause::Drift => "drift",
+        })
+    }
+}
 
 impl Class {
     /// Whether a look that failed so says something of the account as a whole, not of one target.

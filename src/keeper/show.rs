@@ -50,6 +50,6 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
     let TargetStatus { account, scope, state, reason, say, live, desired, .. } = now;
     let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = desired.map_or("not one mode", PositionMode::as_str);
-    let (reason, say) = (reason.map_or("", Reason::as_str), say.as_deref().unwrap_or_default());
+    let (reason, say) = (reason.map(Reason::as_str), say.as_deref().unwrap_or("In sync."));
     tracing::info!(%account, %scope, %state, reason, live, desired, "{say}");
 }

@@ -65,7 +65,8 @@ pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<Int
     )?;
     let id = IntentId(tx.last_insert_rowid());
     let under = if plan.is_some() { ", under an approved plan" } else { "" };
-    let text = format!("A set to {to} is about to leave; the mode is {from}{under}.");
+    let cause = change.cause;
+    let text = format!("A set to {to} is about to leave ({cause}); the mode is {from}{under}.");
     let event = Event::new(EventKind::Noted, text).of(target).in_revision(*generation).about(*change);
     history::add(tx, wall, &event)?;
     Ok(Some(id))

@@ -43,7 +43,7 @@ impl Plan {
     pub fn hash(&self) -> String {
         let mut text = String::new();
         for PlanEntry { account, scope, live, desired, cause } in &self.0 {
-            let _ = writeln!(text, "{account} {scope} {live} {desired} {cause:?}");
+            let _ = writeln!(text, "{account} {scope} {live} {desired} {cause}");
         }
         let digest = Sha256::digest(text);
         digest.iter().take(6).fold(String::new(), |mut hex, byte| {

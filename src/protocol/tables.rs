@@ -23,7 +23,7 @@ use expect_test::Expect;
 
 use self::situation::Situation;
 use super::{Look, Record, Step, Withdrawn, next, reasons, say, state};
-use crate::facts::{Cause, Change, Failure, How, List};
+use crate::facts::{Change, Failure, How, List};
 use crate::moment::{Moment, spell};
 
 /// What an operator reads of the situation, and what is done next.
@@ -76,11 +76,6 @@ fn look_in_words(look: Look) -> &'static str {
 }
 
 fn change_in_words(Change { from, to, cause }: Change) -> String {
-    let cause = match cause {
-        Cause::New => "new",
-        Cause::Pending => "pending",
-        Cause::Drift => "drift",
-    };
     format!("{from} -> {to} ({cause})")
 }
 

@@ -78,17 +78,17 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
     check(
         &view.status(),
         &expect![[r#"
-        ACCOUNT  SCOPE         DESIRED     LIVE          STATE    REASON    SINCE
-        desk-1   USDT-FUTURES  hedge_mode  hedge_mode    in_sync  -         14m
-        desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat  14m
+            ACCOUNT  SCOPE         DESIRED     LIVE          STATE    REASON    SINCE
+            desk-1   USDT-FUTURES  hedge_mode  hedge_mode    in_sync  -         14m
+            desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat  14m
 
-        desk-3 USDT-FUTURES: It says not_flat.
-        Everything was PAUSED 5m ago, until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
-        1 change waits for `posmoded approve d7eba105b7a0`:
-          desk-3 USDT-FUTURES: one_way_mode -> hedge_mode (pending)
-        The newest content of the file is REFUSED, and nothing is changed until that is mended: line 3, column 5: unknown key `postion_mode`
-        Revision 17 (a1b2c3d), accepted 1h ago.
-    "#]],
+            desk-3 USDT-FUTURES: It says not_flat.
+            Everything was PAUSED 5m ago, until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
+            1 change waits for `posmoded approve b98de0114507`:
+              desk-3 USDT-FUTURES: one_way_mode -> hedge_mode (pending)
+            The newest content of the file is REFUSED, and nothing is changed until that is mended: line 3, column 5: unknown key `postion_mode`
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
     );
 }
 
