@@ -148,7 +148,7 @@ fn who_believes_a_success_without_a_read_says_in_sync_too_early() {
 
 #[test]
 fn who_takes_an_unread_list_for_an_empty_one_sends_without_a_flat_verdict() {
-    breaks(Bend::UnreadIsEmpty, Faults { losses: 2, ..NO_FAULTS }, None, Invariant::Flat);
+    breaks(Bend::UnreadIsEmpty, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::Flat);
 }
 
 #[test]

@@ -26,7 +26,10 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
         assert_eq!(
             told,
             [
-                (EventKind::Noted, "A set to hedge_mode is about to leave (pending); the mode is one_way_mode."),
+                (
+                    EventKind::Noted,
+                    "A set to hedge_mode is about to leave (pending); the mode is one_way_mode."
+                ),
                 (EventKind::Accepted, "The exchange accepted the set."),
                 (EventKind::Confirmed, "A read shows hedge_mode: the set took effect."),
             ]

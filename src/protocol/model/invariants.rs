@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::keeper::{Bend, decide};
-use super::world::{CHECK_EVERY, FlatTold, Request, Side, Told, World};
+use super::world::{CHECK_EVERY, Call, FlatTold, Request, Side, Told, World};
 use crate::constants::{LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::facts::{Facts, List};
 use crate::moment::Moment;
@@ -22,7 +22,7 @@ pub(super) enum Invariant {
     IntentFirst,
     /// I5: "in sync" means that live was desired when last read, not long ago, and nothing older can still take effect.
     InSync,
-    /// I9: once faults stop, there is a way to in sync, with nothing left open.
+    /// I9: once faults stop, there is a way to in sync with nothing left open, and it stays so.
     Converges,
     /// A rest ends later than now: the keeper never spins.
     Rests,
@@ -87,9 +87,15 @@ pub(super) fn in_every_state(world: &World, bend: Bend, unwatched: Unwatched) ->
     Ok(())
 }
 
-/// Where everything is to end: the mode is what the file wants, the daemon says so, and nothing is left open.
+/// Where everything is to end: the mode is what the file wants, the daemon says so, and nothing else is on its way.
 pub(super) fn is_converged(world: &World) -> bool {
-    world.wire.is_empty()
+    let undisturbed = match &world.call {
+        Some(Call::Mode { target, mode, .. }) => *mode == world.targets[*target].file,
+        Some(Call::Set { .. }) => false,
+        None => true,
+    };
+    undisturbed
+        && world.wire.is_empty()
         && world.targets.iter().all(|side| {
             side.live == side.file
                 && says_in_sync(world, side)

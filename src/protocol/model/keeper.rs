@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::world::{Call, ROUND_TRIP, Request, Row, Side, World, applied, correction, intent, server_at};
+use super::world::{Call, NOW, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
-    AccountFacts, Class, Facts, Failing, Failure, Identity, Intent, IntentState, Jitter, LateSet, List,
-    Reading, Seen, SetAnswer, TargetFacts,
+    AccountFacts, Class, Facts, Failure, Identity, Intent, IntentState, Jitter, LateSet, List, Reading, Seen,
+    SetAnswer, TargetFacts,
 };
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Look, Record, Step, next};
@@ -55,6 +55,19 @@ pub(super) fn decide(world: &World, target: usize, bend: Bend) -> Step {
     next(&facts, world.now)
 }
 
+/// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
+pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
+    let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, bend)));
+    let first = steps.min_by_key(|(target, step)| match step {
+        Step::Send | Step::Withdraw(_) | Step::Record(_) => (0, NOW),
+        Step::Note(_) => (1, NOW),
+        Step::Look(_) if world.targets[*target].facts.is_part_way() => (2, NOW),
+        Step::Look(_) => (3, NOW),
+        Step::Rest { until, why: _ } => (4, *until),
+    });
+    first.expect("an account has a target")
+}
+
 /// At the top of its loop the keeper takes over the newest accepted revision.
 pub(super) fn adopt(world: &mut World, bend: Bend) {
     let now = world.now;
@@ -96,7 +109,6 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
         Step::Record(record) => write_down(world, target, record, bend),
         Step::Rest { .. } => {}
     }
-    world.turn = (target + 1) % world.targets.len();
 }
 
 /// A look at the clock, the account or a list brought nothing.
@@ -107,12 +119,10 @@ pub(super) fn look_failed(world: &mut World, target: usize, look: Look, bend: Be
         Look::List(list) if bend == Bend::UnreadIsEmpty => {
             facts.read(list, Reading { count: 0, asked: now, answered: now });
         }
-        Look::List(_) | Look::Mode => {
-            facts.failing = Some(Failing::after(facts.failing.take(), unreachable(), now, Jitter(0)));
-        }
+        Look::List(list) => facts.failed(Some(list), unreachable(), now, Jitter(0)),
+        Look::Mode => facts.failed(None, unreachable(), now, Jitter(0)),
         Look::Clock | Look::Account => world.account.failed(unreachable(), now),
     }
-    world.turn = (target + 1) % world.targets.len();
 }
 
 /// The answer that the keeper waits for arrives.
@@ -172,7 +182,6 @@ pub(super) fn restart(world: &mut World, bend: Bend) {
     let now = world.now;
     world.account = AccountFacts::default();
     world.call = None;
-    world.turn = 0;
     for side in &mut world.targets {
         if bend == Bend::IntentLostAtKill {
             side.ledger.intent = None;
@@ -231,48 +240,47 @@ fn send(world: &mut World, target: usize, bend: Bend) {
 fn write_down(world: &mut World, target: usize, record: Record, bend: Bend) {
     let now = world.now;
     let side = &mut world.targets[target];
-    match record {
-        Record::Applied(_) => took_effect(side, side.file),
-        Record::Confirmed | Record::Resolved { took_effect: true } => {
-            let Some(Intent { change, .. }) = side.facts.intent.take() else { return };
-            side.facts.corrections.extend(correction(change.cause));
-            side.ledger.corrections.clone_from(&side.facts.corrections);
-            if bend == Bend::RecordsOnlyTheDesired && change.to != side.file {
-                close(side);
-            } else {
-                took_effect(side, change.to);
+    match (record, side.facts.intent.clone()) {
+        (Record::Applied(_), _) => is_applied(side, side.file),
+        (Record::Late(_), _) => {
+            is_applied(side, side.facts.seen.expect("it was seen").mode);
+            side.facts.may_come_late = None;
+            side.ledger.may_come_late = None;
+        }
+        (Record::Confirmed | Record::Resolved { took_effect: true }, Some(intent)) => {
+            if bend != Bend::RecordsOnlyTheDesired || intent.change.to == side.file {
+                is_applied(side, intent.change.to);
             }
+            side.facts.effect_recorded(side.facts.applied);
+            conclude(side, &intent);
         }
-        Record::Resolved { took_effect: false } => {
-            let lost = side.facts.intent.as_ref().map(|Intent { id, change, stamp, .. }| LateSet {
-                id: *id,
-                mode: change.to,
-                stamp: *stamp,
-            });
-            close(side);
-            side.facts.may_come_late = lost;
-            side.ledger.may_come_late = lost;
+        (Record::Resolved { took_effect: false }, Some(intent)) => {
+            conclude(side, &intent);
+            let Intent { id, change, generation: _, stamp, state: _ } = intent;
+            side.facts.may_come_late = Some(LateSet { id, mode: change.to, stamp });
+            side.ledger.may_come_late = side.facts.may_come_late;
         }
-        Record::Unconfirmed => side.facts.answered(SetAnswer::Unclear(String::new()), now),
-        Record::Refused(failure) => {
+        (Record::Unconfirmed, Some(_)) => side.facts.answered(SetAnswer::Unclear(String::new()), now),
+        (Record::Refused(failure), Some(_)) => {
             side.ledger.intent = None;
             if let Some(failure) = side.facts.refusal_recorded(failure, now, Jitter(0)) {
                 world.account.failed(failure, now);
             }
         }
-        Record::Late(_) => {
-            let mode = side.facts.seen.expect("it was seen").mode;
-            side.facts.may_come_late = None;
-            side.ledger.may_come_late = None;
-            took_effect(side, mode);
-        }
+        (Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. }, None) => {}
     }
 }
 
-fn took_effect(side: &mut Side, mode: PositionMode) {
+fn is_applied(side: &mut Side, mode: PositionMode) {
     side.ledger.applied = Some(applied(mode));
-    side.ledger.intent = None;
-    side.facts.effect_recorded(side.ledger.applied);
+    side.facts.applied = side.ledger.applied;
+}
+
+/// The set has left and its end is known: it counts, and nothing of it is open any more.
+fn conclude(side: &mut Side, intent: &Intent) {
+    close(side);
+    side.facts.count_correction(intent.change.cause, intent.stamp);
+    side.ledger.corrections.clone_from(&side.facts.corrections);
 }
 
 fn close(side: &mut Side) {

@@ -80,7 +80,7 @@ pub(super) fn after(before: &World, step: Move, bend: Bend, unwatched: Unwatched
         Move::Act { target } => keeper::act(&mut world, target, bend),
         Move::Hear => keeper::hear(&mut world, bend),
         Move::Handle { request } => handle(&mut world, request),
-        Move::Wait => world.now = rest_of_all(&world, bend).unwrap_or(world.now),
+        Move::Wait => world.now = rest_of_all(&world, bend),
         Move::Close { target } => world.targets[target].open = false,
         Move::LoseLook { target } => {
             if let Step::Look(look) = decide(&world, target, bend) {
@@ -112,34 +112,29 @@ pub(super) fn after(before: &World, step: Move, bend: Bend, unwatched: Unwatched
     Ok(world.rebased())
 }
 
-/// What the keeper may do: wait for its answer, or serve the next target that is not at rest, or rest.
+/// What the keeper may do: wait for its answer, or do the most urgent step, or rest where all targets do.
 fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
     if world.call.is_some() {
         return vec![Move::Hear];
     }
-    let count = world.targets.len();
-    let in_turn = (0..count).map(|offset| (world.turn + offset) % count);
-    for target in in_turn {
-        match decide(world, target, bend) {
-            Step::Rest { .. } => {}
-            Step::Look(Look::Clock | Look::Account | Look::List(_)) => {
-                return vec![Move::Act { target }, Move::LoseLook { target }];
-            }
-            Step::Look(Look::Mode) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => {
-                return vec![Move::Act { target }];
-            }
+    let (target, step) = keeper::most_urgent(world, bend);
+    match step {
+        Step::Rest { .. } => vec![Move::Wait],
+        Step::Look(Look::Clock | Look::Account | Look::List(_)) => {
+            vec![Move::Act { target }, Move::LoseLook { target }]
+        }
+        Step::Look(Look::Mode) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => {
+            vec![Move::Act { target }]
         }
     }
-    vec![Move::Wait]
 }
 
 /// When the first rest ends.
-fn rest_of_all(world: &World, bend: Bend) -> Option<Moment> {
-    let rests = (0..world.targets.len()).filter_map(|target| match decide(world, target, bend) {
-        Step::Rest { until, why: _ } => Some(until),
-        Step::Look(_) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => None,
-    });
-    rests.min()
+fn rest_of_all(world: &World, bend: Bend) -> Moment {
+    match keeper::most_urgent(world, bend).1 {
+        Step::Rest { until, why: _ } => until,
+        Step::Look(_) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => world.now,
+    }
 }
 
 /// The exchange executes a set in time if nothing is open, else it refuses it.

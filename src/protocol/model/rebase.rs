@@ -22,7 +22,7 @@ impl World {
     /// The same situation at the fixed now.
     pub(super) fn rebased(mut self) -> World {
         self.forget_refused_requests();
-        let World { now, account, targets, turn: _, call, rejected: _, wire, left: _ } = &mut self;
+        let World { now, account, targets, call, rejected: _, wire, left: _ } = &mut self;
         let line = Line { by: now.0 - NOW.0 };
         *now = NOW;
         line.account(account);
@@ -99,10 +99,11 @@ impl Line {
             unread: _,
             set_refused,
             refused_though_flat,
-            corrections: _,
+            corrections,
             may_come_late,
             look_since,
         } = facts;
+        corrections.iter_mut().for_each(today);
         self.moment(look_since);
         if let Some(Seen { mode: _, asked, answered, server }) = seen {
             self.moment(asked);
@@ -172,7 +173,8 @@ impl Line {
     }
 
     fn row(self, row: &mut Row) {
-        let Row { applied: _, intent, left: _, corrections: _, may_come_late } = row;
+        let Row { applied: _, intent, left: _, corrections, may_come_late } = row;
+        corrections.iter_mut().for_each(today);
         // A restart takes it for unclear, whatever the process before knew.
         if let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent {
             self.server(stamp);
@@ -204,9 +206,14 @@ impl Line {
     }
 }
 
-/// A day is longer than anything that is searched: only its mode matters.
+/// Only its mode matters.
 fn late(late: &mut Option<LateSet>) {
     if let Some(LateSet { id: _, mode: _, stamp }) = late {
-        *stamp = server_at(PAST);
+        today(stamp);
     }
+}
+
+/// A day is longer than anything that is searched: when exactly makes no difference.
+fn today(at: &mut ServerTime) {
+    *at = server_at(PAST);
 }

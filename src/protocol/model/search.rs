@@ -1,5 +1,5 @@
-//! Every state that can be reached, breadth first, each once; the shortest way to a broken invariant; and whether a way
-//! without faults leads on from every state.
+//! Every state that can be reached, breadth first, each once; the shortest way to a broken invariant; and whether from
+//! every state a way without faults leads to in sync, and stays there.
 //!
 //! A state is remembered by a 64-bit fingerprint: among a million the chance that two share one is 1 in 30 million.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::invariants::{Broken, Invariant, Unwatched, is_converged};
-use super::keeper::{Bend, decide};
+use super::keeper::{Bend, decide, most_urgent};
 use super::moves::{Move, after, moves};
 use super::world::World;
 use crate::protocol::{Look, Record, Step, Withdrawn};
@@ -41,15 +41,29 @@ pub(super) fn search(start: &World, bend: Bend, unwatched: Unwatched) -> Outcome
             if let Move::Act { target } = step {
                 graph.acts.insert(name(&decide(&world, target, bend)));
             }
+            let stays = |reached: &World| {
+                unwatched == Some(Invariant::Converges)
+                    || step.is_fault()
+                    || !is_converged(&world)
+                    || is_converged(reached)
+            };
             match after(&world, step, bend, unwatched) {
-                Ok(reached) => queue.extend(graph.arrive(id, step, reached)),
+                Ok(reached) if stays(&reached) => queue.extend(graph.arrive(id, step, reached)),
+                Ok(_) => {
+                    return graph.outcome(Some((id, Some(step), not_converging("it does not stay in sync"))));
+                }
                 Err(broken) => return graph.outcome(Some((id, Some(step), broken))),
             }
         }
     }
     let stuck = graph.first_without_a_way().filter(|_| unwatched != Some(Invariant::Converges));
-    let how = "no way without faults leads from here to in sync".to_owned();
-    graph.outcome(stuck.map(|id| (id, None, Broken { invariant: Invariant::Converges, how })))
+    graph.outcome(
+        stuck.map(|id| (id, None, not_converging("no way without faults leads from here to in sync"))),
+    )
+}
+
+fn not_converging(how: &str) -> Broken {
+    Broken { invariant: Invariant::Converges, how: how.to_owned() }
 }
 
 type Id = u32;
@@ -154,7 +168,7 @@ fn tell(world: &World, step: Move, bend: Bend) -> String {
         Move::Act { target } | Move::LoseLook { target } => {
             format!("  {step}: {:?}", decide(world, target, bend))
         }
-        Move::Wait => format!("  {step}: {:?}", decide(world, 0, bend)),
+        Move::Wait => format!("  {step}: {:?}", most_urgent(world, bend).1),
         Move::Hear
         | Move::Handle { .. }
         | Move::Close { .. }

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Cause, Change, DriftPolicy, Generation, How, Intent, IntentId,
-    IntentState, LateSet, SetAnswer, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Change, DriftPolicy, Generation, How, Intent, IntentId, IntentState,
+    LateSet, SetAnswer, TargetFacts, Wanted,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
@@ -31,8 +31,6 @@ pub(super) struct World {
     pub(super) account: AccountFacts,
     /// One or two.
     pub(super) targets: Vec<Side>,
-    /// Whose turn it is with the keeper.
-    pub(super) turn: usize,
     /// The call whose answer the keeper waits for.
     pub(super) call: Option<Call>,
     /// Whether the newest content of the file is not acceptable.
@@ -161,7 +159,6 @@ impl World {
             now: NOW,
             account: AccountFacts::default(),
             targets: vec![side; targets],
-            turn: 0,
             call: None,
             rejected: false,
             wire: Vec::new(),
@@ -200,9 +197,4 @@ pub(super) fn applied(mode: PositionMode) -> Applied {
 /// A new intent; its number makes no difference here.
 pub(super) fn intent(change: Change, stamp: ServerTime, at: Moment) -> Intent {
     Intent { id: IntentId(1), change, generation: Generation(1), stamp, state: IntentState::Noted { at } }
-}
-
-/// A correction of drift, long enough ago to be past and near enough to count.
-pub(super) fn correction(cause: Cause) -> Option<ServerTime> {
-    (cause == Cause::Drift).then(|| server_at(NOW))
 }
