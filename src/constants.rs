@@ -91,6 +91,9 @@ pub const FIGHT: usize = 3;
 /// A held plan may be approved for so long, and its approval lasts so long.
 pub const APPROVAL: Duration = Duration::from_secs(24 * 3600);
 
+/// A plan that stays held is written down again this often, so that there is always one that may be approved.
+pub const HELD_AGAIN: Duration = Duration::from_secs(3600);
+
 /// How often the ledger is asked whether a command wrote a pause, a resume or an approval.
 pub const LEDGER_POLL: Duration = Duration::from_secs(1);
 /// How long a command waits for the daemon to acknowledge.

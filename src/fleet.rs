@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE, LEDGER_POLL, STOPPING};
+use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, HELD_AGAIN, KEEPER_LATE, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired, Problems};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit};
@@ -39,6 +39,7 @@ pub struct Fleet<D: Doors> {
     looks: u64,
     released_in: Option<Generation>,
     held: Arc<Plan>,
+    held_recorded: Moment,
     cooling: BTreeMap<LaneName, Moment>,
     keepers: BTreeMap<AccountName, Charge>,
     tasks: JoinSet<()>,
@@ -92,6 +93,7 @@ struct Charge {
     course: watch::Sender<Arc<Course>>,
     stop: CancellationToken,
     task: Option<Id>,
+    started: Option<Moment>,
     failures: u32,
     start_again: Option<Moment>,
     crashed: Vec<TargetStatus>,
@@ -129,6 +131,7 @@ impl<D: Doors> Fleet<D> {
             looks: 0,
             released_in: None,
             held: Arc::default(),
+            held_recorded: Moment::default(),
             cooling: BTreeMap::new(),
             keepers: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -183,6 +186,7 @@ impl<D: Doors> Fleet<D> {
     async fn turn(&mut self) {
         let word = self.words.borrow_and_update().clone();
         let followed = if self.to_follow { self.follow(word).await } else { Ok(()) };
+        self.tell();
         let followed = followed.and(self.release_the_gone().await);
         let noticed = self.ledger.notice().await.map(|_| ());
         let held = self.hold().await;
@@ -270,9 +274,13 @@ impl<D: Doors> Fleet<D> {
     async fn hold(&mut self) -> Result<(), LedgerError> {
         let targets = self.board.accounts().into_values().flat_map(|account| account.targets);
         let held = Plan(targets.filter_map(|target| held_entry(&target)).collect());
-        if held != *self.held {
+        let now = self.clock.now();
+        // What is held for days is recorded again from time to time: a plan may be approved for a day only.
+        let again = !held.0.is_empty() && now.since(self.held_recorded) >= HELD_AGAIN;
+        if held != *self.held || again {
             self.ledger.hold(&held).await?;
             self.held = Arc::new(held);
+            self.held_recorded = now;
         }
         Ok(())
     }
@@ -335,6 +343,7 @@ impl<D: Doors> Fleet<D> {
                     publish,
                     stop: charge.stop.clone(),
                 };
+                charge.started = Some(now);
                 charge.task = Some(self.tasks.spawn(Keeper::new(outfit).keep()).id());
             }
         }
@@ -361,7 +370,8 @@ impl<D: Doors> Fleet<D> {
         charge.stop = CancellationToken::new();
         if failed {
             let now = self.clock.now();
-            charge.failures = charge.failures.saturating_add(1);
+            let ran_well = charge.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
+            charge.failures = if ran_well { 1 } else { charge.failures.saturating_add(1) };
             let wait = BACKOFF_FIRST * 2_u32.saturating_pow(charge.failures.min(8) - 1);
             charge.start_again = Some(now + wait.min(BACKOFF_LONGEST));
             charge.crashed =
@@ -404,7 +414,15 @@ impl Charge {
     fn new(course: Arc<Course>) -> Charge {
         let (course, _) = watch::channel(course);
         let stop = CancellationToken::new();
-        Charge { course, stop, task: None, failures: 0, start_again: None, crashed: Vec::new() }
+        Charge {
+            course,
+            stop,
+            task: None,
+            started: None,
+            failures: 0,
+            start_again: None,
+            crashed: Vec::new(),
+        }
     }
 
     /// Whether it has no task and may have one now.

@@ -79,7 +79,7 @@ pub struct Remembered {
 pub enum Note {
     /// It is on disk and may leave, once.
     Noted(Noted, Intent),
-    /// A pause, an unresolved set of the target or a used up budget forbids it; nothing was written.
+    /// A newer revision, a pause, an unresolved set of the target or a used up budget forbids it; nothing was written.
     Braked,
 }
 

@@ -44,10 +44,10 @@ pub(super) struct Wish {
     pub(super) max_changes: u32,
 }
 
-/// Writes the intent, unless a pause, an unresolved intent of the target, or a used up budget forbids it.
+/// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, or a used up budget forbids it.
 pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
     let Wish { target, change, generation, stamp, max_changes } = wish;
-    if is_paused(tx, wall, target)? || unresolved(tx, target)?.is_some() {
+    if is_outdated(tx, *generation)? || is_paused(tx, wall, target)? || unresolved(tx, target)?.is_some() {
         return Ok(None);
     }
     let plan = approval(tx, wall, target, *change)?;
@@ -70,6 +70,13 @@ pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<Int
     let event = Event::new(EventKind::Noted, text).of(target).in_revision(*generation).about(*change);
     history::add(tx, wall, &event)?;
     Ok(Some(id))
+}
+
+/// Whether the file has said something newer, which whoever wishes for the set has not heard yet.
+fn is_outdated(tx: &Connection, generation: Generation) -> rusqlite::Result<bool> {
+    tx.query_row("SELECT EXISTS (SELECT 1 FROM revisions WHERE generation > ?1)", [generation], |row| {
+        row.get(0)
+    })
 }
 
 /// It never left.

@@ -184,3 +184,18 @@ async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or
     let changed = ledger.take_up(&target("desk-a"), one_way, Generation(3)).await.unwrap();
     assert_eq!(changed.corrections, [], "f22: the revision changes it");
 }
+
+#[tokio::test]
+async fn i3_a_newer_revision_refuses_a_note_that_has_not_heard_of_it() {
+    for (ledger, _dir) in both().await {
+        let first = ledger.accept_revision("aa", b"one", None).await.unwrap();
+        let second = ledger.accept_revision("bb", b"two", None).await.unwrap();
+        take_up(&ledger, "desk-a", second.0).await;
+        let target = Target { account: name("desk-a"), scope: "USDT-FUTURES".parse().unwrap() };
+        let stamp = ServerTime(START + 7);
+        let old = ledger.note(&target, to_hedge(Cause::New), first, stamp, 3).await.unwrap();
+        assert_eq!(old, Note::Braked);
+        let new = ledger.note(&target, to_hedge(Cause::New), second, stamp, 3).await.unwrap();
+        assert!(matches!(new, Note::Noted(..)));
+    }
+}
