@@ -15,8 +15,8 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// How problems are told; github: as annotations of a workflow
-    #[arg(long, env = "POSMODED_FORMAT", hide_env = true, value_name = "HOW")]
-    #[arg(value_enum, default_value_t = Form::Text)]
+    #[arg(long, env = "POSMODED_FORMAT", hide_env = true, value_name = "text|json|github")]
+    #[arg(value_enum, hide_possible_values = true, default_value_t = Form::Text)]
     pub format: Form,
 }
 

@@ -39,8 +39,8 @@ pub struct Common {
     #[arg(long, global = true, env = "POSMODED_CA", hide_env = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// How the log is written, to stderr
-    #[arg(long, global = true, env = "POSMODED_LOG", hide_env = true, value_name = "HOW")]
-    #[arg(value_enum, default_value_t = Log::Text)]
+    #[arg(long, global = true, env = "POSMODED_LOG", hide_env = true, value_name = "text|json")]
+    #[arg(value_enum, hide_possible_values = true, default_value_t = Log::Text)]
     pub log: Log,
 }
 
@@ -66,8 +66,8 @@ pub enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Printed {
     /// How the result is printed
-    #[arg(short, long, env = "POSMODED_OUTPUT", hide_env = true, value_name = "HOW")]
-    #[arg(value_enum, default_value_t = Output::Table)]
+    #[arg(short, long, env = "POSMODED_OUTPUT", hide_env = true, value_name = "table|json")]
+    #[arg(value_enum, hide_possible_values = true, default_value_t = Output::Table)]
     pub output: Output,
 }
 

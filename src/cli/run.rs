@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
@@ -205,14 +205,16 @@ impl Daemon {
             let (manager, view, ended) = (manager.clone(), view.clone(), ended.clone());
             async move { manager.keep_informed(&view, &ended).await }
         });
-        let reloading = tokio::spawn(reload_on_hangup(manager.clone(), view.clone(), source, kicks));
+        let word = Announcer { manager: manager.clone(), view, pulse: fleet.pulse() };
+        // Without this a SIGHUP would end the process, so it stands before anybody is told that we are ready.
+        let hangup = signal(SignalKind::hangup());
+        let telling = tokio::spawn(word.ready_and_reloads(hangup.ok(), source, kicks));
         if let Some(schedule) = &schedule
             && let Err(error) = schedule.start().await
         {
             // Nothing is wrong when it never fires: `check_every` stays.
             tracing::warn!("the schedule could not be started: {error}");
         }
-        manager.ready(&view.status().line());
         let announced = tokio::spawn({
             let (manager, stop) = (manager.clone(), stop.clone());
             async move {
@@ -222,7 +224,7 @@ impl Daemon {
         });
         fleet.run().await;
         note_event(&ledger, EventKind::Stopped, "stopped").await;
-        reloading.abort();
+        telling.abort();
         announced.abort();
         ended.cancel();
         let _ = tokio::join!(serving, informing);
@@ -242,17 +244,43 @@ pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// SIGHUP: the file and the keys are read again and every target is looked at, whatever comes of it.
-async fn reload_on_hangup(manager: ServiceManager, view: View, source: Source, kicks: watch::Sender<Kicks>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        manager.reloading();
-        source.read_again().await;
-        kicks.send_modify(|kicks| {
-            kicks.looks += 1;
-            kicks.reloads += 1;
-        });
-        manager.ready(&view.status().line());
+/// Tells the service manager that the daemon is up, and of its reloads, once what it tells is so.
+struct Announcer {
+    manager: ServiceManager,
+    view: View,
+    pulse: watch::Receiver<Pulse>,
+}
+
+impl Announcer {
+    /// SIGHUP: the file and the keys are read again and every target is looked at, whatever comes of it.
+    async fn ready_and_reloads(
+        mut self,
+        hangup: Option<Signal>,
+        source: Source,
+        kicks: watch::Sender<Kicks>,
+    ) {
+        self.ready_after(1).await;
+        let Some(mut hangup) = hangup else { return };
+        while hangup.recv().await.is_some() {
+            self.manager.reloading();
+            source.read_again().await;
+            settled(&source).await;
+            self.pulse.mark_unchanged();
+            kicks.send_modify(|kicks| {
+                kicks.looks += 1;
+                kicks.reloads += 1;
+            });
+            // The turn that is under way may have read the file's word before it changed; the next one has not.
+            self.ready_after(2).await;
+        }
+    }
+
+    /// Ready, with the status as it is when the fleet's loop has turned so often; it is not waited for without end.
+    async fn ready_after(&mut self, turns: u32) {
+        for _ in 0..turns {
+            let _ = tokio::time::timeout(TURN, self.pulse.changed()).await;
+        }
+        self.manager.ready(&self.view.status().line());
     }
 }
 
@@ -425,6 +453,9 @@ impl Vitals for Health {
         }
     }
 }
+
+/// The fleet's loop turns each second; one that does not must not keep the service manager waiting.
+const TURN: Duration = Duration::from_secs(3);
 
 /// Unless told otherwise.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(REQUESTS_PER_SECOND).unwrap();

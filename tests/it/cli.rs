@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -142,7 +143,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn new() -> Desk {
+    fn new(file: &str) -> Desk {
         let mut exchange = Exchange::new();
         for (uid, name) in [(Uid(1), "desk-1"), (Uid(2), "desk-2")] {
             let account =
@@ -158,7 +159,7 @@ impl Desk {
             async move { bitget_sim::serve(listener, simulator, None).await }
         });
         let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("desired-state.yaml"), GOOD).unwrap();
+        fs::write(home.path().join("desired-state.yaml"), file).unwrap();
         let keys = home.path().join("keys");
         fs::create_dir(&keys).unwrap();
         for name in ["desk-1", "desk-2"] {
@@ -182,12 +183,19 @@ impl Desk {
         call(self.home.path(), &words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    fn start(&mut self) {
+    /// Starts the daemon; it may be told of a service manager.
+    fn start(&mut self, environment: &[(&str, &Path)]) {
         let words = self.words(&["run", "--listen", "127.0.0.1:0"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let log = fs::File::create(self.home.path().join("log")).unwrap();
-        let daemon = posmoded(self.home.path(), &words).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        self.daemon = Some(daemon);
+        let mut command = posmoded(self.home.path(), &words);
+        command.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(log);
+        self.daemon = Some(command.spawn().unwrap());
+    }
+
+    fn signal(&self, name: &str) {
+        let daemon = self.daemon.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &daemon]).status().unwrap().success());
     }
 
     fn log(&self) -> String {
@@ -210,10 +218,8 @@ impl Desk {
 
     /// As the service manager ends it.
     fn terminate(&mut self) -> i32 {
-        let mut daemon = self.daemon.take().unwrap();
-        let killed = Command::new("kill").arg(daemon.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        daemon.wait().unwrap().code().unwrap()
+        self.signal("TERM");
+        self.daemon.take().unwrap().wait().unwrap().code().unwrap()
     }
 }
 
@@ -228,7 +234,7 @@ impl Drop for Desk {
 
 #[test]
 fn an_operators_day_plan_run_status_pause_resume_history_and_the_end() {
-    let mut desk = Desk::new();
+    let mut desk = Desk::new(GOOD);
 
     let (code, out, err) = desk.call(&["plan", "--exit-code"]);
     assert_eq!(code, 2, "{out}{err}");
@@ -242,7 +248,7 @@ fn an_operators_day_plan_run_status_pause_resume_history_and_the_end() {
     let before = desk.simulator.with(|exchange| exchange.mode(Uid(1), ProductType::UsdtFutures).unwrap());
     assert_eq!(before, PosMode::OneWayMode, "plan sends no set");
 
-    desk.start();
+    desk.start(&[]);
     desk.wait_for(&["status"], |code, out| code == 0 && out.matches("in_sync").count() == 2);
     let after = desk.simulator.with(|exchange| exchange.mode(Uid(1), ProductType::UsdtFutures).unwrap());
     assert_eq!(after, PosMode::HedgeMode);
@@ -281,4 +287,64 @@ fn an_operators_day_plan_run_status_pause_resume_history_and_the_end() {
     assert!(err.contains("NOT acknowledged") && err.contains("no daemon runs"), "{err}");
     let (_, out, _) = desk.call(&["history", "--limit", "2"]);
     assert!(out.contains("stopped") && out.contains("nobody is here"), "{out}");
+}
+
+#[test]
+fn what_is_held_is_shown_with_its_hash_and_approve_lets_it_go_once() {
+    let file = GOOD.replace("max_changes: 3", "max_changes: 1").replace("one_way_mode", "hedge_mode");
+    let mut desk = Desk::new(&file);
+    desk.start(&[]);
+    let (code, out) =
+        desk.wait_for(&["status"], |_, out| out.contains("1 change waits for `posmoded approve"));
+    assert!(code == 2 && out.contains("held"), "{out}");
+    let (_, out, _) = desk.call(&["status", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let hash = told["held"]["hash"].as_str().unwrap();
+    assert_eq!(told["held"]["plan"].as_array().map(Vec::len), Some(1), "{out}");
+    let (code, out, err) = desk.call(&["plan", "--exit-code"]);
+    assert!(code == 4 && out.contains("held"), "{out}{err}");
+    let (code, out, err) = desk.call(&["approve", hash]);
+    assert!(code == 0 && out.contains(hash), "{out}{err}");
+    desk.wait_for(&["status"], |code, out| code == 0 && out.matches("in_sync").count() == 2);
+    let (code, _, err) = desk.call(&["approve", hash]);
+    assert!(code == 1 && err.contains("Nothing was approved") && err.contains("approved before"), "{err}");
+    assert_eq!(desk.terminate(), 0, "{}", desk.log());
+}
+
+#[test]
+fn f43_the_service_manager_is_told_ready_each_reload_and_the_end() {
+    let mut desk = Desk::new(GOOD);
+    let socket = desk.home.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let heard_until = |so: &dyn Fn(&str) -> bool| {
+        let (mut all, began) = (Vec::new(), Instant::now());
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(30), "{all:#?}");
+            let mut buffer = [0; 4096];
+            let length = manager.recv(&mut buffer).unwrap_or_else(|error| panic!("{error} after {all:?}"));
+            all.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
+            if all.last().is_some_and(|last| so(last)) {
+                return all;
+            }
+        }
+    };
+    desk.start(&[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", Path::new("2000000"))]);
+    heard_until(&|told| told.starts_with("READY=1\nSTATUS=rev 1: "));
+    heard_until(&|told| told.contains("STATUS=rev 1: 2/2 in sync"));
+    heard_until(&|told| told == "WATCHDOG=1\n");
+    for file in [GOOD.replace("0s", "1s"), "version: 1\n".to_owned(), GOOD.to_owned()] {
+        fs::write(desk.home.path().join("desired-state.yaml"), &file).unwrap();
+        desk.signal("HUP");
+        let heard = heard_until(&|told| told.starts_with("RELOADING=1"));
+        let time =
+            heard.last().unwrap().lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap();
+        assert!(time.parse::<u64>().unwrap() > 0);
+        let heard = heard_until(&|told| told.starts_with("READY=1"));
+        let refused = heard.last().unwrap().contains("REFUSED");
+        assert_eq!(refused, file.len() < 20, "f12: the line tells the truth of this reload: {heard:?}");
+    }
+    let code = desk.terminate();
+    heard_until(&|told| told.starts_with("STOPPING=1"));
+    assert_eq!(code, 0, "{}", desk.log());
 }
