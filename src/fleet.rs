@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, HELD_AGAIN, KEEPER_LATE, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired, Problems};
 use crate::facts::{Cause, Generation};
-use crate::keeper::{Course, Doors, Keeper, Outfit};
+use crate::keeper::{Course, Doors, Keeper, Outfit, unseen};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, Revision};
 use crate::moment::Moment;
 use crate::pace::{CoolDown, LaneName};
@@ -96,7 +96,8 @@ struct Charge {
     started: Option<Moment>,
     failures: u32,
     start_again: Option<Moment>,
-    crashed: Vec<TargetStatus>,
+    /// What is shown until its keeper says something.
+    shown: Vec<TargetStatus>,
 }
 
 /// Why there is nothing to go on with.
@@ -329,10 +330,13 @@ impl<D: Doors> Fleet<D> {
             let charge = self.keepers.entry(name.clone()).or_insert_with(|| Charge::new(course.clone()));
             charge.course.send_if_modified(|old| {
                 let news = *old != course;
-                *old = course;
+                *old = course.clone();
                 news
             });
             if charge.is_due(now) {
+                if charge.shown.is_empty() {
+                    charge.shown.push(unseen(name, &course, &self.clock));
+                }
                 let publish = self.board.add(name.clone(), charge.last_shown(now));
                 let outfit = Outfit {
                     account: name.clone(),
@@ -374,7 +378,7 @@ impl<D: Doors> Fleet<D> {
             charge.failures = if ran_well { 1 } else { charge.failures.saturating_add(1) };
             let wait = BACKOFF_FIRST * 2_u32.saturating_pow(charge.failures.min(8) - 1);
             charge.start_again = Some(now + wait.min(BACKOFF_LONGEST));
-            charge.crashed =
+            charge.shown =
                 shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
             tracing::error!(account = %name, "the keeper failed; it is started again in {} s", wait.as_secs());
             drop(self.board.add(name.clone(), charge.last_shown(now)));
@@ -414,15 +418,7 @@ impl Charge {
     fn new(course: Arc<Course>) -> Charge {
         let (course, _) = watch::channel(course);
         let stop = CancellationToken::new();
-        Charge {
-            course,
-            stop,
-            task: None,
-            started: None,
-            failures: 0,
-            start_again: None,
-            crashed: Vec::new(),
-        }
+        Charge { course, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
     }
 
     /// Whether it has no task and may have one now.
@@ -433,7 +429,7 @@ impl Charge {
     /// What is shown until the keeper publishes for the first time.
     fn last_shown(&self, now: Moment) -> AccountStatus {
         let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
-        AccountStatus { targets: self.crashed.clone(), due, looked: false, clock_offset: None }
+        AccountStatus { targets: self.shown.clone(), due, looked: false, clock_offset: None }
     }
 }
 

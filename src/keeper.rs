@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use learn::{Learned, learn, look};
+pub use show::unseen;
 
 use crate::clock::Clock;
 use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, LEDGER_RETRY};
@@ -358,15 +359,7 @@ impl<D: Doors> Keeper<D> {
     }
 
     fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
-        let Course { generation, drift, check_every, settle, suspended, .. } = &*self.heard;
-        Wanted {
-            mode,
-            generation: *generation,
-            drift: *drift,
-            check_every: *check_every,
-            settle: *settle,
-            suspended: suspended.clone(),
-        }
+        self.heard.wanted(mode)
     }
 
     /// What forbids sets now, for each target.
@@ -422,6 +415,21 @@ impl<D: Doors> Keeper<D> {
 
     fn nothing_under_way(&self) -> bool {
         !self.kept.values().any(|kept| is_under_way(&kept.facts))
+    }
+}
+
+impl Course {
+    /// What the file wants of a target that is to have this mode.
+    fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
+        let Course { generation, drift, check_every, settle, suspended, .. } = self;
+        Wanted {
+            mode,
+            generation: *generation,
+            drift: *drift,
+            check_every: *check_every,
+            settle: *settle,
+            suspended: suspended.clone(),
+        }
     }
 }
 

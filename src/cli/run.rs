@@ -439,9 +439,17 @@ impl Vitals for Health {
                     .iter()
                     .map(|(outcome, counted)| (outcome.as_str().to_owned(), counted.count))
                     .collect(),
-                seconds: all.iter().map(|(_, counted)| counted.took).sum(),
+                seconds: all
+                    .iter()
+                    .filter(|(outcome, _)| outcome.is_answered())
+                    .map(|(_, counted)| counted.took)
+                    .sum(),
                 within: Vec::new(),
-                beyond: all.iter().map(|(_, counted)| counted.count).sum(),
+                beyond: all
+                    .iter()
+                    .filter(|(outcome, _)| outcome.is_answered())
+                    .map(|(_, counted)| counted.count)
+                    .sum(),
             }
         };
         let Writes { committed, failed } = self.ledger.writes();

@@ -1,11 +1,12 @@
 //! What a keeper publishes: the values it used, and one log line per change of state.
 
-use super::{Doors, Keeper};
-use crate::facts::Facts;
+use super::{Course, Doors, Keeper};
+use crate::clock::Clock;
+use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
-use crate::position_mode::{PositionMode, Target};
+use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 use crate::protocol::Reason;
-use crate::status::TargetStatus;
+use crate::status::{Counts, TargetStatus};
 
 impl<D: Doors> Keeper<D> {
     /// Publishes every target; `next_look` is when the keeper will look again.
@@ -41,6 +42,15 @@ impl<D: Doors> Keeper<D> {
             false
         });
     }
+}
+
+/// An account of which nothing is known yet: one target, `unknown`, so that nobody takes silence for "in sync".
+pub fn unseen(account: &AccountName, course: &Course, clock: &Clock) -> TargetStatus {
+    let target = Target { account: account.clone(), scope: Scope::Account };
+    let now = clock.now();
+    let facts = TargetFacts::new(course.wanted(course.declared.single_mode()), now);
+    let facts = Facts { account: &AccountFacts::default(), brakes: &Brakes::default(), target: &facts };
+    TargetStatus::new(&target, &facts, now, now, |moment| clock.timestamp(moment), None, Counts::default())
 }
 
 fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {

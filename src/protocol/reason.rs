@@ -156,7 +156,8 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|end| end > now))),
         (Reason::File, brakes.file.is_some()),
         (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
-        (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved),
+        // A set that is under way has used up its part of the budget itself.
+        (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved && target.intent.is_none()),
         (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
         (Reason::Reported, is_only_reported(facts, cause)),
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
@@ -238,7 +239,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
                 )
             },
         ),
-        Reason::Acting => "The set is on its way.".to_owned(),
+        Reason::Acting => "Nothing stands in the way: the mode is being set.".to_owned(),
     }
 }
 

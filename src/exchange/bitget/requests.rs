@@ -33,6 +33,14 @@ impl Outcome {
         Outcome::NotSent,
     ];
 
+    /// Whether an answer came, whatever it said: only then does the time that it took say something of the exchange.
+    pub fn is_answered(self) -> bool {
+        match self {
+            Outcome::Ok | Outcome::Refused | Outcome::RateLimited | Outcome::Broken => true,
+            Outcome::Unanswered | Outcome::NotSent => false,
+        }
+    }
+
     /// As the metrics name it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,7 +18,7 @@ fn nothing_in_the_way_lets_the_set_be_noted() {
         &ready(),
         expect![[r#"
             pending
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );
@@ -73,7 +73,7 @@ fn a_pause_lasts_until_its_end_or_until_resume() {
         &ready().paused(Some(seconds(0))),
         expect![[r#"
             pending
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );
@@ -112,7 +112,7 @@ fn f33_without_a_ledger_nothing_is_sent_until_it_is_tried_again() {
         &ready().ledger_trouble(seconds(0)),
         expect![[r#"
             pending
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );
@@ -179,7 +179,7 @@ fn an_approved_plan_is_not_held() {
         &ready().none_left(Some(minutes(20)), Some("0123456789ab")).approved(),
         expect![[r#"
             pending
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );

@@ -151,7 +151,7 @@ fn flat_must_have_held_for_settle() {
         &situation().flat_for(minutes(5), seconds(0)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
@@ -163,7 +163,7 @@ fn settle_is_counted_from_verdict_to_verdict_and_not_to_now() {
         &situation().flat_for(minutes(5), seconds(1)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > look at the mode
         "#]],
     );
@@ -175,7 +175,7 @@ fn with_settle_0_one_verdict_is_enough() {
         &situation().settle(Duration::ZERO).flat_for(seconds(0), seconds(0)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
@@ -187,7 +187,7 @@ fn a_verdict_older_than_five_seconds_allows_nothing() {
         &situation().flat_for(minutes(9), seconds(5)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > read plan orders
         "#]],
     );
@@ -195,7 +195,7 @@ fn a_verdict_older_than_five_seconds_allows_nothing() {
         &situation().flat_for(minutes(9), seconds(6)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > read plan orders
         "#]],
     );
@@ -419,7 +419,7 @@ fn a_noted_set_is_sent_at_once() {
         &noted(seconds(0)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > send
         "#]],
     );
@@ -431,7 +431,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
         &noted(seconds(0)).wants(Some(OTHER)),
         expect![[r#"
             in_sync
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > withdraw: the revision wants something else
         "#]],
     );
@@ -440,7 +440,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
         expect![[r#"
             new
             suspended: The file suspends it: until the risk review is done.
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > withdraw: the revision wants something else
         "#]],
     );
@@ -449,7 +449,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
         expect![[r#"
             new
             reported: The first look differs and the file says `drift: report`: it waits for `posmoded approve`.
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > withdraw: the revision wants something else
         "#]],
     );
@@ -457,7 +457,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
         &noted(seconds(0)).drift(DriftPolicy::Report).approved(),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > send
         "#]],
     );
@@ -471,7 +471,7 @@ fn a_noted_set_leaves_under_a_later_revision_that_wants_the_same() {
         &newer,
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > send
         "#]],
     );
@@ -484,7 +484,7 @@ fn a_noted_set_is_withdrawn_when_the_file_turns_bad() {
         expect![[r#"
             new
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > withdraw: the file is not acceptable
         "#]],
     );
@@ -497,7 +497,7 @@ fn a_noted_set_leaves_within_five_seconds_of_its_note_and_of_its_verdict_or_not_
         &flat.noted(seconds(5)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > withdraw: too late
         "#]],
     );
@@ -506,7 +506,7 @@ fn a_noted_set_leaves_within_five_seconds_of_its_note_and_of_its_verdict_or_not_
         &stale,
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > withdraw: too late
         "#]],
     );
@@ -519,7 +519,7 @@ fn a_pause_does_not_call_back_a_noted_set() {
         expect![[r#"
             new
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > send
         "#]],
     );
@@ -853,7 +853,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.refused_though_flat(9, minutes(30)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > look at the mode
         "#]],
     );

@@ -115,7 +115,7 @@ fn what_the_file_changed_is_applied_under_report_too() {
         &pending,
         expect![[r#"
             pending
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );
@@ -144,7 +144,7 @@ fn a_first_contact_under_report_waits_for_an_approval() {
         &first.approved(),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
@@ -156,7 +156,7 @@ fn a_first_contact_under_correct_waits_for_nobody() {
         &situation().flat_for(minutes(9), seconds(1)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
@@ -169,7 +169,7 @@ fn f21_three_corrections_within_a_day_are_a_fight() {
         &flat.clone().corrected(&[hours(23), hours(1)]),
         expect![[r#"
             drifted
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (drift)
         "#]],
     );
@@ -185,7 +185,7 @@ fn f21_three_corrections_within_a_day_are_a_fight() {
         &flat.corrected(&[hours(30), hours(2), hours(1)]),
         expect![[r#"
             drifted
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (drift)
         "#]],
     );
@@ -212,7 +212,7 @@ fn f22_what_the_file_changes_is_no_fight() {
         &situation().applied(OTHER).flat_for(minutes(9), seconds(1)).corrected(&fought),
         expect![[r#"
             pending
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );

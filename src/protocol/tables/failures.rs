@@ -165,7 +165,7 @@ fn f45_an_unknown_or_doubtful_clock_is_asked_for_first() {
         &ready.clone().clock(clock(seconds(20), seconds(0))),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
@@ -360,7 +360,7 @@ fn a_refused_set_on_its_way_to_the_record() {
         &refused,
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > record refused: 12345 It failed.
         "#]],
     );
@@ -443,7 +443,7 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
         &seldom.set_refused(Class::Refused, minutes(15)),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
@@ -478,7 +478,7 @@ fn a_reload_tries_again_what_was_refused() {
         &refused.looked_for_again(),
         expect![[r#"
             new
-            acting: The set is on its way.
+            acting: Nothing stands in the way: the mode is being set.
             > look at the mode
         "#]],
     );
