@@ -7,7 +7,7 @@ use super::world::{CHECK_EVERY, Call, FlatTold, Request, Side, Told, World};
 use crate::constants::{LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::facts::{Facts, List};
 use crate::moment::Moment;
-use crate::protocol::{State, Step, reasons, state};
+use crate::protocol::{Reasons, State, Step, reasons, state};
 
 /// One of the things that must always hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) fn when_a_set_leaves(
 /// I5, and that a rest is one, in any state.
 pub(super) fn in_every_state(world: &World, bend: Bend, unwatched: Unwatched) -> Result<(), Broken> {
     for (target, side) in world.targets.iter().enumerate() {
-        if says_in_sync(world, side) {
+        if state_of(world, side).0 == State::InSync {
             let read = side.told.mode.is_some_and(|(mode, arrived)| {
                 let age = world.now.since(arrived);
                 Some(mode) == side.facts.wanted.mode && age <= CHECK_EVERY * LIVE_IS_KNOWN_FOR
@@ -98,7 +98,7 @@ pub(super) fn is_converged(world: &World) -> bool {
         && world.wire.is_empty()
         && world.targets.iter().all(|side| {
             side.live == side.file
-                && says_in_sync(world, side)
+                && state_of(world, side) == (State::InSync, Reasons::default())
                 && side.ledger.intent.is_none()
                 && side.ledger.applied.is_some_and(|applied| applied.mode == side.file)
         })
@@ -124,10 +124,11 @@ impl Told {
     }
 }
 
-fn says_in_sync(world: &World, side: &Side) -> bool {
+/// What the daemon says of a target.
+fn state_of(world: &World, side: &Side) -> (State, Reasons) {
     let brakes = world.brakes();
     let facts = Facts { account: &world.account, brakes: &brakes, target: &side.facts };
-    state(&facts, world.now) == State::InSync && reasons(&facts, world.now).is_empty()
+    (state(&facts, world.now), reasons(&facts, world.now))
 }
 
 fn first_broken(
