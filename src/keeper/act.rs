@@ -218,13 +218,13 @@ impl<D: Doors> Keeper<D> {
         Ok(())
     }
 
-    /// What the set makes the applied mode, if it is still what the file wants.
+    /// What the set makes the applied mode. So even if the file wants another by now: live is then ours to change back, and
+    /// nobody else's drift.
     fn applied_by(&self, scope: Scope, intent: &Intent) -> Option<Applied> {
         let facts = &self.kept.get(&scope)?.facts;
         let seen = facts.seen?;
-        let wanted = facts.wanted.mode == Some(intent.change.to);
         let Intent { change, generation, .. } = intent;
-        wanted.then_some(Applied { mode: change.to, how: How::Set, at: seen.server, generation: *generation })
+        Some(Applied { mode: change.to, how: How::Set, at: seen.server, generation: *generation })
     }
 
     fn had_its_effect(&mut self, scope: Scope, intent: &Intent, applied: Option<Applied>) {
