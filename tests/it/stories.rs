@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitget_sim::{Exchange, HoldSide, NewAccount, NewOrder, PlanType, PosMode, ProductType, Uid};
+use bitget_sim::{Exchange, Fault, FaultKind, HoldSide, NewAccount, NewOrder, PlanType, PosMode, ProductType, Uid};
 
 use crate::world::World;
 
@@ -74,4 +74,24 @@ async fn new_pending_and_drift_are_told_apart() {
     world.until(MINUTE, "corrected", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
     assert_eq!(world.sets(DESK, USDT).len(), 3);
     world.check_invariants(Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_the_file_wants_no_more_when_it_is_confirmed_is_changed_back_and_is_no_drift() {
+    let report = |mode| {
+        file(mode, "").replace("drift: correct", "drift: report").replace("settle: 30s", "settle: 0s")
+    };
+    let world = World::started(&report(BOTH_ONE_WAY), desk).await;
+    world.until(MINUTE, "adopted", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
+    world.exchange(|exchange| {
+        let late = FaultKind::Delay { after: Duration::from_secs(3) };
+        exchange.inject(Fault::once(late).times(2).on("set-position-mode"));
+    });
+    world.write(&report(BOTH_HEDGE));
+    world.until(MINUTE, "a set is under way", |world| !world.sets(DESK, USDT).is_empty()).await;
+    world.write(&report(BOTH_ONE_WAY));
+    world.until(2 * MINUTE, "back", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
+    assert_eq!(world.mode(DESK, USDT), PosMode::OneWayMode);
+    assert!(world.sets(DESK, USDT).len() <= 2);
+    world.check_invariants(Duration::ZERO);
 }
