@@ -31,6 +31,7 @@ pub struct Fleet<D: Doors> {
     board: Board,
     words: watch::Receiver<Word>,
     kicks: watch::Receiver<Kicks>,
+    kicked: Kicks,
     pulse: watch::Sender<Pulse>,
     stop: CancellationToken,
     in_force: Option<InForce>,
@@ -79,6 +80,8 @@ pub struct Pulse {
     pub due: Moment,
     /// Why the ledger could not be used in the last turn, in one sentence.
     pub ledger_trouble: Option<String>,
+    /// What it had been asked for when it read the newest word of the source: all that is followed and shown now.
+    pub followed: Kicks,
 }
 
 /// The revision in force.
@@ -116,7 +119,8 @@ impl<D: Doors> Fleet<D> {
     /// `word` is the first thing that the source said.
     pub async fn start(means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
         let Means { doors, ledger, clock, board, words, kicks, stop } = means;
-        let (pulse, _) = watch::channel(Pulse { due: clock.now() + LEDGER_POLL, ledger_trouble: None });
+        let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
+        let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let mut fleet = Fleet {
             doors,
             ledger,
@@ -124,6 +128,7 @@ impl<D: Doors> Fleet<D> {
             board,
             words,
             kicks,
+            kicked,
             pulse,
             stop,
             in_force: None,
@@ -148,6 +153,8 @@ impl<D: Doors> Fleet<D> {
         }
         fleet.release_the_gone().await?;
         fleet.tell();
+        // The first word to the service manager is not to wait for the first turn.
+        fleet.show();
         Ok(fleet)
     }
 
@@ -185,7 +192,14 @@ impl<D: Doors> Fleet<D> {
     }
 
     async fn turn(&mut self) {
-        let word = self.words.borrow_and_update().clone();
+        // Whoever kicks has had the file read before: kicks first, or the word may be older than they are.
+        self.kicked = *self.kicks.borrow_and_update();
+        let word = {
+            let word = self.words.borrow_and_update();
+            // One that came after the wait for it was over counts as seen from here on.
+            self.to_follow |= word.has_changed();
+            word.clone()
+        };
         let followed = if self.to_follow { self.follow(word).await } else { Ok(()) };
         self.tell();
         let followed = followed.and(self.release_the_gone().await);
@@ -201,7 +215,8 @@ impl<D: Doors> Fleet<D> {
         }
         self.tell();
         self.show();
-        self.pulse.send_replace(Pulse { due: self.clock.now() + LEDGER_POLL, ledger_trouble });
+        let due = self.clock.now() + LEDGER_POLL;
+        self.pulse.send_replace(Pulse { due, ledger_trouble, followed: self.kicked });
     }
 
     /// Takes the newest word of the source: a good file comes into force, anything else is a brake.
@@ -311,7 +326,7 @@ impl<D: Doors> Fleet<D> {
     /// Tells every keeper the newest course; starts and stops keepers as the file says.
     fn tell(&mut self) {
         let Some(InForce { revision, desired }) = &self.in_force else { return };
-        let (now, kicks) = (self.clock.now(), *self.kicks.borrow_and_update());
+        let (now, kicks) = (self.clock.now(), self.kicked);
         for (name, account) in &desired.accounts {
             let course = Arc::new(Course {
                 generation: revision.generation,
