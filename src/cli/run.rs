@@ -139,12 +139,15 @@ pub struct Daemon {
     kicks: watch::Sender<Kicks>,
     ledger: Ledger,
     schedule: Option<JobScheduler>,
+    hangup: Signal,
     stop: CancellationToken,
 }
 
 impl Daemon {
     /// Brings everything up that the daemon cannot do without.
     pub async fn start(run: Run, stop: CancellationToken) -> Result<Daemon, NotStarted> {
+        // Nobody listening, the signal would end the process; one that comes before the daemon is up is kept.
+        let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
         let clock = Clock::machine();
         let doors = Arc::new(KeyFiles::new(&run, &clock)?);
         let bound = bind(run.listen).await;
@@ -178,7 +181,7 @@ impl Daemon {
         let vitals =
             Arc::new(Health { pulse: fleet.pulse(), bitget: doors.bitget.clone(), ledger: ledger.clone() });
         let view = View { board, clock, vitals };
-        Ok(Daemon { fleet, view, listener, source, kicks, ledger, schedule, stop })
+        Ok(Daemon { fleet, view, listener, source, kicks, ledger, schedule, hangup, stop })
     }
 
     /// Where the status is served.
@@ -188,7 +191,7 @@ impl Daemon {
 
     /// Runs until it is told to stop; then what is under way is brought to its end.
     pub async fn run(self) {
-        let Daemon { fleet, view, listener, source, kicks, ledger, schedule, stop } = self;
+        let Daemon { fleet, view, listener, source, kicks, ledger, schedule, hangup, stop } = self;
         let manager = ServiceManager::of_the_environment();
         note_event(&ledger, EventKind::Started, concat!("posmoded ", env!("CARGO_PKG_VERSION"), " started"))
             .await;
@@ -205,16 +208,16 @@ impl Daemon {
             let (manager, view, ended) = (manager.clone(), view.clone(), ended.clone());
             async move { manager.keep_informed(&view, &ended).await }
         });
-        let word = Announcer { manager: manager.clone(), view, pulse: fleet.pulse() };
-        // Without this a SIGHUP would end the process, so it stands before anybody is told that we are ready.
-        let hangup = signal(SignalKind::hangup());
-        let telling = tokio::spawn(word.ready_and_reloads(hangup.ok(), source, kicks));
+        let reload =
+            Reload { manager: manager.clone(), view: view.clone(), source, kicks, pulse: fleet.pulse() };
+        let reloading = tokio::spawn(reload.on(hangup));
         if let Some(schedule) = &schedule
             && let Err(error) = schedule.start().await
         {
             // Nothing is wrong when it never fires: `check_every` stays.
             tracing::warn!("the schedule could not be started: {error}");
         }
+        manager.ready(&view.status().line());
         let announced = tokio::spawn({
             let (manager, stop) = (manager.clone(), stop.clone());
             async move {
@@ -224,7 +227,7 @@ impl Daemon {
         });
         fleet.run().await;
         note_event(&ledger, EventKind::Stopped, "stopped").await;
-        telling.abort();
+        reloading.abort();
         announced.abort();
         ended.cancel();
         let _ = tokio::join!(serving, informing);
@@ -244,43 +247,32 @@ pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Tells the service manager that the daemon is up, and of its reloads, once what it tells is so.
-struct Announcer {
+/// What a reload takes.
+struct Reload {
     manager: ServiceManager,
     view: View,
+    source: Source,
+    kicks: watch::Sender<Kicks>,
     pulse: watch::Receiver<Pulse>,
 }
 
-impl Announcer {
-    /// SIGHUP: the file and the keys are read again and every target is looked at, whatever comes of it.
-    async fn ready_and_reloads(
-        mut self,
-        hangup: Option<Signal>,
-        source: Source,
-        kicks: watch::Sender<Kicks>,
-    ) {
-        self.ready_after(1).await;
-        let Some(mut hangup) = hangup else { return };
+impl Reload {
+    /// SIGHUP: the file and the keys are read again and every target is looked at, whatever comes of it. It is over when
+    /// the fleet has followed the file, so that the status that ends it tells what came of it.
+    async fn on(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             self.manager.reloading();
-            source.read_again().await;
-            settled(&source).await;
-            self.pulse.mark_unchanged();
-            kicks.send_modify(|kicks| {
+            self.source.read_again().await;
+            self.kicks.send_modify(|kicks| {
                 kicks.looks += 1;
                 kicks.reloads += 1;
             });
-            // The turn that is under way may have read the file's word before it changed; the next one has not.
-            self.ready_after(2).await;
+            let reloads = self.kicks.borrow().reloads;
+            let followed = self.pulse.wait_for(|pulse| pulse.followed.reloads >= reloads);
+            // `READY=1` must come, even where the ledger keeps the fleet waiting.
+            let _ = tokio::time::timeout(FOLLOWED_WITHIN, followed).await;
+            self.manager.ready(&self.view.status().line());
         }
-    }
-
-    /// Ready, with the status as it is when the fleet's loop has turned so often; it is not waited for without end.
-    async fn ready_after(&mut self, turns: u32) {
-        for _ in 0..turns {
-            let _ = tokio::time::timeout(TURN, self.pulse.changed()).await;
-        }
-        self.manager.ready(&self.view.status().line());
     }
 }
 
@@ -462,12 +454,12 @@ impl Vitals for Health {
     }
 }
 
-/// The fleet's loop turns each second; one that does not must not keep the service manager waiting.
-const TURN: Duration = Duration::from_secs(3);
-
 /// Unless told otherwise.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(REQUESTS_PER_SECOND).unwrap();
 
 /// How long the first word of the file is waited for, each time, and how often.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 const FIRST_WORDS: usize = 5;
+
+/// A turn of the fleet takes milliseconds, unless somebody else writes to the ledger.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(5);
