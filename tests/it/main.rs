@@ -17,5 +17,6 @@ mod cli;
 mod desired;
 mod exchange;
 mod licences;
+mod process;
 mod stories;
 mod world;
