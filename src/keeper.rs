@@ -175,10 +175,12 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    /// The most urgent step of all targets; where all rest, the rest that ends first.
+    /// The most urgent step of all targets; where all rest, the rest that ends first. Once told to stop it is only about
+    /// what is under way: a note that is wanted elsewhere would come before the looks that end it.
     fn next_step(&self) -> Option<(Scope, Step)> {
-        let now = self.clock.now();
-        let steps = self.kept.iter().map(|(scope, kept)| (*scope, protocol::next(&self.facts_of(kept), now)));
+        let (now, stopping) = (self.clock.now(), self.stop.is_cancelled());
+        let kept = self.kept.iter().filter(|(_, kept)| !stopping || is_under_way(&kept.facts));
+        let steps = kept.map(|(scope, kept)| (*scope, protocol::next(&self.facts_of(kept), now)));
         steps.min_by_key(|(scope, step)| {
             let part_way = self.kept.get(scope).is_some_and(|kept| kept.facts.is_part_way());
             match step {
