@@ -89,6 +89,7 @@ pub struct Keeper<D: Doors> {
     stop: CancellationToken,
     facts: AccountFacts,
     ledger_trouble: Option<LedgerTrouble>,
+    to_pin: bool,
     kept: BTreeMap<Scope, Kept>,
     released_all_but: Option<BTreeSet<Scope>>,
     noted: Option<(Noted, <D::Exchange as Apply>::Permit)>,
@@ -142,6 +143,7 @@ impl<D: Doors> Keeper<D> {
             stop,
             facts,
             ledger_trouble: None,
+            to_pin: false,
             kept: BTreeMap::new(),
             released_all_but: None,
             noted: None,
@@ -218,7 +220,10 @@ impl<D: Doors> Keeper<D> {
             learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
         }
         match what {
-            Look::Account => self.pin().await,
+            Look::Account => {
+                self.to_pin = true;
+                self.pin().await;
+            }
             Look::Mode => self.notice_drift(scope).await,
             Look::Clock | Look::List(_) => {}
         }
@@ -227,25 +232,34 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    /// Compares whose key it is with whose it was.
+    /// Compares whose key it is with whose it was. What the ledger cannot tell now is asked again before it is trusted
+    /// with a set.
     async fn pin(&mut self) {
         let uid = self.facts.identity.as_ref().and_then(|identity| identity.uid.clone());
-        let Some(uid) = uid else { return };
-        match self.ledger.pin(&self.account, &uid).await {
-            Ok(Pinned::New | Pinned::Same) => self.facts.wrong = None,
-            Ok(Pinned::Changed { was }) => {
+        let pinned = match &uid {
+            Some(uid) => self.ledger.pin(&self.account, uid).await.map(|pinned| Some((uid, pinned))),
+            None => Ok(None),
+        };
+        self.to_pin = pinned.is_err();
+        let pinned = match pinned {
+            Ok(pinned) => pinned,
+            Err(error) => return self.ledger_failed(&error),
+        };
+        let Some((uid, pinned)) = pinned else { return };
+        match pinned {
+            Pinned::New | Pinned::Same => self.facts.wrong = None,
+            Pinned::Changed { was } => {
                 self.facts.wrong = Some(format!(
                     "The key belongs to account {uid}, and this name has belonged to account {was} so far: nothing is \
                      changed. Put the right key in place, or give the other account a name of its own in the file."
                 ));
             }
-            Ok(Pinned::Shared { with }) => {
+            Pinned::Shared { with } => {
                 self.facts.wrong = Some(format!(
                     "The key belongs to account {uid}, and so does that of {with}: nothing is changed. Two names for \
                      one account would fight each other; remove one."
                 ));
             }
-            Err(error) => self.ledger_failed(&error),
         }
     }
 
@@ -298,6 +312,9 @@ impl<D: Doors> Keeper<D> {
         }
         if self.ledger_trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= self.clock.now()) {
             self.ledger_trouble = None;
+        }
+        if self.to_pin && self.ledger_trouble.is_none() {
+            self.pin().await;
         }
         self.take_up().await;
         self.hear_brakes();
