@@ -21,13 +21,13 @@ use crate::clock::Clock;
 use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, LEDGER_RETRY};
 use crate::exchange::{Apply, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, DriftPolicy, Facts, Generation, Guard, IntentState, LedgerTrouble, Pause,
+    AccountFacts, Brakes, Class, DriftPolicy, Facts, Flatness, Generation, Guard, IntentState, LedgerTrouble, Pause,
     TargetFacts, Wanted,
 };
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::{Moment, ServerTime};
 use crate::pace::CoolDown;
-use crate::position_mode::{AccountName, Declared, PositionMode, Scope, Target, targets};
+use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Target, targets};
 use crate::protocol::{self, Look, Plan, PlanEntry, Step, Withdrawn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
 
@@ -90,6 +90,7 @@ pub struct Keeper<D: Doors> {
     facts: AccountFacts,
     ledger_trouble: Option<LedgerTrouble>,
     to_pin: bool,
+    kind: Option<Kind>,
     kept: BTreeMap<Scope, Kept>,
     released_all_but: Option<BTreeSet<Scope>>,
     noted: Option<(Noted, <D::Exchange as Apply>::Permit)>,
@@ -144,6 +145,7 @@ impl<D: Doors> Keeper<D> {
             facts,
             ledger_trouble: None,
             to_pin: false,
+            kind: None,
             kept: BTreeMap::new(),
             released_all_but: None,
             noted: None,
@@ -218,6 +220,9 @@ impl<D: Doors> Keeper<D> {
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(kept) = self.kept.get_mut(&scope) {
             learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
+        }
+        if let Some(identity) = &self.facts.identity {
+            self.kind = Some(identity.kind);
         }
         match what {
             Look::Account => {
@@ -303,6 +308,11 @@ impl<D: Doors> Keeper<D> {
         if reloaded || other_door {
             self.facts.failing = None;
             self.facts.identity = None;
+            // What was read with another key says nothing of what this one opens.
+            for kept in self.kept.values_mut() {
+                kept.facts.flatness = Flatness::default();
+                kept.facts.refused_though_flat = None;
+            }
             self.open_door();
         }
         if again {
@@ -320,10 +330,10 @@ impl<D: Doors> Keeper<D> {
         self.hear_brakes();
     }
 
-    /// Follows the file: which targets there are, and what is wanted of each.
+    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen: while it is
+    /// looked at again, on reload, the targets stay what they are.
     async fn take_up(&mut self) {
-        let kind = self.facts.identity.as_ref().map(|identity| identity.kind);
-        let wanted = targets(&self.heard.declared, kind);
+        let wanted = targets(&self.heard.declared, self.kind);
         for (scope, kept) in &mut self.kept {
             if !wanted.contains_key(scope) {
                 kept.facts.wanted.mode = None;
@@ -331,7 +341,7 @@ impl<D: Doors> Keeper<D> {
         }
         self.kept.retain(|scope, kept| wanted.contains_key(scope) || is_under_way(&kept.facts));
         let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
-        if kind.is_some() && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
+        if self.kind.is_some() && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
             match self.ledger.release(&self.account, Some(&keep)).await {
                 Ok(()) => self.released_all_but = Some(keep),
                 Err(error) => self.ledger_failed(&error),
@@ -354,20 +364,26 @@ impl<D: Doors> Keeper<D> {
         let news = Some((mode, resumed));
         // Taking up says that whatever was under way is lost: not while it is under way here.
         let due = |kept: &Kept| kept.taken_up != news && !is_under_way(&kept.facts);
-        if self.kept.get(&scope).is_none_or(due) {
+        if self.kind.is_none() {
+            // It only stands for targets that are not known yet: nothing of it belongs into the ledger.
+            let now = self.clock.now();
+            self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
+        } else if self.kept.get(&scope).is_none_or(due) {
             if self.ledger_trouble.is_some() {
                 return Ok(());
             }
             let target = Target { account: self.account.clone(), scope };
             let remembered = self.ledger.take_up(&target, mode, wanted.generation).await?;
             let now = self.clock.now();
-            let kept = self.kept.entry(scope).or_insert_with(|| {
-                let mut facts = TargetFacts::new(wanted.clone(), now);
-                facts.applied = remembered.applied;
-                facts.intent = remembered.intent;
-                facts.may_come_late = remembered.may_come_late;
-                Kept::new(facts)
-            });
+            let kept = self
+                .kept
+                .entry(scope)
+                .or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
+            if kept.taken_up.is_none() {
+                kept.facts.applied = remembered.applied;
+                kept.facts.intent = remembered.intent;
+                kept.facts.may_come_late = remembered.may_come_late;
+            }
             kept.facts.corrections = remembered.corrections;
             kept.taken_up = news;
         }
