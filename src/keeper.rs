@@ -18,7 +18,7 @@ pub use learn::{Learned, learn, look};
 pub use show::unseen;
 
 use crate::clock::Clock;
-use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, LEDGER_RETRY};
+use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, HUMAN_LOOK, LEDGER_RETRY};
 use crate::exchange::{Apply, Urgency};
 use crate::facts::{
     AccountFacts, Brakes, Class, DriftPolicy, Facts, Flatness, Generation, Guard, IntentState, LedgerTrouble, Pause,
@@ -90,6 +90,7 @@ pub struct Keeper<D: Doors> {
     facts: AccountFacts,
     ledger_trouble: Option<LedgerTrouble>,
     to_pin: bool,
+    door_tried: Moment,
     kind: Option<Kind>,
     kept: BTreeMap<Scope, Kept>,
     released_all_but: Option<BTreeSet<Scope>>,
@@ -145,6 +146,7 @@ impl<D: Doors> Keeper<D> {
             facts,
             ledger_trouble: None,
             to_pin: false,
+            door_tried: Moment(0),
             kind: None,
             kept: BTreeMap::new(),
             released_all_but: None,
@@ -271,22 +273,21 @@ impl<D: Doors> Keeper<D> {
     /// Sleeps until a moment, or until somebody says something new.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
+        let door = self.facts.credential.as_ref().map(|_| self.door_tried + HUMAN_LOOK);
+        let until = door.map_or(until, |door| until.min(door));
         self.promise(until);
         tokio::select! {
             biased;
             () = self.stop.cancelled(), if !stopping => {}
             Ok(()) = self.course.changed() => {}
             Ok(()) = self.on_disk.changed() => {}
-            () = self.clock.sleep_until(until) => {
-                if self.facts.credential.is_some() {
-                    self.open_door();
-                }
-            }
+            () = self.clock.sleep_until(until) => {}
         }
     }
 
     /// Reads the credential and makes the exchange of it.
     fn open_door(&mut self) {
+        self.door_tried = self.clock.now();
         match self.doors.open(&self.account, self.heard.demo) {
             Ok(exchange) => {
                 self.exchange = Some(exchange);
@@ -313,6 +314,9 @@ impl<D: Doors> Keeper<D> {
                 kept.facts.flatness = Flatness::default();
                 kept.facts.refused_though_flat = None;
             }
+            self.open_door();
+        }
+        if self.facts.credential.is_some() && self.clock.now() >= self.door_tried + HUMAN_LOOK {
             self.open_door();
         }
         if again {
