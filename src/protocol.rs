@@ -20,7 +20,7 @@ pub use reason::{CRASHED, Reason, Reasons, State, reasons, say, state};
 use reason::{brakes, is_only_reported};
 
 use crate::constants::{
-    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, FENCE, HUMAN_LOOK, LATE_EFFECT, OPEN_POSITION_LOOK,
+    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, FENCE, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_POSITION_LOOK,
     SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
@@ -372,7 +372,10 @@ fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
         IntentState::Accepted { at } => Some(at + CONFIRMING),
         IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear => None,
     });
+    // Live is not called known for ever: who rests for longer than that has to say so then.
+    let known_for = facts.target.wanted.check_every * LIVE_IS_KNOWN_FOR + Duration::from_millis(1);
     let edges = [
+        facts.target.seen.map(|seen| seen.answered + known_for),
         confirming,
         paused.as_ref().and_then(|pause| pause.until),
         ledger.as_ref().map(|trouble| trouble.retry_at),
