@@ -21,8 +21,8 @@ use crate::clock::Clock;
 use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, HUMAN_LOOK, LEDGER_RETRY};
 use crate::exchange::{Apply, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, DriftPolicy, Facts, Flatness, Generation, Guard, IntentState, LedgerTrouble, Pause,
-    TargetFacts, Wanted,
+    AccountFacts, Brakes, Class, DriftPolicy, Facts, Flatness, Generation, Guard, IntentState, LedgerTrouble,
+    Pause, TargetFacts, Wanted,
 };
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::{Moment, ServerTime};
@@ -345,18 +345,17 @@ impl<D: Doors> Keeper<D> {
         }
         self.kept.retain(|scope, kept| wanted.contains_key(scope) || is_under_way(&kept.facts));
         let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
-        if self.kind.is_some() && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
+        if self.kind.is_some()
+            && self.ledger_trouble.is_none()
+            && self.released_all_but.as_ref() != Some(&keep)
+        {
             match self.ledger.release(&self.account, Some(&keep)).await {
                 Ok(()) => self.released_all_but = Some(keep),
                 Err(error) => self.ledger_failed(&error),
             }
         }
         for (scope, mode) in wanted {
-            if kind.is_none() {
-                // Nothing is set before the kind is known, and the scope may not be one of this account: not on record.
-                let facts = TargetFacts::new(self.wanted(mode), self.clock.now());
-                self.kept.entry(scope).or_insert_with(|| Kept::new(facts)).facts.wanted = self.wanted(mode);
-            } else if let Err(error) = self.take_up_one(scope, mode).await {
+            if let Err(error) = self.take_up_one(scope, mode).await {
                 self.ledger_failed(&error);
             }
         }
@@ -379,10 +378,8 @@ impl<D: Doors> Keeper<D> {
             let target = Target { account: self.account.clone(), scope };
             let remembered = self.ledger.take_up(&target, mode, wanted.generation).await?;
             let now = self.clock.now();
-            let kept = self
-                .kept
-                .entry(scope)
-                .or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
+            let kept =
+                self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
             if kept.taken_up.is_none() {
                 kept.facts.applied = remembered.applied;
                 kept.facts.intent = remembered.intent;

@@ -20,8 +20,8 @@ pub use reason::{CRASHED, Reason, Reasons, State, reasons, say, state};
 use reason::{brakes, is_only_reported};
 
 use crate::constants::{
-    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, FENCE, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_POSITION_LOOK,
-    SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
+    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, FENCE, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR,
+    OPEN_POSITION_LOOK, SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
     Brakes, Cause, Change, Facts, Failure, Flatness, How, Intent, IntentId, IntentState, List, Reading, Run,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bitget_sim::{Exchange, Fault, FaultKind, HoldSide, NewAccount, NewOrder, PlanType, PosMode, ProductType, Uid};
+use bitget_sim::{
+    Exchange, Fault, FaultKind, HoldSide, NewAccount, NewOrder, PlanType, PosMode, ProductType, Uid,
+};
 
 use crate::world::World;
 
@@ -78,9 +80,8 @@ async fn new_pending_and_drift_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_set_that_the_file_wants_no_more_when_it_is_confirmed_is_changed_back_and_is_no_drift() {
-    let report = |mode| {
-        file(mode, "").replace("drift: correct", "drift: report").replace("settle: 30s", "settle: 0s")
-    };
+    let report =
+        |mode| file(mode, "").replace("drift: correct", "drift: report").replace("settle: 30s", "settle: 0s");
     let world = World::started(&report(BOTH_ONE_WAY), desk).await;
     world.until(MINUTE, "adopted", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
     world.exchange(|exchange| {

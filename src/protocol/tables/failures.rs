@@ -61,7 +61,7 @@ fn the_wrong_account_gets_no_set_and_is_looked_at_again_only_when_told_to() {
         expect![[r#"
             pending
             wrong_account: The key belongs to account 7, the ledger knows 42: use the right key.
-            > rest 15m
+            > rest 2m 59s
         "#]],
     );
     check(
@@ -304,7 +304,7 @@ fn a_failed_look_at_a_list() {
         [refused for this account] new
         refused: It failed. Tried again in 14m 59s.
         settling: Whether it is flat is not known yet.
-        > rest 14m 59s
+        > rest 2m 58s
         [wrong kind] new
         kind_unknown: It failed. Tried again in 1s.
         settling: Whether it is flat is not known yet.
@@ -316,15 +316,15 @@ fn a_failed_look_at_a_list() {
         [credential] new
         credential: It failed. Tried again in 14m 59s.
         settling: Whether it is flat is not known yet.
-        > rest 14m 59s
+        > rest 2m 58s
         [permission or address] new
         denied: It failed. Tried again in 14m 59s.
         settling: Whether it is flat is not known yet.
-        > rest 14m 59s
+        > rest 2m 58s
         [account status] new
         refused: It failed. Tried again in 14m 59s.
         settling: Whether it is flat is not known yet.
-        > rest 14m 59s
+        > rest 2m 58s
         [clock] new
         clock: It failed. Tried again in 1s.
         settling: Whether it is flat is not known yet.
@@ -332,7 +332,7 @@ fn a_failed_look_at_a_list() {
         [our fault] new
         unexpected: It failed. Tried again in 14m 59s.
         settling: Whether it is flat is not known yet.
-        > rest 14m 59s
+        > rest 2m 58s
         [rate limited] new
         rate_limited: It failed. Tried again in 4s.
         settling: Whether it is flat is not known yet.
@@ -348,7 +348,7 @@ fn a_failed_look_at_a_list() {
         [unknown code] new
         unexpected: It failed. Tried again in 4m 59s.
         settling: Whether it is flat is not known yet.
-        > rest 4m 59s
+        > rest 2m 58s
     "#]]
     .assert_eq(&rows);
 }
@@ -392,7 +392,7 @@ fn a_refused_set_on_record() {
         > rest 1m
         [credential] new
         credential: It failed. Tried again in 15m.
-        > rest 15m
+        > rest 2m 59s
         [permission or address] new
         denied: It failed. Tried again in 15m.
         > rest 59s
