@@ -209,16 +209,19 @@ impl Teller {
     async fn listen(&mut self) -> anyhow::Result<()> {
         let url = format!("http://{}/api/status", self.address);
         let status: Status = self.client.get(url).send().await?.error_for_status()?.json().await?;
+        let mut now = BTreeMap::new();
         for target in status.targets {
             let name = format!("{} {}", target.account, target.scope);
             let before = self.last.get(&name);
             let said = |target: &TargetStatus| (target.state, target.reason, target.detail);
             let news = before.is_none_or(|old| said(old) != said(&target));
-            if news {
+            // Before the first look there is nothing to tell.
+            if news && target.live.is_some() {
                 self.say(&format!("{name:<26} {}", line(&target)));
             }
-            self.last.insert(name, target);
+            now.insert(name, target);
         }
+        self.last = now;
         Ok(())
     }
 
