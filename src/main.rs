@@ -24,6 +24,8 @@ async fn obey(said: Cli) -> Exit {
 fn log(how: Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,posmoded=info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where stderr cannot be written, neither can the word about that: it would be a panic.
+    let lines = lines.log_internal_errors(false);
     match how {
         Log::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
         Log::Text => {
