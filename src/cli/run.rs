@@ -337,7 +337,7 @@ fn unusable(error: impl std::error::Error) -> NotStarted {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        text = format!("{text}: {inner}");
+        text = format!("{}: {inner}", text.trim_end_matches('.'));
         source = inner.source();
     }
     NotStarted::Unusable(text)
@@ -361,7 +361,7 @@ impl KeyFiles {
         })?;
         if !dir.is_dir() {
             return Err(NotStarted::Unusable(format!(
-                "--credentials {}: there is no such directory",
+                "--credentials {}: there is no such directory; make it, with one key file per account",
                 dir.display()
             )));
         }
