@@ -196,10 +196,11 @@ impl Host {
         self.wait_until(state, || self.is_all(state).then_some(()));
     }
 
-    /// Whether there are targets, and all of them are in this state, for this reason.
+    /// Whether there is a target for each key, and all of them are in this state, for this reason.
     fn is_all(&self, state: &str) -> bool {
         let targets = self.targets();
-        !targets.is_empty() && targets.values().all(|now| now == state)
+        let keys = fs::read_dir(self.path("keys")).unwrap().count();
+        targets.len() == keys && targets.values().all(|now| now == state)
     }
 
     /// Asks until there is an answer; says what the daemon said if none comes.

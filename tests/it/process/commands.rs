@@ -1,1 +1,312 @@
-//! To come.
+//! The commands beside a running daemon, each a process of its own: what they do, and with which number they end.
+
+use bitget_sim::{HoldSide, PosMode, ProductType, Uid};
+use expect_test::{Expect, expect};
+use serde_json::Value;
+
+use super::{Host, Venue, declared};
+
+const USDT: ProductType = ProductType::UsdtFutures;
+
+#[test]
+fn a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_resume() {
+    let venue = Venue::of_desks(2);
+    let names = ["desk-1", "desk-2"];
+    let mut host =
+        Host::new(&venue, &names, &declared(&[("desk-1", "one_way_mode"), ("desk-2", "one_way_mode")]));
+    host.start();
+    host.wait_for_all("in_sync -");
+
+    let (code, out, err) = host.call(&["pause", "--reason", "exchange maintenance"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    venue.flip(1, PosMode::HedgeMode);
+    host.declare(&declared(&[("desk-1", "one_way_mode"), ("desk-2", "hedge_mode")]));
+    let stands = |host: &Host| {
+        host.wait_until("both wait", || {
+            let targets = host.targets();
+            let now = |name: &str| targets.get(name).map(String::as_str);
+            let both = (now("desk-1 USDT-FUTURES"), now("desk-2 USDT-FUTURES"));
+            (both == (Some("drifted paused"), Some("pending paused"))).then_some(())
+        });
+    };
+    stands(&host);
+    host.kill();
+    host.start();
+    stands(&host);
+    assert_eq!(host.status()["paused"]["reason"], "exchange maintenance");
+    // Long enough that both are looked at again and again.
+    let looks = |venue: &Venue| venue.simulator.with(|exchange| exchange.log().len());
+    let before = looks(&venue);
+    host.wait_until("both are looked at", || (looks(&venue) >= before + 4).then_some(()));
+    assert_eq!(venue.sets(), []);
+
+    let (code, out, err) = host.call(&["resume", "desk-2"]);
+    assert_eq!(code, 1, "one account is not freed from a pause of all: {out}{err}");
+    let (code, out, err) = host.call(&["resume"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    host.wait_for_all("in_sync -");
+    assert_eq!(venue.sets().len(), 2);
+    assert_eq!((venue.mode(1), venue.mode(2)), (PosMode::OneWayMode, PosMode::HedgeMode));
+
+    let (code, ..) = host.call(&["pause", "desk-2", "--reason", "risk review", "--for", "2h"]);
+    assert_eq!(code, 0);
+    for uid in [1, 2] {
+        let other =
+            if venue.mode(uid) == PosMode::HedgeMode { PosMode::OneWayMode } else { PosMode::HedgeMode };
+        venue.flip(uid, other);
+    }
+    host.wait_until("desk-1 is corrected, and desk-2 waits", || {
+        let targets = host.targets();
+        let corrected = venue.sets().len() == 3 && targets["desk-1 USDT-FUTURES"] == "in_sync -";
+        (corrected && targets["desk-2 USDT-FUTURES"] == "drifted paused").then_some(())
+    });
+    assert_eq!(venue.sets()[2].account, Some(Uid(1)));
+}
+
+#[test]
+fn a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other() {
+    let venue = Venue::of_desks(3);
+    let names = ["desk-1", "desk-2", "desk-3"];
+    let file = declared(&names.map(|name| (name, "hedge_mode"))).replace("max_changes: 3", "max_changes: 1");
+    let mut host = Host::new(&venue, &names, &file);
+    host.start();
+    let held = |host: &Host| {
+        // Nobody answers in the first moment.
+        let (2, told) = host.call_json(&["status"]) else { return None };
+        let held = told[0]["held"].clone();
+        (held["plan"].as_array().map_or(0, Vec::len) == 2).then(|| held["hash"].as_str().unwrap().to_owned())
+    };
+    let hash = host.wait_until("two changes are held", || held(&host));
+    assert_eq!(venue.sets().len(), 1, "the canary alone");
+    let (code, out, _) = host.call(&["status"]);
+    assert!(code == 2 && out.contains(&format!("posmoded approve {hash}")), "{code}: {out}");
+
+    let other: String = hash.chars().map(|digit| if digit == '0' { '1' } else { '0' }).collect();
+    let (code, _, err) = host.call(&["approve", &other]);
+    assert!(code == 1 && err.contains("No held plan has the hash"), "{code}: {err}");
+    assert_eq!(venue.sets().len(), 1);
+    let (code, out, err) = host.call(&["approve", &hash]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    host.wait_for_all("in_sync -");
+    assert_eq!(venue.sets().len(), 3);
+    let (code, _, err) = host.call(&["approve", &hash]);
+    assert_eq!(code, 1, "a plan is approved once: {err}");
+}
+
+#[test]
+fn status_is_0_in_sync_2_not_all_and_1_without_an_answer() {
+    let venue = Venue::of_desks(2);
+    let mut host = Host::new(
+        &venue,
+        &["desk-1", "desk-2"],
+        &declared(&[("desk-1", "one_way_mode"), ("desk-2", "hedge_mode")]),
+    );
+    venue.simulator.with(|exchange| {
+        exchange.open_position(Uid(2), USDT, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    host.start();
+    host.wait_until("both are looked at", || {
+        let targets = host.targets();
+        (targets.get("desk-2 USDT-FUTURES")? == "new not_flat").then_some(())?;
+        (targets.get("desk-1 USDT-FUTURES")? == "in_sync -").then_some(())
+    });
+    assert_eq!(host.call(&["status", "desk-1"]).0, 0);
+    let (code, out, _) = host.call(&["status"]);
+    assert!(code == 2 && out.contains("not_flat") && out.contains("Open: 1 position."), "{code}: {out}");
+    let (code, _, err) = host.call(&["status", "desk-9"]);
+    assert!(code == 64 && err.contains("desk-9"), "{code}: {err}");
+    host.kill();
+    let (code, out, err) = host.call(&["status"]);
+    assert_eq!((code, out.as_str()), (1, ""), "a lock file left behind is no daemon");
+    assert!(err.contains("No daemon runs with the state directory"), "{err}");
+}
+
+#[test]
+fn history_tells_new_pending_and_drift_apart_and_plan_does_too_without_changing_anything() {
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    let plan = |host: &Host, expected: i32| {
+        let before = venue.sets().len();
+        let (code, told) = host.call_json(&["plan", "--exit-code"]);
+        assert_eq!(code, expected, "{told:?}");
+        assert_eq!(venue.sets().len(), before, "plan sends nothing");
+        told[0]["targets"][0]["state"].as_str().unwrap().to_owned()
+    };
+    let day = |host: &mut Host| {
+        host.start();
+        host.wait_for_all("in_sync -");
+        host.terminate();
+    };
+    assert_eq!(plan(&host, 2), "new");
+    day(&mut host);
+    assert_eq!(plan(&host, 0), "in_sync");
+    venue.flip(1, PosMode::OneWayMode);
+    assert_eq!(plan(&host, 3), "drifted");
+    day(&mut host);
+    host.declare(&declared(&[("desk-1", "one_way_mode")]));
+    assert_eq!(plan(&host, 2), "pending");
+    venue.simulator.with(|exchange| {
+        exchange.open_position(Uid(1), USDT, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    assert_eq!(plan(&host, 4), "pending");
+    let (code, out, _) = host.call(&["plan"]);
+    assert!(code == 0 && out.contains("not_flat"), "{code}: {out}");
+    venue.simulator.with(|exchange| {
+        exchange.close_position(Uid(1), USDT, "BTCUSDT", HoldSide::Long).unwrap();
+    });
+    day(&mut host);
+    assert_eq!(plan(&host, 0), "in_sync");
+
+    let (code, events) = host.call_json(&["history", "desk-1"]);
+    assert_eq!(code, 0);
+    let of = |kind: &str| {
+        let those = events.iter().filter(|event| event["event"] == kind);
+        those.map(|event| event["cause"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("noted"), ["new", "drift", "pending"]);
+    assert_eq!(of("confirmed"), ["new", "drift", "pending"]);
+    assert_eq!(of("drift").len(), 1);
+    assert!(events.iter().all(|event| event["schema"] == 1 && event["at"].is_string()));
+    assert!(events.is_sorted_by_key(|event| event["id"].as_i64().unwrap()));
+    let (code, out, _) = host.call(&["history"]);
+    assert_eq!(code, 0);
+    for word in ["(new)", "(drift)", "(pending)", "the exchange was changed behind us", "revision"] {
+        assert!(out.contains(word), "{word}: {out}");
+    }
+    let (_, out, err) = host.call(&["history", "--limit", "1"]);
+    assert!(out.contains("stopped") && err.contains("--limit 1"), "{out}{err}");
+    assert_eq!(venue.sets().len(), 3);
+}
+
+#[test]
+fn plan_that_cannot_look_is_1_and_says_why() {
+    let venue = Venue::of_desks(1);
+    let host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    let (code, _, err) = host.call(&["plan", "--config", "elsewhere.yaml", "--exit-code"]);
+    assert!(code == 1 && err.contains("elsewhere.yaml") && err.contains("--config"), "{code}: {err}");
+    std::fs::remove_file(host.path("keys/desk-1")).unwrap();
+    let (code, out, err) = host.call(&["plan", "--exit-code"]);
+    assert!(code == 4 && out.contains("credential"), "{code}: {out}{err}");
+    std::fs::remove_dir(host.path("keys")).unwrap();
+    let (code, _, err) = host.call(&["plan", "--exit-code"]);
+    assert!(code == 1 && err.contains("no such directory"), "{code}: {err}");
+    assert_eq!(venue.sets(), []);
+}
+
+/// How a daemon that cannot start ends, and the last thing that it says.
+#[track_caller]
+fn refused(host: &Host, words: &[&str], expected_code: i32, expected: &Expect) {
+    let (code, out, err) = host.call(words);
+    assert_eq!((code, out.as_str()), (expected_code, ""), "{err}");
+    let last: Vec<&str> = err.lines().skip_while(|line| !line.starts_with("error:")).collect();
+    let told = last.join("\n").replace(&host.home.path().display().to_string(), "HOME");
+    expected.assert_eq(&(told + "\n"));
+}
+
+#[test]
+fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
+    let venue = Venue::of_desks(1);
+    let good = declared(&[("desk-1", "one_way_mode")]);
+    let mut host = Host::new(&venue, &["desk-1"], &good.replace("one_way_mode", "two_way_mode"));
+    let run = ["run", "--listen", "none"];
+    refused(
+        &host,
+        &run,
+        78,
+        &expect![[r#"
+        error: there is no acceptable file to start with: line 6, column 36: `two_way_mode` is no position mode; `posmoded check` tells what to write instead.
+    "#]],
+    );
+    std::fs::remove_file(host.path("desired-state.yaml")).unwrap();
+    refused(
+        &host,
+        &run,
+        78,
+        &expect![[r#"
+        error: there is no acceptable file to start with: HOME/desired-state.yaml is missing, or what it links to is: put the file there, or correct --config
+    "#]],
+    );
+    host.declare(&good);
+    refused(
+        &host,
+        &[&run[..], &["--frobnicate"]].concat(),
+        64,
+        &expect![[r#"
+        error: unexpected argument '--frobnicate' found
+
+        Usage: posmoded run --listen <ADDR>
+
+        For more information, try '--help'.
+    "#]],
+    );
+    refused(
+        &host,
+        &["run", "--listen", "0.0.0.0:0"],
+        64,
+        &expect![[r#"
+        error: 0.0.0.0:0 can be reached from other machines, and nobody is asked for a password there: write a loopback address, or add --listen-anywhere if that is what you want
+    "#]],
+    );
+    refused(
+        &host,
+        &[&run[..], &["--schedule", "hourly"]].concat(),
+        78,
+        &expect![[r#"
+        error: --schedule "hourly" is not a cron pattern of six fields (second minute hour day month weekday, in UTC, such as "0 */10 * * * *"): ParseSchedule
+    "#]],
+    );
+    std::fs::rename(host.path("keys"), host.path("elsewhere")).unwrap();
+    refused(
+        &host,
+        &run,
+        78,
+        &expect![[r#"
+            error: --credentials keys: there is no such directory; make it, with one key file per account
+        "#]],
+    );
+    std::fs::rename(host.path("elsewhere"), host.path("keys")).unwrap();
+    std::fs::rename(host.path("state"), host.path("elsewhere")).unwrap();
+    std::fs::write(host.path("state"), "not a directory").unwrap();
+    refused(
+        &host,
+        &run,
+        78,
+        &expect![[r#"
+            error: The state directory state cannot be used: give posmoded a directory that it may write (--state): File exists (os error 17)
+        "#]],
+    );
+    std::fs::remove_file(host.path("state")).unwrap();
+
+    let at = host.start();
+    let (code, _, err) = host.call(&run);
+    assert_eq!(code, 75);
+    let pid = host.pid().to_string();
+    assert!(err.contains(&pid) && err.contains("state"), "the second daemon names the first: {err}");
+    // One that has its own state and wants the same address.
+    let other = Host::new(&venue, &["desk-1"], &good);
+    let (code, _, err) = other.call(&["run", "--listen", &at.to_string()]);
+    assert!(code == 78 && err.contains("cannot listen at") && err.contains("--listen"), "{code}: {err}");
+    host.wait_for_all("in_sync -");
+    host.terminate();
+}
+
+#[test]
+fn pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start() {
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
+    host.start();
+    host.wait_for_all("in_sync -");
+    host.terminate();
+    let (code, told) = host.call_json(&["pause", "--reason", "nobody is here"]);
+    let expected: Value =
+        serde_json::json!({ "schema": 1, "written": true, "acknowledged": false, "say": told[0]["say"] });
+    assert_eq!((code, &told[0]), (1, &expected));
+    let (code, _, err) = host.call(&["pause", "--reason", "still nobody"]);
+    assert!(code == 1 && err.contains("NOT acknowledged: no daemon runs"), "{code}: {err}");
+    venue.flip(1, PosMode::HedgeMode);
+    host.start();
+    host.wait_for_all("drifted paused");
+    assert_eq!(venue.sets(), []);
+    assert_eq!(host.call(&["resume"]).0, 0);
+    host.wait_for_all("in_sync -");
+}

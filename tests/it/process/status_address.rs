@@ -1,1 +1,213 @@
-//! To come.
+//! What the running daemon answers over HTTP: health, metrics, status; to anybody who may read, and to nobody more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitget_sim::{HoldSide, ProductType, Uid};
+use serde_json::Value;
+
+use super::{Host, Venue, ask, declared, get};
+
+const USDT: ProductType = ProductType::UsdtFutures;
+
+#[test]
+fn readyz_says_what_is_missing_and_is_200_once_everything_was_looked_at_while_livez_is_200_all_along() {
+    let venue = Venue::of_desks(2);
+    let file = declared(&[("desk-1", "one_way_mode"), ("desk-2", "one_way_mode")]);
+    let mut host = Host::new(&venue, &["desk-1", "desk-2"], &file);
+    let at = host.start();
+    let ready = |expected: u16| {
+        host.wait_until("readiness", || Some(get(at, "/readyz")).filter(|told| told.0 == expected))
+    };
+    // No request leaves in the first second, so this is asked in time.
+    let (code, told) = get(at, "/readyz");
+    assert!(code == 503 && told.starts_with("Not looked at yet: desk-1 (and 1 more)."), "{code}: {told}");
+    assert_eq!(get(at, "/livez").0, 200);
+    assert_eq!(ready(200).1, "ok\n");
+    host.declare("version: 1\n");
+    let (_, told) = ready(503);
+    assert!(told.contains("The newest content of the file is not in force"), "{told}");
+    assert_eq!(get(at, "/livez").0, 200);
+    host.declare(&file);
+    ready(200);
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        assert_eq!(ask(at, method, "/api/status").0, 405, "{method}");
+    }
+    assert_eq!(get(at, "/api/pause").0, 404);
+}
+
+#[test]
+fn the_status_has_every_field_that_programs_hold_on_to() {
+    let venue = Venue::of_desks(3);
+    venue.simulator.with(|exchange| {
+        exchange.open_position(Uid(2), USDT, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    let mut file =
+        declared(&[("desk-1", "one_way_mode"), ("desk-2", "hedge_mode"), ("desk-3", "hedge_mode")]);
+    file = file.replace("  desk-3:\n", "  desk-3:\n    suspend: \"until the review is done\"\n");
+    let mut host = Host::new(&venue, &["desk-1", "desk-2", "desk-3"], &file);
+    host.start();
+    host.wait_until("all are looked at", || {
+        let targets: Vec<String> = host.targets().into_values().collect();
+        (targets == ["in_sync -", "new not_flat", "new suspended"]).then_some(())
+    });
+    let told = host.status();
+    keys(&told, "config held now paused schema targets version");
+    assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
+    assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
+    let config = &told["config"];
+    keys(config, "commit generation loaded_at problem sha256");
+    assert_eq!((&config["generation"], &config["problem"]), (&1.into(), &Value::Null));
+    assert_eq!(config["sha256"].as_str().unwrap().len(), 64);
+    for target in told["targets"].as_array().unwrap() {
+        keys(
+            target,
+            "account applied blockers desired detail drift live next_look_at not_in_sync_since reason say scope since state",
+        );
+        keys(&target["live"], "at mode");
+        keys(&target["detail"], "orders plan_orders positions");
+        assert_eq!((&target["scope"], &target["drift"]), (&"USDT-FUTURES".into(), &"correct".into()));
+        let in_sync = target["state"] == "in_sync";
+        assert_eq!(target["reason"].is_null(), in_sync);
+        assert_eq!(target["say"].is_null(), in_sync);
+        assert_eq!(target["applied"].is_null(), !in_sync);
+        for at in [
+            &told["now"],
+            &config["loaded_at"],
+            &target["since"],
+            &target["next_look_at"],
+            &target["live"]["at"],
+        ] {
+            let at = at.as_str().unwrap();
+            assert!(
+                at.parse::<jiff::Timestamp>().is_ok() && at.len() == "2026-11-22T09:00:00Z".len(),
+                "{at}"
+            );
+        }
+    }
+    keys(&told["targets"][0]["applied"], "at generation how mode");
+    assert_eq!(
+        told["targets"][1]["detail"],
+        serde_json::json!({"positions": 1, "orders": null, "plan_orders": null})
+    );
+    assert_eq!(told["targets"][2]["blockers"][0], "suspended");
+    assert!(told["targets"][2]["say"].as_str().unwrap().contains("until the review is done"));
+}
+
+#[track_caller]
+fn keys(object: &Value, expected: &str) {
+    let keys: BTreeSet<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys.into_iter().collect::<Vec<_>>().join(" "), expected);
+}
+
+#[test]
+fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_targets_go_away() {
+    let venue = Venue::of_desks(2);
+    let both = declared(&[("desk-1", "hedge_mode"), ("desk-2", "one_way_mode")]);
+    let mut host = Host::new(&venue, &["desk-1", "desk-2"], &both);
+    let at = host.start();
+    host.wait_for_all("in_sync -");
+    let metrics = Metrics::of(&get(at, "/metrics").1);
+    for (family, kind) in [
+        ("build", "info"),
+        ("config_last_load_successful", "gauge"),
+        ("config_last_load_success_timestamp_seconds", "gauge"),
+        ("config", "info"),
+        ("target_in_sync", "gauge"),
+        ("target_state", "gauge"),
+        ("target_not_in_sync_since_timestamp_seconds", "gauge"),
+        ("target_last_look_timestamp_seconds", "gauge"),
+        ("mode_changes", "counter"),
+        ("drift_detected", "counter"),
+        ("requests", "counter"),
+        ("request_duration_seconds", "histogram"),
+        ("rate_limit_wait_seconds", "counter"),
+        ("clock_offset_seconds", "gauge"),
+        ("paused", "gauge"),
+        ("outcome_unknown", "gauge"),
+        ("ledger_writes", "counter"),
+    ] {
+        assert_eq!(
+            metrics.kinds.get(&format!("posmoded_{family}")).map(String::as_str),
+            Some(kind),
+            "{family}"
+        );
+    }
+    let value = |name: &str| metrics.samples.get(name).copied();
+    let of = |account: &str| format!("account=\"{account}\",scope=\"USDT-FUTURES\"");
+    for account in ["desk-1", "desk-2"] {
+        assert_eq!(value(&format!("posmoded_target_in_sync{{{}}}", of(account))), Some(1.0));
+        assert_eq!(value(&format!("posmoded_drift_detected_total{{{}}}", of(account))), Some(0.0));
+        let now = format!("posmoded_target_state{{{},state=\"in_sync\",reason=\"none\"}}", of(account));
+        assert_eq!(value(&now), Some(1.0));
+        for (result, one) in [("confirmed", "desk-1"), ("refused", ""), ("unknown", ""), ("withdrawn", "")] {
+            let name = format!("posmoded_mode_changes_total{{{},result=\"{result}\"}}", of(account));
+            assert_eq!(value(&name), Some(f64::from(u8::from(account == one))), "{name}");
+        }
+    }
+    assert_eq!(value("posmoded_config_last_load_successful"), Some(1.0));
+    assert_eq!(value("posmoded_paused"), Some(0.0));
+    let states = metrics.samples.keys().filter(|name| name.starts_with("posmoded_target_state{"));
+    assert_eq!(states.count(), 2, "the current state only");
+
+    host.declare(&declared(&[("desk-2", "one_way_mode")]));
+    host.wait_until("desk-1 is released", || (host.targets().len() == 1).then_some(()));
+    let (_, text) = get(at, "/metrics");
+    assert!(!text.contains("desk-1"), "{text}");
+    assert!(text.contains("desk-2"));
+    Metrics::of(&text);
+    assert_eq!(venue.sets().len(), 1, "a release sends nothing");
+}
+
+/// Metrics in text form, read as strictly as the form is written down.
+struct Metrics {
+    kinds: BTreeMap<String, String>,
+    samples: BTreeMap<String, f64>,
+}
+
+impl Metrics {
+    #[track_caller]
+    fn of(text: &str) -> Metrics {
+        let mut read = Metrics { kinds: BTreeMap::new(), samples: BTreeMap::new() };
+        let lines: Vec<&str> = text.lines().collect();
+        let (end, lines) = lines.split_last().unwrap();
+        assert_eq!(*end, "# EOF");
+        for line in lines {
+            if let Some(meta) = line.strip_prefix("# ") {
+                let words: Vec<&str> = meta.splitn(3, ' ').collect();
+                let [word @ ("HELP" | "TYPE" | "UNIT"), family, rest] = words[..] else { panic!("{line}") };
+                assert!(!rest.is_empty(), "{line}");
+                if word == "TYPE" {
+                    let before = read.kinds.insert(family.to_owned(), rest.to_owned());
+                    assert_eq!(before, None, "a family is told of once: {line}");
+                }
+            } else {
+                read.sample(line);
+            }
+        }
+        read
+    }
+
+    #[track_caller]
+    fn sample(&mut self, line: &str) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        let (bare, labels) = match name.split_once('{') {
+            Some((bare, labels)) => (bare, labels.strip_suffix('}').unwrap_or_else(|| panic!("{line}"))),
+            None => (name, ""),
+        };
+        let is_name = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_lowercase())
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        assert!(is_name(bare) && bare.starts_with("posmoded_"), "{line}");
+        for label in labels.split(',').filter(|label| !label.is_empty()) {
+            let (label, value) = label.split_once('=').unwrap_or_else(|| panic!("{line}"));
+            assert!(is_name(label), "{line}");
+            assert!(value.len() >= 2 && value.starts_with('"') && value.ends_with('"'), "{line}");
+        }
+        let is_of = |end: &str| bare.strip_suffix(end).is_some_and(|family| self.kinds.contains_key(family));
+        let ends = ["_total", "_bucket", "_sum", "_count", "_info", ""];
+        assert!(ends.into_iter().any(is_of), "no TYPE before {line}");
+        let value = if value == "+Inf" { f64::INFINITY } else { value.parse().unwrap() };
+        assert_eq!(self.samples.insert(name.to_owned(), value), None, "twice: {line}");
+    }
+}
