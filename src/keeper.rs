@@ -365,32 +365,26 @@ impl<D: Doors> Keeper<D> {
         let wanted = self.wanted(mode);
         let resumed = self.on_disk.borrow().resumed;
         let news = Some((mode, resumed));
-        // Taking up says that whatever was under way is lost: not while it is under way here.
-        let due = |kept: &Kept| kept.taken_up != news && !is_under_way(&kept.facts);
-        if self.kind.is_none() {
-            // It only stands for targets that are not known yet: nothing of it belongs into the ledger.
-            let now = self.clock.now();
-            self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
-        } else if self.kept.get(&scope).is_none_or(due) {
-            if self.ledger_trouble.is_some() {
-                return Ok(());
-            }
-            let target = Target { account: self.account.clone(), scope };
-            let remembered = self.ledger.take_up(&target, mode, wanted.generation).await?;
-            let now = self.clock.now();
-            let kept =
-                self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
-            if kept.taken_up.is_none() {
-                kept.facts.applied = remembered.applied;
-                kept.facts.intent = remembered.intent;
-                kept.facts.may_come_late = remembered.may_come_late;
-            }
-            kept.facts.corrections = remembered.corrections;
-            kept.taken_up = news;
+        let now = self.clock.now();
+        let kept = self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
+        kept.facts.wanted = wanted;
+        // Taking up says that whatever was under way is lost: not while it is under way here. And while no kind is known
+        // it only stands for targets to come: nothing of it belongs into the ledger.
+        let due = kept.taken_up != news && !is_under_way(&kept.facts) && self.kind.is_some();
+        if !due || self.ledger_trouble.is_some() {
+            return Ok(());
         }
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.facts.wanted = wanted;
+        let (target, generation) =
+            (Target { account: self.account.clone(), scope }, kept.facts.wanted.generation);
+        let remembered = self.ledger.take_up(&target, mode, generation).await?;
+        let Some(kept) = self.kept.get_mut(&scope) else { return Ok(()) };
+        if kept.taken_up.is_none() {
+            kept.facts.applied = remembered.applied;
+            kept.facts.intent = remembered.intent;
+            kept.facts.may_come_late = remembered.may_come_late;
         }
+        kept.facts.corrections = remembered.corrections;
+        kept.taken_up = news;
         Ok(())
     }
 

@@ -129,6 +129,10 @@ pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
             IntentState::Accepted { .. } => Reason::Verifying,
             IntentState::Unclear => Reason::OutcomeUnknown,
         });
+        // What becomes of it has to be written down, whatever live is.
+        if facts.brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now) {
+            all.add(Reason::Ledger);
+        }
     }
     let state = state(facts, now);
     match state {
