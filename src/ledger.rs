@@ -35,11 +35,13 @@ use tokio::sync::watch;
 pub use brakes::{OnDisk, PauseRow, Request};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use history::{Event, EventKind, HistoryFilter};
+pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;
 pub use revisions::Revision;
 pub use store::Writes;
 pub use visitor::Visitor;
+pub use words::Stage;
 
 use intents::Wish;
 use store::Store;

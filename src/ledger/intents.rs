@@ -34,6 +34,23 @@ impl Kept {
     }
 }
 
+/// An intent as an audit sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentRow {
+    /// Of which target.
+    pub target: Target,
+    /// What was to be changed, and why.
+    pub change: Change,
+    /// The timestamp that the set is signed with.
+    pub stamp: ServerTime,
+    /// When it was written, in wall time in milliseconds since 1970.
+    pub noted_wall: i64,
+    /// What has become of it.
+    pub stage: Stage,
+    /// Whether it was noted under an approved plan.
+    pub approved: bool,
+}
+
 /// A set that somebody wants to note.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
@@ -179,6 +196,16 @@ pub(super) fn unresolved(tx: &Connection, target: &Target) -> rusqlite::Result<O
 /// Every unresolved intent, oldest first.
 pub(super) fn all_unresolved(tx: &Connection) -> rusqlite::Result<Vec<Kept>> {
     tx.prepare_cached("SELECT * FROM unresolved ORDER BY id")?.query_map([], kept)?.collect()
+}
+
+/// Every intent there ever was, oldest first.
+pub(super) fn all(tx: &Connection) -> rusqlite::Result<Vec<IntentRow>> {
+    let row = |row: &Row<'_>| {
+        let Kept { id: _, target, change, generation: _, stamp, stage } = kept(row)?;
+        let (noted_wall, plan) = (row.get("noted_at")?, row.get::<_, Option<i64>>("plan")?);
+        Ok(IntentRow { target, change, stamp, noted_wall, stage, approved: plan.is_some() })
+    };
+    tx.prepare_cached("SELECT * FROM intents ORDER BY id")?.query_map([], row)?.collect()
 }
 
 /// When drift of a target was corrected, oldest first: not before the revision that last changed it, nor before the

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::brakes::{self, OnDisk, Request, Unapproved};
 use super::error::{ApproveError, LedgerError, Newer, ResumeError, Trouble, VisitError};
 use super::history::{self, Event, HistoryFilter};
+use super::intents::IntentRow;
 use super::lock::{self, Instance};
 use super::revisions::{self, Revision};
 use super::schema::{FORMAT, format};
@@ -103,6 +104,11 @@ impl Visitor {
     pub fn open_intents(&self) -> Result<BTreeMap<Target, Intent>, LedgerError> {
         let open = self.read(|tx, _| intents::all_unresolved(tx))?;
         Ok(open.into_iter().map(|kept| (kept.target.clone(), kept.told(IntentState::Unclear))).collect())
+    }
+
+    /// Every intent there ever was, oldest first: what audits compare with the exchange's own records.
+    pub fn intents(&self) -> Result<Vec<IntentRow>, LedgerError> {
+        self.read(|tx, _| intents::all(tx))
     }
 
     /// The brakes as they are now.

@@ -18,7 +18,7 @@ use crate::position_mode::{AccountName, PositionMode, Scope, Uid};
 /// What has become of an intent, as the ledger keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Stage {
+pub enum Stage {
     /// On disk; it may have left.
     Noted,
     /// The exchange said `00000`; no read has shown it yet.

@@ -1,0 +1,110 @@
+//! I3, I6, I7, I10: each set asks for what the newest file says, and no brake stood.
+
+use std::time::Duration;
+
+use posmoded::desired::{self, Desired};
+use posmoded::facts::{Cause, DriftPolicy};
+use posmoded::moment::Moment;
+use posmoded::position_mode::{AccountName, Declared, PositionMode, ProductType};
+use posmoded::source::{Content, Word};
+
+use super::evidence::{Evidence, Sent};
+
+/// The newest word of the source names the target with this very mode, and neither suspends it nor only reports.
+#[track_caller]
+pub fn as_the_file_says(evidence: &Evidence, set: &Sent) {
+    let words = words_at(evidence, set.left);
+    let allowed = words.iter().any(|word| allows(evidence, word, set));
+    assert!(allowed, "I3: not what the newest file says\n{words:#?}\n{set:#?}\n{:#?}", evidence.intent_of(set));
+}
+
+/// No pause stood when the intent was written, and none that the daemon had acknowledged when the set left.
+#[track_caller]
+pub fn no_brake(evidence: &Evidence, set: &Sent) {
+    let name = evidence.name(set.target().0);
+    for pause in &evidence.told.pauses {
+        let left = pause.stands(name, pause.acknowledged, set.left);
+        assert!(!left, "I3: a set left under a pause that was acknowledged\n{pause:#?}\n{set:#?}");
+        let noted = evidence
+            .intent_of(set)
+            .is_some_and(|intent| pause.stands(name, Some(pause.written), Moment(intent.noted_wall)));
+        assert!(!noted, "I3: an intent was written under a pause\n{pause:#?}\n{set:#?}");
+    }
+}
+
+/// The shortest `settle` that the account had when the set left.
+pub fn shortest_settle(evidence: &Evidence, set: &Sent) -> Duration {
+    let name = evidence.name(set.target().0);
+    let words = words_at(evidence, set.left);
+    let accounts = words.iter().filter_map(|word| accepted(word)?.accounts.remove(name));
+    accounts.map(|account| account.settle).min().unwrap_or_default()
+}
+
+/// The largest `max_changes` that was in force when the set left.
+pub fn largest_budget(evidence: &Evidence, set: &Sent) -> u32 {
+    let words = words_at(evidence, set.left);
+    words.iter().filter_map(accepted).map(|desired| desired.max_changes).max().unwrap_or(0)
+}
+
+/// When the file changed what it wants of a target.
+pub fn changes_of(evidence: &Evidence, set: &Sent) -> Vec<Moment> {
+    let (uid, product) = set.target();
+    let good = evidence.told.words.iter().filter_map(|(at, word)| Some((*at, accepted(word)?)));
+    let wanted = good.map(|(at, desired)| (at, wanted(&desired, evidence.name(uid), product.as_str())));
+    let mut before = None;
+    let mut changes = Vec::new();
+    for (at, wanted) in wanted {
+        if before != Some(wanted) {
+            changes.push(at);
+        }
+        before = Some(wanted);
+    }
+    changes
+}
+
+/// The word that the daemon had to follow at a moment; of those said in that very millisecond it may be any.
+fn words_at(evidence: &Evidence, at: Moment) -> Vec<Word> {
+    let words = &evidence.told.words;
+    let before = words.iter().rfind(|(said, _)| *said < at);
+    let just_now = words.iter().filter(|(said, _)| *said == at);
+    before.into_iter().chain(just_now).map(|(_, word)| word.clone()).collect()
+}
+
+fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
+    let (uid, product) = set.target();
+    let name = evidence.name(uid);
+    let Some(desired) = accepted(word) else { return false };
+    let Some(account) = desired.accounts.get(name) else { return false };
+    let as_wanted = wanted(&desired, name, product.as_str()).map(mode) == set.entry.wanted.map(bitget_sim::PosMode::as_str);
+    let only_reported = evidence.intent_of(set).is_some_and(|intent| match (account.drift, intent.change.cause) {
+        (DriftPolicy::Correct, _) | (DriftPolicy::Report, Cause::Pending) => false,
+        (DriftPolicy::Report, Cause::Drift) => true,
+        (DriftPolicy::Report, Cause::New) => !intent.approved,
+    });
+    as_wanted && account.suspended.is_none() && !only_reported
+}
+
+fn accepted(word: &Word) -> Option<Desired> {
+    match word {
+        Word::Content(Content { bytes, sha256: _ }) => desired::read(bytes).ok(),
+        Word::NotReadYet | Word::Changing | Word::Unreadable(_) => None,
+    }
+}
+
+fn wanted(desired: &Desired, name: &AccountName, product: &str) -> Option<PositionMode> {
+    match &desired.accounts.get(name)?.declared {
+        Declared::Everything(mode) => {
+            ProductType::SHORT_FORM.iter().any(|short| short.as_str() == product).then_some(*mode)
+        }
+        Declared::PerProduct(modes) => {
+            modes.iter().find(|(declared, _)| declared.as_str() == product).map(|(_, mode)| *mode)
+        }
+    }
+}
+
+fn mode(mode: PositionMode) -> &'static str {
+    match mode {
+        PositionMode::OneWay => "one_way_mode",
+        PositionMode::Hedge => "hedge_mode",
+    }
+}

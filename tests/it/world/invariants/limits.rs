@@ -1,0 +1,80 @@
+//! I8 and I13: no sliding second holds more than it may, across restarts, over answered requests.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bitget_sim::Uid;
+use posmoded::moment::Moment;
+
+use super::evidence::{Evidence, Sent};
+
+/// Every limit of an endpoint and an account, halved for what is read, and the budget of the whole process.
+#[track_caller]
+pub fn none_exceeded(evidence: &Evidence) {
+    let mut by_arrival: Vec<&Sent> = evidence.sent.iter().collect();
+    by_arrival.sort_by_key(|sent| (sent.arrived, sent.index));
+    let mut lanes: BTreeMap<(Option<Uid>, &str), Lane> = BTreeMap::new();
+    for sent in by_arrival {
+        lanes.entry((sent.entry.account, sent.entry.path.as_str())).or_default().take(evidence, sent);
+    }
+    let mut left: Vec<&Sent> = evidence.sent.iter().collect();
+    left.sort_by_key(|sent| sent.left);
+    for window in left.windows(REQUESTS_PER_SECOND + 1) {
+        let (first, last) = (window[0], window[REQUESTS_PER_SECOND]);
+        assert!(last.left.since(first.left) >= SECOND, "more than {REQUESTS_PER_SECOND} a second\n{last:#?}");
+    }
+}
+
+/// What arrived of late at one endpoint for one account.
+#[derive(Default)]
+struct Lane {
+    answered: VecDeque<Moment>,
+    unanswered: VecDeque<Moment>,
+}
+
+impl Lane {
+    #[track_caller]
+    fn take(&mut self, evidence: &Evidence, sent: &Sent) {
+        for recent in [&mut self.answered, &mut self.unanswered] {
+            while recent.front().is_some_and(|at| sent.arrived.since(*at) >= SECOND) {
+                recent.pop_front();
+            }
+        }
+        let limit = may_take(sent);
+        assert!(
+            self.answered.len() < limit || sent.answer.is_none(),
+            "I8, I13: more than {limit} within a second\n{sent:#?}"
+        );
+        let moved = evidence.told.skews.iter().any(|at| sent.arrived.since(*at) < SECOND && *at <= sent.arrived);
+        let by_itself = sent.entry.fault.is_none() && sent.entry.status == Some(429);
+        assert!(
+            !by_itself || !self.unanswered.is_empty() || moved,
+            "I8: the exchange itself said 429\n{sent:#?}"
+        );
+        if sent.answer.is_some() {
+            self.answered.push_back(sent.arrived);
+        } else {
+            self.unanswered.push_back(sent.arrived);
+        }
+    }
+}
+
+/// What the daemon may take of the documented limits: all of the setter's, half of any other.
+fn may_take(sent: &Sent) -> usize {
+    let documented = LIMITS.iter().find(|(path, _)| sent.entry.path.ends_with(path)).map_or(1, |(_, limit)| *limit);
+    if sent.is_set() { documented } else { (documented / 2).max(1) }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const REQUESTS_PER_SECOND: usize = 10;
+/// Requests a second, as the exchange documents them.
+const LIMITS: [(&str, usize); 8] = [
+    ("/public/time", 20),
+    ("/market/contracts", 20),
+    ("/spot/account/info", 1),
+    ("/account/account", 10),
+    ("/all-position", 5),
+    ("/orders-pending", 10),
+    ("/orders-plan-pending", 10),
+    ("/set-position-mode", 5),
+];
