@@ -16,7 +16,7 @@ use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, PositionMode, Scope, Uid};
 
 /// What has become of an intent, as the ledger keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// On disk; it may have left.
