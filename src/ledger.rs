@@ -8,6 +8,7 @@ mod brakes;
 mod error;
 mod history;
 mod intents;
+mod listeners;
 mod lock;
 mod noted;
 mod revisions;
@@ -44,6 +45,7 @@ pub use visitor::Visitor;
 pub use words::Stage;
 
 use intents::Wish;
+use listeners::Listeners;
 use store::Store;
 use writer::Desk;
 
@@ -59,7 +61,7 @@ pub struct Ledger {
     desk: Arc<Desk>,
     clock: Clock,
     place: PathBuf,
-    brakes: watch::Receiver<Arc<OnDisk>>,
+    brakes: Listeners,
     writes: watch::Receiver<Writes>,
 }
 
@@ -317,7 +319,7 @@ impl Ledger {
 
     /// The brakes on disk, as of the last write or `notice`.
     pub fn brakes(&self) -> watch::Receiver<Arc<OnDisk>> {
-        self.brakes.clone()
+        self.brakes.subscribe()
     }
 
     /// How many transactions wrote, or failed to, since it was opened.

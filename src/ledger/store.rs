@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 
 use super::brakes::{self, OnDisk};
 use super::error::{LedgerError, Newer, OpenError, Trouble};
+use super::listeners::Listeners;
 use super::schema::{FORMAT, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) place: PathBuf,
     clock: Clock,
-    brakes: watch::Sender<Arc<OnDisk>>,
+    brakes: Listeners,
     data_version: i64,
     forgot_at: i64,
     writes: watch::Sender<Writes>,
@@ -54,7 +54,7 @@ impl Store {
         migrate(&mut connection).map_err(at)?;
         let data_version = data_version(&connection).map_err(at)?;
         let place = place.to_owned();
-        let (brakes, _) = watch::channel(Arc::default());
+        let brakes = Listeners::default();
         let forgot_at = clock.wall();
         let (writes, _) = watch::channel(Writes::default());
         let mut store =
@@ -67,8 +67,8 @@ impl Store {
     }
 
     /// What the brakes were at the last write or look.
-    pub(super) fn brakes(&self) -> watch::Receiver<Arc<OnDisk>> {
-        self.brakes.subscribe()
+    pub(super) fn brakes(&self) -> Listeners {
+        self.brakes.clone()
     }
 
     /// How many transactions wrote, or failed to.
@@ -110,7 +110,7 @@ impl Store {
         let seen = data_version(&self.connection).map_err(|error| LedgerError::of(&self.place, error))?;
         let wrote = seen != self.data_version;
         let waits = self.read(|tx, _| brakes::is_waited_for(tx))?;
-        if wrote || waits || brakes::may_lapse(&self.brakes.borrow()) {
+        if wrote || waits || brakes::may_lapse(&self.brakes.newest()) {
             let on_disk = self.read(brakes::read)?;
             self.publish(on_disk);
         }
@@ -126,13 +126,7 @@ impl Store {
     }
 
     fn publish(&self, on_disk: OnDisk) {
-        self.brakes.send_if_modified(|published| {
-            let news = **published != on_disk;
-            if news {
-                *published = Arc::new(on_disk);
-            }
-            news
-        });
+        self.brakes.tell(on_disk);
     }
 }
 

@@ -5,13 +5,13 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::{oneshot, watch};
 
-use super::brakes::OnDisk;
 use super::error::{LedgerError, OpenError};
+use super::listeners::Listeners;
 use super::store::{Store, Writes};
 use crate::clock::Clock;
 
@@ -30,7 +30,7 @@ pub(super) struct Writer {
 }
 
 /// What can be seen of a store from outside of its thread.
-pub(super) type Seen = (watch::Receiver<Arc<OnDisk>>, watch::Receiver<Writes>);
+pub(super) type Seen = (Listeners, watch::Receiver<Writes>);
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 

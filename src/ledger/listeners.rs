@@ -1,0 +1,50 @@
+//! Who is told of the brakes on disk: each listener has a channel of its own.
+//!
+//! One channel for all would wake them in a random order; a simulation must go the same way each time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::brakes::OnDisk;
+
+/// All listeners, in the order in which they came; clones are the same ones.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listeners(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    newest: Arc<OnDisk>,
+    channels: Vec<watch::Sender<Arc<OnDisk>>>,
+}
+
+impl Listeners {
+    /// One more, who knows the newest already.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<OnDisk>> {
+        let mut told = self.told();
+        told.channels.retain(|channel| !channel.is_closed());
+        let (channel, listener) = watch::channel(told.newest.clone());
+        told.channels.push(channel);
+        listener
+    }
+
+    /// What was told last.
+    pub(super) fn newest(&self) -> Arc<OnDisk> {
+        self.told().newest.clone()
+    }
+
+    /// Tells everybody, if it is news.
+    pub(super) fn tell(&self, on_disk: OnDisk) {
+        let mut told = self.told();
+        if *told.newest != on_disk {
+            told.newest = Arc::new(on_disk);
+            for channel in &told.channels {
+                channel.send_replace(told.newest.clone());
+            }
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
