@@ -13,6 +13,7 @@
 )]
 
 mod arrows;
+mod chaos;
 mod cli;
 mod desired;
 mod exchange;

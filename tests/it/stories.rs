@@ -1,98 +1,127 @@
-//! Whole stories of classic accounts, in virtual time: what a desk would see, and what the exchange was asked.
+//! Whole stories, in virtual time: what a desk would see, and what the exchange was asked. One module per theme; here are
+//! the files and desks that they share.
+
+mod absence;
+mod change;
+mod compare;
+mod crowd;
+mod fight;
+mod file;
+mod held;
+mod ledger;
+mod limits;
+mod paused;
+mod reach;
+mod refused;
+mod unknown;
 
 use std::time::Duration;
 
-use bitget_sim::{
-    Exchange, Fault, FaultKind, HoldSide, NewAccount, NewOrder, PlanType, PosMode, ProductType, Uid,
-};
+use bitget_sim::{Exchange, LogEntry, NewAccount, PosMode, ProductType, Uid};
+use posmoded::ledger::{Event, EventKind};
 
 use crate::world::World;
 
-const DESK: Uid = Uid(1001);
+const DESK_A: Uid = Uid(1001);
+const DESK_B: Uid = Uid(1002);
+const DESK_C: Uid = Uid(1003);
 const USDT: ProductType = ProductType::UsdtFutures;
 const COIN: ProductType = ProductType::CoinFutures;
+const A_USDT: &str = "desk-a USDT-FUTURES";
+const A_COIN: &str = "desk-a COIN-FUTURES";
+const B_USDT: &str = "desk-b USDT-FUTURES";
+const C_USDT: &str = "desk-c USDT-FUTURES";
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const SETTLE: Duration = Duration::from_secs(30);
+/// What the last verdict and the set take after `settle`.
+const AFTER_SETTLE: Duration = Duration::from_secs(15);
 
-/// A file with one account; `mode` goes under `position_mode:`.
-fn file(mode: &str, rest: &str) -> String {
+const HEDGE: &str = "position_mode: { USDT-FUTURES: hedge_mode }";
+const ONE_WAY: &str = "position_mode: { USDT-FUTURES: one_way_mode }";
+const BOTH_HEDGE: &str = "position_mode: { USDT-FUTURES: hedge_mode, COIN-FUTURES: hedge_mode }";
+
+/// A file with some accounts, each with what stands under its name.
+fn file(accounts: &[(&str, &str)]) -> String {
+    file_with(100, "drift: correct", accounts)
+}
+
+fn file_with(max_changes: u32, drift: &str, accounts: &[(&str, &str)]) -> String {
+    let accounts: String = accounts.iter().map(|(name, says)| format!("  {name}: {{ {says} }}\n")).collect();
     format!(
-        "version: 1\nmax_changes: 3\ndefaults: {{ drift: correct, settle: 30s }}\naccounts:\n  desk-a:\n    \
-         position_mode: {mode}\n{rest}...\n"
+        "version: 1\nmax_changes: {max_changes}\ndefaults: {{ {drift}, check_every: 60s, settle: 30s }}\n\
+         accounts:\n{accounts}...\n"
     )
 }
 
-const BOTH_HEDGE: &str = "{ USDT-FUTURES: hedge_mode, COIN-FUTURES: hedge_mode }";
-const BOTH_ONE_WAY: &str = "{ USDT-FUTURES: one_way_mode, COIN-FUTURES: one_way_mode }";
-
-fn desk(exchange: &mut Exchange) {
-    let desk = NewAccount::classic(DESK, "desk-a");
-    exchange.add_account(desk.with_mode(USDT, PosMode::OneWayMode).with_mode(COIN, PosMode::OneWayMode));
+/// Three desks, flat, everything in one-way mode.
+fn desks(exchange: &mut Exchange) {
+    for (uid, name) in [(DESK_A, "desk-a"), (DESK_B, "desk-b"), (DESK_C, "desk-c")] {
+        add_desk(exchange, uid, name);
+    }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_flat_product_type_changes_while_another_waits_for_everything_to_be_gone() {
-    let mut ids = None;
-    let world = World::started(&file(BOTH_HEDGE, ""), |exchange| {
-        desk(exchange);
-        exchange.open_position(DESK, USDT, "BTCUSDT", HoldSide::Long, "0.5").unwrap();
-        let order = exchange.place_order(DESK, USDT, NewOrder::live("BTCUSDT")).unwrap();
-        let plan = exchange.place_plan_order(DESK, USDT, PlanType::ProfitLoss, "BTCUSDT").unwrap();
-        ids = Some((order, plan));
-    })
-    .await;
-    let (order, plan) = ids.unwrap();
-    world.until(MINUTE, "COIN changes", |world| world.is_in_sync("desk-a COIN-FUTURES")).await;
-    assert_eq!(world.mode(DESK, COIN), PosMode::HedgeMode);
-    assert!(world.line("desk-a USDT-FUTURES").starts_with("new, not_flat: Open: 1 position."));
-
-    world.exchange(|exchange| exchange.close_position(DESK, USDT, "BTCUSDT", HoldSide::Long)).unwrap();
-    world.pass(2 * MINUTE).await;
-    world.exchange(|exchange| exchange.cancel_order(DESK, USDT, order)).unwrap();
-    world.pass(2 * MINUTE).await;
-    assert!(world.line("desk-a USDT-FUTURES").starts_with("new, not_flat: Open: 1 plan order."));
-    assert_eq!(world.sets(DESK, USDT).len(), 0, "nothing is sent while anything is open");
-
-    world.exchange(|exchange| exchange.cancel_plan_order(DESK, USDT, plan)).unwrap();
-    let took = world.until(MINUTE, "USDT changes", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
-    assert!(took <= Duration::from_secs(30 + 15), "settle and 15 s, not {took:?}");
-    assert_eq!(world.sets(DESK, USDT).len(), 1);
-    world.check_invariants(Duration::from_secs(30));
+fn add_desk(exchange: &mut Exchange, uid: Uid, name: &str) {
+    let desk = NewAccount::classic(uid, name);
+    exchange.add_account(
+        ProductType::ALL.into_iter().fold(desk, |desk, product| desk.with_mode(product, PosMode::OneWayMode)),
+    );
 }
 
-#[tokio::test(start_paused = true)]
-async fn new_pending_and_drift_are_told_apart() {
-    let world = World::started(&file(BOTH_HEDGE, ""), desk).await;
-    world
-        .until(MINUTE, "shown", |world| world.line("desk-a USDT-FUTURES").starts_with("new, settling"))
-        .await;
-    world.until(MINUTE, "set", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
-    world.write(&file(BOTH_ONE_WAY, ""));
-    world.until(MINUTE, "pending", |world| world.line("desk-a USDT-FUTURES").starts_with("pending, ")).await;
-    world.until(MINUTE, "set", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
-    world.exchange(|exchange| exchange.flip(DESK, USDT, PosMode::HedgeMode)).unwrap();
-    world
-        .until(2 * MINUTE, "drift", |world| world.line("desk-a USDT-FUTURES").starts_with("drifted, "))
-        .await;
-    world.until(MINUTE, "corrected", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
-    assert_eq!(world.sets(DESK, USDT).len(), 3);
-    world.check_invariants(Duration::from_secs(30));
+/// What operators see of a target while some time passes: each `state, reason` once, in order of appearance.
+async fn seen_during(world: &World, name: &str, span: Duration) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    let began = world.clock.now();
+    while world.clock.now().since(began) < span {
+        let line = world.line(name);
+        let short = line.split(':').next().unwrap_or_default().to_owned();
+        if seen.last() != Some(&short) {
+            seen.push(short);
+        }
+        world.pass(Duration::from_millis(50)).await;
+    }
+    seen
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_set_that_the_file_wants_no_more_when_it_is_confirmed_is_changed_back_and_is_no_drift() {
-    let report =
-        |mode| file(mode, "").replace("drift: correct", "drift: report").replace("settle: 30s", "settle: 0s");
-    let world = World::started(&report(BOTH_ONE_WAY), desk).await;
-    world.until(MINUTE, "adopted", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
-    world.exchange(|exchange| {
-        let late = FaultKind::Delay { after: Duration::from_secs(3) };
-        exchange.inject(Fault::once(late).times(2).on("set-position-mode"));
-    });
-    world.write(&report(BOTH_HEDGE));
-    world.until(MINUTE, "a set is under way", |world| !world.sets(DESK, USDT).is_empty()).await;
-    world.write(&report(BOTH_ONE_WAY));
-    world.until(2 * MINUTE, "back", |world| world.is_in_sync("desk-a USDT-FUTURES")).await;
-    assert_eq!(world.mode(DESK, USDT), PosMode::OneWayMode);
-    assert!(world.sets(DESK, USDT).len() <= 2);
-    world.check_invariants(Duration::ZERO);
+/// How long after its start the first set of a file arrives: the same every time, for nothing here is left to chance.
+async fn first_set_arrives(file: &str) -> Duration {
+    let world = World::started(file, desks).await;
+    let started = world.clock.now().0;
+    world.until(2 * MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+    let after = all_sets(&world)[0].at.0 - started;
+    Duration::from_millis(after.try_into().unwrap())
+}
+
+/// Waits until a target is in sync, for as long as a change of a flat account may take.
+async fn changed(world: &World, name: &str) {
+    world.until(SETTLE + AFTER_SETTLE + 10 * SECOND, name, |world| world.is_in_sync(name)).await;
+}
+
+/// Waits until the line of a target begins so.
+async fn line_begins(world: &World, within: Duration, name: &str, begins: &str) {
+    world.until(within, begins, |world| world.line(name).starts_with(begins)).await;
+}
+
+/// All sets that reached the exchange.
+fn all_sets(world: &World) -> Vec<LogEntry> {
+    world.log().into_iter().filter(|entry| crate::world::is_set(entry) && entry.late_of.is_none()).collect()
+}
+
+/// Seconds between one set and the next, by the exchange's clock.
+fn gaps(sets: &[LogEntry]) -> Vec<i64> {
+    sets.windows(2).map(|pair| (pair[1].at.0 - pair[0].at.0) / 1000).collect()
+}
+
+/// How many requests an account made to paths that end so.
+fn asked(world: &World, uid: Uid, path: &str) -> usize {
+    world.log().iter().filter(|entry| entry.account == Some(uid) && entry.path.ends_with(path)).count()
+}
+
+fn kinds(events: &[Event]) -> Vec<EventKind> {
+    events.iter().map(|event| event.kind).collect()
+}
+
+fn count(events: &[Event], kind: EventKind) -> usize {
+    events.iter().filter(|event| event.kind == kind).count()
 }

@@ -1,7 +1,9 @@
 //! The whole daemon but its sockets, in virtual time: fleet, keepers, ledger in memory, Bitget's adapter, and the simulated
 //! exchange behind the `Transport` seam. A kill drops everything at once; a restart is a new fleet on the same ledger.
 
-mod invariants;
+pub mod invariants;
+pub mod journeys;
+pub mod told;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -11,9 +13,11 @@ use std::time::Duration;
 use bitget_sim::{ApiKey, Exchange, LogEntry, Outcome, PosMode, ProductType, Uid, UnixMs};
 use posmoded::clock::Clock;
 use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
-use posmoded::exchange::bitget::{Bitget, Classic, Request, Response, Trading, Transport, TransportError};
+use posmoded::exchange::bitget::{
+    Bitget, Classic, Method, Request, Response, Trading, Transport, TransportError,
+};
 use posmoded::exchange::credential::Credential;
-use posmoded::fleet::{Fleet, Kicks, Means};
+use posmoded::fleet::{Fleet, Kicks, Means, StartError};
 use posmoded::keeper::Doors;
 use posmoded::ledger::{Event, HistoryFilter, Ledger, Visitor};
 use posmoded::pace::CoolDown;
@@ -25,6 +29,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use journeys::{Journey, Journeys, Left};
+use told::Told;
+
 /// The exchange, the daemon and whoever looks on.
 pub struct World {
     pub clock: Clock,
@@ -35,12 +42,15 @@ pub struct World {
     kicks: watch::Sender<Kicks>,
     board: Board,
     daemon: Option<(JoinHandle<()>, CancellationToken)>,
+    processes: u32,
+    told: Mutex<Told>,
 }
 
 /// What a test may do to the way between daemon and exchange.
 #[derive(Debug, Default)]
 pub struct Wire {
     state: Mutex<WireState>,
+    journeys: Journeys,
 }
 
 #[derive(Debug, Clone)]
@@ -72,7 +82,9 @@ impl World {
         exchange.advance(UnixMs(START));
         set_up(&mut exchange);
         let ledger = Ledger::in_memory(clock.clone()).expect("a ledger in memory");
-        let (words, _) = watch::channel(content(file));
+        let word = content(file);
+        let told = Told { words: vec![(clock.now(), word.clone())], ..Told::default() };
+        let (words, _) = watch::channel(word);
         let (kicks, _) = watch::channel(Kicks::default());
         World {
             clock,
@@ -83,6 +95,8 @@ impl World {
             kicks,
             board: Board::default(),
             daemon: None,
+            processes: 0,
+            told: Mutex::new(told),
         }
     }
 
@@ -98,23 +112,40 @@ impl World {
         assert!(self.daemon.is_none(), "one daemon at a time");
         self.ledger = self.ledger.restarted(self.clock.clone()).expect("the ledger opens again");
         self.board = Board::default();
-        let direct =
-            Direct { exchange: self.exchange.clone(), wire: self.wire.clone(), clock: self.clock.clone() };
+        self.processes += 1;
+        let stop = CancellationToken::new();
+        let means = self.means(stop.clone());
+        let word = self.words.borrow().clone();
+        let fleet = Fleet::start(means, word).await.expect("the fleet starts");
+        self.daemon = Some((tokio::spawn(fleet.run()), stop));
+    }
+
+    /// What a new process is given.
+    fn means(&self, stop: CancellationToken) -> Means<SimulatedKeys> {
+        let direct = Direct {
+            process: self.processes,
+            exchange: self.exchange.clone(),
+            wire: self.wire.clone(),
+            clock: self.clock.clone(),
+        };
         let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
         let bitget = Bitget::new(direct, self.clock.clone(), rate);
-        let stop = CancellationToken::new();
-        let means = Means {
+        Means {
             doors: Arc::new(SimulatedKeys { bitget, wire: self.wire.clone() }),
             ledger: self.ledger.clone(),
             clock: self.clock.clone(),
             board: self.board.clone(),
             words: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
-            stop: stop.clone(),
-        };
+            stop,
+        }
+    }
+
+    /// A start that is expected to be refused.
+    pub async fn start_refused(&self) -> StartError {
+        let means = self.means(CancellationToken::new());
         let word = self.words.borrow().clone();
-        let fleet = Fleet::start(means, word).await.expect("the fleet starts");
-        self.daemon = Some((tokio::spawn(fleet.run()), stop));
+        Fleet::start(means, word).await.err().expect("the fleet does not start")
     }
 
     /// kill -9: nothing more is done or written, wherever it was.
@@ -122,6 +153,7 @@ impl World {
         if let Some((task, _)) = self.daemon.take() {
             task.abort();
             let _ = task.await;
+            self.ended();
         }
     }
 
@@ -130,6 +162,7 @@ impl World {
         if let Some((task, stop)) = self.daemon.take() {
             stop.cancel();
             task.await.expect("the fleet ends by itself");
+            self.ended();
         }
     }
 
@@ -140,6 +173,7 @@ impl World {
 
     /// The source says this now.
     pub fn say(&self, word: Word) {
+        locked(&self.told).words.push((self.clock.now(), word.clone()));
         self.words.send_if_modified(|old| {
             let news = *old != word;
             *old = word;
@@ -244,6 +278,23 @@ impl World {
         self.ledger.history(&filter).await.expect("the ledger is read")
     }
 
+    /// What is on record of everybody, and of nobody in particular.
+    pub async fn everything_on_record(&self) -> Vec<Event> {
+        let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: 10_000 };
+        self.ledger.history(&filter).await.expect("the ledger is read")
+    }
+
+    /// Somebody at the database itself, for trouble that no command can make.
+    pub fn sql(&self, statement: &str) {
+        let told = format!("{:?}", self.ledger);
+        let place = told
+            .strip_prefix("Ledger(")
+            .and_then(|told| told.strip_suffix(')'))
+            .expect("a ledger says where");
+        let connection = rusqlite::Connection::open(place).expect("the ledger in memory");
+        connection.execute_batch(statement).expect("a good statement");
+    }
+
     /// A command in another process.
     pub fn visitor(&self) -> Visitor {
         self.ledger.visitor().expect("the ledger is there")
@@ -251,7 +302,18 @@ impl World {
 
     /// The exchange's clock is so far ahead of the daemon's from now on, in milliseconds.
     pub fn skew(&self, skew_ms: i64) {
+        locked(&self.told).skews.push(self.clock.now());
         locked(&self.wire.state).skew_ms = skew_ms;
+    }
+
+    /// How far the exchange's clock is ahead now.
+    pub fn skewed(&self) -> i64 {
+        locked(&self.wire.state).skew_ms
+    }
+
+    /// From one side to the other it takes so long from now on.
+    pub fn latency(&self, latency: Duration) {
+        locked(&self.wire.state).latency = latency;
     }
 
     /// No connection can be made, or can again.
@@ -267,6 +329,25 @@ impl World {
         } else {
             state.keyless.remove(account);
         }
+    }
+
+    fn ended(&self) {
+        locked(&self.told).ends.insert(self.processes, self.clock.now());
+    }
+
+    /// Whether there is a daemon.
+    pub fn is_running(&self) -> bool {
+        self.daemon.is_some()
+    }
+
+    /// Every request that left, on the daemon's line of time.
+    pub fn journeys(&self) -> Vec<Journey> {
+        self.wire.journeys.all()
+    }
+
+    /// Tells whenever a request leaves.
+    pub fn watch_requests(&self) -> watch::Receiver<Left> {
+        self.wire.journeys.watch()
     }
 
     fn exchange_now(&self) -> UnixMs {
@@ -297,7 +378,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Straight into the simulated exchange.
+#[derive(Clone)]
 struct Direct {
+    process: u32,
     exchange: Arc<Mutex<Exchange>>,
     wire: Arc<Wire>,
     clock: Clock,
@@ -305,18 +388,39 @@ struct Direct {
 
 impl Transport for Direct {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let WireState { latency, cut, .. } = locked(&self.wire.state).clone();
-        if cut {
+        if locked(&self.wire.state).cut {
             return Err(TransportError::NotSent("no route to the exchange".to_owned()));
         }
+        let journeys = &self.wire.journeys;
+        let number = journeys.leaves(self.process, self.clock.now(), request.method == Method::Post);
+        // In a task of its own: what has left arrives, even if its sender is killed meanwhile.
+        let journey = tokio::spawn(self.clone().travel(number, request));
+        match tokio::time::timeout(HTTP_TOTAL, journey).await {
+            Ok(Ok(Some(response))) => {
+                journeys.heard(number, self.clock.now(), &response);
+                Ok(response)
+            }
+            Ok(Ok(None)) => Err(TransportError::Unanswered("the connection was closed".to_owned())),
+            Ok(Err(error)) => panic!("the exchange failed: {error}"),
+            Err(_) => Err(TransportError::Unanswered("no answer in time".to_owned())),
+        }
+    }
+}
+
+impl Direct {
+    async fn travel(self, number: usize, request: Request) -> Option<Response> {
         let Request { method, path, query, headers, body } = request;
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let method = method.as_str().to_owned();
         let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
+        let WireState { latency, skew_ms: _, cut: _, keyless: _ } = locked(&self.wire.state).clone();
         tokio::time::sleep(latency).await;
         let reply = {
-            let now = UnixMs(self.clock.now().0 + locked(&self.wire.state).skew_ms);
-            locked(&self.exchange).handle(now, &request)
+            let now = self.clock.now();
+            let mut exchange = locked(&self.exchange);
+            let reply = exchange.handle(UnixMs(now.0 + locked(&self.wire.state).skew_ms), &request);
+            self.wire.journeys.arrives(number, now, exchange.log().len() - 1);
+            reply
         };
         tokio::time::sleep(latency + reply.after).await;
         match reply.outcome {
@@ -325,12 +429,12 @@ impl Transport for Direct {
                     .iter()
                     .find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"))
                     .and_then(|(_, value)| value.parse().ok());
-                Ok(Response { status, remaining, body })
+                Some(Response { status, remaining, body })
             }
-            Outcome::Dropped => Err(TransportError::Unanswered("the connection was closed".to_owned())),
+            Outcome::Dropped => None,
             Outcome::Hang => {
                 tokio::time::sleep(HTTP_TOTAL).await;
-                Err(TransportError::Unanswered("no answer in time".to_owned()))
+                None
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the daemon was told from outside, and when: files, pauses, resumes. The measure for what it then did.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use posmoded::ledger::Request;
@@ -18,6 +19,8 @@ pub struct Told {
     pub pauses: Vec<PauseTold>,
     /// Resumes, of everything where no account is named.
     pub resumes: Vec<(Moment, Option<AccountName>)>,
+    /// When each process ended, by its number; one that still lives is not here.
+    pub ends: BTreeMap<u32, Moment>,
     /// When the exchange's clock was moved against ours.
     pub skews: Vec<Moment>,
 }

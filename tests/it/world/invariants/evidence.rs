@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bitget_sim::{Executed, FaultKind, LateTimestamp, LogEntry, PosMode, ProductType, Uid};
+use bitget_sim::{LateTimestamp, LogEntry, PosMode, ProductType, Uid};
 use posmoded::ledger::IntentRow;
 use posmoded::moment::Moment;
 use posmoded::position_mode::AccountName;
@@ -57,6 +57,8 @@ pub struct Answer {
     pub server: Option<i64>,
     /// The mode that a look at one showed.
     pub mode: Option<PosMode>,
+    /// How many rows a list had; `None` if there was no list, or a row that says too little.
+    pub rows: Option<usize>,
 }
 
 /// What has one mode.
@@ -68,9 +70,8 @@ impl Evidence {
         let log = world.log();
         let sent = world.journeys().into_iter().filter_map(|journey| Sent::of(journey, &log)).collect();
         let intents = world.visitor().intents().expect("the ledger is read");
-        let (keys, late_timestamp) = world.exchange(|exchange| {
-            (exchange.snapshot(), exchange.switches().late_timestamp)
-        });
+        let (keys, late_timestamp) =
+            world.exchange(|exchange| (exchange.snapshot(), exchange.switches().late_timestamp));
         let names = keys.into_iter().filter_map(|account| {
             let name = account.keys.first()?.strip_prefix("key-")?.parse().ok()?;
             Some((account.uid, name))
@@ -129,17 +130,6 @@ impl Sent {
     pub fn is_about(&self, target: TargetKey) -> bool {
         (self.entry.account, self.entry.product) == (Some(target.0), Some(target.1))
     }
-
-    /// Whether it changed the mode when it arrived, or found it as wanted.
-    pub fn took_effect(&self) -> bool {
-        matches!(self.entry.executed, Executed::Applied { .. } | Executed::Same)
-    }
-
-    /// The whole answer that it got, unless somebody spoilt it on the way.
-    pub fn whole_answer(&self) -> Option<&Answer> {
-        let whole = matches!(self.entry.fault, None | Some(FaultKind::Delay { .. }));
-        self.answer.as_ref().filter(|answer| whole && answer.status == 200 && answer.code.as_deref() == Some("00000"))
-    }
 }
 
 impl Answer {
@@ -147,6 +137,21 @@ impl Answer {
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let code = body["code"].as_str().map(str::to_owned);
         let mode = body["data"]["posMode"].as_str().and_then(|mode| mode.parse().ok());
-        Answer { at, status, code, server: body["requestTime"].as_i64(), mode }
+        let good = status == 200 && code.as_deref() == Some("00000");
+        let rows = if good { rows(&body["data"]) } else { None };
+        Answer { at, status, code, server: body["requestTime"].as_i64(), mode, rows }
+    }
+}
+
+/// Positions are an array, and each has a size; orders are in an `entrustedList`, where `null` is an empty one.
+fn rows(data: &Value) -> Option<usize> {
+    match data {
+        Value::Array(rows) => rows.iter().all(|row| row["total"].is_string()).then_some(rows.len()),
+        Value::Object(fields) => match fields.get("entrustedList")? {
+            Value::Null => Some(0),
+            Value::Array(rows) => Some(rows.len()),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }

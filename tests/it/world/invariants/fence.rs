@@ -20,7 +20,9 @@ pub fn never_two_unresolved(evidence: &Evidence, sets: &[&Sent]) {
             "I1: a second set left while the first may still take effect\n{first:#?}\n{second:#?}"
         );
     }
-    for (late, first) in evidence.log.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.late_of?))) {
+    for (late, first) in
+        evidence.log.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.late_of?)))
+    {
         let executed = matches!(evidence.log[late].executed, Executed::Applied { .. } | Executed::Same);
         let overtaken = sets.iter().any(|set| set.index > first && set.index < late);
         let ours = sets.iter().any(|set| set.index == first);
@@ -34,14 +36,15 @@ pub fn never_two_unresolved(evidence: &Evidence, sets: &[&Sent]) {
 
 fn is_refused_for_good(first: &Sent, second: &Sent) -> bool {
     first.answer.as_ref().filter(|answer| answer.at <= second.left).is_some_and(|answer| {
-        let Answer { at: _, status, code, server, mode: _ } = answer;
+        let Answer { at: _, status, code, server, mode: _, rows: _ } = answer;
         let refusal = code.as_deref().is_some_and(|code| code != "00000" && !INDEFINITE.contains(&code));
         *status == 429 || (server.is_some() && refusal && matches!(status, 200 | 400..=402 | 404..=499))
     })
 }
 
 fn was_confirmed(evidence: &Evidence, first: &Sent, second: &Sent) -> bool {
-    let Some(accepted) = first.answer.as_ref().filter(|answer| answer.code.as_deref() == Some("00000")) else {
+    let Some(accepted) = first.answer.as_ref().filter(|answer| answer.code.as_deref() == Some("00000"))
+    else {
         return false;
     };
     looks_between(evidence, first, second)

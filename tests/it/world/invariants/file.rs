@@ -15,7 +15,11 @@ use super::evidence::{Evidence, Sent};
 pub fn as_the_file_says(evidence: &Evidence, set: &Sent) {
     let words = words_at(evidence, set.left);
     let allowed = words.iter().any(|word| allows(evidence, word, set));
-    assert!(allowed, "I3: not what the newest file says\n{words:#?}\n{set:#?}\n{:#?}", evidence.intent_of(set));
+    assert!(
+        allowed,
+        "I3: not what the newest file says\n{words:#?}\n{set:#?}\n{:#?}",
+        evidence.intent_of(set)
+    );
 }
 
 /// No pause stood when the intent was written, and none that the daemon had acknowledged when the set left.
@@ -29,6 +33,11 @@ pub fn no_brake(evidence: &Evidence, set: &Sent) {
             .intent_of(set)
             .is_some_and(|intent| pause.stands(name, Some(pause.written), Moment(intent.noted_wall)));
         assert!(!noted, "I3: an intent was written under a pause\n{pause:#?}\n{set:#?}");
+        let under_way = pause.acknowledged.is_some_and(|acknowledged| {
+            let answered = set.answer.as_ref().map(|answer| answer.at);
+            set.left < acknowledged && answered.is_some_and(|at| at > acknowledged)
+        });
+        assert!(!under_way, "I3: a pause was acknowledged while a set was on its way\n{pause:#?}\n{set:#?}");
     }
 }
 
@@ -75,12 +84,14 @@ fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
     let name = evidence.name(uid);
     let Some(desired) = accepted(word) else { return false };
     let Some(account) = desired.accounts.get(name) else { return false };
-    let as_wanted = wanted(&desired, name, product.as_str()).map(mode) == set.entry.wanted.map(bitget_sim::PosMode::as_str);
-    let only_reported = evidence.intent_of(set).is_some_and(|intent| match (account.drift, intent.change.cause) {
-        (DriftPolicy::Correct, _) | (DriftPolicy::Report, Cause::Pending) => false,
-        (DriftPolicy::Report, Cause::Drift) => true,
-        (DriftPolicy::Report, Cause::New) => !intent.approved,
-    });
+    let as_wanted = wanted(&desired, name, product.as_str()).map(mode)
+        == set.entry.wanted.map(bitget_sim::PosMode::as_str);
+    let only_reported =
+        evidence.intent_of(set).is_some_and(|intent| match (account.drift, intent.change.cause) {
+            (DriftPolicy::Correct, _) | (DriftPolicy::Report, Cause::Pending) => false,
+            (DriftPolicy::Report, Cause::Drift) => true,
+            (DriftPolicy::Report, Cause::New) => !intent.approved,
+        });
     as_wanted && account.suspended.is_none() && !only_reported
 }
 

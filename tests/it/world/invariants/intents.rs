@@ -15,7 +15,8 @@ use super::file;
 pub fn one_for_each_set(evidence: &Evidence) {
     let mut used = BTreeSet::new();
     for set in evidence.sent.iter().filter(|sent| sent.is_set()) {
-        let intent = evidence.intent_of(set).unwrap_or_else(|| panic!("I4: a set without an intent\n{set:#?}"));
+        let intent =
+            evidence.intent_of(set).unwrap_or_else(|| panic!("I4: a set without an intent\n{set:#?}"));
         let before = Moment(intent.noted_wall) <= set.left;
         let withdrawn = intent.stage == Stage::Withdrawn;
         let unused = used.insert((intent.target.clone(), intent.stamp));
@@ -29,12 +30,13 @@ pub fn at_most_three_corrections(evidence: &Evidence, sets: &[&Sent]) {
     let Some(first) = sets.first() else { return };
     let name = evidence.name(first.target().0);
     let resumes = evidence.told.resumes.iter();
-    let resumed = resumes.filter(|(_, account)| account.as_ref().is_none_or(|one| one == name)).map(|(at, _)| *at);
-    let anew: Vec<Moment> = file::changes_of(evidence, first).into_iter().chain(resumed).collect();
+    let lifted =
+        resumes.filter(|(_, account)| account.as_ref().is_none_or(|one| one == name)).map(|(at, _)| *at);
+    let anew: Vec<Moment> = file::changes_of(evidence, first).into_iter().chain(lifted).collect();
     let mut corrections: Vec<Moment> = Vec::new();
     for set in sets {
-        let corrects = |intent: &&IntentRow| intent.change.cause == Cause::Drift && counts(intent);
-        if evidence.intent_of(set).filter(corrects).is_none() {
+        let corrects = |intent: &IntentRow| intent.change.cause == Cause::Drift && counts(intent);
+        if !evidence.intent_of(set).is_some_and(corrects) {
             continue;
         }
         corrections.retain(|at| !anew.iter().any(|anew| at <= anew && *anew <= set.left));
@@ -53,9 +55,9 @@ pub fn at_most_max_changes(evidence: &Evidence) {
         .filter(|(_, intent)| !intent.approved)
         .collect();
     for (number, (set, intent)) in counted.iter().enumerate() {
-        let earlier = counted[..number].iter().filter(|(_, earlier)| {
-            counts(earlier) && intent.stamp.since(earlier.stamp).as_secs() < 3600
-        });
+        let earlier = counted[..number]
+            .iter()
+            .filter(|(_, earlier)| counts(earlier) && intent.stamp.since(earlier.stamp).as_secs() < 3600);
         let (earlier, budget) = (earlier.count(), file::largest_budget(evidence, set));
         assert!(
             earlier < budget as usize,

@@ -19,9 +19,26 @@ pub fn none_exceeded(evidence: &Evidence) {
     }
     let mut left: Vec<&Sent> = evidence.sent.iter().collect();
     left.sort_by_key(|sent| sent.left);
+    cooled_down(evidence, &left);
     for window in left.windows(REQUESTS_PER_SECOND + 1) {
         let (first, last) = (window[0], window[REQUESTS_PER_SECOND]);
         assert!(last.left.since(first.left) >= SECOND, "more than {REQUESTS_PER_SECOND} a second\n{last:#?}");
+    }
+}
+
+/// F23: after a 429 a lane rests for 5 s at least, also in the next process if this one had time to write that down.
+#[track_caller]
+fn cooled_down(evidence: &Evidence, left: &[&Sent]) {
+    let told = left.iter().filter_map(|sent| Some((sent, sent.answer.as_ref()?)));
+    for (sent, answer) in told.filter(|(_, answer)| answer.status == 429) {
+        let written =
+            evidence.told.ends.get(&sent.process).is_none_or(|end| end.since(answer.at) >= WRITTEN_WITHIN);
+        let too_soon = left.iter().find(|next| {
+            let same = next.entry.path == sent.entry.path && next.entry.account == sent.entry.account;
+            let knows = next.process == sent.process || written;
+            same && knows && next.left > answer.at && next.left.since(answer.at) < COOL_DOWN
+        });
+        assert!(too_soon.is_none(), "F23: asked again too soon after a 429\n{sent:#?}\n{too_soon:#?}");
     }
 }
 
@@ -45,7 +62,8 @@ impl Lane {
             self.answered.len() < limit || sent.answer.is_none(),
             "I8, I13: more than {limit} within a second\n{sent:#?}"
         );
-        let moved = evidence.told.skews.iter().any(|at| sent.arrived.since(*at) < SECOND && *at <= sent.arrived);
+        let moved =
+            evidence.told.skews.iter().any(|at| sent.arrived.since(*at) < SECOND && *at <= sent.arrived);
         let by_itself = sent.entry.fault.is_none() && sent.entry.status == Some(429);
         assert!(
             !by_itself || !self.unanswered.is_empty() || moved,
@@ -61,11 +79,16 @@ impl Lane {
 
 /// What the daemon may take of the documented limits: all of the setter's, half of any other.
 fn may_take(sent: &Sent) -> usize {
-    let documented = LIMITS.iter().find(|(path, _)| sent.entry.path.ends_with(path)).map_or(1, |(_, limit)| *limit);
+    let documented =
+        LIMITS.iter().find(|(path, _)| sent.entry.path.ends_with(path)).map_or(1, |(_, limit)| *limit);
     if sent.is_set() { documented } else { (documented / 2).max(1) }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The shortest rest after a 429.
+const COOL_DOWN: Duration = Duration::from_secs(5);
+/// The fleet writes a cool-down with its next turn.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(1100);
 const REQUESTS_PER_SECOND: usize = 10;
 /// Requests a second, as the exchange documents them.
 const LIMITS: [(&str, usize); 8] = [

@@ -1,0 +1,371 @@
+//! What happens in a story, and when, drawn before it begins. It does nothing.
+
+use std::time::Duration;
+
+use bitget_sim::{
+    EmptyList, EndId, Exchange, Fault, FaultKind, Kind, LateTimestamp, NewAccount, NotFlat,
+    OrdersWithoutStatus, PlanType, PosMode, ProductType, SameMode, Switches, Uid,
+};
+use proptest::prelude::RngExt;
+use proptest::test_runner::TestRng;
+
+use super::file::{Bad, Wish};
+use super::one_of;
+
+/// A whole story.
+#[derive(Debug)]
+pub struct Plot {
+    pub accounts: Vec<Person>,
+    pub wish: Wish,
+    pub latency: Duration,
+    pub skew_ms: i64,
+    pub switches: Switches,
+    pub acts: Vec<(Duration, Act)>,
+}
+
+/// An account at the exchange.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub name: &'static str,
+    pub uid: Uid,
+    pub products: Vec<ProductType>,
+    pub modes: Vec<PosMode>,
+}
+
+/// One thing that happens. What ends again has a slot: the end names it.
+#[derive(Debug, Clone)]
+pub enum Act {
+    Write(Wish),
+    Spoil(Bad),
+    Mend,
+    Reload,
+    Flip { who: usize, product: ProductType, to: PosMode },
+    Open { slot: usize, who: usize, product: ProductType, what: Thing },
+    Close { slot: usize },
+    Goes(Fault),
+    FaultsEnd,
+    Lag { millis: u32 },
+    RefuseSets { who: usize, code: Option<&'static str> },
+    RefuseKey { who: usize, code: Option<&'static str> },
+    TakeKey { who: usize, gone: bool },
+    Convert { who: usize, to: Kind },
+    Kill { down: Duration },
+    KillInFlight { what: InFlight, after: Duration, down: Duration },
+    CrashLoop { lives: Vec<Duration> },
+    Stop { down: Duration },
+    Pause { who: Option<usize>, lasts: Option<Duration> },
+    Resume { who: Option<usize> },
+    Approve,
+    Step { millis: i64 },
+    Cut(bool),
+    Latency(Duration),
+}
+
+/// What keeps an account from being flat.
+#[derive(Debug, Clone, Copy)]
+pub enum Thing {
+    Position,
+    Order,
+    HalfFilled,
+    Plan(PlanType),
+    Hidden,
+}
+
+/// What is under way when the daemon is killed.
+#[derive(Debug, Clone, Copy)]
+pub enum InFlight {
+    Anything,
+    Set,
+}
+
+impl Plot {
+    pub fn draw(dice: &mut TestRng) -> Plot {
+        let accounts: Vec<Person> =
+            (0..dice.random_range(2..=5)).map(|number| Person::draw(dice, number)).collect();
+        let wish = Wish::draw(dice, &accounts);
+        let late_timestamp = match dice.random_range(0..10) {
+            0 => LateTimestamp::CheckedOnArrival,
+            _ => LateTimestamp::CheckedAgain,
+        };
+        let latency = Duration::from_millis(one_of(dice, &[1, 20, 20, 80, 400]));
+        let skew_ms = one_of(dice, &[0, 0, 700, -700, 300_000, -300_000]);
+        let switches = switches(dice, late_timestamp);
+        let length = dice.random_range(20..=45) * 60;
+        let often = one_of(dice, &[10, 20, 40]);
+        let mut acts = Vec::new();
+        let mut next = wish.clone();
+        for at in moments(dice, length, often) {
+            scene(dice, &accounts, &mut next, at, &mut acts);
+        }
+        // Stable: what was drawn first happens first.
+        acts.sort_by_key(|(at, _)| *at);
+        Plot { accounts, wish, latency, skew_ms, switches, acts }
+    }
+
+    /// The exchange before anything happens.
+    pub fn people(&self, exchange: &mut Exchange) {
+        for Person { name, uid, products, modes } in &self.accounts {
+            let account = NewAccount::classic(*uid, name);
+            let modes = products.iter().zip(modes);
+            exchange.add_account(
+                modes.fold(account, |account, (product, mode)| account.with_mode(*product, *mode)),
+            );
+        }
+        *exchange.switches_mut() = self.switches.clone();
+    }
+}
+
+impl Person {
+    fn draw(dice: &mut TestRng, number: usize) -> Person {
+        let products: Vec<ProductType> = match dice.random_range(0..4) {
+            0 => vec![ProductType::UsdtFutures],
+            1 => vec![ProductType::UsdtFutures, ProductType::CoinFutures],
+            2 => vec![ProductType::CoinFutures, ProductType::UsdcFutures],
+            _ => vec![ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures],
+        };
+        let modes = products.iter().map(|_| one_of(dice, &MODES)).collect();
+        Person { name: NAMES[number], uid: Uid(1001 + number as u64), products, modes }
+    }
+}
+
+/// When something happens, in seconds: every `often` on average, sometimes several things at nearly the same time.
+fn moments(dice: &mut TestRng, length: u64, often: u64) -> Vec<Duration> {
+    let mut at = 0;
+    let mut moments = Vec::new();
+    while at < length * 1000 {
+        at += match dice.random_range(0..5) {
+            0 => dice.random_range(0..1_000),
+            _ => dice.random_range(0..often * 2_500),
+        };
+        moments.push(Duration::from_millis(at));
+    }
+    moments
+}
+
+/// One thing that happens, with its end where it has one.
+fn scene(
+    dice: &mut TestRng,
+    people: &[Person],
+    wish: &mut Wish,
+    at: Duration,
+    acts: &mut Vec<(Duration, Act)>,
+) {
+    let who = dice.random_range(0..people.len());
+    let product = one_of(dice, &people[who].products);
+    let end = at + Duration::from_millis(one_of(dice, &[2_000, 15_000, 60_000, 240_000]));
+    let mut happens = |at: Duration, act: Act| acts.push((at, act));
+    match dice.random_range(0..100) {
+        0..24 => {
+            wish.edit(dice, people);
+            happens(at, Act::Write(wish.clone()));
+            under_fire(dice, people[who].uid, at, &mut happens);
+        }
+        24..29 => {
+            happens(at, Act::Spoil(one_of(dice, &Bad::ALL)));
+            happens(end, Act::Mend);
+        }
+        29..30 => happens(at, Act::Reload),
+        30..33 => rival(dice, who, product, at, &mut happens),
+        33..46 => {
+            happens(at, Act::Flip { who, product, to: one_of(dice, &MODES) });
+            under_fire(dice, people[who].uid, at, &mut happens);
+        }
+        46..54 => {
+            let slot = at.as_millis() as usize * 10 + who;
+            happens(at, Act::Open { slot, who, product, what: thing(dice) });
+            happens(end, Act::Close { slot });
+        }
+        54..66 => happens(at, Act::Goes(fault(dice, people[who].uid))),
+        66..68 => happens(at, Act::FaultsEnd),
+        68..70 => happens(at, Act::Lag { millis: one_of(dice, &[0, 500, 3_000, 8_000]) }),
+        70..73 => refusals(dice, who, at, end, &mut happens),
+        73..84 => ends(dice, at, &mut happens),
+        84..89 => {
+            let of = one_of(dice, &[None, Some(who)]);
+            let lasts = one_of(dice, &[None, None, Some(Duration::from_secs(45))]);
+            happens(at, Act::Pause { who: of, lasts });
+            happens(end, Act::Resume { who: of });
+        }
+        89..93 => happens(at, Act::Approve),
+        93..96 => {
+            happens(at, Act::Step { millis: one_of(dice, &STEPS) });
+        }
+        96..98 => {
+            happens(at, Act::Cut(true));
+            happens(end, Act::Cut(false));
+        }
+        _ => happens(at, Act::Latency(Duration::from_millis(one_of(dice, &[1, 20, 150, 900])))),
+    }
+}
+
+/// Somebody else who wants another mode, again and again.
+fn rival(
+    dice: &mut TestRng,
+    who: usize,
+    product: ProductType,
+    at: Duration,
+    happens: &mut impl FnMut(Duration, Act),
+) {
+    let (to, pause) = (one_of(dice, &MODES), one_of(dice, &[15_000, 40_000, 130_000]));
+    for turn in 0..8 {
+        happens(at + Duration::from_millis(turn * pause), Act::Flip { who, product, to });
+    }
+}
+
+/// What comes of it shall not go smoothly, now and then.
+fn under_fire(dice: &mut TestRng, uid: Uid, at: Duration, happens: &mut impl FnMut(Duration, Act)) {
+    if dice.random_bool(0.3) {
+        let fault = Fault::once(fault_kind(dice)).on(SETTER);
+        happens(at, Act::Goes(if dice.random_bool(0.5) { fault.for_account(uid) } else { fault }));
+    }
+    if dice.random_bool(0.2) {
+        let down = Duration::from_millis(one_of(dice, &[0, 0, 2_000, 30_000]));
+        let after = Duration::from_millis(one_of(dice, &[0, 1, 20, 21, 40, 100, 1_500]));
+        happens(at, Act::KillInFlight { what: InFlight::Set, after, down });
+    }
+    if dice.random_bool(0.2) {
+        // In the middle of the change that this brings about.
+        let soon = at + Duration::from_millis(dice.random_range(0..12_000));
+        happens(soon, Act::Pause { who: None, lasts: Some(Duration::from_secs(30)) });
+    }
+}
+
+/// What a human must mend, and does.
+fn refusals(
+    dice: &mut TestRng,
+    who: usize,
+    at: Duration,
+    end: Duration,
+    happens: &mut impl FnMut(Duration, Act),
+) {
+    match dice.random_range(0..5) {
+        0 | 1 => {
+            let code = one_of(dice, &["40731", "40920", "40115", "40725", "40014"]);
+            happens(at, Act::RefuseSets { who, code: Some(code) });
+            happens(end, Act::RefuseSets { who, code: None });
+        }
+        2 => {
+            let code = one_of(dice, &["40018", "40013", "40115", "40006"]);
+            happens(at, Act::RefuseKey { who, code: Some(code) });
+            happens(end, Act::RefuseKey { who, code: None });
+        }
+        3 => {
+            happens(at, Act::TakeKey { who, gone: true });
+            happens(end, Act::TakeKey { who, gone: false });
+        }
+        _ => {
+            happens(at, Act::Convert { who, to: Kind::Unified });
+            happens(end, Act::Convert { who, to: Kind::Classic });
+        }
+    }
+}
+
+/// How a process ends.
+fn ends(dice: &mut TestRng, at: Duration, happens: &mut impl FnMut(Duration, Act)) {
+    let down = Duration::from_millis(one_of(dice, &[0, 0, 300, 3_000, 40_000, 120_000]));
+    let after = Duration::from_millis(one_of(dice, &[0, 1, 20, 21, 40, 100, 1_500]));
+    let act = match dice.random_range(0..10) {
+        0..2 => Act::Kill { down },
+        2..4 => Act::KillInFlight { what: InFlight::Anything, after, down },
+        4..8 => Act::KillInFlight { what: InFlight::Set, after, down },
+        8 => {
+            let lives =
+                (0..dice.random_range(2..6)).map(|_| Duration::from_millis(dice.random_range(950..2_500)));
+            Act::CrashLoop { lives: lives.collect() }
+        }
+        _ => Act::Stop { down },
+    };
+    happens(at, act);
+}
+
+fn thing(dice: &mut TestRng) -> Thing {
+    let plan = one_of(dice, &[PlanType::NormalPlan, PlanType::TrackPlan, PlanType::ProfitLoss]);
+    one_of(
+        dice,
+        &[
+            Thing::Position,
+            Thing::Position,
+            Thing::Order,
+            Thing::HalfFilled,
+            Thing::Plan(plan),
+            Thing::Hidden,
+        ],
+    )
+}
+
+/// A fault on sets, on reads, on one endpoint, on one account, once or some times.
+fn fault(dice: &mut TestRng, uid: Uid) -> Fault {
+    let what = fault_kind(dice);
+    let times = one_of(dice, &[1, 1, 2, 5, 20]);
+    let fault = Fault::once(what).times(times);
+    let path = one_of(
+        dice,
+        &[
+            Some(SETTER),
+            Some(SETTER),
+            Some(SETTER),
+            Some(SETTER),
+            Some("account/account"),
+            Some("all-position"),
+            Some("orders-pending"),
+            Some("orders-plan-pending"),
+            Some("account/info"),
+            None,
+            None,
+        ],
+    );
+    let fault = match path {
+        Some(path) => fault.on(path),
+        None => fault,
+    };
+    if dice.random_bool(0.4) { fault.for_account(uid) } else { fault }
+}
+
+fn fault_kind(dice: &mut TestRng) -> FaultKind {
+    let seconds = |dice: &mut TestRng, all: &[u64]| Duration::from_secs(one_of(dice, all));
+    match dice.random_range(0..18) {
+        0 => FaultKind::DropRequest,
+        1 | 2 => FaultKind::DropReply,
+        3..6 => FaultKind::ExecuteLater { after: seconds(dice, &[1, 6, 15, 25, 29, 33, 60]) },
+        6 => FaultKind::Delay { after: seconds(dice, &[1, 3, 6, 9, 20]) },
+        7 => FaultKind::Hang,
+        8 => FaultKind::HangReply,
+        9 => FaultKind::Status { status: one_of(dice, &[500, 502, 302, 403]), body: "gateway".to_owned() },
+        10 => FaultKind::ExecutedButStatus { status: one_of(dice, &[500, 504, 403]), body: String::new() },
+        11 => {
+            let codes =
+                ["40725", "45001", "99999", "40008", "40010", "40920", "40731", "40018", "40085", "40014"];
+            FaultKind::Code { status: one_of(dice, &[200, 400]), code: one_of(dice, &codes).to_owned() }
+        }
+        12 => FaultKind::EmptyBody,
+        13 => FaultKind::Garbage,
+        14 => FaultKind::Html { status: one_of(dice, &[200, 502]) },
+        15 => {
+            let fields = ["data.posMode", "data.entrustedList", "data.userId", "data.total"];
+            FaultKind::MissingField { field: one_of(dice, &fields).to_owned() }
+        }
+        16 => FaultKind::NullData,
+        _ => FaultKind::TooManyRequests,
+    }
+}
+
+/// How this exchange behaves where nobody could tell.
+fn switches(dice: &mut TestRng, late_timestamp: LateTimestamp) -> Switches {
+    Switches {
+        same_mode_while_not_flat: one_of(dice, &[SameMode::Success, SameMode::Refused]),
+        not_flat: one_of(dice, &[NotFlat::RefusedByAnything, NotFlat::RefusedByPositions, NotFlat::Accepted]),
+        not_flat_status: one_of(dice, &[None, Some(200)]),
+        late_timestamp,
+        read_lag_ms: one_of(dice, &[0, 0, 900]),
+        empty_list: one_of(dice, &[EmptyList::Null, EmptyList::Empty]),
+        plan_end_id: one_of(dice, &[EndId::Present, EndId::Missing]),
+        orders_without_status: one_of(dice, &[OrdersWithoutStatus::LiveOnly, OrdersWithoutStatus::Both]),
+        ..Switches::default()
+    }
+}
+
+const MODES: [PosMode; 2] = [PosMode::OneWayMode, PosMode::HedgeMode];
+const NAMES: [&str; 5] = ["desk-a", "desk-b", "desk-c", "desk-d", "desk-e"];
+/// How far the exchange's clock is moved, in milliseconds.
+const STEPS: [i64; 6] = [-4_000, -300, 250, 5_000, 29_000, 120_000];
+const SETTER: &str = "set-position-mode";

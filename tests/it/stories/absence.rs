@@ -1,0 +1,108 @@
+//! F34: what is not there says nothing. It is never flat, and never a mode.
+
+use bitget_sim::{Fault, FaultKind, HoldSide, PosMode};
+
+use super::*;
+
+/// How the exchange can say nothing.
+fn nothings() -> Vec<FaultKind> {
+    vec![
+        FaultKind::NullData,
+        FaultKind::EmptyBody,
+        FaultKind::Garbage,
+        FaultKind::Html { status: 200 },
+        FaultKind::Html { status: 503 },
+        FaultKind::Status { status: 200, body: "{}".to_owned() },
+        FaultKind::Status { status: 200, body: "[]".to_owned() },
+        FaultKind::Status { status: 200, body: "null".to_owned() },
+        FaultKind::Status { status: 404, body: String::new() },
+        FaultKind::Status {
+            status: 200,
+            body: r#"{"code":"00000","msg":"success","requestTime":1795338000000}"#.to_owned(),
+        },
+    ]
+}
+
+fn missing(field: &str) -> FaultKind {
+    FaultKind::MissingField { field: field.to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_a_mode_that_is_not_there_is_no_mode() {
+    let mut faults = nothings();
+    faults.push(missing("posMode"));
+    for what in faults {
+        let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+            desks(exchange);
+            exchange.inject(Fault::always(what.clone()).on("account/account"));
+        })
+        .await;
+        line_begins(&world, 15 * SECOND, A_USDT, "unknown, unreachable: Bitget answered account: ").await;
+        world.pass(3 * MINUTE).await;
+        let target = world.target(A_USDT).unwrap();
+        assert_eq!((target.live, target.applied), (None, None), "{what:?}");
+        assert_eq!(all_sets(&world), [], "{what:?}");
+        world.exchange(bitget_sim::Exchange::clear_faults);
+        world.until(5 * MINUTE + SETTLE + AFTER_SETTLE, "as usual", |world| world.is_in_sync(A_USDT)).await;
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_a_list_that_is_not_there_is_not_empty() {
+    for list in ["all-position", "orders-pending", "orders-plan-pending"] {
+        let mut faults = nothings();
+        if list != "all-position" {
+            faults.push(missing("entrustedList"));
+        }
+        for what in faults {
+            let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+                desks(exchange);
+                exchange.inject(Fault::always(what.clone()).on(list));
+            })
+            .await;
+            line_begins(&world, 20 * SECOND, A_USDT, "new, unreachable: Bitget answered ").await;
+            world.pass(3 * MINUTE).await;
+            assert_eq!(all_sets(&world), [], "{list} {what:?}: {}", world.told());
+            world.exchange(bitget_sim::Exchange::clear_faults);
+            world.until(5 * MINUTE + SETTLE + AFTER_SETTLE, list, |world| world.is_in_sync(A_USDT)).await;
+            world.check_invariants(SETTLE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_a_position_without_its_size_is_not_closed() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.open_position(DESK_A, USDT, "BTCUSDT", HoldSide::Long, "0.5").unwrap();
+        exchange.inject(Fault::always(missing("total")).on("all-position"));
+    })
+    .await;
+    world.pass(20 * MINUTE).await;
+    assert!(
+        world.line(A_USDT).starts_with("new, unreachable: Bitget answered all-position"),
+        "{}",
+        world.told()
+    );
+    assert_eq!(all_sets(&world), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_one_list_that_fails_now_and_then_only_delays_the_set() {
+    for list in ["all-position", "orders-pending", "orders-plan-pending", "account/account"] {
+        let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+        for _ in 0..20 {
+            world.exchange(|exchange| {
+                exchange.clear_faults();
+                exchange.inject(Fault::once(FaultKind::NullData).on(list));
+            });
+            world.pass(7 * SECOND).await;
+        }
+        world.exchange(bitget_sim::Exchange::clear_faults);
+        world.until(5 * MINUTE + SETTLE, list, |world| world.is_in_sync(A_USDT)).await;
+        assert_eq!(all_sets(&world).len(), 1);
+        assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
+        world.check_invariants(SETTLE);
+    }
+}

@@ -1,0 +1,117 @@
+//! Many accounts, idle hours: how often the exchange is asked.
+
+use bitget_sim::{Exchange, NewAccount, Uid};
+
+use super::*;
+
+const ACCOUNTS: u64 = 70;
+
+fn crowd() -> String {
+    let names: Vec<String> = (1..=ACCOUNTS).map(|number| format!("desk-{number}")).collect();
+    let says = "position_mode: hedge_mode";
+    file(&names.iter().map(|name| (name.as_str(), says)).collect::<Vec<_>>())
+}
+
+fn in_hedge_mode(exchange: &mut Exchange) {
+    for number in 1..=ACCOUNTS {
+        exchange.add_account(NewAccount::classic(Uid(5000 + number), &format!("desk-{number}")));
+    }
+}
+
+/// The most requests in any second, and the mean, from a moment on.
+fn rates(world: &World, from: i64, until: i64) -> (usize, f64) {
+    let at: Vec<i64> =
+        world.log().iter().map(|entry| entry.at.0).filter(|at| (from..until).contains(at)).collect();
+    let most = at.iter().map(|begin| at.iter().filter(|at| (0..1000).contains(&(*at - begin))).count()).max();
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let mean = at.len() as f64 * 1000.0 / (until - from) as f64;
+    (most.unwrap_or(0), mean)
+}
+
+#[tokio::test(start_paused = true)]
+async fn f25_from_the_second_minute_after_a_restart_on_no_second_has_three_times_the_mean() {
+    let mut world = World::started(&crowd(), in_hedge_mode).await;
+    world.until(2 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 210).await;
+    world.pass(5 * MINUTE).await;
+    world.stop().await;
+    world.start().await;
+    let started = world.clock.now().0;
+    world.pass(11 * MINUTE).await;
+    assert_eq!(world.told().matches("in_sync").count(), 210);
+    let (most, mean) = rates(&world, started + 60_000, started + 660_000);
+    assert!((3.4..4.0).contains(&mean), "210 targets a minute, not {mean} a second");
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let most = most as f64;
+    assert!(most <= 3.0 * mean, "{most} in one second, {mean} on average");
+    assert_eq!(all_sets(&world), []);
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f20_an_idle_hour_has_the_planned_looks_and_no_other() {
+    let world =
+        World::started(&file(&[("desk-a", "position_mode: one_way_mode"), ("desk-b", ONE_WAY)]), desks).await;
+    world.until(30 * SECOND, "in sync", |world| world.told().matches("in_sync").count() == 4).await;
+    world.pass(MINUTE).await;
+    let before = world.log().len();
+    let on_record = world.everything_on_record().await.len();
+    world.pass(HOUR).await;
+    let hour = world.log().split_off(before);
+    let looks = |uid, product| {
+        hour.iter().filter(|entry| entry.account == Some(uid) && entry.product == Some(product)).count()
+    };
+    for (uid, product) in
+        [(DESK_A, USDT), (DESK_A, COIN), (DESK_A, bitget_sim::ProductType::UsdcFutures), (DESK_B, USDT)]
+    {
+        let looks = looks(uid, product);
+        assert!((59..=67).contains(&looks), "{uid} {product:?}: {looks} looks in an hour");
+    }
+    let others: Vec<_> = hour.iter().filter(|entry| !entry.path.ends_with("account/account")).collect();
+    assert!(others.is_empty(), "i13: nothing but the mode is asked for: {others:#?}");
+    assert_eq!(
+        world.everything_on_record().await.len(),
+        on_record,
+        "nothing happened, so nothing is on record"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn i13_whose_key_it_is_is_asked_once_and_the_contracts_once() {
+    let world = World::started(&file(&[("desk-a", BOTH_HEDGE), ("desk-b", BOTH_HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    world.pass(12 * HOUR).await;
+    assert_eq!((asked(&world, DESK_A, "account/info"), asked(&world, DESK_B, "account/info")), (1, 1));
+    let contracts = world.log().iter().filter(|entry| entry.path.ends_with("contracts")).count();
+    assert_eq!(contracts, 2, "once for each product type");
+    world.reload();
+    world.pass(MINUTE).await;
+    assert_eq!(asked(&world, DESK_A, "account/info"), 2, "and again on reload");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_desk_with_an_open_position_costs_one_cheap_call_every_two_seconds() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.open_position(DESK_A, USDT, "BTCUSDT", bitget_sim::HoldSide::Long, "1").unwrap();
+    })
+    .await;
+    line_begins(&world, 20 * SECOND, A_USDT, "new, not_flat").await;
+    let before = world.log().len();
+    world.pass(10 * MINUTE).await;
+    let log = world.log().split_off(before);
+    let positions = log.iter().filter(|entry| entry.path.ends_with("all-position")).count();
+    assert!((290..=350).contains(&positions), "{positions}");
+    let plan_orders = log.iter().filter(|entry| entry.path.ends_with("orders-plan-pending")).count();
+    assert_eq!(plan_orders, 0, "positions alone settle it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_log() {
+    let mut logs = Vec::new();
+    for _ in 0..2 {
+        let world = World::started(&file(&[("desk-a", BOTH_HEDGE), ("desk-b", BOTH_HEDGE)]), desks).await;
+        world.pass(10 * MINUTE).await;
+        logs.push(world.log());
+    }
+    assert_eq!(logs[0], logs[1]);
+}

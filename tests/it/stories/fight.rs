@@ -1,0 +1,109 @@
+//! Somebody else keeps changing the mode back.
+
+use bitget_sim::PosMode;
+use posmoded::ledger::EventKind;
+
+use super::*;
+
+const FIGHTING: &str = "drifted, fighting: It was corrected 3 times within 1d";
+
+/// Somebody sets one-way mode every `every`, for a while.
+async fn flipping(world: &World, every: Duration, span: Duration) {
+    let began = world.clock.now();
+    while world.clock.now().since(began) < span {
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
+        world.pass(every).await;
+    }
+}
+
+async fn in_sync_then_fought_over() -> World {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    flipping(&world, 5 * SECOND, 30 * MINUTE).await;
+    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn f21_after_three_corrections_it_is_a_fight_and_nothing_more_is_sent() {
+    let world = in_sync_then_fought_over().await;
+    assert_eq!(all_sets(&world).len(), 1 + 3);
+    world.pass(4 * HOUR).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3);
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f21_who_changes_it_back_before_any_read_can_show_it_is_fought_three_times_too() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    flipping(&world, Duration::from_millis(10), 20 * MINUTE).await;
+    let sets = all_sets(&world).len();
+    assert!(sets <= 1 + 3, "{sets} sets, {}", world.told());
+    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f21_one_correction_an_hour_is_a_fight_by_the_third() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    flipping(&world, HOUR, 8 * HOUR).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3);
+    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f22_a_revision_that_changes_the_target_acts_at_once() {
+    let world = in_sync_then_fought_over().await;
+    world.write(&file(&[("desk-a", ONE_WAY)]));
+    world.until(5 * SECOND, "as is", |world| world.is_in_sync(A_USDT)).await;
+    world.write(&file(&[("desk-a", HEDGE)]));
+    line_begins(&world, 5 * SECOND, A_USDT, "pending, settling").await;
+    changed(&world, A_USDT).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
+    flipping(&world, 5 * SECOND, 30 * MINUTE).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 3, "counted anew");
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_changes_only_another_target_ends_no_fight() {
+    let world = in_sync_then_fought_over().await;
+    world.write(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]));
+    changed(&world, B_USDT).await;
+    world.pass(10 * MINUTE).await;
+    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+    assert_eq!(world.sets(DESK_A, USDT).len(), 1 + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn resume_ends_a_fight_and_counts_anew() {
+    let world = in_sync_then_fought_over().await;
+    world.visitor().resume(&["desk-a".parse().unwrap()]).unwrap();
+    line_begins(&world, 15 * SECOND, A_USDT, "drifted, settling").await;
+    changed(&world, A_USDT).await;
+    flipping(&world, 5 * SECOND, 30 * MINUTE).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 2);
+    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+    let history = world.history("desk-a").await;
+    assert_eq!(count(&history, EventKind::Resumed), 1);
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f21_a_fight_stays_one_over_a_restart() {
+    let mut world = in_sync_then_fought_over().await;
+    world.kill().await;
+    world.start().await;
+    line_begins(&world, 15 * SECOND, A_USDT, FIGHTING).await;
+    world.pass(HOUR).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3);
+
+    world.stop().await;
+    world.visitor().resume(&[]).unwrap();
+    world.start().await;
+    changed(&world, A_USDT).await;
+    assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
+    world.check_invariants(SETTLE);
+}

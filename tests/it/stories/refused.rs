@@ -1,0 +1,320 @@
+//! Refusals: what the exchange or a credential forbids stops one account, with one plain sentence, and nothing else.
+
+use bitget_sim::{ApiKey, Blocker, Fault, FaultKind, Kind, NewAccount, Right};
+use posmoded::ledger::EventKind;
+
+use super::*;
+
+const A_ACCOUNT: &str = "desk-a account";
+
+#[tokio::test(start_paused = true)]
+async fn refused_though_every_list_is_empty_is_tried_again_after_1_then_5_then_every_30_minutes() {
+    let world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.set_hidden_blocker(DESK_A, USDT, Blocker::Running).unwrap();
+    })
+    .await;
+    line_begins(&world, 2 * MINUTE, A_USDT, "new, refused_though_flat: Every list is empty and yet").await;
+    assert!(world.line(A_USDT).contains("look for bots, TWAP and copy orders"), "{}", world.told());
+    changed(&world, B_USDT).await;
+    world.pass(2 * HOUR).await;
+    let apart = gaps(&world.sets(DESK_A, USDT));
+    let expected = [60, 300, 1800, 1800, 1800];
+    assert_eq!(apart.len(), expected.len(), "{apart:?}");
+    for (apart, expected) in apart.iter().zip(expected) {
+        assert!((expected..expected + 15).contains(apart), "{apart} s instead of {expected}");
+    }
+    world.exchange(|exchange| exchange.set_hidden_blocker(DESK_A, USDT, Blocker::Absent)).unwrap();
+    world.until(31 * MINUTE, "changed", |world| world.is_in_sync(A_USDT)).await;
+    world.check_invariants(SETTLE);
+}
+
+/// What goes wrong, what mends it, and how the line of the operator begins.
+struct Refusal {
+    name: &'static str,
+    target: &'static str,
+    breaks: fn(&World),
+    mends: fn(&World),
+    line: &'static str,
+}
+
+const REFUSALS: [Refusal; 8] = [
+    Refusal {
+        name: "40731",
+        target: A_USDT,
+        breaks: |world| world.exchange(|e| e.refuse_sets(DESK_A, Some("40731"))).unwrap(),
+        mends: |world| world.exchange(|e| e.refuse_sets(DESK_A, None)).unwrap(),
+        line: "new, refused: Bitget answered set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode",
+    },
+    Refusal {
+        name: "40014 at the setter",
+        target: A_USDT,
+        breaks: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().right = Right::Read),
+        mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().right = Right::ReadWrite),
+        line: "new, denied: Bitget answered set-position-mode: 40014, the key lacks a right: allow it \"futures, read and write\" at Bitget",
+    },
+    Refusal {
+        name: "40014 everywhere",
+        target: A_ACCOUNT,
+        breaks: |world| {
+            world.exchange(|e| {
+                let key = e.key_mut("key-desk-a").unwrap();
+                key.right = Right::Nothing;
+                key.reads_info = false;
+            });
+        },
+        mends: |world| {
+            world.exchange(|e| {
+                let key = e.key_mut("key-desk-a").unwrap();
+                key.right = Right::ReadWrite;
+                key.reads_info = true;
+            });
+        },
+        line: "unknown, denied: Bitget answered all-position: 40014, the key lacks a right: allow it \"futures, read\" at Bitget",
+    },
+    Refusal {
+        name: "40018",
+        target: A_ACCOUNT,
+        breaks: |world| {
+            world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40018".to_owned()))
+        },
+        mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
+        line: "unknown, denied: Bitget answered account-info: 40018, this host's address is not on the key's IP whitelist",
+    },
+    Refusal {
+        name: "40012",
+        target: A_ACCOUNT,
+        breaks: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().passphrase = "another".into()),
+        mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
+        line: "unknown, credential: Bitget answered account-info: 40012, the passphrase does not fit the key",
+    },
+    Refusal {
+        name: "40006",
+        target: A_ACCOUNT,
+        breaks: |world| world.exchange(|e| e.remove_key("key-desk-a")).unwrap(),
+        mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
+        line: "unknown, credential: Bitget answered account-info: 40006, Bitget does not know the key",
+    },
+    Refusal {
+        name: "40013",
+        target: A_ACCOUNT,
+        breaks: |world| {
+            world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40013".to_owned()))
+        },
+        mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
+        line: "unknown, refused: Bitget answered account-info: 40013, the account or its key is restricted",
+    },
+    Refusal {
+        name: "no credential file",
+        target: A_ACCOUNT,
+        breaks: |world| world.take_key("desk-a", true),
+        mends: |world| world.take_key("desk-a", false),
+        line: "unknown, credential: There is no credential file for desk-a",
+    },
+];
+
+async fn refused(refusal: &Refusal) -> World {
+    let mut world = World::new(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), 1, desks);
+    (refusal.breaks)(&world);
+    world.start().await;
+    line_begins(&world, 2 * MINUTE, refusal.target, refusal.line).await;
+    world.until(MINUTE, "another account goes on", |world| world.is_in_sync(B_USDT)).await;
+    assert_eq!(world.status().targets.len(), 2, "{}", world.told());
+    let before = world.log().iter().filter(|entry| entry.account == Some(DESK_A)).count();
+    world.pass(8 * MINUTE).await;
+    let after = world.log().iter().filter(|entry| entry.account == Some(DESK_A)).count();
+    let looks = if refusal.target == A_USDT { 12 } else { 2 };
+    assert!(after - before <= looks, "{}: {} requests in 8 minutes", refusal.name, after - before);
+    assert!(world.line(refusal.target).starts_with(refusal.line), "{}: {}", refusal.name, world.told());
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_stops_that_account_only_and_is_tried_again_within_15_minutes() {
+    for refusal in &REFUSALS {
+        let world = refused(refusal).await;
+        (refusal.mends)(&world);
+        world.until(9 * MINUTE, refusal.name, |world| world.is_in_sync(A_USDT)).await;
+        assert!(world.is_in_sync(B_USDT));
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_that_lasts_is_tried_once_in_15_minutes() {
+    for refusal in &REFUSALS {
+        let world = refused(refusal).await;
+        world.pass(2 * HOUR).await;
+        let sets = world.sets(DESK_A, USDT);
+        assert!(sets.len() <= 9, "{}: {} sets", refusal.name, sets.len());
+        assert!(gaps(&sets).iter().all(|gap| *gap >= 15 * 60), "{}: {:?}", refusal.name, gaps(&sets));
+        assert!(asked(&world, DESK_A, "account/info") <= 12, "{}", refusal.name);
+        assert!(world.line(refusal.target).starts_with(refusal.line), "{}: {}", refusal.name, world.told());
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_is_tried_again_at_once_on_reload() {
+    for refusal in &REFUSALS {
+        let world = refused(refusal).await;
+        (refusal.mends)(&world);
+        world.reload();
+        changed(&world, A_USDT).await;
+        assert!(world.is_in_sync(B_USDT));
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_is_refused_while_running_is_read_again_on_reload() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    world.exchange(|exchange| exchange.remove_key("key-desk-a")).unwrap();
+    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, credential").await;
+    line_begins(&world, 4 * MINUTE, A_USDT, "unknown, credential").await;
+    world.exchange(|exchange| exchange.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap();
+    world.reload();
+    world.until(5 * SECOND, "as before", |world| world.is_in_sync(A_USDT)).await;
+    assert_eq!(all_sets(&world).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_keeps_what_operators_see_of_a_target_and_what_was_counted() {
+    let world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.set_hidden_blocker(DESK_B, USDT, Blocker::Running).unwrap();
+    })
+    .await;
+    changed(&world, A_USDT).await;
+    line_begins(&world, MINUTE, B_USDT, "new, refused_though_flat").await;
+    world.pass(10 * MINUTE).await;
+    let before = world.target(B_USDT).unwrap();
+    world.reload();
+    for _ in 0..100 {
+        world.pass(Duration::from_millis(50)).await;
+        assert!(world.target(A_USDT).is_some() && world.target(B_USDT).is_some(), "{}", world.told());
+    }
+    assert_eq!(world.target(A_USDT).unwrap().counts.confirmed, 1);
+    let after = world.target(B_USDT).unwrap();
+    assert_eq!(after.not_in_sync_since, before.not_in_sync_since);
+    assert_eq!(after.counts.refused, before.counts.refused);
+    assert!(count(&world.history("desk-a").await, EventKind::Released) == 0);
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_credential_file_that_comes_back_is_found_within_15_minutes_whatever_else_happens() {
+    let mut world = World::new(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), 1, desks);
+    world.take_key("desk-a", true);
+    world.start().await;
+    line_begins(&world, 15 * SECOND, A_ACCOUNT, "unknown, credential").await;
+    world.take_key("desk-a", false);
+    // Something that every keeper is told of happens every ten minutes.
+    for round in 0..4 {
+        let mode = if round % 2 == 0 { ONE_WAY } else { HEDGE };
+        world.pass(10 * MINUTE).await;
+        world.visitor().pause(&["desk-b".parse().unwrap()], mode, None).unwrap();
+    }
+    assert!(world.is_in_sync(A_USDT), "{}", world.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_another_account_than_the_pinned_one_changes_nothing() {
+    let world = World::started(&file(&[("desk-a", ONE_WAY)]), desks).await;
+    world.until(15 * SECOND, "pinned", |world| world.is_in_sync(A_USDT)).await;
+    world.exchange(|exchange| exchange.add_key(DESK_B, ApiKey::named("desk-a"))).unwrap();
+    world.write(&file(&[("desk-a", HEDGE)]));
+    world.reload();
+    let wrong = "wrong_account: The key belongs to account 1002, and this name has belonged to account 1001";
+    line_begins(&world, 15 * SECOND, A_USDT, &format!("pending, {wrong}")).await;
+    world.pass(2 * HOUR).await;
+    assert!(world.line(A_USDT).starts_with(&format!("unknown, {wrong}")), "{}", world.told());
+    assert_eq!(all_sets(&world), []);
+    assert!(asked(&world, DESK_B, "account/info") <= 2, "looked at again only when told to");
+    world.exchange(|exchange| exchange.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap();
+    world.reload();
+    changed(&world, A_USDT).await;
+    assert_eq!(world.sets(DESK_A, USDT).len(), 1);
+    assert_eq!(world.sets(DESK_B, USDT).len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_names_for_one_account_are_told_and_the_second_changes_nothing() {
+    let world = World::started(&file(&[("desk-a", HEDGE), ("desk-x", ONE_WAY)]), |exchange| {
+        desks(exchange);
+        exchange.add_key(DESK_A, ApiKey::named("desk-x")).unwrap();
+    })
+    .await;
+    world.pass(2 * MINUTE).await;
+    let told = world.told();
+    assert_eq!(
+        told.matches("wrong_account: The key belongs to account 1001, and so does that of desk-").count(),
+        1,
+        "{told}"
+    );
+    assert!(world.sets(DESK_A, USDT).len() <= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unified_account_is_told_in_one_plain_sentence_and_gets_no_set() {
+    let world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.add_account(NewAccount::unified(DESK_A, "desk-a"));
+    })
+    .await;
+    line_begins(&world, 15 * SECOND, A_ACCOUNT, "unknown, kind_unknown: This is a unified account").await;
+    changed(&world, B_USDT).await;
+    world.pass(2 * HOUR).await;
+    assert_eq!(world.sets(DESK_A, USDT), []);
+    assert!(asked(&world, DESK_A, "") <= 10, "looked at every 15 minutes");
+    world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Classic)).unwrap();
+    world.until(16 * MINUTE, "classic again", |world| world.is_in_sync(A_USDT)).await;
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_classic_account_that_becomes_unified_under_a_running_daemon_gets_no_set() {
+    let world = World::started(&file(&[("desk-a", BOTH_HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    changed(&world, A_COIN).await;
+    world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Unified)).unwrap();
+    let line = "unknown, kind_unknown: Bitget answered account: 40085, the account is a unified one, which this version does not set";
+    line_begins(&world, 2 * MINUTE, A_ACCOUNT, line).await;
+    assert_eq!(world.status().targets.len(), 1, "{}", world.told());
+    world.pass(HOUR).await;
+    assert_eq!(all_sets(&world).len(), 2);
+    assert_eq!(count(&world.history("desk-a").await, EventKind::Released), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_under_conversion_is_asked_again_every_minute() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    world
+        .exchange(|exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = Some("40115".to_owned()));
+    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, converting: Bitget answered account: 40115").await;
+    let before = asked(&world, DESK_A, "account/account");
+    world.pass(30 * MINUTE).await;
+    assert!(world.line(A_USDT).starts_with("unknown, converting"), "{}", world.told());
+    assert!((28..=32).contains(&(asked(&world, DESK_A, "account/account") - before)));
+    world.exchange(|exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = None);
+    world.until(2 * MINUTE, "done", |world| world.is_in_sync(A_USDT)).await;
+    assert_eq!(all_sets(&world).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_nobody_foresaw_is_shown_with_its_body_and_asked_again_slowly() {
+    let odd = FaultKind::Code { status: 400, code: "98765".to_owned() };
+    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.inject(Fault::always(odd).on("account/account"));
+    })
+    .await;
+    line_begins(&world, 15 * SECOND, A_USDT, "unknown, unexpected: Bitget answered account: 98765").await;
+    assert!(world.line(A_USDT).contains("The answer: {"), "{}", world.told());
+    world.pass(30 * MINUTE).await;
+    assert!(asked(&world, DESK_A, "account/account") <= 8);
+    world.exchange(bitget_sim::Exchange::clear_faults);
+    world.until(6 * MINUTE, "as usual", |world| world.is_in_sync(A_USDT)).await;
+}
