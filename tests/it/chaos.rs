@@ -309,4 +309,4 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// So many stories are told unless somebody asks for more.
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 20;

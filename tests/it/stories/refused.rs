@@ -76,7 +76,7 @@ const REFUSALS: [Refusal; 8] = [
         name: "40018",
         target: A_ACCOUNT,
         breaks: |world| {
-            world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40018".to_owned()))
+            world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40018".to_owned()));
         },
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
         line: "unknown, denied: Bitget answered account-info: 40018, this host's address is not on the key's IP whitelist",
@@ -99,7 +99,7 @@ const REFUSALS: [Refusal; 8] = [
         name: "40013",
         target: A_ACCOUNT,
         breaks: |world| {
-            world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40013".to_owned()))
+            world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40013".to_owned()));
         },
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
         line: "unknown, refused: Bitget answered account-info: 40013, the account or its key is restricted",

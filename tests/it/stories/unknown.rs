@@ -2,6 +2,7 @@
 
 use bitget_sim::{Executed, Fault, FaultKind, LateTimestamp, PosMode};
 use posmoded::ledger::EventKind;
+use posmoded::ledger::EventKind::{Accepted, Confirmed, NoEffect, Noted, Unclear};
 
 use super::*;
 
@@ -73,7 +74,6 @@ async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence()
         assert!((FENCE..FENCE + 20_000).contains(&apart), "{what:?}: {apart} ms apart");
         let history = world.history("desk-a").await;
         let story: Vec<_> = kinds(&history).into_iter().skip(1).collect();
-        use EventKind::{Accepted, Confirmed, NoEffect, Noted, Unclear};
         assert_eq!(story, [Noted, Unclear, NoEffect, Noted, Accepted, Confirmed], "{what:?}");
         world.check_invariants(SETTLE);
     }
@@ -81,14 +81,14 @@ async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence()
 
 #[tokio::test(start_paused = true)]
 async fn f30_killed_at_any_moment_of_a_set_it_converges_without_a_second_set_inside_the_fence() {
-    let first = first_set_arrives(&file(&[("desk-a", HEDGE)])).await;
+    let first = just_before_the_first_set(&file(&[("desk-a", HEDGE)])).await;
     for fault in [None, Some(FaultKind::DropReply), Some(FaultKind::DropRequest)] {
         for offset in [0, 30, 39, 41, 50, 59, 61, 79, 81, 100, 119, 121, 150] {
             let mut world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
             if let Some(what) = fault.clone() {
                 world.exchange(|exchange| exchange.inject(Fault::once(what).on(SET)));
             }
-            world.pass(first - Duration::from_millis(60) + Duration::from_millis(offset)).await;
+            world.pass(first + Duration::from_millis(offset)).await;
             world.kill().await;
             world.start().await;
             world.until(3 * MINUTE, "in sync again", |world| world.is_in_sync(A_USDT)).await;
