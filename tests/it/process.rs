@@ -11,6 +11,7 @@ mod status_address;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{PipeReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -312,12 +313,31 @@ fn wait_until<T>(
     }
 }
 
+/// Stories that mostly wait for time to pass, told at the same time; a panic says the name of its story.
+fn side_by_side(stories: &[(&str, fn())]) {
+    std::thread::scope(|scope| {
+        let told: Vec<_> = stories
+            .iter()
+            .map(|(name, story)| {
+                let thread = std::thread::Builder::new().name((*name).to_owned());
+                thread.spawn_scoped(scope, story).unwrap()
+            })
+            .collect();
+        let failed: Vec<&str> = stories
+            .iter()
+            .zip(told)
+            .filter_map(|((name, _), story)| story.join().err().map(|_| *name))
+            .collect();
+        assert!(failed.is_empty(), "failed: {failed:?}");
+    });
+}
+
 /// The declared file for accounts that want one mode for USDT-FUTURES each.
 fn declared(accounts: &[(&str, &str)]) -> String {
     let mut file = "version: 1\nmax_changes: 3\n".to_owned();
     file += "defaults: { drift: correct, check_every: 5s, settle: 0s }\naccounts:\n";
     for (name, mode) in accounts {
-        file += &format!("  {name}:\n    position_mode: {{ USDT-FUTURES: {mode} }}\n");
+        writeln!(file, "  {name}:\n    position_mode: {{ USDT-FUTURES: {mode} }}").unwrap();
     }
     file + "...\n"
 }

@@ -4,11 +4,20 @@ use bitget_sim::{HoldSide, PosMode, ProductType, Uid};
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-use super::{Host, Venue, declared};
+use super::{Host, Venue, declared, side_by_side};
 
 const USDT: ProductType = ProductType::UsdtFutures;
 
 #[test]
+fn pause_approve_history_and_plan_beside_daemons() {
+    side_by_side(&[
+        ("pause", a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_resume),
+        ("pause of nobody", pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start),
+        ("approve", a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other),
+        ("history", history_tells_new_pending_and_drift_apart_and_plan_does_too_without_changing_anything),
+    ]);
+}
+
 fn a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_resume() {
     let venue = Venue::of_desks(2);
     let names = ["desk-1", "desk-2"];
@@ -63,7 +72,6 @@ fn a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_r
     assert_eq!(venue.sets()[2].account, Some(Uid(1)));
 }
 
-#[test]
 fn a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other() {
     let venue = Venue::of_desks(3);
     let names = ["desk-1", "desk-2", "desk-3"];
@@ -121,7 +129,6 @@ fn status_is_0_in_sync_2_not_all_and_1_without_an_answer() {
     assert!(err.contains("No daemon runs with the state directory"), "{err}");
 }
 
-#[test]
 fn history_tells_new_pending_and_drift_apart_and_plan_does_too_without_changing_anything() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
@@ -290,7 +297,6 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
     host.terminate();
 }
 
-#[test]
 fn pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));

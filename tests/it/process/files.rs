@@ -8,9 +8,18 @@ use std::process::{Command, Stdio};
 
 use bitget_sim::PosMode;
 
-use super::{Host, RUN, Venue, declared, get};
+use super::{Host, RUN, Venue, declared, get, side_by_side};
 
 #[test]
+fn f6_f13_f33_nothing_is_sent_on_half_a_file_or_without_a_disk() {
+    side_by_side(&[
+        ("files", f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_all_goes_on),
+        ("full disk", f33_on_a_full_disk_nothing_is_sent_until_there_is_room_again),
+        ("read-only disk", f33_on_a_read_only_disk_the_daemon_does_not_start_and_says_so),
+        ("log", a_daemon_whose_log_nobody_reads_any_more_goes_on),
+    ]);
+}
+
 fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_all_goes_on() {
     let venue = Venue::of_desks(1);
     let file = declared(&[("desk-1", "one_way_mode")]);
@@ -61,7 +70,6 @@ fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_
     host.terminate();
 }
 
-#[test]
 fn f33_on_a_full_disk_nothing_is_sent_until_there_is_room_again() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
@@ -101,11 +109,13 @@ fn limit(host: &Host, bytes: &str) -> Option<()> {
         return Some(());
     }
     assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "prlimit (util-linux) is needed");
-    eprintln!("skipped: there is no prlimit (util-linux) to stand for a full disk");
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests is to know")]
+    {
+        eprintln!("skipped: there is no prlimit (util-linux) to stand for a full disk");
+    }
     None
 }
 
-#[test]
 fn f33_on_a_read_only_disk_the_daemon_does_not_start_and_says_so() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
@@ -143,7 +153,6 @@ fn f33_on_a_read_only_disk_the_daemon_does_not_start_and_says_so() {
     assert_eq!(venue.sets(), []);
 }
 
-#[test]
 fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));

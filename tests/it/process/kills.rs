@@ -1,4 +1,4 @@
-//! kill -9 at every step of a change, while answers are late or lost: what the exchange's log and the disk say afterwards.
+//! Processes that end, above all by kill -9 at every step of a change, while answers are late or lost: what the exchange's log and the disk say afterwards.
 //!
 //! Fifty daemons, each with an account, a ledger and a moment of its own, all at the same time.
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bitget_sim::{Executed, Fault, FaultKind, Limits, LogEntry, PosMode, Uid};
 
-use super::{Host, SET, Venue, declared, send};
+use super::{Host, SET, Venue, declared, send, side_by_side};
 
 /// What has to arrive at the exchange before the clock of a kill starts to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,13 @@ struct Run {
 }
 
 #[test]
+fn f30_no_end_of_a_process_leads_to_a_second_set_inside_a_fence() {
+    side_by_side(&[
+        ("fifty", f30_of_fifty_daemons_killed_at_every_step_none_sends_twice_inside_a_fence_and_all_converge),
+        ("SIGTERM", a_set_that_hangs_is_left_to_its_intent_and_the_next_start_resolves_it_after_the_fence),
+    ]);
+}
+
 fn f30_of_fifty_daemons_killed_at_every_step_none_sends_twice_inside_a_fence_and_all_converge() {
     let fates = fates();
     let count = u64::try_from(fates.len()).unwrap();
@@ -102,7 +109,31 @@ fn f30_of_fifty_daemons_killed_at_every_step_none_sends_twice_inside_a_fence_and
         the_exchange_saw_no_second_set_inside_a_fence(&of_it, &run.fate);
         the_ledger_knows_every_set(&of_it, run);
     }
-    eprintln!("{} in {:?}", told(&runs), began.elapsed());
+}
+
+/// SIGTERM, where nothing comes back from the exchange.
+fn a_set_that_hangs_is_left_to_its_intent_and_the_next_start_resolves_it_after_the_fence() {
+    let venue = Venue::of_desks(1);
+    venue.simulator.with(|exchange| exchange.inject(Fault::once(FaultKind::Hang).on(SET)));
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    host.start();
+    host.wait_until("the set is under way", || (!venue.sets().is_empty()).then_some(()));
+    host.signal("TERM");
+    let (code, took) = host.ended();
+    assert_eq!(code, Some(0), "{}", host.said());
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    let left = host.intents();
+    assert!(matches!(left[0].1.as_str(), "noted" | "unclear"), "{left:?}");
+
+    host.start();
+    host.wait_for_all("unknown outcome_unknown");
+    host.wait_until("the set is sent again", || (venue.sets().len() == 2).then_some(()));
+    host.wait_for_all("in_sync -");
+    let signed: Vec<i64> = venue.sets().iter().map(|set| set.signed.unwrap().0).collect();
+    assert!(signed[1] - signed[0] >= 35_000, "{signed:?}");
+    let states: Vec<String> = host.intents().into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, ["no_effect", "confirmed"]);
+    host.terminate();
 }
 
 /// Every step of a change, every way to lose an answer, and for some a second kill while the first is being resolved.
@@ -206,7 +237,7 @@ fn every_kill_found_what_it_was_meant_for(runs: &[Run]) {
             After::Verdict => {}
             After::Set => assert!(arrived && state.is_some(), "{fate:?}"),
             After::Confirming => {
-                assert_eq!((state.as_deref(), arrived), (Some("accepted"), true), "{fate:?}")
+                assert_eq!((state.as_deref(), arrived), (Some("accepted"), true), "{fate:?}");
             }
         }
         if lost {

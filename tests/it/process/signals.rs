@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bitget_sim::{Fault, FaultKind, PosMode};
 
-use super::{Host, SET, Venue, declared, get};
+use super::{Host, SET, Venue, declared, get, side_by_side};
 
 /// A service manager that keeps every message.
 struct Manager(Arc<Mutex<Vec<(Instant, String)>>>);
@@ -58,7 +58,6 @@ impl Manager {
 const HEDGE: [(&str, &str); 1] = [("desk-1", "hedge_mode")];
 const ONE_WAY: [(&str, &str); 1] = [("desk-1", "one_way_mode")];
 
-#[test]
 fn sigterm_lets_a_set_under_way_finish_and_be_recorded() {
     let venue = Venue::of_desks(1);
     let late = FaultKind::Delay { after: Duration::from_secs(2) };
@@ -79,31 +78,15 @@ fn sigterm_lets_a_set_under_way_finish_and_be_recorded() {
 }
 
 #[test]
-fn sigterm_leaves_a_set_that_hangs_to_its_intent_and_the_next_start_resolves_it_after_the_fence() {
-    let venue = Venue::of_desks(1);
-    venue.simulator.with(|exchange| exchange.inject(Fault::once(FaultKind::Hang).on(SET)));
-    let mut host = Host::new(&venue, &["desk-1"], &declared(&HEDGE));
-    host.start();
-    host.wait_until("the set is under way", || (!venue.sets().is_empty()).then_some(()));
-    host.signal("TERM");
-    let (code, took) = host.ended();
-    assert_eq!(code, Some(0), "{}", host.said());
-    assert!(took < Duration::from_secs(12), "{took:?}");
-    let left = host.intents();
-    assert!(matches!(left[0].1.as_str(), "noted" | "unclear"), "{left:?}");
-
-    host.start();
-    host.wait_for_all("unknown outcome_unknown");
-    host.wait_until("the set is sent again", || (venue.sets().len() == 2).then_some(()));
-    host.wait_for_all("in_sync -");
-    let signed: Vec<i64> = venue.sets().iter().map(|set| set.signed.unwrap().0).collect();
-    assert!(signed[1] - signed[0] >= 35_000, "{signed:?}");
-    let states: Vec<String> = host.intents().into_iter().map(|(_, state)| state).collect();
-    assert_eq!(states, ["no_effect", "confirmed"]);
-    host.terminate();
+fn f12_f43_reloads_and_the_watchdog() {
+    side_by_side(&[
+        ("f43", f43_a_reload_is_announced_with_its_time_and_ends_with_ready_also_after_a_bad_file),
+        ("f12", f12_of_a_hundred_reloads_good_and_bad_in_turn_each_tells_the_truth),
+        ("watchdog", the_watchdog_is_fed_in_time_and_a_hangup_during_the_start_does_no_harm),
+        ("SIGTERM", sigterm_lets_a_set_under_way_finish_and_be_recorded),
+    ]);
 }
 
-#[test]
 fn f43_a_reload_is_announced_with_its_time_and_ends_with_ready_also_after_a_bad_file() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&ONE_WAY));
@@ -134,7 +117,6 @@ fn f43_a_reload_is_announced_with_its_time_and_ends_with_ready_also_after_a_bad_
     assert_eq!(venue.sets().len(), 0);
 }
 
-#[test]
 fn f12_of_a_hundred_reloads_good_and_bad_in_turn_each_tells_the_truth() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&ONE_WAY));
@@ -161,7 +143,6 @@ fn f12_of_a_hundred_reloads_good_and_bad_in_turn_each_tells_the_truth() {
     assert_eq!(venue.mode(1), PosMode::OneWayMode);
 }
 
-#[test]
 fn the_watchdog_is_fed_in_time_and_a_hangup_during_the_start_does_no_harm() {
     let venue = Venue::of_desks(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&ONE_WAY));
