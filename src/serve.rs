@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::constants::KEEPER_LATE;
 use crate::moment::{Moment, spell};
+use crate::protocol::Reason;
 use crate::status::{AccountStatus, Board, Config, Status};
 
 pub use listen::{Listen, ListenError};
@@ -95,7 +96,7 @@ impl View {
 
     /// Why it is not ready: file and ledger must be up, and every keeper must have looked at least once.
     pub fn unready(&self) -> Option<String> {
-        let Status { config, .. } = self.status();
+        let Status { config, targets, .. } = self.status();
         let Config { generation, problem, sha256: _, commit: _, loaded_at: _ } = config;
         if let Some(problem) = problem {
             return Some(format!("The newest content of the file is not in force: {problem}"));
@@ -103,7 +104,9 @@ impl View {
         if generation.0 == 0 {
             return Some("No revision of the file is in force yet.".to_owned());
         }
-        if let Some(trouble) = self.vitals.ledger_trouble() {
+        // The fleet writes seldom: it is a keeper that finds a full disk first.
+        let of_a_keeper = || targets.into_iter().find(|target| target.reason == Some(Reason::Ledger))?.say;
+        if let Some(trouble) = self.vitals.ledger_trouble().or_else(of_a_keeper) {
             return Some(format!("The ledger cannot be used: {trouble}"));
         }
         let accounts = self.board.accounts();
