@@ -89,9 +89,14 @@ fn f33_on_a_full_disk_nothing_is_sent_until_there_is_room_again() {
         metrics.lines().find(|line| line.contains("ledger_writes_total{result=\"failed\"}")).unwrap();
     assert!(code == 200 && !failed.ends_with(" 0"), "{failed}");
     assert_eq!(get(at, "/livez").0, 200);
+    host.wait_until("it says that it is not ready", || {
+        let (code, told) = get(at, "/readyz");
+        (code == 503 && told.starts_with("The ledger cannot be used: ")).then_some(())
+    });
     assert_eq!(venue.sets(), []);
     limit(&host, "unlimited").unwrap();
     host.wait_for_all("in_sync -");
+    host.wait_until("it is ready again", || (get(at, "/readyz").0 == 200).then_some(()));
     assert_eq!((venue.sets().len(), venue.mode(1)), (1, PosMode::OneWayMode));
     assert_eq!(host.intents().len(), 1);
     assert!(host.said().contains("ledger"), "{}", host.said());
