@@ -1,10 +1,12 @@
 //! The commands beside a running daemon, each a process of its own: what they do, and with which number they end.
 
-use bitget_sim::{HoldSide, PosMode, ProductType, Uid};
+use std::time::Duration;
+
+use bitget_sim::{Fault, FaultKind, HoldSide, PosMode, ProductType, Uid};
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-use super::{Host, Venue, declared, side_by_side};
+use super::{Host, SET, Venue, declared, side_by_side};
 
 const USDT: ProductType = ProductType::UsdtFutures;
 
@@ -13,6 +15,7 @@ fn pause_approve_history_and_plan_beside_daemons() {
     side_by_side(&[
         ("pause", a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_resume),
         ("pause of nobody", pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start),
+        ("pause meanwhile", i3_a_pause_is_acknowledged_once_the_set_under_way_is_answered_and_not_before),
         ("approve", a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other),
         ("history", history_tells_new_pending_and_drift_apart_and_plan_does_too_without_changing_anything),
     ]);
@@ -70,6 +73,39 @@ fn a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_r
         (corrected && targets["desk-2 USDT-FUTURES"] == "drifted paused").then_some(())
     });
     assert_eq!(venue.sets()[2].account, Some(Uid(1)));
+}
+
+fn i3_a_pause_is_acknowledged_once_the_set_under_way_is_answered_and_not_before() {
+    let venue = Venue::of_desks(2);
+    let faults = [
+        (1, FaultKind::Delay { after: Duration::from_secs(3) }),
+        // Longer than anybody waits for an acknowledgement.
+        (2, FaultKind::Delay { after: Duration::from_secs(8) }),
+    ];
+    for (uid, fault) in faults {
+        venue.simulator.with(|exchange| exchange.inject(Fault::once(fault).on(SET).for_account(Uid(uid))));
+    }
+    let pause_while_setting = |uid: u64| {
+        let name = format!("desk-{uid}");
+        let mut host = Host::new(&venue, &[&name], &declared(&[(&name, "hedge_mode")]));
+        host.start();
+        let arrived = || venue.sets().iter().any(|set| set.account == Some(Uid(uid)));
+        host.wait_until("the set is under way", || arrived().then_some(()));
+        let (code, _, err) = host.call(&["pause", "--reason", "stop it"]);
+        let state = host.intents().pop().unwrap().1;
+        (host, code, err, state)
+    };
+    let (first, code, err, state) = pause_while_setting(1);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(matches!(state.as_str(), "accepted" | "confirmed"), "acknowledged, and the set is still {state}");
+    first.wait_for_all("in_sync -");
+    let (second, code, err, state) = pause_while_setting(2);
+    assert_eq!((code, state.as_str()), (1, "noted"), "{err}");
+    assert!(
+        err.contains("NOT acknowledged by the daemon") && err.contains("may still be under way"),
+        "{err}"
+    );
+    second.wait_for_all("in_sync -");
 }
 
 fn a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other() {
