@@ -124,7 +124,11 @@ impl Transport for Sockets {
         let request = self.base.request(request).map_err(TransportError::NotSent)?;
         self.exchange(request).await.map_err(|error| {
             let is_connect = error.is_connect();
-            let what = if error.is_timeout() { "did not answer in time" } else { "could not be asked" };
+            let what = match (error.is_timeout(), is_connect) {
+                (true, _) => "did not answer in time",
+                (false, true) => "could not be asked",
+                (false, false) => "gave no whole answer",
+            };
             let say = format!("{} {what}: {}", self.base, chain(&error.without_url()));
             if is_connect { TransportError::NotSent(say) } else { TransportError::Unanswered(say) }
         })
