@@ -34,7 +34,7 @@ pub use serve::{ServeError, Simulator, serve};
 pub use switches::{
     EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus, SameMode, Switches,
 };
-pub use tls::{Identity, TlsError};
+pub use tls::{Flaw, Identity, TlsError};
 pub use wire::{Outcome, Reply, Request, Response, UnixMs};
 pub use words::{
     AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid, Unknown,

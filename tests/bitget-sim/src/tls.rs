@@ -21,19 +21,32 @@ pub struct Identity {
 impl Identity {
     /// Makes an authority and a certificate.
     pub fn new() -> Result<Self, TlsError> {
+        Self::showing(leaf("localhost")?)
+    }
+
+    /// The same, with something about the certificate that no client may accept.
+    pub fn flawed(flaw: Flaw) -> Result<Self, TlsError> {
+        Self::showing(match flaw {
+            Flaw::Expired => {
+                let mut leaf = leaf("localhost")?;
+                leaf.not_after = rcgen::date_time_ymd(2001, 9, 9);
+                leaf
+            }
+            Flaw::OtherHost => {
+                let mut leaf = leaf("elsewhere.example")?;
+                leaf.subject_alt_names.retain(|name| !matches!(name, SanType::IpAddress(_)));
+                leaf
+            }
+        })
+    }
+
+    fn showing(leaf: CertificateParams) -> Result<Self, TlsError> {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         ca.distinguished_name.push(DnType::CommonName, "bitget-sim test authority");
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
 
-        let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
-        leaf.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-        // Without this extension a strict client, such as a recent Python, trusts nothing.
-        leaf.use_authority_key_identifier_extension = true;
-        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        leaf.distinguished_name.push(DnType::CommonName, "bitget-sim");
         let leaf_key = KeyPair::generate()?;
         let leaf = leaf.signed_by(&leaf_key, &ca)?;
 
@@ -54,6 +67,27 @@ impl Identity {
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
+}
+
+/// What may be wrong with a certificate whose authority is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// It was good until 2001.
+    Expired,
+    /// It is for another host.
+    OtherHost,
+}
+
+/// A certificate for a host and for loopback, not signed yet.
+fn leaf(host: &str) -> Result<CertificateParams, TlsError> {
+    let mut leaf = CertificateParams::new(vec![host.to_owned()])?;
+    leaf.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    // Without this extension a strict client, such as a recent Python, trusts nothing.
+    leaf.use_authority_key_identifier_extension = true;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf.distinguished_name.push(DnType::CommonName, "bitget-sim");
+    Ok(leaf)
 }
 
 impl std::fmt::Debug for Identity {
