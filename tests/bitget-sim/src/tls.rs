@@ -21,12 +21,12 @@ pub struct Identity {
 impl Identity {
     /// Makes an authority and a certificate.
     pub fn new() -> Result<Self, TlsError> {
-        Self::showing(leaf("localhost")?)
+        Self::showing(&leaf("localhost")?)
     }
 
     /// The same, with something about the certificate that no client may accept.
     pub fn flawed(flaw: Flaw) -> Result<Self, TlsError> {
-        Self::showing(match flaw {
+        let leaf = match flaw {
             Flaw::Expired => {
                 let mut leaf = leaf("localhost")?;
                 leaf.not_after = rcgen::date_time_ymd(2001, 9, 9);
@@ -37,10 +37,11 @@ impl Identity {
                 leaf.subject_alt_names.retain(|name| !matches!(name, SanType::IpAddress(_)));
                 leaf
             }
-        })
+        };
+        Self::showing(&leaf)
     }
 
-    fn showing(leaf: CertificateParams) -> Result<Self, TlsError> {
+    fn showing(leaf: &CertificateParams) -> Result<Self, TlsError> {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
