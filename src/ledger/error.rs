@@ -53,6 +53,16 @@ pub enum LedgerError {
         /// In the database's words.
         source: rusqlite::Error,
     },
+    /// Somebody has to put it back: what is written now would be lost with the process.
+    #[error(
+        "The ledger {} was removed, moved away or replaced while posmoded runs: put it back, or start posmoded again. \
+         No mode is changed until then.",
+        place.display()
+    )]
+    Gone {
+        /// Which file.
+        place: PathBuf,
+    },
     /// Somebody has to look at the cause.
     #[error("The ledger {} cannot be used: check its disk. No mode is changed until it can be written.", place.display())]
     Other {
@@ -190,6 +200,7 @@ impl LedgerError {
             | LedgerError::ReadOnly { .. }
             | LedgerError::Locked { .. }
             | LedgerError::Damaged { .. }
+            | LedgerError::Gone { .. }
             | LedgerError::Other { .. } => false,
         }
     }

@@ -2,7 +2,14 @@
 //!
 //! `user_version` holds the format. Nothing here reads or writes a row.
 
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
 use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::{LedgerError, OpenError};
 
 /// The format that this version reads and writes.
 pub(super) const FORMAT: i64 = 1;
@@ -12,23 +19,65 @@ pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Brings a ledger of an older format to ours, each step in a transaction of its own. The caller has made sure that it
-/// is not newer.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    for (to, sql) in (1..).zip(MIGRATIONS) {
-        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if format(&step)? < to {
-            step.execute_batch(sql)?;
-            step.pragma_update(None, "user_version", to)?;
+/// Brings a ledger of an older format to the newest of `migrations`, each step in a transaction of its own and after a copy
+/// of the ledger as it was, `*.before-N` beside it. The caller has made sure that it is not newer.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    place: &Path,
+    migrations: &[&str],
+) -> Result<(), OpenError> {
+    let at = |error| LedgerError::of(place, error);
+    for (to, sql) in (1..).zip(migrations) {
+        let found = format(connection).map_err(at)?;
+        if found >= to {
+            continue;
         }
-        step.commit()?;
+        if found > 0 {
+            copy(connection, place, to)?;
+        }
+        step(connection, to, sql).map_err(at)?;
     }
     Ok(())
 }
 
-const MIGRATIONS: [&str; 1] = [FIRST];
+fn step(connection: &mut Connection, to: i64, sql: &str) -> rusqlite::Result<()> {
+    let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    step.execute_batch(sql)?;
+    step.pragma_update(None, "user_version", to)?;
+    step.commit()
+}
 
-const FIRST: &str = "
+/// A whole ledger in one file, on the disk itself before it has its name; an older one of that name is replaced.
+fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError> {
+    let copy = beside(place, &format!(".before-{to}"));
+    let part = beside(&copy, ".part");
+    let dir = place.parent().unwrap_or(place);
+    let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let into = part.to_string_lossy();
+    connection.execute("VACUUM INTO ?1", [&into]).map_err(|error| LedgerError::of(place, error))?;
+    let kept = || {
+        File::open(&part)?.sync_all()?;
+        fs::rename(&part, &copy)?;
+        File::open(dir)?.sync_all()
+    };
+    kept().map_err(unusable)
+}
+
+/// A file beside another one, with so much more to its name.
+pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
+    let mut name = OsString::from(place);
+    name.push(more);
+    PathBuf::from(name)
+}
+
+/// All there are, from the first.
+pub(super) const MIGRATIONS: [&str; 1] = [FIRST];
+
+pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
     generation  INTEGER PRIMARY KEY,
     sha256      TEXT NOT NULL,
@@ -138,7 +187,7 @@ CREATE TABLE events (
     text       TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_by_time ON events (at);
-CREATE INDEX events_by_account ON events (account, id);
+CREATE INDEX events_by_account ON events (account, at);
 
 CREATE VIEW unresolved AS SELECT * FROM intents WHERE state IN ('noted', 'accepted', 'unclear');
 

@@ -2,7 +2,8 @@
 //!
 //! Knows how the database is opened and when the brakes are published; what is written is the other files' business.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::brakes::{self, OnDisk};
 use super::error::{LedgerError, Newer, OpenError, Trouble};
 use super::listeners::Listeners;
-use super::schema::{FORMAT, format, migrate};
+use super::schema::{FORMAT, MIGRATIONS, beside, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
 
@@ -34,6 +35,7 @@ pub(super) struct Store {
     data_version: i64,
     forgot_at: i64,
     writes: watch::Sender<Writes>,
+    files: Vec<OpenFile>,
     /// Held as long as the connection is; last, so that it is let go after it.
     _lock: Option<File>,
 }
@@ -51,18 +53,21 @@ impl Store {
         // In memory there is no write-ahead log, and the answer says so; nothing depends on which it is.
         let _: String =
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(at)?;
-        migrate(&mut connection).map_err(at)?;
+        check(&connection).map_err(at)?;
+        migrate(&mut connection, place, &MIGRATIONS)?;
         let data_version = data_version(&connection).map_err(at)?;
         let place = place.to_owned();
         let brakes = Listeners::default();
         let forgot_at = clock.wall();
         let (writes, _) = watch::channel(Writes::default());
+        let files = Vec::new();
         let mut store =
-            Store { connection, place, clock, brakes, data_version, forgot_at, writes, _lock: lock };
+            Store { connection, place, clock, brakes, data_version, forgot_at, writes, files, _lock: lock };
         store.write(|tx, wall| {
             intents::orphaned(tx, wall)?;
             Ok(history::forget(tx, wall)?)
         })?;
+        store.files = OpenFile::of(&store.place);
         Ok(store)
     }
 
@@ -82,9 +87,11 @@ impl Store {
         job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>,
     ) -> Result<T, LedgerError> {
         let wall = self.clock.wall();
-        let written = write(&mut self.connection, &self.place, |tx| {
-            let done = job(tx, wall)?;
-            Ok((done, brakes::read(tx, wall)?))
+        let written = self.is_there().and_then(|()| {
+            write(&mut self.connection, &self.place, |tx| {
+                let done = job(tx, wall)?;
+                Ok((done, brakes::read(tx, wall)?))
+            })
         });
         self.writes.send_modify(|writes| {
             let count = if written.is_ok() { &mut writes.committed } else { &mut writes.failed };
@@ -107,6 +114,7 @@ impl Store {
     /// Whether another process wrote since the last time; then the brakes are read again, and what commands wait for is
     /// acknowledged. Once a day what is too old is forgotten.
     pub(super) fn notice(&mut self) -> Result<bool, LedgerError> {
+        self.is_there()?;
         let seen = data_version(&self.connection).map_err(|error| LedgerError::of(&self.place, error))?;
         let wrote = seen != self.data_version;
         let waits = self.read(|tx, _| brakes::is_waited_for(tx))?;
@@ -125,9 +133,61 @@ impl Store {
         Ok(wrote)
     }
 
+    /// A file without a name takes every write and loses them all with the process.
+    fn is_there(&self) -> Result<(), LedgerError> {
+        if self.files.iter().all(OpenFile::is_there) {
+            Ok(())
+        } else {
+            Err(LedgerError::Gone { place: self.place.clone() })
+        }
+    }
+
     fn publish(&self, on_disk: OnDisk) {
         self.brakes.tell(on_disk);
     }
+}
+
+/// A file that the connection has open, and which one it was.
+struct OpenFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl OpenFile {
+    /// The database and its write-ahead log; none of a ledger in memory.
+    fn of(place: &Path) -> Vec<OpenFile> {
+        let known = |path: PathBuf| identity(&path).map(|identity| OpenFile { path, identity });
+        [place.to_owned(), beside(place, "-wal")].into_iter().filter_map(known).collect()
+    }
+
+    fn is_there(&self) -> bool {
+        identity(&self.path) == Some(self.identity)
+    }
+}
+
+/// The file system and the number of the file in it.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// Looks for damage in all that decides, which is small. The events are many and only told: damage there shows when they
+/// are read.
+fn check(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tables = connection.prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'events'",
+    )?;
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for table in tables {
+        let found: String =
+            connection
+                .query_row("SELECT quick_check FROM pragma_quick_check(?1)", [table], |row| row.get(0))?;
+        if found != "ok" {
+            let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            return Err(rusqlite::Error::SqliteFailure(damaged, Some(found)));
+        }
+    }
+    Ok(())
 }
 
 /// Opens a connection that can write. Every commit is on the disk itself before it is reported.

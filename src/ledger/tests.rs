@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod brakes;
+mod copies;
+mod damage;
 mod disk;
 mod intents;
 mod targets;
+mod years;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,97 @@
+//! The copy that is made of a ledger before it is converted, with a list of migrations longer than ours.
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::*;
+use crate::ledger::schema::{FIRST, beside, format, migrate};
+use crate::ledger::store::connect;
+
+const LONGER: [&str; 3] =
+    [FIRST, "ALTER TABLE events ADD COLUMN more TEXT;", "CREATE TABLE third (word TEXT NOT NULL) STRICT;"];
+
+/// A state directory whose ledger has our format, an unresolved set, and all of it in the write-ahead log still.
+async fn before() -> (TempDir, Vec<Event>, Connection) {
+    let dir = TempDir::new().unwrap();
+    let ledger = open(dir.path()).await;
+    take_up(&ledger, "desk-a", 1).await;
+    let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
+    let events = all(&ledger).await;
+    let connection = converter(dir.path());
+    drop(ledger);
+    assert!(std::fs::metadata(dir.path().join("posmoded.sqlite-wal")).unwrap().len() > 0);
+    (dir, events, connection)
+}
+
+fn converter(dir: &Path) -> Connection {
+    connect(&dir.join(DATABASE), OpenFlags::empty()).unwrap()
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let names =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        names.filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm")).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_on_with_it() {
+    let (dir, events, mut connection) = before().await;
+    let place = dir.path().join(DATABASE);
+    migrate(&mut connection, &place, &LONGER).unwrap();
+    assert_eq!(format(&connection).unwrap(), 3);
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3"];
+    assert_eq!(files(dir.path()), copies);
+    let second = Connection::open(beside(&place, ".before-3")).unwrap();
+    assert_eq!(format(&second).unwrap(), 2);
+    let newer = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
+    assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
+
+    let restored = TempDir::new().unwrap();
+    std::fs::copy(beside(&place, ".before-2"), restored.path().join(DATABASE)).unwrap();
+    let ledger = open(restored.path()).await;
+    // The last one tells of the set that this start found.
+    assert_eq!(all(&ledger).await[..events.len()], events);
+    let intent = take_up(&ledger, "desk-a", 1).await.intent.unwrap();
+    assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));
+
+    std::fs::remove_file(beside(&place, ".before-2")).unwrap();
+    migrate(&mut connection, &place, &LONGER).unwrap();
+    assert!(!beside(&place, ".before-2").exists(), "what is converted is not converted again");
+}
+
+#[tokio::test]
+async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next_start() {
+    let (dir, events, mut connection) = before().await;
+    let place = dir.path().join(DATABASE);
+    let broken = [FIRST, "ALTER TABLE events ADD COLUMN more TEXT; INSERT INTO nowhere VALUES (1);"];
+    migrate(&mut connection, &place, &broken).unwrap_err();
+    assert_eq!(format(&connection).unwrap(), 1);
+    // A copy that was cut off by a power failure.
+    std::fs::write(beside(&place, ".before-2.part"), "half").unwrap();
+    migrate(&mut connection, &place, &LONGER).unwrap();
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3"];
+    assert_eq!(files(dir.path()), copies);
+    let count: i64 =
+        connection.query_row("SELECT count(more IS NULL) FROM events", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, i64::try_from(events.len()).unwrap());
+}
+
+#[tokio::test]
+async fn f33_without_a_copy_nothing_is_converted() {
+    let (dir, _, mut connection) = before().await;
+    let place = dir.path().join(DATABASE);
+    std::fs::create_dir(beside(&place, ".before-2.part")).unwrap();
+    let refused = migrate(&mut connection, &place, &LONGER).unwrap_err();
+    assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
+    assert_eq!(format(&connection).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_new_ledger_needs_no_copy() {
+    let dir = TempDir::new().unwrap();
+    drop(open(dir.path()).await);
+    drop(open(dir.path()).await);
+    assert_eq!(files(dir.path()), ["posmoded.lock", DATABASE]);
+}
