@@ -1,8 +1,9 @@
 //! Real files in real directories. Where the poll is meant, tokio's clock is paused and inotify left out.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -141,28 +142,53 @@ fn swap(at: &Path, target: &str, link: &str) {
     fs::rename(at.join("link.new"), at.join(link)).unwrap();
 }
 
+/// The directory for temporary files, and memory if that is another file system.
+fn file_systems() -> Vec<PathBuf> {
+    let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
+    let (temporary, memory) = (std::env::temp_dir(), PathBuf::from("/dev/shm"));
+    let is_other = device(&memory).is_some() && device(&memory) != device(&temporary);
+    if is_other && tempfile::tempdir_in(&memory).is_ok() {
+        vec![temporary, memory]
+    } else {
+        tell("skipped: not possible here: /dev/shm is no second file system that may be written\n");
+        vec![temporary]
+    }
+}
+
+/// Past the test harness, which keeps what a test prints that passes.
+fn tell(text: &str) {
+    std::io::stderr().write_all(format!("\n{text}").as_bytes()).unwrap();
+}
+
 #[tokio::test]
 async fn f1_each_of_the_nine_ways_of_replacing_the_file_is_seen_three_times() {
     let mut ways = JoinSet::new();
-    for (name, path, way) in NINE_WAYS {
+    for (above, (name, path, way)) in
+        file_systems().into_iter().flat_map(|above| NINE_WAYS.map(|way| (above.clone(), way)))
+    {
         ways.spawn(async move {
-            let directory = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir_in(&above).unwrap();
             way(directory.path(), 0, "revision 0");
             let mut watched = Watched::on(directory.path().join(path), Notice::Inotify).await;
+            let mut took = Vec::new();
             for update in 1..=3 {
                 let text = format!("revision {update}");
+                let began = Instant::now();
                 way(directory.path(), update, &text);
                 watched
-                    .word_within(SOON, format!("update {update}, {name}"), |word| {
+                    .word_within(SOON, format!("update {update}, {name}, {}", above.display()), |word| {
                         content(word) == Some(&text)
                     })
                     .await;
+                took.push(began.elapsed().as_millis());
             }
+            took.sort_unstable();
+            format!("{:10} {name:27} median {:4} ms, max {:4} ms\n", above.display(), took[1], took[2])
         });
     }
-    while let Some(way) = ways.join_next().await {
-        way.unwrap();
-    }
+    let mut told = ways.join_all().await;
+    told.sort_unstable();
+    tell(&told.concat());
 }
 
 #[tokio::test]
@@ -259,7 +285,6 @@ async fn f9_touch_chmod_and_the_same_bytes_are_no_news() {
         |watched| fs::set_permissions(&watched.path, Permissions::from_mode(0o640)).unwrap(),
         |watched| watched.replace("same"),
         |watched| {
-            use std::io::Write as _;
             let mut file = fs::File::options().write(true).open(&watched.path).unwrap();
             file.write_all(b"same").unwrap();
         },
