@@ -17,6 +17,7 @@ mod chaos;
 mod cli;
 mod desired;
 mod exchange;
+mod lessons;
 mod licences;
 mod process;
 mod stories;
