@@ -4,8 +4,10 @@
 
 pub mod approve;
 pub mod check;
+pub mod completions;
 pub mod flags;
 pub mod history;
+pub mod import;
 pub mod pause;
 pub mod plan;
 pub mod resume;
@@ -65,6 +67,12 @@ pub enum Command {
     Resume(resume::Args),
     /// Let a held plan go: that plan, and what is left of it as it shrinks, for 24 h
     Approve(approve::Args),
+    /// Print a file that declares what is live; changes nothing
+    Import(import::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+    /// Print the manual page, in roff
+    Man(completions::ManArgs),
 }
 
 /// The number that a command ends with.
@@ -122,6 +130,9 @@ pub async fn obey(cli: Cli) -> Exit {
         Command::Pause(args) => pause::pause(args, &common).await,
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,
+        Command::Import(args) => import::import(args, &common).await,
+        Command::Completions(args) => completions::completions(*args),
+        Command::Man(args) => completions::man(args),
     };
     done.unwrap_or_else(|error| {
         print::error(&error);

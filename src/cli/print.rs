@@ -18,6 +18,12 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(text(&serde_json::to_string(value)?)?)
 }
 
+/// A result that is a script or a page: as it is.
+pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    unless_gone(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
 /// Something said to the operator that is not the result.
 pub(super) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");

@@ -1,0 +1,79 @@
+//! `posmoded completions` and `posmoded man`: what a shell and a reader of manuals need, made from the definitions
+//! themselves. They look at nothing and change nothing.
+
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::cli::{Cli, Exit, Misused, print};
+
+/// What `completions` takes.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Args {
+    /// The shell: bash, elvish, fish, powershell or zsh
+    #[arg(value_name = "SHELL", value_enum, hide_possible_values = true)]
+    pub shell: Shell,
+}
+
+/// What `man` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ManArgs {
+    /// The page of this command [default: the page of posmoded, which names them all]
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
+/// The completion script of a shell, to be sourced by it.
+pub fn completions(args: Args) -> anyhow::Result<Exit> {
+    let Args { shell } = args;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "posmoded", &mut script);
+    print::bytes(&script)?;
+    Ok(Exit::DONE)
+}
+
+/// A manual page in roff, section 1.
+pub fn man(args: &ManArgs) -> anyhow::Result<Exit> {
+    let ManArgs { command } = args;
+    print::bytes(&page(command.as_deref())?)?;
+    Ok(Exit::DONE)
+}
+
+fn page(command: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut cli = Cli::command().version(env!("CARGO_PKG_VERSION"));
+    cli.build();
+    let shown = match command {
+        None => cli,
+        Some(name) => {
+            let known: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+            let unknown =
+                || Misused(format!("There is no command {name:?}. There are: {}.", known.join(", ")));
+            let found = cli.find_subcommand(name).ok_or_else(unknown)?.clone();
+            found.version(env!("CARGO_PKG_VERSION"))
+        }
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(shown).render(&mut page)?;
+    page.flush()?;
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_page_for_every_command_and_one_that_names_them_all() {
+        let all = String::from_utf8(page(None).unwrap()).unwrap();
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(all.contains(&format!("posmoded\\-{name}(1)")), "{name}: {all}");
+            let page = String::from_utf8(page(Some(name)).unwrap()).unwrap();
+            assert!(page.contains(&format!(".TH posmoded-{name} 1")), "{page}");
+            assert!(page.contains("SYNOPSIS"), "{page}");
+        }
+        let told = page(Some("frobnicate")).unwrap_err().to_string();
+        assert!(told.starts_with("There is no command \"frobnicate\". There are: run, "), "{told}");
+    }
+}
