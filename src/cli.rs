@@ -2,6 +2,7 @@
 //!
 //! One file per command. Results go to stdout, everything else to stderr. Nothing here decides about modes.
 
+pub mod apply;
 pub mod approve;
 pub mod check;
 pub mod completions;
@@ -57,6 +58,8 @@ pub enum Command {
     Check(check::Args),
     /// Look at the exchange and say what would change, and why not now; changes nothing
     Plan(plan::Args),
+    /// Do what the daemon would do, until each account is in its mode or waits for something
+    Apply(apply::Args),
     /// Say what the daemon knows
     Status(status::Args),
     /// Say what happened
@@ -125,6 +128,7 @@ pub async fn obey(cli: Cli) -> Exit {
         Command::Run(args) => run::run(args, &common).await,
         Command::Check(args) => check::check(args, &common),
         Command::Plan(args) => plan::plan(args, &common).await,
+        Command::Apply(args) => apply::apply(args, &common).await,
         Command::Status(args) => status::status(args, &common).await,
         Command::History(args) => history::history(args, &common),
         Command::Pause(args) => pause::pause(args, &common).await,

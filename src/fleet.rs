@@ -2,7 +2,7 @@
 //!
 //! Follows the file and the ledger once a second; starts a keeper that failed again. Sends nothing itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use crate::status::{AccountStatus, Board, Config, Frame, Held, Paused, TargetSta
 
 /// All keepers, and what they are told.
 pub struct Fleet<D: Doors> {
+    whom: Whom,
     doors: Arc<D>,
     ledger: Ledger,
     clock: Clock,
@@ -62,6 +63,24 @@ pub struct Means<D: Doors> {
     pub kicks: watch::Receiver<Kicks>,
     /// Ends it.
     pub stop: CancellationToken,
+}
+
+/// Whom a fleet looks after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// Every account that the file names; what it does not name any more is released.
+    Everybody,
+    /// Only these, as far as the file names them. Nobody else is asked for, touched or released.
+    Only(BTreeSet<AccountName>),
+}
+
+impl Whom {
+    fn includes(&self, account: &AccountName) -> bool {
+        match self {
+            Whom::Everybody => true,
+            Whom::Only(these) => these.contains(account),
+        }
+    }
 }
 
 /// Requests to look at everything now; each counts up.
@@ -118,10 +137,16 @@ impl<D: Doors> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
     /// `word` is the first thing that the source said.
     pub async fn start(means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
+        Fleet::start_for(Whom::Everybody, means, word).await
+    }
+
+    /// The same, for some accounts only.
+    pub async fn start_for(whom: Whom, means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
         let Means { doors, ledger, clock, board, words, kicks, stop } = means;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let mut fleet = Fleet {
+            whom,
             doors,
             ledger,
             clock,
@@ -277,7 +302,7 @@ impl<D: Doors> Fleet<D> {
             return Ok(());
         }
         for account in self.ledger.accounts().await? {
-            if !desired.accounts.contains_key(&account) {
+            if self.whom == Whom::Everybody && !desired.accounts.contains_key(&account) {
                 tracing::info!(%account, "released: the file does not name it any more");
                 self.ledger.release(&account, None).await?;
             }
@@ -327,7 +352,7 @@ impl<D: Doors> Fleet<D> {
     fn tell(&mut self) {
         let Some(InForce { revision, desired }) = &self.in_force else { return };
         let (now, kicks) = (self.clock.now(), self.kicked);
-        for (name, account) in &desired.accounts {
+        for (name, account) in desired.accounts.iter().filter(|(name, _)| self.whom.includes(name)) {
             let course = Arc::new(Course {
                 generation: revision.generation,
                 declared: account.declared.clone(),
@@ -449,7 +474,7 @@ impl Charge {
 }
 
 /// What of a target can be approved: a change that is held, or a first contact that waits under `drift: report`.
-fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
+pub fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
     let cause = match target.state {
         State::New => Cause::New,
         State::Pending => Cause::Pending,

@@ -50,7 +50,8 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     tell(args, &targets)
 }
 
-fn declared(common: &Common) -> anyhow::Result<Desired> {
+/// What the file at `--config` says, if it is good; else everything that is wrong with it.
+pub(super) fn declared(common: &Common) -> anyhow::Result<Desired> {
     let file = &common.config;
     let bytes = std::fs::read(file).with_context(|| {
         format!("{} cannot be read: say where the file is with --config.", file.display())

@@ -151,7 +151,8 @@ impl Daemon {
         let clock = Clock::machine();
         let doors = Arc::new(KeyFiles::new(&run, &clock)?);
         let bound = bind(run.listen).await;
-        let ledger = open(&run, &bound, &clock).await?;
+        let address = bound.as_ref().ok().and_then(Option::as_ref).and_then(|bound| bound.local_addr().ok());
+        let ledger = open(&run, address.map(|address| address.to_string()), &clock).await?;
         let listener = bound.map_err(NotStarted::Unusable)?;
         let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
         let source = Source::watch(run.config, known_good, clock.clone(), stop.clone());
@@ -172,12 +173,7 @@ impl Daemon {
             stop: stop.clone(),
         };
         let word = settled(&source).await;
-        let fleet = Fleet::start(means, word).await.map_err(|error| match error {
-            StartError::Ledger(error) => unusable(error),
-            StartError::NoRevision(problem) => {
-                NotStarted::Unusable(format!("there is no acceptable file to start with: {problem}"))
-            }
-        })?;
+        let fleet = Fleet::start(means, word).await.map_err(no_revision)?;
         let vitals =
             Arc::new(Health { pulse: fleet.pulse(), bitget: doors.bitget.clone(), ledger: ledger.clone() });
         let view = View { board, clock, vitals };
@@ -235,7 +231,7 @@ impl Daemon {
 }
 
 /// Cancels `stop` on SIGTERM or SIGINT.
-pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+pub(super) fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {
@@ -299,13 +295,7 @@ async fn bind(listen: Listen) -> Result<Option<TcpListener>, String> {
     }
 }
 
-async fn open(
-    run: &Run,
-    bound: &Result<Option<TcpListener>, String>,
-    clock: &Clock,
-) -> Result<Ledger, NotStarted> {
-    let listen = bound.as_ref().ok().and_then(Option::as_ref).and_then(|listener| listener.local_addr().ok());
-    let listen = listen.map(|address| address.to_string());
+pub(super) async fn open(run: &Run, listen: Option<String>, clock: &Clock) -> Result<Ledger, NotStarted> {
     Ledger::open(&run.state, clock.clone(), listen).await.map_err(|error| match error {
         held @ OpenError::Held { .. } => NotStarted::Held(held.to_string()),
         other @ (OpenError::Newer(_) | OpenError::Io { .. } | OpenError::Ledger(_)) => unusable(other),
@@ -313,7 +303,7 @@ async fn open(
 }
 
 /// The first word of the source that says something; a file that never stops changing is a word, too.
-async fn settled(source: &Source) -> Word {
+pub(super) async fn settled(source: &Source) -> Word {
     let mut words = source.words();
     for _ in 0..FIRST_WORDS {
         let word = words.borrow_and_update().clone();
@@ -327,13 +317,23 @@ async fn settled(source: &Source) -> Word {
     words.borrow().clone()
 }
 
-async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
+pub(super) fn no_revision(error: StartError) -> NotStarted {
+    match error {
+        StartError::Ledger(error) => unusable(error),
+        StartError::NoRevision(problem) => NotStarted::Unusable(format!(
+            "There is no acceptable file to start with, and no earlier one in the ledger: {problem} Nothing is asked \
+             and nothing is changed until there is one."
+        )),
+    }
+}
+
+pub(super) async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
     if let Err(error) = ledger.event(Event::new(kind, text)).await {
         tracing::warn!("{error}");
     }
 }
 
-fn unusable(error: impl std::error::Error) -> NotStarted {
+pub(super) fn unusable(error: impl std::error::Error) -> NotStarted {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

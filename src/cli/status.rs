@@ -160,7 +160,7 @@ pub(super) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
     said.iter().map(|(account, say, scopes)| format!("{account} {}: {say}", spelled(scopes))).collect()
 }
 
-fn render_held(Held { hash, plan }: &Held) -> String {
+pub(super) fn render_held(Held { hash, plan }: &Held) -> String {
     let waits = rows::counted(plan.0.len(), "change waits", "changes wait");
     let entries = plan.0.iter().map(|PlanEntry { account, scope, live, desired, cause }| {
         let cause = format!("{cause:?}").to_lowercase();

@@ -15,20 +15,20 @@ use bitget_sim::{ApiKey, Exchange, NewAccount, PosMode, ProductType, Simulator, 
 use tempfile::TempDir;
 
 /// A home of its own, so that nothing of the machine is seen.
-fn posmoded(home: &Path, words: &[&str]) -> Command {
+pub(crate) fn posmoded(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posmoded"));
     command.args(words).current_dir(home).env_clear().env("HOME", home);
     command
 }
 
 #[track_caller]
-fn call(home: &Path, words: &[&str]) -> (i32, String, String) {
+pub(crate) fn call(home: &Path, words: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = posmoded(home, words).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-const GOOD: &str = "\
+pub(crate) const GOOD: &str = "\
 version: 1
 max_changes: 3
 defaults: { drift: correct, check_every: 5s, settle: 0s }
@@ -67,7 +67,20 @@ fn the_help_names_every_command_and_ends_with_0() {
     let home = tempfile::tempdir().unwrap();
     let (code, out, err) = call(home.path(), &["--help"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    for word in ["run", "check", "plan", "status", "history", "pause", "resume", "approve"] {
+    for word in [
+        "run",
+        "check",
+        "plan",
+        "apply",
+        "status",
+        "history",
+        "pause",
+        "resume",
+        "approve",
+        "import",
+        "completions",
+        "man",
+    ] {
         assert!(
             out.lines().any(|line| line.trim_start().starts_with(&format!("{word} "))),
             "{word} in {out}"
@@ -136,16 +149,16 @@ fn run_without_what_it_needs_is_78() {
 }
 
 /// A simulated exchange and a daemon on it, as processes are: over sockets, with signals.
-struct Desk {
-    home: TempDir,
-    simulator: Simulator,
+pub(crate) struct Desk {
+    pub(crate) home: TempDir,
+    pub(crate) simulator: Simulator,
     exchange: SocketAddr,
     daemon: Option<Child>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Desk {
-    fn new(file: &str) -> Desk {
+    pub(crate) fn new(file: &str) -> Desk {
         let mut exchange = Exchange::new();
         for (uid, name) in [(Uid(1), "desk-1"), (Uid(2), "desk-2")] {
             let account =
@@ -173,20 +186,20 @@ impl Desk {
         Desk { home, simulator, exchange: at, daemon: None, _runtime: runtime }
     }
 
-    fn words(&self, words: &[&str]) -> Vec<String> {
+    pub(crate) fn words(&self, words: &[&str]) -> Vec<String> {
         let url = format!("http://{}", self.exchange);
         let common = ["--state", "state", "--credentials", "keys", "--base-url", &url];
         words.iter().chain(&common).map(|word| (*word).to_owned()).collect()
     }
 
     #[track_caller]
-    fn call(&self, words: &[&str]) -> (i32, String, String) {
+    pub(crate) fn call(&self, words: &[&str]) -> (i32, String, String) {
         let words = self.words(words);
         call(self.home.path(), &words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Starts the daemon; it may be told of a service manager.
-    fn start(&mut self, environment: &[(&str, &Path)]) {
+    pub(crate) fn start(&mut self, environment: &[(&str, &Path)]) {
         let words = self.words(&["run", "--listen", "127.0.0.1:0"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let log = fs::File::create(self.home.path().join("log")).unwrap();
@@ -195,18 +208,18 @@ impl Desk {
         self.daemon = Some(command.spawn().unwrap());
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let daemon = self.daemon.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", name, &daemon]).status().unwrap().success());
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap()
     }
 
     /// Asks until it is so, for half a minute at most.
     #[track_caller]
-    fn wait_for(&self, words: &[&str], so: impl Fn(i32, &str) -> bool) -> (i32, String) {
+    pub(crate) fn wait_for(&self, words: &[&str], so: impl Fn(i32, &str) -> bool) -> (i32, String) {
         let began = Instant::now();
         loop {
             let (code, out, err) = self.call(words);
@@ -219,7 +232,7 @@ impl Desk {
     }
 
     /// As the service manager ends it.
-    fn terminate(&mut self) -> i32 {
+    pub(crate) fn terminate(&mut self) -> i32 {
         self.signal("TERM");
         self.daemon.take().unwrap().wait().unwrap().code().unwrap()
     }

@@ -15,6 +15,7 @@
 mod arrows;
 mod chaos;
 mod cli;
+mod commands;
 mod desired;
 mod exchange;
 mod lessons;

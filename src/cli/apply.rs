@@ -1,0 +1,215 @@
+//! `posmoded apply`: what the daemon would do, until every target is in sync or waits for something that may take long.
+//!
+//! The same fleet and keepers, on the same ledger, under the same lock. Nothing is decided here but when to end.
+
+mod progress;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::flags::{Printed, span};
+use crate::cli::run::{
+    KeyFiles, NotStarted, Run, no_revision, note_event, open, settled, stop_on_signals, unusable,
+};
+use crate::cli::{Common, Exit, accounts, plan, print};
+use crate::clock::Clock;
+use crate::desired::Desired;
+use crate::fleet::{Fleet, Kicks, Means, Whom};
+use crate::ledger::{EventKind, Ledger};
+use crate::moment::{Moment, spell};
+use crate::position_mode::AccountName;
+use crate::source::Source;
+use crate::status::Board;
+use progress::{End, Progress};
+
+/// What `apply` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Only these accounts; nothing of the others is asked for, changed or released [default: all]
+    #[arg(value_name = "ACCOUNT")]
+    pub accounts: Vec<AccountName>,
+    /// Stay until all are in sync, for so long at most, such as 30m [default: until each is, or waits]
+    #[arg(long, env = "POSMODED_WAIT", hide_env = true, value_name = "TIME", value_parser = span)]
+    pub wait: Option<Duration>,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// 0 when all are in sync, 2 when some wait, 1 when it could not be done or was interrupted, 75 when a daemon does it.
+pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let Args { accounts, wait, printed } = args;
+    let desired = plan::declared(common)?;
+    let known: BTreeSet<AccountName> = desired.accounts.keys().cloned().collect();
+    accounts::only_known(accounts, &known, "in the file")?;
+    let named = if accounts.is_empty() { known } else { accounts.iter().cloned().collect() };
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    let whom = if accounts.is_empty() { Whom::Everybody } else { Whom::Only(named.clone()) };
+    let work = match Work::start(Run::with(common)?, whom, stop.clone()).await {
+        Ok(work) => work,
+        Err(NotStarted::Held(say)) => {
+            print::note(&format!(
+                "{say} A daemon that holds it does what `apply` would do: see `posmoded status`. Nothing was changed by \
+                 this command."
+            ));
+            return Ok(Exit::HELD);
+        }
+        Err(error @ NotStarted::Unusable(_)) => bail!(anyhow::anyhow!(error).context("Nothing was changed.")),
+    };
+    print::note(&beforehand(&desired, &named, *wait));
+    let mut progress = Progress::new(named, printed.output);
+    let end = work.until_done(&mut progress, *wait, &stop).await?;
+    stop.cancel();
+    let last = work.end().await;
+    progress.conclude(&last, end)
+}
+
+/// The daemon's works without its doors to the outside.
+struct Work {
+    clock: Clock,
+    board: Board,
+    ledger: Ledger,
+    fleet: JoinHandle<()>,
+    _kicks: watch::Sender<Kicks>,
+}
+
+impl Work {
+    async fn start(run: Run, whom: Whom, stop: CancellationToken) -> Result<Work, NotStarted> {
+        let clock = Clock::machine();
+        let doors = Arc::new(KeyFiles::new(&run, &clock)?);
+        let ledger = open(&run, None, &clock).await?;
+        let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
+        let source = Source::watch(run.config, known_good, clock.clone(), stop.clone());
+        source.read_again().await;
+        let (kicks, kicked) = watch::channel(Kicks::default());
+        let board = Board::default();
+        let text = match &whom {
+            Whom::Everybody => concat!("posmoded ", env!("CARGO_PKG_VERSION"), " apply started").to_owned(),
+            Whom::Only(these) => {
+                let these: Vec<&str> = these.iter().map(AccountName::as_str).collect();
+                format!("posmoded {} apply started for {}", env!("CARGO_PKG_VERSION"), these.join(", "))
+            }
+        };
+        let means = Means {
+            doors,
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            board: board.clone(),
+            words: source.words(),
+            kicks: kicked,
+            stop,
+        };
+        let word = settled(&source).await;
+        let fleet = Fleet::start_for(whom, means, word).await.map_err(no_revision)?;
+        note_event(&ledger, EventKind::Started, &text).await;
+        Ok(Work { clock, board, ledger, fleet: tokio::spawn(fleet.run()), _kicks: kicks })
+    }
+
+    async fn until_done(
+        &self,
+        progress: &mut Progress,
+        wait: Option<Duration>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<End> {
+        let deadline = wait.map(|wait| self.clock.now() + wait);
+        let mut resting_since: Option<Moment> = None;
+        loop {
+            let now = self.clock.now();
+            let at = self.clock.timestamp(now);
+            let (accounts, held) = (self.board.accounts(), self.board.status(at).held);
+            progress.tell(&accounts, at)?;
+            let stand = progress.stand(&accounts, held.as_ref(), at);
+            let since = *resting_since.get_or_insert(now);
+            match stand {
+                progress::Stand::InSync => return Ok(End::Reached),
+                progress::Stand::Resting if deadline.is_none() => return Ok(End::Reached),
+                progress::Stand::RestingUnrecorded
+                    if deadline.is_none() && now.since(since) > RECORDED_WITHIN =>
+                {
+                    return Ok(End::Reached);
+                }
+                progress::Stand::RestingUnrecorded | progress::Stand::Resting => {}
+                progress::Stand::UnderWay => resting_since = None,
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(End::TimeIsUp);
+            }
+            if stop.is_cancelled() || self.fleet.is_finished() {
+                return Ok(End::Interrupted);
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.clock.sleep_until(now + ASK_EVERY) => {}
+            }
+        }
+    }
+
+    /// What is under way is brought to its end; then everything as it was left.
+    async fn end(self) -> crate::status::Status {
+        let Work { clock, board, ledger, fleet, _kicks } = self;
+        let before = board.status(clock.timestamp(clock.now()));
+        if let Err(error) = fleet.await {
+            tracing::error!("the loop over all accounts failed: {error}; please report this");
+        }
+        note_event(&ledger, EventKind::Stopped, "apply ended").await;
+        let after = board.status(clock.timestamp(clock.now()));
+        // A keeper that has ended is not on the board any more.
+        if after.targets.is_empty() { before } else { after }
+    }
+}
+
+/// What is said before anything is done: how long it takes at least.
+fn beforehand(desired: &Desired, named: &BTreeSet<AccountName>, wait: Option<Duration>) -> String {
+    let settle = desired.accounts.iter().filter(|(name, _)| named.contains(name)).map(|(_, of)| of.settle);
+    let longest = settle.max().unwrap_or_default();
+    let first = if longest.is_zero() {
+        "Changes what differs from the file, as soon as its account is flat.".to_owned()
+    } else {
+        format!(
+            "A change leaves once its account has been flat for `settle`: at least {} pass if one is due.",
+            spell(longest)
+        )
+    };
+    let then = match wait {
+        Some(wait) if wait < longest => {
+            format!(" --wait {} is shorter than that: such a change will not be made.", spell(wait))
+        }
+        Some(wait) => format!(" It stays until all are in sync, for {} at most.", spell(wait)),
+        None => String::new(),
+    };
+    format!("{first}{then} Ctrl-C ends it; a set that is under way is brought to its end.")
+}
+
+/// The board answers from memory.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+/// A plan that is held is on record within a turn or two of the fleet's loop, unless the ledger cannot be written.
+const RECORDED_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired;
+
+    #[test]
+    fn it_says_beforehand_how_long_it_takes_at_least() {
+        let text =
+            b"version: 1\nmax_changes: 1\ndefaults: { drift: correct, settle: 0s }\naccounts:\n  a:\n    \
+                     position_mode: hedge_mode\n  b:\n    settle: 5m\n    position_mode: hedge_mode\n...\n";
+        let desired = desired::read(text).unwrap();
+        let said = |names: &[&str], wait: Option<u64>| {
+            let named = names.iter().map(|name| name.parse().unwrap()).collect();
+            beforehand(&desired, &named, wait.map(Duration::from_secs))
+        };
+        assert!(said(&["a", "b"], None).contains("at least 5m pass"));
+        assert!(!said(&["a"], None).contains("5m"));
+        assert!(said(&["a", "b"], Some(60)).contains("--wait 1m is shorter"));
+        assert!(said(&["b"], Some(1800)).contains("for 30m at most"));
+    }
+}

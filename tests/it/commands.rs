@@ -1,0 +1,192 @@
+//! Commands that do their work and end: the built binary against the simulated exchange.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use bitget_sim::{ApiKey, HoldSide, NewAccount, PosMode, ProductType, Uid};
+use serde_json::Value;
+
+use crate::cli::{Desk, GOOD};
+
+fn json_lines(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{out}"))).collect()
+}
+
+fn mode(desk: &Desk, uid: u64) -> PosMode {
+    desk.simulator.with(|exchange| exchange.mode(Uid(uid), ProductType::UsdtFutures).unwrap())
+}
+
+fn requests_of(desk: &Desk, uid: u64) -> usize {
+    let of_it = Some(Uid(uid));
+    desk.simulator.with(|exchange| exchange.log().iter().filter(|entry| entry.account == of_it).count())
+}
+
+#[test]
+fn apply_changes_what_differs_and_ends_with_0_when_all_are_in_sync() {
+    let desk = Desk::new(GOOD);
+    let (code, out, err) = desk.call(&["apply"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(
+        out.contains("desk-1 USDT-FUTURES: in sync: changed to hedge_mode, and a read shows it"),
+        "{out}"
+    );
+    assert!(out.contains("desk-2 USDT-FUTURES: in sync: it is one_way_mode"), "{out}");
+    assert!(out.ends_with("2 targets in sync, 1 of them changed by this; 0 not in sync.\n"), "{out}");
+    assert!(err.contains("as soon as its account is flat"), "{err}");
+    assert!(!out.contains("kind_unknown") && !err.contains("INFO"), "{out}{err}");
+    assert_eq!(mode(&desk, 1), PosMode::HedgeMode);
+    let (_, out, _) = desk.call(&["history"]);
+    assert!(
+        out.contains("apply started") && out.contains("apply ended") && out.contains("confirmed"),
+        "{out}"
+    );
+}
+
+#[test]
+fn apply_serves_only_those_that_are_named_and_leaves_the_others_on_record() {
+    let file = GOOD.replace("one_way_mode", "hedge_mode");
+    let desk = Desk::new(&file);
+    assert_eq!(desk.call(&["apply"]).0, 0);
+    desk.simulator.with(|exchange| {
+        for uid in [1, 2] {
+            exchange.flip(Uid(uid), ProductType::UsdtFutures, PosMode::OneWayMode).unwrap();
+        }
+    });
+    let before = requests_of(&desk, 2);
+    // The file has lost desk-2: only a run over all accounts would release it.
+    let (alone, _) = file.split_once("  desk-2:").unwrap();
+    fs::write(desk.home.path().join("desired-state.yaml"), format!("{alone}...\n")).unwrap();
+    let (code, out, err) = desk.call(&["apply", "desk-1", "-o", "json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let lines = json_lines(&out);
+    assert!(lines.iter().all(|line| line["schema"] == 1), "{out}");
+    let (last, progress) = lines.split_last().unwrap();
+    assert!(progress.iter().all(|line| line["target"]["account"] == "desk-1"), "{out}");
+    assert_eq!((&last["end"], &last["in_sync"], &last["changed"]), (&true.into(), &1.into(), &1.into()));
+    assert_eq!((mode(&desk, 1), mode(&desk, 2)), (PosMode::HedgeMode, PosMode::OneWayMode));
+    assert_eq!(requests_of(&desk, 2), before, "nothing is asked for an account that was not named");
+    let (_, out, _) = desk.call(&["history", "desk-2"]);
+    assert!(!out.contains("released"), "{out}");
+    let (code, _, err) = desk.call(&["apply", "desk-2"]);
+    assert!(code == 64 && err.contains("There is no account desk-2 in the file"), "{err}");
+    assert_eq!(desk.call(&["apply"]).0, 0);
+    let (_, out, _) = desk.call(&["history", "desk-2"]);
+    assert!(out.contains("released"), "{out}");
+}
+
+#[test]
+fn apply_ends_with_2_at_what_is_not_flat_and_with_wait_stays_until_it_is() {
+    let desk = Desk::new(GOOD);
+    let product = ProductType::UsdtFutures;
+    desk.simulator.with(|exchange| {
+        exchange.open_position(Uid(1), product, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    let (code, out, err) = desk.call(&["apply"]);
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(out.contains("desk-1 USDT-FUTURES: new, not_flat: Open: 1 position"), "{out}");
+    let (code, out, err) = desk.call(&["apply", "--wait", "3s"]);
+    assert!(code == 2 && err.contains("--wait is over"), "{out}{err}");
+    let simulator = desk.simulator.clone();
+    let trader = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        simulator.with(|exchange| {
+            exchange.close_position(Uid(1), product, "BTCUSDT", HoldSide::Long).unwrap();
+        });
+    });
+    let (code, out, err) = desk.call(&["apply", "--wait", "2m"]);
+    trader.join().unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(mode(&desk, 1), PosMode::HedgeMode);
+}
+
+#[test]
+fn what_apply_holds_can_be_approved_and_the_next_apply_lets_it_go() {
+    let file = GOOD.replace("max_changes: 3", "max_changes: 1").replace("one_way_mode", "hedge_mode");
+    let desk = Desk::new(&file);
+    let (code, out, err) = desk.call(&["apply", "-o", "json"]);
+    assert_eq!(code, 2, "{out}{err}");
+    let last = json_lines(&out).pop().unwrap();
+    assert_eq!(last["changed"], 1, "{out}");
+    let hash = last["held"]["hash"].as_str().unwrap();
+    let (code, _, err) = desk.call(&["approve", hash]);
+    assert!(code == 1 && err.contains("no daemon runs"), "written, though nobody acknowledges: {err}");
+    let (code, out, err) = desk.call(&["apply"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!((mode(&desk, 1), mode(&desk, 2)), (PosMode::HedgeMode, PosMode::HedgeMode));
+}
+
+#[test]
+fn apply_is_75_where_a_daemon_does_it_and_1_where_it_cannot_be_done() {
+    let mut desk = Desk::new(GOOD);
+    desk.start(&[]);
+    desk.wait_for(&["status"], |code, _| code == 0);
+    let (code, out, err) = desk.call(&["apply"]);
+    assert_eq!((code, out.as_str()), (75, ""), "{err}");
+    assert!(err.contains("Nothing was changed by this command") && err.contains("posmoded status"), "{err}");
+    assert_eq!(desk.terminate(), 0);
+    fs::write(desk.home.path().join("desired-state.yaml"), GOOD.replace("...\n", "")).unwrap();
+    let (code, out, err) = desk.call(&["apply"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("end mark"), "{err}");
+}
+
+#[test]
+fn import_prints_what_is_live_and_plan_finds_nothing_to_do_in_it() {
+    let desk = Desk::new(GOOD);
+    desk.simulator.with(|exchange| {
+        exchange.flip(Uid(2), ProductType::CoinFutures, PosMode::OneWayMode).unwrap();
+        exchange.flip(Uid(2), ProductType::UsdcFutures, PosMode::OneWayMode).unwrap();
+        let key = ApiKey { demo: true, ..ApiKey::named("paper") };
+        exchange.add_account(NewAccount { api_key: key, ..NewAccount::classic(Uid(3), "paper") });
+    });
+    let key = ApiKey::named("paper");
+    let path = desk.home.path().join("keys/paper");
+    let text = format!("key: {}\nsecret: {}\npassphrase: {}\n", key.key, key.secret.0, key.passphrase.0);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, out, err) = desk.call(&["import", "paper", "desk-2", "desk-1"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("  desk-2:\n    position_mode: one_way_mode\n"), "{out}");
+    assert!(out.contains("  paper:\n    demo: true\n    position_mode: hedge_mode\n"), "{out}");
+    assert!(out.contains("      USDT-FUTURES: one_way_mode\n      COIN-FUTURES: hedge_mode\n"), "{out}");
+    fs::write(desk.home.path().join("desired-state.yaml"), out).unwrap();
+    let (code, out, err) = desk.call(&["plan", "--exit-code"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("7 targets in sync, 0 would change now"), "{out}");
+    let (_, out, _) = desk.call(&["import", "desk-2", "-o", "json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&told["schema"], &told["accounts"]["desk-2"]["position_mode"]),
+        (&1.into(), &"one_way_mode".into())
+    );
+    let sets =
+        desk.simulator.with(|exchange| exchange.log().iter().filter(|entry| entry.method != "GET").count());
+    assert_eq!(sets, 0);
+}
+
+#[test]
+fn import_prints_all_accounts_or_nothing() {
+    let desk = Desk::new(GOOD);
+    let (code, out, err) = desk.call(&["import", "desk-1", "desk-9"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("Nothing is printed") && err.contains("keys/desk-9 is missing"), "{err}");
+    desk.simulator.with(|exchange| exchange.add_account(NewAccount::unified(Uid(1), "desk-1")));
+    let (code, out, err) = desk.call(&["import", "desk-1"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("desk-1: ") && err.contains("unified"), "{err}");
+}
+
+#[test]
+fn completions_and_manual_pages_are_printed_for_whoever_asks() {
+    let desk = Desk::new(GOOD);
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, out, err) = desk.call(&["completions", shell]);
+        assert!(code == 0 && out.contains("posmoded") && out.contains("approve"), "{shell}: {err}");
+    }
+    let (code, out, _) = desk.call(&["man"]);
+    assert!(code == 0 && out.contains(".TH posmoded 1"), "{out}");
+    let (code, out, _) = desk.call(&["man", "pause"]);
+    assert!(code == 0 && out.contains(".TH posmoded-pause 1"), "{out}");
+    assert_eq!(desk.call(&["completions", "tcsh"]).0, 64);
+    assert_eq!(desk.call(&["man", "frobnicate"]).0, 64);
+}
