@@ -90,7 +90,12 @@ async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<Declared, Fail
     let mode =
         async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Urgency::Routine)).await?.value);
     match kind {
-        Kind::Unified => Ok(Declared::Everything(mode(Scope::Account).await?)),
+        Kind::Unified => Err(Failure {
+            class: Class::WrongKind,
+            code: None,
+            say: "this is a unified account, and this version reads the mode of classic accounts only: leave it out"
+                .to_owned(),
+        }),
         Kind::Classic => {
             let mut modes = BTreeMap::new();
             for product in ProductType::SHORT_FORM {

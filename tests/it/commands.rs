@@ -152,7 +152,7 @@ fn import_prints_what_is_live_and_plan_finds_nothing_to_do_in_it() {
     fs::write(desk.home.path().join("desired-state.yaml"), out).unwrap();
     let (code, out, err) = desk.call(&["plan", "--exit-code"]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("7 targets in sync, 0 would change now"), "{out}");
+    assert!(out.contains("9 targets in sync, 0 would change now"), "{out}");
     let (_, out, _) = desk.call(&["import", "desk-2", "-o", "json"]);
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
