@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
 /// A point on this process's own line, in milliseconds. It is anchored once and then follows the monotonic clock, so a
@@ -74,6 +75,15 @@ pub fn spell(span: Duration) -> String {
     if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
 }
 
+/// A span of time as people write it: `90s`, `2h`, `1d 12h`. Longer than nothing, a day has 24 hours.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time as in 90s, 2h or 7d".to_owned();
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    let length = Duration::try_from(signed).map_err(|_| wrong())?;
+    if length.is_zero() { Err(wrong()) } else { Ok(length) }
+}
+
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
@@ -93,5 +103,17 @@ mod tests {
     fn a_span_backwards_is_zero_and_far_sums_do_not_overflow() {
         assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
         assert_eq!(Moment(i64::MAX) + Duration::from_secs(1), Moment(i64::MAX));
+    }
+
+    #[test]
+    fn a_span_is_written_with_its_unit_and_is_longer_than_nothing() {
+        let seconds = |text: &str| span(text).map(|span| span.as_secs()).ok();
+        assert_eq!(seconds("90s"), Some(90));
+        assert_eq!(seconds("2h"), Some(7200));
+        assert_eq!(seconds("7d"), Some(604_800));
+        assert_eq!(seconds("1d 12h"), Some(129_600));
+        for wrong in ["", "7", "0s", "-2h", "1month", "soon"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! What the daemon shows to others: over HTTP, as metrics, and to the service manager.
 //!
 //! Renders `status` and plain numbers. It changes nothing, and knows neither the exchange nor the ledger: what is needed
-//! of them comes in as [`Vitals`].
+//! of them comes in as [`Vitals`] and [`Records`].
 
+pub mod bound;
+pub mod history;
 pub mod http;
 pub mod listen;
 pub mod metrics;
@@ -18,6 +20,8 @@ use crate::moment::{Moment, spell};
 use crate::protocol::Reason;
 use crate::status::{AccountStatus, Board, Config, Status};
 
+pub use bound::{BindError, Bound};
+pub use history::{Records, Wanted};
 pub use listen::{Listen, ListenError};
 
 /// All that can be shown; clones share it.
@@ -29,6 +33,8 @@ pub struct View {
     pub clock: Clock,
     /// How the daemon itself is.
     pub vitals: Arc<dyn Vitals>,
+    /// What happened.
+    pub records: Arc<dyn Records>,
 }
 
 /// How the daemon itself is, beside what its keepers publish. Asked whenever somebody looks, so answers must be quick.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::flags::{Printed, span};
+use crate::cli::flags::Printed;
 use crate::cli::run::{
     KeyFiles, NotStarted, Run, no_revision, note_event, open, settled, stop_on_signals, unusable,
 };
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::fleet::{Fleet, Kicks, Means, Whom};
 use crate::ledger::{EventKind, Ledger};
-use crate::moment::{Moment, spell};
+use crate::moment::{Moment, span, spell};
 use crate::position_mode::AccountName;
 use crate::source::Source;
 use crate::status::Board;

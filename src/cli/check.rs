@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::ValueEnum;
 
+use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, print};
 use crate::desired::{self, Format};
 
@@ -14,10 +15,13 @@ pub struct Args {
     /// The file [default: what --config says]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// How problems are told; github: as annotations of a workflow
+    /// How problems are told; github: as annotations of a workflow [default: as --output says]
     #[arg(long, env = "POSMODED_FORMAT", hide_env = true, value_name = "text|json|github")]
-    #[arg(value_enum, hide_possible_values = true, default_value_t = Form::Text)]
-    pub format: Form,
+    #[arg(value_enum, hide_possible_values = true)]
+    pub format: Option<Form>,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub printed: Printed,
 }
 
 /// How problems are told.
@@ -33,15 +37,15 @@ pub enum Form {
 
 /// 0 when the file is good, 1 when it is not or cannot be read.
 pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let Args { file, format } = args;
+    let Args { file, format, printed } = args;
     let file = file.as_ref().unwrap_or(&common.config);
     let bytes = std::fs::read(file)
         .with_context(|| format!("{} cannot be read: name the file, or put it there.", file.display()))?;
     let outcome = desired::read(&bytes);
-    let format = match format {
-        Form::Text => Format::Text,
-        Form::Json => Format::Json,
-        Form::Github => Format::Github,
+    let format = match (format, printed.output) {
+        (Some(Form::Text), _) | (None, Output::Table) => Format::Text,
+        (Some(Form::Json), _) | (None, Output::Json) => Format::Json,
+        (Some(Form::Github), _) => Format::Github,
     };
     let report = desired::report(&file.display().to_string(), &outcome, format);
     if !report.is_empty() {

@@ -4,13 +4,10 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use clap::{Args, ValueEnum};
-use jiff::{Span, SpanRelativeTo};
 
 use crate::cli::Misused;
 use crate::exchange::bitget::BaseUrl;
+use clap::{Args, ValueEnum};
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
@@ -102,15 +99,6 @@ fn state_dir(
     flag.map(Path::to_owned).or(service).or_else(|| system.map(Path::to_owned)).or(own)
 }
 
-/// A span of time as people write it: `90s`, `2h`, `1d 12h`. Longer than nothing, a day has 24 hours.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a time as in 90s, 2h or 7d".to_owned();
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    let length = Duration::try_from(signed).map_err(|_| wrong())?;
-    if length.is_zero() { Err(wrong()) } else { Ok(length) }
-}
-
 /// Where the Debian package and the unit keep the state.
 const SYSTEM_STATE: &str = "/var/lib/posmoded";
 
@@ -135,17 +123,5 @@ mod tests {
         assert_eq!(dir(None, Some(""), system, home).as_deref(), Some("/var/lib/posmoded"));
         assert_eq!(dir(None, None, None, home).as_deref(), Some("/home/op/.local/state/posmoded"));
         assert_eq!(dir(None, None, None, None), None);
-    }
-
-    #[test]
-    fn a_span_is_written_with_its_unit_and_is_longer_than_nothing() {
-        let seconds = |text: &str| span(text).map(|span| span.as_secs()).ok();
-        assert_eq!(seconds("90s"), Some(90));
-        assert_eq!(seconds("2h"), Some(7200));
-        assert_eq!(seconds("7d"), Some(604_800));
-        assert_eq!(seconds("1d 12h"), Some(129_600));
-        for wrong in ["", "7", "0s", "-2h", "1month", "soon"] {
-            assert_eq!(seconds(wrong), None, "{wrong}");
-        }
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cli::flags::{Output, Printed, span};
+use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, accounts, asking, print, rows};
 use crate::facts::{Cause, Generation, How};
 use crate::ledger::{Event, EventKind, HistoryFilter, Visitor};
+use crate::moment::span;
 use crate::position_mode::{AccountName, PositionMode, Scope};
 use crate::status::seconds;
 
@@ -71,6 +72,11 @@ fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     Ok(accounts::only_known(named, &known, "in the file or the ledger")?)
 }
 
+/// One event as programs read it.
+pub(super) fn as_json(event: &Event) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(Line::of(event))
+}
+
 fn table(events: &[Event]) -> String {
     let rows = events.iter().map(|event| {
         let Line { at, account, scope, event, text, .. } = Line::of(event);
@@ -84,7 +90,7 @@ fn spelled(kind: EventKind) -> String {
     serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// One event as programs read it.
+/// The shape of an event, here and at `/api/history`.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     id: i64,

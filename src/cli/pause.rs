@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::cli::flags::{Printed, span};
+use crate::cli::flags::Printed;
 use crate::cli::{Common, Exit, Misused, accounts, asking};
-use crate::moment::spell;
+use crate::moment::{span, spell};
 use crate::position_mode::AccountName;
 
 /// What `pause` takes.

@@ -87,7 +87,7 @@ fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
 
 fn tell(args: &Args, targets: &[TargetStatus]) -> anyhow::Result<Exit> {
     match args.printed.output {
-        Output::Table => print::text(&render(targets))?,
+        Output::Table => print::text(&rows::painted(&render(targets)))?,
         Output::Json => print::json(&print::WithSchema::of(Plan { targets }))?,
     }
     Ok(if args.exit_code { exit(targets) } else { Exit::DONE })

@@ -6,11 +6,16 @@ use serde::Serialize;
 
 use crate::status::SCHEMA;
 
-/// A result for people; ends its last line.
+/// A result for people; ends its last line. Colours reach terminals only, and not where `NO_COLOR` is set.
 pub(super) fn text(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     let text = text.strip_suffix('\n').unwrap_or(text);
-    unless_gone(writeln!(out, "{text}").and_then(|()| out.flush()))
+    unless_gone(passed_on(&format!("{text}\n")))
+}
+
+/// The same as it is, for who needs to know when nobody reads any more.
+pub(super) fn passed_on(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    write!(out, "{text}").and_then(|()| out.flush())
 }
 
 /// A result for programs: one object on one line.

@@ -8,32 +8,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Common, Exit, Misused, print};
+use crate::cli::{Common, Exit, Misused, history, print};
 use crate::clock::Clock;
 use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{BaseUrl, Bitget, Classic, Counted, Outcome, Sockets, Trading};
 use crate::exchange::credential::{self, KeptBy};
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
 use crate::keeper::Doors;
-use crate::ledger::{Event, EventKind, Ledger, OpenError, Writes};
+use crate::ledger::{Event, EventKind, HistoryFilter, Ledger, OpenError, Writes};
 use crate::moment::Moment;
 use crate::pace::{CoolDown, Endpoint};
 use crate::position_mode::AccountName;
 use crate::serve::systemd::ServiceManager;
-use crate::serve::{Counters, EndpointCounters, Listen, View, Vitals, http};
+use crate::serve::{Bound, Counters, EndpointCounters, Listen, Records, View, Vitals, Wanted, http};
 use crate::source::{Source, Word};
 use crate::status::Board;
 
 /// What `run` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Where the status is served, read-only: ADDRESS:PORT, or none
+    /// Where the status is served, read-only: ADDRESS:PORT, unix:PATH (a socket file for our user and group), or none
     #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
     #[arg(default_value = "127.0.0.1:9848")]
     pub listen: Listen,
@@ -73,7 +72,8 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 impl Run {
     pub(super) fn of(args: &Args, common: &Common) -> Result<Run, Misused> {
         let Args { listen, listen_anywhere, schedule, requests_per_second } = args;
-        let allowed = if *listen_anywhere { Ok(*listen) } else { listen.on_loopback_only() };
+        let listen = listen.clone();
+        let allowed = if *listen_anywhere { Ok(listen) } else { listen.on_loopback_only() };
         Ok(Run {
             listen: allowed.map_err(|error| Misused(error.to_string()))?,
             schedule: schedule.clone(),
@@ -134,7 +134,7 @@ pub enum NotStarted {
 pub struct Daemon {
     fleet: Fleet<KeyFiles>,
     view: View,
-    listener: Option<TcpListener>,
+    listener: Option<Bound>,
     source: Source,
     kicks: watch::Sender<Kicks>,
     ledger: Ledger,
@@ -150,10 +150,11 @@ impl Daemon {
         let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
         let clock = Clock::machine();
         let doors = Arc::new(KeyFiles::new(&run, &clock)?);
-        let bound = bind(run.listen).await;
-        let address = bound.as_ref().ok().and_then(Option::as_ref).and_then(|bound| bound.local_addr().ok());
-        let ledger = open(&run, address.map(|address| address.to_string()), &clock).await?;
-        let listener = bound.map_err(NotStarted::Unusable)?;
+        let bound = Bound::to(&run.listen).await;
+        let listen = bound.as_ref().ok().and_then(Option::as_ref).and_then(Bound::listen);
+        let ledger = open(&run, listen.map(|listen| listen.to_string()), &clock).await?;
+        // Who holds the state directory has our address, too: that is told first.
+        let listener = bound.map_err(unusable)?;
         let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
         let source = Source::watch(run.config, known_good, clock.clone(), stop.clone());
         source.read_again().await;
@@ -176,13 +177,16 @@ impl Daemon {
         let fleet = Fleet::start(means, word).await.map_err(no_revision)?;
         let vitals =
             Arc::new(Health { pulse: fleet.pulse(), bitget: doors.bitget.clone(), ledger: ledger.clone() });
-        let view = View { board, clock, vitals };
+        let view = View { board, clock, vitals, records: Arc::new(Books(ledger.clone())) };
         Ok(Daemon { fleet, view, listener, source, kicks, ledger, schedule, hangup, stop })
     }
 
-    /// Where the status is served.
+    /// The address at which the status is served, if it is one.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+        match self.listener.as_ref().and_then(Bound::listen) {
+            Some(Listen::At(address)) => Some(address),
+            Some(Listen::Unix(_) | Listen::Nowhere) | None => None,
+        }
     }
 
     /// Runs until it is told to stop; then what is under way is brought to its end.
@@ -284,15 +288,6 @@ async fn schedule(pattern: &str, kicks: watch::Sender<Kicks>) -> Result<JobSched
     let scheduler = JobScheduler::new().await.map_err(refused)?;
     scheduler.add(job).await.map_err(refused)?;
     Ok(scheduler)
-}
-
-async fn bind(listen: Listen) -> Result<Option<TcpListener>, String> {
-    match listen {
-        Listen::Nowhere => Ok(None),
-        Listen::At(address) => TcpListener::bind(address).await.map(Some).map_err(|error| {
-            format!("cannot listen at {address}: {error}; write another address after --listen, or none")
-        }),
-    }
 }
 
 pub(super) async fn open(run: &Run, listen: Option<String>, clock: &Clock) -> Result<Ledger, NotStarted> {
@@ -451,6 +446,21 @@ impl Vitals for Health {
             ledger_writes_committed: committed,
             ledger_writes_failed: failed,
         }
+    }
+}
+
+/// The history, through a connection of its own: whoever reads does not keep the writer waiting.
+#[derive(Debug)]
+struct Books(Ledger);
+
+impl Records for Books {
+    fn newest(&self, wanted: &Wanted) -> Result<Vec<serde_json::Value>, String> {
+        let Wanted { accounts, since_wall, limit } = wanted.clone();
+        let Books(ledger) = self;
+        let visitor = ledger.visitor().map_err(|error| error.to_string())?;
+        let events = visitor.history(&HistoryFilter { accounts, since_wall, limit });
+        let events = events.map_err(|error| error.to_string())?;
+        events.iter().map(|event| history::as_json(event).map_err(|error| error.to_string())).collect()
     }
 }
 

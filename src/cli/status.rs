@@ -1,10 +1,13 @@
 //! `posmoded status`: what the daemon knows, asked over HTTP where it listens. Says nothing of its own.
 
+mod watch;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::builder::FalseyValueParser;
 
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, accounts, asking, print, rows};
@@ -22,6 +25,9 @@ pub struct Args {
     /// Where the daemon listens [default: what its lock file in the state directory says]
     #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
     pub listen: Option<Listen>,
+    /// Show it again and again, until Ctrl-C; without a terminal, whenever something has changed
+    #[arg(long, env = "POSMODED_WATCH", hide_env = true, value_parser = FalseyValueParser::new())]
+    pub watch: bool,
     /// How the result is printed.
     #[command(flatten)]
     pub printed: Printed,
@@ -29,20 +35,25 @@ pub struct Args {
 
 /// 0 all in sync, 2 not all, 1 no answer.
 pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let Args { accounts, listen, printed } = args;
-    let at = match listen {
-        Some(listen) => *listen,
-        None => told_by_the_lock_file(common)?,
-    };
-    let Listen::At(at) = at else {
-        bail!("The daemon listens nowhere (--listen none), so nobody can ask it: see `posmoded history`.");
-    };
-    let status = only(ask(at).await?, accounts)?;
-    match printed.output {
-        Output::Table => print::text(&render(&status))?,
+    if args.watch {
+        return watch::watch(args, common).await;
+    }
+    let status = look(args, common).await?;
+    match args.printed.output {
+        Output::Table => print::text(&rows::painted(&render(&status)))?,
         Output::Json => print::json(&status)?,
     }
     Ok(exit(&status.targets))
+}
+
+/// What the daemon says of whom was asked for.
+async fn look(args: &Args, common: &Common) -> anyhow::Result<Status> {
+    let Args { accounts, listen, watch: _, printed: _ } = args;
+    let at = match listen {
+        Some(listen) => listen.clone(),
+        None => told_by_the_lock_file(common)?,
+    };
+    only(ask(&at).await?, accounts)
 }
 
 fn told_by_the_lock_file(common: &Common) -> anyhow::Result<Listen> {
@@ -59,16 +70,23 @@ fn told_by_the_lock_file(common: &Common) -> anyhow::Result<Listen> {
     }
 }
 
-async fn ask(at: SocketAddr) -> anyhow::Result<Status> {
-    let url = format!("http://{}/api/status", reachable(at));
+async fn ask(at: &Listen) -> anyhow::Result<Status> {
     // An error says that somebody installed one before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .timeout(ANSWER)
-        .build()?;
+        .timeout(ANSWER);
+    let (client, url) = match at {
+        Listen::At(address) => (client, format!("http://{}/api/status", reachable(*address))),
+        Listen::Unix(path) => (client.unix_socket(path.as_path()), "http://localhost/api/status".to_owned()),
+        Listen::Nowhere => bail!(
+            "The daemon, or an `apply` under way, listens nowhere (--listen none), so nobody can ask it: see `posmoded \
+             history` for what was done, and its log."
+        ),
+    };
+    let client = client.build()?;
     let no_answer =
         || format!("There is no answer from a daemon at {at}: is posmoded running, and is this its address?");
     let answer = client.get(url).send().await.with_context(no_answer)?;

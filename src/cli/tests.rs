@@ -45,7 +45,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
         ("frobnicate", "unrecognized subcommand"),
         ("status Desk-1", "an account name"),
         ("--base-url http://api.bitget.com plan", "loopback"),
-        ("run --listen unix:/run/x", "not supported by this version"),
+        ("run --listen unix:", "unix:/run/posmoded/status.sock"),
         ("run --requests-per-second 0", "--requests-per-second"),
         ("pause", "--reason"),
         ("pause --reason x --for soon", "90s, 2h or 7d"),
@@ -70,6 +70,7 @@ fn an_address_that_others_can_reach_needs_to_be_asked_for() {
     };
     assert_eq!(run("run --state x").as_deref(), Ok("127.0.0.1:9848"));
     assert_eq!(run("run --state x --listen none").as_deref(), Ok("none"));
+    assert_eq!(run("run --state x --listen unix:/run/x").as_deref(), Ok("unix:/run/x"));
     assert_eq!(run("run --state x --listen 0.0.0.0:1 --listen-anywhere").as_deref(), Ok("0.0.0.0:1"));
     let refused = run("run --state x --listen 0.0.0.0:1").unwrap_err().to_string();
     assert!(refused.contains("--listen-anywhere"), "{refused}");

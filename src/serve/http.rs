@@ -1,6 +1,6 @@
-//! The status address: `/api/status`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
+//! The status address: `/api/status`, `/api/history`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
 //!
-//! Takes no input but the path. It cannot change anything, asks nobody for a password and tells no secret; so it answers
+//! Takes no input but the path and what `/api/history` is to tell. It cannot change anything, asks nobody for a password and tells no secret; so it answers
 //! on loopback, and refuses a browser that was led here by somebody else's name.
 
 use std::net::IpAddr;
@@ -9,28 +9,31 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::serve::bound::{Bound, Stream};
 use crate::serve::metrics::Metrics;
-use crate::serve::{Listen, View};
+use crate::serve::{Listen, View, history};
 
 /// Answers at `listener` until `cancel`; then those under way are given [`LAST_ANSWERS`].
-pub async fn serve(listener: TcpListener, view: View, cancel: CancellationToken) {
-    let names = match listener.local_addr().map(Listen::At) {
-        Ok(at) if at.is_exposed() => Names::Any,
-        Ok(_) | Err(_) => Names::Loopback,
+pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationToken) {
+    let listener = listener.into();
+    let names = match listener.listen() {
+        // No browser gets as far as a socket file.
+        Some(Listen::Unix(_)) => Names::Any,
+        Some(at) if at.is_exposed() => Names::Any,
+        Some(Listen::At(_) | Listen::Nowhere) | None => Names::Loopback,
     };
     let clock = view.clock.clone();
     let service = TowerToHyperService::new(router(view, names));
@@ -57,10 +60,10 @@ pub async fn serve(listener: TcpListener, view: View, cancel: CancellationToken)
     let _ = timeout(LAST_ANSWERS, connections.wait()).await;
 }
 
-async fn next(listener: &TcpListener, clock: &Clock) -> TcpStream {
+async fn next(listener: &Bound, clock: &Clock) -> Box<dyn Stream> {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(stream) => return stream,
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be accepted");
                 clock.sleep_until(clock.now() + ACCEPT_AGAIN).await;
@@ -81,6 +84,7 @@ enum Names {
 #[derive(Debug)]
 struct Rooms {
     view: View,
+    histories: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -88,16 +92,39 @@ fn router(view: View, names: Names) -> Router {
     let metrics = Metrics::of(view.clone());
     Router::new()
         .route("/api/status", get(api_status))
+        .route("/api/history", get(api_history))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(names, guard))
-        .with_state(Arc::new(Rooms { view, metrics }))
+        .with_state(Arc::new(Rooms { view, metrics, histories: Arc::new(Semaphore::new(HISTORIES)) }))
 }
 
 async fn api_status(State(rooms): State<Arc<Rooms>>) -> Response {
     axum::Json(rooms.view.status()).into_response()
+}
+
+async fn api_history(State(rooms): State<Arc<Rooms>>, uri: Uri) -> Response {
+    let wanted = match history::Wanted::parse(uri.query().unwrap_or_default(), rooms.view.clock.wall()) {
+        Ok(wanted) => wanted,
+        Err(refused) => return sentence(StatusCode::BAD_REQUEST, &refused.to_string()),
+    };
+    let Ok(room) = Arc::clone(&rooms.histories).acquire_owned().await else {
+        return sentence(StatusCode::SERVICE_UNAVAILABLE, "posmoded is ending.");
+    };
+    let records = Arc::clone(&rooms.view.records);
+    // It reads from the disk.
+    let told = tokio::task::spawn_blocking(move || {
+        let told = history::tell(&*records, &wanted);
+        drop(room);
+        told
+    });
+    match told.await {
+        Ok(Ok(told)) => axum::Json(told).into_response(),
+        Ok(Err(say)) => sentence(StatusCode::SERVICE_UNAVAILABLE, &say),
+        Err(failed) => sentence(StatusCode::INTERNAL_SERVER_ERROR, &format!("The history: {failed}.")),
+    }
 }
 
 async fn livez(State(rooms): State<Arc<Rooms>>) -> Response {
@@ -116,7 +143,10 @@ async fn metrics_text(State(rooms): State<Arc<Rooms>>) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    sentence(StatusCode::NOT_FOUND, "Nothing here: see /api/status, /metrics, /livez and /readyz.")
+    sentence(
+        StatusCode::NOT_FOUND,
+        "Nothing here: see /api/status, /api/history, /metrics, /livez and /readyz.",
+    )
 }
 
 fn health(trouble: Option<String>) -> Response {
@@ -179,6 +209,8 @@ const REQUEST: Duration = Duration::from_secs(5);
 const CONNECTION: Duration = Duration::from_secs(30);
 /// So many at once: more than pages and scrapers need, fewer than hurt.
 const CONNECTIONS: usize = 64;
+/// So many readers of the ledger at once, beside the one that writes it: the disk is its, before it is theirs.
+const HISTORIES: usize = 2;
 /// A browser sends some twenty.
 const HEADERS: usize = 64;
 /// The most of a request's head that is kept.

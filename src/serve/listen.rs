@@ -1,16 +1,19 @@
-//! Where the daemon listens: a loopback address, any address if the operator insists, or nowhere.
+//! Where the daemon listens: a loopback address, any address if the operator insists, a socket file, or nowhere.
 //!
 //! Parses and judges; binds nothing.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Where to listen, as `--listen` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// At this address and port.
     At(SocketAddr),
+    /// At this socket file.
+    Unix(PathBuf),
     /// Not at all.
     Nowhere,
 }
@@ -18,17 +21,17 @@ pub enum Listen {
 /// An address that cannot be listened at, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
-    /// A socket file.
-    #[error(
-        "`unix:PATH` is not supported by this version: write 127.0.0.1:9848, another loopback address, or none"
-    )]
-    Unix,
+    /// `unix:` and nothing behind it.
+    #[error("`unix:` needs the path of the socket file: write for example unix:/run/posmoded/status.sock")]
+    NoPath,
     /// Neither an address nor `none`.
-    #[error("{0:?} is not an address: write ADDRESS:PORT as in 127.0.0.1:9848 or [::1]:9848, or none")]
+    #[error(
+        "{0:?} is not an address: write ADDRESS:PORT as in 127.0.0.1:9848 or [::1]:9848, unix:PATH, or none"
+    )]
     NoAddress(String),
     /// Reachable from other machines, without the flag that allows it.
     #[error(
-        "{0} can be reached from other machines, and nobody is asked for a password there: write a loopback address, or \
+        "{0} can be reached from other machines, and nobody is asked for a password there: write a loopback address or unix:PATH, or \
          add --listen-anywhere if that is what you want"
     )]
     Exposed(SocketAddr),
@@ -36,10 +39,10 @@ pub enum ListenError {
 
 impl Listen {
     /// Whether other machines can reach it.
-    pub fn is_exposed(self) -> bool {
+    pub fn is_exposed(&self) -> bool {
         match self {
             Listen::At(address) => !address.ip().to_canonical().is_loopback(),
-            Listen::Nowhere => false,
+            Listen::Unix(_) | Listen::Nowhere => false,
         }
     }
 
@@ -47,7 +50,7 @@ impl Listen {
     pub fn on_loopback_only(self) -> Result<Listen, ListenError> {
         match self {
             Listen::At(address) if self.is_exposed() => Err(ListenError::Exposed(address)),
-            Listen::At(_) | Listen::Nowhere => Ok(self),
+            Listen::At(_) | Listen::Unix(_) | Listen::Nowhere => Ok(self),
         }
     }
 }
@@ -59,8 +62,10 @@ impl FromStr for Listen {
         if text == "none" {
             return Ok(Listen::Nowhere);
         }
-        if text.starts_with("unix:") {
-            return Err(ListenError::Unix);
+        match text.strip_prefix("unix:") {
+            None => {}
+            Some("") => return Err(ListenError::NoPath),
+            Some(path) => return Ok(Listen::Unix(path.into())),
         }
         let by_name = text
             .strip_prefix("localhost:")
@@ -77,6 +82,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Listen::At(address) => write!(out, "{address}"),
+            Listen::Unix(path) => write!(out, "unix:{}", path.display()),
             Listen::Nowhere => out.write_str("none"),
         }
     }
@@ -107,7 +113,8 @@ mod tests {
         check("0.0.0.0:9848", Err("--listen-anywhere"));
         check("[::]:9848", Err("--listen-anywhere"));
         check("10.0.0.7:9848", Err("--listen-anywhere"));
-        check("unix:/run/posmoded.sock", Err("not supported by this version"));
+        check("unix:/run/posmoded.sock", Ok("unix:/run/posmoded.sock"));
+        check("unix:", Err("unix:/run/posmoded/status.sock"));
         check("9848", Err("ADDRESS:PORT"));
         check("127.0.0.1", Err("ADDRESS:PORT"));
         check("localhost:99999", Err("ADDRESS:PORT"));

@@ -54,7 +54,7 @@ fn wrong_words_are_64_in_every_command_and_say_what_to_do() {
         &["check", "--format", "xml"],
         &["plan", "--base-url", "http://api.bitget.com"],
         &["run", "--listen", "0.0.0.0:0"],
-        &["run", "--listen", "unix:/x"],
+        &["run", "--listen", "unix:"],
     ] {
         let (code, out, err) = call(home.path(), words);
         assert_eq!((code, out.as_str()), (64, ""), "{words:?}: {err}");
@@ -108,7 +108,9 @@ fn check_is_0_for_a_good_file_and_1_for_any_other() {
     let (code, out, _) = call(home.path(), &["check", "--format", "json"]);
     let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &told["schema"], &told["good"]), (1, &1.into(), &false.into()));
-    let (code, out, _) = call(home.path(), &["check", "--format", "github"]);
+    let (code, again, _) = call(home.path(), &["check", "-o", "json"]);
+    assert_eq!((code, again), (1, out));
+    let (code, out, _) = call(home.path(), &["check", "-o", "json", "--format", "github"]);
     assert!(code == 1 && out.starts_with("::error file=desired-state.yaml,line=6"), "{out}");
     let (code, _, err) = call(home.path(), &["check", "nowhere.yaml"]);
     assert!(code == 1 && err.contains("nowhere.yaml cannot be read"), "{err}");
@@ -200,7 +202,11 @@ impl Desk {
 
     /// Starts the daemon; it may be told of a service manager.
     pub(crate) fn start(&mut self, environment: &[(&str, &Path)]) {
-        let words = self.words(&["run", "--listen", "127.0.0.1:0"]);
+        self.start_at("127.0.0.1:0", environment);
+    }
+
+    pub(crate) fn start_at(&mut self, listen: &str, environment: &[(&str, &Path)]) {
+        let words = self.words(&["run", "--listen", listen]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let log = fs::File::create(self.home.path().join("log")).unwrap();
         let mut command = posmoded(self.home.path(), &words);

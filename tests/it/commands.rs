@@ -1,12 +1,15 @@
 //! Commands that do their work and end: the built binary against the simulated exchange.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
 use bitget_sim::{ApiKey, HoldSide, NewAccount, PosMode, ProductType, Uid};
 use serde_json::Value;
 
-use crate::cli::{Desk, GOOD};
+use crate::cli::{Desk, GOOD, posmoded};
 
 fn json_lines(out: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{out}"))).collect()
@@ -189,4 +192,86 @@ fn completions_and_manual_pages_are_printed_for_whoever_asks() {
     assert!(code == 0 && out.contains(".TH posmoded-pause 1"), "{out}");
     assert_eq!(desk.call(&["completions", "tcsh"]).0, 64);
     assert_eq!(desk.call(&["man", "frobnicate"]).0, 64);
+}
+
+#[test]
+fn a_daemon_at_a_socket_file_tells_its_status_and_its_history_there() {
+    let mut desk = Desk::new(GOOD);
+    let path = desk.home.path().join("status.sock");
+    // As a daemon leaves it that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    desk.start_at("unix:status.sock", &[]);
+    desk.wait_for(&["status"], |code, out| code == 0 && out.matches("in_sync").count() == 2);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    let (code, out, err) = desk.call(&["status", "--listen", "unix:status.sock", "-o", "json"]);
+    assert!(code == 0 && out.starts_with("{\"schema\":1,"), "{out}{err}");
+    let ask = |query: &str| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        write!(stream, "GET /api/history{query} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    };
+    let (head, body) = ask("?account=desk-1&since=1h");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}{body}");
+    let told: Value = serde_json::from_str(&body).unwrap();
+    let (_, printed, _) = desk.call(&["history", "desk-1", "-o", "json"]);
+    let mut printed = json_lines(&printed);
+    for line in &mut printed {
+        assert_eq!(line.as_object_mut().unwrap().remove("schema"), Some(1.into()));
+    }
+    assert_eq!(told["events"].as_array(), Some(&printed));
+    assert!(printed.iter().any(|event| event["event"] == "confirmed"), "{printed:?}");
+    let (head, body) = ask("?limit=all");
+    assert!(head.starts_with("HTTP/1.1 400") && body.contains("from 1 to 1000"), "{head}{body}");
+    let (code, _, err) = desk.call(&["run", "--listen", "unix:status.sock"]);
+    assert_eq!(code, 75, "{err}");
+    let words = desk.words(&["run", "--listen", "unix:status.sock"]);
+    let words: Vec<&str> = words.iter().map(|word| if word == "state" { "other" } else { word }).collect();
+    let other = posmoded(desk.home.path(), &words).output().unwrap();
+    let err = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(78) && err.contains("Another program listens at unix:"), "{err}");
+    assert_eq!(desk.terminate(), 0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_watch_without_a_terminal_tells_each_change_once_and_ends_with_ctrl_c() {
+    let mut desk = Desk::new(GOOD);
+    desk.start(&[]);
+    desk.wait_for(&["status"], |code, _| code == 0);
+    let words = desk.words(&["status", "--watch", "-o", "json"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut watch = posmoded(desk.home.path(), &words).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let first = next();
+    assert_eq!((&first["schema"], &first["paused"]), (&1.into(), &Value::Null));
+    assert_eq!(desk.call(&["pause", "--reason", "lunch"]).0, 0);
+    let second = next();
+    assert_eq!(second["paused"]["reason"], "lunch", "nothing is told in between: {second}");
+    let pid = watch.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
+    assert_eq!(desk.terminate(), 0);
+    let (code, _, err) = desk.call(&["status", "--watch"]);
+    assert!(code == 1 && err.contains("No daemon runs"), "{err}");
+}
+
+#[test]
+fn colour_is_for_terminals_only() {
+    let desk = Desk::new(GOOD);
+    for environment in [&[][..], &[("NO_COLOR", "1")], &[("TERM", "xterm-256color")]] {
+        let words = desk.words(&["plan"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let output = posmoded(desk.home.path(), &words).envs(environment.iter().copied()).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        assert!(!told.contains(&0x1b), "{}", String::from_utf8_lossy(&told));
+        assert!(output.status.success());
+    }
+    let words = desk.words(&["plan"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let forced = posmoded(desk.home.path(), &words).env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(String::from_utf8(forced.stdout).unwrap().contains("\u{1b}[33mnew\u{1b}[0m"));
 }

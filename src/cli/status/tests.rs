@@ -114,10 +114,11 @@ async fn the_daemon_is_asked_over_http_and_what_is_not_the_daemon_is_told_apart(
     let at = listener.local_addr().unwrap();
     let cancel = tokio_util::sync::CancellationToken::new();
     let served = tokio::spawn(crate::serve::http::serve(listener, view().0, cancel.clone()));
-    let asked = ask(at).await.unwrap();
+    let at = Listen::At(at);
+    let asked = ask(&at).await.unwrap();
     assert_eq!(asked.targets.len(), 2);
     cancel.cancel();
     served.await.unwrap();
-    let told = ask(at).await.unwrap_err().to_string();
+    let told = ask(&at).await.unwrap_err().to_string();
     assert!(told.starts_with(&format!("There is no answer from a daemon at {at}")), "{told}");
 }

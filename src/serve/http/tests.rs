@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,42 @@ async fn the_status_is_told_as_the_contract_spells_it() {
 }
 
 #[tokio::test]
+async fn the_history_is_told_as_far_as_it_is_asked_for_and_a_wrong_question_is_400() {
+    let served = served().await;
+    let (code, head, body) = served.get("/api/history?account=desk-1&limit=3").await;
+    assert!(code == 200 && head.contains("content-type: application/json"), "{head}");
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let ids: Vec<i64> =
+        told["events"].as_array().unwrap().iter().map(|e| e["id"].as_i64().unwrap()).collect();
+    assert_eq!((&told["schema"], &told["more"], ids), (&1.into(), &true.into(), vec![3, 4, 5]));
+    assert_eq!(told["events"][0]["accounts"][0], "desk-1");
+    let (_, _, body) = served.get("/api/history").await;
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&told["more"], told["events"].as_array().unwrap().len()), (&false.into(), 5));
+    let (code, _, body) = served.get("/api/history?limit=many").await;
+    assert!(code == 400 && body.starts_with("limit: \"many\" is no number"), "{body}");
+    let (code, _, body) = served.get("/api/history?account=unreadable").await;
+    assert_eq!((code, body.as_str()), (503, "The disk is away.\n"));
+}
+
+#[tokio::test]
+async fn a_socket_file_is_answered_at_whatever_it_is_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("status.sock");
+    let bound = Bound::to(&Listen::Unix(path.clone())).await.unwrap().unwrap();
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(serve(bound, view().0, cancel.clone()));
+    let mut stream = UnixStream::connect(&path).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: anything\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    cancel.cancel();
+    task.await.unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
 async fn every_other_method_is_405_and_every_other_path_404() {
     let served = served().await;
     for path in ["/api/status", "/metrics", "/nowhere", "/"] {
@@ -73,7 +109,7 @@ async fn every_other_method_is_405_and_every_other_path_404() {
             assert!(head.contains("allow: get, head"), "{head}");
         }
     }
-    for path in ["/nowhere", "/", "/api/history", "/api/status/", "/../etc/passwd"] {
+    for path in ["/nowhere", "/", "/api/history/", "/api/status/", "/../etc/passwd"] {
         assert_eq!(served.get(path).await.0, 404, "{path}");
     }
     let (code, _, body) = served.ask("HEAD /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n").await;

@@ -1,0 +1,131 @@
+//! `posmoded status --watch`: the status again and again, until Ctrl-C.
+//!
+//! A terminal is redrawn; anything else gets a block, or a line of JSON, whenever something has changed but time itself.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Args, exit, look, render};
+use crate::cli::flags::Output;
+use crate::cli::run::stop_on_signals;
+use crate::cli::{Common, Exit, print, rows};
+use crate::clock::Clock;
+use crate::moment::spell;
+use crate::status::{LiveStatus, Status, TargetStatus};
+
+/// Ends with what the last answer said: 0 all in sync, 2 not all, 1 no answer. Without a first answer it fails.
+pub(super) async fn watch(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let (clock, ended) = (Clock::machine(), CancellationToken::new());
+    stop_on_signals(ended.clone())?;
+    let redrawn = args.printed.output == Output::Table && io::stdout().is_terminal();
+    let mut seen = Ok(look(args, common).await?);
+    let mut told = None;
+    loop {
+        let news = essence(&seen);
+        if redrawn || told.as_ref() != Some(&news) {
+            let written = match (&seen, args.printed.output) {
+                (_, Output::Table) if redrawn => print::passed_on(&screen(&seen)),
+                (Ok(status), Output::Table) => {
+                    print::passed_on(&format!("{}\n\n", render(status).trim_end()))
+                }
+                (Ok(status), Output::Json) => {
+                    print::passed_on(&format!("{}\n", serde_json::to_string(status)?))
+                }
+                (Err(say), Output::Table | Output::Json) => {
+                    print::note(say);
+                    Ok(())
+                }
+            };
+            told = Some(news);
+            match written {
+                // Nobody reads any more.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(number(&seen)),
+                written => written?,
+            }
+        }
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => return Ok(number(&seen)),
+            () = clock.sleep_until(clock.now() + EVERY) => {}
+        }
+        // A daemon that is being restarted is waited for.
+        seen = look(args, common).await.map_err(|error| error.to_string());
+    }
+}
+
+fn number(seen: &Result<Status, String>) -> Exit {
+    seen.as_ref().map_or(Exit::FAILED, |status| exit(&status.targets))
+}
+
+/// Clears the screen first.
+fn screen(seen: &Result<Status, String>) -> String {
+    let shown = match seen {
+        Ok(status) => format!("{}\nAs of {}.", rows::painted(&render(status)), status.now),
+        Err(say) => say.clone(),
+    };
+    format!("\u{1b}[2J\u{1b}[H{shown} Asked every {}; Ctrl-C ends it.\n", spell(EVERY))
+}
+
+/// What is worth telling once: everything but the passing of time.
+fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
+    let status = seen.as_ref().map_err(Clone::clone)?;
+    let Status { schema, version, now: _, paused, config, held, targets } = status.clone();
+    let targets = targets.into_iter().map(|target| TargetStatus {
+        live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
+        next_look_at: Timestamp::UNIX_EPOCH,
+        // Its sentence may count seconds; what it says is in the reasons and the detail.
+        say: None,
+        ..target
+    });
+    Ok(Status {
+        schema,
+        version,
+        now: Timestamp::UNIX_EPOCH,
+        paused,
+        config,
+        held,
+        targets: targets.collect(),
+    })
+}
+
+/// Often enough for somebody who waits, and nothing to the daemon.
+const EVERY: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Reason;
+    use crate::serve::fixture::{at, target, view};
+
+    #[tokio::test]
+    async fn only_what_has_changed_beside_the_time_is_news() {
+        let status = view().0.status();
+        let later = |change: fn(&mut TargetStatus)| {
+            let mut later = Status { now: at(60), ..status.clone() };
+            later.targets.iter_mut().for_each(change);
+            essence(&Ok(later))
+        };
+        let before = essence(&Ok(status.clone()));
+        assert_eq!(later(|_| {}), before);
+        assert_eq!(later(|target| target.next_look_at = at(99)), before);
+        assert_ne!(later(|target| target.detail.positions = Some(1)), before);
+        assert_ne!(later(|target| target.reason = Some(Reason::Paused)), before);
+        assert_ne!(essence(&Err("There is no answer.".to_owned())), before);
+    }
+
+    #[test]
+    fn the_number_is_that_of_the_last_answer() {
+        let status = |reason| Status { targets: vec![target("desk-1", reason)], ..view_status() };
+        assert_eq!(number(&Ok(status(None))), Exit::DONE);
+        assert_eq!(number(&Ok(status(Some(Reason::NotFlat)))), Exit::NOT_IN_SYNC);
+        assert_eq!(number(&Err(String::new())), Exit::FAILED);
+    }
+
+    fn view_status() -> Status {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { view().0.status() })
+    }
+}
