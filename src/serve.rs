@@ -87,7 +87,7 @@ impl View {
     pub fn stuck(&self) -> Option<String> {
         let late = self.clock.now().since(self.vitals.fleet_due());
         (late > KEEPER_LATE)
-            .then(|| format!("The loop over all accounts is {} late; restart posmoded.", spell(late)))
+            .then(|| format!("The loop over all accounts is {} late, so neither the file nor a pause is heard of: restart posmoded.", spell(late)))
     }
 
     /// Who is over the time it promised to be heard of by, and by too much: the watchdog is told nothing then.
@@ -95,7 +95,10 @@ impl View {
         let now = self.clock.now();
         let late = self.board.accounts().into_iter().find_map(|(account, AccountStatus { due, .. })| {
             let late = now.since(due);
-            (late > KEEPER_LATE).then(|| format!("The keeper of {account} is {} late.", spell(late)))
+            (late > KEEPER_LATE).then(|| format!(
+                    "The keeper of {account} is {} late, so that account is not looked at: restart posmoded.",
+                    spell(late)
+                ))
         });
         self.stuck().or(late)
     }
@@ -105,10 +108,10 @@ impl View {
         let Status { config, targets, .. } = self.status();
         let Config { generation, problem, sha256: _, commit: _, loaded_at: _ } = config;
         if let Some(problem) = problem {
-            return Some(format!("The newest content of the file is not in force: {problem}"));
+            return Some(format!("The newest content of the file is not in force, so nothing is changed: {problem}"));
         }
         if generation.0 == 0 {
-            return Some("No revision of the file is in force yet.".to_owned());
+            return Some("No revision of the file is in force yet, so no account is looked at.".to_owned());
         }
         // The fleet writes seldom: it is a keeper that finds a full disk first.
         let of_a_keeper = || targets.into_iter().find(|target| target.reason == Some(Reason::Ledger))?.say;

@@ -75,7 +75,7 @@ impl Common {
         let given = std::env::var_os("STATE_DIRECTORY");
         state_dir(self.state.as_deref(), given, system.is_dir().then_some(system), std::env::var_os("HOME"))
             .ok_or_else(|| {
-                Misused("Say where the ledger is: --state DIR (there is no HOME to look in).".to_owned())
+                Misused("Nothing was done: say where the ledger is with --state DIR (there is no HOME to look in).".to_owned())
             })
     }
 

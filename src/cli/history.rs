@@ -46,7 +46,7 @@ pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let events = visitor.history(&filter)?;
     let shown = events.get(events.len().saturating_sub(limit)..).unwrap_or_default();
     match printed.output {
-        Output::Table if shown.is_empty() => print::text("Nothing has happened.")?,
+        Output::Table if shown.is_empty() => print::text("Nothing of what was asked for has happened.")?,
         Output::Table => print::text(&table(shown))?,
         Output::Json => {
             for event in shown {

@@ -54,11 +54,17 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 pub(super) fn declared(common: &Common) -> anyhow::Result<Desired> {
     let file = &common.config;
     let bytes = std::fs::read(file).with_context(|| {
-        format!("{} cannot be read: say where the file is with --config.", file.display())
+        format!(
+            "{} cannot be read, so nothing was asked and nothing was changed: say where the file is with --config.",
+            file.display()
+        )
     })?;
     desired::read(&bytes).map_err(|problems| {
         let report = desired::report(&file.display().to_string(), &Err(problems), Format::Text);
-        anyhow::anyhow!("The file is not good.\n{}", report.trim_end())
+        anyhow::anyhow!(
+            "The file is not good, so nothing was asked and nothing was changed. Mend this:\n{}",
+            report.trim_end()
+        )
     })
 }
 

@@ -59,11 +59,13 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             Ok(Exit::DONE)
         }
         Err(error) => {
-            let exit = match &error {
-                NotStarted::Held(_) => Exit::HELD,
-                NotStarted::Unusable(_) => Exit::UNUSABLE,
+            let (exit, means) = match &error {
+                NotStarted::Held(_) => (Exit::HELD, "that other one looks after the accounts"),
+                NotStarted::Unusable(_) => {
+                    (Exit::UNUSABLE, "no account is looked at or changed until this is mended")
+                }
             };
-            print::error(&error.into());
+            print::error(&anyhow::Error::new(error).context(format!("posmoded has not started: {means}.")));
             Ok(exit)
         }
     }
@@ -316,8 +318,7 @@ pub(super) fn no_revision(error: StartError) -> NotStarted {
     match error {
         StartError::Ledger(error) => unusable(error),
         StartError::NoRevision(problem) => NotStarted::Unusable(format!(
-            "There is no acceptable file to start with, and no earlier one in the ledger: {problem} Nothing is asked \
-             and nothing is changed until there is one."
+            "There is no acceptable file to start with, and no earlier one in the ledger: {problem}"
         )),
     }
 }
@@ -349,14 +350,14 @@ impl KeyFiles {
     pub(super) fn new(run: &Run, clock: &Clock) -> Result<KeyFiles, NotStarted> {
         let dir = run.credentials.clone().ok_or_else(|| {
             NotStarted::Unusable(
-                "no directory of credential files: write it after --credentials, or let systemd make one with \
+                "There is no directory of key files: write it after --credentials, or let systemd make one with \
                  LoadCredential="
                     .to_owned(),
             )
         })?;
         if !dir.is_dir() {
             return Err(NotStarted::Unusable(format!(
-                "--credentials {}: there is no such directory; make it, with one key file per account",
+                "--credentials {}: there is no such directory; make it, with one key file per account.",
                 dir.display()
             )));
         }

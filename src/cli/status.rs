@@ -60,7 +60,8 @@ fn told_by_the_lock_file(common: &Common) -> anyhow::Result<Listen> {
     let (visitor, _) = asking::ledger(common)?;
     let Some(daemon) = visitor.instance() else {
         bail!(
-            "No daemon runs with the state directory {}: start posmoded, or say where it is with --state or --listen.",
+            "No daemon runs with the state directory {}, so none looks after its accounts: start posmoded, or say where it \
+             is with --state or --listen.",
             common.state_dir()?.display()
         );
     };
@@ -87,19 +88,25 @@ async fn ask(at: &Listen) -> anyhow::Result<Status> {
         ),
     };
     let client = client.build()?;
-    let no_answer =
-        || format!("There is no answer from a daemon at {at}: is posmoded running, and is this its address?");
+    let no_answer = || {
+        format!(
+            "There is no answer from a daemon at {at}, so how the accounts stand is not known here: is posmoded running, \
+             and is this its address? `posmoded history` tells what was done."
+        )
+    };
     let answer = client.get(url).send().await.with_context(no_answer)?;
     if !answer.status().is_success() {
         bail!(
-            "What listens at {at} answered {}: that is not posmoded, or not this version.",
+            "What listens at {at} answered {}, so how the accounts stand is not known here: that is not posmoded, or not \
+             this version. Write its own address after --listen.",
             answer.status()
         );
     }
     let body = answer.bytes().await.with_context(no_answer)?;
     serde_json::from_slice(&body).with_context(|| {
         format!(
-            "What listens at {at} gave an answer that this version does not understand: use the daemon's own."
+            "What listens at {at} gave an answer that this version does not understand, so how the accounts stand is not \
+             known here: use the posmoded that the daemon is."
         )
     })
 }

@@ -32,7 +32,8 @@ pub enum LedgerError {
     },
     /// Somebody has to let go of it; trying again may help.
     #[error(
-        "Another process keeps the ledger {} locked: end it (a database shell, or a backup?). It is tried again.",
+        "Another process keeps the ledger {} locked: end it (a database shell, or a backup?). It is tried again, and no mode \
+         is changed until then.",
         place.display()
     )]
     Locked {
@@ -44,7 +45,7 @@ pub enum LedgerError {
     /// Somebody has to restore it.
     #[error(
         "The ledger {} is damaged, or not one of posmoded's: stop posmoded, then restore the file or move it away \
-         (without it every mode counts as first contact).",
+         (without it every mode counts as first contact). No mode is changed until then.",
         place.display()
     )]
     Damaged {
@@ -73,7 +74,8 @@ pub enum LedgerError {
     },
     /// The thread that owns the connection is no more.
     #[error(
-        "The ledger's own thread has ended: start posmoded again, and please report the lines above this one."
+        "The ledger's own thread has ended, so no mode is changed any more: start posmoded again, and please report the lines \
+         above this one."
     )]
     Ended,
     /// A fault of the caller, not of the disk: trying again does not help.
@@ -96,7 +98,7 @@ pub enum OpenError {
     #[error(transparent)]
     Newer(Newer),
     /// The directory or the lock file cannot be made or read.
-    #[error("The state directory {} cannot be used: give posmoded a directory that it may write (--state).", dir.display())]
+    #[error("The state directory {} cannot be used, and without it nothing is changed: give posmoded a directory that it may write (--state).", dir.display())]
     Io {
         /// Which directory.
         dir: PathBuf,
@@ -121,7 +123,7 @@ pub enum VisitError {
     #[error(transparent)]
     Newer(Newer),
     /// An older posmoded wrote it, and only the daemon converts a ledger.
-    #[error("The ledger {} has format {found}, this posmoded needs {known}: start its daemon once.", place.display())]
+    #[error("The ledger {} has format {found}, this posmoded needs {known}, so nothing was read or written: start its daemon once.", place.display())]
     Older {
         /// Which file.
         place: PathBuf,
@@ -138,7 +140,8 @@ pub enum VisitError {
 /// The ledger has a format that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "The ledger {} has format {found}, this posmoded knows up to {known}: use the newer posmoded that wrote it.",
+    "The ledger {} has format {found}, this posmoded knows up to {known}, so it is left alone and nothing is changed: use \
+     the newer posmoded that wrote it.",
     place.display()
 )]
 pub struct Newer {
@@ -170,21 +173,21 @@ pub enum ResumeError {
 #[derive(Debug, thiserror::Error)]
 pub enum ApproveError {
     /// No held plan has this hash.
-    #[error("No held plan has the hash {0:?} (give at least six digits of it): see `posmoded plan`.")]
+    #[error("No held plan has the hash {0:?} (give at least six digits of it): see `posmoded status`.")]
     Unknown(String),
     /// More than one held plan begins so.
     #[error("More than one held plan begins with {0:?}: give the whole hash.")]
     Ambiguous(String),
     /// A plan is approved once.
     #[error(
-        "The plan {0} was approved before, and a plan is approved once: see `posmoded plan` for what is held now."
+        "The plan {0} was approved before, and a plan is approved once: see `posmoded status` for what is held now."
     )]
     Used(String),
     /// It was recorded too long ago.
-    #[error("The plan {0} is more than a day old: see `posmoded plan` for what is held now.")]
+    #[error("The plan {0} is more than a day old: see `posmoded status` for what is held now.")]
     Expired(String),
     /// What is wanted has changed since.
-    #[error("The plan {0} no longer says what is wanted: see `posmoded plan` for what is held now.")]
+    #[error("The plan {0} no longer says what is wanted: see `posmoded status` for what is held now.")]
     Stale(String),
     /// The database cannot be used.
     #[error(transparent)]

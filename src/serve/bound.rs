@@ -35,7 +35,7 @@ pub struct SocketFile {
 pub enum BindError {
     /// An address that is taken, or not ours.
     #[error(
-        "The status cannot be served at {at}: is another program listening there? Write another address after --listen, \
+        "The daemon cannot listen at {at}: is another program listening there? Write another address after --listen, \
          or none."
     )]
     Address {

@@ -123,7 +123,10 @@ async fn api_history(State(rooms): State<Arc<Rooms>>, uri: Uri) -> Response {
     match told.await {
         Ok(Ok(told)) => axum::Json(told).into_response(),
         Ok(Err(say)) => sentence(StatusCode::SERVICE_UNAVAILABLE, &say),
-        Err(failed) => sentence(StatusCode::INTERNAL_SERVER_ERROR, &format!("The history: {failed}.")),
+        Err(failed) => sentence(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("The history cannot be told ({failed}): please report this as a fault of posmoded."),
+        ),
     }
 }
 
@@ -138,7 +141,10 @@ async fn readyz(State(rooms): State<Arc<Rooms>>) -> Response {
 async fn metrics_text(State(rooms): State<Arc<Rooms>>) -> Response {
     match rooms.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
-        Err(error) => sentence(StatusCode::INTERNAL_SERVER_ERROR, &format!("The metrics: {error}.")),
+        Err(error) => sentence(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("The metrics cannot be written ({error}): please report this as a fault of posmoded."),
+        ),
     }
 }
 

@@ -182,7 +182,10 @@ async fn it_is_ready_when_file_and_ledger_are_up_and_every_keeper_has_looked() {
         frame.config.problem = None;
         frame.config.generation = Generation(0);
     });
-    assert_eq!(served.get("/readyz").await.2, "No revision of the file is in force yet.\n");
+    assert_eq!(
+        served.get("/readyz").await.2,
+        "No revision of the file is in force yet, so no account is looked at.\n"
+    );
 }
 
 #[tokio::test]
