@@ -257,8 +257,9 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         &run,
         78,
         &expect![[r#"
-        error: there is no acceptable file to start with: line 6, column 36: `two_way_mode` is no position mode; `posmoded check` tells what to write instead.
-    "#]],
+            error: posmoded has not started: no account is looked at or changed until this is mended.
+              because: There is no acceptable file to start with, and no earlier one in the ledger: line 6, column 36: `two_way_mode` is no position mode; `posmoded check` tells what to write instead.
+        "#]],
     );
     std::fs::remove_file(host.path("desired-state.yaml")).unwrap();
     refused(
@@ -266,8 +267,9 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         &run,
         78,
         &expect![[r#"
-        error: there is no acceptable file to start with: HOME/desired-state.yaml is missing, or what it links to is: put the file there, or correct --config
-    "#]],
+            error: posmoded has not started: no account is looked at or changed until this is mended.
+              because: There is no acceptable file to start with, and no earlier one in the ledger: HOME/desired-state.yaml is missing, or what it links to is: put the file there, or correct --config
+        "#]],
     );
     host.declare(&good);
     refused(
@@ -287,16 +289,17 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         &["run", "--listen", "0.0.0.0:0"],
         64,
         &expect![[r#"
-        error: 0.0.0.0:0 can be reached from other machines, and nobody is asked for a password there: write a loopback address, or add --listen-anywhere if that is what you want
-    "#]],
+            error: 0.0.0.0:0 can be reached from other machines, and nobody is asked for a password there: write a loopback address or unix:PATH, or add --listen-anywhere if that is what you want
+        "#]],
     );
     refused(
         &host,
         &[&run[..], &["--schedule", "hourly"]].concat(),
         78,
         &expect![[r#"
-        error: --schedule "hourly" is not a cron pattern of six fields (second minute hour day month weekday, in UTC, such as "0 */10 * * * *"): ParseSchedule
-    "#]],
+            error: posmoded has not started: no account is looked at or changed until this is mended.
+              because: --schedule "hourly" is not a cron pattern of six fields (second minute hour day month weekday, in UTC, such as "0 */10 * * * *"): ParseSchedule
+        "#]],
     );
     std::fs::rename(host.path("keys"), host.path("elsewhere")).unwrap();
     refused(
@@ -304,7 +307,8 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         &run,
         78,
         &expect![[r#"
-            error: --credentials keys: there is no such directory; make it, with one key file per account
+            error: posmoded has not started: no account is looked at or changed until this is mended.
+              because: --credentials keys: there is no such directory; make it, with one key file per account.
         "#]],
     );
     std::fs::rename(host.path("elsewhere"), host.path("keys")).unwrap();
@@ -315,7 +319,8 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         &run,
         78,
         &expect![[r#"
-            error: The state directory state cannot be used: give posmoded a directory that it may write (--state): File exists (os error 17)
+            error: posmoded has not started: no account is looked at or changed until this is mended.
+              because: The state directory state cannot be used, and without it nothing is changed: give posmoded a directory that it may write (--state): File exists (os error 17)
         "#]],
     );
     std::fs::remove_file(host.path("state")).unwrap();
