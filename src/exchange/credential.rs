@@ -1,6 +1,8 @@
-//! The key to one account, read from `DIR/NAME`.
+//! The key to one account, read from `DIR/NAME`: key, passphrase, and a secret or an RSA private key.
 //!
 //! No text of a credential file is ever shown, not even of a broken one: an error says what is wrong and what to do.
+
+mod signer;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -10,17 +12,24 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use sha2::{Digest as _, Sha256};
 
 use crate::position_mode::AccountName;
+use signer::Signer;
 
 /// What signs an account's requests. `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct Credential {
     key: SecretString,
-    secret: SecretString,
     passphrase: SecretString,
+    signer: Signer,
+    fingerprint: Fingerprint,
+    kept_by: KeptBy,
 }
+
+/// Tells one credential from another. Kept in memory only; `Debug` shows nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
 
 /// Who sees to it that nobody else reads the credential files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +50,10 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
     let path = dir.join(account.to_string());
     let unreadable = |error: &io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
-            unusable(&path, "is missing: write key, passphrase and secret of the account there")
+            unusable(
+                &path,
+                "is missing: write key and passphrase of the account there, and its secret or rsa_private_key",
+            )
         } else {
             unusable(&path, &format!("cannot be read: {error}"))
         }
@@ -68,22 +80,53 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
         }
         Err(error) => return Err(unreadable(&error)),
     }
-    parse(&SecretString::from(text)).map_err(|what| unusable(&path, &what))
+    match parse(&SecretString::from(text)) {
+        Ok(credential) => Ok(Credential { kept_by, ..credential }),
+        Err(what) => Err(unusable(&path, &format!("{what}{}", kept_by.hint()))),
+    }
 }
 
 impl Credential {
-    /// A credential of these three. None may be empty, and the key and the passphrase must fit into an HTTP header.
+    /// A credential that signs with a secret. None of the three may be empty, and the key and the passphrase must fit
+    /// into an HTTP header.
     pub fn new(key: String, secret: String, passphrase: String) -> Result<Credential, Unusable> {
-        let parts = [("key", &key), ("secret", &secret), ("passphrase", &passphrase)];
-        for (name, value) in parts {
-            if value.is_empty() {
-                return Err(Unusable(format!("{name} is empty")));
-            }
-            if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-                return Err(Unusable(format!("{name} holds a character that is not printable ASCII")));
-            }
-        }
-        Ok(Credential { key: key.into(), secret: secret.into(), passphrase: passphrase.into() })
+        check("secret", &secret)?;
+        let fingerprint = Fingerprint::of([&key, &passphrase, "secret", &secret]);
+        Credential::with(key, passphrase, Signer::Hmac(secret.into()), fingerprint)
+    }
+
+    /// A credential that signs with an RSA private key in PEM (PKCS#1 or PKCS#8, not encrypted, 2048 to 4096 bits).
+    pub fn rsa(key: String, pem: String, passphrase: String) -> Result<Credential, Unusable> {
+        let fingerprint = Fingerprint::of([&key, &passphrase, "rsa", &pem]);
+        let signer = Signer::rsa(&pem.into()).map_err(Unusable)?;
+        Credential::with(key, passphrase, signer, fingerprint)
+    }
+
+    fn with(
+        key: String,
+        passphrase: String,
+        signer: Signer,
+        fingerprint: Fingerprint,
+    ) -> Result<Credential, Unusable> {
+        check("key", &key)?;
+        check("passphrase", &passphrase)?;
+        let (key, passphrase) = (key.into(), passphrase.into());
+        Ok(Credential { key, passphrase, signer, fingerprint, kept_by: KeptBy::Mode })
+    }
+
+    /// What tells it from another one.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Who keeps the file that it was read from.
+    pub(super) fn kept_by(&self) -> KeptBy {
+        self.kept_by
+    }
+
+    /// The signature of a request, in base64.
+    pub(super) fn sign(&self, prehash: &str) -> String {
+        self.signer.sign(prehash)
     }
 
     /// What names the key to the exchange.
@@ -91,19 +134,19 @@ impl Credential {
         self.key.expose_secret()
     }
 
-    /// What signs; never sent.
-    pub(super) fn secret(&self) -> &str {
-        self.secret.expose_secret()
-    }
-
     /// What goes with the key.
     pub(super) fn passphrase(&self) -> &str {
         self.passphrase.expose_secret()
     }
 
-    /// `text` without any of the three, as they are or as JSON writes them.
+    /// `text` without any of the three, as they are or as JSON writes them. An RSA key is never sent, so that nobody can
+    /// echo it.
     pub(super) fn redact(&self, text: &str) -> String {
-        [self.secret(), self.passphrase(), self.key()].into_iter().fold(text.to_owned(), |text, secret| {
+        let secret = match &self.signer {
+            Signer::Hmac(secret) => Some(secret.expose_secret()),
+            Signer::Rsa(_) => None,
+        };
+        secret.into_iter().chain([self.passphrase(), self.key()]).fold(text.to_owned(), |text, secret| {
             let in_json = serde_json::Value::from(secret).to_string();
             let in_json = in_json.trim_matches('"');
             text.replace(secret, REDACTED)
@@ -119,6 +162,35 @@ impl fmt::Debug for Credential {
     }
 }
 
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Fingerprint([redacted])")
+    }
+}
+
+impl Fingerprint {
+    fn of(parts: [&str; 4]) -> Fingerprint {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        Fingerprint(hash.finalize().into())
+    }
+}
+
+impl KeptBy {
+    /// What to add where an operator is told to put another file in place.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            KeptBy::Mode => "",
+            KeptBy::Systemd => {
+                "; systemd copied the file when the service started, so restart posmoded after changing it"
+            }
+        }
+    }
+}
+
 /// The file's own shape.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,29 +198,46 @@ struct Written {
     key: Option<String>,
     passphrase: Option<String>,
     secret: Option<String>,
-    rsa_private_key: Option<IgnoredAny>,
+    rsa_private_key: Option<String>,
 }
 
 fn parse(text: &SecretString) -> Result<Credential, String> {
     let written: Written = serde_saphyr::from_str(text.expose_secret()).map_err(|error| {
         // The error's own words may quote the file, so only its place is told.
         let line = error.location().map_or_else(String::new, |place| format!(" (line {})", place.line()));
-        format!("is not a credential{line}: it must be YAML with exactly the keys key, passphrase and secret")
+        format!(
+            "is not a credential{line}: it must be YAML with exactly the keys key, passphrase, and secret or \
+             rsa_private_key"
+        )
     })?;
     let Written { key, passphrase, secret, rsa_private_key } = written;
-    if rsa_private_key.is_some() {
-        return Err(
-            "holds rsa_private_key, which is not supported by this version: use an HMAC key, with secret"
-                .to_owned(),
-        );
+    let lacks = |name: &str| {
+        format!("lacks {name}: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)")
+    };
+    let (key, passphrase) =
+        (key.ok_or_else(|| lacks("key"))?, passphrase.ok_or_else(|| lacks("passphrase"))?);
+    let credential = match (secret, rsa_private_key) {
+        (Some(secret), None) => Credential::new(key, secret, passphrase),
+        (None, Some(pem)) => Credential::rsa(key, pem, passphrase),
+        (None, None) => return Err(lacks("secret or rsa_private_key")),
+        (Some(_), Some(_)) => {
+            return Err("holds both secret and rsa_private_key: keep the one that the key was made with at \
+                        Bitget"
+                .to_owned());
+        }
+    };
+    credential.map_err(|Unusable(what)| format!("is not usable: {what}"))
+}
+
+/// Whether it is there and may stand in an HTTP header.
+fn check(name: &str, value: &str) -> Result<(), Unusable> {
+    if value.is_empty() {
+        return Err(Unusable(format!("{name} is empty")));
     }
-    let missing = |name: &str| format!("lacks {name}: it must hold key, passphrase and secret");
-    Credential::new(
-        key.ok_or_else(|| missing("key"))?,
-        secret.ok_or_else(|| missing("secret"))?,
-        passphrase.ok_or_else(|| missing("passphrase"))?,
-    )
-    .map_err(|Unusable(what)| format!("is not usable: {what}"))
+    if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Err(Unusable(format!("{name} holds a character that is not printable ASCII")));
+    }
+    Ok(())
 }
 
 fn unusable(path: &Path, what: &str) -> Unusable {
@@ -182,8 +271,8 @@ mod tests {
     #[test]
     fn three_keys_make_a_credential_that_shows_nothing() {
         let credential = read_text(GOOD.as_bytes(), 0o600, KeptBy::Mode).unwrap();
-        let read = (credential.key(), credential.secret(), credential.passphrase());
-        assert_eq!(read, ("test-key", "test-secret", "test-passphrase"));
+        assert_eq!((credential.key(), credential.passphrase()), ("test-key", "test-passphrase"));
+        assert_eq!(credential.redact("test-secret"), REDACTED);
         assert_eq!(format!("{credential:?}"), "Credential([redacted])");
     }
 
@@ -191,17 +280,19 @@ mod tests {
     fn what_looks_like_a_number_is_taken_as_it_is_written() {
         let text = "key: 0012\npassphrase: 1e5\nsecret: 0x10\n";
         let credential = read_text(text.as_bytes(), 0o400, KeptBy::Mode).unwrap();
-        let read = (credential.key(), credential.passphrase(), credential.secret());
-        assert_eq!(read, ("0012", "1e5", "0x10"));
+        assert_eq!((credential.key(), credential.passphrase()), ("0012", "1e5"));
+        assert_eq!(credential.redact("0x10 16"), "[redacted] 16");
     }
 
     #[test]
     fn every_bad_file_says_what_to_do_and_nothing_of_what_it_holds() {
-        let texts: [(&str, &[u8]); 12] = [
+        let texts: [(&str, &[u8]); 14] = [
             ("empty", b""),
             ("a scalar", b"hidden-1"),
             ("unknown key", b"key: hidden-1\npassphrase: hidden-2\nsecret: hidden-3\nhidden-4: 1\n"),
             ("missing", b"key: hidden-1\nsecret: hidden-2\n"),
+            ("neither", b"key: hidden-1\npassphrase: hidden-2\n"),
+            ("both", b"key: hidden-1\npassphrase: hidden-2\nsecret: hidden-3\nrsa_private_key: hidden-4\n"),
             ("twice", b"key: hidden-1\nkey: hidden-2\npassphrase: hidden-3\nsecret: hidden-4\n"),
             ("null", b"key: ~\npassphrase: hidden-1\nsecret: hidden-2\n"),
             ("empty value", b"key: ''\npassphrase: hidden-1\nsecret: hidden-2\n"),
@@ -216,19 +307,21 @@ mod tests {
             .to_vec();
         let told = told.join("\n");
         assert!(!told.contains("hidden"), "{told}");
-        expect_test::expect![[r"
-            empty: the credential file DIR/desk-main lacks key: it must hold key, passphrase and secret
-            a scalar: the credential file DIR/desk-main is not a credential (line 1): it must be YAML with exactly the keys key, passphrase and secret
-            unknown key: the credential file DIR/desk-main is not a credential (line 4): it must be YAML with exactly the keys key, passphrase and secret
-            missing: the credential file DIR/desk-main lacks passphrase: it must hold key, passphrase and secret
-            twice: the credential file DIR/desk-main is not a credential (line 2): it must be YAML with exactly the keys key, passphrase and secret
-            null: the credential file DIR/desk-main lacks key: it must hold key, passphrase and secret
+        expect_test::expect![[r#"
+            empty: the credential file DIR/desk-main lacks key: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
+            a scalar: the credential file DIR/desk-main is not a credential (line 1): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
+            unknown key: the credential file DIR/desk-main is not a credential (line 4): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
+            missing: the credential file DIR/desk-main lacks passphrase: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
+            neither: the credential file DIR/desk-main lacks secret or rsa_private_key: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
+            both: the credential file DIR/desk-main holds both secret and rsa_private_key: keep the one that the key was made with at Bitget
+            twice: the credential file DIR/desk-main is not a credential (line 2): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
+            null: the credential file DIR/desk-main lacks key: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
             empty value: the credential file DIR/desk-main is not usable: key is empty
-            a list: the credential file DIR/desk-main is not a credential (line 1): it must be YAML with exactly the keys key, passphrase and secret
-            two documents: the credential file DIR/desk-main is not a credential (line 5): it must be YAML with exactly the keys key, passphrase and secret
+            a list: the credential file DIR/desk-main is not a credential (line 1): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
+            two documents: the credential file DIR/desk-main is not a credential (line 5): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
             newline: the credential file DIR/desk-main is not usable: key holds a character that is not printable ASCII
             not text: the credential file DIR/desk-main is not UTF-8 text
-            RSA: the credential file DIR/desk-main holds rsa_private_key, which is not supported by this version: use an HMAC key, with secret"]]
+            RSA: the credential file DIR/desk-main is not usable: rsa_private_key is no private key in PEM: write `rsa_private_key: |` and below it, indented by two spaces, the lines from `-----BEGIN ... PRIVATE KEY-----` to `-----END ... PRIVATE KEY-----`"#]]
         .assert_eq(&told);
     }
 
@@ -250,10 +343,38 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = read(dir.path(), &account(), KeptBy::Mode).unwrap_err().to_string();
         let expected = format!(
-            "the credential file {} is missing: write key, passphrase and secret of the account there",
+            "the credential file {} is missing: write key and passphrase of the account there, and its secret or \
+             rsa_private_key",
             dir.path().join("desk-main").display()
         );
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_systemd_copied_changes_only_with_a_restart_and_the_sentence_says_so() {
+        let told = read_text(b"key: test-key\npassphrase: test-pass\n", 0o400, KeptBy::Systemd).unwrap_err();
+        assert!(told.ends_with("(RSA); systemd copied the file when the service started, so restart posmoded after changing it"), "{told}");
+    }
+
+    #[test]
+    fn an_rsa_key_makes_a_credential_that_shows_nothing() {
+        let Some(pem) = signer::tests::generated("2048") else { return };
+        let block: String = pem.lines().map(|line| format!("  {line}\n")).collect();
+        let text = format!("key: test-key\npassphrase: test-pass\nrsa_private_key: |\n{block}");
+        let credential = read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap();
+        assert_eq!(format!("{credential:?}"), "Credential([redacted])");
+        assert_eq!(credential.sign("").len(), 344, "256 bytes in base64");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_any_change_and_nothing_else() {
+        let print = |text: &str| read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap().fingerprint();
+        assert_eq!(print(GOOD), print(&format!("# rewritten\n{GOOD}")));
+        for (from, to) in [("test-key", "key-2"), ("test-passphrase", "pass-2"), ("test-secret", "secret-2")]
+        {
+            assert_ne!(print(GOOD), print(&GOOD.replace(from, to)), "{to}");
+        }
+        assert_eq!(format!("{:?}", print(GOOD)), "Fingerprint([redacted])");
     }
 
     #[test]

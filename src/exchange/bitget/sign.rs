@@ -1,11 +1,6 @@
-//! The signature of a request: base64 of HMAC-SHA256 over timestamp, method, path, query and body, byte for byte.
+//! The signature of a request: over timestamp, method, path, query and body, byte for byte, whatever kind the key is of.
 //!
 //! Knows neither the clock nor what is asked.
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
 use super::http::{Method, Request};
 use crate::exchange::credential::Credential;
@@ -26,7 +21,7 @@ pub(super) fn sign(request: &mut Request, credential: &Credential, trading: Trad
     let timestamp = stamp.0.to_string();
     let prehash = prehash(&timestamp, *method, path, query, body);
     headers.push(("access-key", credential.key().to_owned()));
-    headers.push(("access-sign", signature(credential.secret(), &prehash)));
+    headers.push(("access-sign", credential.sign(&prehash)));
     headers.push(("access-timestamp", timestamp));
     headers.push(("access-passphrase", credential.passphrase().to_owned()));
     match trading {
@@ -40,16 +35,14 @@ fn prehash(timestamp: &str, method: Method, path: &str, query: &str, body: &str)
     format!("{timestamp}{}{path}{mark}{query}{body}", method.as_str())
 }
 
-fn signature(secret: &str, prehash: &str) -> String {
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length");
-    mac.update(prehash.as_bytes());
-    STANDARD.encode(mac.finalize().into_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn signature(secret: &str, prehash: &str) -> String {
+        let (key, passphrase) = ("test-key".to_owned(), "test-pass".to_owned());
+        Credential::new(key, secret.to_owned(), passphrase).unwrap().sign(prehash)
+    }
 
     #[test]
     fn the_published_vectors_hold() {
