@@ -58,6 +58,12 @@ impl Venue {
         Venue { clock, simulator, ledger, bitget, desk }
     }
 
+    /// From now on the desk signs with this RSA key.
+    fn sign_with(&mut self, pem: String) {
+        let credential = Credential::rsa("key-desk".into(), pem, "test-passphrase-desk".into()).unwrap();
+        self.desk = self.bitget.classic("desk".parse().unwrap(), credential, Trading::Real);
+    }
+
     fn fault(&self, kind: FaultKind, path: &str) {
         self.simulator.with(|exchange| exchange.inject(Fault::once(kind).on(path)));
     }
@@ -152,6 +158,37 @@ async fn a_flat_account_is_read_and_set_and_read_again() {
     assert_eq!(venue.sets(), [from_to]);
     assert!(venue.log().iter().all(|entry| entry.status == Some(200)), "{:#?}", venue.log());
     assert!(bitget.cool_downs().is_empty());
+}
+
+#[tokio::test]
+async fn an_rsa_key_reads_and_sets_and_another_one_is_refused() {
+    let Some((private, public)) = rsa_key() else { return };
+    let Some((other, _)) = rsa_key() else { return };
+    let mut venue = Venue::plain();
+    venue.simulator.with(|exchange| exchange.key_mut("key-desk").unwrap().rsa_public_key = Some(public));
+    venue.sign_with(other);
+    venue.desk.clock().await.unwrap();
+    let failure = venue.desk.mode(USDT, Urgency::Routine).await.unwrap_err();
+    assert_eq!((failure.class, failure.code.as_deref()), (Class::Credential, Some("40009")));
+    venue.sign_with(private);
+    assert_eq!(venue.desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    assert_eq!(venue.set().await, SetAnswer::Accepted);
+    assert_eq!(venue.mode(), PosMode::OneWayMode);
+}
+
+/// A new RSA key and its public half, in PEM; `None` where there is no openssl to make them.
+fn rsa_key() -> Option<(String, String)> {
+    let run = |args: &[&str]| std::process::Command::new("openssl").args(args).output();
+    let made = run(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]);
+    let Ok(made) = made.inspect_err(|error| eprintln!("skipped: openssl makes the test keys ({error})"))
+    else {
+        return None;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    std::fs::write(&path, &made.stdout).unwrap();
+    let public = run(&["pkey", "-pubout", "-in", path.to_str().unwrap()]).unwrap().stdout;
+    Some((String::from_utf8(made.stdout).unwrap(), String::from_utf8(public).unwrap()))
 }
 
 #[tokio::test]

@@ -146,6 +146,8 @@ impl Look<'_> {
             Right::Read => &["coor", "cpor", "stor"],
             Right::ReadWrite => &["coow", "cpow", "stow"],
         };
+        let withdrawal: &[&str] = if self.api_key.withdraws { &["wwow"] } else { &[] };
+        let authorities = [authorities, withdrawal].concat();
         let lead = self.account.set_refused_with.as_deref() == Some("40731");
         Ok(json!({
             "userId": self.account.uid.to_string(),

@@ -27,7 +27,7 @@ pub(crate) fn admit(
     if now.since(UnixMs(signed)).abs() > TIMESTAMP_WINDOW {
         return Err(Refusal::gate("40008", "Request timestamp expired"));
     }
-    if !sign::is_signed(&api_key.secret.0, timestamp, request, signature) {
+    if !sign::is_signed_with(api_key, timestamp, request, signature) {
         return Err(Refusal::gate("40009", "sign signature error"));
     }
     if passphrase != api_key.passphrase.0 {

@@ -40,8 +40,11 @@ impl<T: Into<String>> From<T> for Secret {
 pub struct ApiKey {
     /// Sent as `ACCESS-KEY`.
     pub key: String,
-    /// What requests are signed with.
+    /// What requests are signed with, unless there is an RSA key.
     pub secret: Secret,
+    /// The public half of the RSA key that requests are signed with, in PEM as `openssl pkey -pubout` writes it.
+    #[serde(default)]
+    pub rsa_public_key: Option<String>,
     /// Sent as `ACCESS-PASSPHRASE`.
     pub passphrase: Secret,
     /// Made in demo mode: its requests must carry `paptrading: 1`, those of other keys must not.
@@ -50,6 +53,9 @@ pub struct ApiKey {
     /// Futures on a classic account, "UTA mgt." on a unified one.
     #[serde(default)]
     pub right: Right,
+    /// Whether it may withdraw, as shown in the account's information.
+    #[serde(default)]
+    pub withdraws: bool,
     /// Whether it may read whose key it is; without it `40014`.
     #[serde(default = "yes")]
     pub reads_info: bool,
@@ -68,9 +74,11 @@ impl ApiKey {
         Self {
             key: format!("key-{name}"),
             secret: format!("test-secret-{name}").into(),
+            rsa_public_key: None,
             passphrase: format!("test-passphrase-{name}").into(),
             demo: false,
             right: Right::ReadWrite,
+            withdraws: false,
             reads_info: true,
             refused_with: None,
             ips: String::new(),

@@ -1,15 +1,19 @@
-//! Bitget's signature: HMAC-SHA256 over timestamp, method, path, query and body exactly as sent, in base64.
+//! Bitget's signature over timestamp, method, path, query and body exactly as sent, in base64: HMAC-SHA256, or SHA256withRSA
+//! (PKCS#1 v1.5) where the key was registered with an RSA public key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject as _;
 use sha2::Sha256;
 
 use crate::key::ApiKey;
 use crate::wire::{Request, UnixMs};
 
 impl ApiKey {
-    /// The request with the headers that a client with this key puts on it, signed for this moment.
+    /// The request with the headers that a client with this key and its secret puts on it, signed for this moment.
     #[must_use]
     pub fn sign(&self, request: Request, at: UnixMs) -> Request {
         let timestamp = at.0.to_string();
@@ -30,8 +34,53 @@ pub(crate) fn signature(secret: &str, timestamp: &str, request: &Request) -> Str
         .map_or_else(String::new, |mac| STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// Whether `ACCESS-SIGN` is what it has to be.
-pub(crate) fn is_signed(secret: &str, timestamp: &str, request: &Request, given: &str) -> bool {
+/// Whether `ACCESS-SIGN` is what it has to be for this key.
+pub(crate) fn is_signed_with(api_key: &ApiKey, timestamp: &str, request: &Request, given: &str) -> bool {
+    match &api_key.rsa_public_key {
+        None => is_signed(&api_key.secret.0, timestamp, request, given),
+        Some(pem) => is_signed_by_rsa(pem, timestamp, request, given),
+    }
+}
+
+fn is_signed_by_rsa(pem: &str, timestamp: &str, request: &Request, given: &str) -> bool {
+    let (Ok(info), Ok(given)) =
+        (SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()), STANDARD.decode(given))
+    else {
+        return false;
+    };
+    rsa_key(&info).is_some_and(|key| {
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key);
+        key.verify(&prehash(timestamp, request), &given).is_ok()
+    })
+}
+
+/// The key itself in its envelope, which says first that it is an RSA key. What follows is a bit string: its tag, its
+/// length in two bytes (any key of 1024 bits or more has as much), the count of unused bits.
+fn rsa_key(info: &[u8]) -> Option<&[u8]> {
+    let at = info.windows(IS_RSA.len()).position(|window| window == IS_RSA)?;
+    match info.get(at + IS_RSA.len()..)? {
+        [0x03, 0x82, _, _, 0x00, key @ ..] => Some(key),
+        _other => None,
+    }
+}
+
+/// The object identifier `rsaEncryption`, without parameters.
+const IS_RSA: [u8; 13] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+
+fn prehash(timestamp: &str, request: &Request) -> Vec<u8> {
+    let Request { method, path, query, headers: _, body } = request;
+    let mark = if query.is_empty() { "" } else { "?" };
+    let method = method.to_ascii_uppercase();
+    [timestamp, &method, path, mark, query]
+        .concat()
+        .into_bytes()
+        .into_iter()
+        .chain(body.iter().copied())
+        .collect()
+}
+
+/// Whether it is signed with a secret.
+fn is_signed(secret: &str, timestamp: &str, request: &Request, given: &str) -> bool {
     let Ok(given) = STANDARD.decode(given) else {
         return false;
     };
@@ -39,17 +88,9 @@ pub(crate) fn is_signed(secret: &str, timestamp: &str, request: &Request, given:
 }
 
 fn mac(secret: &str, timestamp: &str, request: &Request) -> Option<Hmac<Sha256>> {
-    let Request { method, path, query, headers: _, body } = request;
     // A key of any length is fine for HMAC; the type allows for failure all the same.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
-    mac.update(timestamp.as_bytes());
-    mac.update(method.to_ascii_uppercase().as_bytes());
-    mac.update(path.as_bytes());
-    if !query.is_empty() {
-        mac.update(b"?");
-        mac.update(query.as_bytes());
-    }
-    mac.update(body);
+    mac.update(&prehash(timestamp, request));
     Some(mac)
 }
 
