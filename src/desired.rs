@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use problem::{Format, Problem, Problems, report};
 
 use crate::facts::DriftPolicy;
-use crate::position_mode::{AccountName, Declared};
+use crate::position_mode::{AccountName, Declared, Uid};
 use problem::Remark;
 use tree::Place;
 
@@ -33,6 +33,10 @@ pub struct Desired {
 pub struct Account {
     /// Its position mode: one for everything, or one per product type (at least one).
     pub declared: Declared,
+    /// Whose key it must be, if the file says so.
+    pub uid: Option<Uid>,
+    /// The one host that may ask for it and set it, if the file says so.
+    pub host: Option<String>,
     /// Whether its key was made in demo mode.
     pub demo: bool,
     /// What to do about drift: its own, else the defaults'.
@@ -43,6 +47,13 @@ pub struct Account {
     pub settle: Duration,
     /// Why nothing of it is changed, if the file says so: its own reason, else that of the whole file. One line.
     pub suspended: Option<String>,
+}
+
+impl Account {
+    /// The host that the file gives it to, if that is not `here`.
+    pub fn elsewhere(&self, here: &str) -> Option<String> {
+        self.host.clone().filter(|host| host != here)
+    }
 }
 
 /// Reads a whole file: all of it, or everything that is wrong with it. Bytes that are not plain UTF-8 text, and YAML that

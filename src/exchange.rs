@@ -7,6 +7,7 @@ pub mod credential;
 
 use std::future::Future;
 
+use self::credential::Fingerprint;
 use crate::facts::{Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::{Moment, ServerTime};
@@ -36,6 +37,9 @@ pub enum Urgency {
 
 /// The half that reads; one value per account.
 pub trait Observe: Send + Sync + 'static {
+    /// Tells the credential that it asks with from another one.
+    fn fingerprint(&self) -> Fingerprint;
+
     /// The exchange's time, unsigned.
     fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;
 

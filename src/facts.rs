@@ -25,6 +25,8 @@ pub struct Facts<'a> {
 /// What is known of an account, whatever the target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AccountFacts {
+    /// The host that the file gives this account to, if that is not this one: then nothing is asked of it here.
+    pub elsewhere: Option<String>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
     /// What the key showed of its account at the last look.
@@ -46,8 +48,30 @@ pub struct Identity {
     pub uid: Option<Uid>,
     /// The observed kind.
     pub kind: Kind,
+    /// What the key may do; unknown where it lacks the right to ask.
+    pub rights: Option<Rights>,
     /// When it was observed.
     pub at: Moment,
+}
+
+/// What a key may do, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rights {
+    /// With futures.
+    pub futures: FuturesRight,
+    /// Whether it may take money out, which nothing here needs.
+    pub withdraws: bool,
+}
+
+/// What a key may do with futures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FuturesRight {
+    /// Nothing.
+    Nothing,
+    /// Read.
+    Read,
+    /// Read and write.
+    ReadWrite,
 }
 
 /// The exchange's clock against our line of moments.
@@ -1054,7 +1078,7 @@ mod tests {
     }
 
     fn account() -> AccountFacts {
-        let identity = Identity { uid: None, kind: Kind::Classic, at: at(0) };
+        let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at: at(0) };
         let clock = ServerClock { offset: 0, doubt: seconds(1), measured: at(0) };
         AccountFacts { identity: Some(identity), clock: Some(clock), ..AccountFacts::default() }
     }
@@ -1078,7 +1102,7 @@ mod tests {
             account.heard(at(2), at(2), ServerTime(2_000));
             let asked_for = matches!(class, Class::Clock | Class::WrongKind);
             assert_eq!(account.failing.is_some(), asked_for, "{class:?}");
-            account.identity = Some(Identity { uid: None, kind: Kind::Classic, at: at(2) });
+            account.identity = Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: at(2) });
             account.heard(at(3), at(3), ServerTime(3_000));
             assert_eq!(account.failing, None, "{class:?}");
         }

@@ -30,6 +30,7 @@ pub struct Fleet<D: Doors> {
     ledger: Ledger,
     clock: Clock,
     board: Board,
+    host: String,
     words: watch::Receiver<Word>,
     kicks: watch::Receiver<Kicks>,
     kicked: Kicks,
@@ -57,6 +58,8 @@ pub struct Means<D: Doors> {
     pub clock: Clock,
     /// Where everything is shown.
     pub board: Board,
+    /// This host's name, as the file would write it.
+    pub host: String,
     /// What the file says.
     pub words: watch::Receiver<Word>,
     /// Who wants a look at everything now.
@@ -142,7 +145,7 @@ impl<D: Doors> Fleet<D> {
 
     /// The same, for some accounts only.
     pub async fn start_for(whom: Whom, means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
-        let Means { doors, ledger, clock, board, words, kicks, stop } = means;
+        let Means { doors, ledger, clock, board, host, words, kicks, stop } = means;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let mut fleet = Fleet {
@@ -151,6 +154,7 @@ impl<D: Doors> Fleet<D> {
             ledger,
             clock,
             board,
+            host,
             words,
             kicks,
             kicked,
@@ -357,6 +361,8 @@ impl<D: Doors> Fleet<D> {
                 generation: revision.generation,
                 declared: account.declared.clone(),
                 demo: account.demo,
+                uid: account.uid.clone(),
+                elsewhere: account.elsewhere(&self.host),
                 drift: account.drift,
                 check_every: account.check_every,
                 settle: account.settle,
@@ -469,7 +475,8 @@ impl Charge {
     /// What is shown until the keeper publishes for the first time.
     fn last_shown(&self, now: Moment) -> AccountStatus {
         let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
-        AccountStatus { targets: self.shown.clone(), due, looked: false, clock_offset: None }
+        let targets = self.shown.clone();
+        AccountStatus { targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
     }
 }
 

@@ -19,7 +19,8 @@ pub use show::unseen;
 
 use crate::clock::Clock;
 use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, HUMAN_LOOK, LEDGER_RETRY};
-use crate::exchange::{Apply, Urgency};
+use crate::exchange::credential::Fingerprint;
+use crate::exchange::{Apply, Observe as _, Urgency};
 use crate::facts::{
     AccountFacts, Brakes, Class, DriftPolicy, Facts, Flatness, Generation, Guard, IntentState, LedgerTrouble,
     Pause, TargetFacts, Wanted,
@@ -27,8 +28,8 @@ use crate::facts::{
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::{Moment, ServerTime};
 use crate::pace::CoolDown;
-use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Target, targets};
-use crate::protocol::{self, Look, Plan, PlanEntry, Step, Withdrawn};
+use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Target, Uid, targets};
+use crate::protocol::{self, Claims, Look, Plan, PlanEntry, Step, Withdrawn, warnings, wrong};
 use crate::status::{AccountStatus, Counts, TargetStatus};
 
 /// Makes the exchange of an account from its credential.
@@ -55,6 +56,10 @@ pub struct Course {
     pub declared: Declared,
     /// Whether the key was made in demo mode.
     pub demo: bool,
+    /// Whose key it must be, if the file says so.
+    pub uid: Option<Uid>,
+    /// The host that the file gives the account to, if that is not this one.
+    pub elsewhere: Option<String>,
     /// What to do about drift.
     pub drift: DriftPolicy,
     /// How often a target that is in sync is compared.
@@ -80,6 +85,10 @@ pub struct Keeper<D: Doors> {
     account: AccountName,
     doors: Arc<D>,
     exchange: Option<D::Exchange>,
+    opened: Option<Occasion>,
+    key: Option<Fingerprint>,
+    pinned: Option<Pinned>,
+    warnings: Vec<String>,
     ledger: Ledger,
     clock: Clock,
     course: watch::Receiver<Arc<Course>>,
@@ -89,12 +98,19 @@ pub struct Keeper<D: Doors> {
     stop: CancellationToken,
     facts: AccountFacts,
     ledger_trouble: Option<LedgerTrouble>,
-    to_pin: bool,
     door_tried: Moment,
     kind: Option<Kind>,
     kept: BTreeMap<Scope, Kept>,
     released_all_but: Option<BTreeSet<Scope>>,
     noted: Option<(Noted, <D::Exchange as Apply>::Permit)>,
+}
+
+/// What the credential was last read for: at another of these it is read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Occasion {
+    reloads: u64,
+    demo: bool,
+    elsewhere: Option<String>,
 }
 
 /// What a keeper keeps of one target.
@@ -136,6 +152,10 @@ impl<D: Doors> Keeper<D> {
             account,
             doors,
             exchange: None,
+            opened: None,
+            key: None,
+            pinned: None,
+            warnings: Vec::new(),
             ledger,
             clock,
             course,
@@ -145,7 +165,6 @@ impl<D: Doors> Keeper<D> {
             stop,
             facts,
             ledger_trouble: None,
-            to_pin: false,
             door_tried: Moment(0),
             kind: None,
             kept: BTreeMap::new(),
@@ -156,7 +175,6 @@ impl<D: Doors> Keeper<D> {
 
     /// Looks after the account until it is told to stop.
     pub async fn keep(mut self) {
-        self.open_door();
         while !(self.stop.is_cancelled() && self.nothing_under_way()) {
             self.hear().await;
             match self.next_step() {
@@ -228,8 +246,9 @@ impl<D: Doors> Keeper<D> {
         }
         match what {
             Look::Account => {
-                self.to_pin = true;
-                self.pin().await;
+                self.pinned = None;
+                self.judge().await;
+                self.warn();
             }
             Look::Mode => self.notice_drift(scope).await,
             Look::Clock | Look::List(_) => {}
@@ -239,41 +258,48 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    /// Compares whose key it is with whose it was. What the ledger cannot tell now is asked again before it is trusted
-    /// with a set.
-    async fn pin(&mut self) {
-        let uid = self.facts.identity.as_ref().and_then(|identity| identity.uid.clone());
-        let pinned = match &uid {
-            Some(uid) => self.ledger.pin(&self.account, uid).await.map(|pinned| Some((uid, pinned))),
-            None => Ok(None),
-        };
-        self.to_pin = pinned.is_err();
-        let pinned = match pinned {
-            Ok(pinned) => pinned,
-            Err(error) => return self.ledger_failed(&error),
-        };
-        let Some((uid, pinned)) = pinned else { return };
-        match pinned {
-            Pinned::New | Pinned::Same => self.facts.wrong = None,
-            Pinned::Changed { was } => {
-                self.facts.wrong = Some(format!(
-                    "The key belongs to account {uid}, and this name has belonged to account {was} so far: nothing is \
-                     changed. Put the right key in place, or give the other account a name of its own in the file."
-                ));
-            }
-            Pinned::Shared { with } => {
-                self.facts.wrong = Some(format!(
-                    "The key belongs to account {uid}, and so does that of {with}: nothing is changed. Two names for \
-                     one account would fight each other; remove one."
-                ));
+    /// Compares whose key it is with the file, with whose it was, and with the other names.
+    async fn judge(&mut self) {
+        let Some(identity) = self.facts.identity.clone() else { return };
+        let file = self.heard.uid.as_ref();
+        // A key that the file says is the wrong one is not remembered as the right one.
+        let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));
+        if let Some(uid) = uid.filter(|_| self.pinned.is_none() && self.ledger_trouble.is_none()) {
+            match self.ledger.pin(&self.account, uid).await {
+                Ok(pinned) => self.pinned = Some(pinned),
+                Err(error) => self.ledger_failed(&error),
             }
         }
+        let was = match &self.pinned {
+            Some(Pinned::Changed { was }) => Some(was),
+            Some(Pinned::New | Pinned::Same) | None => None,
+        };
+        let on_disk = self.on_disk.borrow().clone();
+        let claims = Claims {
+            file: self.heard.uid.as_ref(),
+            pinned: was,
+            shared_with: on_disk.shared.get(&self.account),
+        };
+        let unchecked = uid.filter(|_| self.pinned.is_none()).map(|uid| {
+            format!("The key belongs to account {uid}; whether it always has is in the ledger, which cannot be used.")
+        });
+        self.facts.wrong = wrong(&self.account, &identity, claims).or(unchecked);
+    }
+
+    /// Says what the key may do too much or too little, once.
+    fn warn(&mut self) {
+        let warnings = self.facts.identity.as_ref().map(warnings).unwrap_or_default();
+        for say in warnings.iter().filter(|say| !self.warnings.contains(say)) {
+            tracing::warn!(account = %self.account, "{say}");
+        }
+        self.warnings = warnings;
     }
 
     /// Sleeps until a moment, or until somebody says something new.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
-        let door = self.facts.credential.as_ref().map(|_| self.door_tried + HUMAN_LOOK);
+        let waits_for_a_key = self.facts.credential.is_some() || self.is_key_refused();
+        let door = waits_for_a_key.then(|| self.door_tried + HUMAN_LOOK);
         let until = door.map_or(until, |door| until.min(door));
         self.promise(until);
         tokio::select! {
@@ -285,11 +311,27 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    /// Reads the credential and makes the exchange of it.
+    /// Reads the credential and makes the exchange of it. Another key than before may be another account's, and is tried
+    /// at once whatever was said to the one before.
     fn open_door(&mut self) {
         self.door_tried = self.clock.now();
+        if self.facts.elsewhere.is_some() {
+            self.exchange = None;
+            self.facts.credential = None;
+            return;
+        }
         match self.doors.open(&self.account, self.heard.demo) {
             Ok(exchange) => {
+                let key = Some(exchange.fingerprint());
+                if self.key != key {
+                    self.key = key;
+                    self.forget_the_key_before();
+                    // What was read with another key says nothing of what this one opens.
+                    for kept in self.kept.values_mut() {
+                        kept.facts.flatness = Flatness::default();
+                        kept.facts.refused_though_flat = None;
+                    }
+                }
                 self.exchange = Some(exchange);
                 self.facts.credential = None;
             }
@@ -300,23 +342,35 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
+    fn forget_the_key_before(&mut self) {
+        self.facts.identity = None;
+        self.facts.failing = None;
+        self.pinned = None;
+        for kept in self.kept.values_mut() {
+            kept.facts.set_refused = None;
+        }
+    }
+
+    fn is_key_refused(&self) -> bool {
+        self.facts.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Credential)
+    }
+
     /// Takes in what the fleet and the ledger say.
     async fn hear(&mut self) {
         let course = self.course.borrow_and_update().clone();
-        let (again, reloaded) = (course.looks != self.heard.looks, course.reloads != self.heard.reloads);
-        let other_door = course.demo != self.heard.demo;
+        let again = course.looks != self.heard.looks;
         self.heard = course;
-        if reloaded || other_door {
-            self.facts.failing = None;
-            self.facts.identity = None;
-            // What was read with another key says nothing of what this one opens.
-            for kept in self.kept.values_mut() {
-                kept.facts.flatness = Flatness::default();
-                kept.facts.refused_though_flat = None;
-            }
+        self.facts.elsewhere.clone_from(&self.heard.elsewhere);
+        let Course { reloads, demo, elsewhere, .. } = &*self.heard;
+        let occasion = Some(Occasion { reloads: *reloads, demo: *demo, elsewhere: elsewhere.clone() });
+        // A noted set leaves with the key that its account was looked at with, or not at all.
+        if self.opened != occasion && self.noted.is_none() {
+            self.opened = occasion;
+            self.forget_the_key_before();
             self.open_door();
         }
-        if self.facts.credential.is_some() && self.clock.now() >= self.door_tried + HUMAN_LOOK {
+        let waits_for_a_key = self.facts.credential.is_some() || self.is_key_refused();
+        if waits_for_a_key && self.clock.now() >= self.door_tried + HUMAN_LOOK {
             self.open_door();
         }
         if again {
@@ -327,9 +381,7 @@ impl<D: Doors> Keeper<D> {
         if self.ledger_trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= self.clock.now()) {
             self.ledger_trouble = None;
         }
-        if self.to_pin && self.ledger_trouble.is_none() {
-            self.pin().await;
-        }
+        self.judge().await;
         self.take_up().await;
         self.hear_brakes();
     }

@@ -99,11 +99,6 @@ pub enum Pinned {
         /// The pinned one.
         was: Uid,
     },
-    /// Another account of the file has it: not pinned.
-    Shared {
-        /// That account.
-        with: AccountName,
-    },
 }
 
 impl Ledger {
@@ -246,7 +241,8 @@ impl Ledger {
             .await
     }
 
-    /// Compares the UID that a key showed with the pinned one; the first look pins.
+    /// Compares the UID that a key showed with the pinned one; the first look pins. Two names may have one UID pinned:
+    /// [`OnDisk::shared`] tells both.
     pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
         let (account, uid) = (account.clone(), uid.clone());
         self.desk.run(move |store| store.write(|tx, wall| targets::pin(tx, wall, &account, &uid))).await

@@ -10,12 +10,14 @@ mod plan;
 mod reason;
 #[cfg(test)]
 mod tables;
+mod whose;
 
 use std::time::Duration;
 
 pub use backoff::{retry_at, retry_though_flat, sooner};
 pub use plan::{Plan, PlanEntry};
 pub use reason::{CRASHED, Reason, Reasons, State, reasons, say, state};
+pub use whose::{Claims, warnings, wrong};
 
 use reason::{brakes, is_only_reported};
 
@@ -185,7 +187,8 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
 /// A set is on disk and has not left: let it, unless something changed since. Its verdict ages on while it waits.
 fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step {
     let target = facts.target;
-    let unwanted = target.wanted.mode != Some(intent.change.to)
+    let unwanted = facts.account.elsewhere.is_some()
+        || target.wanted.mode != Some(intent.change.to)
         || target.wanted.suspended.is_some()
         || is_only_reported(facts, intent.change.cause);
     let fresh = target.flatness.run.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
@@ -203,7 +206,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
 /// What must be so before anything of the account can be asked: a key, a way to the exchange, its time, its identity.
 fn account(facts: &Facts<'_>, now: Moment) -> Option<Step> {
     let account = facts.account;
-    if account.credential.is_some() {
+    if account.elsewhere.is_some() || account.credential.is_some() {
         return Some(rest(facts, now, now + HUMAN_LOOK));
     }
     if let Some(failing) = &account.failing

@@ -93,13 +93,14 @@ impl View {
     /// Who is over the time it promised to be heard of by, and by too much: the watchdog is told nothing then.
     pub fn wedged(&self) -> Option<String> {
         let now = self.clock.now();
-        let late = self.board.accounts().into_iter().find_map(|(account, AccountStatus { due, .. })| {
-            let late = now.since(due);
-            (late > KEEPER_LATE).then(|| format!(
+        let late =
+            self.board.accounts().into_iter().find_map(|(account, AccountStatus { due, .. })| {
+                let late = now.since(due);
+                (late > KEEPER_LATE).then(|| format!(
                     "The keeper of {account} is {} late, so that account is not looked at: restart posmoded.",
                     spell(late)
                 ))
-        });
+            });
         self.stuck().or(late)
     }
 
@@ -108,7 +109,9 @@ impl View {
         let Status { config, targets, .. } = self.status();
         let Config { generation, problem, sha256: _, commit: _, loaded_at: _ } = config;
         if let Some(problem) = problem {
-            return Some(format!("The newest content of the file is not in force, so nothing is changed: {problem}"));
+            return Some(format!(
+                "The newest content of the file is not in force, so nothing is changed: {problem}"
+            ));
         }
         if generation.0 == 0 {
             return Some("No revision of the file is in force yet, so no account is looked at.".to_owned());

@@ -35,6 +35,18 @@ pub struct Status {
     pub held: Option<Held>,
     /// Every target, by account and scope.
     pub targets: Vec<TargetStatus>,
+    /// What an operator should know though nothing waits for it.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+}
+
+/// Something to know of an account, such as a right that its key had better not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Whose.
+    pub account: AccountName,
+    /// What it is and what to do, in one or two plain sentences.
+    pub say: String,
 }
 
 /// A pause of everything.
@@ -167,6 +179,8 @@ pub struct AccountStatus {
     pub looked: bool,
     /// What must be added to our time to get the exchange's, in milliseconds.
     pub clock_offset: Option<i64>,
+    /// What to know of it though nothing waits for it.
+    pub warnings: Vec<String>,
 }
 
 /// Where keepers publish and everybody reads. Clones share it.
@@ -215,9 +229,14 @@ impl Board {
     pub fn status(&self, now: Timestamp) -> Status {
         let Frame { paused, config, held } =
             self.frame.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let targets = self.accounts().into_values().flat_map(|account| account.targets).collect();
+        let (mut targets, mut warnings) = (Vec::new(), Vec::new());
+        for (account, status) in self.accounts() {
+            targets.extend(status.targets);
+            let warning = |say| Warning { account: account.clone(), say };
+            warnings.extend(status.warnings.into_iter().map(warning));
+        }
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Status { schema: SCHEMA, version, now: seconds(now), paused, config, held, targets }
+        Status { schema: SCHEMA, version, now: seconds(now), paused, config, held, targets, warnings }
     }
 }
 
@@ -261,6 +280,11 @@ impl TargetStatus {
 }
 
 impl TargetStatus {
+    /// Whether it is another host's, so that here nobody knows and nobody asks.
+    pub fn is_elsewhere(&self) -> bool {
+        self.reason == Some(Reason::Elsewhere)
+    }
+
     /// The same target after its keeper failed at `now`.
     #[must_use]
     pub fn crashed(self, now: Timestamp) -> TargetStatus {
@@ -301,7 +325,8 @@ impl Status {
         let Config { generation, commit, problem, sha256: _, loaded_at: _ } = &self.config;
         let commit = commit.iter().map(|commit| format!(" {}", commit.chars().take(7).collect::<String>()));
         let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
-        let counted = format!("{in_sync}/{} in sync", self.targets.len());
+        let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();
+        let counted = format!("{in_sync}/{here} in sync");
         let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
         let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
         let waiting = self.waiting().into_iter().map(|(reason, targets)| self.waiting_for(reason, &targets));
@@ -326,7 +351,7 @@ impl Status {
 
     fn waiting(&self) -> BTreeMap<Reason, Vec<&TargetStatus>> {
         let mut waiting: BTreeMap<Reason, Vec<&TargetStatus>> = BTreeMap::new();
-        for target in &self.targets {
+        for target in self.targets.iter().filter(|target| !target.is_elsewhere()) {
             if let Some(reason) = target.reason {
                 waiting.entry(reason).or_default().push(target);
             }

@@ -118,6 +118,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
         io::Write::write_all(&mut file?, text.as_bytes())?;
     }
     Ok(Run {
+        host: "sandbox".to_owned(),
         config: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml")),
         state: home.join("state"),
         credentials: Some(credentials),

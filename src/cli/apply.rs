@@ -102,6 +102,7 @@ impl Work {
             ledger: ledger.clone(),
             clock: clock.clone(),
             board: board.clone(),
+            host: run.host,
             words: source.words(),
             kicks: kicked,
             stop,

@@ -1,6 +1,6 @@
 //! The flags that commands share: what they mean, and what stands for them when they are not given.
 //!
-//! Looks at the environment and at whether a directory exists; reads no file.
+//! Looks at the environment and at whether a directory exists; reads no file but the kernel's own with the name of the host.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,12 @@ pub struct Common {
     #[arg(long, global = true, env = "POSMODED_CREDENTIALS", hide_env = true, value_name = "DIR")]
     #[arg(help = "One credential file per account, by its name [default: $CREDENTIALS_DIRECTORY]")]
     pub credentials: Option<PathBuf>,
+    /// This host's name where the file says `host:`, if the flag says it; see [`Common::host`].
+    #[arg(long, global = true, env = "POSMODED_HOST", hide_env = true, value_name = "NAME")]
+    #[arg(
+        help = "This host's name, where the file gives an account to one [default: what `hostname` prints]"
+    )]
+    pub host: Option<String>,
     /// Where the exchange answers; plain http to loopback only
     #[arg(long, global = true, env = "POSMODED_BASE_URL", hide_env = true)]
     #[arg(value_name = "URL", default_value = "https://api.bitget.com")]
@@ -79,6 +85,20 @@ impl Common {
             })
     }
 
+    /// This host's name: the flag, else the kernel's.
+    pub fn host(&self) -> Result<String, Misused> {
+        if let Some(host) = &self.host {
+            return Ok(host.clone());
+        }
+        let kernel = std::fs::read_to_string(KERNEL_HOST).unwrap_or_default();
+        match kernel.trim() {
+            "" => {
+                Err(Misused(format!("Say this host's name: --host NAME ({KERNEL_HOST} does not tell it).")))
+            }
+            name => Ok(name.to_owned()),
+        }
+    }
+
     /// The credentials directory: the flag, else what the service manager made.
     pub fn credentials_dir(&self) -> Option<PathBuf> {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|given| !given.is_empty());
@@ -99,6 +119,8 @@ fn state_dir(
     flag.map(Path::to_owned).or(service).or_else(|| system.map(Path::to_owned)).or(own)
 }
 
+/// What `hostname` prints, on any Linux.
+const KERNEL_HOST: &str = "/proc/sys/kernel/hostname";
 /// Where the Debian package and the unit keep the state.
 const SYSTEM_STATE: &str = "/var/lib/posmoded";
 

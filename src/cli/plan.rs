@@ -39,11 +39,14 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let clock = Clock::machine();
     let kept = kept(common, &clock)?;
     let doors = KeyFiles::new(&Run::with(common)?, &clock)?;
-    let mut round = Round::new(&clock, &kept, &desired);
+    let mut round = Round::new(&clock, &kept, &desired, common.host()?);
     let mut targets = Vec::new();
     for (name, account) in &desired.accounts {
         if args.accounts.is_empty() || args.accounts.contains(name) {
-            let exchange = doors.open(name, account.demo);
+            let exchange = match account.elsewhere(round.host()) {
+                Some(host) => Err(format!("It is another host's: {host}.")),
+                None => doors.open(name, account.demo),
+            };
             targets.extend(round.account(name, account, &exchange).await);
         }
     }
@@ -85,6 +88,7 @@ fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
     };
     Ok(Kept {
         applied: visitor.applied()?,
+        pins: visitor.pins()?,
         open_intents: visitor.open_intents()?,
         on_disk: visitor.brakes()?,
         generation: visitor.last_good()?.map(|revision| revision.generation).unwrap_or_default(),
@@ -107,11 +111,12 @@ struct Plan<'a> {
 /// The first of blocked or unknown, drift, pending or new that applies to any target.
 fn exit(targets: &[TargetStatus]) -> Exit {
     let any = |what: fn(&TargetStatus) -> bool| targets.iter().any(what);
-    if any(|target| target.state == State::Unknown || is_blocked(target)) {
+    let waits = |target: &TargetStatus| target.state == State::Unknown || is_blocked(target);
+    if targets.iter().any(|target| waits(target) && !target.is_elsewhere()) {
         Exit::BLOCKED
     } else if any(|target| target.state == State::Drifted) {
         Exit::DRIFT
-    } else if any(|target| target.state != State::InSync) {
+    } else if any(|target| target.state != State::InSync && !target.is_elsewhere()) {
         Exit::NOT_IN_SYNC
     } else {
         Exit::DONE

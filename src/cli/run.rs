@@ -86,11 +86,12 @@ impl Run {
 
     /// What every command is told, and nothing that is the daemon's alone: it listens nowhere.
     pub(super) fn with(common: &Common) -> Result<Run, Misused> {
-        let Common { config, state: _, credentials: _, base_url, ca, log: _ } = common;
+        let Common { config, state: _, credentials: _, host: _, base_url, ca, log: _ } = common;
         Ok(Run {
             config: config.clone(),
             state: common.state_dir()?,
             credentials: common.credentials_dir(),
+            host: common.host()?,
             base_url: base_url.clone(),
             ca: ca.clone(),
             listen: Listen::Nowhere,
@@ -109,6 +110,8 @@ pub struct Run {
     pub state: PathBuf,
     /// Where the credential files are.
     pub credentials: Option<PathBuf>,
+    /// This host's name, as the file would write it.
+    pub host: String,
     /// Where the exchange is.
     pub base_url: BaseUrl,
     /// A root certificate to trust beside the system's.
@@ -171,6 +174,7 @@ impl Daemon {
             ledger: ledger.clone(),
             clock: clock.clone(),
             board: board.clone(),
+            host: run.host,
             words: source.words(),
             kicks: kicked,
             stop: stop.clone(),

@@ -14,7 +14,7 @@ use crate::cli::{Common, Exit, accounts, asking, print, rows};
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::{PlanEntry, State};
 use crate::serve::Listen;
-use crate::status::{Config, Held, Paused, Status, TargetStatus};
+use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning};
 
 /// What `status` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -130,13 +130,14 @@ fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Status> {
 }
 
 fn exit(targets: &[TargetStatus]) -> Exit {
-    let in_sync = targets.iter().all(|target| target.state == State::InSync);
+    let mut here = targets.iter().filter(|target| !target.is_elsewhere());
+    let in_sync = here.all(|target| target.state == State::InSync);
     // Before the first account is known nothing can be said to be in sync.
     if in_sync && !targets.is_empty() { Exit::DONE } else { Exit::NOT_IN_SYNC }
 }
 
 fn render(status: &Status) -> String {
-    let Status { schema: _, version: _, now, paused, config, held, targets } = status;
+    let Status { schema: _, version: _, now, paused, config, held, targets, warnings } = status;
     let table = rows::table(
         ["account", "scope", "desired", "live", "state", "reason", "since"],
         targets.iter().map(|target| {
@@ -166,8 +167,9 @@ fn render(status: &Status) -> String {
         format!("The newest content of the file is REFUSED, and nothing is changed until that is mended: {problem}")
     });
     let held = held.iter().map(render_held);
+    let warned = warnings.iter().map(|Warning { account, say }| format!("{account}: {say}"));
     let below: Vec<String> =
-        what.into_iter().chain(paused).chain(held).chain(problem).chain([revision]).collect();
+        what.into_iter().chain(warned).chain(paused).chain(held).chain(problem).chain([revision]).collect();
     format!("{table}\n{}\n", below.join("\n"))
 }
 

@@ -300,7 +300,7 @@ const FILE: Section = Section {
 const DEFAULTS: Section = Section { name: "under `defaults`", keys: &["drift", "check_every", "settle"] };
 const ACCOUNT: Section = Section {
     name: "in an account",
-    keys: &["position_mode", "demo", "drift", "check_every", "settle", "suspend"],
+    keys: &["uid", "host", "position_mode", "demo", "drift", "check_every", "settle", "suspend"],
 };
 
 /// Below, two looks at 200 targets would not fit into a host's budget of requests; above, drift goes unseen for hours.

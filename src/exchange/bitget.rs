@@ -160,7 +160,8 @@ impl<T: Transport> Bitget<T> {
         };
         let envelope = Envelope::parse(&body);
         let shown = answer::shown(&body, credential);
-        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, shown };
+        let key_hint = credential.map_or("", |credential| credential.kept_by().hint());
+        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, shown, key_hint };
         if let Some(permit) = turn.permit.take() {
             lock(&self.shared.pace).give_back(permit, answered, reply.word());
         }

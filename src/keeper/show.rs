@@ -32,6 +32,7 @@ impl<D: Doors> Keeper<D> {
             cell.due = next_look;
             cell.looked |= looked;
             cell.clock_offset = clock_offset;
+            cell.warnings.clone_from(&self.warnings);
         });
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Commands write here in another process; the daemon reads, holds plans, and acknowledges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -27,6 +27,8 @@ pub struct OnDisk {
     pub approved: BTreeSet<PlanEntry>,
     /// How many resumes there were: when it grows, corrections are to be read again.
     pub resumed: u64,
+    /// The names that share an account with another name, and that other one: no set for either.
+    pub shared: BTreeMap<AccountName, AccountName>,
 }
 
 /// One pause.
@@ -70,12 +72,13 @@ pub(super) fn read(tx: &Connection, wall: i64) -> rusqlite::Result<OnDisk> {
         .query_map([wall.saturating_sub(millis(APPROVAL))], entry)?
         .collect::<rusqlite::Result<_>>()?;
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
-    Ok(OnDisk { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0) })
+    let shared = targets::shared(tx)?;
+    Ok(OnDisk { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), shared })
 }
 
 /// Whether the same brakes may read differently later, though nobody writes.
 pub(super) fn may_lapse(on_disk: &Arc<OnDisk>) -> bool {
-    let OnDisk { pauses, counted: _, approved, resumed: _ } = &**on_disk;
+    let OnDisk { pauses, counted: _, approved, resumed: _, shared: _ } = &**on_disk;
     !approved.is_empty() || pauses.iter().any(|pause| pause.until_wall.is_some())
 }
 

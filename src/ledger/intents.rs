@@ -61,10 +61,13 @@ pub(super) struct Wish {
     pub(super) max_changes: u32,
 }
 
-/// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, or a used up budget forbids it.
+/// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, another name for the same
+/// account, or a used up budget forbids it.
 pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
     let Wish { target, change, generation, stamp, max_changes } = wish;
-    if is_outdated(tx, *generation)? || is_paused(tx, wall, target)? || unresolved(tx, target)?.is_some() {
+    let shared = targets::shared(tx)?.contains_key(&target.account);
+    let outdated = is_outdated(tx, *generation)?;
+    if shared || outdated || is_paused(tx, wall, target)? || unresolved(tx, target)?.is_some() {
         return Ok(None);
     }
     let plan = approval(tx, wall, target, *change)?;

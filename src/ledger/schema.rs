@@ -100,9 +100,10 @@ CREATE TABLE targets (
 
 CREATE TABLE uids (
     account   TEXT PRIMARY KEY,
-    uid       TEXT NOT NULL UNIQUE,
+    uid       TEXT NOT NULL,
     pinned_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX uids_by_uid ON uids (uid);
 
 -- What wanted to change and was held; a hash is recorded anew when another plan was held in between.
 CREATE TABLE plans (

@@ -112,26 +112,52 @@ pub(super) fn all_applied(tx: &Connection) -> rusqlite::Result<BTreeMap<Target, 
         .collect()
 }
 
-/// Compares the UID that a key showed with the pinned one; the first look pins.
+/// Compares the UID that a key showed with the pinned one; the first look pins. A name that was pinned to an account which
+/// an older name has, too, got the wrong key then: it is pinned anew.
 pub(super) fn pin(tx: &Connection, wall: i64, account: &AccountName, uid: &Uid) -> Result<Pinned, Trouble> {
     let pinned: Option<Uid> = tx
         .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
         .optional()?;
-    if let Some(was) = pinned {
-        return Ok(if was == *uid { Pinned::Same } else { Pinned::Changed { was } });
-    }
-    let other: Option<AccountName> =
-        tx.query_row("SELECT account FROM uids WHERE uid = ?1", params![uid], |row| row.get(0)).optional()?;
-    if let Some(with) = other {
-        return Ok(Pinned::Shared { with });
+    match pinned {
+        Some(was) if was == *uid => return Ok(Pinned::Same),
+        Some(was) if !came_second(tx, account)? => return Ok(Pinned::Changed { was }),
+        Some(_) | None => {}
     }
     tx.execute(
-        "INSERT INTO uids (account, uid, pinned_at) VALUES (?1, ?2, ?3)",
+        "INSERT INTO uids (account, uid, pinned_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET uid = ?2, pinned_at = ?3",
         params![account, uid, wall],
     )?;
     let text = format!("The key belongs to user id {uid}, and must from now on.");
     history::add(tx, wall, &Event::new(EventKind::Pinned, text).of_account(account))?;
     Ok(Pinned::New)
+}
+
+/// The names that have one account together, each with the first of the others.
+pub(super) fn shared(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, AccountName>> {
+    tx.prepare_cached(
+        "SELECT one.account, min(other.account) FROM uids one
+         JOIN uids other ON other.uid = one.uid AND other.account <> one.account GROUP BY one.account",
+    )?
+    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+    .collect()
+}
+
+/// Whose account each name has been since its first look.
+pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Uid>> {
+    tx.prepare("SELECT account, uid FROM uids")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Whether another name had the account that is pinned for this one, and had it before.
+fn came_second(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
+    tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
+                        WHERE one.account = ?1 AND other.pinned_at <= one.pinned_at)",
+        params![account],
+        |row| row.get(0),
+    )
 }
 
 /// The target of a row.

@@ -19,7 +19,7 @@ use super::store::{self, connect};
 use super::{DATABASE, LOCK, intents, targets};
 use crate::clock::Clock;
 use crate::facts::{Applied, Intent, IntentState};
-use crate::position_mode::{AccountName, Target};
+use crate::position_mode::{AccountName, Target, Uid};
 
 /// A command's hold on the ledger.
 #[derive(Debug)]
@@ -93,6 +93,11 @@ impl Visitor {
     /// The applied mode of every target that has one.
     pub fn applied(&self) -> Result<BTreeMap<Target, Applied>, LedgerError> {
         self.read(|tx, _| targets::all_applied(tx))
+    }
+
+    /// Whose account each name has been since its first look.
+    pub fn pins(&self) -> Result<BTreeMap<AccountName, Uid>, LedgerError> {
+        self.read(|tx, _| targets::pins(tx))
     }
 
     /// The accounts of which something is kept.

@@ -36,6 +36,8 @@ pub enum Reason {
     Crashed,
     /// An answer that nobody foresaw.
     Unexpected,
+    /// The file gives the account to another host.
+    Elsewhere,
     /// The key belongs to another account than it should.
     WrongAccount,
     /// There is no usable key.
@@ -92,6 +94,9 @@ pub struct Reasons(u32);
 
 /// Where the target stands at `now`. Live as desired is in sync only once no set that was sent may still take effect.
 pub fn state(facts: &Facts<'_>, now: Moment) -> State {
+    if facts.account.elsewhere.is_some() {
+        return State::Unknown;
+    }
     let target = facts.target;
     let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR;
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
@@ -118,6 +123,10 @@ fn may_still_act(intent: &Intent) -> bool {
 
 /// All that applies at `now`. Empty only for a target in sync.
 pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
+    if facts.account.elsewhere.is_some() {
+        // What else there may be is the other host's to say.
+        return Reasons::from_iter([Reason::Elsewhere]);
+    }
     let target = facts.target;
     let mut all = of_the_account(facts, now);
     if let Some(failing) = &target.failing {
@@ -193,6 +202,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
     match reason {
         Reason::Crashed => CRASHED.to_owned(),
+        Reason::Elsewhere => facts.account.elsewhere.as_ref().map_or_else(String::new, |host| {
+            format!("The file gives this account to the host {host}: this one never asks for it and never sets it.")
+        }),
         Reason::WrongAccount => facts.account.wrong.clone().unwrap_or_default(),
         Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
@@ -482,9 +494,10 @@ impl FromIterator<Reason> for Reasons {
 
 impl Reason {
     /// All of them, the one to show first.
-    pub const ALL: [Reason; 24] = [
+    pub const ALL: [Reason; 25] = [
         Reason::Crashed,
         Reason::Unexpected,
+        Reason::Elsewhere,
         Reason::WrongAccount,
         Reason::Credential,
         Reason::Denied,
@@ -514,6 +527,7 @@ impl Reason {
         match self {
             Reason::Crashed => "crashed",
             Reason::Unexpected => "unexpected",
+            Reason::Elsewhere => "elsewhere",
             Reason::WrongAccount => "wrong_account",
             Reason::Credential => "credential",
             Reason::Denied => "denied",

@@ -16,6 +16,7 @@ mod failures;
 mod situation;
 mod story;
 mod total;
+mod whose;
 
 use std::fmt::Write as _;
 

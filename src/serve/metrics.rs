@@ -62,7 +62,7 @@ impl Collector for Rendered {
 }
 
 fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
-    let Status { version, paused, config, schema: _, now: _, held, targets: _ } = status;
+    let Status { version, paused, config, schema: _, now: _, held, targets: _, warnings: _ } = status;
     let Config { generation, sha256, commit, loaded_at, problem } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
     let good = i64::from(problem.is_none() && generation.0 > 0);
@@ -96,12 +96,14 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
 }
 
 fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
+    // Another host's target is in its metrics: an alert here would be one too many.
+    let here = || targets.iter().filter(|target| !target.is_elsewhere());
     let in_sync = |target: &TargetStatus| i64::from(target.state == State::InSync);
     out.gauges(
         "target_in_sync",
         "1 while the live mode is the desired one",
         None,
-        targets.iter().map(|target| (labels(target), in_sync(target))),
+        here().map(|target| (labels(target), in_sync(target))),
     )?;
     out.gauges(
         "target_state",
@@ -117,13 +119,13 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         "target_not_in_sync_since_timestamp",
         "Since when a target has not been in sync; absent while it is",
         Some(&Unit::Seconds),
-        targets.iter().filter_map(|target| Some((labels(target), target.not_in_sync_since?.as_second()))),
+        here().filter_map(|target| Some((labels(target), target.not_in_sync_since?.as_second()))),
     )?;
     out.gauges(
         "target_last_look_timestamp",
         "When the exchange last said which mode is live; 0 if it has not yet",
         Some(&Unit::Seconds),
-        targets.iter().map(|target| {
+        here().map(|target| {
             let at = target.live.as_ref().map_or(0, |live| live.at.as_second());
             (labels(target), at)
         }),

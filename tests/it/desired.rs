@@ -54,6 +54,8 @@ fn told(bytes: &[u8], expected: Expect) {
 fn account(declared: Declared) -> Account {
     Account {
         declared,
+        uid: None,
+        host: None,
         demo: false,
         drift: DriftPolicy::Correct,
         check_every: Duration::from_secs(60),

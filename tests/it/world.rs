@@ -71,6 +71,8 @@ impl Default for WireState {
     }
 }
 
+/// The name of the host that the daemon runs on.
+const HOST: &str = "trade-01";
 /// 2026-11-22T09:00:00Z.
 const START: i64 = 1_795_338_000_000;
 
@@ -135,6 +137,7 @@ impl World {
             ledger: self.ledger.clone(),
             clock: self.clock.clone(),
             board: self.board.clone(),
+            host: HOST.to_owned(),
             words: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
             stop,

@@ -15,14 +15,15 @@ use crate::facts::{
 use crate::keeper::{learn, look};
 use crate::ledger::OnDisk;
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
-use crate::protocol::{self, Look, PlanEntry, Reason, State, Step};
+use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid, targets};
+use crate::protocol::{self, Claims, Look, PlanEntry, Reason, State, Step};
 use crate::status::{Counts, TargetStatus};
 
 /// What the daemon's ledger says; empty where there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
     pub(super) applied: BTreeMap<Target, Applied>,
+    pub(super) pins: BTreeMap<AccountName, Uid>,
     pub(super) open_intents: BTreeMap<Target, Intent>,
     pub(super) on_disk: OnDisk,
     pub(super) generation: Generation,
@@ -32,14 +33,20 @@ pub(super) struct Kept {
 pub(super) struct Round<'a> {
     clock: &'a Clock,
     kept: &'a Kept,
+    host: String,
     max_changes: u32,
     /// Sets that this plan would let leave before the next one.
     taken: u32,
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn new(clock: &'a Clock, kept: &'a Kept, desired: &Desired) -> Round<'a> {
-        Round { clock, kept, max_changes: desired.max_changes, taken: 0 }
+    pub(super) fn new(clock: &'a Clock, kept: &'a Kept, desired: &Desired, host: String) -> Round<'a> {
+        Round { clock, kept, host, max_changes: desired.max_changes, taken: 0 }
+    }
+
+    /// The name of this host.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// The targets of an account as they stand. Without an exchange: why there is none, in one sentence.
@@ -50,6 +57,7 @@ impl<'a> Round<'a> {
         exchange: &Result<O, String>,
     ) -> Vec<TargetStatus> {
         let mut of_account = AccountFacts {
+            elsewhere: account.elsewhere(&self.host),
             credential: exchange.as_ref().err().cloned(),
             jitter: self.clock.jitter(),
             ..AccountFacts::default()
@@ -58,6 +66,7 @@ impl<'a> Round<'a> {
         let whole = Target { account: name.clone(), scope: Scope::Account };
         let mut first = self.target(&whole, account, account.declared.single_mode());
         self.follow(&whole, exchange, &mut of_account, &mut first, Until::Identity).await;
+        of_account.wrong = self.wrong(name, account, &of_account);
         let kind = of_account.identity.as_ref().map(|identity| identity.kind);
         let mut statuses = Vec::new();
         for (scope, mode) in targets(&account.declared, kind) {
@@ -69,8 +78,19 @@ impl<'a> Round<'a> {
         statuses
     }
 
+    fn wrong(&self, name: &AccountName, account: &Account, facts: &AccountFacts) -> Option<String> {
+        let identity = facts.identity.as_ref()?;
+        let another = |(other, uid): (&'a AccountName, &'a Uid)| {
+            (other != name && Some(uid) == identity.uid.as_ref()).then_some(other)
+        };
+        let shared_with = self.kept.pins.iter().find_map(another);
+        let claims = Claims { file: account.uid.as_ref(), pinned: self.kept.pins.get(name), shared_with };
+        protocol::wrong(name, identity, claims)
+    }
+
     fn target(&self, target: &Target, account: &Account, mode: Option<PositionMode>) -> TargetFacts {
-        let Account { declared: _, demo: _, drift, check_every, settle, suspended } = account;
+        let Account { declared: _, uid: _, host: _, demo: _, drift, check_every, settle, suspended } =
+            account;
         let wanted = Wanted {
             mode,
             generation: self.kept.generation,

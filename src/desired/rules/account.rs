@@ -11,7 +11,7 @@ use crate::desired::problem::{counted, quoted};
 use crate::desired::scalar::Value;
 use crate::desired::tree::{Node, Place};
 use crate::desired::word;
-use crate::position_mode::{AccountName, Declared, PositionMode, ProductType};
+use crate::position_mode::{AccountName, Declared, PositionMode, ProductType, Uid};
 
 /// The accounts for which neither they nor the defaults say what to do about drift.
 #[derive(Default)]
@@ -65,6 +65,8 @@ impl Rules {
             return None;
         }
         let entries = self.section(&ACCOUNT, entry.key.place, entry.value)?;
+        let uid = self.uid(entries.get("uid"));
+        let host = self.host(entries.get("host"));
         let declared = self.declared(entry, entries.get("position_mode"));
         let demo = self.demo(entries.get("demo"));
         let own = self.settings(&entries);
@@ -84,12 +86,52 @@ impl Rules {
         };
         Some(Account {
             declared: declared?,
+            uid: uid?,
+            host: host?,
             demo: demo?,
             drift: drift?,
             check_every: check_every?,
             settle: settle?,
             suspended,
         })
+    }
+
+    /// The inner `None`: the file does not say.
+    fn uid(&mut self, entry: Option<&Entry<'_>>) -> Option<Option<Uid>> {
+        let Some(Entry { name, key, value }) = entry.copied() else { return Some(None) };
+        let so = "uid: \"1234567890\"";
+        match Value::of(value) {
+            Value::Text(text) if is_uid(text) => return Some(Some(Uid(text.to_owned()))),
+            Value::Text(text) => {
+                let what = format!("{} is no UID: one is 1 to {LONGEST_UID} digits", quoted(text));
+                self.remark(value.place, what, format!("write it as Bitget shows it, such as `{so}`"));
+            }
+            Value::Number(digits) if is_uid(digits) => {
+                let remedy = format!("write `uid: \"{digits}\"`, so that nobody reads it as an amount");
+                self.remark(value.place, "`uid` is a number without quotes", remedy);
+            }
+            given => self.wrong_kind(name, (key.place, value.place), given, "a UID in quotes", so),
+        }
+        None
+    }
+
+    /// Likewise.
+    fn host(&mut self, entry: Option<&Entry<'_>>) -> Option<Option<String>> {
+        let Some(Entry { name, key, value }) = entry.copied() else { return Some(None) };
+        match Value::of(value) {
+            Value::Text(text) if is_host(text) => return Some(Some(text.to_owned())),
+            Value::Text(text) => {
+                let what = format!(
+                    "{} is no host name: one is 1 to {LONGEST_HOST} of a-z, A-Z, 0-9, `-`, `_` and `.`",
+                    quoted(text)
+                );
+                self.remark(value.place, what, "write what `hostname` prints on the host that is to keep it");
+            }
+            given => {
+                self.wrong_kind(name, (key.place, value.place), given, "the name of a host", "host: trade-01")
+            }
+        }
+        None
     }
 
     fn demo(&mut self, entry: Option<&Entry<'_>>) -> Option<bool> {
@@ -170,6 +212,19 @@ impl Rules {
     }
 }
 
+fn is_uid(text: &str) -> bool {
+    (1..=LONGEST_UID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_host(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=LONGEST_HOST).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// The exchange's have ten or so; more than this no counter reaches.
+pub(in crate::desired) const LONGEST_UID: usize = 20;
+/// Linux takes no longer name.
+pub(in crate::desired) const LONGEST_HOST: usize = 64;
 /// How often a target that is in sync is compared, unless the file says otherwise: drift shows within a minute.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 /// How long an account must have been flat, unless the file says otherwise: a strategy between two trades is not done.

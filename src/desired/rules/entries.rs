@@ -150,4 +150,4 @@ impl Rules {
 }
 
 /// Keys of the file that a later version enforces.
-const LATER: [&str; 4] = ["windows", "require", "uid", "host"];
+const LATER: [&str; 2] = ["windows", "require"];

@@ -24,6 +24,8 @@ pub(super) struct Reply {
     pub(super) envelope: Result<Envelope, Broken>,
     /// The body as it may be shown.
     pub(super) shown: String,
+    /// What to add where another key is to be put in place.
+    pub(super) key_hint: &'static str,
 }
 
 /// What a look brought.
@@ -165,7 +167,9 @@ impl Reply {
             | Class::Busy { .. }
             | Class::TryAgain => Show::Nothing,
         };
-        self.failure(class, Some(code), &format!("{code}, {}", codes::sentence(code, self.endpoint)), show)
+        let hint = if class == Class::Credential { self.key_hint } else { "" };
+        let what = format!("{code}, {}{hint}", codes::sentence(code, self.endpoint));
+        self.failure(class, Some(code), &what, show)
     }
 
     fn failure(&self, class: Class, code: Option<&str>, what: &str, show: Show) -> Failure {
@@ -245,6 +249,7 @@ mod tests {
             remaining: None,
             envelope: Envelope::parse(body.as_bytes()),
             shown: shown(body.as_bytes(), None),
+            key_hint: "",
         }
     }
 

@@ -19,9 +19,9 @@ use super::wire::{
 };
 use super::{Bitget, Turn, busy, codes, unanswered};
 use crate::constants::{PAGES, PERMIT_BACK, PERMIT_WAIT};
-use crate::exchange::credential::Credential;
+use crate::exchange::credential::{Credential, Fingerprint};
 use crate::exchange::{Answer, Apply, Observe, Urgency};
-use crate::facts::{Class, Failure, Identity, List, SetAnswer};
+use crate::facts::{Class, Failure, Identity, List, Rights, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::pace::{Endpoint, LaneName};
@@ -48,6 +48,10 @@ struct Brought<D> {
 }
 
 impl<T: Transport> Observe for Classic<T> {
+    fn fingerprint(&self) -> Fingerprint {
+        self.credential.fingerprint()
+    }
+
     async fn clock(&self) -> Result<Answer<()>, Failure> {
         let brought: Brought<Time> =
             self.public(Endpoint::Time, TIME, String::new(), Urgency::Routine).await?;
@@ -57,20 +61,20 @@ impl<T: Transport> Observe for Classic<T> {
 
     async fn account(&self) -> Result<Answer<Identity>, Failure> {
         let asked = self.ask(Endpoint::AccountInfo, ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
-        let uid = |info: AccountInfo| match info.user_id {
-            id if id.is_empty() => Err(Broken("an empty userId".to_owned())),
-            id => Ok(Some(Uid(id))),
+        let told = |info: AccountInfo| match info.user_id.as_str() {
+            "" => Err(Broken("an empty userId".to_owned())),
+            id => Ok((Some(Uid(id.to_owned())), info.rights())),
         };
         let lacks_a_right = asked.look().is_err_and(|Failure { class, code, say: _ }| {
             class == Class::Denied && code.as_deref().is_some_and(codes::lacks_a_right)
         });
         if !lacks_a_right {
-            return identity(&asked, |data| shape(data).and_then(uid));
+            return identity(&asked, |data| shape(data).and_then(told));
         }
         // The key may not ask whose it is, but a futures read tells the kind.
         let query = format!("productType={}", ProductType::UsdtFutures.as_str());
         let asked = self.ask(Endpoint::Positions, POSITIONS, query, Urgency::Routine).await?;
-        identity(&asked, |data| shape::<Vec<Position>>(data).map(|_| None))
+        identity(&asked, |data| shape::<Vec<Position>>(data).map(|_| (None, None)))
     }
 
     async fn mode(&self, scope: Scope, urgency: Urgency) -> Result<Answer<PositionMode>, Failure> {
@@ -315,26 +319,26 @@ impl<D> Brought<D> {
     }
 }
 
-/// What a v2 answer says of the kind, and of the UID as far as its data has it.
+/// What a v2 answer says of the kind, and of the UID and the key's rights as far as its data has them.
 fn identity(
     reply: &Reply,
-    uid: impl FnOnce(serde_json::Value) -> Result<Option<Uid>, Broken>,
+    told: impl FnOnce(serde_json::Value) -> Result<(Option<Uid>, Option<Rights>), Broken>,
 ) -> Result<Answer<Identity>, Failure> {
     let (asked, answered) = (reply.asked, reply.answered);
-    let found = |uid, kind, server| {
-        let value = Identity { uid, kind, at: answered };
+    let found = |(uid, rights), kind, server| {
+        let value = Identity { uid, kind, rights, at: answered };
         Ok(Answer { value, asked, answered, server })
     };
     match (reply.look(), reply.server()) {
         (Ok(Told { server, data }), _) => {
-            let uid = uid(data).map_err(|broken| reply.broken(&broken))?;
-            found(uid, Kind::Classic, server)
+            let told = told(data).map_err(|broken| reply.broken(&broken))?;
+            found(told, Kind::Classic, server)
         }
         // Said before anything else of the request is checked, so it is an answer to what was asked.
         (Err(Failure { class: Class::WrongKind, code, say: _ }), Some(server))
             if code.as_deref() == Some(codes::UNIFIED) =>
         {
-            found(None, Kind::Unified, server)
+            found((None, None), Kind::Unified, server)
         }
         (Err(failure), _) => Err(failure),
     }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::facts::{FuturesRight, Rights};
 use crate::moment::ServerTime;
 use crate::position_mode::{PositionMode, ProductType};
 
@@ -115,6 +116,26 @@ impl Sample {
 pub(super) struct AccountInfo {
     #[serde(rename = "userId")]
     pub(super) user_id: String,
+    /// Unknown where it is missing: what a key may do is shown by what it is refused.
+    #[serde(default)]
+    authorities: Option<Vec<String>>,
+}
+
+impl AccountInfo {
+    /// What the key may do, as far as it says.
+    pub(super) fn rights(&self) -> Option<Rights> {
+        let authorities = self.authorities.as_ref()?;
+        let any = |some: &[&str]| authorities.iter().any(|one| some.contains(&one.as_str()));
+        // Which of the two gates the setter nobody has established.
+        let futures = if any(&["coow", "cpow"]) {
+            FuturesRight::ReadWrite
+        } else if any(&["coor", "cpor"]) {
+            FuturesRight::Read
+        } else {
+            FuturesRight::Nothing
+        };
+        Some(Rights { futures, withdraws: any(&["wwow"]) })
+    }
 }
 
 /// `GET /api/v2/mix/account/account`
@@ -303,6 +324,20 @@ mod tests {
         assert_eq!(sample(json!({"symbol": "BTC USDT", "supportMarginCoins": ["USDT"]})), None);
         assert_eq!(sample(json!({"symbol": "BTCUSDT", "supportMarginCoins": []})), None);
         assert_eq!(sample(json!({"symbol": "BTCUSDT"})), None);
+    }
+
+    #[test]
+    fn rights_are_read_from_their_short_words_and_unknown_without_them() {
+        let rights = |authorities: Value| {
+            let data = json!({"userId": "1", "authorities": authorities});
+            shape::<AccountInfo>(data).unwrap().rights().map(|rights| (rights.futures, rights.withdraws))
+        };
+        assert_eq!(rights(json!(["coow", "cpow", "stow"])), Some((FuturesRight::ReadWrite, false)));
+        assert_eq!(rights(json!(["cpor", "wwow"])), Some((FuturesRight::Read, true)));
+        assert_eq!(rights(json!(["stow"])), Some((FuturesRight::Nothing, false)));
+        assert_eq!(rights(json!([])), Some((FuturesRight::Nothing, false)));
+        assert_eq!(rights(json!(null)), None);
+        assert_eq!(shape::<AccountInfo>(json!({"userId": "1"})).unwrap().rights(), None);
     }
 
     #[test]

@@ -65,12 +65,34 @@ async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
         let changed = Pinned::Changed { was: one.clone() };
         assert_eq!(ledger.pin(&name("desk-a"), &two).await.unwrap(), changed);
         assert_eq!(ledger.pin(&name("desk-a"), &two).await.unwrap(), changed, "not pinned anew");
-        let shared = Pinned::Shared { with: name("desk-a") };
-        assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), shared);
-        assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-a")]));
+    }
+}
+
+#[tokio::test]
+async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
+    for (ledger, dir) in both().await {
+        let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
+        for account in ["desk-a", "desk-b"] {
+            assert_eq!(ledger.pin(&name(account), &one).await.unwrap(), Pinned::New);
+        }
+        let ledger = restart(ledger, dir.as_ref()).await;
+        let both = BTreeMap::from([(name("desk-a"), name("desk-b")), (name("desk-b"), name("desk-a"))]);
+        assert_eq!(ledger.brakes().borrow().shared, both);
+        for account in ["desk-a", "desk-b"] {
+            let target = target(account);
+            let change = Change { from: PositionMode::OneWay, to: PositionMode::Hedge, cause: Cause::New };
+            let note = ledger.note(&target, change, Generation(1), ServerTime(1_000), 9).await.unwrap();
+            assert_eq!(note, Note::Braked, "{account}");
+        }
+
+        assert_eq!(ledger.pin(&name("desk-b"), &two).await.unwrap(), Pinned::New, "it got the right key");
+        assert_eq!(ledger.brakes().borrow().shared, BTreeMap::new());
+        let changed = Pinned::Changed { was: two };
+        assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), changed, "and keeps to it");
 
         ledger.release(&name("desk-a"), None).await.unwrap();
-        assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), Pinned::New, "renamed in the file");
+        assert_eq!(ledger.pin(&name("desk-c"), &one).await.unwrap(), Pinned::New, "renamed in the file");
+        assert_eq!(ledger.brakes().borrow().shared, BTreeMap::new());
     }
 }
 

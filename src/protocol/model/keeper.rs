@@ -91,7 +91,8 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
         Step::Look(Look::Clock) => heard(world),
         Step::Look(Look::Account) => {
             heard(world);
-            world.account.identity = Some(Identity { uid: None, kind: Kind::Classic, at: world.now });
+            world.account.identity =
+                Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: world.now });
         }
         Step::Note(change) => {
             let clock = world.account.clock.expect("next wants no note without a clock");

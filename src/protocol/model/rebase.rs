@@ -76,9 +76,10 @@ impl Line {
     }
 
     fn account(self, account: &mut AccountFacts) {
-        let AccountFacts { credential: _, identity, wrong: _, failing, clock, jitter: _ } = account;
+        let AccountFacts { elsewhere: _, credential: _, identity, wrong: _, failing, clock, jitter: _ } =
+            account;
         // Only an account that is not served is asked again who it is.
-        if let Some(Identity { uid: _, kind: _, at }) = identity {
+        if let Some(Identity { uid: _, kind: _, rights: _, at }) = identity {
             *at = PAST;
         }
         // The drift of the minutes that are searched is far below any doubt that matters.

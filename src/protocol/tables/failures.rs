@@ -55,6 +55,27 @@ fn without_a_credential_nothing_is_asked() {
 }
 
 #[test]
+fn another_hosts_account_is_listed_and_nothing_is_asked_or_sent() {
+    let here = situation().applied(OTHER).flat_for(minutes(9), seconds(1));
+    let told_elsewhere = told(&here.clone().elsewhere());
+    expect![[r#"
+        unknown
+        elsewhere: The file gives this account to the host trade-02: this one never asks for it and never sets it.
+        > rest 15m
+    "#]]
+    .assert_eq(&told_elsewhere);
+    for other in [
+        situation().never_seen().kind(None).elsewhere(),
+        here.clone().looked_for_again().elsewhere(),
+        here.clone().no_credential().wrong_account().elsewhere(),
+        here.account_failing(Class::TryAgain, minutes(9)).elsewhere(),
+        situation().live(WANTED, seconds(1)).elsewhere(),
+    ] {
+        assert_eq!(told(&other), told_elsewhere);
+    }
+}
+
+#[test]
 fn the_wrong_account_gets_no_set_and_is_looked_at_again_only_when_told_to() {
     check(
         &situation().applied(OTHER).flat_for(minutes(9), seconds(1)).wrong_account(),

@@ -62,6 +62,7 @@ pub(super) fn situation() -> Situation {
         identity: Some(Identity {
             uid: Some(Uid("42".to_owned())),
             kind: Kind::Classic,
+            rights: None,
             at: now - minutes(10),
         }),
         clock: Some(ServerClock {
@@ -238,7 +239,12 @@ impl Situation {
 
     pub(super) fn kind(mut self, kind: Option<Kind>) -> Self {
         let at = self.now - minutes(5);
-        self.account.identity = kind.map(|kind| Identity { uid: None, kind, at });
+        self.account.identity = kind.map(|kind| Identity { uid: None, kind, rights: None, at });
+        self
+    }
+
+    pub(super) fn elsewhere(mut self) -> Self {
+        self.account.elsewhere = Some("trade-02".to_owned());
         self
     }
 

@@ -135,7 +135,8 @@ fn learn(look: Look, asked: Moment, situation: &mut Situation, exchange: &Exchan
     match look {
         Look::Clock => {}
         Look::Account => {
-            situation.account.identity = Some(Identity { uid: None, kind: Kind::Classic, at: answered });
+            situation.account.identity =
+                Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: answered });
         }
         Look::Mode => {
             let server = server(asked + exchange.took / 2, exchange);

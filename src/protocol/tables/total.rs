@@ -163,13 +163,14 @@ fn failings() -> BoxedStrategy<Failing> {
 
 fn accounts() -> BoxedStrategy<AccountFacts> {
     let kind = prop_oneof![4 => Just(Kind::Classic), 1 => Just(Kind::Unified)];
-    let identity = (kind, past()).prop_map(|(kind, at)| Identity { uid: None, kind, at });
+    let identity = (kind, past()).prop_map(|(kind, at)| Identity { uid: None, kind, rights: None, at });
     let clock = (-30_000..30_000_i64, 0..25_000_u64, past()).prop_map(|(off, doubt, measured)| ServerClock {
         offset: OFFSET + off,
         doubt: Duration::from_millis(doubt),
         measured,
     });
     (
+        option::weighted(0.05, Just("trade-02".to_owned())),
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
         option::weighted(0.9, identity),
         option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
@@ -177,7 +178,8 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         option::weighted(0.9, clock),
         jitters(),
     )
-        .prop_map(|(credential, identity, wrong, failing, clock, jitter)| AccountFacts {
+        .prop_map(|(elsewhere, credential, identity, wrong, failing, clock, jitter)| AccountFacts {
+            elsewhere,
             credential,
             identity,
             wrong,

@@ -1,0 +1,97 @@
+//! Whose key it is and what it may do: a row for each way in which that can be wrong, and for those in which it is not.
+
+use expect_test::{Expect, expect};
+
+use crate::facts::{FuturesRight, Identity, Rights};
+use crate::moment::Moment;
+use crate::position_mode::{AccountName, Kind, Uid};
+use crate::protocol::{Claims, warnings, wrong};
+
+/// What the key shows, what the file says, what the ledger has, and the other name; `-` is nothing.
+#[track_caller]
+fn row(kind: Kind, [shown, file, pinned, other]: [&str; 4], expected: Expect) {
+    let uid = |word: &str| (word != "-").then(|| Uid(word.to_owned()));
+    let identity = Identity { uid: uid(shown), kind, rights: None, at: Moment(0) };
+    let (file, pinned) = (uid(file), uid(pinned));
+    let other: Option<AccountName> = (other != "-").then(|| other.parse().unwrap());
+    let claims = Claims { file: file.as_ref(), pinned: pinned.as_ref(), shared_with: other.as_ref() };
+    let said = wrong(&"desk-a".parse().unwrap(), &identity, claims);
+    expected.assert_eq(&said.unwrap_or_else(|| "fine".to_owned()));
+}
+
+#[test]
+fn what_nobody_contradicts_is_fine() {
+    for known in [
+        ["7", "-", "-", "-"],
+        ["7", "7", "7", "-"],
+        ["7", "-", "7", "-"],
+        ["-", "-", "-", "-"],
+        ["-", "-", "7", "-"],
+    ] {
+        row(Kind::Classic, known, expect!["fine"]);
+    }
+    // Of a unified account the classic call tells no UID, whatever the key may do.
+    row(Kind::Unified, ["-", "7", "-", "-"], expect!["fine"]);
+}
+
+#[test]
+fn the_file_the_ledger_and_another_name_are_each_named_with_what_to_do() {
+    row(
+        Kind::Classic,
+        ["8", "7", "-", "-"],
+        expect![
+            "The key belongs to account 8, and the file says that desk-a is account 7: nothing is changed. Put a key of 7 in place, or correct `uid` in the file."
+        ],
+    );
+    row(
+        Kind::Classic,
+        ["8", "7", "8", "desk-b"],
+        expect![
+            "The key belongs to account 8, and the file says that desk-a is account 7: nothing is changed. Put a key of 7 in place, or correct `uid` in the file."
+        ],
+    );
+    row(
+        Kind::Classic,
+        ["-", "7", "7", "-"],
+        expect![
+            "The file says that desk-a is account 7, and its key lacks the right to say whose it is: nothing is changed. Allow it at Bitget to read the account information (spot, read), or remove `uid` from the file."
+        ],
+    );
+    row(
+        Kind::Classic,
+        ["8", "8", "7", "-"],
+        expect![
+            "The key belongs to account 8, and this name has belonged to account 7 so far: nothing is changed. Put the right key in place, or give the other account a name of its own in the file."
+        ],
+    );
+    row(
+        Kind::Classic,
+        ["8", "-", "8", "desk-b"],
+        expect![
+            "The key belongs to account 8, and so does that of desk-b: nothing is changed. Two names for one account would fight each other; remove one from the file, or put the right key in place."
+        ],
+    );
+    row(
+        Kind::Classic,
+        ["-", "-", "8", "desk-b"],
+        expect![
+            "The key belongs to account 8, and so does that of desk-b: nothing is changed. Two names for one account would fight each other; remove one from the file, or put the right key in place."
+        ],
+    );
+}
+
+#[test]
+fn a_right_too_many_and_a_right_too_few_are_named() {
+    let of = |futures, withdraws| {
+        let rights = Some(Rights { futures, withdraws });
+        warnings(&Identity { uid: None, kind: Kind::Classic, rights, at: Moment(0) }).join("\n")
+    };
+    assert_eq!(of(FuturesRight::ReadWrite, false), "");
+    expect!["The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it."].assert_eq(&of(FuturesRight::ReadWrite, true));
+    expect![[r#"The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Read, false));
+    expect![[r#"
+        The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.
+        The key lacks the right to futures: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Nothing, true));
+    let unknown = Identity { uid: None, kind: Kind::Classic, rights: None, at: Moment(0) };
+    assert!(warnings(&unknown).is_empty(), "what a key may not tell is no warning");
+}

@@ -1,0 +1,70 @@
+//! Whose key it is: what it showed of itself against the file, the ledger and the other names; and what it may do too much
+//! or too little.
+
+use crate::facts::{FuturesRight, Identity, Rights};
+use crate::position_mode::{AccountName, Kind, Uid};
+
+/// Who says whose key it must be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claims<'a> {
+    /// The file.
+    pub file: Option<&'a Uid>,
+    /// The ledger: whose it was at the first look.
+    pub pinned: Option<&'a Uid>,
+    /// Another name whose key belongs to the same account.
+    pub shared_with: Option<&'a AccountName>,
+}
+
+/// Why the account is not the one that `name` stands for, in one or two sentences; `None` if nothing speaks against it. A
+/// key that may not say whose it is is no obstacle, unless the file names an account.
+pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Option<String> {
+    let Identity { uid, kind, rights: _, at: _ } = identity;
+    let Claims { file, pinned, shared_with } = claims;
+    match (uid.as_ref(), file) {
+        (Some(uid), Some(file)) if uid != file => {
+            return Some(format!(
+                "The key belongs to account {uid}, and the file says that {name} is account {file}: nothing is changed. \
+                 Put a key of {file} in place, or correct `uid` in the file."
+            ));
+        }
+        (None, Some(file)) if *kind == Kind::Classic => {
+            return Some(format!(
+                "The file says that {name} is account {file}, and its key lacks the right to say whose it is: nothing is \
+                 changed. Allow it at Bitget to read the account information (spot, read), or remove `uid` from the \
+                 file."
+            ));
+        }
+        (Some(_) | None, Some(_) | None) => {}
+    }
+    if let (Some(uid), Some(was)) = (uid, pinned)
+        && uid != was
+    {
+        return Some(format!(
+            "The key belongs to account {uid}, and this name has belonged to account {was} so far: nothing is changed. \
+             Put the right key in place, or give the other account a name of its own in the file."
+        ));
+    }
+    let (uid, with) = (uid.as_ref().or(pinned)?, shared_with?);
+    Some(format!(
+        "The key belongs to account {uid}, and so does that of {with}: nothing is changed. Two names for one account \
+         would fight each other; remove one from the file, or put the right key in place."
+    ))
+}
+
+/// What an operator should know of the rights of a key, though nothing waits for it: one sentence each.
+pub fn warnings(identity: &Identity) -> Vec<String> {
+    let Some(Rights { futures, withdraws }) = identity.rights else { return Vec::new() };
+    let lacking = match futures {
+        FuturesRight::Nothing => {
+            Some("The key lacks the right to futures: allow it \"futures, read and write\" at Bitget.")
+        }
+        FuturesRight::Read => Some(
+            "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.",
+        ),
+        FuturesRight::ReadWrite => None,
+    };
+    let too_much = withdraws.then_some(
+        "The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.",
+    );
+    too_much.into_iter().chain(lacking).map(str::to_owned).collect()
+}
