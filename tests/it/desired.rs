@@ -6,7 +6,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use posmoded::desired::{Account, Desired, Format, read, report};
 use posmoded::facts::DriftPolicy;
-use posmoded::position_mode::{Declared, PositionMode, ProductType};
+use posmoded::position_mode::{Declared, PositionMode, ProductType, Uid};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -107,6 +107,35 @@ fn a_suspension_of_everything_reaches_each_account_that_gives_no_reason_of_its_o
         .map(|account| account.suspended.unwrap())
         .collect();
     assert_eq!(reasons, ["exchange maintenance", "not yet: é", "exchange maintenance"]);
+}
+
+#[test]
+fn an_account_may_name_its_uid_and_its_host() {
+    let file = GOOD.replace("{ demo: true,", "{ uid: '0123456789', host: Trade-01.example, demo: true,");
+    let paper = read(file.as_bytes()).unwrap().accounts[&"paper".parse().unwrap()].clone();
+    assert_eq!(paper.uid, Some(Uid("0123456789".to_owned())));
+    assert_eq!(paper.elsewhere("Trade-01.example"), None);
+    assert_eq!(paper.elsewhere("trade-01").as_deref(), Some("Trade-01.example"));
+}
+
+#[test]
+fn a_uid_is_digits_in_quotes_and_a_host_is_a_name() {
+    for (wrong, told) in [
+        ("uid: 1234567890", "`uid` is a number without quotes; write `uid: \"1234567890\"`, so that"),
+        ("uid: 1e9", "`uid` is a number, not a UID in quotes; write `uid: \"1234567890\"`"),
+        ("uid: desk", "`desk` is no UID: one is 1 to 20 digits; write it as Bitget shows it, such as"),
+        ("uid: '123456789012345678901'", "`123456789012345678901` is no UID"),
+        ("uid: ''", "`` is no UID"),
+        ("uid: ~", "`uid` has no value"),
+        ("host: 7", "`host` is a number, not the name of a host; write `host: trade-01`"),
+        ("host: [trade-01]", "`host` is a list, not the name of a host"),
+        ("host: trade 01", "`trade 01` is no host name: one is 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`"),
+        ("host: ''", "`` is no host name"),
+    ] {
+        let file = GOOD.replace("{ demo: true,", &format!("{{ {wrong}, demo: true,"));
+        let problems = read(file.as_bytes()).expect_err(wrong).to_string();
+        assert!(problems.contains(told), "{wrong}: {problems}");
+    }
 }
 
 #[test]
@@ -266,8 +295,8 @@ fn keys_that_are_missing_unknown_misplaced_or_repeated_are_named() {
         "demo: true",
         "colour: blue",
         expect![[r#"
-        line 15, column 12: `colour` is no key in an account; remove it; known here: position_mode, demo, drift, check_every, settle, suspend
-    "#]],
+            line 15, column 12: `colour` is no key in an account; remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
+        "#]],
     );
     changed(
         "demo: true",
@@ -568,12 +597,10 @@ fn an_account_may_have_a_name_that_a_secret_has_but_no_secret() {
 fn what_a_later_version_enforces_is_refused_and_nothing_inside_it_is_complained_of() {
     changed(
         "{ demo: true,",
-        "{ uid: 7, host: [], require: { colour: x }, windows: ~, demo: true,",
+        "{ require: { colour: x }, windows: ~, demo: true,",
         expect![[r#"
-            line 15, column 12: `uid` is not supported by this version; remove it, with all that is below it: this version would not act on it
-            line 15, column 20: `host` is not supported by this version; remove it, with all that is below it: this version would not act on it
-            line 15, column 30: `require` is not supported by this version; remove it, with all that is below it: this version would not act on it
-            line 15, column 54: `windows` is not supported by this version; remove it, with all that is below it: this version would not act on it
+            line 15, column 12: `require` is not supported by this version; remove it, with all that is below it: this version would not act on it
+            line 15, column 36: `windows` is not supported by this version; remove it, with all that is below it: this version would not act on it
         "#]],
     );
     changed(
@@ -844,7 +871,7 @@ fn the_outcome_is_told_as_json() {
             .replace("max_changes: 3", "max_changes: 0")
             .replace("demo: true", "demo: true, key: a, \"x\\ty\": 1"),
         expect![[r#"
-            {"schema":1,"file":"a/b.yaml","good":false,"problems":[{"line":2,"column":14,"text":"max_changes: 0","what":"`max_changes` is 0","remedy":"to change nothing anywhere write `suspend: \"the reason\"` at the top level"},{"line":15,"column":24,"text":null,"what":"here is a key that looks like a secret","remedy":"remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account"},{"line":15,"column":32,"text":null,"what":"`x y` is no key in an account","remedy":"remove it; known here: position_mode, demo, drift, check_every, settle, suspend"}]}
+            {"schema":1,"file":"a/b.yaml","good":false,"problems":[{"line":2,"column":14,"text":"max_changes: 0","what":"`max_changes` is 0","remedy":"to change nothing anywhere write `suspend: \"the reason\"` at the top level"},{"line":15,"column":24,"text":null,"what":"here is a key that looks like a secret","remedy":"remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account"},{"line":15,"column":32,"text":null,"what":"`x y` is no key in an account","remedy":"remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend"}]}
         "#]],
     );
 }
@@ -895,17 +922,17 @@ fn control_characters_of_the_file_steer_no_terminal_and_the_caret_stays_in_its_c
             desired-state.yaml:15:12: `�` is no key in an account
               15 |   paper: { �: é, ✓: '�', "é\x1b[2J": { }, # ��
                  |            ^
-                 = remove it; known here: position_mode, demo, drift, check_every, settle, suspend
+                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
 
             desired-state.yaml:15:18: `✓` is no key in an account
               15 |   paper: { �: é, ✓: '�', "é\x1b[2J": { }, # ��
                  |                  ^
-                 = remove it; known here: position_mode, demo, drift, check_every, settle, suspend
+                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
 
             desired-state.yaml:15:26: `é�[2J` is no key in an account
               15 |   paper: { �: é, ✓: '�', "é\x1b[2J": { }, # ��
                  |                          ^
-                 = remove it; known here: position_mode, demo, drift, check_every, settle, suspend
+                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
 
             desired-state.yaml: 3 problems; nothing of it is accepted
         "#]],

@@ -18,6 +18,7 @@ mod cli;
 mod commands;
 mod desired;
 mod exchange;
+mod keys;
 mod lessons;
 mod licences;
 mod process;

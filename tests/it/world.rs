@@ -5,7 +5,7 @@ pub mod invariants;
 pub mod journeys;
 pub mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -63,11 +63,19 @@ struct WireState {
     cut: bool,
     /// Accounts without a credential file.
     keyless: BTreeSet<String>,
+    /// Accounts whose file holds the key of another name.
+    keys: BTreeMap<String, String>,
 }
 
 impl Default for WireState {
     fn default() -> WireState {
-        WireState { skew_ms: 0, latency: Duration::from_millis(20), cut: false, keyless: BTreeSet::new() }
+        WireState {
+            skew_ms: 0,
+            latency: Duration::from_millis(20),
+            cut: false,
+            keyless: BTreeSet::new(),
+            keys: BTreeMap::new(),
+        }
     }
 }
 
@@ -353,6 +361,11 @@ impl World {
         self.wire.journeys.watch()
     }
 
+    /// The credential file of an account holds the key of this name from now on.
+    pub fn give_key(&self, account: &str, name: &str) {
+        locked(&self.wire.state).keys.insert(account.to_owned(), name.to_owned());
+    }
+
     fn exchange_now(&self) -> UnixMs {
         UnixMs(self.clock.now().0 + locked(&self.wire.state).skew_ms)
     }
@@ -456,7 +469,9 @@ impl Doors for SimulatedKeys {
         if locked(&self.wire.state).keyless.contains(account.as_str()) {
             return Err(format!("There is no credential file for {account}: put one in place."));
         }
-        let ApiKey { key, secret, passphrase, .. } = ApiKey::named(account.as_str());
+        let name = locked(&self.wire.state).keys.get(account.as_str()).cloned();
+        let ApiKey { key, secret, passphrase, .. } =
+            ApiKey::named(name.as_deref().unwrap_or(account.as_str()));
         let credential = Credential::new(key, secret.0, passphrase.0).map_err(|error| error.to_string())?;
         let trading = if demo { Trading::Demo } else { Trading::Real };
         Ok(self.bitget.classic(account.clone(), credential, trading))

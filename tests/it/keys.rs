@@ -1,0 +1,221 @@
+//! Stories of keys, in virtual time: whose they are, what they may do, and how a new one takes the place of an old one.
+
+use std::time::Duration;
+
+use bitget_sim::{ApiKey, Exchange, NewAccount, PosMode, ProductType, Right, Uid};
+
+use crate::world::World;
+
+const DESK: Uid = Uid(1001);
+const OTHER: Uid = Uid(1002);
+const USDT: ProductType = ProductType::UsdtFutures;
+const TARGET: &str = "desk-a USDT-FUTURES";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A file whose accounts want hedge mode for USDT-FUTURES; each with lines of its own.
+fn file(accounts: &[(&str, &str)]) -> String {
+    let one = |(name, lines): &(&str, &str)| {
+        format!("  {name}:\n    position_mode: {{ USDT-FUTURES: hedge_mode }}\n{lines}")
+    };
+    format!(
+        "version: 1\nmax_changes: 9\ndefaults: {{ drift: correct, settle: 10s }}\naccounts:\n{}...\n",
+        accounts.iter().map(one).collect::<String>()
+    )
+}
+
+fn account(exchange: &mut Exchange, uid: Uid, name: &str) {
+    exchange.add_account(NewAccount::classic(uid, name).with_mode(USDT, PosMode::OneWayMode));
+}
+
+fn desk(exchange: &mut Exchange) {
+    account(exchange, DESK, "desk-a");
+}
+
+fn refuses(code: Option<&str>) -> impl Fn(&mut Exchange) {
+    let code = code.map(str::to_owned);
+    move |exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = code.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_hosts_account_is_listed_and_not_one_request_is_made_for_it() {
+    let world = World::started(&file(&[("desk-a", "    host: trade-02\n")]), desk).await;
+    world.take_key("desk-a", true);
+    world.pass(30 * MINUTE).await;
+    let say = "unknown, elsewhere: The file gives this account to the host trade-02: this one never asks for it and \
+               never sets it.";
+    assert_eq!(world.line("desk-a account"), say);
+    assert_eq!(world.log().len(), 0, "{:#?}", world.log());
+
+    world.take_key("desk-a", false);
+    world.write(&file(&[("desk-a", "    host: trade-01\n")]));
+    world.until(MINUTE, "it is this host's now", |world| world.is_in_sync(TARGET)).await;
+    world.write(&file(&[("desk-a", "    host: trade-02\n")]));
+    world.until(MINUTE, "it is not any more", |world| world.line("desk-a account") == say).await;
+    let (before, flipped) = (world.log().len(), PosMode::OneWayMode);
+    world.exchange(|exchange| exchange.flip(DESK, USDT, flipped)).unwrap();
+    world.pass(30 * MINUTE).await;
+    assert_eq!((world.log().len(), world.mode(DESK, USDT)), (before, flipped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_another_account_than_the_file_names_sets_nothing_until_one_of_the_two_is_corrected() {
+    let named = |uid: &str| file(&[("desk-a", &format!("    uid: \"{uid}\"\n"))]);
+    let world = World::started(&named("1002"), desk).await;
+    world.pass(10 * MINUTE).await;
+    let line = world.line(TARGET);
+    let says = "wrong_account: The key belongs to account 1001, and the file says that desk-a is account 1002: \
+                nothing is changed.";
+    assert!(line.contains(says), "{line}");
+    assert_eq!(world.sets(DESK, USDT).len(), 0);
+    world.write(&named("1001"));
+    world.until(MINUTE, "the file is right", |world| world.is_in_sync(TARGET)).await;
+    world.check_invariants(Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_may_not_say_whose_it_is_is_refused_where_the_file_names_an_account() {
+    let nameless = |exchange: &mut Exchange| {
+        desk(exchange);
+        exchange.key_mut("key-desk-a").unwrap().reads_info = false;
+    };
+    let world = World::started(&file(&[("desk-a", "    uid: \"1001\"\n")]), nameless).await;
+    world.pass(10 * MINUTE).await;
+    let line = world.line(TARGET);
+    assert!(
+        line.contains("wrong_account: ") && line.contains("lacks the right to say whose it is"),
+        "{line}"
+    );
+    assert_eq!(world.sets(DESK, USDT).len(), 0);
+    world.write(&file(&[("desk-a", "")]));
+    world.until(MINUTE, "without it, it is no obstacle", |world| world.is_in_sync(TARGET)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_names_for_one_account_are_both_refused_until_one_is_gone() {
+    let both = file(&[("desk-a", ""), ("desk-b", "    suspend: not yet\n")]);
+    let two_keys = |exchange: &mut Exchange| {
+        desk(exchange);
+        exchange.add_key(DESK, ApiKey::named("desk-b")).unwrap();
+    };
+    let mut world = World::started(&both, two_keys).await;
+    for _ in 0..2 {
+        world.pass(10 * MINUTE).await;
+        for (name, other) in [("desk-a", "desk-b"), ("desk-b", "desk-a")] {
+            let line = world.line(&format!("{name} USDT-FUTURES"));
+            let says =
+                format!("wrong_account: The key belongs to account 1001, and so does that of {other}:");
+            assert!(line.contains(&says), "{line}");
+        }
+        assert_eq!(world.sets(DESK, USDT).len(), 0);
+        world.kill().await;
+        world.start().await;
+    }
+    world.write(&file(&[("desk-a", "")]));
+    world.until(10 * MINUTE, "one is gone", |world| world.is_in_sync(TARGET)).await;
+    assert_eq!(world.sets(DESK, USDT).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_given_the_key_of_another_is_refused_and_recovers_with_its_own() {
+    let world = World::started(&file(&[("desk-a", ""), ("desk-b", "")]), |exchange| {
+        desk(exchange);
+        account(exchange, OTHER, "desk-b");
+    })
+    .await;
+    world.until(MINUTE, "both are set", |world| world.is_in_sync("desk-b USDT-FUTURES")).await;
+    world.give_key("desk-b", "desk-a");
+    world.reload();
+    let changed = "this name has belonged to account 1002 so far";
+    world.until(MINUTE, "told", |world| world.line("desk-b USDT-FUTURES").contains(changed)).await;
+    assert!(
+        !world.line(TARGET).contains("wrong_account"),
+        "the other name's key is still its own: {}",
+        world.told()
+    );
+    world.give_key("desk-b", "desk-b");
+    world.reload();
+    world.until(10 * MINUTE, "mended", |world| world.is_in_sync("desk-b USDT-FUTURES")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_rests_and_a_new_one_in_its_file_is_tried_at_once() {
+    let world = World::started(&file(&[("desk-a", "")]), desk).await;
+    world.until(MINUTE, "set", |world| world.is_in_sync(TARGET)).await;
+
+    // The file had its new key before the old one was refused.
+    world.exchange(|exchange| exchange.add_key(DESK, ApiKey::named("second"))).unwrap();
+    world.give_key("desk-a", "second");
+    world.exchange(refuses(Some("40037")));
+    world.pass(3 * MINUTE).await;
+    assert!(world.is_in_sync(TARGET), "{}", world.told());
+
+    // The key is refused and the file stays as it is: it is asked for once in a quarter of an hour.
+    world.exchange(|exchange| exchange.remove_key("key-second")).unwrap();
+    world.until(2 * MINUTE, "refused", |world| world.line(TARGET).contains("credential: ")).await;
+    let before = world.log().len();
+    world.pass(14 * MINUTE).await;
+    assert_eq!(world.log().len(), before);
+
+    // Put in place while it rests: taken up when the rest is over, without a reload.
+    world.exchange(|exchange| exchange.add_key(DESK, ApiKey::named("third"))).unwrap();
+    world.give_key("desk-a", "third");
+    world.until(2 * MINUTE, "taken up", |world| world.is_in_sync(TARGET)).await;
+    assert_eq!(world.sets(DESK, USDT).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_turns_from_refused_to_good_is_good_at_once_on_reload() {
+    let world = World::started(&file(&[("desk-a", "")]), |exchange| {
+        desk(exchange);
+        refuses(Some("40012"))(exchange);
+    })
+    .await;
+    world.until(MINUTE, "refused", |world| world.line("desk-a account").contains("credential: ")).await;
+    world.exchange(refuses(None));
+    world.pass(5 * MINUTE).await;
+    assert!(world.line("desk-a account").contains("credential: "), "{}", world.told());
+    world.reload();
+    let took = world.until(MINUTE, "good", |world| world.is_in_sync(TARGET)).await;
+    assert!(took <= Duration::from_secs(20), "settle and a few looks, not {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_of_another_account_never_sets_that_ones_mode() {
+    let world = World::started(&file(&[("desk-a", "")]), |exchange| {
+        desk(exchange);
+        account(exchange, OTHER, "other");
+    })
+    .await;
+    world.until(MINUTE, "set", |world| world.is_in_sync(TARGET)).await;
+    world.give_key("desk-a", "other");
+    world.exchange(refuses(Some("40037")));
+    world.pass(30 * MINUTE).await;
+    let says =
+        "wrong_account: The key belongs to account 1002, and this name has belonged to account 1001 so far";
+    assert!(world.line(TARGET).contains(says), "{}", world.told());
+    assert_eq!((world.sets(OTHER, USDT).len(), world.mode(OTHER, USDT)), (0, PosMode::OneWayMode));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_right_to_withdraw_and_a_missing_one_are_warned_of_in_the_status() {
+    let world = World::started(&file(&[("desk-a", "")]), |exchange| {
+        desk(exchange);
+        let key = exchange.key_mut("key-desk-a").unwrap();
+        (key.withdraws, key.right) = (true, Right::Read);
+    })
+    .await;
+    world.until(MINUTE, "warned of", |world| world.status().warnings.len() == 2).await;
+    let warnings = world.status().warnings;
+    assert!(warnings[0].say.starts_with("The key may withdraw, "), "{warnings:?}");
+    assert!(warnings[1].say.starts_with("The key may read futures only, "), "{warnings:?}");
+    world.until(MINUTE, "refused", |world| world.line(TARGET).contains("denied: ")).await;
+    assert!(world.line(TARGET).contains("\"futures, read and write\""), "{}", world.told());
+
+    world.exchange(|exchange| {
+        let key = exchange.key_mut("key-desk-a").unwrap();
+        (key.withdraws, key.right) = (false, Right::ReadWrite);
+    });
+    world.reload();
+    world.until(MINUTE, "mended", |world| world.is_in_sync(TARGET)).await;
+    assert_eq!(world.status().warnings, []);
+}
