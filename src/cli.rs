@@ -13,6 +13,7 @@ pub mod pause;
 pub mod plan;
 pub mod resume;
 pub mod run;
+pub mod schema;
 pub mod status;
 
 mod accounts;
@@ -76,6 +77,8 @@ pub enum Command {
     Completions(completions::Args),
     /// Print the manual page, in roff
     Man(completions::ManArgs),
+    /// Print the JSON Schema of the file, for editors
+    Schema,
 }
 
 /// The number that a command ends with.
@@ -137,6 +140,7 @@ pub async fn obey(cli: Cli) -> Exit {
         Command::Import(args) => import::import(args, &common).await,
         Command::Completions(args) => completions::completions(*args),
         Command::Man(args) => completions::man(args),
+        Command::Schema => schema::schema(),
     };
     done.unwrap_or_else(|error| {
         print::error(&error);

@@ -5,6 +5,7 @@
 mod problem;
 mod rules;
 mod scalar;
+mod schema;
 mod secret;
 mod tree;
 mod word;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use problem::{Format, Problem, Problems, report};
+pub use schema::schema;
 
 use crate::facts::DriftPolicy;
 use crate::position_mode::{AccountName, Declared, Uid};

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use self::account::Lacking;
+pub(super) use self::account::{LONGEST_HOST, LONGEST_UID};
 use super::problem::{Remark, quoted, steers};
 use super::scalar::{Bounds, Value, duration};
 use super::tree::{Node, Place, Tree};
@@ -39,11 +40,11 @@ pub(super) fn apply(tree: &Tree, earlier: Vec<Remark>) -> Result<Desired, Refuse
 }
 
 /// One mapping with fixed keys.
-struct Section {
+pub(super) struct Section {
     /// As a message calls it.
     name: &'static str,
     /// The keys it may have.
-    keys: &'static [&'static str],
+    pub(super) keys: &'static [&'static str],
 }
 
 /// One entry of a mapping.
@@ -293,12 +294,13 @@ impl<T: Clone> Given<T> {
     }
 }
 
-const FILE: Section = Section {
+pub(super) const FILE: Section = Section {
     name: "at the top level",
     keys: &["version", "max_changes", "defaults", "suspend", "accounts"],
 };
-const DEFAULTS: Section = Section { name: "under `defaults`", keys: &["drift", "check_every", "settle"] };
-const ACCOUNT: Section = Section {
+pub(super) const DEFAULTS: Section =
+    Section { name: "under `defaults`", keys: &["drift", "check_every", "settle"] };
+pub(super) const ACCOUNT: Section = Section {
     name: "in an account",
     keys: &["uid", "host", "position_mode", "demo", "drift", "check_every", "settle", "suspend"],
 };
@@ -310,6 +312,6 @@ const CHECK_EVERY: Bounds =
 const SETTLE: Bounds =
     Bounds { least: Duration::ZERO, most: Duration::from_secs(24 * 3600), such_as: "`0s`, `5m` or `1h 30m`" };
 /// Who writes `suspend: no` means the opposite of what it would do.
-const NO_REASONS: [&str; 9] = ["yes", "no", "on", "off", "y", "n", "true", "false", "none"];
+pub(super) const NO_REASONS: [&str; 9] = ["yes", "no", "on", "off", "y", "n", "true", "false", "none"];
 /// A reason stands in one line of a log and one cell of a table.
-const LONGEST_REASON: usize = 200;
+pub(super) const LONGEST_REASON: usize = 200;

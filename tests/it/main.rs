@@ -22,5 +22,6 @@ mod keys;
 mod lessons;
 mod licences;
 mod process;
+mod schema;
 mod stories;
 mod world;
