@@ -41,6 +41,16 @@ accounts:
 ";
 
 #[test]
+fn the_schema_is_one_object_of_json_and_needs_no_file() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, out, err) = call(home.path(), &["schema"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(schema, posmoded::desired::schema());
+    assert!(schema["$comment"].as_str().unwrap().contains("`posmoded check` alone says"));
+}
+
+#[test]
 fn wrong_words_are_64_in_every_command_and_say_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     for words in [

@@ -1,4 +1,4 @@
-//! Bitget's signature over timestamp, method, path, query and body exactly as sent, in base64: HMAC-SHA256, or SHA256withRSA
+//! Bitget's signature over timestamp, method, path, query and body exactly as sent, in base64: HMAC-SHA256, or `SHA256withRSA`
 //! (PKCS#1 v1.5) where the key was registered with an RSA public key.
 
 use base64::Engine as _;
