@@ -284,6 +284,14 @@ impl<T: Clone> Given<T> {
         }
     }
 
+    /// The value, if there is a good one; a bad one has its remark, for which the whole file is refused.
+    fn if_given(self) -> Option<T> {
+        match self {
+            Given::Absent | Given::Badly => None,
+            Given::As(value) => Some(value),
+        }
+    }
+
     /// The value, if there is a good one or, with none given, a built-in one.
     fn unless_given(self, built_in: T) -> Option<T> {
         match self {

@@ -359,8 +359,8 @@ mod tests {
     #[test]
     fn an_rsa_key_makes_a_credential_that_shows_nothing() {
         let Some(pem) = signer::tests::generated("2048") else { return };
-        let block: String = pem.lines().map(|line| format!("  {line}\n")).collect();
-        let text = format!("key: test-key\npassphrase: test-pass\nrsa_private_key: |\n{block}");
+        let block = pem.trim_end().replace('\n', "\n  ");
+        let text = format!("key: test-key\npassphrase: test-pass\nrsa_private_key: |\n  {block}\n");
         let credential = read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap();
         assert_eq!(format!("{credential:?}"), "Credential([redacted])");
         assert_eq!(credential.sign("").len(), 344, "256 bytes in base64");

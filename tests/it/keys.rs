@@ -33,7 +33,7 @@ fn desk(exchange: &mut Exchange) {
 
 fn refuses(code: Option<&str>) -> impl Fn(&mut Exchange) {
     let code = code.map(str::to_owned);
-    move |exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = code.clone()
+    move |exchange| exchange.key_mut("key-desk-a").unwrap().refused_with.clone_from(&code)
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,14 +80,11 @@ impl Rules {
         };
         let check_every = own.check_every.or(&defaults.check_every).unless_given(CHECK_EVERY);
         let settle = own.settle.or(&defaults.settle).unless_given(SETTLE);
-        let suspended = match self.suspend(entries.get("suspend")).or(everywhere) {
-            Given::Absent | Given::Badly => None,
-            Given::As(reason) => Some(reason),
-        };
+        let suspended = self.suspend(entries.get("suspend")).or(everywhere).if_given();
         Some(Account {
             declared: declared?,
-            uid: uid?,
-            host: host?,
+            uid: uid.if_given(),
+            host: host.if_given(),
             demo: demo?,
             drift: drift?,
             check_every: check_every?,
@@ -96,42 +93,42 @@ impl Rules {
         })
     }
 
-    /// The inner `None`: the file does not say.
-    fn uid(&mut self, entry: Option<&Entry<'_>>) -> Option<Option<Uid>> {
-        let Some(Entry { name, key, value }) = entry.copied() else { return Some(None) };
-        let so = "uid: \"1234567890\"";
-        match Value::of(value) {
-            Value::Text(text) if is_uid(text) => return Some(Some(Uid(text.to_owned()))),
-            Value::Text(text) => {
-                let what = format!("{} is no UID: one is 1 to {LONGEST_UID} digits", quoted(text));
-                self.remark(value.place, what, format!("write it as Bitget shows it, such as `{so}`"));
+    fn uid(&mut self, entry: Option<&Entry<'_>>) -> Given<Uid> {
+        let Some(Entry { name, key, value }) = entry.copied() else { return Given::Absent };
+        let (given, so) = (Value::of(value), "uid: \"1234567890\"");
+        if let Value::Text(text) = given {
+            if is_uid(text) {
+                return Given::As(Uid(text.to_owned()));
             }
-            Value::Number(digits) if is_uid(digits) => {
-                let remedy = format!("write `uid: \"{digits}\"`, so that nobody reads it as an amount");
-                self.remark(value.place, "`uid` is a number without quotes", remedy);
-            }
-            given => self.wrong_kind(name, (key.place, value.place), given, "a UID in quotes", so),
+            let what = format!("{} is no UID: one is 1 to {LONGEST_UID} digits", quoted(text));
+            self.remark(value.place, what, format!("write it as Bitget shows it, such as `{so}`"));
+        } else if let Value::Number(digits) = given
+            && is_uid(digits)
+        {
+            let remedy = format!("write `uid: \"{digits}\"`, so that nobody reads it as an amount");
+            self.remark(value.place, "`uid` is a number without quotes", remedy);
+        } else {
+            self.wrong_kind(name, (key.place, value.place), given, "a UID in quotes", so);
         }
-        None
+        Given::Badly
     }
 
-    /// Likewise.
-    fn host(&mut self, entry: Option<&Entry<'_>>) -> Option<Option<String>> {
-        let Some(Entry { name, key, value }) = entry.copied() else { return Some(None) };
-        match Value::of(value) {
-            Value::Text(text) if is_host(text) => return Some(Some(text.to_owned())),
-            Value::Text(text) => {
-                let what = format!(
-                    "{} is no host name: one is 1 to {LONGEST_HOST} of a-z, A-Z, 0-9, `-`, `_` and `.`",
-                    quoted(text)
-                );
-                self.remark(value.place, what, "write what `hostname` prints on the host that is to keep it");
+    fn host(&mut self, entry: Option<&Entry<'_>>) -> Given<String> {
+        let Some(Entry { name, key, value }) = entry.copied() else { return Given::Absent };
+        let (given, so) = (Value::of(value), "host: trade-01");
+        if let Value::Text(text) = given {
+            if is_host(text) {
+                return Given::As(text.to_owned());
             }
-            given => {
-                self.wrong_kind(name, (key.place, value.place), given, "the name of a host", "host: trade-01")
-            }
+            let what = format!(
+                "{} is no host name: one is 1 to {LONGEST_HOST} of a-z, A-Z, 0-9, `-`, `_` and `.`",
+                quoted(text)
+            );
+            self.remark(value.place, what, "write what `hostname` prints on the host that is to keep it");
+        } else {
+            self.wrong_kind(name, (key.place, value.place), given, "the name of a host", so);
         }
-        None
+        Given::Badly
     }
 
     fn demo(&mut self, entry: Option<&Entry<'_>>) -> Option<bool> {

@@ -1,4 +1,4 @@
-//! What signs: a secret shared with the exchange (HMAC-SHA256), or an RSA private key (SHA256withRSA, PKCS#1 v1.5).
+//! What signs: a secret shared with the exchange (HMAC-SHA256), or an RSA private key (`SHA256withRSA`, PKCS#1 v1.5).
 //!
 //! No text of either is ever shown; a key that cannot be used is told by its fault and what to do.
 
@@ -116,7 +116,10 @@ pub(in crate::exchange) mod tests {
                 Some(done.stdout)
             }
             Err(error) => {
-                eprintln!("skipped: test keys are made by openssl, which cannot be run here ({error})");
+                #[expect(clippy::print_stderr, reason = "whoever reads the test's output must know")]
+                {
+                    eprintln!("skipped: test keys are made by openssl, which cannot be run here ({error})");
+                }
                 None
             }
         }
