@@ -27,7 +27,8 @@ async fn obey(said: Cli) -> Exit {
         | Command::Approve(_)
         | Command::Import(_)
         | Command::Completions(_)
-        | Command::Man(_) => "warn",
+        | Command::Man(_)
+        | Command::Schema => "warn",
     };
     log(said.common.log, ours);
     cli::obey(said).await

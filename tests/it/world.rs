@@ -429,7 +429,7 @@ impl Direct {
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let method = method.as_str().to_owned();
         let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
-        let WireState { latency, skew_ms: _, cut: _, keyless: _ } = locked(&self.wire.state).clone();
+        let WireState { latency, skew_ms: _, cut: _, keyless: _, keys: _ } = locked(&self.wire.state).clone();
         tokio::time::sleep(latency).await;
         let reply = {
             let now = self.clock.now();

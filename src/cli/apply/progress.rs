@@ -222,7 +222,8 @@ mod tests {
     #[track_caller]
     fn check(targets: Vec<TargetStatus>, held: Option<&Held>, expected: Stand) {
         let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
-        let status = AccountStatus { targets, due: Moment(0), looked: true, clock_offset: None };
+        let status =
+            AccountStatus { targets, due: Moment(0), looked: true, clock_offset: None, warnings: Vec::new() };
         let accounts = BTreeMap::from([("desk-1".parse().unwrap(), status)]);
         assert_eq!(progress.stand(&accounts, held, at(0)), expected);
     }
@@ -261,7 +262,13 @@ mod tests {
     fn what_nobody_has_looked_at_yet_is_neither_told_nor_over() {
         let mut progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
         let targets = vec![target("desk-1", Some(Reason::KindUnknown))];
-        let status = AccountStatus { targets, due: Moment(0), looked: false, clock_offset: None };
+        let status = AccountStatus {
+            targets,
+            due: Moment(0),
+            looked: false,
+            clock_offset: None,
+            warnings: Vec::new(),
+        };
         let accounts = BTreeMap::from([("desk-1".parse().unwrap(), status)]);
         assert_eq!(progress.stand(&accounts, None, at(0)), Stand::UnderWay);
         progress.tell(&accounts, at(0)).unwrap();

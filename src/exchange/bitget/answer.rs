@@ -80,12 +80,13 @@ impl Reply {
             {
                 SetAnswer::Refused(self.refusal(code))
             }
-            (Status::Unwell, _) => SetAnswer::Unclear(self.unwell().say),
             (Status::Good | Status::Refusal, Err(broken)) => SetAnswer::Unclear(self.broken(broken).say),
             (Status::Good | Status::Refusal, Ok(envelope)) if envelope.code != codes::DONE => {
                 SetAnswer::Unclear(self.refusal(&envelope.code).say)
             }
-            (Status::Good | Status::Refusal, Ok(_)) => SetAnswer::Unclear(self.unwell().say),
+            (Status::Unwell, _) | (Status::Good | Status::Refusal, Ok(_)) => {
+                SetAnswer::Unclear(self.unwell().say)
+            }
         }
     }
 

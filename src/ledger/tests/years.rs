@@ -66,9 +66,6 @@ async fn a_million_events_of_four_hundred_days_are_opened_pruned_and_asked_quick
     let began = Instant::now();
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
     took.push(("note a set", began.elapsed()));
-    for (what, took) in &took {
-        println!("{what}: {took:?}");
-    }
     assert!(took.iter().all(|(_, took)| *took < QUICK), "{took:?}");
     let oldest = ledger.desk.run(|store| {
         store.read(|tx, _| {

@@ -22,7 +22,7 @@ struct Disk {
 impl Disk {
     fn new() -> Disk {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        Disk { desk: Desk::new(), address }
+        Disk { desk: Desk::new(super::GOOD), address }
     }
 
     fn path(&self, name: &str) -> PathBuf {
