@@ -143,6 +143,7 @@ fn cases(elsewhere: SocketAddr) -> Vec<(&'static str, Vec<Act>)> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of ways to misbehave")]
 async fn f31_f34_each_way_to_misbehave_has_its_outcome_in_bounded_time_and_memory_and_is_asked_once() {
     let elsewhere = Rogue::new(vec![vec![write(answer("200 OK", GOOD))]]).await;
     let mut tried = JoinSet::new();
