@@ -18,7 +18,8 @@ async fn an_unreachable_host_is_told_and_everything_goes_on_when_it_is_back() {
         "unknown, kind_unknown: Which kind of account this is",
     )
     .await;
-    assert!(world.line("desk-a account").contains("no route to the exchange"), "{}", world.told());
+    let told = |world: &World| world.line("desk-a account").contains("no route to the exchange");
+    world.until(15 * SECOND, "why", told).await;
     world.pass(HOUR).await;
     assert_eq!(world.log(), []);
     world.cut(false);
