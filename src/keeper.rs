@@ -22,8 +22,8 @@ use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, HUMAN_LOOK, LEDGER_RETRY};
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, Observe as _, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, DriftPolicy, Facts, Flatness, Generation, Guard, IntentState, LedgerTrouble,
-    Pause, TargetFacts, Wanted,
+    AccountFacts, Brakes, Class, DriftPolicy, Facts, Failure, Flatness, Generation, Guard, IntentState,
+    LedgerTrouble, Pause, TargetFacts, Wanted,
 };
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::{Moment, ServerTime};
@@ -235,8 +235,7 @@ impl<D: Doors> Keeper<D> {
             learned = look(exchange, scope, what, urgency) => learned,
             () = self.stop.cancelled(), if !under_way => return,
         };
-        let refused_key =
-            matches!(&learned, Learned::Failed(_, failure) if failure.class == Class::Credential);
+        let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(kept) = self.kept.get_mut(&scope) {
             learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
@@ -345,6 +344,7 @@ impl<D: Doors> Keeper<D> {
     fn forget_the_key_before(&mut self) {
         self.facts.identity = None;
         self.facts.failing = None;
+        self.facts.wrong = None;
         self.pinned = None;
         for kept in self.kept.values_mut() {
             kept.facts.set_refused = None;
@@ -352,7 +352,7 @@ impl<D: Doors> Keeper<D> {
     }
 
     fn is_key_refused(&self) -> bool {
-        self.facts.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Credential)
+        self.facts.failing.as_ref().is_some_and(|failing| is_about_the_key(&failing.failure))
     }
 
     /// Takes in what the fleet and the ledger say.
@@ -526,6 +526,11 @@ impl Kept {
             shown: None,
         }
     }
+}
+
+/// Whether another key may well be answered otherwise.
+fn is_about_the_key(failure: &Failure) -> bool {
+    matches!(failure.class, Class::Credential | Class::Denied)
 }
 
 /// Between a note and its record; an intent whose outcome is unknown can be left under its fence.

@@ -1,6 +1,6 @@
 //! The half of a keeper that changes something: note, send, withdraw, record.
 
-use super::{Doors, Keeper};
+use super::{Doors, Keeper, is_about_the_key};
 use crate::constants::LEDGER_RETRY;
 use crate::exchange::{Answer, Apply as _};
 use crate::facts::{Applied, Change, Class, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer};
@@ -204,7 +204,7 @@ impl<D: Doors> Keeper<D> {
     ) -> Result<(), LedgerError> {
         self.ledger.answered(intent.id, &SetAnswer::Refused(failure.clone())).await?;
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
-        let refused_key = failure.class == Class::Credential;
+        let refused_key = is_about_the_key(&failure);
         if let Some(kept) = self.kept.get_mut(&scope) {
             kept.counts.refused += 1;
             kept.facts.corrections.retain(|stamp| *stamp != intent.stamp);

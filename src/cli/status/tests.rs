@@ -32,6 +32,26 @@ async fn a_table_a_sentence_for_what_is_not_in_sync_and_the_revision() {
 }
 
 #[tokio::test]
+async fn another_hosts_targets_are_listed_and_count_for_nothing() {
+    let elsewhere = TargetStatus { state: State::Unknown, ..target("desk-9", Some(Reason::Elsewhere)) };
+    let here = target("desk-1", None);
+    let status = Status { targets: vec![here, elsewhere], ..view().0.status() };
+    assert_eq!(status.line(), "rev 17 a1b2c3d: 1/1 in sync");
+    assert_eq!(exit(&status.targets), Exit::DONE);
+    assert!(render(&status).contains("elsewhere"));
+}
+
+#[tokio::test]
+async fn a_warning_stands_below_the_table() {
+    let warnings = vec![crate::status::Warning {
+        account: "desk-1".parse().unwrap(),
+        say: "The key may withdraw.".to_owned(),
+    }];
+    let status = Status { warnings, ..view().0.status() };
+    assert!(render(&status).contains("\ndesk-1: The key may withdraw.\n"), "{}", render(&status));
+}
+
+#[tokio::test]
 async fn targets_of_an_account_that_say_the_same_say_it_once() {
     let (view, _) = view();
     let credential = |scope: &str| {

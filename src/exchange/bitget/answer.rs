@@ -240,6 +240,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::exchange::credential::KeptBy;
 
     fn reply(status: u16, body: &str) -> Reply {
         Reply {
@@ -252,6 +253,20 @@ mod tests {
             shown: shown(body.as_bytes(), None),
             key_hint: "",
         }
+    }
+
+    #[test]
+    fn where_systemd_keeps_the_key_a_refusal_of_it_says_that_a_restart_is_needed() {
+        let systemd = Reply { key_hint: KeptBy::Systemd.hint(), ..reply(400, &envelope("40037")) };
+        let told = systemd.look().unwrap_err().say;
+        assert!(
+            told.ends_with(
+                "; systemd copied the file when the service started, so restart posmoded after changing it"
+            ),
+            "{told}"
+        );
+        let other = Reply { key_hint: KeptBy::Systemd.hint(), ..reply(400, &envelope("40920")) };
+        assert!(!other.look().unwrap_err().say.contains("systemd"));
     }
 
     fn envelope(code: &str) -> String {

@@ -73,6 +73,8 @@ fn another_hosts_account_is_listed_and_nothing_is_asked_or_sent() {
     ] {
         assert_eq!(told(&other), told_elsewhere);
     }
+    let noted = situation().flat_for(minutes(9), seconds(1)).noted(seconds(1)).elsewhere();
+    assert!(told(&noted).ends_with("> withdraw: the revision wants something else\n"), "{}", told(&noted));
 }
 
 #[test]

@@ -164,3 +164,18 @@ async fn a_scrape_without_accounts_or_endpoints_is_well_formed_too() {
     let samples = read(&Metrics::of(view).text().unwrap());
     assert_eq!(samples.get("posmoded_rate_limit_wait_seconds_total"), Some(&0.0));
 }
+
+#[tokio::test]
+async fn another_hosts_target_is_shown_and_alerts_nobody_here() {
+    let (view, _) = view();
+    let elsewhere = vec![target("desk-9", Some(Reason::Elsewhere))];
+    drop(view.board.add("desk-9".parse().unwrap(), account(view.clock.now(), elsewhere)));
+    let samples = read(&Metrics::of(view).text().unwrap());
+    let of = |name: &str| {
+        samples.keys().any(|series| series.starts_with(name) && series.contains(r#"account="desk-9""#))
+    };
+    assert!(of("posmoded_target_state"));
+    for name in ["target_in_sync", "target_not_in_sync_since", "target_last_look"] {
+        assert!(!of(&format!("posmoded_{name}")), "{name}");
+    }
+}
