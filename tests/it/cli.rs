@@ -1,7 +1,5 @@
 //! The built binary, as an operator or a script calls it.
 
-mod disk;
-
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};

@@ -103,6 +103,27 @@ fn apply_ends_with_2_at_what_is_not_flat_and_with_wait_stays_until_it_is() {
 }
 
 #[test]
+fn apply_that_is_interrupted_says_so_and_leaves_everything_as_it_is() {
+    let desk = Desk::new(&GOOD.replace("settle: 0s", "settle: 5m"));
+    let words = desk.words(&["apply"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut command = posmoded(desk.home.path(), &words);
+    let mut apply = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(apply.stdout.take().unwrap()).lines();
+    let settling = lines.map(Result::unwrap).find(|line| line.contains("desk-1 USDT-FUTURES: new, settling"));
+    assert!(settling.is_some());
+    let (code, _, err) = desk.call(&["status"]);
+    assert!(code == 1 && err.contains("`apply` under way"), "{err}");
+    let pid = apply.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+    let output = apply.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("at least 5m pass") && err.contains("Interrupted"), "{err}");
+    assert_eq!(mode(&desk, 1), PosMode::OneWayMode);
+}
+
+#[test]
 fn what_apply_holds_can_be_approved_and_the_next_apply_lets_it_go() {
     let file = GOOD.replace("max_changes: 3", "max_changes: 1").replace("one_way_mode", "hedge_mode");
     let desk = Desk::new(&file);

@@ -118,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn a_screen_is_cleared_and_says_how_to_leave_it() {
+        let shown = screen(&Ok(view_status()));
+        assert!(shown.starts_with("\u{1b}[2J\u{1b}[HACCOUNT "), "{shown:?}");
+        assert!(shown.ends_with("Asked every 2s; Ctrl-C ends it.\n"), "{shown}");
+        assert!(screen(&Err("There is no answer.".to_owned())).contains("There is no answer. Asked every"));
+    }
+
+    #[test]
     fn the_number_is_that_of_the_last_answer() {
         let status = |reason| Status { targets: vec![target("desk-1", reason)], ..view_status() };
         assert_eq!(number(&Ok(status(None))), Exit::DONE);
