@@ -103,6 +103,8 @@ pub const LEDGER_RETRY: Duration = Duration::from_secs(5);
 /// How long events are kept.
 pub const EVENTS_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 
+/// The longest that one look takes unless something is wrong: many pages, each after a wait and a slow answer.
+pub const LONGEST_LOOK: Duration = Duration::from_secs(180);
 /// What a keeper may be over the time it promised to be heard of by, before the watchdog is told nothing.
 pub const KEEPER_LATE: Duration = Duration::from_secs(60);
 /// After SIGTERM the set under way gets this long.

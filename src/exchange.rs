@@ -27,12 +27,15 @@ pub struct Answer<T> {
 }
 
 /// Who goes first where requests queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
+    /// What ends a verdict that has begun, and the set that it allows: a verdict is worth nothing unless it comes in time,
+    /// so whoever has begun one goes before all who would begin one.
+    PartWay,
+    /// The first look of a verdict that may allow a set.
+    BeforeSet,
     /// A look that can wait.
     Routine,
-    /// A set, or the look right before one.
-    BeforeSet,
 }
 
 /// The half that reads; one value per account.

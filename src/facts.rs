@@ -590,12 +590,6 @@ impl TargetFacts {
         self.intent.is_some() || self.flatness.part.is_some()
     }
 
-    /// Whether a set may follow right after the looks that come now.
-    pub fn is_near_a_set(&self, now: Moment) -> bool {
-        let settled = self.flatness.run.is_some_and(|run| now >= run.since + self.wanted.settle);
-        self.intent.is_some() || settled || self.wanted.settle == Duration::ZERO
-    }
-
     /// The live mode was read. While it is as desired nobody reads the lists, so what they said before is over: a later
     /// change is settled from its own verdicts.
     pub fn saw(&mut self, seen: Seen) {
@@ -694,6 +688,8 @@ impl TargetFacts {
     /// The set is on record as having had its effect: what stood against it is over.
     pub fn effect_recorded(&mut self, applied: Option<Applied>) {
         self.intent = None;
+        // Whatever was lost before it: the mode that shows from now on is what came after.
+        self.may_come_late = None;
         self.set_refused = None;
         self.refused_though_flat = None;
         if applied.is_some() {

@@ -11,7 +11,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, HELD_AGAIN, KEEPER_LATE, LEDGER_POLL, STOPPING};
+use crate::constants::{
+    BACKOFF_FIRST, BACKOFF_LONGEST, FILE_POLL, HELD_AGAIN, KEEPER_LATE, LEDGER_POLL, STOPPING,
+};
 use crate::desired::{self, Desired, Problems};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit, unseen};
@@ -38,11 +40,13 @@ pub struct Fleet<D: Doors> {
     stop: CancellationToken,
     in_force: Option<InForce>,
     problem: Option<String>,
+    problem_since: Moment,
+    told: Option<String>,
     to_follow: bool,
     looks: u64,
     released_in: Option<Generation>,
     held: Arc<Plan>,
-    held_recorded: Moment,
+    held_recorded: Option<Moment>,
     cooling: BTreeMap<LaneName, Moment>,
     keepers: BTreeMap<AccountName, Charge>,
     tasks: JoinSet<()>,
@@ -162,11 +166,13 @@ impl<D: Doors> Fleet<D> {
             stop,
             in_force: None,
             problem: None,
+            problem_since: Moment::default(),
+            told: None,
             to_follow: true,
             looks: 0,
             released_in: None,
             held: Arc::default(),
-            held_recorded: Moment::default(),
+            held_recorded: None,
             cooling: BTreeMap::new(),
             keepers: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -207,9 +213,6 @@ impl<D: Doors> Fleet<D> {
                 () = self.clock.sleep_until(poll) => {}
             }
         }
-        for charge in self.keepers.values() {
-            charge.stop.cancel();
-        }
         let last = self.clock.now() + STOPPING;
         let all_ended = async { while self.tasks.join_next().await.is_some() {} };
         tokio::select! {
@@ -232,10 +235,11 @@ impl<D: Doors> Fleet<D> {
         let followed = if self.to_follow { self.follow(word).await } else { Ok(()) };
         self.tell();
         let followed = followed.and(self.release_the_gone().await);
+        let told = self.tell_of_the_file().await;
         let noticed = self.ledger.notice().await.map(|_| ());
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
-        let errors = [followed, noticed, held, cooled].into_iter().filter_map(Result::err);
+        let errors = [followed, told, noticed, held, cooled].into_iter().filter_map(Result::err);
         let ledger_trouble = errors.map(|error| error.to_string()).next();
         if let Some(trouble) =
             ledger_trouble.as_ref().filter(|_| self.pulse.borrow().ledger_trouble.is_none())
@@ -253,22 +257,33 @@ impl<D: Doors> Fleet<D> {
         self.to_follow = false;
         let problem = match word {
             Word::NotReadYet => return Ok(()),
-            Word::Changing => Some("it is still changing".to_owned()),
+            Word::Changing => Some(CHANGING.to_owned()),
             Word::Unreadable(say) => Some(say),
             Word::Content(content) => self.accept(&content).await,
         };
-        if problem == self.problem {
+        if problem != self.problem {
+            self.problem = problem;
+            self.problem_since = self.clock.now();
+            // The brake first, the word about it after: the ledger may be slow.
+            self.tell();
+        }
+        Ok(())
+    }
+
+    /// Tells of a file that is not in force, or is again. Each ordinary edit changes for a moment: only what lasts is told.
+    async fn tell_of_the_file(&mut self) -> Result<(), LedgerError> {
+        let lasts = self.clock.now().since(self.problem_since) >= FILE_POLL;
+        if self.told == self.problem || (self.problem.as_deref() == Some(CHANGING) && !lasts) {
             return Ok(());
         }
-        self.problem = problem;
+        self.told.clone_from(&self.problem);
         if let Some(say) = &self.problem {
             tracing::warn!("the newest content of the file is not in force, nothing is changed: {say}");
             self.ledger.event(Event::new(EventKind::FileRejected, say)).await
         } else {
             tracing::info!("the newest content of the file is in force");
-            self.ledger
-                .event(Event::new(EventKind::FileGood, "the newest content of the file is in force"))
-                .await
+            let say = "the newest content of the file is in force";
+            self.ledger.event(Event::new(EventKind::FileGood, say)).await
         }
     }
 
@@ -317,15 +332,21 @@ impl<D: Doors> Fleet<D> {
 
     /// Writes down what is held, so that it can be approved.
     async fn hold(&mut self) -> Result<(), LedgerError> {
-        let targets = self.board.accounts().into_values().flat_map(|account| account.targets);
+        let accounts = self.board.accounts();
+        let all_looked = accounts.values().all(|account| account.looked);
+        let targets = accounts.into_values().flat_map(|account| account.targets);
         let held = Plan(targets.filter_map(|target| held_entry(&target)).collect());
         let now = self.clock.now();
-        // What is held for days is recorded again from time to time: a plan may be approved for a day only.
-        let again = !held.0.is_empty() && now.since(self.held_recorded) >= HELD_AGAIN;
-        if held != *self.held || again {
+        let due = match self.held_recorded {
+            // What an earlier process held may be over: that is to be on record, too.
+            None => all_looked,
+            // What is held for days is recorded again from time to time: a plan may be approved for a day only.
+            Some(at) => !held.0.is_empty() && now.since(at) >= HELD_AGAIN,
+        };
+        if held != *self.held || due {
             self.ledger.hold(&held).await?;
             self.held = Arc::new(held);
-            self.held_recorded = now;
+            self.held_recorded = Some(now);
         }
         Ok(())
     }
@@ -373,7 +394,10 @@ impl<D: Doors> Fleet<D> {
                 looks: self.looks + kicks.looks,
                 reloads: kicks.reloads,
             });
-            let charge = self.keepers.entry(name.clone()).or_insert_with(|| Charge::new(course.clone()));
+            let charge = self
+                .keepers
+                .entry(name.clone())
+                .or_insert_with(|| Charge::new(course.clone(), self.stop.child_token()));
             charge.course.send_if_modified(|old| {
                 let news = *old != course;
                 *old = course.clone();
@@ -417,7 +441,7 @@ impl<D: Doors> Fleet<D> {
         charge.task = None;
         let shown = self.board.accounts().remove(name).map(|account| account.targets).unwrap_or_default();
         self.board.remove(name);
-        charge.stop = CancellationToken::new();
+        charge.stop = self.stop.child_token();
         if failed {
             let now = self.clock.now();
             let ran_well = charge.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
@@ -461,9 +485,8 @@ impl<D: Doors> Fleet<D> {
 }
 
 impl Charge {
-    fn new(course: Arc<Course>) -> Charge {
+    fn new(course: Arc<Course>, stop: CancellationToken) -> Charge {
         let (course, _) = watch::channel(course);
-        let stop = CancellationToken::new();
         Charge { course, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
     }
 
@@ -479,6 +502,8 @@ impl Charge {
         AccountStatus { targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
     }
 }
+
+const CHANGING: &str = "it is still changing";
 
 /// What of a target can be approved: a change that is held, or a first contact that waits under `drift: report`.
 pub fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {

@@ -18,7 +18,7 @@ pub use learn::{Learned, learn, look};
 pub use show::unseen;
 
 use crate::clock::Clock;
-use crate::constants::{CHANGES_WINDOW, HTTP_TOTAL, HUMAN_LOOK, LEDGER_RETRY};
+use crate::constants::{CHANGES_WINDOW, HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, Observe as _, Urgency};
 use crate::facts::{
@@ -226,9 +226,15 @@ impl<D: Doors> Keeper<D> {
     async fn look(&mut self, scope: Scope, what: Look) {
         let Some(exchange) = &self.exchange else { return };
         let Some(kept) = self.kept.get(&scope) else { return };
-        let urgency =
-            if kept.facts.is_near_a_set(self.clock.now()) { Urgency::BeforeSet } else { Urgency::Routine };
-        self.promise(self.clock.now() + HTTP_TOTAL * 6);
+        let now = self.clock.now();
+        let urgency = if kept.facts.is_part_way() {
+            Urgency::PartWay
+        } else if protocol::is_near_a_set(&self.facts_of(kept), now) {
+            Urgency::BeforeSet
+        } else {
+            Urgency::Routine
+        };
+        self.promise(now + LONGEST_LOOK);
         let under_way = !self.nothing_under_way();
         let learned = tokio::select! {
             biased;

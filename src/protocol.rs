@@ -161,6 +161,19 @@ pub fn wanted_change(facts: &Facts<'_>) -> Option<Change> {
     (seen.mode != desired).then_some(change)
 }
 
+/// Whether a set may follow right after the looks that come now: they go before those that can wait.
+pub fn is_near_a_set(facts: &Facts<'_>, now: Moment) -> bool {
+    let target = facts.target;
+    let settled = target.wanted.settle == Duration::ZERO
+        || target.flatness.run.is_some_and(|run| has_settled_by(facts, run, now));
+    let free = wanted_change(facts).is_some_and(|change| brakes(facts, change.cause, now).is_empty());
+    target.intent.is_some() || (free && settled)
+}
+
+fn has_settled_by(facts: &Facts<'_>, run: Run, now: Moment) -> bool {
+    now >= run.since + facts.target.wanted.settle
+}
+
 /// What can be said of an intent without asking anybody.
 fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
     let seen = facts.target.seen;
@@ -342,6 +355,11 @@ fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
         return None;
     }
     if run.is_some_and(|run| run.newest >= began) {
+        return None;
+    }
+    // Every list of the round was empty, and yet it took too long to be a verdict: the next round tries again.
+    let all_read = [plan_orders, orders, positions].into_iter().all(|list| of_this_round(list).is_some());
+    if all_read && part.is_none() {
         return None;
     }
     Some(part.filter(|part| part.began >= began).map_or(List::PlanOrders, |part| part.next))

@@ -74,6 +74,12 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 impl Run {
     pub(super) fn of(args: &Args, common: &Common) -> Result<Run, Misused> {
         let Args { listen, listen_anywhere, schedule, requests_per_second } = args;
+        if requests_per_second.get() < FEWEST_REQUESTS {
+            return Err(Misused(format!(
+                "--requests-per-second {requests_per_second} is too little: whether an account is flat takes six requests \
+                 within 5 s; write {FEWEST_REQUESTS} or more"
+            )));
+        }
         let listen = listen.clone();
         let allowed = if *listen_anywhere { Ok(listen) } else { listen.on_loopback_only() };
         Ok(Run {
@@ -468,6 +474,9 @@ impl Records for Books {
         events.iter().map(|event| history::as_json(event).map_err(|error| error.to_string())).collect()
     }
 }
+
+/// With fewer a second no flat verdict would ever be complete in time.
+const FEWEST_REQUESTS: u32 = 2;
 
 /// Unless told otherwise.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(REQUESTS_PER_SECOND).unwrap();

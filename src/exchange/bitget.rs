@@ -47,8 +47,9 @@ struct Shared<T> {
     queue: Queue,
     server_clock: Mutex<Option<ServerClock>>,
     requests: Mutex<Requests>,
-    /// Asked for once a process; whoever asks holds the lock, so that no herd does.
-    samples: tokio::sync::Mutex<BTreeMap<ProductType, Sample>>,
+    samples: Mutex<BTreeMap<ProductType, Sample>>,
+    /// Samples are asked for once a process; whoever asks holds this, so that no herd does.
+    asking_for_samples: tokio::sync::Mutex<()>,
 }
 
 impl<T: Transport> Bitget<T> {
@@ -61,7 +62,8 @@ impl<T: Transport> Bitget<T> {
             queue: Queue::new(clock.clone(), requests_per_second),
             server_clock: Mutex::default(),
             requests: Mutex::default(),
-            samples: tokio::sync::Mutex::default(),
+            samples: Mutex::default(),
+            asking_for_samples: tokio::sync::Mutex::default(),
             clock,
         };
         Bitget { shared: Arc::new(shared) }

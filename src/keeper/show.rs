@@ -2,10 +2,10 @@
 
 use super::{Course, Doors, Keeper};
 use crate::clock::Clock;
-use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
+use crate::facts::{AccountFacts, Brakes, Class, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
-use crate::protocol::Reason;
+use crate::protocol::{Reason, State};
 use crate::status::{Counts, TargetStatus};
 
 impl<D: Doors> Keeper<D> {
@@ -22,7 +22,7 @@ impl<D: Doors> Keeper<D> {
             let status =
                 TargetStatus::new(&target, &facts, now, next_look, timestamp, before.as_ref(), kept.counts);
             say_change(before.as_ref(), &status);
-            looked &= kept.facts.seen.is_some() || status.reason.is_some();
+            looked &= kept.facts.seen.is_some() || has_an_answer(&self.facts, &kept.facts);
             targets.push(status.clone());
             kept.shown = Some(status);
         }
@@ -45,6 +45,27 @@ impl<D: Doors> Keeper<D> {
     }
 }
 
+/// Whether the exchange, or our own side, has said why there is no live mode to show.
+fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
+    let failing = [&account.failing, &target.failing].into_iter().flatten();
+    let told = failing.map(|failing| failing.failure.class).any(|class| match class {
+        Class::Busy { .. } => false,
+        Class::NotFlat
+        | Class::Refused
+        | Class::WrongKind
+        | Class::Converting
+        | Class::Credential
+        | Class::Denied
+        | Class::AccountStatus
+        | Class::Clock
+        | Class::OurFault
+        | Class::RateLimited
+        | Class::TryAgain
+        | Class::UnknownCode => true,
+    });
+    told || account.credential.is_some() || account.elsewhere.is_some() || account.identity.is_some()
+}
+
 /// An account of which nothing is known yet: one target, `unknown`, so that nobody takes silence for "in sync".
 pub fn unseen(account: &AccountName, course: &Course, clock: &Clock) -> TargetStatus {
     let target = Target { account: account.clone(), scope: Scope::Account };
@@ -55,7 +76,12 @@ pub fn unseen(account: &AccountName, course: &Course, clock: &Clock) -> TargetSt
 }
 
 fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
-    if before.is_some_and(|before| before.state == now.state && before.reason == now.reason) {
+    // Waiting for one's own limit while in sync is no change of state.
+    let said = |status: &TargetStatus| match (status.state, status.reason) {
+        (State::InSync, Some(Reason::RateLimited)) => (State::InSync, None),
+        other => other,
+    };
+    if before.is_some_and(|before| said(before) == said(now)) {
         return;
     }
     let TargetStatus { account, scope, state, reason, say, live, desired, .. } = now;

@@ -232,7 +232,11 @@ pub(super) fn corrections(
 /// The newest set that seemed lost.
 pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Result<Option<LateSet>> {
     tx.prepare_cached(
-        "SELECT * FROM intents WHERE account = ?1 AND scope = ?2 AND state = 'no_effect' ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM intents AS lost WHERE account = ?1 AND scope = ?2 AND state = 'no_effect'
+           AND NOT EXISTS (SELECT 1 FROM intents AS later WHERE later.account = lost.account
+                             AND later.scope = lost.scope AND later.id > lost.id
+                             AND later.state IN ('confirmed', 'took_effect'))
+         ORDER BY id DESC LIMIT 1",
     )?
     .query_row(params![target.account, target.scope], kept)
     .optional()

@@ -85,7 +85,7 @@ impl<T: Transport> Observe for Classic<T> {
         let brought: Result<Brought<Account>, Failure> = Brought::of(asked);
         if brought.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
             // The symbol may have left the list since.
-            self.bitget.shared.samples.lock().await.remove(&product);
+            super::lock(&self.bitget.shared.samples).remove(&product);
         }
         let brought = brought?;
         let mode = brought.data.pos_mode;
@@ -113,7 +113,7 @@ impl<T: Transport> Apply for Classic<T> {
 
     async fn permit(&self, scope: Scope) -> Result<SetPermit, Failure> {
         product(scope)?;
-        self.bitget.turn(self.lane(Endpoint::SetPositionMode), Urgency::BeforeSet).await.map(SetPermit)
+        self.bitget.turn(self.lane(Endpoint::SetPositionMode), Urgency::PartWay).await.map(SetPermit)
     }
 
     async fn set(&self, noted: Noted, permit: SetPermit) -> (SetAnswer, Option<Answer<()>>) {
@@ -199,6 +199,7 @@ impl<T: Transport> Classic<T> {
         for list in lists {
             let mut query = format!("{list}&limit={PAGE}");
             for _ in 0..PAGES {
+                let urgency = if whole.is_some() { Urgency::PartWay } else { urgency };
                 let asked = self.ask(endpoint, path, query, urgency).await?;
                 let Brought { data, reply, server } = Brought::<Page>::of(asked)?;
                 let (rows, next) = data.rows().map_err(|broken| reply.broken(&broken))?;
@@ -219,16 +220,20 @@ impl<T: Transport> Classic<T> {
     async fn sample(&self, product: ProductType, urgency: Urgency) -> Result<Sample, Failure> {
         let clock = &self.bitget.shared.clock;
         let came = clock.now();
-        let mut samples = tokio::select! {
+        let known = || super::lock(&self.bitget.shared.samples).get(&product).cloned();
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let _asking = tokio::select! {
             biased;
-            samples = self.bitget.shared.samples.lock() => samples,
+            asking = self.bitget.shared.asking_for_samples.lock() => asking,
             () = clock.sleep_until(came + PERMIT_WAIT) => {
                 let lane = LaneName::Public(Endpoint::Contracts);
                 return Err(busy(&lane, clock.now() + PERMIT_BACK));
             }
         };
-        if let Some(known) = samples.get(&product) {
-            return Ok(known.clone());
+        if let Some(known) = known() {
+            return Ok(known);
         }
         let query = format!("productType={}", product.as_str());
         let asked = self.ask_public(Endpoint::Contracts, CONTRACTS, query, urgency).await?;
@@ -242,7 +247,7 @@ impl<T: Transport> Classic<T> {
             Err(failure) => return Err(failure),
         };
         let sample = listed.unwrap_or_else(|| Sample::fallback(product));
-        samples.insert(product, sample.clone());
+        super::lock(&self.bitget.shared.samples).insert(product, sample.clone());
         Ok(sample)
     }
 

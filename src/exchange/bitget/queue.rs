@@ -39,7 +39,7 @@ struct Waiting {
     ranks: BTreeMap<Rank, Arc<Notify>>,
 }
 
-type Rank = (bool, u64);
+type Rank = (Urgency, u64);
 
 /// governor's view of our clock, so that it follows a paused one.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ impl Line {
         let called = Arc::new(Notify::new());
         let mut waiting = self.waiting();
         waiting.came += 1;
-        let rank = (urgency == Urgency::Routine, waiting.came);
+        let rank = (urgency, waiting.came);
         waiting.ranks.insert(rank, Arc::clone(&called));
         Place { line: self, rank, called }
     }

@@ -130,10 +130,11 @@ fn f33_without_a_ledger_nothing_is_recorded_until_it_is_tried_again() {
     check(
         &ready().live(WANTED, seconds(0)).accepted(seconds(1)).ledger_trouble(seconds(3)),
         expect![[r#"
-        unknown
-        verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
-        > rest 3s
-    "#]],
+            unknown
+            ledger: The ledger cannot be written, the disk is full: make room.
+            verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
+            > rest 3s
+        "#]],
     );
     check(
         &ready().live(WANTED, seconds(0)).accepted(seconds(1)).ledger_trouble(seconds(0)),

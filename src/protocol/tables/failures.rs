@@ -61,7 +61,7 @@ fn another_hosts_account_is_listed_and_nothing_is_asked_or_sent() {
     expect![[r#"
         unknown
         elsewhere: The file gives this account to the host trade-02: this one never asks for it and never sets it.
-        > rest 15m
+        > rest 2m 59s
     "#]]
     .assert_eq(&told_elsewhere);
     for other in [
