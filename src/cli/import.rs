@@ -14,10 +14,10 @@ use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::desired;
 use crate::exchange::{Observe, Urgency};
-use crate::facts::{Class, Failure};
+use crate::facts::{Class, Failure, Identity};
 use crate::keeper::Doors as _;
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, Declared, Kind, PositionMode, ProductType, Scope};
+use crate::position_mode::{AccountName, Declared, Kind, PositionMode, ProductType, Scope, Uid};
 
 /// What `import` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -60,6 +60,9 @@ pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 /// What an account is like now, as the file says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Live {
+    /// Where the key may say whose it is: then a key of another account is refused later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<Uid>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     demo: bool,
     position_mode: Declared,
@@ -74,19 +77,19 @@ struct Imported<'a> {
 /// Whether a key was made in demo mode is not written on it: the exchange says so when it is asked the other way.
 async fn account(doors: &KeyFiles, name: &AccountName, clock: &Clock) -> Result<Live, String> {
     let mut demo = false;
-    let position_mode = match modes(&doors.open(name, demo)?, clock).await {
+    let read = match modes(&doors.open(name, demo)?, clock).await {
         Err(failure) if failure.code.as_deref() == Some(OF_THE_OTHER_MODE) => {
             demo = true;
             modes(&doors.open(name, demo)?, clock).await
         }
         other => other,
     };
-    position_mode.map(|position_mode| Live { demo, position_mode }).map_err(|failure| failure.say)
+    read.map(|(uid, position_mode)| Live { uid, demo, position_mode }).map_err(|failure| failure.say)
 }
 
-async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<Declared, Failure> {
+async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<(Option<Uid>, Declared), Failure> {
     patiently(clock, || exchange.clock()).await?;
-    let kind = patiently(clock, || exchange.account()).await?.value.kind;
+    let Identity { uid, kind, .. } = patiently(clock, || exchange.account()).await?.value;
     let mode =
         async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Urgency::Routine)).await?.value);
     match kind {
@@ -101,7 +104,7 @@ async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<Declared, Fail
             for product in ProductType::SHORT_FORM {
                 modes.insert(product, mode(Scope::Product(product)).await?);
             }
-            Ok(short(modes))
+            Ok((uid, short(modes)))
         }
     }
 }
@@ -148,8 +151,8 @@ fn file(live: &BTreeMap<AccountName, Live>) -> anyhow::Result<String> {
     });
     let read = read.context(FAULT)?;
     let said = read.accounts.into_iter().map(|(name, account)| {
-        let desired::Account { declared, demo, .. } = account;
-        (name, Live { demo, position_mode: declared })
+        let desired::Account { uid, declared, demo, .. } = account;
+        (name, Live { uid, demo, position_mode: declared })
     });
     if said.collect::<BTreeMap<_, _>>() != *live {
         bail!(FAULT);
@@ -196,8 +199,14 @@ mod tests {
             (ProductType::UsdcFutures, PositionMode::OneWay),
         ];
         let text = file(&live(&[
-            ("desk-1", Live { demo: false, position_mode: short(mixed.into()) }),
-            ("paper", Live { demo: true, position_mode: Declared::Everything(PositionMode::Hedge) }),
+            (
+                "desk-1",
+                Live { uid: Some(Uid("0012".to_owned())), demo: false, position_mode: short(mixed.into()) },
+            ),
+            (
+                "paper",
+                Live { uid: None, demo: true, position_mode: Declared::Everything(PositionMode::Hedge) },
+            ),
         ]));
         expect![[r#"
             # What was live when this was written: `posmoded plan` has nothing to change. Review it, put it under version control,
@@ -211,6 +220,7 @@ mod tests {
 
             accounts:
               desk-1:
+                uid: '0012'
                 position_mode:
                   USDT-FUTURES: hedge_mode
                   COIN-FUTURES: one_way_mode
@@ -225,7 +235,8 @@ mod tests {
 
     #[test]
     fn every_account_name_is_read_back_as_it_was_written() {
-        let everything = Live { demo: false, position_mode: Declared::Everything(PositionMode::OneWay) };
+        let everything =
+            Live { uid: None, demo: false, position_mode: Declared::Everything(PositionMode::OneWay) };
         for name in ["0", "007", "1e5", "0x10", "null", "true", "no", "y", "on", "a-", "0b1", "1-2", "12e03"]
         {
             let text = file(&live(&[(name, everything.clone())]));

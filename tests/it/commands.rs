@@ -170,8 +170,8 @@ fn import_prints_what_is_live_and_plan_finds_nothing_to_do_in_it() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let (code, out, err) = desk.call(&["import", "paper", "desk-2", "desk-1"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("  desk-2:\n    position_mode: one_way_mode\n"), "{out}");
-    assert!(out.contains("  paper:\n    demo: true\n    position_mode: hedge_mode\n"), "{out}");
+    assert!(out.contains("  desk-2:\n    uid: '2'\n    position_mode: one_way_mode\n"), "{out}");
+    assert!(out.contains("  paper:\n    uid: '3'\n    demo: true\n    position_mode: hedge_mode\n"), "{out}");
     assert!(out.contains("      USDT-FUTURES: one_way_mode\n      COIN-FUTURES: hedge_mode\n"), "{out}");
     fs::write(desk.home.path().join("desired-state.yaml"), out).unwrap();
     let (code, out, err) = desk.call(&["plan", "--exit-code"]);
