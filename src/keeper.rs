@@ -224,7 +224,10 @@ impl<D: Doors> Keeper<D> {
     }
 
     async fn look(&mut self, scope: Scope, what: Look) {
-        let Some(exchange) = &self.exchange else { return };
+        let Some(exchange) = &self.exchange else {
+            // The protocol asks for no look without a key; were it to, this must not turn in circles.
+            return self.rest(self.clock.now() + LEDGER_RETRY).await;
+        };
         let Some(kept) = self.kept.get(&scope) else { return };
         let now = self.clock.now();
         let urgency = if kept.facts.is_part_way() {

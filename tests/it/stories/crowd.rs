@@ -1,6 +1,6 @@
 //! Many accounts, idle hours: how often the exchange is asked.
 
-use bitget_sim::{Exchange, NewAccount, Uid};
+use bitget_sim::{Exchange, NewAccount, PosMode, Uid};
 
 use super::*;
 
@@ -114,4 +114,20 @@ async fn the_same_seed_gives_the_same_log() {
         logs.push(world.log());
     }
     assert_eq!(logs[0], logs[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i9_a_dozen_flat_accounts_that_want_a_change_at_once_all_get_their_verdicts_in_time() {
+    let names: Vec<String> = (1..=12).map(|number| format!("desk-{number}")).collect();
+    let file = file(&names.iter().map(|name| (name.as_str(), HEDGE)).collect::<Vec<_>>());
+    let world = World::started(&file, |exchange| {
+        for (number, name) in (1..).zip(&names) {
+            let account = NewAccount::classic(Uid(5000 + number), name);
+            exchange.add_account(account.with_mode(USDT, PosMode::OneWayMode));
+        }
+    })
+    .await;
+    world.until(4 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 12).await;
+    assert_eq!(all_sets(&world).len(), 12);
+    world.check_invariants(SETTLE);
 }
