@@ -50,7 +50,7 @@ async fn another_hosts_account_is_listed_and_not_one_request_is_made_for_it() {
     world.write(&file(&[("desk-a", "    host: trade-01\n")]));
     world.until(MINUTE, "it is this host's now", |world| world.is_in_sync(TARGET)).await;
     world.write(&file(&[("desk-a", "    host: trade-02\n")]));
-    world.until(MINUTE, "it is not any more", |world| world.line("desk-a account") == say).await;
+    world.until(MINUTE, "it is not any more", |world| world.line(TARGET) == say).await;
     let (before, flipped) = (world.log().len(), PosMode::OneWayMode);
     world.exchange(|exchange| exchange.flip(DESK, USDT, flipped)).unwrap();
     world.pass(30 * MINUTE).await;
