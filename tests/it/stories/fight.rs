@@ -80,7 +80,7 @@ async fn a_revision_that_changes_only_another_target_ends_no_fight() {
 #[tokio::test(start_paused = true)]
 async fn resume_ends_a_fight_and_counts_anew() {
     let world = in_sync_then_fought_over().await;
-    world.visitor().resume(&["desk-a".parse().unwrap()]).unwrap();
+    assert!(world.resume(Some("desk-a")));
     line_begins(&world, 15 * SECOND, A_USDT, "drifted, settling").await;
     changed(&world, A_USDT).await;
     flipping(&world, 5 * SECOND, 30 * MINUTE).await;
@@ -101,7 +101,7 @@ async fn f21_a_fight_stays_one_over_a_restart() {
     assert_eq!(all_sets(&world).len(), 1 + 3);
 
     world.stop().await;
-    world.visitor().resume(&[]).unwrap();
+    assert!(world.resume(None));
     world.start().await;
     changed(&world, A_USDT).await;
     assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
