@@ -4,6 +4,8 @@
 //! end, whoever asks it to stop.
 
 mod act;
+mod hear;
+mod key;
 mod learn;
 mod show;
 
@@ -18,18 +20,18 @@ pub use learn::{Learned, learn, look};
 pub use show::unseen;
 
 use crate::clock::Clock;
-use crate::constants::{CHANGES_WINDOW, HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
+use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::exchange::credential::Fingerprint;
-use crate::exchange::{Apply, Observe as _, Urgency};
+use crate::exchange::{Apply, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, DriftPolicy, Facts, Failure, Flatness, Generation, Guard, IntentState,
-    LedgerTrouble, Pause, TargetFacts, Wanted,
+    AccountFacts, Brakes, Class, DriftPolicy, Facts, Failure, Generation, IntentState, LedgerTrouble,
+    TargetFacts, Wanted,
 };
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
-use crate::moment::{Moment, ServerTime};
+use crate::moment::Moment;
 use crate::pace::CoolDown;
-use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Target, Uid, targets};
-use crate::protocol::{self, Claims, Look, Plan, PlanEntry, Step, Withdrawn, warnings, wrong};
+use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Uid};
+use crate::protocol::{self, Look, Plan, Step, Withdrawn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
 
 /// Makes the exchange of an account from its credential.
@@ -266,41 +268,6 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    /// Compares whose key it is with the file, with whose it was, and with the other names.
-    async fn judge(&mut self) {
-        let Some(identity) = self.facts.identity.clone() else { return };
-        let file = self.heard.uid.as_ref();
-        // A key that the file says is the wrong one is not remembered as the right one.
-        let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));
-        if let Some(uid) = uid.filter(|_| self.pinned.is_none() && self.ledger_trouble.is_none()) {
-            match self.ledger.pin(&self.account, uid).await {
-                Ok(pinned) => self.pinned = Some(pinned),
-                Err(error) => self.ledger_failed(&error),
-            }
-        }
-        let was = match &self.pinned {
-            Some(Pinned::Changed { was }) => Some(was),
-            Some(Pinned::New | Pinned::Same) | None => None,
-        };
-        let on_disk = self.on_disk.borrow().clone();
-        let claims = Claims {
-            file: self.heard.uid.as_ref(),
-            pinned: was,
-            shared_with: on_disk.shared.get(&self.account),
-        };
-        // While the ledger could not be asked, its trouble is a brake of its own; it is asked again before that ends.
-        self.facts.wrong = wrong(&self.account, &identity, claims);
-    }
-
-    /// Says what the key may do too much or too little, once.
-    fn warn(&mut self) {
-        let warnings = self.facts.identity.as_ref().map(warnings).unwrap_or_default();
-        for say in warnings.iter().filter(|say| !self.warnings.contains(say)) {
-            tracing::warn!(account = %self.account, "{say}");
-        }
-        self.warnings = warnings;
-    }
-
     /// Sleeps until a moment, or until somebody says something new.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
@@ -315,183 +282,6 @@ impl<D: Doors> Keeper<D> {
             Ok(()) = self.on_disk.changed() => {}
             () = self.clock.sleep_until(until) => {}
         }
-    }
-
-    /// Reads the credential and makes the exchange of it. Another key than before may be another account's, and is tried
-    /// at once whatever was said to the one before.
-    fn open_door(&mut self) {
-        self.door_tried = self.clock.now();
-        if self.facts.elsewhere.is_some() {
-            self.exchange = None;
-            self.facts.credential = None;
-            return;
-        }
-        match self.doors.open(&self.account, self.heard.demo) {
-            Ok(exchange) => {
-                let key = Some(exchange.fingerprint());
-                if self.key != key {
-                    self.key = key;
-                    self.forget_the_key_before();
-                    // What was read with another key says nothing of what this one opens.
-                    for kept in self.kept.values_mut() {
-                        kept.facts.flatness = Flatness::default();
-                        kept.facts.refused_though_flat = None;
-                    }
-                }
-                self.exchange = Some(exchange);
-                self.facts.credential = None;
-            }
-            Err(say) => {
-                self.exchange = None;
-                self.facts.credential = Some(say);
-            }
-        }
-    }
-
-    fn forget_the_key_before(&mut self) {
-        self.facts.identity = None;
-        self.facts.failing = None;
-        self.facts.wrong = None;
-        self.pinned = None;
-        for kept in self.kept.values_mut() {
-            kept.facts.set_refused = None;
-        }
-    }
-
-    fn is_key_refused(&self) -> bool {
-        self.facts.failing.as_ref().is_some_and(|failing| is_about_the_key(&failing.failure))
-    }
-
-    /// Takes in what the fleet and the ledger say.
-    async fn hear(&mut self) {
-        let course = self.course.borrow_and_update().clone();
-        let again = course.looks != self.heard.looks;
-        self.heard = course;
-        self.facts.elsewhere.clone_from(&self.heard.elsewhere);
-        let Course { reloads, demo, elsewhere, .. } = &*self.heard;
-        let occasion = Some(Occasion { reloads: *reloads, demo: *demo, elsewhere: elsewhere.clone() });
-        // A noted set leaves with the key that its account was looked at with, or not at all.
-        if self.opened != occasion && self.noted.is_none() {
-            self.opened = occasion;
-            self.forget_the_key_before();
-            self.open_door();
-        }
-        let waits_for_a_key = self.facts.credential.is_some() || self.is_key_refused();
-        if waits_for_a_key && self.clock.now() >= self.door_tried + HUMAN_LOOK {
-            self.open_door();
-        }
-        if again {
-            self.facts.failing = None;
-            let now = self.clock.now();
-            self.kept.values_mut().for_each(|kept| kept.facts.look_again(now));
-        }
-        if self.ledger_trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= self.clock.now()) {
-            self.ledger_trouble = None;
-        }
-        self.judge().await;
-        self.take_up().await;
-        self.hear_brakes();
-    }
-
-    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen: while it is
-    /// looked at again, on reload, the targets stay what they are.
-    async fn take_up(&mut self) {
-        let wanted = targets(&self.heard.declared, self.kind);
-        for (scope, kept) in &mut self.kept {
-            if !wanted.contains_key(scope) {
-                kept.facts.wanted.mode = None;
-            }
-        }
-        self.kept.retain(|scope, kept| wanted.contains_key(scope) || is_under_way(&kept.facts));
-        let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
-        if self.kind.is_some()
-            && self.ledger_trouble.is_none()
-            && self.released_all_but.as_ref() != Some(&keep)
-        {
-            match self.ledger.release(&self.account, Some(&keep)).await {
-                Ok(()) => self.released_all_but = Some(keep),
-                Err(error) => self.ledger_failed(&error),
-            }
-        }
-        for (scope, mode) in wanted {
-            if let Err(error) = self.take_up_one(scope, mode).await {
-                self.ledger_failed(&error);
-            }
-        }
-    }
-
-    async fn take_up_one(&mut self, scope: Scope, mode: Option<PositionMode>) -> Result<(), LedgerError> {
-        let wanted = self.wanted(mode);
-        let resumed = self.on_disk.borrow().resumed;
-        let news = Some((mode, resumed));
-        let now = self.clock.now();
-        let kept = self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
-        kept.facts.wanted = wanted;
-        // Taking up says that whatever was under way is lost: not while it is under way here. And while no kind is known
-        // it only stands for targets to come: nothing of it belongs into the ledger.
-        let due = kept.taken_up != news && !is_under_way(&kept.facts) && self.kind.is_some();
-        if !due || self.ledger_trouble.is_some() {
-            return Ok(());
-        }
-        let (target, generation) =
-            (Target { account: self.account.clone(), scope }, kept.facts.wanted.generation);
-        let remembered = self.ledger.take_up(&target, mode, generation).await?;
-        let Some(kept) = self.kept.get_mut(&scope) else { return Ok(()) };
-        if kept.taken_up.is_none() {
-            kept.facts.applied = remembered.applied;
-            kept.facts.intent = remembered.intent;
-            kept.facts.may_come_late = remembered.may_come_late;
-        }
-        kept.facts.corrections = remembered.corrections;
-        kept.taken_up = news;
-        Ok(())
-    }
-
-    fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
-        self.heard.wanted(mode)
-    }
-
-    /// What forbids sets now, for each target.
-    fn hear_brakes(&mut self) {
-        let on_disk = self.on_disk.borrow_and_update().clone();
-        let paused = self.pause(&on_disk);
-        let (left, frees_at) = self.budget(&on_disk);
-        for (scope, kept) in &mut self.kept {
-            let target = Target { account: self.account.clone(), scope: *scope };
-            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
-            let entry = protocol::wanted_change(&facts).map(|change| PlanEntry::new(&target, change));
-            let approved = entry.as_ref().is_some_and(|entry| on_disk.approved.contains(entry));
-            let held = &self.heard.held;
-            let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());
-            kept.brakes = Brakes {
-                paused: paused.clone(),
-                file: self.heard.file.clone(),
-                ledger: self.ledger_trouble.clone(),
-                guard: Guard { left, frees_at, approved, plan },
-            };
-        }
-    }
-
-    fn pause(&self, on_disk: &OnDisk) -> Option<Pause> {
-        let wall = self.clock.wall();
-        let mine = on_disk.pauses.iter().filter(|pause| {
-            pause.account.as_ref().is_none_or(|account| *account == self.account)
-                && pause.until_wall.is_none_or(|until| until > wall)
-        });
-        // Of several pauses the one that lasts longest is the one to tell of.
-        let longest = mine.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
-        let until = longest.until_wall.map(|until| self.clock.moment(until));
-        Some(Pause { reason: longest.reason.clone(), until })
-    }
-
-    /// How many sets may leave now, and when one more may.
-    fn budget(&self, on_disk: &OnDisk) -> (u32, Option<Moment>) {
-        let Some(clock) = &self.facts.clock else { return (self.heard.max_changes, None) };
-        let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
-        let counted: Vec<ServerTime> =
-            on_disk.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
-        let left = self.heard.max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
-        (left, counted.first().map(|oldest| clock.moment(*oldest + CHANGES_WINDOW)))
     }
 
     fn ledger_failed(&mut self, error: &LedgerError) {

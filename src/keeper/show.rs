@@ -47,22 +47,9 @@ impl<D: Doors> Keeper<D> {
 
 /// Whether the exchange, or our own side, has said why there is no live mode to show.
 fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
-    let failing = [&account.failing, &target.failing].into_iter().flatten();
-    let told = failing.map(|failing| failing.failure.class).any(|class| match class {
-        Class::Busy { .. } => false,
-        Class::NotFlat
-        | Class::Refused
-        | Class::WrongKind
-        | Class::Converting
-        | Class::Credential
-        | Class::Denied
-        | Class::AccountStatus
-        | Class::Clock
-        | Class::OurFault
-        | Class::RateLimited
-        | Class::TryAgain
-        | Class::UnknownCode => true,
-    });
+    // Waiting for our own limit, nobody has said anything.
+    let mut failing = [&account.failing, &target.failing].into_iter().flatten();
+    let told = failing.any(|failing| !matches!(failing.failure.class, Class::Busy { .. }));
     told || account.credential.is_some() || account.elsewhere.is_some() || account.identity.is_some()
 }
 

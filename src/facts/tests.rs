@@ -1,0 +1,368 @@
+//! How each thing that comes back changes what is known.
+
+#![allow(clippy::needless_raw_string_hashes, clippy::needless_pass_by_value, reason = "expect-test's way")]
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+
+use super::List::{Orders, PlanOrders, Positions};
+use super::*;
+
+const CLASSES: [Class; 13] = [
+    Class::NotFlat,
+    Class::Refused,
+    Class::WrongKind,
+    Class::Converting,
+    Class::Credential,
+    Class::Denied,
+    Class::AccountStatus,
+    Class::Clock,
+    Class::OurFault,
+    Class::RateLimited,
+    Class::Busy { until: Moment(9_000) },
+    Class::TryAgain,
+    Class::UnknownCode,
+];
+
+fn at(seconds: i64) -> Moment {
+    Moment(seconds * 1000)
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn failure(class: Class) -> Failure {
+    Failure { class, code: None, say: "It failed.".to_owned() }
+}
+
+fn failing(class: Class) -> Failing {
+    Failing::after(None, failure(class), at(1), Jitter(0))
+}
+
+fn seen(mode: PositionMode, second: i64) -> Seen {
+    Seen { mode, asked: at(second), answered: at(second), server: ServerTime(second * 1000) }
+}
+
+fn target() -> TargetFacts {
+    let wanted = Wanted {
+        mode: Some(PositionMode::Hedge),
+        generation: Generation(1),
+        drift: DriftPolicy::Correct,
+        check_every: seconds(60),
+        settle: seconds(300),
+        suspended: None,
+    };
+    TargetFacts::new(wanted, at(0))
+}
+
+fn intent() -> Intent {
+    let change = Change { from: PositionMode::OneWay, to: PositionMode::Hedge, cause: Cause::New };
+    let (id, stamp) = (IntentId(7), ServerTime(5_000));
+    Intent { id, change, generation: Generation(1), stamp, state: IntentState::Noted { at: at(5) } }
+}
+
+/// Lists read one after another, each within a second: which, how many rows, and from which second on.
+#[track_caller]
+fn check(lists: &[(List, u32, i64)], expected: Expect) {
+    let mut flatness = Flatness::default();
+    for (list, count, second) in lists {
+        flatness.read(*list, Reading { count: *count, asked: at(*second), answered: at(*second + 1) });
+    }
+    expected.assert_eq(&told(&flatness));
+}
+
+fn told(flatness: &Flatness) -> String {
+    let Flatness { plan_orders, orders, positions, part, run } = flatness;
+    let count = |list: &Option<Reading>| list.map_or("unknown".to_owned(), |list| list.count.to_string());
+    let mut text = format!(
+        "plan orders {}, orders {}, positions {}",
+        count(plan_orders),
+        count(orders),
+        count(positions)
+    );
+    if let Some(Part { began, next }) = part {
+        let _ = write!(text, "; a verdict begun at {}s, {next:?} next", began.0 / 1000);
+    }
+    if let Some(Run { since, newest }) = run {
+        let _ = write!(text, "; flat since {}s, read again at {}s", since.0 / 1000, newest.0 / 1000);
+    }
+    text
+}
+
+#[test]
+fn a_flat_verdict_reads_plan_orders_orders_and_then_positions() {
+    check(
+        &[(PlanOrders, 0, 0)],
+        expect!["plan orders 0, orders unknown, positions unknown; a verdict begun at 0s, Orders next"],
+    );
+    check(
+        &[(PlanOrders, 0, 0), (Orders, 0, 1)],
+        expect!["plan orders 0, orders 0, positions unknown; a verdict begun at 0s, Positions next"],
+    );
+    check(
+        &[(PlanOrders, 0, 0), (Orders, 0, 1), (Positions, 0, 2)],
+        expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 0s"],
+    );
+}
+
+#[test]
+fn another_order_of_the_lists_is_no_verdict() {
+    check(
+        &[(Positions, 0, 0), (Orders, 0, 1), (PlanOrders, 0, 2)],
+        expect!["plan orders 0, orders 0, positions 0; a verdict begun at 2s, Orders next"],
+    );
+    check(
+        &[(PlanOrders, 0, 0), (Positions, 0, 1), (Orders, 0, 2), (Positions, 0, 3)],
+        expect!["plan orders 0, orders 0, positions 0"],
+    );
+    check(&[(Orders, 0, 0), (Positions, 0, 1)], expect!["plan orders unknown, orders 0, positions 0"]);
+}
+
+#[test]
+fn a_verdict_that_took_longer_than_it_may_be_old_is_none() {
+    check(
+        &[(PlanOrders, 0, 0), (Orders, 0, 2), (Positions, 0, 4)],
+        expect!["plan orders 0, orders 0, positions 0; flat since 5s, read again at 0s"],
+    );
+    check(
+        &[(PlanOrders, 0, 0), (Orders, 0, 2), (Positions, 0, 5)],
+        expect!["plan orders 0, orders 0, positions 0"],
+    );
+}
+
+#[test]
+fn a_second_verdict_prolongs_the_run_and_one_row_anywhere_ends_it() {
+    let flat = [(PlanOrders, 0, 0), (Orders, 0, 1), (Positions, 0, 2)];
+    let again = [(PlanOrders, 0, 10), (Orders, 0, 11), (Positions, 0, 12)];
+    check(
+        &[flat, again].concat(),
+        expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 10s"],
+    );
+    check(&[&flat[..], &[(PlanOrders, 1, 10)]].concat(), expect!["plan orders 1, orders 0, positions 0"]);
+    check(
+        &[&flat[..], &[(PlanOrders, 0, 10), (Orders, 2, 11)]].concat(),
+        expect!["plan orders 0, orders 2, positions 0"],
+    );
+    check(
+        &[&flat[..], &[(PlanOrders, 0, 10), (Orders, 0, 11), (Positions, 3, 12)]].concat(),
+        expect!["plan orders 0, orders 0, positions 3"],
+    );
+}
+
+#[test]
+fn f34_rows_are_counted_over_what_was_read_and_nothing_is_not_zero() {
+    let mut flatness = Flatness::default();
+    assert_eq!(flatness.known_rows(), None);
+    let reading = |count| Reading { count, asked: at(0), answered: at(0) };
+    flatness.read(Positions, reading(0));
+    assert_eq!(flatness.known_rows(), Some(0));
+    flatness.read(Orders, reading(u32::MAX));
+    flatness.read(PlanOrders, reading(2));
+    assert_eq!(flatness.known_rows(), Some(u32::MAX));
+}
+
+#[test]
+fn a_look_that_shows_the_desired_mode_ends_the_run_and_any_look_ends_the_failure() {
+    let mut target = target();
+    let readings = [PlanOrders, Orders, Positions];
+    for list in readings {
+        target.failing = Some(failing(Class::TryAgain));
+        target.read(list, Reading { count: 0, asked: at(1), answered: at(1) });
+        assert_eq!(target.failing, None);
+    }
+    target.failing = Some(failing(Class::TryAgain));
+    target.saw(seen(PositionMode::OneWay, 2));
+    assert!(target.flatness.run.is_some());
+    assert_eq!(target.failing, None);
+    target.saw(seen(PositionMode::Hedge, 3));
+    assert_eq!(target.flatness, Flatness::default());
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
+    let unread = || {
+        let mut target = target();
+        target.failed(Some(Orders), failure(Class::TryAgain), at(1), Jitter(0));
+        target.failed(Some(Orders), failure(Class::TryAgain), at(2), Jitter(0));
+        target
+    };
+    let tries = |target: &TargetFacts| target.failing.as_ref().map(|failing| failing.tries);
+    let reading = |count| Reading { count, asked: at(3), answered: at(3) };
+    let mut other = unread();
+    other.saw(seen(PositionMode::OneWay, 3));
+    other.read(PlanOrders, reading(0));
+    assert_eq!(tries(&other), Some(2));
+    other.failed(None, failure(Class::TryAgain), at(4), Jitter(0));
+    assert_eq!(tries(&other), Some(1), "the mode is another row of failures");
+    let mut read = unread();
+    read.read(Orders, reading(0));
+    let mut open = unread();
+    open.read(Positions, reading(1));
+    let mut in_sync = unread();
+    in_sync.saw(seen(PositionMode::Hedge, 3));
+    let mut reloaded = unread();
+    reloaded.look_again(at(3));
+    for mended in [read, open, in_sync, reloaded] {
+        assert_eq!((mended.failing, mended.unread), (None, None));
+    }
+}
+
+#[test]
+fn only_a_row_ends_the_refusals_though_flat() {
+    let mut target = target();
+    target.refused_though_flat = Some(Refusals { count: 2, last: at(0) });
+    target.read(Positions, Reading { count: 0, asked: at(1), answered: at(1) });
+    assert!(target.refused_though_flat.is_some());
+    target.read(Orders, Reading { count: 1, asked: at(1), answered: at(1) });
+    assert!(target.refused_though_flat.is_none());
+}
+
+#[test]
+fn a_reload_forgets_failures_and_refusals_and_asks_for_a_new_look() {
+    let mut target = target();
+    target.failing = Some(failing(Class::TryAgain));
+    target.set_refused = Some(failing(Class::Denied));
+    target.refused_though_flat = Some(Refusals { count: 2, last: at(0) });
+    target.intent = Some(intent());
+    target.look_again(at(9));
+    assert_eq!((target.look_since, target.failing, target.set_refused), (at(9), None, None));
+    assert!(target.intent.is_some(), "an intent outlives everything but its own end");
+    assert!(target.refused_though_flat.is_some(), "only the exchange can end it");
+}
+
+#[test]
+fn an_answer_changes_the_intent_and_nothing_else() {
+    let answers = [
+        (SetAnswer::Accepted, IntentState::Accepted { at: at(6) }),
+        (SetAnswer::Refused(failure(Class::Denied)), IntentState::Refused(failure(Class::Denied))),
+        (SetAnswer::Unclear("timeout".to_owned()), IntentState::Unclear),
+    ];
+    for (answer, state) in answers {
+        let mut answered = TargetFacts { intent: Some(intent()), ..target() };
+        answered.answered(answer.clone(), at(6));
+        let expected = TargetFacts { intent: Some(Intent { state, ..intent() }), ..target() };
+        assert_eq!(answered, expected);
+        let mut without = target();
+        without.answered(answer, at(6));
+        assert_eq!(without, target(), "an answer without an intent says nothing");
+    }
+}
+
+#[test]
+fn a_refusal_is_kept_where_it_belongs() {
+    let mut text = String::new();
+    for class in CLASSES {
+        let mut target = TargetFacts { intent: Some(intent()), ..target() };
+        let of_the_account = target.refusal_recorded(failure(class), at(6), Jitter(0)).is_some();
+        assert_eq!(target.intent, None);
+        let mut kept = Vec::new();
+        kept.extend(target.refused_though_flat.map(|refusals| format!("though flat ({})", refusals.count)));
+        kept.extend(target.set_refused.map(|failing| format!("set refused ({})", failing.tries)));
+        kept.extend(of_the_account.then(|| "said of the account".to_owned()));
+        let name = format!("{class:?}");
+        let name = name.split(' ').next().unwrap_or_default();
+        let _ = writeln!(text, "{name}: {}", kept.join(", "));
+    }
+    expect![[r#"
+        NotFlat: though flat (1)
+        Refused: set refused (1)
+        WrongKind: set refused (1), said of the account
+        Converting: said of the account
+        Credential: said of the account
+        Denied: set refused (1)
+        AccountStatus: set refused (1)
+        Clock: set refused (1), said of the account
+        OurFault: set refused (1)
+        RateLimited: set refused (1)
+        Busy: set refused (1)
+        TryAgain: set refused (1)
+        UnknownCode: set refused (1)
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn refusals_are_counted_until_an_effect_is_on_record() {
+    let mut target = target();
+    for _ in 0..3 {
+        target.refusal_recorded(failure(Class::NotFlat), at(6), Jitter(0));
+        target.refusal_recorded(failure(Class::Denied), at(6), Jitter(0));
+    }
+    assert_eq!(target.refused_though_flat, Some(Refusals { count: 3, last: at(6) }));
+    assert_eq!(target.set_refused.as_ref().map(|failing| failing.tries), Some(3));
+    let applied = Applied {
+        mode: PositionMode::Hedge,
+        how: How::Set,
+        at: ServerTime(7_000),
+        generation: Generation(1),
+    };
+    target.effect_recorded(Some(applied));
+    assert_eq!((target.refused_though_flat, &target.set_refused), (None, &None));
+    target.effect_recorded(None);
+    assert_eq!(target.applied, Some(applied), "an effect without a mode of ours leaves the record");
+}
+
+#[test]
+fn a_row_of_failures_is_one_of_the_same_class() {
+    let first = failing(Class::Busy { until: at(3) });
+    let again = Failing::after(Some(first), failure(Class::Busy { until: at(5) }), at(4), Jitter(8));
+    assert_eq!((again.tries, again.since, again.at, again.jitter), (2, at(1), at(4), Jitter(8)));
+    let other = Failing::after(Some(again), failure(Class::TryAgain), at(6), Jitter(0));
+    assert_eq!((other.tries, other.since), (1, at(6)));
+    let most = Failing { tries: u32::MAX, ..other };
+    assert_eq!(Failing::after(Some(most), failure(Class::TryAgain), at(7), Jitter(0)).tries, u32::MAX);
+}
+
+fn account() -> AccountFacts {
+    let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at: at(0) };
+    let clock = ServerClock { offset: 0, doubt: seconds(1), measured: at(0) };
+    AccountFacts { identity: Some(identity), clock: Some(clock), ..AccountFacts::default() }
+}
+
+#[test]
+fn a_failure_of_the_account_forgets_what_it_disproves() {
+    for class in CLASSES {
+        let mut account = account();
+        account.failed(failure(class), at(1));
+        assert_eq!(account.clock.is_none(), class == Class::Clock, "{class:?}");
+        assert_eq!(account.identity.is_none(), class == Class::WrongKind, "{class:?}");
+        assert_eq!(account.failing.map(|failing| failing.tries), Some(1));
+    }
+}
+
+#[test]
+fn what_comes_back_ends_a_failure_except_the_measurement_that_it_asked_for() {
+    for class in CLASSES {
+        let mut account = account();
+        account.failed(failure(class), at(1));
+        account.heard(at(2), at(2), ServerTime(2_000));
+        let asked_for = matches!(class, Class::Clock | Class::WrongKind);
+        assert_eq!(account.failing.is_some(), asked_for, "{class:?}");
+        account.identity = Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: at(2) });
+        account.heard(at(3), at(3), ServerTime(3_000));
+        assert_eq!(account.failing, None, "{class:?}");
+    }
+}
+
+#[test]
+fn f45_the_exchanges_clock_is_known_to_half_a_round_trip_and_less_well_later() {
+    let clock = ServerClock::measured(at(10), at(12), ServerTime(511_000));
+    assert_eq!((clock.offset, clock.doubt), (500_000, seconds(1)));
+    assert_eq!(clock.at(at(20)), ServerTime(520_000));
+    assert_eq!(clock.moment(ServerTime(520_000)), at(20));
+    assert_eq!(clock.doubt_at(at(12)), seconds(1));
+    assert_eq!(clock.doubt_at(at(12 + 5000)), seconds(2));
+}
+
+#[test]
+fn f45_the_better_reading_is_kept_and_a_contradiction_means_a_moved_clock() {
+    let good = ServerClock { offset: 0, doubt: Duration::from_millis(20), measured: at(0) };
+    let worse = ServerClock { offset: 300, doubt: Duration::from_millis(400), measured: at(5) };
+    assert_eq!(good.better(worse, at(5)), good);
+    assert_eq!(worse.better(good, at(5)), good);
+    let moved = ServerClock { offset: 60_000, ..worse };
+    assert_eq!(good.better(moved, at(5)), moved);
+    let later = ServerClock { measured: at(3000), ..worse };
+    assert_eq!(good.better(later, at(3000)), later, "it has drifted since");
+}

@@ -1,0 +1,145 @@
+//! What a keeper hears: the newest course of the fleet, and the brakes and memories of the ledger. Turns them into facts.
+
+use std::collections::BTreeSet;
+
+use super::{Course, Doors, Keeper, Kept, Occasion, is_under_way};
+use crate::constants::{CHANGES_WINDOW, HUMAN_LOOK};
+use crate::facts::{Brakes, Facts, Guard, Pause, TargetFacts, Wanted};
+use crate::ledger::{LedgerError, OnDisk};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{PositionMode, Scope, Target, targets};
+use crate::protocol::{self, PlanEntry};
+
+impl<D: Doors> Keeper<D> {
+    /// Takes in what the fleet and the ledger say.
+    pub(super) async fn hear(&mut self) {
+        let course = self.course.borrow_and_update().clone();
+        let again = course.looks != self.heard.looks;
+        self.heard = course;
+        self.facts.elsewhere.clone_from(&self.heard.elsewhere);
+        let Course { reloads, demo, elsewhere, .. } = &*self.heard;
+        let occasion = Some(Occasion { reloads: *reloads, demo: *demo, elsewhere: elsewhere.clone() });
+        // A noted set leaves with the key that its account was looked at with, or not at all.
+        if self.opened != occasion && self.noted.is_none() {
+            self.opened = occasion;
+            self.forget_the_key_before();
+            self.open_door();
+        }
+        let waits_for_a_key = self.facts.credential.is_some() || self.is_key_refused();
+        if waits_for_a_key && self.clock.now() >= self.door_tried + HUMAN_LOOK {
+            self.open_door();
+        }
+        if again {
+            self.facts.failing = None;
+            let now = self.clock.now();
+            self.kept.values_mut().for_each(|kept| kept.facts.look_again(now));
+        }
+        if self.ledger_trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= self.clock.now()) {
+            self.ledger_trouble = None;
+        }
+        self.judge().await;
+        self.take_up().await;
+        self.hear_brakes();
+    }
+
+    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen: while it is
+    /// looked at again, on reload, the targets stay what they are.
+    async fn take_up(&mut self) {
+        let wanted = targets(&self.heard.declared, self.kind);
+        for (scope, kept) in &mut self.kept {
+            if !wanted.contains_key(scope) {
+                kept.facts.wanted.mode = None;
+            }
+        }
+        self.kept.retain(|scope, kept| wanted.contains_key(scope) || is_under_way(&kept.facts));
+        let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
+        if self.kind.is_some()
+            && self.ledger_trouble.is_none()
+            && self.released_all_but.as_ref() != Some(&keep)
+        {
+            match self.ledger.release(&self.account, Some(&keep)).await {
+                Ok(()) => self.released_all_but = Some(keep),
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+        for (scope, mode) in wanted {
+            if let Err(error) = self.take_up_one(scope, mode).await {
+                self.ledger_failed(&error);
+            }
+        }
+    }
+
+    async fn take_up_one(&mut self, scope: Scope, mode: Option<PositionMode>) -> Result<(), LedgerError> {
+        let wanted = self.wanted(mode);
+        let resumed = self.on_disk.borrow().resumed;
+        let news = Some((mode, resumed));
+        let now = self.clock.now();
+        let kept = self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
+        kept.facts.wanted = wanted;
+        // Taking up says that whatever was under way is lost: not while it is under way here. And while no kind is known
+        // it only stands for targets to come: nothing of it belongs into the ledger.
+        let due = kept.taken_up != news && !is_under_way(&kept.facts) && self.kind.is_some();
+        if !due || self.ledger_trouble.is_some() {
+            return Ok(());
+        }
+        let (target, generation) =
+            (Target { account: self.account.clone(), scope }, kept.facts.wanted.generation);
+        let remembered = self.ledger.take_up(&target, mode, generation).await?;
+        let Some(kept) = self.kept.get_mut(&scope) else { return Ok(()) };
+        if kept.taken_up.is_none() {
+            kept.facts.applied = remembered.applied;
+            kept.facts.intent = remembered.intent;
+            kept.facts.may_come_late = remembered.may_come_late;
+        }
+        kept.facts.corrections = remembered.corrections;
+        kept.taken_up = news;
+        Ok(())
+    }
+
+    fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
+        self.heard.wanted(mode)
+    }
+
+    /// What forbids sets now, for each target.
+    fn hear_brakes(&mut self) {
+        let on_disk = self.on_disk.borrow_and_update().clone();
+        let paused = self.pause(&on_disk);
+        let (left, frees_at) = self.budget(&on_disk);
+        for (scope, kept) in &mut self.kept {
+            let target = Target { account: self.account.clone(), scope: *scope };
+            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
+            let entry = protocol::wanted_change(&facts).map(|change| PlanEntry::new(&target, change));
+            let approved = entry.as_ref().is_some_and(|entry| on_disk.approved.contains(entry));
+            let held = &self.heard.held;
+            let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());
+            kept.brakes = Brakes {
+                paused: paused.clone(),
+                file: self.heard.file.clone(),
+                ledger: self.ledger_trouble.clone(),
+                guard: Guard { left, frees_at, approved, plan },
+            };
+        }
+    }
+
+    fn pause(&self, on_disk: &OnDisk) -> Option<Pause> {
+        let wall = self.clock.wall();
+        let mine = on_disk.pauses.iter().filter(|pause| {
+            pause.account.as_ref().is_none_or(|account| *account == self.account)
+                && pause.until_wall.is_none_or(|until| until > wall)
+        });
+        // Of several pauses the one that lasts longest is the one to tell of.
+        let longest = mine.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
+        let until = longest.until_wall.map(|until| self.clock.moment(until));
+        Some(Pause { reason: longest.reason.clone(), until })
+    }
+
+    /// How many sets may leave now, and when one more may.
+    fn budget(&self, on_disk: &OnDisk) -> (u32, Option<Moment>) {
+        let Some(clock) = &self.facts.clock else { return (self.heard.max_changes, None) };
+        let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
+        let counted: Vec<ServerTime> =
+            on_disk.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
+        let left = self.heard.max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
+        (left, counted.first().map(|oldest| clock.moment(*oldest + CHANGES_WINDOW)))
+    }
+}

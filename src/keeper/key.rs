@@ -1,0 +1,89 @@
+//! Whose key it is: reads the credential, compares whom it belongs to with whom it should, and warns of its rights.
+
+use super::{Doors, Keeper, is_about_the_key};
+use crate::exchange::Observe as _;
+use crate::facts::Flatness;
+use crate::ledger::Pinned;
+use crate::protocol::{Claims, warnings, wrong};
+
+impl<D: Doors> Keeper<D> {
+    /// Compares whose key it is with the file, with whose it was, and with the other names.
+    pub(super) async fn judge(&mut self) {
+        let Some(identity) = self.facts.identity.clone() else { return };
+        let file = self.heard.uid.as_ref();
+        // A key that the file says is the wrong one is not remembered as the right one.
+        let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));
+        if let Some(uid) = uid.filter(|_| self.pinned.is_none() && self.ledger_trouble.is_none()) {
+            match self.ledger.pin(&self.account, uid).await {
+                Ok(pinned) => self.pinned = Some(pinned),
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+        let was = match &self.pinned {
+            Some(Pinned::Changed { was }) => Some(was),
+            Some(Pinned::New | Pinned::Same) | None => None,
+        };
+        let on_disk = self.on_disk.borrow().clone();
+        let claims = Claims {
+            file: self.heard.uid.as_ref(),
+            pinned: was,
+            shared_with: on_disk.shared.get(&self.account),
+        };
+        // While the ledger could not be asked, its trouble is a brake of its own; it is asked again before that ends.
+        self.facts.wrong = wrong(&self.account, &identity, claims);
+    }
+
+    /// Says what the key may do too much or too little, once.
+    pub(super) fn warn(&mut self) {
+        let warnings = self.facts.identity.as_ref().map(warnings).unwrap_or_default();
+        for say in warnings.iter().filter(|say| !self.warnings.contains(say)) {
+            tracing::warn!(account = %self.account, "{say}");
+        }
+        self.warnings = warnings;
+    }
+
+    /// Reads the credential and makes the exchange of it. Another key than before may be another account's, and is tried
+    /// at once whatever was said to the one before.
+    pub(super) fn open_door(&mut self) {
+        self.door_tried = self.clock.now();
+        if self.facts.elsewhere.is_some() {
+            self.exchange = None;
+            self.facts.credential = None;
+            return;
+        }
+        match self.doors.open(&self.account, self.heard.demo) {
+            Ok(exchange) => {
+                let key = Some(exchange.fingerprint());
+                if self.key != key {
+                    self.key = key;
+                    self.forget_the_key_before();
+                    // What was read with another key says nothing of what this one opens.
+                    for kept in self.kept.values_mut() {
+                        kept.facts.flatness = Flatness::default();
+                        kept.facts.refused_though_flat = None;
+                    }
+                }
+                self.exchange = Some(exchange);
+                self.facts.credential = None;
+            }
+            Err(say) => {
+                self.exchange = None;
+                self.facts.credential = Some(say);
+            }
+        }
+    }
+
+    pub(super) fn forget_the_key_before(&mut self) {
+        self.facts.identity = None;
+        self.facts.failing = None;
+        self.facts.wrong = None;
+        self.pinned = None;
+        for kept in self.kept.values_mut() {
+            kept.facts.set_refused = None;
+        }
+    }
+
+    pub(super) fn is_key_refused(&self) -> bool {
+        self.facts.failing.as_ref().is_some_and(|failing| is_about_the_key(&failing.failure))
+    }
+}
