@@ -26,7 +26,7 @@ use crate::serve::bound::{Bound, Stream};
 use crate::serve::metrics::Metrics;
 use crate::serve::{Listen, View, history};
 
-/// Answers at `listener` until `cancel`; then those under way are given [`LAST_ANSWERS`].
+/// Answers at `listener` until `cancel`; then those under way are given a moment to end.
 pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationToken) {
     let listener = listener.into();
     let names = match listener.listen() {
