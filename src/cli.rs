@@ -35,7 +35,9 @@ pub use flags::{Common, Log, Output, Printed};
     name = "posmoded",
     version,
     about = "Keeps Bitget futures accounts in the position mode that a file in git declares",
-    after_help = "Every option also reads POSMODED_<OPTION> from the environment: POSMODED_STATE for --state.",
+    after_help = "Every option also reads POSMODED_<OPTION> from the environment: POSMODED_STATE for --state.\n\nEnds with 0 \
+                  when done, 1 when not, 2 when something is not in sync (status, apply), 64 when asked wrongly, 75 when \
+                  another instance holds the state, 78 when what it is to start with cannot be used.",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,

@@ -17,7 +17,7 @@ use crate::constants::{
 use crate::desired::{self, Desired, Problems};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit, unseen};
-use crate::ledger::{Event, EventKind, Ledger, LedgerError, Revision};
+use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
 use crate::moment::Moment;
 use crate::pace::{CoolDown, LaneName};
 use crate::position_mode::AccountName;
@@ -461,15 +461,17 @@ impl<D: Doors> Fleet<D> {
         let on_disk = self.ledger.brakes().borrow().clone();
         let wall = self.clock.wall();
         let at = |wall| Timestamp::from_millisecond(wall).map_or(Timestamp::UNIX_EPOCH, seconds);
-        let all = on_disk
-            .pauses
-            .iter()
-            .find(|pause| pause.account.is_none() && pause.until_wall.is_none_or(|until| until > wall));
-        let paused = all.map(|pause| Paused {
+        let standing =
+            on_disk.pauses.iter().filter(|pause| pause.until_wall.is_none_or(|until| until > wall));
+        let told = |pause: &PauseRow| Paused {
             reason: pause.reason.clone(),
             since: at(pause.since_wall),
             until: pause.until_wall.map(at),
-        });
+        };
+        let paused = standing.clone().find(|pause| pause.account.is_none()).map(told);
+        let paused_accounts = standing
+            .filter_map(|pause| pause.account.clone().map(|account| (account, told(pause))))
+            .collect();
         let held =
             (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
         let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;
@@ -480,7 +482,7 @@ impl<D: Doors> Fleet<D> {
             loaded_at: Some(at(*accepted_at)),
             problem: self.problem.clone(),
         };
-        self.board.frame(|frame| *frame = Frame { paused, config, held });
+        self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Status {
     pub now: Timestamp,
     /// The pause of everything, if there is one.
     pub paused: Option<Paused>,
+    /// The pauses of single accounts.
+    pub paused_accounts: BTreeMap<AccountName, Paused>,
     /// The revision in force.
     pub config: Config,
     /// What more is wanted than may leave in this hour.
@@ -195,6 +197,8 @@ pub struct Board {
 pub struct Frame {
     /// The pause of everything.
     pub paused: Option<Paused>,
+    /// The pauses of single accounts.
+    pub paused_accounts: BTreeMap<AccountName, Paused>,
     /// The revision in force.
     pub config: Config,
     /// The held plan.
@@ -227,7 +231,7 @@ impl Board {
 
     /// All of it, at `now`.
     pub fn status(&self, now: Timestamp) -> Status {
-        let Frame { paused, config, held } =
+        let Frame { paused, paused_accounts, config, held } =
             self.frame.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (mut targets, mut warnings) = (Vec::new(), Vec::new());
         for (account, status) in self.accounts() {
@@ -236,7 +240,17 @@ impl Board {
             warnings.extend(status.warnings.into_iter().map(warning));
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Status { schema: SCHEMA, version, now: seconds(now), paused, config, held, targets, warnings }
+        Status {
+            schema: SCHEMA,
+            version,
+            now: seconds(now),
+            paused,
+            paused_accounts,
+            config,
+            held,
+            targets,
+            warnings,
+        }
     }
 }
 
@@ -256,7 +270,9 @@ impl TargetStatus {
         let reasons = protocol::reasons(facts, now);
         let reason = reasons.first();
         let at = |moment| seconds(timestamp(moment));
-        let same = before.filter(|before| before.state == state && before.reason == reason);
+        // What is waited for has been waited for since it was first so, whatever the state was called meanwhile.
+        let same =
+            before.filter(|before| before.reason == reason && (reason.is_some() || before.state == state));
         let in_sync = state == State::InSync;
         let not_in_sync_since = before.and_then(|before| before.not_in_sync_since).unwrap_or_else(|| at(now));
         TargetStatus {

@@ -204,6 +204,11 @@ impl Daemon {
     /// Runs until it is told to stop; then what is under way is brought to its end.
     pub async fn run(self) {
         let Daemon { fleet, view, listener, source, kicks, ledger, schedule, hangup, stop } = self;
+        let listening = listener
+            .as_ref()
+            .and_then(Bound::listen)
+            .map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+        tracing::info!("posmoded {} started, listening: {listening}", env!("CARGO_PKG_VERSION"));
         let manager = ServiceManager::of_the_environment();
         note_event(&ledger, EventKind::Started, concat!("posmoded ", env!("CARGO_PKG_VERSION"), " started"))
             .await;
@@ -234,6 +239,7 @@ impl Daemon {
             let (manager, stop) = (manager.clone(), stop.clone());
             async move {
                 stop.cancelled().await;
+                tracing::info!("stopping: no new set, what is under way is finished");
                 manager.stopping();
             }
         });
@@ -273,6 +279,7 @@ impl Reload {
     /// the fleet has followed the file, so that the status that ends it tells what came of it.
     async fn on(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: the file and the keys are read again, and everything is looked at");
             self.manager.reloading();
             self.source.read_again().await;
             self.kicks.send_modify(|kicks| {

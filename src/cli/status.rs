@@ -137,7 +137,8 @@ fn exit(targets: &[TargetStatus]) -> Exit {
 }
 
 fn render(status: &Status) -> String {
-    let Status { schema: _, version: _, now, paused, config, held, targets, warnings } = status;
+    let Status { schema: _, version: _, now, paused, paused_accounts, config, held, targets, warnings } =
+        status;
     let table = rows::table(
         ["account", "scope", "desired", "live", "state", "reason", "since"],
         targets.iter().map(|target| {
@@ -158,6 +159,11 @@ fn render(status: &Status) -> String {
         let since = rows::age(*since, *now);
         format!("Everything was PAUSED {since} ago, {until}until `posmoded resume`: {reason}")
     });
+    let paused_accounts = paused_accounts.iter().map(|(account, Paused { reason, since, until })| {
+        let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
+        let since = rows::age(*since, *now);
+        format!("{account} was PAUSED {since} ago, {until}until `posmoded resume {account}`: {reason}")
+    });
     let Config { generation, commit, loaded_at, problem, sha256: _ } = config;
     let commit = commit.iter().map(|commit| format!(" ({})", commit.chars().take(7).collect::<String>()));
     let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
@@ -168,8 +174,15 @@ fn render(status: &Status) -> String {
     });
     let held = held.iter().map(render_held);
     let warned = warnings.iter().map(|Warning { account, say }| format!("{account}: {say}"));
-    let below: Vec<String> =
-        what.into_iter().chain(warned).chain(paused).chain(held).chain(problem).chain([revision]).collect();
+    let below: Vec<String> = what
+        .into_iter()
+        .chain(warned)
+        .chain(paused)
+        .chain(paused_accounts)
+        .chain(held)
+        .chain(problem)
+        .chain([revision])
+        .collect();
     format!("{table}\n{}\n", below.join("\n"))
 }
 

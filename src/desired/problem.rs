@@ -57,7 +57,9 @@ pub fn report(file: &str, outcome: &Result<Desired, Problems>, format: Format) -
 fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
     if let Some(Desired { max_changes, accounts }) = good {
         let accounts = counted(accounts.len(), "account");
-        return format!("{file}: good: {accounts}, at most {max_changes} changes in any hour\n");
+        let changes =
+            if *max_changes == 1 { "1 change".to_owned() } else { format!("{max_changes} changes") };
+        return format!("{file}: good: {accounts}, at most {changes} in any hour\n");
     }
     let mut out = String::new();
     for Problem { line, column, text, what, remedy } in problems {

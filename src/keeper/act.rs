@@ -6,7 +6,7 @@ use crate::exchange::{Answer, Apply as _};
 use crate::facts::{Applied, Change, Class, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer};
 use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
-use crate::protocol::{self, Record, State, Step, Withdrawn};
+use crate::protocol::{self, Reason, Record, State, Step, Withdrawn};
 
 impl<D: Doors> Keeper<D> {
     /// Takes the permit, then writes the intent; the permit may have been waited for, so the protocol is asked again.
@@ -161,7 +161,16 @@ impl<D: Doors> Keeper<D> {
         if drifted && !noticed {
             let target = Target { account: self.account.clone(), scope };
             let text = format!("the exchange was changed behind us: live is {}", seen.mode);
-            let event = Event::new(EventKind::Drift, text).of(&target).in_revision(generation);
+            let fights = protocol::reasons(&facts, now).holds(Reason::Fighting);
+            let (kind, text) = if fights {
+                (
+                    EventKind::Fighting,
+                    format!("{text}; corrected so often that it is left alone until a revision or a resume"),
+                )
+            } else {
+                (EventKind::Drift, text)
+            };
+            let event = Event::new(kind, text).of(&target).in_revision(generation);
             if let Err(error) = self.ledger.event(event).await {
                 return self.ledger_failed(&error);
             }
@@ -230,6 +239,7 @@ impl<D: Doors> Keeper<D> {
     fn had_its_effect(&mut self, scope: Scope, intent: &Intent, applied: Option<Applied>) {
         let Some(kept) = self.kept.get_mut(&scope) else { return };
         kept.counts.confirmed += 1;
+        kept.drift_noticed = false;
         kept.facts.effect_recorded(applied);
         kept.facts.count_correction(intent.change.cause, intent.stamp);
     }

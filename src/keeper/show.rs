@@ -74,6 +74,27 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
     let TargetStatus { account, scope, state, reason, say, live, desired, .. } = now;
     let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = desired.map_or("not one mode", PositionMode::as_str);
-    let (reason, say) = (reason.map(Reason::as_str), say.as_deref().unwrap_or("In sync."));
-    tracing::info!(%account, %scope, %state, reason, live, desired, "{say}");
+    let say = say.as_deref().unwrap_or("In sync.");
+    let somebody = reason.is_some_and(|reason| WANTS_SOMEBODY.contains(&reason));
+    let reason = reason.map(Reason::as_str);
+    if somebody {
+        tracing::warn!(%account, %scope, %state, reason, live, desired, "{say}");
+    } else {
+        tracing::info!(%account, %scope, %state, reason, live, desired, "{say}");
+    }
 }
+
+/// What does not pass by itself, or should not be there at all.
+const WANTS_SOMEBODY: [Reason; 11] = [
+    Reason::Crashed,
+    Reason::Unexpected,
+    Reason::WrongAccount,
+    Reason::Credential,
+    Reason::Denied,
+    Reason::Refused,
+    Reason::Unreachable,
+    Reason::Ledger,
+    Reason::OutcomeUnknown,
+    Reason::Fighting,
+    Reason::RefusedThoughFlat,
+];

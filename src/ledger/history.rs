@@ -63,6 +63,8 @@ pub enum EventKind {
     External,
     /// The exchange was changed behind us.
     Drift,
+    /// It was changed back so often that it is not corrected any more.
+    Fighting,
     /// A set is about to leave.
     Noted,
     /// It did not leave.

@@ -240,7 +240,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
             format!(
                 "Every list is empty and yet the exchange says that something is open ({}): look for bots, TWAP and \
-                 copy orders. Tried again in {}.",
+                 copy orders. Next try in {}.",
                 if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) },
                 spell(retry_though_flat(refusals).since(now))
             )
@@ -360,9 +360,8 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
 
 fn say_failing(failing: &Failing, now: Moment) -> String {
     let next = retry_at(failing);
-    let again =
-        if next > now { format!(" Tried again in {}.", spell(next.since(now))) } else { String::new() };
-    format!("{}{again}", failing.failure.say)
+    let again = if next > now { format!(" Next try in {}.", spell(next.since(now))) } else { String::new() };
+    format!("{}.{again}", undotted(&failing.failure.say))
 }
 
 /// An operator's own words, which may end in a full stop or not, inside of a sentence that does.
@@ -396,7 +395,7 @@ fn say_held(facts: &Facts<'_>, now: Moment) -> String {
         .as_ref()
         .map_or_else(|| "`posmoded approve`".to_owned(), |hash| format!("`posmoded approve {hash}`"));
     format!(
-        "As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then {approve}.{hour}"
+        "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then {approve}.{hour}"
     )
 }
 

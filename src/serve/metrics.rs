@@ -3,6 +3,7 @@
 //! Nothing is kept here: every scrape renders what the keepers published last, so a released target's series go away by
 //! themselves.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSe
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State};
 use crate::serve::{Counters, EndpointCounters, View};
 use crate::status::{Config, Counts, Status, TargetStatus};
@@ -62,7 +64,8 @@ impl Collector for Rendered {
 }
 
 fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
-    let Status { version, paused, config, schema: _, now: _, held, targets: _, warnings: _ } = status;
+    let Status { version, paused, paused_accounts, config, schema: _, now: _, held, targets, warnings: _ } =
+        status;
     let Config { generation, sha256, commit, loaded_at, problem } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
     let good = i64::from(problem.is_none() && generation.0 > 0);
@@ -89,6 +92,14 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         "1 while an operator has paused everything",
         None,
         [([], i64::from(paused.is_some()))],
+    )?;
+    let accounts: BTreeSet<&AccountName> = targets.iter().map(|target| &target.account).collect();
+    let is_paused = |account: &AccountName| i64::from(paused_accounts.contains_key(account));
+    out.gauges(
+        "account_paused",
+        "1 while an operator has paused this account",
+        None,
+        accounts.into_iter().map(|account| ([("account", account.as_str())], is_paused(account))),
     )?;
     let waiting = held.as_ref().map_or(0, |held| held.plan.0.len());
     let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);

@@ -72,7 +72,8 @@ fn screen(seen: &Result<Status, String>) -> String {
 /// What is worth telling once: everything but the passing of time.
 fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
     let status = seen.as_ref().map_err(Clone::clone)?;
-    let Status { schema, version, now: _, paused, config, held, warnings, targets } = status.clone();
+    let Status { schema, version, now: _, paused, paused_accounts, config, held, warnings, targets } =
+        status.clone();
     let targets = targets.into_iter().map(|target| TargetStatus {
         live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
         next_look_at: Timestamp::UNIX_EPOCH,
@@ -85,6 +86,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         version,
         now: Timestamp::UNIX_EPOCH,
         paused,
+        paused_accounts,
         config,
         held,
         warnings,

@@ -152,7 +152,7 @@ fn more_than_max_changes_is_held() {
         &ready().none_left(None, None),
         expect![[r#"
             pending
-            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`.
             > rest 59s
         "#]],
     );
@@ -160,7 +160,7 @@ fn more_than_max_changes_is_held() {
         &ready().none_left(Some(minutes(20)), Some("0123456789ab")),
         expect![[r#"
             pending
-            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve 0123456789ab`. Without that the next one may leave in 20m.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve 0123456789ab`. Without that the next one may leave in 20m.
             > rest 59s
         "#]],
     );
@@ -168,7 +168,7 @@ fn more_than_max_changes_is_held() {
         &ready().none_left(Some(seconds(4)), Some("0123456789ab")),
         expect![[r#"
             pending
-            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve 0123456789ab`. Without that the next one may leave in 4s.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve 0123456789ab`. Without that the next one may leave in 4s.
             > rest 4s
         "#]],
     );
@@ -256,8 +256,8 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             suspended: The file suspends it: until the risk review is done.
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
-            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`. Without that the next one may leave in 20m.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 55s.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 55s.
             > rest 30s
         "#]],
     );
@@ -270,9 +270,9 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             suspended: The file suspends it: until the risk review is done.
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
-            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`. Without that the next one may leave in 20m.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 55s.
             > rest 30s
         "#]],
     );
@@ -281,17 +281,17 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
         &failing.set_refused(Class::OurFault, seconds(1)),
         expect![[r#"
             drifted
-            unexpected: It failed. Tried again in 14m 59s.
+            unexpected: It failed. Next try in 14m 59s.
             wrong_account: The key belongs to account 7, the ledger knows 42: use the right key.
             credential: There is no file desk-main in the credentials: put one there.
-            unreachable: It failed. Tried again in 1s.
+            unreachable: It failed. Next try in 1s.
             ledger: The ledger cannot be written, the disk is full: make room.
             suspended: The file suspends it: until the risk review is done.
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
-            held: As many changes as `max_changes` allows have left within the hour: see `posmoded plan`, then `posmoded approve`. Without that the next one may leave in 20m.
+            held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 55s.
             > rest 30s
         "#]],
     );

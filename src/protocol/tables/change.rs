@@ -580,7 +580,7 @@ fn a_confirming_read_that_keeps_failing_does_not_hide_the_end_of_confirming() {
         &accepted.target_failing(Class::TryAgain, seconds(1)),
         expect![[r#"
             new
-            unreachable: It failed. Tried again in 1s.
+            unreachable: It failed. Next try in 1s.
             verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
             > rest 1s
         "#]],
@@ -590,7 +590,7 @@ fn a_confirming_read_that_keeps_failing_does_not_hide_the_end_of_confirming() {
         &denied.account_failing(Class::Denied, seconds(1)),
         expect![[r#"
             new
-            denied: It failed. Tried again in 14m 59s.
+            denied: It failed. Next try in 14m 59s.
             verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
             > rest 2s
         "#]],
@@ -829,7 +829,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(1, seconds(1)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 59s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 59s.
             > rest 59s
         "#]],
     );
@@ -837,7 +837,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(2, seconds(250)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders. Tried again in 50s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders. Next try in 50s.
             > rest 50s
         "#]],
     );
@@ -845,7 +845,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(9, minutes(29)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders. Tried again in 1m.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders. Next try in 1m.
             > rest 59s
         "#]],
     );

@@ -144,8 +144,8 @@ fn a_kind_not_seen_yet_is_looked_at_first() {
         &unreachable,
         expect![[r#"
             unknown
-            kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 1s.
-            unreachable: It failed. Tried again in 1s.
+            kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
+            unreachable: It failed. Next try in 1s.
             > rest 1s
         "#]],
     );
@@ -217,55 +217,55 @@ fn a_failed_look_at_the_account() {
     let rows = table(|class| situation().never_seen().kind(None).account_failing(class, seconds(1)));
     expect![[r#"
         [not flat] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 9s.
-        not_flat: It failed. Tried again in 9s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 9s.
+        not_flat: It failed. Next try in 9s.
         > rest 9s
         [refused for this account] unknown
-        refused: It failed. Tried again in 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        refused: It failed. Next try in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
         [wrong kind] unknown
-        kind_unknown: It failed. Tried again in 1s.
+        kind_unknown: It failed. Next try in 1s.
         > rest 1s
         [converting] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 59s.
-        converting: It failed. Tried again in 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 59s.
+        converting: It failed. Next try in 59s.
         > rest 59s
         [credential] unknown
-        credential: It failed. Tried again in 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        credential: It failed. Next try in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
         [permission or address] unknown
-        denied: It failed. Tried again in 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        denied: It failed. Next try in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
         [account status] unknown
-        refused: It failed. Tried again in 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        refused: It failed. Next try in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
         [clock] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 1s.
-        clock: It failed. Tried again in 1s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
+        clock: It failed. Next try in 1s.
         > rest 1s
         [our fault] unknown
-        unexpected: It failed. Tried again in 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 14m 59s.
+        unexpected: It failed. Next try in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
         [rate limited] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 4s.
-        rate_limited: It failed. Tried again in 4s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 4s.
+        rate_limited: It failed. Next try in 4s.
         > rest 4s
         [our own limits] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 3s.
-        rate_limited: It failed. Tried again in 3s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 3s.
+        rate_limited: It failed. Next try in 3s.
         > rest 3s
         [try again] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 1s.
-        unreachable: It failed. Tried again in 1s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
+        unreachable: It failed. Next try in 1s.
         > rest 1s
         [unknown code] unknown
-        unexpected: It failed. Tried again in 4m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Tried again in 4m 59s.
+        unexpected: It failed. Next try in 4m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 4m 59s.
         > rest 4m 59s
     "#]]
     .assert_eq(&rows);
@@ -276,43 +276,43 @@ fn a_failed_look_at_the_mode() {
     let rows = table(|class| failing(situation().never_seen(), class));
     expect![[r#"
         [not flat] unknown
-        not_flat: It failed. Tried again in 9s.
+        not_flat: It failed. Next try in 9s.
         > rest 9s
         [refused for this account] unknown
-        refused: It failed. Tried again in 14m 59s.
+        refused: It failed. Next try in 14m 59s.
         > rest 14m 59s
         [wrong kind] unknown
-        kind_unknown: It failed. Tried again in 1s.
+        kind_unknown: It failed. Next try in 1s.
         > rest 1s
         [converting] unknown
-        converting: It failed. Tried again in 59s.
+        converting: It failed. Next try in 59s.
         > rest 59s
         [credential] unknown
-        credential: It failed. Tried again in 14m 59s.
+        credential: It failed. Next try in 14m 59s.
         > rest 14m 59s
         [permission or address] unknown
-        denied: It failed. Tried again in 14m 59s.
+        denied: It failed. Next try in 14m 59s.
         > rest 14m 59s
         [account status] unknown
-        refused: It failed. Tried again in 14m 59s.
+        refused: It failed. Next try in 14m 59s.
         > rest 14m 59s
         [clock] unknown
-        clock: It failed. Tried again in 1s.
+        clock: It failed. Next try in 1s.
         > rest 1s
         [our fault] unknown
-        unexpected: It failed. Tried again in 14m 59s.
+        unexpected: It failed. Next try in 14m 59s.
         > rest 14m 59s
         [rate limited] unknown
-        rate_limited: It failed. Tried again in 4s.
+        rate_limited: It failed. Next try in 4s.
         > rest 4s
         [our own limits] unknown
-        rate_limited: It failed. Tried again in 3s.
+        rate_limited: It failed. Next try in 3s.
         > rest 3s
         [try again] unknown
-        unreachable: It failed. Tried again in 1s.
+        unreachable: It failed. Next try in 1s.
         > rest 1s
         [unknown code] unknown
-        unexpected: It failed. Tried again in 4m 59s.
+        unexpected: It failed. Next try in 4m 59s.
         > rest 4m 59s
     "#]]
     .assert_eq(&rows);
@@ -323,55 +323,55 @@ fn a_failed_look_at_a_list() {
     let rows = table(|class| failing(situation().live(OTHER, seconds(2)), class));
     expect![[r#"
         [not flat] new
-        not_flat: It failed. Tried again in 9s.
+        not_flat: It failed. Next try in 9s.
         settling: Whether it is flat is not known yet.
         > rest 9s
         [refused for this account] new
-        refused: It failed. Tried again in 14m 59s.
+        refused: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [wrong kind] new
-        kind_unknown: It failed. Tried again in 1s.
+        kind_unknown: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.
         > rest 1s
         [converting] new
-        converting: It failed. Tried again in 59s.
+        converting: It failed. Next try in 59s.
         settling: Whether it is flat is not known yet.
         > rest 59s
         [credential] new
-        credential: It failed. Tried again in 14m 59s.
+        credential: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [permission or address] new
-        denied: It failed. Tried again in 14m 59s.
+        denied: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [account status] new
-        refused: It failed. Tried again in 14m 59s.
+        refused: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [clock] new
-        clock: It failed. Tried again in 1s.
+        clock: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.
         > rest 1s
         [our fault] new
-        unexpected: It failed. Tried again in 14m 59s.
+        unexpected: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [rate limited] new
-        rate_limited: It failed. Tried again in 4s.
+        rate_limited: It failed. Next try in 4s.
         settling: Whether it is flat is not known yet.
         > rest 4s
         [our own limits] new
-        rate_limited: It failed. Tried again in 3s.
+        rate_limited: It failed. Next try in 3s.
         settling: Whether it is flat is not known yet.
         > rest 3s
         [try again] new
-        unreachable: It failed. Tried again in 1s.
+        unreachable: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.
         > rest 1s
         [unknown code] new
-        unexpected: It failed. Tried again in 4m 59s.
+        unexpected: It failed. Next try in 4m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
     "#]]
@@ -404,43 +404,43 @@ fn a_refused_set_on_record() {
     });
     expect![[r#"
         [not flat] new
-        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Tried again in 1m.
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 1m.
         > rest 59s
         [refused for this account] new
-        refused: It failed. Tried again in 15m.
+        refused: It failed. Next try in 15m.
         > rest 59s
         [wrong kind] new
-        kind_unknown: It failed. Tried again in 0s.
+        kind_unknown: It failed. Next try in 0s.
         > rest 0s
         [converting] new
-        converting: It failed. Tried again in 1m.
+        converting: It failed. Next try in 1m.
         > rest 1m
         [credential] new
-        credential: It failed. Tried again in 15m.
+        credential: It failed. Next try in 15m.
         > rest 2m 59s
         [permission or address] new
-        denied: It failed. Tried again in 15m.
+        denied: It failed. Next try in 15m.
         > rest 59s
         [account status] new
-        refused: It failed. Tried again in 15m.
+        refused: It failed. Next try in 15m.
         > rest 59s
         [clock] new
-        clock: It failed. Tried again in 0s.
+        clock: It failed. Next try in 0s.
         > rest 0s
         [our fault] new
-        unexpected: It failed. Tried again in 15m.
+        unexpected: It failed. Next try in 15m.
         > rest 59s
         [rate limited] new
-        rate_limited: It failed. Tried again in 5s.
+        rate_limited: It failed. Next try in 5s.
         > rest 5s
         [our own limits] new
-        rate_limited: It failed. Tried again in 3s.
+        rate_limited: It failed. Next try in 3s.
         > rest 3s
         [try again] new
-        unreachable: It failed. Tried again in 2s.
+        unreachable: It failed. Next try in 2s.
         > rest 2s
         [unknown code] new
-        unexpected: It failed. Tried again in 5m.
+        unexpected: It failed. Next try in 5m.
         > rest 59s
     "#]].assert_eq(&rows);
 }
@@ -452,7 +452,7 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
         &seldom.clone().set_refused(Class::RateLimited, seconds(1)),
         expect![[r#"
             new
-            rate_limited: It failed. Tried again in 4s.
+            rate_limited: It failed. Next try in 4s.
             > rest 4s
         "#]],
     );
@@ -460,7 +460,7 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
         &seldom.clone().set_refused(Class::Refused, seconds(1)),
         expect![[r#"
             new
-            refused: It failed. Tried again in 14m 59s.
+            refused: It failed. Next try in 14m 59s.
             > rest 14m 59s
         "#]],
     );
@@ -495,7 +495,7 @@ fn a_reload_tries_again_what_was_refused() {
         &refused.clone(),
         expect![[r#"
             new
-            refused: It failed. Tried again in 14m 59s.
+            refused: It failed. Next try in 14m 59s.
             > rest 59s
         "#]],
     );
@@ -516,7 +516,7 @@ fn what_fails_at_the_account_is_told_though_the_target_is_in_sync() {
         &in_sync.account_failing(Class::TryAgain, seconds(1)),
         expect![[r#"
             in_sync
-            unreachable: It failed. Tried again in 1s.
+            unreachable: It failed. Next try in 1s.
             > rest 1s
         "#]],
     );
