@@ -53,7 +53,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
         (targets == ["in_sync -", "new not_flat", "new suspended"]).then_some(())
     });
     let told = host.status();
-    keys(&told, "config held now paused schema targets version warnings");
+    keys(&told, "config held now paused paused_accounts schema targets version warnings");
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
     let config = &told["config"];

@@ -28,6 +28,12 @@ async fn in_sync_then_fought_over() -> World {
 async fn f21_after_three_corrections_it_is_a_fight_and_nothing_more_is_sent() {
     let world = in_sync_then_fought_over().await;
     assert_eq!(all_sets(&world).len(), 1 + 3);
+    let history = world.history("desk-a").await;
+    assert_eq!(
+        (count(&history, EventKind::Drift), count(&history, EventKind::Fighting)),
+        (3, 1),
+        "{history:#?}"
+    );
     world.pass(4 * HOUR).await;
     assert_eq!(all_sets(&world).len(), 1 + 3);
     world.check_invariants(SETTLE);

@@ -47,6 +47,7 @@ async fn a_pause_of_one_account_stops_that_account_only() {
     line_begins(&world, MINUTE, A_USDT, "new, settling").await;
     let desk_a = ["desk-a".parse().unwrap()];
     world.visitor().pause(&desk_a, "its strategy moves", None).unwrap();
+    world.until(5 * SECOND, "shown", |world| world.status().paused_accounts.contains_key(&desk_a[0])).await;
     changed(&world, B_USDT).await;
     assert!(world.line(A_USDT).starts_with("new, paused"), "{}", world.told());
     assert_eq!(world.status().paused, None, "not everything is");
