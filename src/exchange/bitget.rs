@@ -242,7 +242,7 @@ fn busy(lane: &LaneName, until: Moment) -> Failure {
 }
 
 fn unanswered(endpoint: Endpoint, error: &TransportError) -> Failure {
-    Failure { class: Class::TryAgain, code: None, say: format!("no answer to {endpoint}: {error}") }
+    Failure { class: Class::TryAgain, code: None, say: format!("no answer to the call {endpoint}: {error}") }
 }
 
 /// A panic elsewhere must not stop everybody: what is behind these locks is whole between any two statements.

@@ -321,7 +321,8 @@ async fn a_redirect_is_told_and_never_followed() {
     let (address, asked) = canned(answer.into_bytes());
     let failure = at(&format!("http://{address}")).clock().await.unwrap_err();
     assert_eq!(failure.class, Class::TryAgain);
-    let say = "Bitget answered time: HTTP 302, a redirect, which is never followed; check --base-url";
+    let say =
+        "Bitget answered the call time: HTTP 302, a redirect, which is never followed; check --base-url";
     assert_eq!(failure.say, say);
     assert_eq!((asked.load(Ordering::SeqCst), followed.load(Ordering::SeqCst)), (1, 0));
 }

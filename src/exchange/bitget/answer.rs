@@ -178,7 +178,7 @@ impl Reply {
             Show::Body if !self.shown.is_empty() => format!(". The answer: {}", self.shown),
             Show::Body | Show::Nothing => String::new(),
         };
-        let say = format!("Bitget answered {}: {what}{body}", self.endpoint);
+        let say = format!("Bitget answered the call {}: {what}{body}", self.endpoint);
         Failure { class, code: code.map(|code| shown(code.as_bytes(), None)), say }
     }
 
@@ -356,25 +356,25 @@ mod tests {
         }
         expect_test::expect![[r#"
             200 ok {}
-            200 TryAgain : Bitget answered set-position-mode: no data (HTTP 200). The answer: {"code":"00000","requestTime":1700000000000,"data":null}
-            200 TryAgain : Bitget answered set-position-mode: no requestTime (HTTP 200). The answer: {"code":"00000","data":{}}
-            200 TryAgain : Bitget answered set-position-mode: an empty body (HTTP 200)
-            200 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 200). The answer: {"code":"00000","msg":"whateve
-            400 TryAgain 00000: Bitget answered set-position-mode: HTTP 400. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
-            200 Refused 40731: Bitget answered set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
-            400 WrongKind 40085: Bitget answered set-position-mode: 40085, the account is a unified one, which this version does not set
-            400 Denied 40014: Bitget answered set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
-            403 Denied 40018: Bitget answered set-position-mode: 40018, this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host
-            403 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 403); Bitget or something on the way to it may block this host's address. The answer: <html> <b>Forbidden[31m</b></html>
-            404 TryAgain : Bitget answered set-position-mode: a body that is no complete answer (HTTP 404); check --base-url. The answer: not here
-            302 TryAgain : Bitget answered set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
-            502 TryAgain : Bitget answered set-position-mode: HTTP 502. The answer: <html>bad gateway</html>
-            500 TryAgain 40014: Bitget answered set-position-mode: HTTP 500. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
-            429 RateLimited : Bitget answered set-position-mode: too many requests (HTTP 429); this limit rests for a while
-            400 RateLimited 30007: Bitget answered set-position-mode: 30007, too many requests; this limit rests for a while
-            400 OurFault 40034: Bitget answered set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: {"code":"40034","msg":"whatever","requestTime":1700000000000,"data":{}}
-            400 UnknownCode 12345: Bitget answered set-position-mode: 12345, a code that this version does not know. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
-            400 Clock 40008: Bitget answered set-position-mode: 40008, Bitget does not accept the timestamp; its clock is measured again
+            200 TryAgain : Bitget answered the call set-position-mode: no data (HTTP 200). The answer: {"code":"00000","requestTime":1700000000000,"data":null}
+            200 TryAgain : Bitget answered the call set-position-mode: no requestTime (HTTP 200). The answer: {"code":"00000","data":{}}
+            200 TryAgain : Bitget answered the call set-position-mode: an empty body (HTTP 200)
+            200 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200). The answer: {"code":"00000","msg":"whateve
+            400 TryAgain 00000: Bitget answered the call set-position-mode: HTTP 400. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
+            200 Refused 40731: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            400 WrongKind 40085: Bitget answered the call set-position-mode: 40085, the account is a unified one, which this version does not set
+            400 Denied 40014: Bitget answered the call set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
+            403 Denied 40018: Bitget answered the call set-position-mode: 40018, this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host
+            403 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 403); Bitget or something on the way to it may block this host's address. The answer: <html> <b>Forbidden[31m</b></html>
+            404 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 404); check --base-url. The answer: not here
+            302 TryAgain : Bitget answered the call set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
+            502 TryAgain : Bitget answered the call set-position-mode: HTTP 502. The answer: <html>bad gateway</html>
+            500 TryAgain 40014: Bitget answered the call set-position-mode: HTTP 500. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
+            429 RateLimited : Bitget answered the call set-position-mode: too many requests (HTTP 429); this limit rests for a while
+            400 RateLimited 30007: Bitget answered the call set-position-mode: 30007, too many requests; this limit rests for a while
+            400 OurFault 40034: Bitget answered the call set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: {"code":"40034","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 UnknownCode 12345: Bitget answered the call set-position-mode: 12345, a code that this version does not know. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 Clock 40008: Bitget answered the call set-position-mode: 40008, Bitget does not accept the timestamp; its clock is measured again
         "#]].assert_eq(&told);
     }
 

@@ -166,26 +166,26 @@ async fn f31_f34_each_way_to_misbehave_has_its_outcome_in_bounded_time_and_memor
     assert_eq!(elsewhere.asked(), 0, "a redirect was followed");
     expect![[r#"
         reset before the answer
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         closed before the answer
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         half closed before the answer
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         reset within the head
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         closed within the head
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         reset within the body
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         half closed within the body
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         reset after the body
             set:  accepted
             look: 0
@@ -193,101 +193,101 @@ async fn f31_f34_each_way_to_misbehave_has_its_outcome_in_bounded_time_and_memor
             set:  accepted
             look: 0
         no length, cut
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         a byte a second from the start
-            set:  unclear: no answer to set-position-mode: http://HOST did not answer in time
-            look: TryAgain: no answer to all-position: http://HOST did not answer in time
+            set:  unclear: no answer to the call set-position-mode: http://HOST did not answer in time
+            look: TryAgain: no answer to the call all-position: http://HOST did not answer in time
         a byte a second of the body
-            set:  unclear: no answer to set-position-mode: http://HOST did not answer in time
-            look: TryAgain: no answer to all-position: http://HOST did not answer in time
+            set:  unclear: no answer to the call set-position-mode: http://HOST did not answer in time
+            look: TryAgain: no answer to the call all-position: http://HOST did not answer in time
         too long a length, closed
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         too long a length, held
-            set:  unclear: no answer to set-position-mode: http://HOST did not answer in time
-            look: TryAgain: no answer to all-position: http://HOST did not answer in time
+            set:  unclear: no answer to the call set-position-mode: http://HOST did not answer in time
+            look: TryAgain: no answer to the call all-position: http://HOST did not answer in time
         too short a length
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         two lengths
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         a length that is no number
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         chunks, cut
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         HTML with 200
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         more after the JSON
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         204 without a body
-            set:  unclear: Bitget answered set-position-mode: an empty body (HTTP 204)
-            look: TryAgain: Bitget answered all-position: an empty body (HTTP 204)
+            set:  unclear: Bitget answered the call set-position-mode: an empty body (HTTP 204)
+            look: TryAgain: Bitget answered the call all-position: an empty body (HTTP 204)
         a gzip bomb
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         redirect 301
-            set:  unclear: Bitget answered set-position-mode: HTTP 301, a redirect, which is never followed; check --base-url
-            look: TryAgain: Bitget answered all-position: HTTP 301, a redirect, which is never followed; check --base-url
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 301, a redirect, which is never followed; check --base-url
+            look: TryAgain: Bitget answered the call all-position: HTTP 301, a redirect, which is never followed; check --base-url
         redirect 302
-            set:  unclear: Bitget answered set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
-            look: TryAgain: Bitget answered all-position: HTTP 302, a redirect, which is never followed; check --base-url
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
+            look: TryAgain: Bitget answered the call all-position: HTTP 302, a redirect, which is never followed; check --base-url
         redirect 307
-            set:  unclear: Bitget answered set-position-mode: HTTP 307, a redirect, which is never followed; check --base-url
-            look: TryAgain: Bitget answered all-position: HTTP 307, a redirect, which is never followed; check --base-url
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 307, a redirect, which is never followed; check --base-url
+            look: TryAgain: Bitget answered the call all-position: HTTP 307, a redirect, which is never followed; check --base-url
         redirect 308
-            set:  unclear: Bitget answered set-position-mode: HTTP 308, a redirect, which is never followed; check --base-url
-            look: TryAgain: Bitget answered all-position: HTTP 308, a redirect, which is never followed; check --base-url
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 308, a redirect, which is never followed; check --base-url
+            look: TryAgain: Bitget answered the call all-position: HTTP 308, a redirect, which is never followed; check --base-url
         10 MB
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         a body without end
-            set:  unclear: Bitget answered set-position-mode: a body that is no complete answer (HTTP 200).
-            look: TryAgain: Bitget answered all-position: a body that is no complete answer (HTTP 200).
+            set:  unclear: Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200).
+            look: TryAgain: Bitget answered the call all-position: a body that is no complete answer (HTTP 200).
         headers without end
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         one header without end
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         a status line without end
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         1xx without end
-            set:  unclear: no answer to set-position-mode: http://HOST did not answer in time
-            look: TryAgain: no answer to all-position: http://HOST did not answer in time
+            set:  unclear: no answer to the call set-position-mode: http://HOST did not answer in time
+            look: TryAgain: no answer to the call all-position: http://HOST did not answer in time
         a hundred 1xx, then the answer
             set:  accepted
             look: 0
         101, unasked
-            set:  unclear: Bitget answered set-position-mode: HTTP 101
-            look: TryAgain: Bitget answered all-position: HTTP 101
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 101
+            look: TryAgain: Bitget answered the call all-position: HTTP 101
         HTTP/1.0
             set:  accepted
             look: 0
         no HTTP
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         a garbled status line
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         status 999
-            set:  unclear: Bitget answered set-position-mode: HTTP 999.
-            look: TryAgain: Bitget answered all-position: HTTP 999.
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 999.
+            look: TryAgain: Bitget answered the call all-position: HTTP 999.
         refused, then reset
-            set:  refused, NotFlat: Bitget answered set-position-mode: 40920, there are still positions or orders; the mode waits until they are gone
-            look: NotFlat: Bitget answered all-position: 40920, there are still positions or orders; the mode waits until they are gone
+            set:  refused, NotFlat: Bitget answered the call set-position-mode: 40920, there are still positions or orders; the mode waits until they are gone
+            look: NotFlat: Bitget answered the call all-position: 40920, there are still positions or orders; the mode waits until they are gone
         a refusal, cut
-            set:  unclear: no answer to set-position-mode: http://HOST gave no whole answer
-            look: TryAgain: no answer to all-position: http://HOST gave no whole answer
+            set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer
+            look: TryAgain: no answer to the call all-position: http://HOST gave no whole answer
         a refusal of 500
-            set:  unclear: Bitget answered set-position-mode: HTTP 500.
-            look: TryAgain: Bitget answered all-position: HTTP 500.
+            set:  unclear: Bitget answered the call set-position-mode: HTTP 500.
+            look: TryAgain: Bitget answered the call all-position: HTTP 500.
     "#]].assert_eq(&table);
 }
 
@@ -369,8 +369,8 @@ async fn a_line_that_is_not_believed_is_never_asked_anything_and_says_why() {
         assert!(venue.log().is_empty());
     }
     expect![[r#"
-        another host: no answer to time: https://HOST could not be asked: error sending request: client error (Connect): invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("elsewhere.example")
-        expired: no answer to time: https://HOST could not be asked: error sending request: client error (Connect): invalid peer certificate: certificate expired: 
+        another host: no answer to the call time: https://HOST could not be asked: error sending request: client error (Connect): invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("elsewhere.example")
+        expired: no answer to the call time: https://HOST could not be asked: error sending request: client error (Connect): invalid peer certificate: certificate expired: 
     "#]].assert_eq(&told);
 }
 
@@ -407,7 +407,7 @@ async fn a_handshake_that_ends_or_never_does_is_given_up_in_time_and_nothing_was
     let mut told = tried.join_all().await;
     told.sort_unstable();
     expect![[r#"
-        closed, TryAgain: no answer to time: https://HOST could not be asked: error sending request: client error (Connect): tls handshake eof
-        plain http, TryAgain: no answer to time: https://HOST could not be asked: error sending request: client error (Connect): received corrupt message of type InvalidContentType
-        silent, TryAgain: no answer to time: https://HOST did not answer in time: error sending request: client error (Connect): operation timed out"#]].assert_eq(&told.join("\n"));
+        closed, TryAgain: no answer to the call time: https://HOST could not be asked: error sending request: client error (Connect): tls handshake eof
+        plain http, TryAgain: no answer to the call time: https://HOST could not be asked: error sending request: client error (Connect): received corrupt message of type InvalidContentType
+        silent, TryAgain: no answer to the call time: https://HOST did not answer in time: error sending request: client error (Connect): operation timed out"#]].assert_eq(&told.join("\n"));
 }

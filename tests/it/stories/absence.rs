@@ -37,7 +37,8 @@ async fn f34_a_mode_that_is_not_there_is_no_mode() {
             exchange.inject(Fault::always(what.clone()).on("account/account"));
         })
         .await;
-        line_begins(&world, 15 * SECOND, A_USDT, "unknown, unreachable: Bitget answered account: ").await;
+        line_begins(&world, 15 * SECOND, A_USDT, "unknown, unreachable: Bitget answered the call account: ")
+            .await;
         world.pass(3 * MINUTE).await;
         let target = world.target(A_USDT).unwrap();
         assert_eq!((target.live, target.applied), (None, None), "{what:?}");
@@ -81,7 +82,7 @@ async fn f34_a_position_without_its_size_is_not_closed() {
     .await;
     world.pass(20 * MINUTE).await;
     assert!(
-        world.line(A_USDT).starts_with("new, unreachable: Bitget answered all-position"),
+        world.line(A_USDT).starts_with("new, unreachable: Bitget answered the call all-position"),
         "{}",
         world.told()
     );

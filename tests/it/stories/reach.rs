@@ -26,7 +26,7 @@ async fn an_unreachable_host_is_told_and_everything_goes_on_when_it_is_back() {
     world.until(5 * MINUTE + SETTLE + AFTER_SETTLE, "back", |world| world.is_in_sync(A_USDT)).await;
 
     world.cut(true);
-    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, unreachable: no answer to account").await;
+    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, unreachable: no answer to the call account").await;
     line_begins(&world, 4 * MINUTE, A_USDT, "unknown, unreachable").await;
     world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
     world.pass(HOUR).await;

@@ -44,14 +44,14 @@ const REFUSALS: [Refusal; 8] = [
         target: A_USDT,
         breaks: |world| world.exchange(|e| e.refuse_sets(DESK_A, Some("40731"))).unwrap(),
         mends: |world| world.exchange(|e| e.refuse_sets(DESK_A, None)).unwrap(),
-        line: "new, refused: Bitget answered set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode",
+        line: "new, refused: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode",
     },
     Refusal {
         name: "40014 at the setter",
         target: A_USDT,
         breaks: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().right = Right::Read),
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().right = Right::ReadWrite),
-        line: "new, denied: Bitget answered set-position-mode: 40014, the key lacks a right: allow it \"futures, read and write\" at Bitget",
+        line: "new, denied: Bitget answered the call set-position-mode: 40014, the key lacks a right: allow it \"futures, read and write\" at Bitget",
     },
     Refusal {
         name: "40014 everywhere",
@@ -70,7 +70,7 @@ const REFUSALS: [Refusal; 8] = [
                 key.reads_info = true;
             });
         },
-        line: "unknown, denied: Bitget answered all-position: 40014, the key lacks a right: allow it \"futures, read\" at Bitget",
+        line: "unknown, denied: Bitget answered the call all-position: 40014, the key lacks a right: allow it \"futures, read\" at Bitget",
     },
     Refusal {
         name: "40018",
@@ -79,21 +79,21 @@ const REFUSALS: [Refusal; 8] = [
             world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40018".to_owned()));
         },
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
-        line: "unknown, denied: Bitget answered account-info: 40018, this host's address is not on the key's IP whitelist",
+        line: "unknown, denied: Bitget answered the call account-info: 40018, this host's address is not on the key's IP whitelist",
     },
     Refusal {
         name: "40012",
         target: A_ACCOUNT,
         breaks: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().passphrase = "another".into()),
         mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
-        line: "unknown, credential: Bitget answered account-info: 40012, the passphrase does not fit the key",
+        line: "unknown, credential: Bitget answered the call account-info: 40012, the passphrase does not fit the key",
     },
     Refusal {
         name: "40006",
         target: A_ACCOUNT,
         breaks: |world| world.exchange(|e| e.remove_key("key-desk-a")).unwrap(),
         mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
-        line: "unknown, credential: Bitget answered account-info: 40006, Bitget does not know the key",
+        line: "unknown, credential: Bitget answered the call account-info: 40006, Bitget does not know the key",
     },
     Refusal {
         name: "40013",
@@ -102,7 +102,7 @@ const REFUSALS: [Refusal; 8] = [
             world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40013".to_owned()));
         },
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
-        line: "unknown, refused: Bitget answered account-info: 40013, the account or its key is restricted",
+        line: "unknown, refused: Bitget answered the call account-info: 40013, the account or its key is restricted",
     },
     Refusal {
         name: "no credential file",
@@ -279,7 +279,7 @@ async fn a_classic_account_that_becomes_unified_under_a_running_daemon_gets_no_s
     changed(&world, A_USDT).await;
     changed(&world, A_COIN).await;
     world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Unified)).unwrap();
-    let line = "unknown, kind_unknown: Bitget answered account: 40085, the account is a unified one, which this version does not set";
+    let line = "unknown, kind_unknown: Bitget answered the call account: 40085, the account is a unified one, which this version does not set";
     line_begins(&world, 2 * MINUTE, A_ACCOUNT, line).await;
     assert_eq!(world.status().targets.len(), 1, "{}", world.told());
     world.pass(HOUR).await;
@@ -293,7 +293,8 @@ async fn an_account_under_conversion_is_asked_again_every_minute() {
     changed(&world, A_USDT).await;
     world
         .exchange(|exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = Some("40115".to_owned()));
-    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, converting: Bitget answered account: 40115").await;
+    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, converting: Bitget answered the call account: 40115")
+        .await;
     let before = asked(&world, DESK_A, "account/account");
     world.pass(30 * MINUTE).await;
     assert!(world.line(A_USDT).starts_with("unknown, converting"), "{}", world.told());
@@ -311,7 +312,8 @@ async fn a_code_that_nobody_foresaw_is_shown_with_its_body_and_asked_again_slowl
         exchange.inject(Fault::always(odd).on("account/account"));
     })
     .await;
-    line_begins(&world, 15 * SECOND, A_USDT, "unknown, unexpected: Bitget answered account: 98765").await;
+    line_begins(&world, 15 * SECOND, A_USDT, "unknown, unexpected: Bitget answered the call account: 98765")
+        .await;
     assert!(world.line(A_USDT).contains("The answer: {"), "{}", world.told());
     world.pass(30 * MINUTE).await;
     assert!(asked(&world, DESK_A, "account/account") <= 8);

@@ -376,7 +376,7 @@ async fn f31_a_set_without_an_answer_is_unclear_and_holds_its_permit_for_31_seco
     for _ in 0..5 {
         let permit = desk.permit(USDT).await.unwrap();
         let (answer, told) = desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await;
-        let say = "no answer to set-position-mode: the connection was closed";
+        let say = "no answer to the call set-position-mode: the connection was closed";
         assert_eq!((answer, told), (SetAnswer::Unclear(say.to_owned()), None));
     }
     let failure = desk.permit(USDT).await.unwrap_err();
