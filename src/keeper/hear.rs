@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Course, Doors, Keeper, Kept, Occasion, is_under_way};
-use crate::constants::{CHANGES_WINDOW, HUMAN_LOOK};
-use crate::facts::{Brakes, Facts, Guard, Pause, TargetFacts, Wanted};
-use crate::ledger::{LedgerError, OnDisk};
-use crate::moment::{Moment, ServerTime};
+use crate::constants::HUMAN_LOOK;
+use crate::facts::{Brakes, Facts, Guard, TargetFacts, Wanted};
+use crate::ledger::LedgerError;
 use crate::position_mode::{PositionMode, Scope, Target, targets};
 use crate::protocol::{self, PlanEntry};
 
@@ -103,8 +102,9 @@ impl<D: Doors> Keeper<D> {
     /// What forbids sets now, for each target.
     fn hear_brakes(&mut self) {
         let on_disk = self.on_disk.borrow_and_update().clone();
-        let paused = self.pause(&on_disk);
-        let (left, frees_at) = self.budget(&on_disk);
+        let paused = on_disk.pause_of(&self.account, &self.clock);
+        let (left, frees_at) =
+            on_disk.budget(self.heard.max_changes, self.facts.clock.as_ref(), self.clock.now());
         for (scope, kept) in &mut self.kept {
             let target = Target { account: self.account.clone(), scope: *scope };
             let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
@@ -119,27 +119,5 @@ impl<D: Doors> Keeper<D> {
                 guard: Guard { left, frees_at, approved, plan },
             };
         }
-    }
-
-    fn pause(&self, on_disk: &OnDisk) -> Option<Pause> {
-        let wall = self.clock.wall();
-        let mine = on_disk.pauses.iter().filter(|pause| {
-            pause.account.as_ref().is_none_or(|account| *account == self.account)
-                && pause.until_wall.is_none_or(|until| until > wall)
-        });
-        // Of several pauses the one that lasts longest is the one to tell of.
-        let longest = mine.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
-        let until = longest.until_wall.map(|until| self.clock.moment(until));
-        Some(Pause { reason: longest.reason.clone(), until })
-    }
-
-    /// How many sets may leave now, and when one more may.
-    fn budget(&self, on_disk: &OnDisk) -> (u32, Option<Moment>) {
-        let Some(clock) = &self.facts.clock else { return (self.heard.max_changes, None) };
-        let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
-        let counted: Vec<ServerTime> =
-            on_disk.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
-        let left = self.heard.max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
-        (left, counted.first().map(|oldest| clock.moment(*oldest + CHANGES_WINDOW)))
     }
 }

@@ -11,8 +11,10 @@ use super::error::Trouble;
 use super::history::{self, Event, EventKind};
 use super::targets;
 use super::words::millis;
+use crate::clock::Clock;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
-use crate::moment::ServerTime;
+use crate::facts::{Pause, ServerClock};
+use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{AccountName, Target};
 use crate::protocol::{Plan, PlanEntry};
 
@@ -29,6 +31,35 @@ pub struct OnDisk {
     pub resumed: u64,
     /// The names that share an account with another name, and that other one: no set for either.
     pub shared: BTreeMap<AccountName, AccountName>,
+}
+
+impl OnDisk {
+    /// The pause that forbids sets of an account, by what the clock shows; of several the one that lasts longest.
+    pub fn pause_of(&self, account: &AccountName, clock: &Clock) -> Option<Pause> {
+        let wall = clock.wall();
+        let standing = self.pauses.iter().filter(|pause| {
+            pause.account.as_ref().is_none_or(|paused| paused == account)
+                && pause.until_wall.is_none_or(|until| until > wall)
+        });
+        let longest = standing.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
+        let until = longest.until_wall.map(|until| clock.moment(until));
+        Some(Pause { reason: longest.reason.clone(), until })
+    }
+
+    /// How many of `max_changes` sets may still leave at a moment of the exchange's clock, and when one more may.
+    pub fn budget(
+        &self,
+        max_changes: u32,
+        exchange: Option<&ServerClock>,
+        now: Moment,
+    ) -> (u32, Option<Moment>) {
+        let Some(exchange) = exchange else { return (max_changes, None) };
+        let hour_ago = exchange.at(now) - CHANGES_WINDOW;
+        let counted: Vec<ServerTime> =
+            self.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
+        let left = max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
+        (left, counted.first().map(|oldest| exchange.moment(*oldest + CHANGES_WINDOW)))
+    }
 }
 
 /// One pause.

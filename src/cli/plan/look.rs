@@ -5,12 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Clock;
-use crate::constants::CHANGES_WINDOW;
 use crate::desired::{Account, Desired};
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Class, Facts, Failing, Generation, Guard, Intent, Pause, TargetFacts,
-    Wanted,
+    AccountFacts, Applied, Brakes, Class, Facts, Failing, Generation, Guard, Intent, TargetFacts, Wanted,
 };
 use crate::keeper::{learn, look};
 use crate::ledger::OnDisk;
@@ -156,32 +154,15 @@ impl<'a> Round<'a> {
         let change = protocol::wanted_change(&Facts { account, brakes: &unbraked, target: facts });
         let entry = change.map(|change| PlanEntry::new(target, change));
         let approved = entry.is_some_and(|entry| self.kept.on_disk.approved.contains(&entry));
-        let (left, frees_at) = self.budget(account);
+        let on_disk = &self.kept.on_disk;
+        let (left, frees_at) = on_disk.budget(self.max_changes, account.clock.as_ref(), self.clock.now());
+        // What this plan would set before has its part of the budget, too.
+        let left = left.saturating_sub(self.taken);
         Brakes {
-            paused: self.pause(&target.account),
+            paused: on_disk.pause_of(&target.account, self.clock),
             guard: Guard { left, frees_at, approved, plan: None },
             ..unbraked
         }
-    }
-
-    fn pause(&self, account: &AccountName) -> Option<Pause> {
-        let wall = self.clock.wall();
-        let mine = self.kept.on_disk.pauses.iter().filter(|pause| {
-            pause.account.as_ref().is_none_or(|paused| paused == account)
-                && pause.until_wall.is_none_or(|until| until > wall)
-        });
-        let longest = mine.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
-        let until = longest.until_wall.map(|until| self.clock.moment(until));
-        Some(Pause { reason: longest.reason.clone(), until })
-    }
-
-    fn budget(&self, account: &AccountFacts) -> (u32, Option<Moment>) {
-        let Some(clock) = &account.clock else { return (self.max_changes, None) };
-        let hour_ago = clock.at(self.clock.now()) - CHANGES_WINDOW;
-        let counted: Vec<_> = self.kept.on_disk.counted.iter().filter(|stamp| **stamp > hour_ago).collect();
-        let used = u32::try_from(counted.len()).unwrap_or(u32::MAX).saturating_add(self.taken);
-        let frees_at = counted.first().map(|oldest| clock.moment(**oldest + CHANGES_WINDOW));
-        (self.max_changes.saturating_sub(used), frees_at)
     }
 }
 
