@@ -58,6 +58,18 @@ impl Manager {
 const HEDGE: [(&str, &str); 1] = [("desk-1", "hedge_mode")];
 const ONE_WAY: [(&str, &str); 1] = [("desk-1", "one_way_mode")];
 
+fn a_schedule_looks_at_everything_however_seldom_it_is_compared_otherwise() {
+    let venue = Venue::of_desks(1);
+    let seldom = declared(&ONE_WAY).replace("check_every: 5s", "check_every: 1h");
+    let mut host = Host::new(&venue, &["desk-1"], &seldom);
+    host.environment.push(("POSMODED_SCHEDULE", "* * * * * *".into()));
+    host.start();
+    host.wait_for_all("in_sync -");
+    venue.flip(1, PosMode::HedgeMode);
+    host.wait_until("the drift is corrected", || (venue.mode(1) == PosMode::OneWayMode).then_some(()));
+    host.terminate();
+}
+
 fn sigterm_lets_a_set_under_way_finish_and_be_recorded() {
     let venue = Venue::of_desks(1);
     let late = FaultKind::Delay { after: Duration::from_secs(2) };
@@ -84,6 +96,7 @@ fn f12_f43_reloads_and_the_watchdog() {
         ("f12", f12_of_a_hundred_reloads_good_and_bad_in_turn_each_tells_the_truth),
         ("watchdog", the_watchdog_is_fed_in_time_and_a_hangup_during_the_start_does_no_harm),
         ("SIGTERM", sigterm_lets_a_set_under_way_finish_and_be_recorded),
+        ("schedule", a_schedule_looks_at_everything_however_seldom_it_is_compared_otherwise),
     ]);
 }
 
