@@ -452,6 +452,25 @@ impl fmt::Display for Cause {
 }
 
 impl Class {
+    /// When our own limits let the next request go, if it is they that nothing was sent for.
+    pub fn our_own_limit(self) -> Option<Moment> {
+        match self {
+            Class::Busy { until } => Some(until),
+            Class::NotFlat
+            | Class::Refused
+            | Class::WrongKind
+            | Class::Converting
+            | Class::Credential
+            | Class::Denied
+            | Class::AccountStatus
+            | Class::Clock
+            | Class::OurFault
+            | Class::RateLimited
+            | Class::TryAgain
+            | Class::UnknownCode => None,
+        }
+    }
+
     /// Whether a look that failed so says something of the account as a whole, not of one target.
     pub fn is_of_the_account(self) -> bool {
         match self {

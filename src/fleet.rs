@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::constants::{
     BACKOFF_FIRST, BACKOFF_LONGEST, FILE_POLL, HELD_AGAIN, KEEPER_LATE, LEDGER_POLL, STOPPING,
 };
-use crate::desired::{self, Desired, Problems};
+use crate::desired::{self, Desired};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit, unseen};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
@@ -295,7 +295,7 @@ impl<D: Doors> Fleet<D> {
         }
         let desired = match desired::read(bytes) {
             Ok(desired) => desired,
-            Err(problems) => return Some(summary(&problems)),
+            Err(problems) => return Some(format!("{problems}. `posmoded check` shows the line.")),
         };
         match self.ledger.accept_revision(sha256, bytes, None).await {
             Ok(generation) => {
@@ -520,16 +520,4 @@ pub fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
     let (live, desired) = (target.live.as_ref()?.mode, target.desired?);
     let TargetStatus { account, scope, .. } = target.clone();
     approvable.then_some(PlanEntry { account, scope, live, desired, cause })
-}
-
-/// The first problem, for one line; `check` tells all of them.
-fn summary(Problems(problems): &Problems) -> String {
-    let first = problems.first().map_or_else(String::new, |problem| {
-        format!("line {}, column {}: {}", problem.line, problem.column, problem.what)
-    });
-    let more = match problems.len() {
-        0 | 1 => String::new(),
-        many => format!(" (and {} more)", many - 1),
-    };
-    format!("{first}{more}; `posmoded check` tells what to write instead.")
 }

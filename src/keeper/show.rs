@@ -2,7 +2,7 @@
 
 use super::{Course, Doors, Keeper};
 use crate::clock::Clock;
-use crate::facts::{AccountFacts, Brakes, Class, Facts, TargetFacts};
+use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 use crate::protocol::{Reason, State};
@@ -49,7 +49,7 @@ impl<D: Doors> Keeper<D> {
 fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
     // Waiting for our own limit, nobody has said anything.
     let mut failing = [&account.failing, &target.failing].into_iter().flatten();
-    let told = failing.any(|failing| !matches!(failing.failure.class, Class::Busy { .. }));
+    let told = failing.any(|failing| failing.failure.class.our_own_limit().is_none());
     told || account.credential.is_some() || account.elsewhere.is_some() || account.identity.is_some()
 }
 

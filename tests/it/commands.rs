@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use bitget_sim::{ApiKey, HoldSide, NewAccount, PosMode, ProductType, Uid};
+use bitget_sim::{ApiKey, HoldSide, NewAccount, PosMode, ProductType, Simulator, Uid};
 use serde_json::Value;
 
 use crate::cli::{Desk, GOOD, posmoded};
+use crate::process::{PATIENCE, wait_until};
 
 fn json_lines(out: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{out}"))).collect()
@@ -90,8 +91,11 @@ fn apply_ends_with_2_at_what_is_not_flat_and_with_wait_stays_until_it_is() {
     let (code, out, err) = desk.call(&["apply", "--wait", "3s"]);
     assert!(code == 2 && err.contains("--wait is over"), "{out}{err}");
     let simulator = desk.simulator.clone();
+    let looks = |simulator: &Simulator| simulator.with(|exchange| exchange.log().len());
+    let before = looks(&simulator);
     let trader = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_secs(4));
+        // Not before it has been seen open: the mode, the positions and, two seconds later, the positions again.
+        wait_until("it waits", PATIENCE, String::new, || (looks(&simulator) >= before + 6).then_some(()));
         simulator.with(|exchange| {
             exchange.close_position(Uid(1), product, "BTCUSDT", HoldSide::Long).unwrap();
         });

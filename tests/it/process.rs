@@ -298,7 +298,7 @@ fn ask(at: SocketAddr, method: &str, path: &str) -> (u16, String) {
 }
 
 #[track_caller]
-fn wait_until<T>(
+pub(crate) fn wait_until<T>(
     what: &str,
     bound: Duration,
     otherwise: impl Fn() -> String,
@@ -344,7 +344,7 @@ fn declared(accounts: &[(&str, &str)]) -> String {
 }
 
 /// As long as a slow and busy machine may need for anything that takes no waiting by design.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 const RUN: [&str; 3] = ["run", "--listen", "127.0.0.1:0"];
 const LOCK: &str = "state/posmoded.lock";
 const DATABASE: &str = "state/posmoded.sqlite";

@@ -61,6 +61,8 @@ struct WireState {
     latency: Duration,
     /// No connection can be made.
     cut: bool,
+    /// Accounts whose keeper fails when it reads the credential.
+    crashing: BTreeSet<String>,
     /// Accounts without a credential file.
     keyless: BTreeSet<String>,
     /// Accounts whose file holds the key of another name.
@@ -73,6 +75,7 @@ impl Default for WireState {
             skew_ms: 0,
             latency: Duration::from_millis(20),
             cut: false,
+            crashing: BTreeSet::new(),
             keyless: BTreeSet::new(),
             keys: BTreeMap::new(),
         }
@@ -332,6 +335,16 @@ impl World {
         locked(&self.wire.state).cut = cut;
     }
 
+    /// The keeper of an account fails whenever it reads the credential, or does not any more.
+    pub fn crash(&self, account: &str, crashing: bool) {
+        let mut state = locked(&self.wire.state);
+        if crashing {
+            state.crashing.insert(account.to_owned());
+        } else {
+            state.crashing.remove(account);
+        }
+    }
+
     /// The credential file of an account goes away, or comes back.
     pub fn take_key(&self, account: &str, gone: bool) {
         let mut state = locked(&self.wire.state);
@@ -429,7 +442,8 @@ impl Direct {
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let method = method.as_str().to_owned();
         let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
-        let WireState { latency, skew_ms: _, cut: _, keyless: _, keys: _ } = locked(&self.wire.state).clone();
+        let WireState { latency, skew_ms: _, cut: _, crashing: _, keyless: _, keys: _ } =
+            locked(&self.wire.state).clone();
         tokio::time::sleep(latency).await;
         let reply = {
             let now = self.clock.now();
@@ -466,6 +480,8 @@ impl Doors for SimulatedKeys {
     type Exchange = Classic<Direct>;
 
     fn open(&self, account: &AccountName, demo: bool) -> Result<Classic<Direct>, String> {
+        let crashes = locked(&self.wire.state).crashing.contains(account.as_str());
+        assert!(!crashes, "a keeper that fails, as the test wants");
         if locked(&self.wire.state).keyless.contains(account.as_str()) {
             return Err(format!("There is no credential file for {account}: put one in place."));
         }

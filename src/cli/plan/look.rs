@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::desired::{Account, Desired};
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Class, Facts, Failing, Generation, Guard, Intent, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Facts, Failing, Generation, Guard, Intent, TargetFacts, Wanted,
 };
 use crate::keeper::{learn, look};
 use crate::ledger::OnDisk;
@@ -178,21 +178,7 @@ enum Until {
 /// The moment when our own limits let the next request go, if that is all that is waited for.
 fn our_own_limit(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> {
     let failing: [&Option<Failing>; 2] = [&account.failing, &facts.failing];
-    failing.into_iter().flatten().find_map(|failing| match failing.failure.class {
-        Class::Busy { until } => Some(until),
-        Class::NotFlat
-        | Class::Refused
-        | Class::WrongKind
-        | Class::Converting
-        | Class::Credential
-        | Class::Denied
-        | Class::AccountStatus
-        | Class::Clock
-        | Class::OurFault
-        | Class::RateLimited
-        | Class::TryAgain
-        | Class::UnknownCode => None,
-    })
+    failing.into_iter().flatten().find_map(|failing| failing.failure.class.our_own_limit())
 }
 
 /// The clock, the account, the mode and three lists are six; with waits for our own limits still far fewer than this.

@@ -44,7 +44,7 @@ fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_
     let (half, rest) = whole.split_at(whole.find("desk-1").unwrap());
     let mut slow = fs::File::create(&path).unwrap();
     slow.write_all(half.as_bytes()).unwrap();
-    problem(&host, "`posmoded check` tells what to write instead");
+    problem(&host, "`posmoded check` shows the line");
     venue.flip(1, PosMode::HedgeMode);
     host.wait_for_all("drifted file");
     assert_eq!(venue.sets(), []);

@@ -102,3 +102,25 @@ async fn f45_a_clock_that_steps_while_a_set_is_due_sends_none_that_lasts_too_lon
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_keeper_fails_is_told_and_started_again_and_no_other_suffers() {
+    let world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), desks).await;
+    line_begins(&world, MINUTE, A_USDT, "new, settling").await;
+    world.crash("desk-a", true);
+    world.reload();
+    line_begins(
+        &world,
+        5 * SECOND,
+        A_USDT,
+        "unknown, crashed: The task that looks after this account failed",
+    )
+    .await;
+    changed(&world, B_USDT).await;
+    world.pass(10 * MINUTE).await;
+    assert!(world.line(A_USDT).starts_with("unknown, crashed"), "{}", world.told());
+    assert_eq!(world.sets(DESK_A, USDT).len(), 0);
+    world.crash("desk-a", false);
+    world.until(10 * MINUTE, "started again and set", |world| world.is_in_sync(A_USDT)).await;
+    world.check_invariants(SETTLE);
+}
