@@ -2,6 +2,8 @@
 //!
 //! Follows the file and the ledger once a second; starts a keeper that failed again. Sends nothing itself.
 
+mod charge;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,10 +12,10 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use charge::Charge;
+
 use crate::clock::Clock;
-use crate::constants::{
-    BACKOFF_FIRST, BACKOFF_LONGEST, FILE_POLL, HELD_AGAIN, KEEPER_LATE, LEDGER_POLL, STOPPING,
-};
+use crate::constants::{FILE_POLL, HELD_AGAIN, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
 use crate::facts::{Cause, Generation};
 use crate::keeper::{Course, Doors, Keeper, Outfit, unseen};
@@ -23,7 +25,7 @@ use crate::pace::{CoolDown, LaneName};
 use crate::position_mode::AccountName;
 use crate::protocol::{Plan, PlanEntry, Reason, State};
 use crate::source::{Content, Word};
-use crate::status::{AccountStatus, Board, Config, Frame, Held, Paused, TargetStatus, seconds};
+use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds};
 
 /// All keepers, and what they are told.
 pub struct Fleet<D: Doors> {
@@ -115,18 +117,6 @@ pub struct Pulse {
 struct InForce {
     revision: Revision,
     desired: Desired,
-}
-
-/// One keeper as the fleet sees it.
-struct Charge {
-    course: watch::Sender<Arc<Course>>,
-    stop: CancellationToken,
-    task: Option<Id>,
-    started: Option<Moment>,
-    failures: u32,
-    start_again: Option<Moment>,
-    /// What is shown until its keeper says something.
-    shown: Vec<TargetStatus>,
 }
 
 /// Why there is nothing to go on with.
@@ -444,10 +434,7 @@ impl<D: Doors> Fleet<D> {
         charge.stop = self.stop.child_token();
         if failed {
             let now = self.clock.now();
-            let ran_well = charge.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
-            charge.failures = if ran_well { 1 } else { charge.failures.saturating_add(1) };
-            let wait = BACKOFF_FIRST * 2_u32.saturating_pow(charge.failures.min(8) - 1);
-            charge.start_again = Some(now + wait.min(BACKOFF_LONGEST));
+            let wait = charge.failed(now);
             charge.shown =
                 shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
             tracing::error!(account = %name, "the keeper failed; it is started again in {} s", wait.as_secs());
@@ -483,25 +470,6 @@ impl<D: Doors> Fleet<D> {
             problem: self.problem.clone(),
         };
         self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });
-    }
-}
-
-impl Charge {
-    fn new(course: Arc<Course>, stop: CancellationToken) -> Charge {
-        let (course, _) = watch::channel(course);
-        Charge { course, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
-    }
-
-    /// Whether it has no task and may have one now.
-    fn is_due(&self, now: Moment) -> bool {
-        self.task.is_none() && self.start_again.is_none_or(|at| at <= now)
-    }
-
-    /// What is shown until the keeper publishes for the first time.
-    fn last_shown(&self, now: Moment) -> AccountStatus {
-        let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
-        let targets = self.shown.clone();
-        AccountStatus { targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
     }
 }
 

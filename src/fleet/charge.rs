@@ -1,0 +1,53 @@
+//! One keeper as the fleet sees it: its task, what it is told, and when it may be started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::Id;
+use tokio_util::sync::CancellationToken;
+
+use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE};
+use crate::keeper::Course;
+use crate::moment::Moment;
+use crate::status::{AccountStatus, TargetStatus};
+
+/// One keeper as the fleet sees it.
+pub(super) struct Charge {
+    pub(super) course: watch::Sender<Arc<Course>>,
+    pub(super) stop: CancellationToken,
+    pub(super) task: Option<Id>,
+    pub(super) started: Option<Moment>,
+    failures: u32,
+    start_again: Option<Moment>,
+    /// What is shown until its keeper says something.
+    pub(super) shown: Vec<TargetStatus>,
+}
+
+impl Charge {
+    pub(super) fn new(course: Arc<Course>, stop: CancellationToken) -> Charge {
+        let (course, _) = watch::channel(course);
+        Charge { course, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
+    }
+
+    /// Whether it has no task and may have one now.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        self.task.is_none() && self.start_again.is_none_or(|at| at <= now)
+    }
+
+    /// The keeper failed: it is started again after what is given back, longer each time unless it has run well.
+    pub(super) fn failed(&mut self, now: Moment) -> Duration {
+        let ran_well = self.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
+        self.failures = if ran_well { 1 } else { self.failures.saturating_add(1) };
+        let wait = (BACKOFF_FIRST * 2_u32.saturating_pow(self.failures.min(8) - 1)).min(BACKOFF_LONGEST);
+        self.start_again = Some(now + wait);
+        wait
+    }
+
+    /// What is shown until the keeper publishes for the first time.
+    pub(super) fn last_shown(&self, now: Moment) -> AccountStatus {
+        let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
+        let targets = self.shown.clone();
+        AccountStatus { targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
+    }
+}
