@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::constants::{CLOCK_DRIFT_PER_MILLION, FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{Kind, PositionMode, Uid};
+use crate::position_mode::{Declared, Kind, PositionMode, Uid};
 
 /// All that `protocol::next` looks at.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,11 @@ pub struct AccountFacts {
     pub identity: Option<Identity>,
     /// Why the key belongs to another account than it should, if it does: one sentence.
     pub wrong: Option<String>,
+    /// What the file says of the account, if an account of its kind cannot have it.
+    pub unsatisfiable: Option<Declared>,
+    /// When the newest set was signed whose outcome is unknown and whose target is gone: the file names it no more, or the
+    /// account's kind has changed.
+    pub gone: Option<ServerTime>,
     /// Why the account as a whole cannot be looked at, if so.
     pub failing: Option<Failing>,
     /// The exchange's clock, as far as it is known.
@@ -410,6 +415,9 @@ pub enum Class {
     NotFlat,
     /// Refused for this account: stop, tell the operator.
     Refused,
+    /// Refused as a lead of copy trading, which a unified account was told at a classic call, too: stop as above, and
+    /// observe the kind again.
+    LeadsCopies,
     /// Observe the kind again.
     WrongKind,
     /// Come back later: the exchange converts the account.
@@ -458,6 +466,7 @@ impl Class {
             Class::Busy { until } => Some(until),
             Class::NotFlat
             | Class::Refused
+            | Class::LeadsCopies
             | Class::WrongKind
             | Class::Converting
             | Class::Credential
@@ -482,6 +491,26 @@ impl Class {
             | Class::Clock => true,
             Class::NotFlat
             | Class::Refused
+            | Class::LeadsCopies
+            | Class::OurFault
+            | Class::RateLimited
+            | Class::Busy { .. }
+            | Class::TryAgain
+            | Class::UnknownCode => false,
+        }
+    }
+
+    /// Whether it says that the account may be of another kind than it was observed to be.
+    fn doubts_the_kind(self) -> bool {
+        match self {
+            Class::WrongKind | Class::LeadsCopies => true,
+            Class::NotFlat
+            | Class::Refused
+            | Class::Converting
+            | Class::Credential
+            | Class::Denied
+            | Class::AccountStatus
+            | Class::Clock
             | Class::OurFault
             | Class::RateLimited
             | Class::Busy { .. }
@@ -684,6 +713,7 @@ impl TargetFacts {
                 Some(failure)
             }
             Class::Refused
+            | Class::LeadsCopies
             | Class::Denied
             | Class::AccountStatus
             | Class::OurFault
@@ -720,22 +750,18 @@ impl TargetFacts {
 impl AccountFacts {
     /// Something went wrong that concerns the whole account.
     pub fn failed(&mut self, failure: Failure, at: Moment) {
-        match failure.class {
-            Class::Clock => self.clock = None,
-            Class::WrongKind => self.identity = None,
-            Class::NotFlat
-            | Class::Refused
-            | Class::Converting
-            | Class::Credential
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::OurFault
-            | Class::RateLimited
-            | Class::Busy { .. }
-            | Class::TryAgain
-            | Class::UnknownCode => {}
+        if failure.class == Class::Clock {
+            self.clock = None;
         }
+        self.doubt_the_kind(&failure);
         self.failing = Some(Failing::after(self.failing.take(), failure, at, self.jitter));
+    }
+
+    /// Whatever failed: the kind is observed again if it may be another one.
+    pub fn doubt_the_kind(&mut self, failure: &Failure) {
+        if failure.class.doubts_the_kind() {
+            self.identity = None;
+        }
     }
 
     /// Something came back: it tells the time, and the account can be looked at. A clock or a kind that was refused is
@@ -748,6 +774,7 @@ impl AccountFacts {
             Class::WrongKind => self.identity.is_some(),
             Class::NotFlat
             | Class::Refused
+            | Class::LeadsCopies
             | Class::Converting
             | Class::Credential
             | Class::Denied

@@ -395,7 +395,8 @@ impl<D: Doors> Fleet<D> {
             });
             if charge.is_due(now) {
                 if charge.shown.is_empty() {
-                    charge.shown.push(unseen(name, &course, &self.clock));
+                    let kind = self.ledger.brakes().borrow().kinds.get(name).copied();
+                    charge.shown = unseen(name, &course, kind, &self.clock);
                 }
                 let publish = self.board.add(name.clone(), charge.last_shown(now));
                 let outfit = Outfit {

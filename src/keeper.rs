@@ -251,11 +251,9 @@ impl<D: Doors> Keeper<D> {
         if let Some(kept) = self.kept.get_mut(&scope) {
             learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
         }
-        if let Some(identity) = &self.facts.identity {
-            self.kind = Some(identity.kind);
-        }
         match what {
             Look::Account => {
+                self.observe().await;
                 self.pinned = None;
                 self.judge().await;
                 self.warn();

@@ -52,7 +52,7 @@ use writer::Desk;
 use crate::clock::Clock;
 use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
 use crate::moment::ServerTime;
-use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid};
+use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Target, Uid};
 use crate::protocol::Plan;
 
 /// The daemon's hold on its ledger; clones are the same one.
@@ -269,16 +269,23 @@ impl Ledger {
     }
 
     /// Forgets what the file wanted of an account's targets and what is applied there, but for the scopes to keep
-    /// (`None`: it left the file, and its pinned UID is forgotten too). Intents and history stay.
+    /// (`None`: it left the file, and its pinned UID and its kind are forgotten too). Intents and history stay. Tells when the
+    /// newest set was signed whose outcome is unknown and whose target is not kept.
     pub async fn release(
         &self,
         account: &AccountName,
         keep: Option<&BTreeSet<Scope>>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<ServerTime>, LedgerError> {
         let (account, keep) = (account.clone(), keep.cloned());
         self.desk
             .run(move |store| store.write(|tx, wall| targets::release(tx, wall, &account, keep.as_ref())))
             .await
+    }
+
+    /// Writes down which kind of account it is, with an event if it was another one before: [`OnDisk::kinds`].
+    pub async fn observed(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
+        let account = account.clone();
+        self.desk.run(move |store| store.write(|tx, wall| targets::observed(tx, wall, &account, kind))).await
     }
 
     /// The accounts of which something is kept that `release` forgets.

@@ -86,8 +86,8 @@ pub enum Declared {
     PerProduct(BTreeMap<ProductType, PositionMode>),
 }
 
-/// The targets of an account, with the mode that the file wants for each. A desired mode is `None` only while the kind is
-/// unknown (`None`, or one that this version cannot serve) and the file names more than one mode.
+/// The targets of an account, with the mode that the file wants for each. A desired mode is `None` where the kind is unknown
+/// and the file names more than one mode, and where [`Declared::is_unsatisfiable`].
 pub fn targets(declared: &Declared, kind: Option<Kind>) -> BTreeMap<Scope, Option<PositionMode>> {
     match (kind, declared) {
         (Some(Kind::Classic), Declared::Everything(mode)) => {
@@ -96,7 +96,8 @@ pub fn targets(declared: &Declared, kind: Option<Kind>) -> BTreeMap<Scope, Optio
         (Some(Kind::Classic), Declared::PerProduct(modes)) => {
             modes.iter().map(|(product, mode)| (Scope::Product(*product), Some(*mode))).collect()
         }
-        (None | Some(Kind::Unified), declared) => BTreeMap::from([(Scope::Account, declared.single_mode())]),
+        (Some(Kind::Unified), declared) => BTreeMap::from([(Scope::Account, declared.mode_of_the_whole())]),
+        (None, declared) => BTreeMap::from([(Scope::Account, declared.single_mode())]),
     }
 }
 
@@ -110,6 +111,32 @@ impl Declared {
                 let first = all.next()?;
                 all.all(|mode| mode == first).then_some(*first)
             }
+        }
+    }
+
+    /// The one mode that the file wants for the whole account, if it speaks for all of it.
+    pub fn mode_of_the_whole(&self) -> Option<PositionMode> {
+        let speaks_for_all = match self {
+            Declared::Everything(_) => true,
+            Declared::PerProduct(modes) => {
+                ProductType::SHORT_FORM.iter().all(|product| modes.contains_key(product))
+            }
+        };
+        self.single_mode().filter(|_| speaks_for_all)
+    }
+
+    /// Whether an account of this kind cannot have what the file says: a unified one has one mode for all that it holds.
+    pub fn is_unsatisfiable(&self, kind: Option<Kind>) -> bool {
+        kind == Some(Kind::Unified) && self.mode_of_the_whole().is_none()
+    }
+}
+
+impl Kind {
+    /// As the ledger and the log spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Classic => "classic",
+            Kind::Unified => "unified",
         }
     }
 }
@@ -254,6 +281,12 @@ impl<'de> Deserialize<'de> for Scope {
 }
 
 impl fmt::Display for PositionMode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.as_str())
     }

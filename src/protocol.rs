@@ -30,7 +30,7 @@ use crate::facts::{
     Seen,
 };
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{Kind, PositionMode};
+use crate::position_mode::PositionMode;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,12 +126,15 @@ fn wanted_step(facts: &Facts<'_>, now: Moment) -> Step {
     if let Some(intent) = &facts.target.intent {
         return await_outcome(facts, intent, now);
     }
-    let Some(desired) = facts.target.wanted.mode else {
-        // Nothing to compare with: the keeper sorts the targets anew once it knows the kind.
+    if facts.target.wanted.mode.is_none() && facts.account.unsatisfiable.is_none() {
+        // Nothing to look at: the keeper sorts the targets anew once it knows the kind.
         return rest(facts, now, now + facts.target.wanted.check_every);
-    };
+    }
     let Some(seen) = current(facts, now) else {
         return Step::Look(Look::Mode);
+    };
+    let Some(desired) = facts.target.wanted.mode else {
+        return rest(facts, now, due_again(facts, seen));
     };
     if facts.target.applied.is_none_or(|applied| applied.mode != seen.mode)
         && let Some(late) = came_late(facts, seen)
@@ -232,31 +235,12 @@ fn account(facts: &Facts<'_>, now: Moment) -> Option<Step> {
     }
     match &account.identity {
         None => Some(Step::Look(Look::Account)),
-        Some(identity) if !is_served(identity.kind) => {
-            Some(look_at_account(facts, now, identity.at, identity.at + HUMAN_LOOK))
-        }
         // Whose key it is changes only with the key or the file, and the call that tells is the scarcest of all.
         Some(identity) if account.wrong.is_some() => {
-            Some(look_at_account(facts, now, identity.at, now + HUMAN_LOOK))
+            let told_to = identity.at < facts.target.look_since;
+            Some(if told_to { Step::Look(Look::Account) } else { rest(facts, now, now + HUMAN_LOOK) })
         }
         Some(_) => None,
-    }
-}
-
-/// Whether this version can set the mode of such an account.
-fn is_served(kind: Kind) -> bool {
-    match kind {
-        Kind::Classic => true,
-        Kind::Unified => false,
-    }
-}
-
-/// Something that only a human, or the exchange, can change: looked at last, and again when due or told to.
-fn look_at_account(facts: &Facts<'_>, now: Moment, last: Moment, due: Moment) -> Step {
-    if now >= due || last < facts.target.look_since {
-        Step::Look(Look::Account)
-    } else {
-        rest(facts, now, due)
     }
 }
 
@@ -279,10 +263,13 @@ fn await_outcome(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Step {
 
 /// The live mode, if it was looked at recently enough to go on with.
 fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
-    let wanted = &facts.target.wanted;
     let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
-    let due = sooner(seen.asked, wanted.check_every, facts.account.jitter);
-    (now < due).then_some(seen)
+    (now < due_again(facts, seen)).then_some(seen)
+}
+
+/// When a mode that nothing is done about is looked at again.
+fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
+    sooner(seen.asked, facts.target.wanted.check_every, facts.account.jitter)
 }
 
 /// Live equals desired: write that down if it is news.
@@ -290,10 +277,7 @@ fn in_sync(facts: &Facts<'_>, seen: Seen, now: Moment) -> Step {
     match &facts.target.applied {
         None => Step::Record(Record::Applied(How::Adopted)),
         Some(applied) if applied.mode != seen.mode => Step::Record(Record::Applied(How::External)),
-        Some(_) => {
-            let wanted = &facts.target.wanted;
-            rest(facts, now, sooner(seen.asked, wanted.check_every, facts.account.jitter))
-        }
+        Some(_) => rest(facts, now, due_again(facts, seen)),
     }
 }
 
@@ -309,7 +293,7 @@ fn toward(facts: &Facts<'_>, seen: Seen, change: Change, now: Moment) -> Step {
     let forbidden = brakes(facts, change.cause, now);
     let flatness = &facts.target.flatness;
     if forbidden.any_of(&UNTIL_SOMEBODY_ACTS) {
-        return rest(facts, now, sooner(seen.asked, facts.target.wanted.check_every, facts.account.jitter));
+        return rest(facts, now, due_again(facts, seen));
     }
     if let Some(open) = flatness.positions.filter(|open| open.count > 0 && forbidden.is_empty()) {
         let due = sooner(open.asked, OPEN_POSITION_LOOK, facts.account.jitter);
@@ -338,7 +322,7 @@ fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let settling = target.flatness.run.filter(|run| !has_settled(facts, *run));
     let settled = settling.map(|run| run.since + target.wanted.settle);
     let retried = target.refused_though_flat.map(retry_though_flat);
-    let edges = [settled, retried].into_iter().flatten().filter(|edge| *edge > seen.asked);
+    let edges = [settled, retried, gone_ends(facts)].into_iter().flatten().filter(|edge| *edge > seen.asked);
     edges.fold(regular, Moment::min)
 }
 
@@ -385,6 +369,12 @@ fn fence_ends(intent: &Intent) -> ServerTime {
     intent.stamp + FENCE
 }
 
+/// When no set of a target that is gone can take effect any more: the mode that it was to set may be covered by another
+/// target now.
+fn gone_ends(facts: &Facts<'_>) -> Option<Moment> {
+    Some(facts.account.clock?.moment(facts.account.gone? + FENCE))
+}
+
 /// A rest until `until`, or until something ends that is known to end before.
 fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
     let why = reasons(facts, now);
@@ -402,6 +392,7 @@ fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
         ledger.as_ref().map(|trouble| trouble.retry_at),
         guard.frees_at.filter(|_| why.holds(Reason::Held)),
         facts.target.set_refused.as_ref().map(retry_at),
+        gone_ends(facts),
     ];
     let until = edges.into_iter().flatten().filter(|edge| *edge > now).fold(until, Moment::min);
     Step::Rest { until, why }

@@ -93,12 +93,7 @@ async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<(Option<Uid>, 
     let mode =
         async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Urgency::Routine)).await?.value);
     match kind {
-        Kind::Unified => Err(Failure {
-            class: Class::WrongKind,
-            code: None,
-            say: "this is a unified account, and this version reads the mode of classic accounts only: leave it out"
-                .to_owned(),
-        }),
+        Kind::Unified => Ok((uid, Declared::Everything(mode(Scope::Account).await?))),
         Kind::Classic => {
             let mut modes = BTreeMap::new();
             for product in ProductType::SHORT_FORM {

@@ -214,6 +214,7 @@ impl<D: Doors> Keeper<D> {
         self.ledger.answered(intent.id, &SetAnswer::Refused(failure.clone())).await?;
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         let refused_key = is_about_the_key(&failure);
+        self.facts.doubt_the_kind(&failure);
         if let Some(kept) = self.kept.get_mut(&scope) {
             kept.counts.refused += 1;
             kept.facts.corrections.retain(|stamp| *stamp != intent.stamp);

@@ -41,10 +41,13 @@ impl<D: Doors> Keeper<D> {
         self.hear_brakes();
     }
 
-    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen: while it is
-    /// looked at again, on reload, the targets stay what they are.
+    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen, by an earlier
+    /// process too: while it is looked at again, on reload, the targets stay what they are.
     async fn take_up(&mut self) {
-        let wanted = targets(&self.heard.declared, self.kind);
+        self.kind = self.kind.or_else(|| self.on_disk.borrow().kinds.get(&self.account).copied());
+        let declared = &self.heard.declared;
+        self.facts.unsatisfiable = declared.is_unsatisfiable(self.kind).then(|| declared.clone());
+        let wanted = targets(declared, self.kind);
         for (scope, kept) in &mut self.kept {
             if !wanted.contains_key(scope) {
                 kept.facts.wanted.mode = None;
@@ -57,7 +60,10 @@ impl<D: Doors> Keeper<D> {
             && self.released_all_but.as_ref() != Some(&keep)
         {
             match self.ledger.release(&self.account, Some(&keep)).await {
-                Ok(()) => self.released_all_but = Some(keep),
+                Ok(gone) => {
+                    self.facts.gone = gone;
+                    self.released_all_but = Some(keep);
+                }
                 Err(error) => self.ledger_failed(&error),
             }
         }

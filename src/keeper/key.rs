@@ -33,6 +33,21 @@ impl<D: Doors> Keeper<D> {
         self.facts.wrong = wrong(&self.account, &identity, claims);
     }
 
+    /// Writes down which kind of account it is. One that could not be written is known to this process alone.
+    pub(super) async fn observe(&mut self) {
+        let Some(identity) = &self.facts.identity else { return };
+        let kind = identity.kind;
+        if let Some(before) = self.kind.filter(|before| *before != kind) {
+            tracing::warn!(account = %self.account, "it was a {before} account and is a {kind} one now");
+        }
+        self.kind = Some(kind);
+        if self.on_disk.borrow().kinds.get(&self.account) != Some(&kind)
+            && let Err(error) = self.ledger.observed(&self.account, kind).await
+        {
+            self.ledger_failed(&error);
+        }
+    }
+
     /// Says what the key may do too much or too little, once.
     pub(super) fn warn(&mut self) {
         let warnings = self.facts.identity.as_ref().map(warnings).unwrap_or_default();

@@ -60,8 +60,14 @@ pub fn learn(
         Learned::Failed(Look::Mode | Look::List(_), failure) if failure.class.is_of_the_account() => {
             account.failed(failure, now);
         }
-        Learned::Failed(Look::Mode, failure) => target.failed(None, failure, now, jitter),
-        Learned::Failed(Look::List(list), failure) => target.failed(Some(list), failure, now, jitter),
+        Learned::Failed(look, failure) => {
+            account.doubt_the_kind(&failure);
+            let list = match look {
+                Look::List(list) => Some(list),
+                Look::Clock | Look::Account | Look::Mode => None,
+            };
+            target.failed(list, failure, now, jitter);
+        }
     }
 }
 

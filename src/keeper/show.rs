@@ -4,7 +4,7 @@ use super::{Course, Doors, Keeper};
 use crate::clock::Clock;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, PositionMode, Scope, Target};
+use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
 use crate::protocol::{Reason, State};
 use crate::status::{Counts, TargetStatus};
 
@@ -53,13 +53,30 @@ fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
     told || account.credential.is_some() || account.elsewhere.is_some() || account.identity.is_some()
 }
 
-/// An account of which nothing is known yet: one target, `unknown`, so that nobody takes silence for "in sync".
-pub fn unseen(account: &AccountName, course: &Course, clock: &Clock) -> TargetStatus {
-    let target = Target { account: account.clone(), scope: Scope::Account };
+/// An account that nobody has looked at yet: its targets, `unknown`, so that nobody takes silence for "in sync". The kind
+/// is the one last observed, if any.
+pub fn unseen(
+    account: &AccountName,
+    course: &Course,
+    kind: Option<Kind>,
+    clock: &Clock,
+) -> Vec<TargetStatus> {
     let now = clock.now();
-    let facts = TargetFacts::new(course.wanted(course.declared.single_mode()), now);
-    let facts = Facts { account: &AccountFacts::default(), brakes: &Brakes::default(), target: &facts };
-    TargetStatus::new(&target, &facts, now, now, |moment| clock.timestamp(moment), None, Counts::default())
+    let unseen = |(scope, mode)| {
+        let target = Target { account: account.clone(), scope };
+        let facts = TargetFacts::new(course.wanted(mode), now);
+        let facts = Facts { account: &AccountFacts::default(), brakes: &Brakes::default(), target: &facts };
+        TargetStatus::new(
+            &target,
+            &facts,
+            now,
+            now,
+            |moment| clock.timestamp(moment),
+            None,
+            Counts::default(),
+        )
+    };
+    targets(&course.declared, kind).into_iter().map(unseen).collect()
 }
 
 fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
@@ -85,13 +102,14 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
 }
 
 /// What does not pass by itself, or should not be there at all.
-const WANTS_SOMEBODY: [Reason; 11] = [
+const WANTS_SOMEBODY: [Reason; 12] = [
     Reason::Crashed,
     Reason::Unexpected,
     Reason::WrongAccount,
     Reason::Credential,
     Reason::Denied,
     Reason::Refused,
+    Reason::Unsatisfiable,
     Reason::Unreachable,
     Reason::Ledger,
     Reason::OutcomeUnknown,

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Pause, ServerClock};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{AccountName, Target};
+use crate::position_mode::{AccountName, Kind, Target};
 use crate::protocol::{Plan, PlanEntry};
 
 /// The brakes as they are on disk.
@@ -31,6 +31,8 @@ pub struct OnDisk {
     pub resumed: u64,
     /// The names that share an account with another name, and that other one: no set for either.
     pub shared: BTreeMap<AccountName, AccountName>,
+    /// Which kind each account was when last observed.
+    pub kinds: BTreeMap<AccountName, Kind>,
 }
 
 impl OnDisk {
@@ -104,12 +106,13 @@ pub(super) fn read(tx: &Connection, wall: i64) -> rusqlite::Result<OnDisk> {
         .collect::<rusqlite::Result<_>>()?;
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
     let shared = targets::shared(tx)?;
-    Ok(OnDisk { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), shared })
+    let kinds = targets::kinds(tx)?;
+    Ok(OnDisk { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), shared, kinds })
 }
 
 /// Whether the same brakes may read differently later, though nobody writes.
 pub(super) fn may_lapse(on_disk: &Arc<OnDisk>) -> bool {
-    let OnDisk { pauses, counted: _, approved, resumed: _, shared: _ } = &**on_disk;
+    let OnDisk { pauses, counted: _, approved, resumed: _, shared: _, kinds: _ } = &**on_disk;
     !approved.is_empty() || pauses.iter().any(|pause| pause.until_wall.is_some())
 }
 

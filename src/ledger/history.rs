@@ -55,7 +55,9 @@ pub enum EventKind {
     FileGood,
     /// The first look pinned the UID of an account.
     Pinned,
-    /// A target left the file.
+    /// The exchange has made an account another kind of account.
+    Converted,
+    /// A target left the file, or its account is of another kind now.
     Released,
     /// Live was as desired when first looked at.
     Adopted,

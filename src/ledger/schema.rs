@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{LedgerError, OpenError};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 
 /// The format of an open ledger; 0 is a file that holds none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -27,12 +27,13 @@ pub(super) fn migrate(
     migrations: &[&str],
 ) -> Result<(), OpenError> {
     let at = |error| LedgerError::of(place, error);
+    let is_new = format(connection).map_err(at)? == 0;
     for (to, sql) in (1..).zip(migrations) {
         let found = format(connection).map_err(at)?;
         if found >= to {
             continue;
         }
-        if found > 0 {
+        if !is_new {
             copy(connection, place, to)?;
         }
         step(connection, to, sql).map_err(at)?;
@@ -75,7 +76,7 @@ pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
 }
 
 /// All there are, from the first.
-pub(super) const MIGRATIONS: [&str; 1] = [FIRST];
+pub(super) const MIGRATIONS: [&str; 2] = [FIRST, KINDS];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -201,4 +202,13 @@ WHERE p.approved_at IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM intents i
     WHERE i.plan = e.plan AND i.account = e.account AND i.scope = e.scope
       AND i.state IN ('confirmed', 'took_effect', 'late'));
+";
+
+/// So that a restart knows the targets of an account before its first look.
+pub(super) const KINDS: &str = "
+CREATE TABLE kinds (
+    account TEXT PRIMARY KEY,
+    kind    TEXT NOT NULL,
+    seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";

@@ -10,7 +10,8 @@ use super::error::Trouble;
 use super::history::{self, Event, EventKind};
 use super::{Pinned, Remembered, intents};
 use crate::facts::{Applied, Generation, How, IntentState};
-use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid};
+use crate::moment::ServerTime;
+use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Target, Uid};
 
 /// Writes down what the file wants of the target, and tells what is known of it.
 pub(super) fn take_up(
@@ -71,32 +72,69 @@ pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusq
 }
 
 /// Forgets the targets of an account that are not kept. With the last of them goes the pinned UID, so that an account
-/// may be renamed in the file, or given another key by taking it out and putting it back.
+/// may be renamed in the file, or given another key by taking it out and putting it back. Tells when the newest set was
+/// signed whose outcome is unknown and whose target is not kept.
 pub(super) fn release(
     tx: &Connection,
     wall: i64,
     account: &AccountName,
     keep: Option<&BTreeSet<Scope>>,
-) -> Result<(), Trouble> {
+) -> Result<Option<ServerTime>, Trouble> {
     let scopes: Vec<Scope> = tx
         .prepare("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope")?
         .query_map(params![account], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for scope in scopes.into_iter().filter(|scope| keep.is_none_or(|keep| !keep.contains(scope))) {
+    let is_gone = |scope: &Scope| keep.is_none_or(|keep| !keep.contains(scope));
+    for scope in scopes.into_iter().filter(is_gone) {
         tx.execute("DELETE FROM targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
         let target = Target { account: account.clone(), scope };
-        let text = "It is in the file no more: it is forgotten here, and nothing is sent for it.";
+        let whole = |scope: &Scope| *scope == Scope::Account;
+        let text = if keep.is_some_and(|keep| keep.iter().any(whole) != whole(&scope)) {
+            "Its account is of another kind now: it is forgotten here, and nothing is sent for it."
+        } else {
+            "It is in the file no more: it is forgotten here, and nothing is sent for it."
+        };
         history::add(tx, wall, &Event::new(EventKind::Released, text).of(&target))?;
     }
     if keep.is_none() {
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
+        tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
+    }
+    let unresolved = intents::all_unresolved(tx)?.into_iter();
+    let gone = unresolved.filter(|kept| kept.target.account == *account && is_gone(&kept.target.scope));
+    Ok(gone.map(|kept| kept.stamp).max())
+}
+
+/// Writes down which kind of account it is, if that is news.
+pub(super) fn observed(tx: &Connection, wall: i64, account: &AccountName, kind: Kind) -> Result<(), Trouble> {
+    let was: Option<Kind> = tx
+        .query_row("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))
+        .optional()?;
+    if was == Some(kind) {
+        return Ok(());
+    }
+    tx.execute(
+        "INSERT INTO kinds (account, kind, seen_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET kind = ?2, seen_at = ?3",
+        params![account, kind, wall],
+    )?;
+    if let Some(was) = was {
+        let text = format!("It was a {was} account and is a {kind} one now: its modes are compared anew.");
+        history::add(tx, wall, &Event::new(EventKind::Converted, text).of_account(account))?;
     }
     Ok(())
 }
 
+/// Which kind each account was when last observed.
+pub(super) fn kinds(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Kind>> {
+    tx.prepare_cached("SELECT account, kind FROM kinds")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
 /// The accounts of which something is kept.
 pub(super) fn accounts(tx: &Connection) -> rusqlite::Result<BTreeSet<AccountName>> {
-    tx.prepare("SELECT account FROM targets UNION SELECT account FROM uids")?
+    tx.prepare("SELECT account FROM targets UNION SELECT account FROM uids UNION SELECT account FROM kinds")?
         .query_map([], |row| row.get(0))?
         .collect()
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::history::EventKind;
 use crate::facts::{Cause, Generation, How, IntentId};
 use crate::moment::ServerTime;
-use crate::position_mode::{AccountName, PositionMode, Scope, Uid};
+use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
 
 /// What has become of an intent, as the ledger keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ macro_rules! words {
     )*};
 }
 
-words!(AccountName, Cause, EventKind, How, PositionMode, Scope, Stage, Uid);
+words!(AccountName, Cause, EventKind, How, Kind, PositionMode, Scope, Stage, Uid);
 
 macro_rules! numbers {
     ($($name:ident),*) => {$(

@@ -22,9 +22,12 @@ pub fn retry_at(failing: &Failing) -> Moment {
         Class::Converting => *at + CONVERTING_LOOK,
         Class::UnknownCode => *at + UNKNOWN_CODE_LOOK,
         Class::NotFlat => *at + WAITING_LOOK,
-        Class::Refused | Class::Credential | Class::Denied | Class::AccountStatus | Class::OurFault => {
-            *at + HUMAN_LOOK
-        }
+        Class::Refused
+        | Class::LeadsCopies
+        | Class::Credential
+        | Class::Denied
+        | Class::AccountStatus
+        | Class::OurFault => *at + HUMAN_LOOK,
     }
 }
 

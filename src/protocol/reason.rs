@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::{retry_at, retry_though_flat};
-use super::{cause, is_served};
+use super::{cause, gone_ends};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Flatness, Intent, IntentState};
 use crate::moment::{Moment, ServerTime, spell};
+use crate::position_mode::Declared;
 
 /// Where a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,7 +47,9 @@ pub enum Reason {
     Denied,
     /// The exchange refuses this for this account.
     Refused,
-    /// Whether it is a classic account is not known, or it is a kind that this version does not serve.
+    /// An account of this kind cannot have what the file says.
+    Unsatisfiable,
+    /// Whether it is a classic or a unified account is not known.
     KindUnknown,
     /// The exchange is converting the account.
     Converting,
@@ -174,6 +177,7 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
         (Reason::Reported, is_only_reported(facts, cause)),
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
+        (Reason::OutcomeUnknown, gone_ends(facts).is_some_and(|end| end > now)),
     ];
     let mut all = Reasons::default();
     for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
@@ -208,6 +212,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         Reason::WrongAccount => facts.account.wrong.clone().unwrap_or_default(),
         Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
+        Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),
         Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
         Reason::OutcomeUnknown => say_outcome_unknown(facts, now),
         Reason::Verifying => format!(
@@ -261,12 +266,12 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
 
 fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     let account = facts.account;
-    let unserved = account.identity.as_ref().is_some_and(|identity| !is_served(identity.kind));
     let unclear_clock = account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT);
     let standing = [
         (Reason::Credential, account.credential.is_some()),
         (Reason::WrongAccount, account.wrong.is_some()),
-        (Reason::KindUnknown, account.identity.is_none() || unserved),
+        (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
+        (Reason::KindUnknown, account.identity.is_none()),
         (Reason::Clock, unclear_clock && account.failing.is_none()),
     ];
     let mut all = Reasons::default();
@@ -300,7 +305,7 @@ fn of_a_wanted_change(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
 fn of_failure(failing: &Failing) -> Reason {
     match failing.failure.class {
         Class::NotFlat => Reason::NotFlat,
-        Class::Refused | Class::AccountStatus => Reason::Refused,
+        Class::Refused | Class::LeadsCopies | Class::AccountStatus => Reason::Refused,
         Class::WrongKind => Reason::KindUnknown,
         Class::Converting => Reason::Converting,
         Class::Credential => Reason::Credential,
@@ -332,12 +337,7 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         return say_failing(failing, now);
     }
     match (reason, &account.identity, facts.target.seen) {
-        (Reason::KindUnknown, Some(_), _) => {
-            "This is a unified account, and this version sets the mode of classic \
-                                              accounts only: nothing is sent for it."
-                .to_owned()
-        }
-        (Reason::KindUnknown, None, _) => {
+        (Reason::KindUnknown, _, _) => {
             let why = account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, now)));
             format!("Which kind of account this is has not been seen yet.{}", why.unwrap_or_default())
         }
@@ -369,9 +369,35 @@ fn undotted(words: &str) -> &str {
     words.trim_end().trim_end_matches('.')
 }
 
+/// With the line to write.
+fn say_unsatisfiable(declared: &Declared) -> String {
+    const ONE: &str = "This is a unified account, which has one mode for all that it holds";
+    match (declared, declared.single_mode()) {
+        (Declared::PerProduct(modes), Some(mode)) => {
+            let named: Vec<&str> = modes.keys().map(|product| product.as_str()).collect();
+            format!(
+                "{ONE}, and the file speaks of {} only: nothing is changed. If {mode} is meant for the whole account, \
+                 write `position_mode: {mode}`.",
+                named.join(" and ")
+            )
+        }
+        (Declared::PerProduct(modes), None) => {
+            let named: Vec<String> =
+                modes.iter().map(|(product, mode)| format!("{mode} for {product}")).collect();
+            format!(
+                "{ONE}, and the file wants {}: nothing is changed. Write the one that is meant, \
+                 `position_mode: one_way_mode` or `position_mode: hedge_mode`.",
+                named.join(" and ")
+            )
+        }
+        (Declared::Everything(_), _) => format!("{ONE}."),
+    }
+}
+
 fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
-    let over = match (&facts.target.intent, facts.account.clock) {
-        (Some(intent), Some(clock)) => clock.moment(intent.stamp + FENCE).since(now),
+    let stamp = facts.target.intent.as_ref().map(|intent| intent.stamp).or(facts.account.gone);
+    let over = match (stamp, facts.account.clock) {
+        (Some(stamp), Some(clock)) => clock.moment(stamp + FENCE).since(now),
         (Some(_) | None, Some(_) | None) => FENCE,
     };
     let then = if over < Duration::from_secs(1) {
@@ -493,7 +519,7 @@ impl FromIterator<Reason> for Reasons {
 
 impl Reason {
     /// All of them, the one to show first.
-    pub const ALL: [Reason; 25] = [
+    pub const ALL: [Reason; 26] = [
         Reason::Crashed,
         Reason::Unexpected,
         Reason::Elsewhere,
@@ -501,6 +527,7 @@ impl Reason {
         Reason::Credential,
         Reason::Denied,
         Reason::Refused,
+        Reason::Unsatisfiable,
         Reason::KindUnknown,
         Reason::Converting,
         Reason::Unreachable,
@@ -531,6 +558,7 @@ impl Reason {
             Reason::Credential => "credential",
             Reason::Denied => "denied",
             Reason::Refused => "refused",
+            Reason::Unsatisfiable => "unsatisfiable",
             Reason::KindUnknown => "kind_unknown",
             Reason::Converting => "converting",
             Reason::Unreachable => "unreachable",

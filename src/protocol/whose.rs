@@ -20,6 +20,10 @@ pub struct Claims<'a> {
 pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Option<String> {
     let Identity { uid, kind, rights: _, at: _ } = identity;
     let Claims { file, pinned, shared_with } = claims;
+    let right = match kind {
+        Kind::Classic => "spot, read",
+        Kind::Unified => "UTA mgt., read",
+    };
     match (uid.as_ref(), file) {
         (Some(uid), Some(file)) if uid != file => {
             return Some(format!(
@@ -27,14 +31,13 @@ pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Opt
                  Put a key of {file} in place, or correct `uid` in the file."
             ));
         }
-        (None, Some(file)) if *kind == Kind::Classic => {
+        (None, Some(file)) => {
             return Some(format!(
                 "The file says that {name} is account {file}, and its key lacks the right to say whose it is: nothing is \
-                 changed. Allow it at Bitget to read the account information (spot, read), or remove `uid` from the \
-                 file."
+                 changed. Allow it \"{right}\" at Bitget, or remove `uid` from the file."
             ));
         }
-        (Some(_) | None, Some(_) | None) => {}
+        (Some(_), Some(_)) | (Some(_) | None, None) => {}
     }
     if let (Some(uid), Some(was)) = (uid, pinned)
         && uid != was
@@ -54,14 +57,22 @@ pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Opt
 /// What an operator should know of the rights of a key, though nothing waits for it: one sentence each.
 pub fn warnings(identity: &Identity) -> Vec<String> {
     let Some(Rights { futures, withdraws }) = identity.rights else { return Vec::new() };
-    let lacking = match futures {
-        FuturesRight::Nothing => {
+    let lacking = match (identity.kind, futures) {
+        (Kind::Classic, FuturesRight::Nothing) => {
             Some("The key lacks the right to futures: allow it \"futures, read and write\" at Bitget.")
         }
-        FuturesRight::Read => Some(
+        (Kind::Classic, FuturesRight::Read) => Some(
             "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.",
         ),
-        FuturesRight::ReadWrite => None,
+        (Kind::Unified, FuturesRight::Nothing) => Some(
+            "The key lacks the right to look at positions, or at the account's settings: allow it \"UTA mgt., read and \
+             write\" and \"UTA trade, read\" at Bitget.",
+        ),
+        (Kind::Unified, FuturesRight::Read) => Some(
+            "The key may read the account's settings only, so a change would be refused: allow it \"UTA mgt., read and \
+             write\" at Bitget.",
+        ),
+        (Kind::Classic | Kind::Unified, FuturesRight::ReadWrite) => None,
     };
     let too_much = withdraws.then_some(
         "The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.",

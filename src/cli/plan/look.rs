@@ -67,6 +67,7 @@ impl<'a> Round<'a> {
         of_account.wrong = self.wrong(name, account, &of_account);
         let kind = of_account.identity.as_ref().map(|identity| identity.kind);
         let mut statuses = Vec::new();
+        of_account.unsatisfiable = account.declared.is_unsatisfiable(kind).then(|| account.declared.clone());
         for (scope, mode) in targets(&account.declared, kind) {
             let target = Target { account: name.clone(), scope };
             let mut facts = self.target(&target, account, mode);

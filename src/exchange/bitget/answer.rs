@@ -158,6 +158,7 @@ impl Reply {
             Class::OurFault | Class::UnknownCode => Show::Body,
             Class::NotFlat
             | Class::Refused
+            | Class::LeadsCopies
             | Class::WrongKind
             | Class::Converting
             | Class::Credential
@@ -207,6 +208,7 @@ fn is_definite(class: Class) -> bool {
     match class {
         Class::NotFlat
         | Class::Refused
+        | Class::LeadsCopies
         | Class::WrongKind
         | Class::Converting
         | Class::Credential
@@ -361,7 +363,7 @@ mod tests {
             200 TryAgain : Bitget answered the call set-position-mode: an empty body (HTTP 200)
             200 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200). The answer: {"code":"00000","msg":"whateve
             400 TryAgain 00000: Bitget answered the call set-position-mode: HTTP 400. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
-            200 Refused 40731: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            200 LeadsCopies 40731: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
             400 WrongKind 40085: Bitget answered the call set-position-mode: 40085, the account is a unified one, which this version does not set
             400 Denied 40014: Bitget answered the call set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
             403 Denied 40018: Bitget answered the call set-position-mode: 40018, this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host

@@ -58,9 +58,8 @@ impl Group {
     fn class(self) -> Class {
         match self {
             Group::NotFlat => Class::NotFlat,
-            Group::LeadsCopies | Group::Isolated | Group::MarketMaker | Group::Bonus | Group::Refused => {
-                Class::Refused
-            }
+            Group::LeadsCopies => Class::LeadsCopies,
+            Group::Isolated | Group::MarketMaker | Group::Bonus | Group::Refused => Class::Refused,
             Group::IsUnified | Group::WrongKind => Class::WrongKind,
             Group::Converting => Class::Converting,
             Group::Demo
@@ -210,7 +209,7 @@ mod tests {
         }
         expect_test::expect![[r#"
             NotFlat 40920 25107 25570 25270 40872 40729 45117 25113 25114: there are still positions or orders; the mode waits until they are gone
-            Refused 40731 40854 40728 40866: the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            LeadsCopies 40731 40854 40728 40866: the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
             Refused 40884 40885 45100 45101: the account's margin mode forbids the change: look at its isolated margin settings at Bitget
             Refused 40775: the account is a market maker's, whose mode Bitget fixes: ask Bitget, or suspend it in the file
             Refused 22026 40747 40827: a bonus or coupon on the account forbids the change: let it be used up or end it at Bitget, or suspend the account in the file

@@ -56,6 +56,51 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
 }
 
 #[tokio::test]
+async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it_ends() {
+    for (ledger, dir) in both().await {
+        let (account, product) = (name("desk-a"), target("desk-a"));
+        let whole = Target { account: account.clone(), scope: Scope::Account };
+        ledger.observed(&account, Kind::Classic).await.unwrap();
+        ledger.observed(&account, Kind::Classic).await.unwrap();
+        take_up(&ledger, "desk-a", 1).await;
+        let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
+        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        let classic = BTreeSet::from([product.scope]);
+        assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
+
+        ledger.observed(&account, Kind::Unified).await.unwrap();
+        let unified = BTreeSet::from([Scope::Account]);
+        let stamp = Some(ServerTime(START + 7));
+        assert_eq!(
+            ledger.release(&account, Some(&unified)).await.unwrap(),
+            stamp,
+            "it may still take effect"
+        );
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(ledger.brakes().borrow().kinds, BTreeMap::from([(account.clone(), Kind::Unified)]));
+        assert_eq!(ledger.release(&account, Some(&unified)).await.unwrap(), stamp);
+        ledger.take_up(&whole, Some(PositionMode::Hedge), Generation(1)).await.unwrap();
+
+        ledger.observed(&account, Kind::Classic).await.unwrap();
+        assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
+        assert_eq!(take_up(&ledger, "desk-a", 1).await.intent.map(|intent| intent.id), Some(id));
+        let told = all(&ledger).await;
+        let told =
+            told.iter().filter(|event| matches!(event.kind, EventKind::Converted | EventKind::Released));
+        let told: Vec<&str> = told.map(|event| event.text.as_str()).collect();
+        let released =
+            "Its account is of another kind now: it is forgotten here, and nothing is sent for it.";
+        let converted = [
+            "It was a classic account and is a unified one now: its modes are compared anew.",
+            "It was a unified account and is a classic one now: its modes are compared anew.",
+        ];
+        assert_eq!(told, [converted[0], released, converted[1], released]);
+        ledger.release(&account, None).await.unwrap();
+        assert!(ledger.brakes().borrow().kinds.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
     for (ledger, dir) in both().await {
         let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));

@@ -76,9 +76,18 @@ impl Line {
     }
 
     fn account(self, account: &mut AccountFacts) {
-        let AccountFacts { elsewhere: _, credential: _, identity, wrong: _, failing, clock, jitter: _ } =
-            account;
-        // Only an account that is not served is asked again who it is.
+        let AccountFacts {
+            elsewhere: _,
+            credential: _,
+            identity,
+            wrong: _,
+            unsatisfiable: _,
+            gone: _,
+            failing,
+            clock,
+            jitter: _,
+        } = account;
+        // Only an account with the wrong key is asked again who it is.
         if let Some(Identity { uid: _, kind: _, rights: _, at }) = identity {
             *at = PAST;
         }

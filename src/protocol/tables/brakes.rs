@@ -322,7 +322,7 @@ fn waiting_for_flatness_comes_last() {
 #[test]
 fn reasons_win_in_the_order_that_programs_hold_on_to() {
     let names = Reason::ALL.map(Reason::as_str).join(" ");
-    expect!["crashed unexpected elsewhere wrong_account credential denied refused kind_unknown converting unreachable clock ledger outcome_unknown verifying rate_limited suspended paused file held fighting reported not_flat refused_though_flat settling acting"].assert_eq(&names);
+    expect!["crashed unexpected elsewhere wrong_account credential denied refused unsatisfiable kind_unknown converting unreachable clock ledger outcome_unknown verifying rate_limited suspended paused file held fighting reported not_flat refused_though_flat settling acting"].assert_eq(&names);
     let some: Reasons = Reason::ALL.into_iter().rev().collect();
     assert_eq!(some.iter().collect::<Vec<_>>(), Reason::ALL);
     assert_eq!(some.first(), Some(Reason::Crashed));

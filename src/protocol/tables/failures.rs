@@ -9,7 +9,7 @@ use super::situation::{OFFSET, OTHER, Situation, WANTED, failure, minutes, secon
 use super::told;
 use crate::facts::{Class, IntentState, Jitter, ServerClock};
 use crate::moment::Moment;
-use crate::position_mode::Kind;
+use crate::position_mode::{Declared, PositionMode, ProductType};
 use crate::protocol::retry_at;
 
 const CLASSES: [(&str, Class); 13] = [
@@ -101,31 +101,57 @@ fn the_wrong_account_gets_no_set_and_is_looked_at_again_only_when_told_to() {
 }
 
 #[test]
-fn a_unified_account_is_named_and_left_alone() {
-    let unified = situation().never_seen().kind(Some(Kind::Unified));
+fn what_a_unified_account_cannot_have_is_told_with_what_to_write_and_its_mode_is_watched() {
+    let modes = |modes: &[(ProductType, PositionMode)]| Declared::PerProduct(modes.iter().copied().collect());
+    let two = modes(&[
+        (ProductType::UsdtFutures, PositionMode::Hedge),
+        (ProductType::CoinFutures, PositionMode::OneWay),
+    ]);
     check(
-        &unified,
+        &situation().unsatisfiable(two.clone()),
         expect![[r#"
-            unknown
-            kind_unknown: This is a unified account, and this version sets the mode of classic accounts only: nothing is sent for it.
-            > rest 10m
-        "#]],
+        unknown
+        unsatisfiable: This is a unified account, which has one mode for all that it holds, and the file wants hedge_mode for USDT-FUTURES and one_way_mode for COIN-FUTURES: nothing is changed. Write the one that is meant, `position_mode: one_way_mode` or `position_mode: hedge_mode`.
+        > rest 59s
+    "#]],
     );
     check(
-        &unified.clone().wants(None),
+        &situation().never_seen().unsatisfiable(two),
         expect![[r#"
-            unknown
-            kind_unknown: This is a unified account, and this version sets the mode of classic accounts only: nothing is sent for it.
-            > rest 10m
-        "#]],
+        unknown
+        unsatisfiable: This is a unified account, which has one mode for all that it holds, and the file wants hedge_mode for USDT-FUTURES and one_way_mode for COIN-FUTURES: nothing is changed. Write the one that is meant, `position_mode: one_way_mode` or `position_mode: hedge_mode`.
+        > look at the mode
+    "#]],
+    );
+    let part = modes(&[(ProductType::UsdtFutures, PositionMode::Hedge)]);
+    check(
+        &situation().unsatisfiable(part),
+        expect![[r#"
+        unknown
+        unsatisfiable: This is a unified account, which has one mode for all that it holds, and the file speaks of USDT-FUTURES only: nothing is changed. If hedge_mode is meant for the whole account, write `position_mode: hedge_mode`.
+        > rest 59s
+    "#]],
+    );
+}
+
+#[test]
+fn a_set_of_a_target_that_is_gone_is_waited_for() {
+    let ready = situation().flat_for(minutes(6), seconds(1));
+    check(
+        &ready.clone().gone(seconds(5)),
+        expect![[r#"
+        new
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 30s from now; then the mode is read.
+        > rest 30s
+    "#]],
     );
     check(
-        &unified.looked_for_again(),
+        &ready.gone(seconds(36)),
         expect![[r#"
-            unknown
-            kind_unknown: This is a unified account, and this version sets the mode of classic accounts only: nothing is sent for it.
-            > look at the account
-        "#]],
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (new)
+    "#]],
     );
 }
 

@@ -10,7 +10,7 @@ use crate::facts::{
 };
 use crate::facts::{Cause, Change};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{Kind, PositionMode, Uid};
+use crate::position_mode::{Declared, Kind, PositionMode, Uid};
 
 /// The mode that the file wants.
 pub(super) const WANTED: PositionMode = PositionMode::Hedge;
@@ -240,6 +240,19 @@ impl Situation {
     pub(super) fn kind(mut self, kind: Option<Kind>) -> Self {
         let at = self.now - minutes(5);
         self.account.identity = kind.map(|kind| Identity { uid: None, kind, rights: None, at });
+        self
+    }
+
+    /// What the file says of a unified account that cannot have it.
+    pub(super) fn unsatisfiable(mut self, declared: Declared) -> Self {
+        self.target.wanted.mode = None;
+        self.account.unsatisfiable = Some(declared);
+        self.kind(Some(Kind::Unified))
+    }
+
+    /// A set of a target that is gone was signed so long ago, and nobody knows what became of it.
+    pub(super) fn gone(mut self, ago: Duration) -> Self {
+        self.account.gone = Some(server(self.now - ago));
         self
     }
 

@@ -1,5 +1,6 @@
 //! Whatever is known, there is a step, a reason and a sentence; and the protocol never spins.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -16,7 +17,7 @@ use crate::facts::{
     Refusals, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
 };
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{Kind, PositionMode};
+use crate::position_mode::{Declared, Kind, PositionMode};
 use crate::protocol::{Look, State, Step, next, reasons, say, state};
 
 const NOW: Moment = Moment(1_800_000_000_000);
@@ -134,6 +135,7 @@ fn classes() -> BoxedStrategy<Class> {
     prop_oneof![
         Just(Class::NotFlat),
         Just(Class::Refused),
+        Just(Class::LeadsCopies),
         Just(Class::WrongKind),
         Just(Class::Converting),
         Just(Class::Credential),
@@ -174,18 +176,24 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
         option::weighted(0.9, identity),
         option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
+        option::weighted(0.1, Just(Declared::PerProduct(BTreeMap::new()))),
+        option::weighted(0.1, server()),
         option::weighted(0.3, failings()),
         option::weighted(0.9, clock),
         jitters(),
     )
-        .prop_map(|(elsewhere, credential, identity, wrong, failing, clock, jitter)| AccountFacts {
-            elsewhere,
-            credential,
-            identity,
-            wrong,
-            failing,
-            clock,
-            jitter,
+        .prop_map(|(elsewhere, credential, identity, wrong, unsatisfiable, gone, failing, clock, jitter)| {
+            AccountFacts {
+                elsewhere,
+                credential,
+                identity,
+                wrong,
+                unsatisfiable,
+                gone,
+                failing,
+                clock,
+                jitter,
+            }
         })
         .boxed()
 }

@@ -30,8 +30,7 @@ fn what_nobody_contradicts_is_fine() {
     ] {
         row(Kind::Classic, known, expect!["fine"]);
     }
-    // Of a unified account the classic call tells no UID, whatever the key may do.
-    row(Kind::Unified, ["-", "7", "-", "-"], expect!["fine"]);
+    row(Kind::Unified, ["7", "7", "7", "-"], expect!["fine"]);
 }
 
 #[test]
@@ -54,8 +53,15 @@ fn the_file_the_ledger_and_another_name_are_each_named_with_what_to_do() {
         Kind::Classic,
         ["-", "7", "7", "-"],
         expect![
-            "The file says that desk-a is account 7, and its key lacks the right to say whose it is: nothing is changed. Allow it at Bitget to read the account information (spot, read), or remove `uid` from the file."
+            "The file says that desk-a is account 7, and its key lacks the right to say whose it is: nothing is changed. Allow it \"spot, read\" at Bitget, or remove `uid` from the file."
         ],
+    );
+    row(
+        Kind::Unified,
+        ["-", "7", "7", "-"],
+        expect![[
+            r#"The file says that desk-a is account 7, and its key lacks the right to say whose it is: nothing is changed. Allow it "UTA mgt., read" at Bitget, or remove `uid` from the file."#
+        ]],
     );
     row(
         Kind::Classic,
@@ -82,16 +88,20 @@ fn the_file_the_ledger_and_another_name_are_each_named_with_what_to_do() {
 
 #[test]
 fn a_right_too_many_and_a_right_too_few_are_named() {
-    let of = |futures, withdraws| {
+    let told = |kind, futures, withdraws| {
         let rights = Some(Rights { futures, withdraws });
-        warnings(&Identity { uid: None, kind: Kind::Classic, rights, at: Moment(0) }).join("\n")
+        warnings(&Identity { uid: None, kind, rights, at: Moment(0) }).join("\n")
     };
+    let of = |futures, withdraws| told(Kind::Classic, futures, withdraws);
     assert_eq!(of(FuturesRight::ReadWrite, false), "");
     expect!["The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it."].assert_eq(&of(FuturesRight::ReadWrite, true));
     expect![[r#"The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Read, false));
     expect![[r#"
         The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.
         The key lacks the right to futures: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Nothing, true));
+    assert_eq!(told(Kind::Unified, FuturesRight::ReadWrite, false), "");
+    expect![[r#"The key may read the account's settings only, so a change would be refused: allow it "UTA mgt., read and write" at Bitget."#]].assert_eq(&told(Kind::Unified, FuturesRight::Read, false));
+    expect![[r#"The key lacks the right to look at positions, or at the account's settings: allow it "UTA mgt., read and write" and "UTA trade, read" at Bitget."#]].assert_eq(&told(Kind::Unified, FuturesRight::Nothing, false));
     let unknown = Identity { uid: None, kind: Kind::Classic, rights: None, at: Moment(0) };
     assert!(warnings(&unknown).is_empty(), "what a key may not tell is no warning");
 }
