@@ -163,6 +163,8 @@ pub(crate) struct Account {
     pub(crate) stage: AccountMode,
     pub(crate) parent: Option<Uid>,
     pub(crate) set_refused_with: Option<String>,
+    /// Spot orders: no list of a futures category shows them.
+    pub(crate) spot_orders: BTreeMap<OrderId, Order>,
     modes: BTreeMap<ProductType, ModeHistory>,
     hold_mode: ModeHistory,
     books: BTreeMap<ProductType, Book>,
@@ -177,6 +179,7 @@ impl Account {
             stage: AccountMode::default(),
             parent: new.parent,
             set_refused_with: new.set_refused_with.clone(),
+            spot_orders: BTreeMap::new(),
             modes: ProductType::ALL
                 .into_iter()
                 .map(|product| (product, ModeHistory::new(mode(product))))
@@ -201,6 +204,33 @@ impl Account {
             }
             Kind::Unified => &mut self.hold_mode,
         }
+    }
+
+    /// Whether it is on its way from one kind to the other.
+    pub(crate) fn is_converting(&self) -> bool {
+        match self.stage {
+            AccountMode::Upgrading | AccountMode::Switching => true,
+            AccountMode::Unified | AccountMode::Hybrid => false,
+        }
+    }
+
+    /// Becomes an account of this kind, with all that it holds. The one mode of a unified account becomes that of
+    /// `USDT-FUTURES`; back on classic, every product type has the account's. The product types whose mode is another now,
+    /// with both.
+    pub(crate) fn convert(&mut self, to: Kind) -> Vec<(ProductType, PosMode, PosMode)> {
+        let before = ProductType::ALL.map(|product| (product, self.mode(product).now()));
+        match (self.kind, to) {
+            (Kind::Classic, Kind::Unified) => {
+                self.hold_mode = self.mode(ProductType::UsdtFutures).clone();
+            }
+            (Kind::Unified, Kind::Classic) => {
+                self.modes = ProductType::ALL.map(|product| (product, self.hold_mode.clone())).into();
+            }
+            (Kind::Classic, Kind::Classic) | (Kind::Unified, Kind::Unified) => {}
+        }
+        (self.kind, self.stage) = (to, AccountMode::default());
+        let after = before.into_iter().map(|(product, from)| (product, from, self.mode(product).now()));
+        after.filter(|(_, from, to)| from != to).collect()
     }
 
     /// What is held under a product type.

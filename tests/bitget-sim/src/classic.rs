@@ -1,39 +1,23 @@
 //! What the v2 endpoints of classic accounts answer. Every function here reads the account as it is; the setter, which changes
 //! it, is a module of its own.
 
-mod page;
 mod rows;
 mod setter;
 
 use serde_json::{Map, Value, json};
 
-use crate::account::{Account, Order, PlanOrder};
+use crate::account::{Order, PlanOrder};
 use crate::gate::message;
-use crate::key::{ApiKey, Right};
-use crate::market;
-use crate::switches::{EmptyList, EndId, OrdersWithoutStatus, Switches};
-use crate::wire::{Params, Refusal, UnixMs};
-use crate::words::{OrderStatus, PlanType, PosMode, ProductType};
+use crate::key::Right;
+use crate::look::{Listed, Look, may};
+use crate::market::{self, coin_of};
+use crate::page::Page;
+use crate::switches::{EndId, OrdersWithoutStatus};
+use crate::wire::{Params, Refusal};
+use crate::words::{OrderStatus, PlanType, ProductType};
 
-use page::Page;
-use rows::{balance, coin_of};
-pub(crate) use setter::{SetDone, is_flat, set_position_mode};
-
-/// What an endpoint looks at.
-#[derive(Debug)]
-pub(crate) struct Look<'a> {
-    pub(crate) account: &'a Account,
-    pub(crate) api_key: &'a ApiKey,
-    pub(crate) switches: &'a Switches,
-    pub(crate) now: UnixMs,
-}
-
-/// A list, and how many rows it has.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    pub(crate) data: Value,
-    pub(crate) rows: usize,
-}
+use rows::balance;
+pub(crate) use setter::set_position_mode;
 
 impl Look<'_> {
     /// `GET /api/v2/mix/account/account`
@@ -94,7 +78,7 @@ impl Look<'_> {
     pub(crate) fn orders_pending(&self, params: &Params) -> Result<Listed, Refusal> {
         self.may_read()?;
         let product = product_type(params)?;
-        let page = Page::of(params, self.now)?;
+        let page = Page::of(params, "idLessThan", self.now)?;
         let wanted: &[OrderStatus] = match (params.optional("status"), self.switches.orders_without_status) {
             (Some("live"), _) | (None, OrdersWithoutStatus::LiveOnly) => &[OrderStatus::Live],
             (Some("partially_filled"), _) => &[OrderStatus::PartiallyFilled],
@@ -103,7 +87,7 @@ impl Look<'_> {
         };
         let orders = self.account.book(product).orders.values().rev();
         let (rows, end_id) = page.cut(
-            orders.filter(|order| wanted.contains(&order.status)),
+            orders.filter(|order| wanted.contains(&rows::shown_status(order))),
             |Order { id, symbol, status: _, created }| (*id, symbol, *created),
             |order| self.order_row(product, order),
         );
@@ -120,7 +104,7 @@ impl Look<'_> {
             .into_iter()
             .find(|known| known.as_str() == plan_type)
             .ok_or_else(|| Refusal::business("400172", "planType Illegal type"))?;
-        let page = Page::of(params, self.now)?;
+        let page = Page::of(params, "idLessThan", self.now)?;
         let orders = self.account.book(product).plan_orders.values().rev();
         let (rows, end_id) = page.cut(
             orders.filter(|order| order.plan_type == plan_type),
@@ -163,19 +147,7 @@ impl Look<'_> {
     }
 
     fn may_read(&self) -> Result<(), Refusal> {
-        may(self.api_key, Right::Read)
-    }
-
-    /// The mode as a read shows it: behind the truth by the read lag.
-    pub(crate) fn shown_mode(&self, product: ProductType) -> PosMode {
-        self.account.mode(product).shown(self.now, self.switches.read_lag_ms)
-    }
-
-    fn list(&self, rows: &[Value]) -> Value {
-        match self.switches.empty_list {
-            EmptyList::Null if rows.is_empty() => Value::Null,
-            EmptyList::Null | EmptyList::Empty => json!(rows),
-        }
+        may(self.api_key.right, Right::Read)
     }
 }
 
@@ -184,8 +156,4 @@ pub(crate) fn product_type(params: &Params) -> Result<ProductType, Refusal> {
         .required("productType")?
         .parse()
         .map_err(|_| Refusal::business("400172", "productType Illegal type"))
-}
-
-pub(crate) fn may(api_key: &ApiKey, needed: Right) -> Result<(), Refusal> {
-    if api_key.right >= needed { Ok(()) } else { Err(Refusal::business("40014", message("40014"))) }
 }

@@ -89,6 +89,15 @@ fn trade(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Value, M
             let OrderCancel { uid, product_type, order_id } = read(body)?;
             exchange.cancel_plan_order(uid, product_type, number(&order_id)?)?;
         }
+        "spot-order/place" => {
+            let SpotOrderPlace { uid, symbol, status } = read(body)?;
+            let new = NewOrder { symbol, status, age: Duration::ZERO };
+            return Ok(placed(exchange.place_spot_order(uid, new)?));
+        }
+        "spot-order/cancel" => {
+            let SpotOrderCancel { uid, order_id } = read(body)?;
+            exchange.cancel_spot_order(uid, number(&order_id)?)?;
+        }
         "hidden-blocker" => {
             let Hidden { uid, product_type, blocker } = read(body)?;
             exchange.set_hidden_blocker(uid, product_type, blocker)?;
@@ -123,6 +132,14 @@ fn administer(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Val
         "kind" => {
             let NewKind { uid, kind } = read(body)?;
             exchange.set_kind(uid, kind)?;
+        }
+        "conversion/begin" => {
+            let Whose { uid } = read(body)?;
+            exchange.begin_conversion(uid)?;
+        }
+        "conversion/finish" => {
+            let Whose { uid } = read(body)?;
+            exchange.finish_conversion(uid)?;
         }
         "account-mode" => {
             let NewAccountMode { uid, account_mode } = read(body)?;
@@ -258,6 +275,28 @@ struct PlanOrderPlace {
     product_type: ProductType,
     plan_type: PlanType,
     symbol: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpotOrderPlace {
+    uid: Uid,
+    symbol: String,
+    #[serde(default = "live")]
+    status: OrderStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SpotOrderCancel {
+    uid: Uid,
+    order_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    uid: Uid,
 }
 
 #[derive(Deserialize)]

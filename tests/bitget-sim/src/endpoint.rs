@@ -18,6 +18,11 @@ pub(crate) enum Endpoint {
     OrdersPlanPending,
     SpotAccountInfo,
     UnifiedSettings,
+    UnifiedInfo,
+    SetHoldMode,
+    CurrentPosition,
+    UnfilledOrders,
+    UnfilledStrategyOrders,
 }
 
 /// Whom an endpoint answers.
@@ -56,22 +61,34 @@ impl Endpoint {
             | Self::OrdersPending
             | Self::OrdersPlanPending
             | Self::SpotAccountInfo => Door::Classic,
-            Self::UnifiedSettings => Door::Unified,
+            Self::UnifiedSettings
+            | Self::UnifiedInfo
+            | Self::SetHoldMode
+            | Self::CurrentPosition
+            | Self::UnfilledOrders
+            | Self::UnfilledStrategyOrders => Door::Unified,
         }
     }
 
     /// Requests in every sliding second: per UID, or per IP at the public door.
     pub(crate) fn per_second(self) -> u32 {
         match self {
-            Self::ServerTime | Self::Contracts | Self::SpotSymbols | Self::UnifiedSettings => 20,
+            Self::ServerTime
+            | Self::Contracts
+            | Self::SpotSymbols
+            | Self::UnifiedSettings
+            | Self::CurrentPosition
+            | Self::UnfilledOrders
+            | Self::UnfilledStrategyOrders => 20,
             Self::MixAccount
             | Self::MixAccounts
             | Self::OrdersPending
             | Self::OrdersPlanPending
-            | Self::MarginCurrencies => 10,
+            | Self::MarginCurrencies
+            | Self::SetHoldMode => 10,
             Self::SetPositionMode | Self::AllPosition => 5,
             Self::SpotCoins => 3,
-            Self::SpotAccountInfo => 1,
+            Self::SpotAccountInfo | Self::UnifiedInfo => 1,
         }
     }
 
@@ -90,11 +107,16 @@ impl Endpoint {
             Self::OrdersPlanPending => ("GET", "/api/v2/mix/order/orders-plan-pending"),
             Self::SpotAccountInfo => ("GET", "/api/v2/spot/account/info"),
             Self::UnifiedSettings => ("GET", "/api/v3/account/settings"),
+            Self::UnifiedInfo => ("GET", "/api/v3/account/info"),
+            Self::SetHoldMode => ("POST", "/api/v3/account/set-hold-mode"),
+            Self::CurrentPosition => ("GET", "/api/v3/position/current-position"),
+            Self::UnfilledOrders => ("GET", "/api/v3/trade/unfilled-orders"),
+            Self::UnfilledStrategyOrders => ("GET", "/api/v3/trade/unfilled-strategy-orders"),
         }
     }
 }
 
-const ALL: [Endpoint; 13] = [
+const ALL: [Endpoint; 18] = [
     Endpoint::ServerTime,
     Endpoint::Contracts,
     Endpoint::SpotCoins,
@@ -108,4 +130,9 @@ const ALL: [Endpoint; 13] = [
     Endpoint::OrdersPlanPending,
     Endpoint::SpotAccountInfo,
     Endpoint::UnifiedSettings,
+    Endpoint::UnifiedInfo,
+    Endpoint::SetHoldMode,
+    Endpoint::CurrentPosition,
+    Endpoint::UnfilledOrders,
+    Endpoint::UnfilledStrategyOrders,
 ];

@@ -10,15 +10,18 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::classic::{self, Listed, Look, SetDone};
+use crate::classic;
 use crate::endpoint::{Door, Endpoint};
 use crate::fault::Fault;
 use crate::gate;
 use crate::journal::{By, Executed, LogEntry, ModeChange};
 use crate::key::ApiKey;
 use crate::limits::{Meter, TooMany, Whose};
+use crate::look::{Listed, Look};
 use crate::market;
+use crate::set::{SetDone, is_flat};
 use crate::switches::{LateTimestamp, Limits, Switches};
+use crate::unified;
 use crate::wire::{Outcome, Refusal, RefusalStatus, Reply, Request, Response, SUCCESS, UnixMs};
 use crate::words::{ProductType, Uid};
 
@@ -149,16 +152,16 @@ impl Exchange {
             self.meter.pass_ip(now)?;
         }
         let endpoint = Endpoint::of(request)?;
-        let door = endpoint.door();
-        if door == Door::Public {
+        if endpoint.door() == Door::Public {
             self.count(now, endpoint, Whose::Ip, remaining)?;
             return Ok(public(endpoint, now, request)?);
         }
         let key = gate::required(request, "access-key", "40001")?;
         let (uid, api_key) =
             self.keys.get(key).cloned().ok_or_else(|| Refusal::gate("40006", "Invalid ACCESS_KEY"))?;
-        let kind = self.accounts.get(&uid).map(|account| account.kind).ok_or_else(abnormal)?;
-        gate::admit(request, &api_key, kind, door, &self.switches.classic_on_v3_code, judged)?;
+        let account = self.accounts.get(&uid).ok_or_else(abnormal)?;
+        entry.kind = Some(account.kind);
+        gate::admit(request, &api_key, account, endpoint, &self.switches, judged)?;
         self.count(now, endpoint, Whose::Account(uid), remaining)?;
         let answered = self.private(endpoint, now, uid, &api_key, request, entry);
         if let Some(account) = self.accounts.get(&uid) {
@@ -178,11 +181,10 @@ impl Exchange {
     ) -> Result<Value, Refusal> {
         let params = request.params();
         let account = self.accounts.get_mut(&uid).ok_or_else(abnormal)?;
-        if endpoint == Endpoint::SetPositionMode {
-            let done = classic::set_position_mode(account, api_key, &self.switches, now, request);
-            let SetDone { executed, answer, product } = done;
+        if let Some((_, set)) = SETTERS.iter().find(|(setter, _)| *setter == endpoint) {
+            let SetDone { executed, answer, product } = set(account, api_key, &self.switches, now, request);
             entry.executed = executed;
-            if let (Executed::Applied { from, to }, Some(product)) = (executed, product) {
+            if let Executed::Applied { from, to } = executed {
                 self.mode_changes.push(ModeChange { at: now, account: uid, product, from, to, by: By::Set });
             }
             return answer;
@@ -200,13 +202,18 @@ impl Exchange {
             Endpoint::OrdersPlanPending => look.orders_plan_pending(&params).map(&mut list),
             Endpoint::SpotAccountInfo => look.spot_account_info(),
             Endpoint::UnifiedSettings => look.unified_settings(),
-            // Answered before: the public ones need no key, the last one changes the account.
+            Endpoint::UnifiedInfo => look.unified_info(),
+            Endpoint::CurrentPosition => look.current_position(&params).map(&mut list),
+            Endpoint::UnfilledOrders => look.unfilled_orders(&params).map(&mut list),
+            Endpoint::UnfilledStrategyOrders => look.unfilled_strategy_orders(&params).map(&mut list),
+            // Answered before: the public ones need no key, the last two change the account.
             Endpoint::ServerTime
             | Endpoint::Contracts
             | Endpoint::SpotCoins
             | Endpoint::SpotSymbols
             | Endpoint::MarginCurrencies
-            | Endpoint::SetPositionMode => Err(other_door()),
+            | Endpoint::SetPositionMode
+            | Endpoint::SetHoldMode => Err(other_door()),
         }
     }
 
@@ -228,6 +235,13 @@ impl Exchange {
         due.min_by_key(|(position, late)| (late.due, *position)).map(|(position, _)| position)
     }
 }
+
+type Setter = fn(&mut Account, &ApiKey, &Switches, UnixMs, &Request) -> SetDone;
+
+const SETTERS: [(Endpoint, Setter); 2] = [
+    (Endpoint::SetPositionMode, classic::set_position_mode),
+    (Endpoint::SetHoldMode, unified::set_hold_mode),
+];
 
 /// Why a request got no further.
 enum Stop {
@@ -260,7 +274,12 @@ fn public(endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, R
         | Endpoint::OrdersPending
         | Endpoint::OrdersPlanPending
         | Endpoint::SpotAccountInfo
-        | Endpoint::UnifiedSettings => Err(other_door()),
+        | Endpoint::UnifiedSettings
+        | Endpoint::UnifiedInfo
+        | Endpoint::SetHoldMode
+        | Endpoint::CurrentPosition
+        | Endpoint::UnfilledOrders
+        | Endpoint::UnfilledStrategyOrders => Err(other_door()),
     }
 }
 
@@ -285,7 +304,11 @@ fn observed_flat(endpoint: Endpoint, account: &Account, product: Option<ProductT
         Endpoint::AllPosition
         | Endpoint::OrdersPending
         | Endpoint::OrdersPlanPending
-        | Endpoint::SetPositionMode => product.map(|product| classic::is_flat(account, product)),
+        | Endpoint::SetPositionMode => product.map(|product| is_flat(account, &[product])),
+        Endpoint::SetHoldMode
+        | Endpoint::CurrentPosition
+        | Endpoint::UnfilledOrders
+        | Endpoint::UnfilledStrategyOrders => Some(is_flat(account, &ProductType::FUTURES)),
         Endpoint::ServerTime
         | Endpoint::Contracts
         | Endpoint::SpotCoins
@@ -294,7 +317,8 @@ fn observed_flat(endpoint: Endpoint, account: &Account, product: Option<ProductT
         | Endpoint::MixAccount
         | Endpoint::MixAccounts
         | Endpoint::SpotAccountInfo
-        | Endpoint::UnifiedSettings => None,
+        | Endpoint::UnifiedSettings
+        | Endpoint::UnifiedInfo => None,
     }
 }
 

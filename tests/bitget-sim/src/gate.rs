@@ -1,9 +1,11 @@
 //! Who is asking: everything that Bitget checks of a private request before it looks at what was asked for, in its order.
 //! The kind of the account comes before the signature, as it does live.
 
-use crate::endpoint::Door;
+use crate::account::Account;
+use crate::endpoint::{Door, Endpoint};
 use crate::key::ApiKey;
 use crate::sign;
+use crate::switches::{SettingsWhileConverting, Switches};
 use crate::wire::{Refusal, Request, UnixMs};
 use crate::words::Kind;
 
@@ -11,12 +13,15 @@ use crate::words::Kind;
 pub(crate) fn admit(
     request: &Request,
     api_key: &ApiKey,
-    kind: Kind,
-    door: Door,
-    classic_on_v3_code: &str,
+    account: &Account,
+    endpoint: Endpoint,
+    switches: &Switches,
     now: UnixMs,
 ) -> Result<(), Refusal> {
-    right_kind(kind, door, classic_on_v3_code)?;
+    // An account on its way is of neither kind.
+    if !account.is_converting() {
+        right_kind(account.kind, endpoint.door(), switches)?;
+    }
     let signature = required(request, "access-sign", "40002")?;
     let timestamp = required(request, "access-timestamp", "40003")?;
     let passphrase = required(request, "access-passphrase", "40011")?;
@@ -36,7 +41,17 @@ pub(crate) fn admit(
     if let Some(code) = &api_key.refused_with {
         return Err(Refusal::gate(code, message(code)));
     }
+    if account.is_converting() && !is_shown_while_converting(endpoint, switches) {
+        return Err(Refusal::gate("40115", message("40115")));
+    }
     Ok(())
+}
+
+fn is_shown_while_converting(endpoint: Endpoint, switches: &Switches) -> bool {
+    match switches.settings_while_converting {
+        SettingsWhileConverting::Shown => endpoint == Endpoint::UnifiedSettings,
+        SettingsWhileConverting::Refused => false,
+    }
 }
 
 /// A header that must be there, or the refusal for its absence.
@@ -60,17 +75,17 @@ pub(crate) fn message(code: &str) -> &'static str {
     }
 }
 
-fn right_kind(kind: Kind, door: Door, classic_on_v3_code: &str) -> Result<(), Refusal> {
+fn right_kind(kind: Kind, door: Door, switches: &Switches) -> Result<(), Refusal> {
     match (door, kind) {
         (Door::Public, Kind::Classic | Kind::Unified)
         | (Door::Classic, Kind::Classic)
         | (Door::Unified, Kind::Unified) => Ok(()),
         (Door::Classic, Kind::Unified) => Err(Refusal::gate(
-            "40085",
+            &switches.unified_on_v2_code,
             "You are in Unified Account mode, and the Classic Account API is not supported at this time",
         )),
         (Door::Unified, Kind::Classic) => Err(Refusal::gate(
-            classic_on_v3_code,
+            &switches.classic_on_v3_code,
             "You are in Classic Account mode, and the Unified Account API is not supported at this time",
         )),
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::fault::FaultKind;
 use crate::wire::{Request, UnixMs};
-use crate::words::{PosMode, ProductType, Uid};
+use crate::words::{Kind, PosMode, ProductType, Uid};
 
 /// One request. One that executed late has a second entry, with `late_of`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,9 @@ pub struct LogEntry {
     pub status: Option<u16>,
     /// The code that the exchange came to, whether or not the client was told; `None` if it was not executed.
     pub code: Option<String>,
-    /// The product type that it is about, as far as it names one.
+    /// What the account was when the request got as far as it.
+    pub kind: Option<Kind>,
+    /// The product type (on v3, the category) that it is about, as far as it names one. A set of a whole account names none.
     pub product: Option<ProductType>,
     /// The mode that it wants, if it is a set; executed or not.
     pub wanted: Option<PosMode>,
@@ -39,8 +41,8 @@ pub struct LogEntry {
     pub executed: Executed,
     /// How many rows a list answered with.
     pub listed: Option<usize>,
-    /// For a list or a set that got as far as the account: whether the product type (on a unified account, the account)
-    /// really held nothing at that moment, whatever the lists showed. Hidden blockers count.
+    /// For a list or a set that got as far as the account: whether the product type (on a unified account, all three of its
+    /// futures categories together) really held nothing at that moment, whatever the lists showed. Hidden blockers count.
     pub flat: Option<bool>,
     /// The fault that befell it.
     pub fault: Option<FaultKind>,
@@ -69,6 +71,7 @@ impl LogEntry {
             signed: request.header("access-timestamp").and_then(|text| text.parse().ok()).map(UnixMs),
             status: None,
             code: None,
+            kind: None,
             product,
             wanted,
             executed: Executed::None,
@@ -108,8 +111,8 @@ pub struct ModeChange {
     pub at: UnixMs,
     /// Whose.
     pub account: Uid,
-    /// Of which product type; on a unified account it is the account's.
-    pub product: ProductType,
+    /// Of which product type; `None` if it is the one mode of a unified account.
+    pub product: Option<ProductType>,
     /// What it was.
     pub from: PosMode,
     /// What it is.
@@ -126,6 +129,8 @@ pub enum By {
     Set,
     /// A hand at the exchange's website.
     Hand,
+    /// The account became one of the other kind.
+    Conversion,
 }
 
 /// The product type that a request is about, and the mode that it wants, as far as it names them.
@@ -133,7 +138,10 @@ fn subject(request: &Request) -> (Option<ProductType>, Option<PosMode>) {
     let body: Map<String, Value> = serde_json::from_slice(&request.body).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let params = request.params();
-    let product = params.optional("productType").or_else(|| text("productType"));
+    let product = params
+        .optional("productType")
+        .or_else(|| params.optional("category"))
+        .or_else(|| text("productType"));
     let mode = text("posMode").or_else(|| text("holdMode"));
     (product.and_then(|product| product.parse().ok()), mode.and_then(|mode| mode.parse().ok()))
 }

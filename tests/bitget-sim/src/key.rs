@@ -50,9 +50,15 @@ pub struct ApiKey {
     /// Made in demo mode: its requests must carry `paptrading: 1`, those of other keys must not.
     #[serde(default)]
     pub demo: bool,
-    /// Futures on a classic account, "UTA mgt." on a unified one.
+    /// Futures, on a classic account.
     #[serde(default)]
     pub right: Right,
+    /// "UTA mgt." on a unified account: the settings to read, the setter to change.
+    #[serde(default)]
+    pub uta_mgt: Right,
+    /// "UTA trade" on a unified account: positions and orders.
+    #[serde(default)]
+    pub uta_trade: Right,
     /// Whether it may withdraw, as shown in the account's information.
     #[serde(default)]
     pub withdraws: bool,
@@ -60,7 +66,7 @@ pub struct ApiKey {
     #[serde(default = "yes")]
     pub reads_info: bool,
     /// A code that every private call of this key is refused with: `40018` for an IP that is not on its list, `40013` for a
-    /// frozen account, `40115` for one being converted ...
+    /// frozen account ...
     #[serde(default)]
     pub refused_with: Option<String>,
     /// The list of addresses it may be used from, as shown in the account's information.
@@ -78,6 +84,8 @@ impl ApiKey {
             passphrase: format!("test-passphrase-{name}").into(),
             demo: false,
             right: Right::ReadWrite,
+            uta_mgt: Right::ReadWrite,
+            uta_trade: Right::ReadWrite,
             withdraws: false,
             reads_info: true,
             refused_with: None,

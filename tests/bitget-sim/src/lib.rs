@@ -13,9 +13,12 @@ mod gate;
 mod journal;
 mod key;
 mod limits;
+mod look;
 mod mangle;
 mod market;
+mod page;
 mod serve;
+mod set;
 mod sign;
 #[cfg(test)]
 mod stories;
@@ -32,7 +35,8 @@ pub use journal::{By, Executed, LogEntry, ModeChange};
 pub use key::{ApiKey, Right, Secret};
 pub use serve::{ServeError, Simulator, serve};
 pub use switches::{
-    EmptyList, EndId, HiddenBlockers, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus, SameMode, Switches,
+    EmptyList, EndId, HiddenBlockers, LastCursor, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
+    SameMode, SettingsWhileConverting, SpotOrders, StrategyOrdersWithoutType, Switches,
 };
 pub use tls::{Flaw, Identity, TlsError};
 pub use wire::{Outcome, Reply, Request, Response, UnixMs};

@@ -79,6 +79,11 @@ pub(crate) fn margin_coin(product: ProductType) -> &'static str {
     contracts(product).next().map_or("USDT", Contract::margin_coin)
 }
 
+/// The coin that a row about a symbol names.
+pub(crate) fn coin_of(product: ProductType, symbol: &str) -> &'static str {
+    contract(product, symbol).map_or_else(|| margin_coin(product), Contract::margin_coin)
+}
+
 const fn listed(
     product: ProductType,
     symbol: &'static str,

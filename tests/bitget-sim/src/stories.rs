@@ -7,6 +7,7 @@ mod faults;
 mod reads;
 mod records;
 mod sets;
+mod unified;
 
 use serde_json::{Value, json};
 
@@ -21,6 +22,11 @@ const ORDERS: &str = "/api/v2/mix/order/orders-pending";
 const PLANS: &str = "/api/v2/mix/order/orders-plan-pending";
 const INFO: &str = "/api/v2/spot/account/info";
 const SETTINGS: &str = "/api/v3/account/settings";
+const INFO_V3: &str = "/api/v3/account/info";
+const SET_V3: &str = "/api/v3/account/set-hold-mode";
+const POSITIONS_V3: &str = "/api/v3/position/current-position";
+const ORDERS_V3: &str = "/api/v3/trade/unfilled-orders";
+const STRATEGIES_V3: &str = "/api/v3/trade/unfilled-strategy-orders";
 
 /// An exchange with one classic account, and a clock that stands still until told otherwise.
 struct Desk {

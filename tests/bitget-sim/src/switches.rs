@@ -9,28 +9,44 @@ use serde::{Deserialize, Serialize};
 pub struct Switches {
     /// A set of the mode that the account has, while it is not flat.
     pub same_mode_while_not_flat: SameMode,
+    /// The code that a v3 set of the mode that the account has is refused with; without one it succeeds.
+    pub same_mode_on_v3_code: Option<String>,
     /// What makes the exchange itself refuse a set.
     pub not_flat: NotFlat,
-    /// The code of that refusal.
+    /// The code of that refusal on v2.
     pub not_flat_code: String,
+    /// Its code on v3 where there is a position.
+    pub not_flat_on_v3_code: String,
+    /// Its code on v3 where there are only orders, or only what no list shows: `25570`, `25270`, or one nobody has seen.
+    pub orders_on_v3_code: String,
     /// The HTTP status of that refusal; without one it is `refusal_status`.
     pub not_flat_status: Option<u16>,
     /// The HTTP status of every refusal for what was asked for: parameters, rights, the state of the account.
     pub refusal_status: u16,
     /// Whether bots, TWAP and copy orders, which no list shows, make a set be refused.
     pub hidden_blockers: HiddenBlockers,
+    /// Whether spot orders make a set of a unified account be refused.
+    pub spot_orders: SpotOrders,
     /// Whether the timestamp of a request that had to wait is checked again when it executes.
     pub late_timestamp: LateTimestamp,
     /// How long after a change of mode a read still shows the old one, in milliseconds.
     pub read_lag_ms: u32,
-    /// What an empty list of orders looks like.
+    /// What an empty list of orders looks like, and on v3 one of positions.
     pub empty_list: EmptyList,
     /// Whether the list of plan orders says `endId`.
     pub plan_end_id: EndId,
     /// What the list of orders shows when no status is asked for.
     pub orders_without_status: OrdersWithoutStatus,
+    /// Whether the last page of orders on v3 carries a cursor.
+    pub last_cursor: LastCursor,
+    /// Which strategy orders v3 lists when no type is asked for.
+    pub strategy_orders_without_type: StrategyOrdersWithoutType,
     /// The code that a v3 call from a classic account gets: `40084` as seen, `25245` as written.
     pub classic_on_v3_code: String,
+    /// The code that a private v2 call from a unified account gets: `40085`; `40128` and `40731` are told of too.
+    pub unified_on_v2_code: String,
+    /// What the settings answer while an account is converted; every other private call is refused with `40115`.
+    pub settings_while_converting: SettingsWhileConverting,
     /// Whether limits are kept.
     pub limits: Limits,
 }
@@ -39,17 +55,25 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             same_mode_while_not_flat: SameMode::Success,
+            same_mode_on_v3_code: None,
             not_flat: NotFlat::RefusedByAnything,
             not_flat_code: "40920".to_owned(),
+            not_flat_on_v3_code: "25107".to_owned(),
+            orders_on_v3_code: "25570".to_owned(),
             not_flat_status: None,
             refusal_status: 400,
             hidden_blockers: HiddenBlockers::Refuse,
+            spot_orders: SpotOrders::Ignored,
             late_timestamp: LateTimestamp::CheckedAgain,
             read_lag_ms: 0,
             empty_list: EmptyList::Null,
             plan_end_id: EndId::Present,
             orders_without_status: OrdersWithoutStatus::LiveOnly,
+            last_cursor: LastCursor::Present,
+            strategy_orders_without_type: StrategyOrdersWithoutType::TpslOnly,
             classic_on_v3_code: "40084".to_owned(),
+            unified_on_v2_code: "40085".to_owned(),
+            settings_while_converting: SettingsWhileConverting::Shown,
             limits: Limits::Kept,
         }
     }
@@ -87,6 +111,16 @@ pub enum HiddenBlockers {
     Ignored,
 }
 
+/// Whether spot orders make a set of a unified account be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpotOrders {
+    /// They do not.
+    Ignored,
+    /// They do.
+    Refuse,
+}
+
 /// Whether a request that had to wait has its timestamp checked when it executes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,7 +131,7 @@ pub enum LateTimestamp {
     CheckedOnArrival,
 }
 
-/// What `entrustedList` is when there is nothing in it.
+/// What `entrustedList`, or `list` on v3, is when there is nothing in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyList {
@@ -125,6 +159,36 @@ pub enum OrdersWithoutStatus {
     LiveOnly,
     /// `partially_filled` too.
     Both,
+}
+
+/// Whether the last page of orders on v3 carries a cursor. An empty page never does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LastCursor {
+    /// It does, and the page after it is empty.
+    Present,
+    /// It does not.
+    Missing,
+}
+
+/// Which strategy orders v3 lists when no type is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StrategyOrdersWithoutType {
+    /// Take profit and stop loss.
+    TpslOnly,
+    /// Trigger orders too.
+    Both,
+}
+
+/// What the settings answer while an account is converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingsWhileConverting {
+    /// Success, with `accountMode` `upgrading` or `switching`.
+    Shown,
+    /// `40115`, as everything else.
+    Refused,
 }
 
 /// Whether limits are kept.

@@ -1,25 +1,161 @@
-//! What the v3 endpoints of unified accounts answer. So far the settings, which tell the kind.
+//! What the v3 endpoints of unified accounts answer. Every function here reads the account as it is; the setter, which changes
+//! it, is a module of its own.
+
+mod rows;
+mod setter;
 
 use serde_json::{Value, json};
 
-use crate::classic::{Look, may};
+use crate::account::{Order, PlanOrder};
+use crate::gate::message;
 use crate::key::Right;
-use crate::wire::Refusal;
-use crate::words::ProductType;
+use crate::look::{Listed, Look, may};
+use crate::page::Page;
+use crate::switches::{LastCursor, StrategyOrdersWithoutType};
+use crate::wire::{Params, Refusal};
+use crate::words::{PlanType, ProductType};
+
+pub(crate) use setter::set_hold_mode;
 
 impl Look<'_> {
     /// `GET /api/v3/account/settings`
     pub(crate) fn unified_settings(&self) -> Result<Value, Refusal> {
-        may(self.api_key, Right::Read)?;
+        may(self.api_key.uta_mgt, Right::Read)?;
         let hold_mode = self.shown_mode(ProductType::UsdtFutures);
         Ok(json!({
             "uid": self.account.uid.to_string(),
             "accountMode": self.account.stage.as_str(),
-            "assetMode": "single",
+            "assetMode": "multi_assets",
+            "accountLevel": "advanced",
             "holdMode": hold_mode.as_str(),
             "stpMode": "none",
             "symbolConfigList": [],
             "coinConfigList": [],
         }))
     }
+
+    /// `GET /api/v3/account/info`
+    pub(crate) fn unified_info(&self) -> Result<Value, Refusal> {
+        if !self.api_key.reads_info {
+            return Err(Refusal::business("40014", message("40014")));
+        }
+        let granted = [("uta_mgt", self.api_key.uta_mgt), ("uta_trade", self.api_key.uta_trade)];
+        let writes = granted.iter().any(|(_, right)| *right == Right::ReadWrite);
+        let granted = granted.into_iter().filter(|(_, right)| *right >= Right::Read).map(|(name, _)| name);
+        let permissions: Vec<&str> = granted.chain(self.api_key.withdraws.then_some("withdraw")).collect();
+        Ok(json!({
+            "userId": self.account.uid.to_string(),
+            "inviterId": "0",
+            "parentId": self.account.parent.map_or_else(String::new, |parent| parent.to_string()),
+            "channelCode": "",
+            "channel": "",
+            "ips": self.api_key.ips,
+            "permType": if writes { "read-and-write" } else { "read-only" },
+            "permissions": permissions,
+            "regisTime": "1690000000000",
+        }))
+    }
+
+    /// `GET /api/v3/position/current-position`: no paging.
+    pub(crate) fn current_position(&self, params: &Params) -> Result<Listed, Refusal> {
+        may(self.api_key.uta_trade, Right::Read)?;
+        let category = futures(params.required("category")?)?;
+        let (symbol, side) = (params.optional("symbol"), params.optional("posSide"));
+        let positions = self.account.book(category).positions.iter();
+        let rows: Vec<Value> = positions
+            .filter(|((known, _), _)| symbol.is_none_or(|symbol| known.eq_ignore_ascii_case(symbol)))
+            .filter(|((_, known), _)| side.is_none_or(|side| known.as_str() == side))
+            .map(|((symbol, side), position)| self.unified_position_row(category, symbol, *side, position))
+            .collect();
+        Ok(Listed { rows: rows.len(), data: json!({ "list": self.list(&rows) }) })
+    }
+
+    /// `GET /api/v3/trade/unfilled-orders`: newest first, pages of at most 100, every status. Without a category, every one.
+    pub(crate) fn unfilled_orders(&self, params: &Params) -> Result<Listed, Refusal> {
+        may(self.api_key.uta_trade, Right::Read)?;
+        let page = Page::of(params, "cursor", self.now)?;
+        let category = params.optional("category").map(Category::of).transpose()?;
+        let mut orders: Vec<(Category, &Order)> = Vec::new();
+        for product in ProductType::FUTURES {
+            let open = self.account.book(product).orders.values();
+            orders.extend(open.map(|order| (Category::Futures(product), order)));
+        }
+        orders.extend(self.account.spot_orders.values().map(|order| (Category::Spot, order)));
+        orders.retain(|(known, _)| category.is_none_or(|category| category == *known));
+        orders.sort_by_key(|(_, order)| std::cmp::Reverse(order.id));
+        let (rows, last) = page.cut(
+            orders.iter(),
+            |(_, Order { id, symbol, status: _, created })| (*id, symbol, *created),
+            |(category, order)| self.unified_order_row(*category, order),
+        );
+        let cursor = match self.switches.last_cursor {
+            LastCursor::Missing if page.is_last(&rows) => None,
+            LastCursor::Missing | LastCursor::Present => last,
+        };
+        let data = json!({ "list": self.list(&rows), "cursor": cursor });
+        Ok(Listed { rows: rows.len(), data })
+    }
+
+    /// `GET /api/v3/trade/unfilled-strategy-orders`: a bare array, no paging.
+    pub(crate) fn unfilled_strategy_orders(&self, params: &Params) -> Result<Listed, Refusal> {
+        may(self.api_key.uta_trade, Right::Read)?;
+        let category = futures(params.required("category")?)?;
+        let wanted: &[Strategy] = match (params.optional("type"), self.switches.strategy_orders_without_type)
+        {
+            (Some("tpsl"), _) | (None, StrategyOrdersWithoutType::TpslOnly) => &[Strategy::Tpsl],
+            (Some("trigger"), _) => &[Strategy::Trigger],
+            (None, StrategyOrdersWithoutType::Both) => &[Strategy::Tpsl, Strategy::Trigger],
+            (Some(_), _) => return Err(Refusal::business("400172", "type Illegal type")),
+        };
+        let orders = self.account.book(category).plan_orders.values().rev();
+        let rows: Vec<Value> = orders
+            .filter(|order| wanted.contains(&Strategy::of(order)))
+            .map(|order| self.strategy_order_row(category, order))
+            .collect();
+        Ok(Listed { rows: rows.len(), data: Value::Array(rows) })
+    }
+}
+
+/// Where an order is listed on v3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Category {
+    Futures(ProductType),
+    Spot,
+}
+
+impl Category {
+    fn of(text: &str) -> Result<Self, Refusal> {
+        if text.eq_ignore_ascii_case("SPOT") { Ok(Self::Spot) } else { futures(text).map(Self::Futures) }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Futures(product) => product.as_str(),
+            Self::Spot => "SPOT",
+        }
+    }
+}
+
+/// The type that a strategy order is asked for with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strategy {
+    Tpsl,
+    Trigger,
+}
+
+impl Strategy {
+    fn of(order: &PlanOrder) -> Self {
+        match order.plan_type {
+            PlanType::NormalPlan | PlanType::TrackPlan => Self::Trigger,
+            PlanType::ProfitLoss => Self::Tpsl,
+        }
+    }
+}
+
+/// A futures category; a unified account has no others, and none of the old demo ones.
+fn futures(text: &str) -> Result<ProductType, Refusal> {
+    text.parse()
+        .ok()
+        .filter(|product| ProductType::FUTURES.contains(product))
+        .ok_or_else(|| Refusal::business("400172", "category Illegal type"))
 }

@@ -113,6 +113,9 @@ impl ProductType {
         Self::SusdcFutures,
     ];
 
+    /// The three that a unified account has; its one mode covers them all.
+    pub const FUTURES: [Self; 3] = [Self::UsdtFutures, Self::CoinFutures, Self::UsdcFutures];
+
     /// As Bitget's pages spell it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -176,6 +179,8 @@ impl HoldSide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
+    /// Accepted, and not yet on the book. v2 has no word for it and shows it as live.
+    New,
     /// Nothing filled yet.
     Live,
     /// Filled in part.
@@ -186,6 +191,7 @@ impl OrderStatus {
     /// As Bitget spells it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::New => "new",
             Self::Live => "live",
             Self::PartiallyFilled => "partially_filled",
         }

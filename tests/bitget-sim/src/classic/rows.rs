@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Look;
 use crate::account::{Order, PlanOrder, Position};
-use crate::market::{self, Contract};
+use crate::look::Look;
+use crate::market::coin_of;
 use crate::wire::UnixMs;
 use crate::words::{HoldSide, OrderId, OrderStatus, PlanType, PosMode, ProductType};
 
@@ -52,9 +52,10 @@ impl Look<'_> {
     }
 
     pub(super) fn order_row(&self, product: ProductType, order: &Order) -> Value {
-        let Order { id, symbol, status, created } = order;
+        let Order { id, symbol, status: _, created } = order;
+        let status = shown_status(order);
         let filled = match status {
-            OrderStatus::Live => "0",
+            OrderStatus::New | OrderStatus::Live => "0",
             OrderStatus::PartiallyFilled => "0.001",
         };
         let mut row = self.common_row(product, *id, symbol, *created);
@@ -139,8 +140,12 @@ impl Look<'_> {
     }
 }
 
-pub(super) fn coin_of(product: ProductType, symbol: &str) -> &'static str {
-    market::contract(product, symbol).map_or_else(|| market::margin_coin(product), Contract::margin_coin)
+/// v2 has no word for an order that is not yet on the book: it counts as live.
+pub(super) fn shown_status(order: &Order) -> OrderStatus {
+    match order.status {
+        OrderStatus::New | OrderStatus::Live => OrderStatus::Live,
+        OrderStatus::PartiallyFilled => OrderStatus::PartiallyFilled,
+    }
 }
 
 pub(super) fn balance(coin: &str) -> Map<String, Value> {

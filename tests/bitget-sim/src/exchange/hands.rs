@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Exchange;
 use crate::account::{Account, NewAccount, NewOrder, Order, PlanOrder, Position};
-use crate::classic;
 use crate::fault::Fault;
 use crate::journal::{By, ModeChange};
 use crate::key::ApiKey;
+use crate::set::is_flat;
 use crate::switches::Switches;
 use crate::wire::UnixMs;
 use crate::words::{AccountMode, HoldSide, Kind, OrderId, PlanType, PosMode, ProductType, Uid, Unknown};
@@ -68,12 +68,24 @@ impl Exchange {
 
     /// Places an order.
     pub fn place_order(&mut self, uid: Uid, product: ProductType, new: NewOrder) -> Result<OrderId, Unknown> {
-        let id = self.next_order_id();
-        let age = UnixMs(0).plus(new.age).0;
-        let created = UnixMs(self.now.0.saturating_sub(age));
-        let NewOrder { symbol, status, age: _ } = new;
-        self.account(uid)?.book_mut(product).orders.insert(id, Order { id, symbol, status, created });
+        let order = self.new_order(new);
+        let id = order.id;
+        self.account(uid)?.book_mut(product).orders.insert(id, order);
         Ok(id)
+    }
+
+    /// Places a spot order. No list of a futures category shows it.
+    pub fn place_spot_order(&mut self, uid: Uid, new: NewOrder) -> Result<OrderId, Unknown> {
+        let order = self.new_order(new);
+        let id = order.id;
+        self.account(uid)?.spot_orders.insert(id, order);
+        Ok(id)
+    }
+
+    /// Cancels a spot order: it is gone.
+    pub fn cancel_spot_order(&mut self, uid: Uid, id: OrderId) -> Result<(), Unknown> {
+        let removed = self.account(uid)?.spot_orders.remove(&id);
+        removed.map(|_| ()).ok_or_else(|| Unknown::new("spot order", id.0))
     }
 
     /// Cancels an order, or lets it be filled: it is gone.
@@ -116,22 +128,54 @@ impl Exchange {
     /// Changes the mode by hand, flat or not. On a unified account it is the account's, whatever the product type.
     pub fn flip(&mut self, uid: Uid, product: ProductType, to: PosMode) -> Result<(), Unknown> {
         let at = self.now;
-        let history = self.account(uid)?.mode_mut(product);
+        let account = self.account(uid)?;
+        let product_or_whole = match account.kind {
+            Kind::Classic => Some(product),
+            Kind::Unified => None,
+        };
+        let history = account.mode_mut(product);
         let from = history.now();
         if from != to {
             history.change(at, to);
+            let product = product_or_whole;
             self.mode_changes.push(ModeChange { at, account: uid, product, from, to, by: By::Hand });
         }
         Ok(())
     }
 
-    /// Makes an account classic or unified.
+    /// Makes an account classic or unified at once, with all that it holds. A unified account has the mode that
+    /// `USDT-FUTURES` had; back on classic, every product type has the one that the account had.
     pub fn set_kind(&mut self, uid: Uid, kind: Kind) -> Result<(), Unknown> {
-        self.account(uid)?.kind = kind;
+        let at = self.now;
+        let changed = self.account(uid)?.convert(kind);
+        let change = |(product, from, to)| {
+            let product = Some(product);
+            ModeChange { at, account: uid, product, from, to, by: By::Conversion }
+        };
+        self.mode_changes.extend(changed.into_iter().map(change));
         Ok(())
     }
 
-    /// Sets what a unified account says it is.
+    /// Starts to make a classic account unified, or a unified one classic. Until it is done, private calls get `40115`.
+    pub fn begin_conversion(&mut self, uid: Uid) -> Result<(), Unknown> {
+        let account = self.account(uid)?;
+        account.stage = match account.kind {
+            Kind::Classic => AccountMode::Upgrading,
+            Kind::Unified => AccountMode::Switching,
+        };
+        Ok(())
+    }
+
+    /// Ends what [`Self::begin_conversion`] began: the account is of the other kind.
+    pub fn finish_conversion(&mut self, uid: Uid) -> Result<(), Unknown> {
+        match self.account(uid)?.stage {
+            AccountMode::Upgrading => self.set_kind(uid, Kind::Unified),
+            AccountMode::Switching => self.set_kind(uid, Kind::Classic),
+            AccountMode::Unified | AccountMode::Hybrid => Err(Unknown::new("conversion of account", uid)),
+        }
+    }
+
+    /// Sets what an account says it is. While it says `upgrading` or `switching`, private calls get `40115`.
     pub fn set_account_mode(&mut self, uid: Uid, mode: AccountMode) -> Result<(), Unknown> {
         self.account(uid)?.stage = mode;
         Ok(())
@@ -152,7 +196,13 @@ impl Exchange {
     /// Whether a product type really holds nothing, hidden blockers included.
     pub fn is_flat(&self, uid: Uid, product: ProductType) -> Result<bool, Unknown> {
         let account = self.accounts.get(&uid).ok_or_else(|| Unknown::new("account", uid))?;
-        Ok(classic::is_flat(account, product))
+        Ok(is_flat(account, &[product]))
+    }
+
+    /// Whether the three futures categories of an account together really hold nothing, hidden blockers included.
+    pub fn is_whole_flat(&self, uid: Uid) -> Result<bool, Unknown> {
+        let account = self.accounts.get(&uid).ok_or_else(|| Unknown::new("account", uid))?;
+        Ok(is_flat(account, &ProductType::FUTURES))
     }
 
     /// How the exchange behaves where nobody could tell.
@@ -182,6 +232,12 @@ impl Exchange {
 
     fn account(&mut self, uid: Uid) -> Result<&mut Account, Unknown> {
         self.accounts.get_mut(&uid).ok_or_else(|| Unknown::new("account", uid))
+    }
+
+    fn new_order(&mut self, new: NewOrder) -> Order {
+        let NewOrder { symbol, status, age } = new;
+        let created = UnixMs(self.now.0.saturating_sub(UnixMs(0).plus(age).0));
+        Order { id: self.next_order_id(), symbol, status, created }
     }
 
     fn next_order_id(&mut self) -> OrderId {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Exchange;
 use crate::account::{Account, Order, PlanOrder, Position};
-use crate::words::{HoldSide, Kind, PosMode, ProductType, Uid};
+use crate::words::{AccountMode, HoldSide, Kind, PosMode, ProductType, Uid};
 
 impl Exchange {
     /// The accounts as they are now.
@@ -33,8 +33,10 @@ impl Exchange {
         AccountState {
             uid: account.uid,
             kind: account.kind,
+            account_mode: account.stage,
             keys: keys.map(|(key, _)| key.clone()).collect(),
             products: ProductType::ALL.into_iter().map(product).collect(),
+            spot_orders: account.spot_orders.values().cloned().collect(),
         }
     }
 }
@@ -47,10 +49,14 @@ pub struct AccountState {
     pub uid: Uid,
     /// Which API it answers to.
     pub kind: Kind,
+    /// What it says it is if it is unified, or on its way to another kind.
+    pub account_mode: AccountMode,
     /// Its API keys, without their secrets.
     pub keys: Vec<String>,
     /// Every product type.
     pub products: BTreeMap<&'static str, ProductState>,
+    /// Open spot orders.
+    pub spot_orders: Vec<Order>,
 }
 
 /// What an account has under one product type.

@@ -73,7 +73,8 @@ fn the_kind_is_checked_before_the_signature_both_ways() {
     desk.refuses(&unsigned, 400, "40085");
     assert_eq!(
         desk.data(SETTINGS, ""),
-        json!({ "uid": "1001", "accountMode": "unified", "assetMode": "single", "holdMode": "hedge_mode",
+        json!({ "uid": "1001", "accountMode": "unified", "assetMode": "multi_assets",
+            "accountLevel": "advanced", "holdMode": "hedge_mode",
             "stpMode": "none", "symbolConfigList": [], "coinConfigList": [] })
     );
     desk.exchange.set_kind(ME, Kind::Classic).unwrap();

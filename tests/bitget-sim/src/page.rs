@@ -1,4 +1,5 @@
-//! Pages of a list: newest first, below `idLessThan`, at most 100 rows, orders of the last three months unless told otherwise.
+//! Pages of a list: newest first, below the number that a page before ended with, at most 100 rows, orders of the last three
+//! months unless told otherwise.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use crate::wire::{Params, Refusal, UnixMs};
 use crate::words::OrderId;
 
 /// Which part of a list is asked for.
-pub(super) struct Page<'a> {
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
     below: Option<OrderId>,
     limit: usize,
     from: UnixMs,
@@ -18,7 +20,8 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn of(params: &'a Params, now: UnixMs) -> Result<Self, Refusal> {
+    /// The page that these parameters ask for; `below` is what the API calls the number to go on from.
+    pub(crate) fn of(params: &'a Params, below: &str, now: UnixMs) -> Result<Self, Refusal> {
         let limit = number(params, "limit")?.unwrap_or(PAGE);
         if !(1..=PAGE).contains(&limit) {
             return Err(Refusal::business("400172", "Parameter verification failed limit"));
@@ -26,7 +29,7 @@ impl<'a> Page<'a> {
         let moment = |name| Ok(number(params, name)?.map(|ms| UnixMs(i64::try_from(ms).unwrap_or(i64::MAX))));
         let default_from = UnixMs(now.0.saturating_sub(UnixMs(0).plus(LISTED_FOR).0));
         Ok(Self {
-            below: number(params, "idLessThan")?.map(OrderId),
+            below: number(params, below)?.map(OrderId),
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             from: moment("startTime")?.unwrap_or(default_from),
             to: moment("endTime")?,
@@ -36,7 +39,7 @@ impl<'a> Page<'a> {
     }
 
     /// The rows of this page, and the number of the last of them.
-    pub(super) fn cut<'b, T: 'b>(
+    pub(crate) fn cut<'b, T: 'b>(
         &self,
         newest_first: impl Iterator<Item = &'b T>,
         key: impl Fn(&'b T) -> (OrderId, &'b String, UnixMs),
@@ -57,6 +60,11 @@ impl<'a> Page<'a> {
             .map(row)
             .collect();
         (rows, last)
+    }
+
+    /// Whether a page with so many rows has no more after it, as far as its length tells.
+    pub(crate) fn is_last(&self, rows: &[Value]) -> bool {
+        rows.len() < self.limit
     }
 }
 
