@@ -47,6 +47,7 @@ const GRID: Uid = Uid(1003);
 const MANUAL: Uid = Uid(1004);
 const RISK: Uid = Uid(1005);
 const PAPER: Uid = Uid(1006);
+const UTA: Uid = Uid(1007);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -97,6 +98,7 @@ fn exchange() -> Exchange {
     };
     exchange.add_account(one_way(NewAccount::classic(MAIN, "desk-main"), &[Usdt, Coin]));
     exchange.add_account(one_way(NewAccount::classic(ARB, "desk-arb"), &[Coin, Usdc]));
+    exchange.add_account(one_way(NewAccount::unified(UTA, "desk-uta"), &[Usdt]));
     exchange.add_account(NewAccount::classic(GRID, "desk-grid"));
     exchange.add_account(NewAccount::classic(MANUAL, "desk-manual"));
     exchange.add_account(NewAccount::classic(RISK, "desk-risk"));
@@ -110,7 +112,7 @@ fn exchange() -> Exchange {
 fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<Run> {
     let credentials = home.join("credentials");
     fs::create_dir(&credentials)?;
-    for name in ["desk-main", "desk-arb", "desk-grid", "desk-manual", "desk-risk", "paper"] {
+    for name in ["desk-main", "desk-arb", "desk-uta", "desk-grid", "desk-manual", "desk-risk", "paper"] {
         let ApiKey { key, secret, passphrase, .. } = ApiKey::named(name);
         let text = format!("key: {key}\nsecret: {}\npassphrase: {}\n", secret.0, passphrase.0);
         let file =
@@ -153,11 +155,14 @@ struct Story {
 /// One thing that somebody does.
 type Act = (u64, &'static str, fn(&mut Story, &mut Exchange) -> Result<(), bitget_sim::Unknown>);
 
-const ACTS: [Act; 4] = [
+const ACTS: [Act; 6] = [
     (0, "desk-arb holds a long position in USDT-FUTURES, with an order beside it", |story, exchange| {
         exchange.open_position(ARB, Usdt, "BTCUSDT", HoldSide::Long, "0.5")?;
         story.order = Some(exchange.place_order(ARB, Usdt, NewOrder::live("BTCUSDT"))?);
         Ok(())
+    }),
+    (0, "desk-uta, a unified account, holds a short position in COIN-FUTURES", |_, exchange| {
+        exchange.open_position(UTA, Coin, "BTCUSD", HoldSide::Short, "3")
     }),
     (9, "desk-arb closes the position", |_, exchange| {
         exchange.close_position(ARB, Usdt, "BTCUSDT", HoldSide::Long)
@@ -165,6 +170,9 @@ const ACTS: [Act; 4] = [
     (14, "desk-arb cancels the order: now it is flat", |story, exchange| match story.order.take() {
         Some(order) => exchange.cancel_order(ARB, Usdt, order),
         None => Ok(()),
+    }),
+    (16, "desk-uta closes its position: the whole account is flat", |_, exchange| {
+        exchange.close_position(UTA, Coin, "BTCUSD", HoldSide::Short)
     }),
     (18, "somebody flips desk-grid to one_way_mode by hand", |_, exchange| {
         exchange.flip(GRID, Usdt, PosMode::OneWayMode)
@@ -264,7 +272,7 @@ fn assert_end(last: &BTreeMap<String, TargetStatus>) -> anyhow::Result<()> {
             wrong.push(format!("{name} is {}, expected {expected:?}", line(target)));
         }
     }
-    ensure!(last.len() == 13, "{} targets instead of 13", last.len());
+    ensure!(last.len() == 14, "{} targets instead of 14", last.len());
     if !wrong.is_empty() {
         bail!("{}", wrong.join("\n"));
     }

@@ -14,7 +14,7 @@ use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use bitget_sim::Executed;
+use bitget_sim::{Executed, ProductType};
 use posmoded::facts::Cause;
 use posmoded::ledger::Stage;
 use posmoded::moment::Moment;
@@ -265,13 +265,14 @@ impl Story<'_> {
         let log = self.world.log();
         for (index, late) in log.iter().enumerate() {
             let Some(first) = late.late_of else { continue };
-            let (Some(uid), Some(product)) = (late.account, late.product) else { continue };
+            let Some(uid) = late.account else { continue };
+            let scope = late.product.map_or("account", ProductType::as_str);
             if !matches!(late.executed, Executed::Applied { .. } | Executed::Same)
                 || self.is_checked_on_arrival()
             {
                 continue;
             }
-            let target = format!("{} {}", self.slots.name_of(uid), product.as_str());
+            let target = format!("{} {scope}", self.slots.name_of(uid));
             let shown = self
                 .in_sync
                 .iter()

@@ -22,7 +22,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bitget_sim::{ApiKey, Exchange, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid};
+use bitget_sim::{ApiKey, Exchange, Kind, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -335,10 +335,19 @@ fn side_by_side(stories: &[(&str, fn())]) {
 
 /// The declared file for accounts that want one mode for USDT-FUTURES each.
 fn declared(accounts: &[(&str, &str)]) -> String {
+    declared_as(Kind::Classic, accounts)
+}
+
+/// The same of accounts of a kind: one product type, or all that a unified one holds.
+fn declared_as(kind: Kind, accounts: &[(&str, &str)]) -> String {
     let mut file = "version: 1\nmax_changes: 3\n".to_owned();
     file += "defaults: { drift: correct, check_every: 5s, settle: 0s }\naccounts:\n";
     for (name, mode) in accounts {
-        writeln!(file, "  {name}:\n    position_mode: {{ USDT-FUTURES: {mode} }}").unwrap();
+        match kind {
+            Kind::Classic => writeln!(file, "  {name}:\n    position_mode: {{ USDT-FUTURES: {mode} }}"),
+            Kind::Unified => writeln!(file, "  {name}:\n    position_mode: {mode}"),
+        }
+        .unwrap();
     }
     file + "...\n"
 }

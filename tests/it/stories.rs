@@ -4,6 +4,7 @@
 mod absence;
 mod change;
 mod compare;
+mod conversion;
 mod crowd;
 mod fight;
 mod file;
@@ -12,12 +13,14 @@ mod ledger;
 mod limits;
 mod paused;
 mod reach;
+mod reasons;
 mod refused;
+mod switches;
 mod unknown;
 
 use std::time::Duration;
 
-use bitget_sim::{Exchange, LogEntry, NewAccount, PosMode, ProductType, Uid};
+use bitget_sim::{Exchange, Kind, LogEntry, NewAccount, PosMode, ProductType, Uid};
 use posmoded::ledger::{Event, EventKind};
 
 use crate::world::World;
@@ -28,6 +31,7 @@ const DESK_C: Uid = Uid(1003);
 const USDT: ProductType = ProductType::UsdtFutures;
 const COIN: ProductType = ProductType::CoinFutures;
 const A_USDT: &str = "desk-a USDT-FUTURES";
+const A_ACCOUNT: &str = "desk-a account";
 const A_COIN: &str = "desk-a COIN-FUTURES";
 const B_USDT: &str = "desk-b USDT-FUTURES";
 const C_USDT: &str = "desk-c USDT-FUTURES";
@@ -42,6 +46,65 @@ const HEDGE: &str = "position_mode: { USDT-FUTURES: hedge_mode }";
 const ONE_WAY: &str = "position_mode: { USDT-FUTURES: one_way_mode }";
 const BOTH_HEDGE: &str = "position_mode: { USDT-FUTURES: hedge_mode, COIN-FUTURES: hedge_mode }";
 
+/// What a story needs to know of the kind of account that it is told of; those of both kinds are told of each of these.
+#[derive(Clone, Copy, Debug)]
+struct Desk {
+    kind: Kind,
+    /// The target whose mode the file names.
+    target: &'static str,
+    hedge: &'static str,
+    one_way: &'static str,
+    /// The end of the setter's path, of the path that shows the mode, and of those of the lists.
+    setter: &'static str,
+    mode: &'static str,
+    positions: &'static str,
+    orders: &'static str,
+    plan_orders: &'static str,
+}
+
+const KINDS: [Desk; 2] = [
+    Desk {
+        kind: Kind::Classic,
+        target: A_USDT,
+        hedge: HEDGE,
+        one_way: ONE_WAY,
+        setter: "set-position-mode",
+        mode: "account/account",
+        positions: "all-position",
+        orders: "orders-pending",
+        plan_orders: "orders-plan-pending",
+    },
+    Desk {
+        kind: Kind::Unified,
+        target: A_ACCOUNT,
+        hedge: "position_mode: hedge_mode",
+        one_way: "position_mode: one_way_mode",
+        setter: "set-hold-mode",
+        mode: "settings",
+        positions: "current-position",
+        orders: "unfilled-orders",
+        plan_orders: "unfilled-strategy-orders",
+    },
+];
+
+impl Desk {
+    /// Three desks of this kind, flat, everything in one-way mode.
+    fn open(self, exchange: &mut Exchange) {
+        for (uid, name) in [(DESK_A, "desk-a"), (DESK_B, "desk-b"), (DESK_C, "desk-c")] {
+            add_desk(exchange, self.kind, uid, name);
+        }
+    }
+
+    fn file(self, mode: &str) -> String {
+        file(&[("desk-a", mode)])
+    }
+
+    /// A daemon with desk-a, which wants hedge mode.
+    async fn started(self) -> World {
+        World::started(&self.file(self.hedge), |exchange| self.open(exchange)).await
+    }
+}
+
 /// A file with some accounts, each with what stands under its name.
 fn file(accounts: &[(&str, &str)]) -> String {
     file_with(100, "drift: correct", accounts)
@@ -55,15 +118,14 @@ fn file_with(max_changes: u32, drift: &str, accounts: &[(&str, &str)]) -> String
     )
 }
 
-/// Three desks, flat, everything in one-way mode.
+/// Three classic desks, flat, everything in one-way mode.
 fn desks(exchange: &mut Exchange) {
-    for (uid, name) in [(DESK_A, "desk-a"), (DESK_B, "desk-b"), (DESK_C, "desk-c")] {
-        add_desk(exchange, uid, name);
-    }
+    let [classic, _] = KINDS;
+    classic.open(exchange);
 }
 
-fn add_desk(exchange: &mut Exchange, uid: Uid, name: &str) {
-    let desk = NewAccount::classic(uid, name);
+fn add_desk(exchange: &mut Exchange, kind: Kind, uid: Uid, name: &str) {
+    let desk = NewAccount { kind, ..NewAccount::classic(uid, name) };
     exchange.add_account(
         ProductType::ALL.into_iter().fold(desk, |desk, product| desk.with_mode(product, PosMode::OneWayMode)),
     );
@@ -86,8 +148,8 @@ async fn seen_during(world: &World, name: &str, span: Duration) -> Vec<String> {
 
 /// How long after its start a world is 60 ms short of the first set's arrival at the exchange: the same every time, for
 /// nothing here is left to chance.
-async fn just_before_the_first_set(file: &str) -> Duration {
-    let world = World::started(file, desks).await;
+async fn just_before_the_first_set(file: &str, of: Desk) -> Duration {
+    let world = World::started(file, |exchange| of.open(exchange)).await;
     let started = world.clock.now().0;
     world.until(2 * MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
     let after = all_sets(&world)[0].at.0 - started - 60;

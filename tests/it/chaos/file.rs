@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bitget_sim::{PosMode, ProductType};
+use bitget_sim::{Kind, PosMode, ProductType};
 use posmoded::source::Word;
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
@@ -84,6 +84,16 @@ impl Wish {
         wish
     }
 
+    /// The same, with one mode for each unified account.
+    pub fn speak_for_the_whole(&mut self, people: &[Person]) {
+        for person in people.iter().filter(|person| person.kind == Kind::Unified) {
+            self.change_of(person, |account| {
+                let first = account.wants().into_values().next().expect("it speaks for something");
+                account.modes = Modes::All(first);
+            });
+        }
+    }
+
     pub fn text(&self) -> String {
         let mut text = format!("version: 1\nmax_changes: {}\n", self.max_changes);
         if self.suspended {
@@ -149,7 +159,11 @@ impl Wish {
 impl AccountWish {
     fn draw(dice: &mut TestRng, person: &Person) -> AccountWish {
         let mode = |dice: &mut TestRng| one_of(dice, &[PosMode::OneWayMode, PosMode::HedgeMode]);
-        let modes = if dice.random_bool(0.2) {
+        let short = match person.kind {
+            Kind::Classic => 0.2,
+            Kind::Unified => 0.8,
+        };
+        let modes = if dice.random_bool(short) {
             Modes::All(mode(dice))
         } else {
             Modes::Each(person.products.iter().map(|product| (*product, mode(dice))).collect())

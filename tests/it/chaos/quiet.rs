@@ -29,6 +29,7 @@ impl Story<'_> {
         } else {
             self.wish = new_file;
         }
+        self.wish.speak_for_the_whole(self.slots.people());
         self.journal.act(&format!("quiet: {}", self.wish.text()));
         self.world.write(&self.wish.text());
         let quiet_since = self.world.clock.now();
@@ -53,7 +54,7 @@ impl Story<'_> {
             exchange.clear_faults();
             exchange.switches_mut().read_lag_ms = exchange.switches().read_lag_ms.min(900);
             for person in &people {
-                exchange.set_kind(person.uid, Kind::Classic).expect("known");
+                exchange.set_kind(person.uid, person.kind).expect("known");
                 exchange.refuse_sets(person.uid, None).expect("known");
             }
         });
@@ -125,15 +126,19 @@ impl Story<'_> {
         let wanted = people.iter().filter_map(|person| Some((person, self.wish.accounts.get(person.name)?)));
         wanted.into_iter().all(|(person, account)| {
             account.wants().into_iter().all(|(product, mode)| {
+                let scope = match person.kind {
+                    Kind::Classic => product.as_str(),
+                    Kind::Unified => "account",
+                };
                 self.world.mode(person.uid, product) == mode
-                    && self.world.is_in_sync(&format!("{} {}", person.name, product.as_str()))
+                    && self.world.is_in_sync(&format!("{} {scope}", person.name))
             })
         })
     }
 
     /// How often the scarcest call was made: whose key it is.
     fn identities(&self) -> usize {
-        self.world.log().iter().filter(|entry| entry.path.ends_with("/spot/account/info")).count()
+        self.world.log().iter().filter(|entry| entry.path.ends_with("/account/info")).count()
     }
 
     fn sets(&self) -> usize {

@@ -28,6 +28,8 @@ pub struct Plot {
 pub struct Person {
     pub name: &'static str,
     pub uid: Uid,
+    /// What it is, but while somebody tries what it would be like to be of the other kind.
+    pub kind: Kind,
     pub products: Vec<ProductType>,
     pub modes: Vec<PosMode>,
 }
@@ -104,8 +106,11 @@ impl Plot {
 
     /// The exchange before anything happens.
     pub fn people(&self, exchange: &mut Exchange) {
-        for Person { name, uid, products, modes } in &self.accounts {
-            let account = NewAccount::classic(*uid, name);
+        for Person { name, uid, kind, products, modes } in &self.accounts {
+            let account = match kind {
+                Kind::Classic => NewAccount::classic(*uid, name),
+                Kind::Unified => NewAccount::unified(*uid, name),
+            };
             let modes = products.iter().zip(modes);
             exchange.add_account(
                 modes.fold(account, |account, (product, mode)| account.with_mode(*product, *mode)),
@@ -124,7 +129,15 @@ impl Person {
             _ => vec![ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures],
         };
         let modes = products.iter().map(|_| one_of(dice, &MODES)).collect();
-        Person { name: NAMES[number], uid: Uid(1001 + number as u64), products, modes }
+        let kind = one_of(dice, &[Kind::Classic, Kind::Classic, Kind::Unified]);
+        Person { name: NAMES[number], uid: Uid(1001 + number as u64), kind, products, modes }
+    }
+
+    fn setter(&self) -> &'static str {
+        match self.kind {
+            Kind::Classic => "set-position-mode",
+            Kind::Unified => "set-hold-mode",
+        }
     }
 }
 
@@ -158,7 +171,7 @@ fn scene(
         0..24 => {
             wish.edit(dice, people);
             happens(at, Act::Write(wish.clone()));
-            under_fire(dice, people[who].uid, at, &mut happens);
+            under_fire(dice, &people[who], at, &mut happens);
         }
         24..29 => {
             happens(at, Act::Spoil(one_of(dice, &Bad::ALL)));
@@ -168,18 +181,18 @@ fn scene(
         30..33 => rival(dice, who, product, at, &mut happens),
         33..46 => {
             happens(at, Act::Flip { who, product, to: one_of(dice, &MODES) });
-            under_fire(dice, people[who].uid, at, &mut happens);
+            under_fire(dice, &people[who], at, &mut happens);
         }
         46..54 => {
             let slot = at.as_millis() as usize * 10 + who;
             happens(at, Act::Open { slot, who, product, what: thing(dice) });
             happens(end, Act::Close { slot });
         }
-        54..66 => happens(at, Act::Goes(fault(dice, people[who].uid))),
+        54..66 => happens(at, Act::Goes(fault(dice, &people[who]))),
         66..68 => happens(at, Act::FaultsEnd),
         68..70 => happens(at, Act::Lag { millis: one_of(dice, &[0, 500, 3_000, 8_000]) }),
-        70..73 => refusals(dice, who, at, end, &mut happens),
-        73..84 => ends(dice, at, &mut happens),
+        70..74 => refusals(dice, who, people[who].kind, at, end, &mut happens),
+        74..84 => ends(dice, at, &mut happens),
         84..89 => {
             let of = one_of(dice, &[None, Some(who)]);
             let lasts = one_of(dice, &[None, None, Some(Duration::from_secs(45))]);
@@ -213,10 +226,10 @@ fn rival(
 }
 
 /// What comes of it shall not go smoothly, now and then.
-fn under_fire(dice: &mut TestRng, uid: Uid, at: Duration, happens: &mut impl FnMut(Duration, Act)) {
+fn under_fire(dice: &mut TestRng, person: &Person, at: Duration, happens: &mut impl FnMut(Duration, Act)) {
     if dice.random_bool(0.3) {
-        let fault = Fault::once(fault_kind(dice)).on(SETTER);
-        happens(at, Act::Goes(if dice.random_bool(0.5) { fault.for_account(uid) } else { fault }));
+        let fault = Fault::once(fault_kind(dice)).on(person.setter());
+        happens(at, Act::Goes(if dice.random_bool(0.5) { fault.for_account(person.uid) } else { fault }));
     }
     if dice.random_bool(0.2) {
         let down = Duration::from_millis(one_of(dice, &[0, 0, 2_000, 30_000]));
@@ -234,11 +247,12 @@ fn under_fire(dice: &mut TestRng, uid: Uid, at: Duration, happens: &mut impl FnM
 fn refusals(
     dice: &mut TestRng,
     who: usize,
+    kind: Kind,
     at: Duration,
     end: Duration,
     happens: &mut impl FnMut(Duration, Act),
 ) {
-    match dice.random_range(0..5) {
+    match dice.random_range(0..6) {
         0 | 1 => {
             let code = one_of(dice, &["40731", "40920", "40115", "40725", "40014"]);
             happens(at, Act::RefuseSets { who, code: Some(code) });
@@ -254,8 +268,9 @@ fn refusals(
             happens(end, Act::TakeKey { who, gone: false });
         }
         _ => {
-            happens(at, Act::Convert { who, to: Kind::Unified });
-            happens(end, Act::Convert { who, to: Kind::Classic });
+            let other = if kind == Kind::Classic { Kind::Unified } else { Kind::Classic };
+            happens(at, Act::Convert { who, to: other });
+            happens(end, Act::Convert { who, to: kind });
         }
     }
 }
@@ -294,31 +309,25 @@ fn thing(dice: &mut TestRng) -> Thing {
 }
 
 /// A fault on sets, on reads, on one endpoint, on one account, once or some times.
-fn fault(dice: &mut TestRng, uid: Uid) -> Fault {
+fn fault(dice: &mut TestRng, person: &Person) -> Fault {
     let what = fault_kind(dice);
     let times = one_of(dice, &[1, 1, 2, 5, 20]);
     let fault = Fault::once(what).times(times);
-    let path = one_of(
-        dice,
-        &[
-            Some(SETTER),
-            Some(SETTER),
-            Some(SETTER),
-            Some(SETTER),
-            Some("account/account"),
-            Some("all-position"),
-            Some("orders-pending"),
-            Some("orders-plan-pending"),
-            Some("account/info"),
-            None,
-            None,
-        ],
-    );
+    let reads = match person.kind {
+        Kind::Classic => ["account/account", "all-position", "orders-pending", "orders-plan-pending"],
+        Kind::Unified => ["settings", "current-position", "unfilled-orders", "unfilled-strategy-orders"],
+    };
+    let path = match dice.random_range(0..11) {
+        0..4 => Some(person.setter()),
+        4..8 => Some(one_of(dice, &reads)),
+        8 => Some("account/info"),
+        _ => None,
+    };
     let fault = match path {
         Some(path) => fault.on(path),
         None => fault,
     };
-    if dice.random_bool(0.4) { fault.for_account(uid) } else { fault }
+    if dice.random_bool(0.4) { fault.for_account(person.uid) } else { fault }
 }
 
 fn fault_kind(dice: &mut TestRng) -> FaultKind {
@@ -333,15 +342,25 @@ fn fault_kind(dice: &mut TestRng) -> FaultKind {
         9 => FaultKind::Status { status: one_of(dice, &[500, 502, 302, 403]), body: "gateway".to_owned() },
         10 => FaultKind::ExecutedButStatus { status: one_of(dice, &[500, 504, 403]), body: String::new() },
         11 => {
-            let codes =
-                ["40725", "45001", "99999", "40008", "40010", "40920", "40731", "40018", "40085", "40014"];
+            let codes = [
+                "40725", "45001", "99999", "40008", "40010", "40920", "40731", "40018", "40085", "40014",
+                "40084",
+            ];
             FaultKind::Code { status: one_of(dice, &[200, 400]), code: one_of(dice, &codes).to_owned() }
         }
         12 => FaultKind::EmptyBody,
         13 => FaultKind::Garbage,
         14 => FaultKind::Html { status: one_of(dice, &[200, 502]) },
         15 => {
-            let fields = ["data.posMode", "data.entrustedList", "data.userId", "data.total"];
+            let fields = [
+                "data.posMode",
+                "data.entrustedList",
+                "data.userId",
+                "data.total",
+                "data.holdMode",
+                "data.accountMode",
+                "data.list",
+            ];
             FaultKind::MissingField { field: one_of(dice, &fields).to_owned() }
         }
         16 => FaultKind::NullData,
@@ -368,4 +387,3 @@ const MODES: [PosMode; 2] = [PosMode::OneWayMode, PosMode::HedgeMode];
 const NAMES: [&str; 5] = ["desk-a", "desk-b", "desk-c", "desk-d", "desk-e"];
 /// How far the exchange's clock is moved, in milliseconds.
 const STEPS: [i64; 6] = [-4_000, -300, 250, 5_000, 29_000, 120_000];
-const SETTER: &str = "set-position-mode";

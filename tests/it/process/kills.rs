@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use bitget_sim::{Executed, Fault, FaultKind, Limits, LogEntry, PosMode, Uid};
+use bitget_sim::{Executed, Fault, FaultKind, Kind, Limits, LogEntry, PosMode, Uid};
 
-use super::{Host, SET, Venue, declared, send, side_by_side};
+use super::{Host, SET, Venue, declared, declared_as, send, side_by_side};
 
 /// What has to arrive at the exchange before the clock of a kill starts to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,7 @@ enum After {
 /// One account's fate.
 #[derive(Clone, Debug)]
 struct Fate {
+    kind: Kind,
     after: After,
     delay: Duration,
     /// What happens to the set.
@@ -139,6 +140,7 @@ fn a_set_that_hangs_is_left_to_its_intent_and_the_next_start_resolves_it_after_t
 /// Every step of a change, every way to lose an answer, and for some a second kill while the first is being resolved.
 fn fates() -> Vec<Fate> {
     let fate = |after, millis, fault: Option<FaultKind>| Fate {
+        kind: Kind::Classic,
         after,
         delay: Duration::from_millis(millis),
         fault,
@@ -165,6 +167,10 @@ fn fates() -> Vec<Fate> {
         fate(After::Set, millis, Some(FaultKind::ExecuteLater { after: Duration::from_secs(later) }))
     }));
     fates.extend([0, 20, 200, 900].map(|millis| fate(After::Confirming, millis, None)));
+    // Every other one is a unified account's, so that both kinds meet each step and each loss.
+    for fate in fates.iter_mut().skip(1).step_by(2) {
+        fate.kind = Kind::Unified;
+    }
     // Once more inside the fence, and around its end.
     let lost: Vec<&mut Fate> =
         fates.iter_mut().filter(|fate| fate.after == After::Set && fate.fault.is_some()).collect();
@@ -175,20 +181,36 @@ fn fates() -> Vec<Fate> {
     fates
 }
 
+impl Fate {
+    /// The end of the path that shows the mode.
+    fn mode(&self) -> &'static str {
+        match self.kind {
+            Kind::Classic => "/mix/account/account",
+            Kind::Unified => "/account/settings",
+        }
+    }
+}
+
 impl Run {
     fn new(venue: &Venue, number: u64, fate: Fate) -> Run {
         let name = format!("desk-{number}");
-        let host = Host::new(venue, &[&name], &declared(&[(&name, "hedge_mode")]));
+        let host = Host::new(venue, &[&name], &declared_as(fate.kind, &[(&name, "hedge_mode")]));
+        let (set, looks) = match fate.kind {
+            Kind::Classic => (SET, 1),
+            // The settings also tell the kind, before anything else.
+            Kind::Unified => (SET_UNIFIED, 2),
+        };
+        venue.simulator.with(|exchange| exchange.set_kind(Uid(number), fate.kind)).unwrap();
         let of_it = |fault: Fault| fault.for_account(Uid(number));
         venue.simulator.with(|exchange| {
             if let Some(fault) = &fate.fault {
-                exchange.inject(of_it(Fault::once(fault.clone()).on(SET)));
+                exchange.inject(of_it(Fault::once(fault.clone()).on(set)));
             }
             if fate.after == After::Confirming {
                 // The first read of the mode finds out that a change is due, the second looks for its effect.
                 let nothing = FaultKind::Delay { after: Duration::ZERO };
-                exchange.inject(of_it(Fault::once(nothing).on(MODE)));
-                exchange.inject(of_it(Fault::once(FaultKind::Hang).on(MODE)));
+                exchange.inject(of_it(Fault::once(nothing).times(looks).on(fate.mode())));
+                exchange.inject(of_it(Fault::once(FaultKind::Hang).on(fate.mode())));
             }
         });
         Run { fate, host, positions: 0, first_due: None, second_due: None, found: None }
@@ -199,11 +221,17 @@ impl Run {
             After::Hello => true,
             // While it waits positions alone are read first; the verdict ends with them.
             After::Verdict => {
-                self.positions += u32::from(entry.path.ends_with("/all-position"));
-                self.positions == 2
+                let (path, lists) = match self.fate.kind {
+                    Kind::Classic => ("/all-position", 1),
+                    Kind::Unified => ("/current-position", 3),
+                };
+                self.positions += u32::from(entry.path.ends_with(path));
+                self.positions == 2 * lists
             }
-            After::Set => entry.path.ends_with(SET),
-            After::Confirming => entry.path.ends_with(MODE) && entry.fault == Some(FaultKind::Hang),
+            After::Set => entry.wanted.is_some(),
+            After::Confirming => {
+                entry.path.ends_with(self.fate.mode()) && entry.fault == Some(FaultKind::Hang)
+            }
         };
         if come && self.first_due.is_none() {
             self.first_due = Some(Instant::now() + self.fate.delay);
@@ -294,4 +322,4 @@ fn told(runs: &[Run]) -> String {
 const FENCE: Duration = Duration::from_secs(35);
 const SLACK: Duration = Duration::from_secs(25);
 const STAGGER: Duration = Duration::from_millis(70);
-const MODE: &str = "/mix/account/account";
+const SET_UNIFIED: &str = "/account/set-hold-mode";

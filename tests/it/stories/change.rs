@@ -121,7 +121,7 @@ async fn f35_a_product_type_that_leaves_the_file_is_released_alone_and_is_new_wh
 async fn f35_an_account_that_leaves_the_file_while_its_set_is_under_way_is_not_set_again() {
     for offset in [0, 10, 25, 39, 41, 59, 61, 79, 81, 120] {
         let both = file(&[("desk-a", HEDGE), ("desk-b", ONE_WAY)]);
-        let first = just_before_the_first_set(&both).await;
+        let first = just_before_the_first_set(&both, KINDS[0]).await;
         let world = World::started(&both, desks).await;
         world.pass(first + Duration::from_millis(offset)).await;
         world.write(&file(&[("desk-b", ONE_WAY)]));

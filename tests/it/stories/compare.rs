@@ -8,113 +8,138 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn new_pending_and_drift_are_told_apart_in_status_and_history() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    line_begins(&world, MINUTE, A_USDT, "new, settling").await;
-    changed(&world, A_USDT).await;
-    world.write(&file(&[("desk-a", ONE_WAY)]));
-    line_begins(&world, MINUTE, A_USDT, "pending, settling").await;
-    changed(&world, A_USDT).await;
-    world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
-    line_begins(&world, 2 * MINUTE, A_USDT, "drifted, settling").await;
-    changed(&world, A_USDT).await;
-    assert_eq!(world.sets(DESK_A, USDT).len(), 3);
+    for of in KINDS {
+        let world = of.started().await;
+        line_begins(&world, MINUTE, of.target, "new, settling").await;
+        changed(&world, of.target).await;
+        world.write(&of.file(of.one_way));
+        line_begins(&world, MINUTE, of.target, "pending, settling").await;
+        changed(&world, of.target).await;
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
+        line_begins(&world, 2 * MINUTE, of.target, "drifted, settling").await;
+        changed(&world, of.target).await;
+        assert_eq!(all_sets(&world).len(), 3);
 
-    let history = world.history("desk-a").await;
-    let noted: Vec<_> = history.iter().filter(|event| event.kind == EventKind::Noted).collect();
-    let causes: Vec<_> = noted.iter().map(|event| event.cause.unwrap()).collect();
-    assert_eq!(causes, [Cause::New, Cause::Pending, Cause::Drift]);
-    let generations: Vec<_> = noted.iter().map(|event| event.generation.unwrap().0).collect();
-    assert_eq!(generations, [1, 2, 2]);
-    assert_eq!(count(&history, EventKind::Drift), 1);
-    assert_eq!(count(&history, EventKind::Confirmed), 3);
-    let applied = world.target(A_USDT).unwrap().applied.unwrap();
-    assert_eq!((applied.how, applied.generation.0), (How::Set, 2));
-    world.check_invariants(SETTLE);
+        let history = world.history("desk-a").await;
+        let noted: Vec<_> = history.iter().filter(|event| event.kind == EventKind::Noted).collect();
+        let causes: Vec<_> = noted.iter().map(|event| event.cause.unwrap()).collect();
+        assert_eq!(causes, [Cause::New, Cause::Pending, Cause::Drift]);
+        let generations: Vec<_> = noted.iter().map(|event| event.generation.unwrap().0).collect();
+        assert_eq!(generations, [1, 2, 2]);
+        assert_eq!(count(&history, EventKind::Drift), 1);
+        assert_eq!(count(&history, EventKind::Confirmed), 3);
+        let applied = world.target(of.target).unwrap().applied.unwrap();
+        assert_eq!((applied.how, applied.generation.0), (How::Set, 2));
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_changed_as_the_file_wants_is_adopted_or_external_and_not_set() {
-    let world = World::started(&file(&[("desk-a", ONE_WAY)]), desks).await;
-    world.until(10 * SECOND, "adopted", |world| world.is_in_sync(A_USDT)).await;
-    assert_eq!(world.target(A_USDT).unwrap().applied.unwrap().how, How::Adopted);
-    world.write(&file(&[("desk-a", HEDGE)]));
-    line_begins(&world, 10 * SECOND, A_USDT, "pending, settling").await;
-    world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
-    world.until(15 * SECOND, "external", |world| world.is_in_sync(A_USDT)).await;
-    assert_eq!(world.target(A_USDT).unwrap().applied.unwrap().how, How::External);
-    world.pass(10 * MINUTE).await;
-    assert_eq!(all_sets(&world), []);
-    let history = world.history("desk-a").await;
-    assert_eq!(kinds(&history), [EventKind::Pinned, EventKind::Adopted, EventKind::External]);
-    world.check_invariants(SETTLE);
+    for of in KINDS {
+        let world = World::started(&of.file(of.one_way), |exchange| of.open(exchange)).await;
+        world.until(10 * SECOND, "adopted", |world| world.is_in_sync(of.target)).await;
+        assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::Adopted);
+        world.write(&of.file(of.hedge));
+        line_begins(&world, 10 * SECOND, of.target, "pending, settling").await;
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
+        world.until(15 * SECOND, "external", |world| world.is_in_sync(of.target)).await;
+        assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::External);
+        world.pass(10 * MINUTE).await;
+        assert_eq!(all_sets(&world), []);
+        let history = world.history("desk-a").await;
+        assert_eq!(kinds(&history), [EventKind::Pinned, EventKind::Adopted, EventKind::External]);
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn drift_that_is_only_reported_gets_no_set_and_a_changed_file_is_applied_all_the_same() {
-    let says = |mode: &str| file_with(100, "drift: report", &[("desk-a", mode)]);
-    let world = World::started(&says(ONE_WAY), desks).await;
-    world.until(10 * SECOND, "adopted", |world| world.is_in_sync(A_USDT)).await;
-    world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
-    line_begins(&world, 2 * MINUTE, A_USDT, "drifted, reported: Somebody changed it at the exchange").await;
-    world.pass(2 * HOUR).await;
-    assert_eq!(all_sets(&world), []);
-    assert_eq!(count(&world.history("desk-a").await, EventKind::Drift), 1, "said once");
-    assert_eq!(world.status().held, None, "drift that is only reported cannot be approved");
+    for of in KINDS {
+        let says = |mode: &str| file_with(100, "drift: report", &[("desk-a", mode)]);
+        let world = World::started(&says(of.one_way), |exchange| of.open(exchange)).await;
+        world.until(10 * SECOND, "adopted", |world| world.is_in_sync(of.target)).await;
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
+        line_begins(&world, 2 * MINUTE, of.target, "drifted, reported: Somebody changed it at the exchange")
+            .await;
+        world.pass(2 * HOUR).await;
+        assert_eq!(all_sets(&world), []);
+        assert_eq!(count(&world.history("desk-a").await, EventKind::Drift), 1, "said once");
+        assert_eq!(world.status().held, None, "drift that is only reported cannot be approved");
 
-    world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
-    world.until(2 * MINUTE, "back", |world| world.is_in_sync(A_USDT)).await;
-    world.write(&says(HEDGE));
-    line_begins(&world, 10 * SECOND, A_USDT, "pending, settling").await;
-    changed(&world, A_USDT).await;
-    assert_eq!(world.sets(DESK_A, USDT).len(), 1);
-    world.check_invariants(SETTLE);
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
+        world.until(2 * MINUTE, "back", |world| world.is_in_sync(of.target)).await;
+        world.write(&says(of.hedge));
+        line_begins(&world, 10 * SECOND, of.target, "pending, settling").await;
+        changed(&world, of.target).await;
+        assert_eq!(all_sets(&world).len(), 1);
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
-    let world = World::started(&file_with(100, "drift: report", &[("desk-a", HEDGE)]), desks).await;
-    world
-        .until(MINUTE, "held", |world| {
-            world.status().held.is_some_and(|held| world.line(A_USDT).contains(&held.hash))
+    for of in KINDS {
+        let world = World::started(&file_with(100, "drift: report", &[("desk-a", HEDGE)]), |exchange| {
+            of.open(exchange)
         })
         .await;
-    assert!(world.line(A_USDT).starts_with("new, reported: The first look differs"), "{}", world.told());
-    world.pass(HOUR).await;
-    assert_eq!(all_sets(&world), []);
-    let hash = world.status().held.unwrap().hash;
-    let request = world.visitor().approve(&hash).unwrap();
-    world.until(3 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap()).await;
-    changed(&world, A_USDT).await;
-    assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
-    assert_eq!(world.sets(DESK_A, USDT).len(), 1);
-    world.check_invariants(SETTLE);
+        world
+            .until(MINUTE, "held", |world| {
+                world.status().held.is_some_and(|held| world.line(of.target).contains(&held.hash))
+            })
+            .await;
+        assert!(
+            world.line(of.target).starts_with("new, reported: The first look differs"),
+            "{}",
+            world.told()
+        );
+        world.pass(HOUR).await;
+        assert_eq!(all_sets(&world), []);
+        let hash = world.status().held.unwrap().hash;
+        let request = world.visitor().approve(&hash).unwrap();
+        world
+            .until(3 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap())
+            .await;
+        changed(&world, of.target).await;
+        assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
+        assert_eq!(all_sets(&world).len(), 1);
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_contact_that_nobody_approved_for_a_day_can_still_be_approved() {
-    let world = World::started(&file_with(100, "drift: report", &[("desk-a", HEDGE)]), desks).await;
-    line_begins(&world, MINUTE, A_USDT, "new, reported").await;
-    world.pass(26 * HOUR).await;
-    let hash = world.status().held.expect("it is still held").hash;
-    world.visitor().approve(&hash).expect("what the status shows as held can be approved");
-    changed(&world, A_USDT).await;
-    assert_eq!(all_sets(&world).len(), 1);
+    for of in KINDS {
+        let world = World::started(&file_with(100, "drift: report", &[("desk-a", HEDGE)]), |exchange| {
+            of.open(exchange)
+        })
+        .await;
+        line_begins(&world, MINUTE, of.target, "new, reported").await;
+        world.pass(26 * HOUR).await;
+        let hash = world.status().held.expect("it is still held").hash;
+        world.visitor().approve(&hash).expect("what the status shows as held can be approved");
+        changed(&world, of.target).await;
+        assert_eq!(all_sets(&world).len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_set_that_the_file_wants_no_more_when_it_is_confirmed_is_changed_back_and_is_no_drift() {
-    let report = |mode| file_with(100, "drift: report", &[("desk-a", mode)]);
-    let world = World::started(&report(ONE_WAY), desks).await;
-    changed(&world, A_USDT).await;
-    world.exchange(|exchange| {
-        let late = FaultKind::Delay { after: 3 * SECOND };
-        exchange.inject(Fault::once(late).on("set-position-mode"));
-    });
-    world.write(&report(HEDGE));
-    world.until(MINUTE, "a set is under way", |world| !world.sets(DESK_A, USDT).is_empty()).await;
-    world.write(&report(ONE_WAY));
-    world.until(2 * MINUTE, "back", |world| world.is_in_sync(A_USDT)).await;
-    assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
-    assert_eq!(world.sets(DESK_A, USDT).len(), 2);
-    world.check_invariants(SETTLE);
+    for of in KINDS {
+        let report = |mode| file_with(100, "drift: report", &[("desk-a", mode)]);
+        let world = World::started(&report(of.one_way), |exchange| of.open(exchange)).await;
+        changed(&world, of.target).await;
+        world.exchange(|exchange| {
+            let late = FaultKind::Delay { after: 3 * SECOND };
+            exchange.inject(Fault::once(late).on(of.setter));
+        });
+        world.write(&report(of.hedge));
+        world.until(MINUTE, "a set is under way", |world| !all_sets(world).is_empty()).await;
+        world.write(&report(of.one_way));
+        world.until(2 * MINUTE, "back", |world| world.is_in_sync(of.target)).await;
+        assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
+        assert_eq!(all_sets(&world).len(), 2);
+        world.check_invariants(SETTLE);
+    }
 }

@@ -16,100 +16,112 @@ async fn flipping(world: &World, every: Duration, span: Duration) {
     }
 }
 
-async fn in_sync_then_fought_over() -> World {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    changed(&world, A_USDT).await;
+async fn in_sync_then_fought_over(of: Desk) -> World {
+    let world = of.started().await;
+    changed(&world, of.target).await;
     flipping(&world, 5 * SECOND, 30 * MINUTE).await;
-    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+    assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
     world
 }
 
 #[tokio::test(start_paused = true)]
 async fn f21_after_three_corrections_it_is_a_fight_and_nothing_more_is_sent() {
-    let world = in_sync_then_fought_over().await;
-    assert_eq!(all_sets(&world).len(), 1 + 3);
-    let history = world.history("desk-a").await;
-    assert_eq!(
-        (count(&history, EventKind::Drift), count(&history, EventKind::Fighting)),
-        (3, 1),
-        "{history:#?}"
-    );
-    world.pass(4 * HOUR).await;
-    assert_eq!(all_sets(&world).len(), 1 + 3);
-    world.check_invariants(SETTLE);
+    for of in KINDS {
+        let world = in_sync_then_fought_over(of).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3);
+        let history = world.history("desk-a").await;
+        assert_eq!(
+            (count(&history, EventKind::Drift), count(&history, EventKind::Fighting)),
+            (3, 1),
+            "{history:#?}"
+        );
+        world.pass(4 * HOUR).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3);
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn f21_who_changes_it_back_before_any_read_can_show_it_is_fought_three_times_too() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    changed(&world, A_USDT).await;
-    flipping(&world, Duration::from_millis(10), 20 * MINUTE).await;
-    let sets = all_sets(&world).len();
-    assert!(sets <= 1 + 3, "{sets} sets, {}", world.told());
-    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
-    world.check_invariants(SETTLE);
+    for of in KINDS {
+        let world = of.started().await;
+        changed(&world, of.target).await;
+        flipping(&world, Duration::from_millis(10), 20 * MINUTE).await;
+        let sets = all_sets(&world).len();
+        assert!(sets <= 1 + 3, "{sets} sets, {}", world.told());
+        assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn f21_one_correction_an_hour_is_a_fight_by_the_third() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    changed(&world, A_USDT).await;
+    let [of, _] = KINDS;
+    let world = of.started().await;
+    changed(&world, of.target).await;
     flipping(&world, HOUR, 8 * HOUR).await;
     assert_eq!(all_sets(&world).len(), 1 + 3);
-    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
+    assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
 }
 
 #[tokio::test(start_paused = true)]
 async fn f22_a_revision_that_changes_the_target_acts_at_once() {
-    let world = in_sync_then_fought_over().await;
-    world.write(&file(&[("desk-a", ONE_WAY)]));
-    world.until(5 * SECOND, "as is", |world| world.is_in_sync(A_USDT)).await;
-    world.write(&file(&[("desk-a", HEDGE)]));
-    line_begins(&world, 5 * SECOND, A_USDT, "pending, settling").await;
-    changed(&world, A_USDT).await;
-    assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
-    flipping(&world, 5 * SECOND, 30 * MINUTE).await;
-    assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 3, "counted anew");
-    world.check_invariants(SETTLE);
+    for of in KINDS {
+        let world = in_sync_then_fought_over(of).await;
+        world.write(&of.file(of.one_way));
+        world.until(5 * SECOND, "as is", |world| world.is_in_sync(of.target)).await;
+        world.write(&of.file(of.hedge));
+        line_begins(&world, 5 * SECOND, of.target, "pending, settling").await;
+        changed(&world, of.target).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
+        flipping(&world, 5 * SECOND, 30 * MINUTE).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 3, "counted anew");
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_revision_that_changes_only_another_target_ends_no_fight() {
-    let world = in_sync_then_fought_over().await;
+    let [of, _] = KINDS;
+    let world = in_sync_then_fought_over(of).await;
     world.write(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]));
     changed(&world, B_USDT).await;
     world.pass(10 * MINUTE).await;
-    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
-    assert_eq!(world.sets(DESK_A, USDT).len(), 1 + 3);
+    assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
+    assert_eq!(all_sets(&world).len(), 1 + 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn resume_ends_a_fight_and_counts_anew() {
-    let world = in_sync_then_fought_over().await;
-    assert!(world.resume(Some("desk-a")));
-    line_begins(&world, 15 * SECOND, A_USDT, "drifted, settling").await;
-    changed(&world, A_USDT).await;
-    flipping(&world, 5 * SECOND, 30 * MINUTE).await;
-    assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 2);
-    assert!(world.line(A_USDT).starts_with(FIGHTING), "{}", world.told());
-    let history = world.history("desk-a").await;
-    assert_eq!(count(&history, EventKind::Resumed), 1);
-    world.check_invariants(SETTLE);
+    for of in KINDS {
+        let world = in_sync_then_fought_over(of).await;
+        assert!(world.resume(Some("desk-a")));
+        line_begins(&world, 15 * SECOND, of.target, "drifted, settling").await;
+        changed(&world, of.target).await;
+        flipping(&world, 5 * SECOND, 30 * MINUTE).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 2);
+        assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
+        let history = world.history("desk-a").await;
+        assert_eq!(count(&history, EventKind::Resumed), 1);
+        world.check_invariants(SETTLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn f21_a_fight_stays_one_over_a_restart() {
-    let mut world = in_sync_then_fought_over().await;
-    world.kill().await;
-    world.start().await;
-    line_begins(&world, 15 * SECOND, A_USDT, FIGHTING).await;
-    world.pass(HOUR).await;
-    assert_eq!(all_sets(&world).len(), 1 + 3);
+    for of in KINDS {
+        let mut world = in_sync_then_fought_over(of).await;
+        world.kill().await;
+        world.start().await;
+        line_begins(&world, 15 * SECOND, of.target, FIGHTING).await;
+        world.pass(HOUR).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3);
 
-    world.stop().await;
-    assert!(world.resume(None));
-    world.start().await;
-    changed(&world, A_USDT).await;
-    assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
-    world.check_invariants(SETTLE);
+        world.stop().await;
+        assert!(world.resume(None));
+        world.start().await;
+        changed(&world, of.target).await;
+        assert_eq!(all_sets(&world).len(), 1 + 3 + 1);
+        world.check_invariants(SETTLE);
+    }
 }

@@ -82,7 +82,7 @@ async fn a_file_that_is_missing_or_still_changing_brakes_until_it_is_there_again
 #[tokio::test(start_paused = true)]
 async fn a_set_that_is_noted_when_the_file_turns_bad_is_withdrawn_or_was_sent_before() {
     let good = file(&[("desk-a", HEDGE)]);
-    let first = just_before_the_first_set(&good).await;
+    let first = just_before_the_first_set(&good, KINDS[0]).await;
     for offset in [0, 20, 35, 39, 41, 45, 59, 61, 79, 81, 120] {
         let world = World::started(&good, desks).await;
         world.pass(first + Duration::from_millis(offset)).await;

@@ -6,7 +6,6 @@ use posmoded::ledger::EventKind::{Accepted, Confirmed, NoEffect, Noted, Unclear}
 
 use super::*;
 
-const SET: &str = "set-position-mode";
 const FENCE: i64 = 35_000;
 
 fn status(status: u16) -> FaultKind {
@@ -18,171 +17,196 @@ fn executed_but(status: u16) -> FaultKind {
 }
 
 /// A desk whose first set meets a fault.
-async fn first_set_meets(what: FaultKind) -> World {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    world.exchange(|exchange| exchange.inject(Fault::once(what).on(SET)));
+async fn first_set_meets(of: Desk, what: FaultKind) -> World {
+    let world = of.started().await;
+    world.exchange(|exchange| exchange.inject(Fault::once(what).on(of.setter)));
     world.until(MINUTE, "the first set", |world| !all_sets(world).is_empty()).await;
     world
 }
 
 #[tokio::test(start_paused = true)]
 async fn f31_a_set_that_was_done_though_its_answer_was_lost_is_not_sent_again() {
-    let lost = [
-        FaultKind::DropReply,
-        FaultKind::HangReply,
-        executed_but(504),
-        executed_but(403),
-        FaultKind::EmptyBody,
-        FaultKind::Garbage,
-        FaultKind::Html { status: 200 },
-        FaultKind::Html { status: 302 },
-        FaultKind::MissingField { field: "requestTime".to_owned() },
-        FaultKind::ExecuteLater { after: 25 * SECOND },
-    ];
-    for what in lost {
-        let world = first_set_meets(what.clone()).await;
-        let seen = seen_during(&world, A_USDT, 2 * MINUTE).await;
-        if matches!(what, FaultKind::MissingField { .. }) {
-            // Only `data` lacks the field: the answer is whole.
-            assert!(!seen.contains(&"new, outcome_unknown".to_owned()), "{what:?}: {seen:?}");
-        } else {
-            assert_eq!(seen[seen.len() - 2..], ["new, outcome_unknown", "in_sync"], "{what:?}: {seen:?}");
-            let history = world.history("desk-a").await;
-            assert_eq!(count(&history, EventKind::TookEffect), 1, "{what:?}");
-        }
-        world.pass(10 * MINUTE).await;
-        assert_eq!(all_sets(&world).len(), 1, "{what:?}");
-        assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode, "{what:?}");
-        world.check_invariants(SETTLE);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence() {
-    let unwell = FaultKind::Code { status: 200, code: "40725".to_owned() };
-    let unheard_of = FaultKind::Code { status: 400, code: "99999".to_owned() };
-    let lost =
-        [FaultKind::DropRequest, FaultKind::Hang, status(502), status(403), status(301), unwell, unheard_of];
-    for what in lost {
-        let world = first_set_meets(what.clone()).await;
-        let seen = seen_during(&world, A_USDT, 2 * MINUTE).await;
-        assert!(seen.contains(&"new, outcome_unknown".to_owned()), "{what:?}: {seen:?}");
-        assert_eq!(seen.last().unwrap(), "in_sync", "{what:?}: {seen:?}");
-        let sets = all_sets(&world);
-        assert_eq!(sets.len(), 2, "{what:?}");
-        let apart = sets[1].signed.unwrap().since(sets[0].signed.unwrap());
-        assert!((FENCE..FENCE + 20_000).contains(&apart), "{what:?}: {apart} ms apart");
-        let history = world.history("desk-a").await;
-        let story: Vec<_> = kinds(&history).into_iter().skip(1).collect();
-        assert_eq!(story, [Noted, Unclear, NoEffect, Noted, Accepted, Confirmed], "{what:?}");
-        world.check_invariants(SETTLE);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn f30_killed_at_any_moment_of_a_set_it_converges_without_a_second_set_inside_the_fence() {
-    let first = just_before_the_first_set(&file(&[("desk-a", HEDGE)])).await;
-    for fault in [None, Some(FaultKind::DropReply), Some(FaultKind::DropRequest)] {
-        for offset in [0, 30, 39, 41, 50, 59, 61, 79, 81, 100, 119, 121, 150] {
-            let mut world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-            if let Some(what) = fault.clone() {
-                world.exchange(|exchange| exchange.inject(Fault::once(what).on(SET)));
+    for of in KINDS {
+        let lost = [
+            FaultKind::DropReply,
+            FaultKind::HangReply,
+            executed_but(504),
+            executed_but(403),
+            FaultKind::EmptyBody,
+            FaultKind::Garbage,
+            FaultKind::Html { status: 200 },
+            FaultKind::Html { status: 302 },
+            FaultKind::MissingField { field: "requestTime".to_owned() },
+            FaultKind::ExecuteLater { after: 25 * SECOND },
+        ];
+        for what in lost {
+            let world = first_set_meets(of, what.clone()).await;
+            let seen = seen_during(&world, of.target, 2 * MINUTE).await;
+            if matches!(what, FaultKind::MissingField { .. }) {
+                // Only `data` lacks the field: the answer is whole.
+                assert!(!seen.contains(&"new, outcome_unknown".to_owned()), "{what:?}: {seen:?}");
+            } else {
+                assert_eq!(seen[seen.len() - 2..], ["new, outcome_unknown", "in_sync"], "{what:?}: {seen:?}");
+                let history = world.history("desk-a").await;
+                assert_eq!(count(&history, EventKind::TookEffect), 1, "{what:?}");
             }
-            world.pass(first + Duration::from_millis(offset)).await;
-            world.kill().await;
-            world.start().await;
-            world.until(3 * MINUTE, "in sync again", |world| world.is_in_sync(A_USDT)).await;
-            let sets = all_sets(&world);
-            assert!((1..=2).contains(&sets.len()), "{fault:?} {offset} ms");
-            if let [first, second] = &sets[..] {
-                assert!(
-                    second.signed.unwrap().since(first.signed.unwrap()) >= FENCE,
-                    "{fault:?} {offset} ms"
-                );
-                assert_eq!(
-                    first.executed,
-                    Executed::None,
-                    "{fault:?} {offset} ms: a set that was done is enough"
-                );
-            }
+            world.pass(10 * MINUTE).await;
+            assert_eq!(all_sets(&world).len(), 1, "{what:?}");
+            assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode, "{what:?}");
             world.check_invariants(SETTLE);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
+async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence() {
+    for of in KINDS {
+        let unwell = FaultKind::Code { status: 200, code: "40725".to_owned() };
+        let unheard_of = FaultKind::Code { status: 400, code: "99999".to_owned() };
+        let lost = [
+            FaultKind::DropRequest,
+            FaultKind::Hang,
+            status(502),
+            status(403),
+            status(301),
+            unwell,
+            unheard_of,
+        ];
+        for what in lost {
+            let world = first_set_meets(of, what.clone()).await;
+            let seen = seen_during(&world, of.target, 2 * MINUTE).await;
+            assert!(seen.contains(&"new, outcome_unknown".to_owned()), "{what:?}: {seen:?}");
+            assert_eq!(seen.last().unwrap(), "in_sync", "{what:?}: {seen:?}");
+            let sets = all_sets(&world);
+            assert_eq!(sets.len(), 2, "{what:?}");
+            let apart = sets[1].signed.unwrap().since(sets[0].signed.unwrap());
+            assert!((FENCE..FENCE + 20_000).contains(&apart), "{what:?}: {apart} ms apart");
+            let history = world.history("desk-a").await;
+            let story: Vec<_> = kinds(&history).into_iter().skip(1).collect();
+            assert_eq!(story, [Noted, Unclear, NoEffect, Noted, Accepted, Confirmed], "{what:?}");
+            world.check_invariants(SETTLE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f30_killed_at_any_moment_of_a_set_it_converges_without_a_second_set_inside_the_fence() {
+    for of in KINDS {
+        let first = just_before_the_first_set(&of.file(of.hedge), of).await;
+        for fault in [None, Some(FaultKind::DropReply), Some(FaultKind::DropRequest)] {
+            for offset in [0, 30, 39, 41, 50, 59, 61, 79, 81, 100, 119, 121, 150] {
+                let mut world = of.started().await;
+                if let Some(what) = fault.clone() {
+                    world.exchange(|exchange| exchange.inject(Fault::once(what).on(of.setter)));
+                }
+                world.pass(first + Duration::from_millis(offset)).await;
+                world.kill().await;
+                world.start().await;
+                world.until(3 * MINUTE, "in sync again", |world| world.is_in_sync(of.target)).await;
+                let sets = all_sets(&world);
+                assert!((1..=2).contains(&sets.len()), "{fault:?} {offset} ms");
+                if let [first, second] = &sets[..] {
+                    assert!(
+                        second.signed.unwrap().since(first.signed.unwrap()) >= FENCE,
+                        "{fault:?} {offset} ms"
+                    );
+                    assert_eq!(
+                        first.executed,
+                        Executed::None,
+                        "{fault:?} {offset} ms: a set that was done is enough"
+                    );
+                }
+                world.check_invariants(SETTLE);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn f32_reads_that_stay_old_after_a_set_cause_no_second_one() {
-    for lag in 0..=8 {
-        let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-        world.exchange(|exchange| exchange.switches_mut().read_lag_ms = lag * 1000);
-        world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
-        let seen = seen_during(&world, A_USDT, 15 * SECOND).await;
-        assert_eq!(seen.last().unwrap(), "in_sync", "{lag} s: {seen:?}");
-        assert!(!seen.contains(&"new, outcome_unknown".to_owned()), "{lag} s: {seen:?}");
-        assert!(lag == 0 || seen.contains(&"new, verifying".to_owned()), "{lag} s: {seen:?}");
-        world.pass(10 * MINUTE).await;
-        assert_eq!(all_sets(&world).len(), 1, "{lag} s");
-        assert_eq!(count(&world.history("desk-a").await, EventKind::Confirmed), 1, "{lag} s");
-        world.check_invariants(SETTLE);
+    for of in KINDS {
+        for lag in 0..=8 {
+            let world = of.started().await;
+            world.exchange(|exchange| exchange.switches_mut().read_lag_ms = lag * 1000);
+            world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+            let seen = seen_during(&world, of.target, 15 * SECOND).await;
+            assert_eq!(seen.last().unwrap(), "in_sync", "{lag} s: {seen:?}");
+            assert!(!seen.contains(&"new, outcome_unknown".to_owned()), "{lag} s: {seen:?}");
+            assert!(lag == 0 || seen.contains(&"new, verifying".to_owned()), "{lag} s: {seen:?}");
+            world.pass(10 * MINUTE).await;
+            assert_eq!(all_sets(&world).len(), 1, "{lag} s");
+            assert_eq!(count(&world.history("desk-a").await, EventKind::Confirmed), 1, "{lag} s");
+            world.check_invariants(SETTLE);
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_accepted_set_that_no_read_shows_within_ten_seconds_waits_for_its_fence() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    world.exchange(|exchange| exchange.switches_mut().read_lag_ms = 20_000);
-    world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
-    let seen = seen_during(&world, A_USDT, MINUTE).await;
-    let end = &seen[seen.len() - 3..];
-    assert_eq!(end, ["new, verifying", "new, outcome_unknown", "in_sync"], "{seen:?}");
-    assert_eq!(all_sets(&world).len(), 1);
-    assert_eq!(world.target(A_USDT).unwrap().counts.unknown, 1);
+    for of in KINDS {
+        let world = of.started().await;
+        world.exchange(|exchange| exchange.switches_mut().read_lag_ms = 20_000);
+        world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+        let seen = seen_during(&world, of.target, MINUTE).await;
+        let end = &seen[seen.len() - 3..];
+        assert_eq!(end, ["new, verifying", "new, outcome_unknown", "in_sync"], "{seen:?}");
+        assert_eq!(all_sets(&world).len(), 1);
+        assert_eq!(world.target(of.target).unwrap().counts.unknown, 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_taken_for_drift() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
-        desks(exchange);
-        exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
-        exchange.inject(Fault::once(FaultKind::ExecuteLater { after: 90 * SECOND }).on(SET));
-    })
-    .await;
-    world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
-    world.pass(10 * SECOND).await;
-    world.write(&file(&[("desk-a", ONE_WAY)]));
-    world.until(MINUTE, "as the file wants now", |world| world.is_in_sync(A_USDT)).await;
-    line_begins(&world, 3 * MINUTE, A_USDT, "pending, settling").await;
-    changed(&world, A_USDT).await;
-    assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
-    assert_eq!(all_sets(&world).len(), 2);
-    let history = world.history("desk-a").await;
-    assert_eq!((count(&history, EventKind::Late), count(&history, EventKind::Drift)), (1, 0), "{history:#?}");
-    world.pass(HOUR).await;
-    assert!(world.is_in_sync(A_USDT));
-    assert_eq!(all_sets(&world).len(), 2);
+    for of in KINDS {
+        let world = World::started(&of.file(of.hedge), |exchange| {
+            of.open(exchange);
+            exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
+            exchange.inject(Fault::once(FaultKind::ExecuteLater { after: 90 * SECOND }).on(of.setter));
+        })
+        .await;
+        world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+        world.pass(10 * SECOND).await;
+        world.write(&of.file(of.one_way));
+        world.until(MINUTE, "as the file wants now", |world| world.is_in_sync(of.target)).await;
+        line_begins(&world, 3 * MINUTE, of.target, "pending, settling").await;
+        changed(&world, of.target).await;
+        assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
+        assert_eq!(all_sets(&world).len(), 2);
+        let history = world.history("desk-a").await;
+        assert_eq!(
+            (count(&history, EventKind::Late), count(&history, EventKind::Drift)),
+            (1, 0),
+            "{history:#?}"
+        );
+        world.pass(HOUR).await;
+        assert!(world.is_in_sync(of.target));
+        assert_eq!(all_sets(&world).len(), 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
-    let paused = |world: &World| world.visitor().pause(&[], "look at it", None).unwrap();
-    let mut world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
-        desks(exchange);
-        exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
-        exchange.inject(Fault::once(FaultKind::ExecuteLater { after: 90 * SECOND }).on(SET));
-    })
-    .await;
-    world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
-    paused(&world);
-    line_begins(&world, MINUTE, A_USDT, "new, paused").await;
-    // What is known of it outlives the process.
-    world.kill().await;
-    world.start().await;
-    world.until(3 * MINUTE, "late", |world| world.is_in_sync(A_USDT)).await;
-    let history = world.history("desk-a").await;
-    assert_eq!(
-        (count(&history, EventKind::Late), count(&history, EventKind::Adopted)),
-        (1, 0),
-        "{history:#?}"
-    );
-    assert_eq!(all_sets(&world).len(), 1);
+    for of in KINDS {
+        let paused = |world: &World| world.visitor().pause(&[], "look at it", None).unwrap();
+        let mut world = World::started(&of.file(of.hedge), |exchange| {
+            of.open(exchange);
+            exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
+            exchange.inject(Fault::once(FaultKind::ExecuteLater { after: 90 * SECOND }).on(of.setter));
+        })
+        .await;
+        world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+        paused(&world);
+        line_begins(&world, MINUTE, of.target, "new, paused").await;
+        // What is known of it outlives the process.
+        world.kill().await;
+        world.start().await;
+        world.until(3 * MINUTE, "late", |world| world.is_in_sync(of.target)).await;
+        let history = world.history("desk-a").await;
+        assert_eq!(
+            (count(&history, EventKind::Late), count(&history, EventKind::Adopted)),
+            (1, 0),
+            "{history:#?}"
+        );
+        assert_eq!(all_sets(&world).len(), 1);
+    }
 }

@@ -61,8 +61,13 @@ pub struct Answer {
     pub rows: Option<usize>,
 }
 
-/// What has one mode.
-pub type TargetKey = (Uid, ProductType);
+/// What has one mode: a product type of a classic account, or (`None`) a whole unified one.
+pub type TargetKey = (Uid, Option<ProductType>);
+
+/// A target's scope as the ledger and the file spell it.
+pub fn scope_of((_, product): TargetKey) -> &'static str {
+    product.map_or("account", ProductType::as_str)
+}
 
 impl Evidence {
     /// All of it, as of now.
@@ -96,10 +101,10 @@ impl Evidence {
 
     /// The intent that a set was signed for, if there is one.
     pub fn intent_of(&self, set: &Sent) -> Option<&IntentRow> {
-        let (uid, product) = set.target();
+        let target = set.target();
         self.intents.iter().find(|intent| {
-            intent.target.account == *self.name(uid)
-                && intent.target.scope.to_string() == product.as_str()
+            intent.target.account == *self.name(target.0)
+                && intent.target.scope.as_str() == scope_of(target)
                 && Some(intent.stamp.0) == set.entry.signed.map(|signed| signed.0)
         })
     }
@@ -110,7 +115,8 @@ impl Sent {
         let Journey { process, left, arrived, heard } = journey;
         let (arrived, index) = arrived?;
         let entry = log[index].clone();
-        Some(Sent { process, left, arrived, index, entry, answer: heard.map(Answer::of) })
+        let answer = heard.map(|heard| Answer::of(&entry.path, heard));
+        Some(Sent { process, left, arrived, index, entry, answer })
     }
 
     /// Whether it sets a mode.
@@ -120,38 +126,55 @@ impl Sent {
 
     /// Which target a set or a list is about.
     pub fn target(&self) -> TargetKey {
-        let (Some(uid), Some(product)) = (self.entry.account, self.entry.product) else {
-            panic!("a request about no known target\n{self:#?}");
-        };
-        (uid, product)
+        match (self.entry.account, self.entry.product, self.is_unified()) {
+            (Some(uid), _, true) => (uid, None),
+            (Some(uid), Some(product), false) => (uid, Some(product)),
+            (Some(_) | None, Some(_) | None, true | false) => {
+                panic!("a request about no known target\n{self:#?}")
+            }
+        }
     }
 
     /// Whether it is about this target.
-    pub fn is_about(&self, target: TargetKey) -> bool {
-        (self.entry.account, self.entry.product) == (Some(target.0), Some(target.1))
+    pub fn is_about(&self, (uid, product): TargetKey) -> bool {
+        self.entry.account == Some(uid)
+            && self.is_unified() == product.is_none()
+            && (product.is_none() || self.entry.product == product)
+    }
+
+    /// Whether it is a call for unified accounts.
+    pub fn is_unified(&self) -> bool {
+        self.entry.path.starts_with("/api/v3/")
     }
 }
 
 impl Answer {
-    fn of(Heard { at, status, body }: Heard) -> Answer {
+    fn of(path: &str, Heard { at, status, body }: Heard) -> Answer {
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let code = body["code"].as_str().map(str::to_owned);
-        let mode = body["data"]["posMode"].as_str().and_then(|mode| mode.parse().ok());
+        let mode = body["data"]["posMode"].as_str().or(body["data"]["holdMode"].as_str());
+        let mode = mode.and_then(|mode| mode.parse().ok());
         let good = status == 200 && code.as_deref() == Some("00000");
-        let rows = if good { rows(&body["data"]) } else { None };
+        let rows = if good { rows(path, &body["data"]) } else { None };
         Answer { at, status, code, server: body["requestTime"].as_i64(), mode, rows }
     }
 }
 
-/// Positions are an array, and each has a size; orders are in an `entrustedList`, where `null` is an empty one.
-fn rows(data: &Value) -> Option<usize> {
-    match data {
-        Value::Array(rows) => rows.iter().all(|row| row["total"].is_string()).then_some(rows.len()),
-        Value::Object(fields) => match fields.get("entrustedList")? {
-            Value::Null => Some(0),
-            Value::Array(rows) => Some(rows.len()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
-        },
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+/// The rows of the lists that tell whether something is open; `null` is an empty one where the exchange writes it so.
+fn rows(path: &str, data: &Value) -> Option<usize> {
+    let (list, may_be_null) = match path.rsplit('/').next()? {
+        "all-position" | "unfilled-strategy-orders" => (data, false),
+        "orders-pending" | "orders-plan-pending" => (data.get("entrustedList")?, true),
+        "current-position" | "unfilled-orders" => (data.get("list")?, true),
+        _ => return None,
+    };
+    let are_positions = path.ends_with("position");
+    match list {
+        Value::Null => may_be_null.then_some(0),
+        Value::Array(rows) if are_positions => {
+            rows.iter().all(|row| row["total"].is_string()).then_some(rows.len())
+        }
+        Value::Array(rows) => Some(rows.len()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
     }
 }

@@ -8,7 +8,7 @@ use posmoded::moment::Moment;
 use posmoded::position_mode::{AccountName, Declared, PositionMode, ProductType};
 use posmoded::source::{Content, Word};
 
-use super::evidence::{Evidence, Sent};
+use super::evidence::{Evidence, Sent, scope_of};
 
 /// The newest word of the source names the target with this very mode, and neither suspends it nor only reports.
 #[track_caller]
@@ -57,9 +57,9 @@ pub fn largest_budget(evidence: &Evidence, set: &Sent) -> u32 {
 
 /// When the file changed what it wants of a target.
 pub fn changes_of(evidence: &Evidence, set: &Sent) -> Vec<Moment> {
-    let (uid, product) = set.target();
+    let target = set.target();
     let good = evidence.told.words.iter().filter_map(|(at, word)| Some((*at, accepted(word)?)));
-    let wanted = good.map(|(at, desired)| (at, wanted(&desired, evidence.name(uid), product.as_str())));
+    let wanted = good.map(|(at, desired)| (at, wanted(&desired, evidence.name(target.0), scope_of(target))));
     let mut before = None;
     let mut changes = Vec::new();
     for (at, wanted) in wanted {
@@ -80,11 +80,11 @@ fn words_at(evidence: &Evidence, at: Moment) -> Vec<Word> {
 }
 
 fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
-    let (uid, product) = set.target();
-    let name = evidence.name(uid);
+    let target = set.target();
+    let name = evidence.name(target.0);
     let Some(desired) = accepted(word) else { return false };
     let Some(account) = desired.accounts.get(name) else { return false };
-    let as_wanted = wanted(&desired, name, product.as_str()).map(mode)
+    let as_wanted = wanted(&desired, name, scope_of(target)).map(mode)
         == set.entry.wanted.map(bitget_sim::PosMode::as_str);
     let only_reported =
         evidence.intent_of(set).is_some_and(|intent| match (account.drift, intent.change.cause) {
@@ -102,15 +102,18 @@ fn accepted(word: &Word) -> Option<Desired> {
     }
 }
 
-fn wanted(desired: &Desired, name: &AccountName, product: &str) -> Option<PositionMode> {
-    match &desired.accounts.get(name)?.declared {
-        Declared::Everything(mode) => {
-            ProductType::SHORT_FORM.iter().any(|short| short.as_str() == product).then_some(*mode)
-        }
-        Declared::PerProduct(modes) => {
-            modes.iter().find(|(declared, _)| declared.as_str() == product).map(|(_, mode)| *mode)
-        }
+/// A unified account has what the file says of all three product types at once.
+fn wanted(desired: &Desired, name: &AccountName, scope: &str) -> Option<PositionMode> {
+    let of = |product: ProductType| match &desired.accounts[name].declared {
+        Declared::Everything(mode) => ProductType::SHORT_FORM.contains(&product).then_some(*mode),
+        Declared::PerProduct(modes) => modes.get(&product).copied(),
+    };
+    desired.accounts.get(name)?;
+    if let Some(product) = ProductType::ALL.into_iter().find(|product| product.as_str() == scope) {
+        return of(product);
     }
+    let [usdt, coin, usdc] = ProductType::SHORT_FORM.map(of);
+    usdt.filter(|_| usdt == coin && coin == usdc)
 }
 
 fn mode(mode: PositionMode) -> &'static str {

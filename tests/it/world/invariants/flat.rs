@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bitget_sim::ProductType;
 use posmoded::moment::Moment;
 
-use super::evidence::{Evidence, Sent};
+use super::evidence::{Evidence, Sent, TargetKey};
 use super::file;
 
 /// What the process that sent it had read by then allowed this set.
 #[track_caller]
 pub fn flat_before(evidence: &Evidence, set: &Sent, settle: Option<Duration>) {
     let target = set.target();
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts::of(target);
     let before = evidence.sent.iter().filter(|sent| {
         sent.process == set.process && sent.left <= set.left && !sent.is_set() && sent.is_about(target)
     });
@@ -43,8 +44,9 @@ fn reads_before(evidence: &Evidence, set: &Sent) -> String {
 }
 
 /// When each list was last read as empty since one was not, and the run of flat verdicts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Verdicts {
+    lists: [Vec<String>; 3],
     empty: BTreeMap<String, Moment>,
     run: Option<Run>,
 }
@@ -63,11 +65,15 @@ impl Verdicts {
             return;
         };
         if rows > 0 {
-            *self = Verdicts::default();
-        } else if !sent.entry.path.ends_with("all-position") {
-            let list = format!("{}{}", parameter(sent, "planType"), parameter(sent, "status"));
-            self.empty.insert(list, sent.left);
-        } else if let Some(newest) = self.complete_at(sent.left)
+            self.empty.clear();
+            self.run = None;
+            return;
+        }
+        let list = name_of(sent);
+        self.empty.insert(list.clone(), sent.left);
+        let [_, _, positions] = &self.lists;
+        if positions.contains(&list)
+            && let Some(newest) = self.complete()
             && answer.at.since(newest) <= VERDICT_AGE
         {
             let since = self.run.map_or(answer.at, |run| run.since);
@@ -75,15 +81,47 @@ impl Verdicts {
         }
     }
 
-    /// When a verdict began whose last list is read now: every plan order before every order before the positions.
-    fn complete_at(&self, positions: Moment) -> Option<Moment> {
-        let read = |list: &&str| self.empty.get(*list).copied();
-        let plan: Vec<Moment> = PLAN_ORDERS.iter().map_while(read).collect();
-        let orders: Vec<Moment> = ORDERS.iter().map_while(read).collect();
-        let whole = plan.len() == PLAN_ORDERS.len() && orders.len() == ORDERS.len();
-        let in_order = plan.iter().max() <= orders.iter().min() && orders.iter().max() <= Some(&positions);
-        plan.into_iter().min().filter(|_| whole && in_order)
+    /// When the verdict began that is whole now: every list of plan orders before every one of orders before every one of
+    /// positions.
+    fn complete(&self) -> Option<Moment> {
+        let [plan, orders, positions] = self.lists.each_ref().map(|lists| {
+            let read: Option<Vec<Moment>> = lists.iter().map(|list| self.empty.get(list).copied()).collect();
+            read
+        });
+        let (plan, orders, positions) = (plan?, orders?, positions?);
+        let in_order =
+            plan.iter().max() <= orders.iter().min() && orders.iter().max() <= positions.iter().min();
+        plan.into_iter().min().filter(|_| in_order)
     }
+
+    /// All that must be read of a target: plan orders, orders, positions.
+    fn of((_, product): TargetKey) -> Verdicts {
+        let lists = if product.is_some() {
+            let named =
+                |path: &str, names: &[&str]| names.iter().map(|name| format!("{path} {name}")).collect();
+            [
+                named("orders-plan-pending", &["normal_plan", "track_plan", "profit_loss"]),
+                named("orders-pending", &["live", "partially_filled"]),
+                named("all-position", &[""]),
+            ]
+        } else {
+            let each = |path: &str| {
+                ProductType::FUTURES.map(|product| format!("{path} {}", product.as_str())).to_vec()
+            };
+            let strategy = each("unfilled-strategy-orders").into_iter();
+            let strategy = strategy.flat_map(|list| [list.clone(), format!("{list}trigger")]).collect();
+            [strategy, each("unfilled-orders"), each("current-position")]
+        };
+        Verdicts { lists, empty: BTreeMap::new(), run: None }
+    }
+}
+
+/// A list by its path and what tells it from others of that path.
+fn name_of(sent: &Sent) -> String {
+    let path = sent.entry.path.rsplit('/').next().unwrap_or_default();
+    let told: String =
+        ["category", "type", "planType", "status"].iter().map(|name| parameter(sent, name)).collect();
+    format!("{path} {told}")
 }
 
 fn parameter(sent: &Sent, name: &str) -> String {
@@ -91,6 +129,4 @@ fn parameter(sent: &Sent, name: &str) -> String {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
 }
 
-const PLAN_ORDERS: [&str; 3] = ["normal_plan", "track_plan", "profit_loss"];
-const ORDERS: [&str; 2] = ["live", "partially_filled"];
 const VERDICT_AGE: Duration = Duration::from_secs(5);

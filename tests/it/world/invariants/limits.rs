@@ -77,11 +77,11 @@ impl Lane {
     }
 }
 
-/// What the daemon may take of the documented limits: all of the setter's, half of any other.
+/// What the daemon may take of the documented limits: of a setter's up to five, of any other half.
 fn may_take(sent: &Sent) -> usize {
     let documented =
         LIMITS.iter().find(|(path, _)| sent.entry.path.ends_with(path)).map_or(1, |(_, limit)| *limit);
-    if sent.is_set() { documented } else { (documented / 2).max(1) }
+    if sent.is_set() { documented.min(5) } else { (documented / 2).max(1) }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ const COOL_DOWN: Duration = Duration::from_secs(5);
 const WRITTEN_WITHIN: Duration = Duration::from_millis(1100);
 const REQUESTS_PER_SECOND: usize = 10;
 /// Requests a second, as the exchange documents them.
-const LIMITS: [(&str, usize); 8] = [
+const LIMITS: [(&str, usize); 14] = [
     ("/public/time", 20),
     ("/market/contracts", 20),
     ("/spot/account/info", 1),
@@ -100,4 +100,10 @@ const LIMITS: [(&str, usize); 8] = [
     ("/orders-pending", 10),
     ("/orders-plan-pending", 10),
     ("/set-position-mode", 5),
+    ("/account/settings", 20),
+    ("/v3/account/info", 1),
+    ("/current-position", 20),
+    ("/unfilled-orders", 20),
+    ("/unfilled-strategy-orders", 20),
+    ("/set-hold-mode", 10),
 ];
