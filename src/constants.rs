@@ -70,6 +70,8 @@ pub const IP_TRIP_WINDOW: Duration = Duration::from_secs(10);
 pub const PERMIT_BACK: Duration = Duration::from_secs(1);
 /// The permit of an unanswered request: it may count until its timestamp is refused (30 s), and one second after.
 pub const PERMIT_BACK_UNANSWERED: Duration = Duration::from_secs(31);
+/// Sets a second of one account, whatever its setter would bear: the faster one lets through ten, and nothing needs them.
+pub const SETS_PER_SECOND: usize = 5;
 /// No request in the first second of a process: the one before it may just have used the limits up.
 pub const QUIET_START: Duration = Duration::from_secs(1);
 /// Fewer requests left than this in the exchange's own count: back off for a second, the strategies need them.

@@ -26,6 +26,14 @@ pub struct Answer<T> {
     pub server: ServerTime,
 }
 
+impl Answer<()> {
+    /// The same answer, with what was made of it.
+    pub fn with<T>(self, value: T) -> Answer<T> {
+        let Answer { value: (), asked, answered, server } = self;
+        Answer { value, asked, answered, server }
+    }
+}
+
 /// Who goes first where requests queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {

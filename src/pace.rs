@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::constants::{
     COOL_DOWN_FIRST, COOL_DOWN_LONGEST, IP_TRIP_WINDOW, PERMIT_BACK, PERMIT_BACK_UNANSWERED, QUIET_START,
-    REMAINING_FLOOR,
+    REMAINING_FLOOR, SETS_PER_SECOND,
 };
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
@@ -32,8 +32,20 @@ pub enum Endpoint {
     Orders,
     /// Plan orders.
     PlanOrders,
-    /// The setter.
+    /// The setter of a product type's mode.
     SetPositionMode,
+    /// The settings of a unified account, which carry its kind and its mode.
+    Settings,
+    /// Whose key it is, of a unified account.
+    UnifiedAccountInfo,
+    /// All positions of a category.
+    CurrentPosition,
+    /// Plain orders of a category.
+    UnfilledOrders,
+    /// Strategy orders of a category: what classic accounts call plan orders.
+    UnfilledStrategyOrders,
+    /// The setter of a unified account's mode.
+    SetHoldMode,
 }
 
 /// Whose limit it is: an account's at one endpoint, this address's at a public one, or that of everything together.
@@ -282,7 +294,7 @@ impl LaneName {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Endpoint; 8] = [
+    pub const ALL: [Endpoint; 14] = [
         Endpoint::Time,
         Endpoint::Contracts,
         Endpoint::AccountInfo,
@@ -291,6 +303,12 @@ impl Endpoint {
         Endpoint::Orders,
         Endpoint::PlanOrders,
         Endpoint::SetPositionMode,
+        Endpoint::Settings,
+        Endpoint::UnifiedAccountInfo,
+        Endpoint::CurrentPosition,
+        Endpoint::UnfilledOrders,
+        Endpoint::UnfilledStrategyOrders,
+        Endpoint::SetHoldMode,
     ];
 
     /// As metrics and the ledger name it.
@@ -304,32 +322,48 @@ impl Endpoint {
             Endpoint::Orders => "orders-pending",
             Endpoint::PlanOrders => "orders-plan-pending",
             Endpoint::SetPositionMode => "set-position-mode",
+            Endpoint::Settings => "settings",
+            Endpoint::UnifiedAccountInfo => "unified-account-info",
+            Endpoint::CurrentPosition => "current-position",
+            Endpoint::UnfilledOrders => "unfilled-orders",
+            Endpoint::UnfilledStrategyOrders => "unfilled-strategy-orders",
+            Endpoint::SetHoldMode => "set-hold-mode",
         }
     }
 
     /// Requests a second that the exchange documents, per UID, or per address where it is public.
     pub fn documented_per_second(self) -> usize {
         match self {
-            Endpoint::AccountInfo => 1,
+            Endpoint::AccountInfo | Endpoint::UnifiedAccountInfo => 1,
             Endpoint::Positions | Endpoint::SetPositionMode => 5,
-            Endpoint::Account | Endpoint::Orders | Endpoint::PlanOrders => 10,
-            Endpoint::Time | Endpoint::Contracts => 20,
+            Endpoint::Account | Endpoint::Orders | Endpoint::PlanOrders | Endpoint::SetHoldMode => 10,
+            Endpoint::Time
+            | Endpoint::Contracts
+            | Endpoint::Settings
+            | Endpoint::CurrentPosition
+            | Endpoint::UnfilledOrders
+            | Endpoint::UnfilledStrategyOrders => 20,
         }
     }
 
-    /// Requests a second that we take. The setter is ours alone; of what we read, half is left to the account's own
-    /// strategies.
+    /// Requests a second that we take. The setters are ours alone, though neither is needed more often than the slower one
+    /// allows; of what we read, half is left to the account's own strategies.
     pub fn permits(self) -> usize {
         let documented = self.documented_per_second();
         match self {
-            Endpoint::SetPositionMode => documented,
+            Endpoint::SetPositionMode | Endpoint::SetHoldMode => documented.min(SETS_PER_SECOND),
             Endpoint::Time
             | Endpoint::Contracts
             | Endpoint::AccountInfo
             | Endpoint::Account
             | Endpoint::Positions
             | Endpoint::Orders
-            | Endpoint::PlanOrders => (documented / 2).max(1),
+            | Endpoint::PlanOrders
+            | Endpoint::Settings
+            | Endpoint::UnifiedAccountInfo
+            | Endpoint::CurrentPosition
+            | Endpoint::UnfilledOrders
+            | Endpoint::UnfilledStrategyOrders => (documented / 2).max(1),
         }
     }
 }
@@ -397,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_every_read_limit_is_left_to_the_strategies_and_the_setter_is_ours() {
+    fn half_of_every_read_limit_is_left_to_the_strategies_and_the_setters_are_ours() {
         let table: Vec<String> = Endpoint::ALL
             .map(|endpoint| {
                 format!("{endpoint}: {} of {}", endpoint.permits(), endpoint.documented_per_second())
@@ -411,7 +445,13 @@ mod tests {
             all-position: 2 of 5
             orders-pending: 5 of 10
             orders-plan-pending: 5 of 10
-            set-position-mode: 5 of 5"]]
+            set-position-mode: 5 of 5
+            settings: 10 of 20
+            unified-account-info: 1 of 1
+            current-position: 10 of 20
+            unfilled-orders: 10 of 20
+            unfilled-strategy-orders: 10 of 20
+            set-hold-mode: 5 of 10"]]
         .assert_eq(&table.join("\n"));
     }
 

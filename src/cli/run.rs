@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Common, Exit, Misused, history, print};
 use crate::clock::Clock;
 use crate::constants::REQUESTS_PER_SECOND;
-use crate::exchange::bitget::{BaseUrl, Bitget, Classic, Counted, Outcome, Sockets, Trading};
+use crate::exchange::bitget::{Account, BaseUrl, Bitget, Counted, Outcome, Sockets, Trading};
 use crate::exchange::credential::{self, KeptBy};
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
 use crate::keeper::Doors;
@@ -76,8 +76,8 @@ impl Run {
         let Args { listen, listen_anywhere, schedule, requests_per_second } = args;
         if requests_per_second.get() < FEWEST_REQUESTS {
             return Err(Misused(format!(
-                "--requests-per-second {requests_per_second} is too little: whether an account is flat takes six requests \
-                 within 5 s; write {FEWEST_REQUESTS} or more"
+                "--requests-per-second {requests_per_second} is too little: to change a unified account takes fourteen \
+                 requests within 5 s; write {FEWEST_REQUESTS} or more"
             )));
         }
         let listen = listen.clone();
@@ -385,13 +385,13 @@ impl KeyFiles {
 }
 
 impl Doors for KeyFiles {
-    type Exchange = Classic<Sockets>;
+    type Exchange = Account<Sockets>;
 
-    fn open(&self, account: &AccountName, demo: bool) -> Result<Classic<Sockets>, String> {
+    fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Sockets>, String> {
         let credential =
             credential::read(&self.dir, account, self.kept_by).map_err(|error| error.to_string())?;
         let trading = if demo { Trading::Demo } else { Trading::Real };
-        Ok(self.bitget.classic(account.clone(), credential, trading))
+        Ok(self.bitget.account(account.clone(), credential, trading))
     }
 
     fn cool_downs(&self) -> Vec<CoolDown> {
@@ -482,8 +482,9 @@ impl Records for Books {
     }
 }
 
-/// With fewer a second no flat verdict would ever be complete in time.
-const FEWEST_REQUESTS: u32 = 2;
+/// With fewer a second a verdict of a unified account would be too old for its set: six lists of strategy orders, three of
+/// orders and three of positions, the mode and the set make fourteen, in `VERDICT_AGE` from the first list asked.
+const FEWEST_REQUESTS: u32 = 4;
 
 /// Unless told otherwise.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(REQUESTS_PER_SECOND).unwrap();

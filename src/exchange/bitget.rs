@@ -2,13 +2,16 @@
 //!
 //! One call is one attempt. Nothing here decides what to ask, or whether to ask again.
 
+mod account;
 mod answer;
 mod classic;
 mod codes;
 mod http;
+mod kind;
 mod queue;
 mod requests;
 mod sign;
+mod unified;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -16,14 +19,15 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use classic::{Classic, SetPermit};
+pub use account::{Account, SetPermit};
 pub use http::{BaseUrl, Method, Request, Response, Sockets, Transport, TransportError, Unusable};
 pub use requests::{Counted, Outcome, Requests};
 pub use sign::Trading;
 
 use answer::Reply;
 use queue::{Line, Queue};
-use wire::{Envelope, Sample};
+use wire::Envelope;
+use wire::classic::Sample;
 
 use crate::clock::Clock;
 use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
@@ -69,9 +73,9 @@ impl<T: Transport> Bitget<T> {
         Bitget { shared: Arc::new(shared) }
     }
 
-    /// A classic account, asked with its credential.
-    pub fn classic(&self, account: AccountName, credential: Credential, trading: Trading) -> Classic<T> {
-        Classic::new(self.clone(), account, credential, trading)
+    /// An account of either kind, asked with its credential.
+    pub fn account(&self, account: AccountName, credential: Credential, trading: Trading) -> Account<T> {
+        Account::new(self.clone(), account, credential, trading)
     }
 
     /// What was sent so far.

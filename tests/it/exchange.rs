@@ -18,7 +18,7 @@ use bitget_sim::{
     PosMode, Simulator, Uid,
 };
 use posmoded::clock::Clock;
-use posmoded::exchange::bitget::{Bitget, Classic, Sockets, Trading};
+use posmoded::exchange::bitget::{Account, Bitget, Sockets, Trading};
 use posmoded::exchange::credential::Credential;
 use posmoded::exchange::{Apply as _, Observe as _, Urgency};
 use posmoded::facts::{Cause, Change, Class, Failure, Generation, List, SetAnswer};
@@ -36,7 +36,7 @@ struct Venue {
     simulator: Simulator,
     ledger: Ledger,
     bitget: Bitget<Sockets>,
-    desk: Classic<Sockets>,
+    desk: Account<Sockets>,
 }
 
 impl Venue {
@@ -53,7 +53,7 @@ impl Venue {
         let secret = |what: &str| format!("{what}-desk");
         let credential =
             Credential::new(secret("key"), secret("test-secret"), secret("test-passphrase")).unwrap();
-        let desk = bitget.classic("desk".parse().unwrap(), credential, Trading::Real);
+        let desk = bitget.account("desk".parse().unwrap(), credential, Trading::Real);
         let ledger = Ledger::in_memory(clock.clone()).unwrap();
         Venue { clock, simulator, ledger, bitget, desk }
     }
@@ -61,7 +61,7 @@ impl Venue {
     /// From now on the desk signs with this RSA key.
     fn sign_with(&mut self, pem: String) {
         let credential = Credential::rsa("key-desk".into(), pem, "test-passphrase-desk".into()).unwrap();
-        self.desk = self.bitget.classic("desk".parse().unwrap(), credential, Trading::Real);
+        self.desk = self.bitget.account("desk".parse().unwrap(), credential, Trading::Real);
     }
 
     fn fault(&self, kind: FaultKind, path: &str) {
@@ -133,7 +133,7 @@ fn canned(answer: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 /// The way to such a server.
-fn at(base: &str) -> Classic<Sockets> {
+fn at(base: &str) -> Account<Sockets> {
     Venue::at(Simulator::default(), base, None).desk
 }
 

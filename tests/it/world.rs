@@ -14,7 +14,7 @@ use bitget_sim::{ApiKey, Exchange, LogEntry, Outcome, PosMode, ProductType, Uid,
 use posmoded::clock::Clock;
 use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
 use posmoded::exchange::bitget::{
-    Bitget, Classic, Method, Request, Response, Trading, Transport, TransportError,
+    Account, Bitget, Method, Request, Response, Trading, Transport, TransportError,
 };
 use posmoded::exchange::credential::Credential;
 use posmoded::fleet::{Fleet, Kicks, Means, StartError};
@@ -477,9 +477,9 @@ struct SimulatedKeys {
 }
 
 impl Doors for SimulatedKeys {
-    type Exchange = Classic<Direct>;
+    type Exchange = Account<Direct>;
 
-    fn open(&self, account: &AccountName, demo: bool) -> Result<Classic<Direct>, String> {
+    fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Direct>, String> {
         let crashes = locked(&self.wire.state).crashing.contains(account.as_str());
         assert!(!crashes, "a keeper that fails, as the test wants");
         if locked(&self.wire.state).keyless.contains(account.as_str()) {
@@ -490,7 +490,7 @@ impl Doors for SimulatedKeys {
             ApiKey::named(name.as_deref().unwrap_or(account.as_str()));
         let credential = Credential::new(key, secret.0, passphrase.0).map_err(|error| error.to_string())?;
         let trading = if demo { Trading::Demo } else { Trading::Real };
-        Ok(self.bitget.classic(account.clone(), credential, trading))
+        Ok(self.bitget.account(account.clone(), credential, trading))
     }
 
     fn cool_downs(&self) -> Vec<CoolDown> {

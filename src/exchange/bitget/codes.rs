@@ -9,6 +9,10 @@ use crate::pace::Endpoint;
 pub(super) const DONE: &str = "00000";
 /// A private v2 call with the key of a unified account.
 pub(super) const UNIFIED: &str = "40085";
+/// What an operator reads of an account on its way from one kind to the other.
+pub(super) const CONVERTING: &str = "Bitget is converting the account; it is asked again every minute";
+/// What an operator reads where a key may not even see what its account is.
+pub(super) const BLIND: &str = "the account is a unified one and the key lacks a right, so that its settings cannot be read: allow it \"UTA mgt., read and write\" and \"UTA trade, read\" at Bitget";
 
 /// Groups of codes that are told alike; a class may have several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +24,7 @@ enum Group {
     Bonus,
     Refused,
     IsUnified,
-    WrongKind,
+    IsClassic,
     Converting,
     Demo,
     UnknownKey,
@@ -46,6 +50,11 @@ pub(super) fn lacks_a_right(code: &str) -> bool {
     group(code) == Some(Group::Permission)
 }
 
+/// Whether the code says, to a v3 call, that the account is a classic one.
+pub(super) fn is_classic(code: &str) -> bool {
+    group(code) == Some(Group::IsClassic)
+}
+
 /// What a refusal of such a code means at an endpoint, and what to do.
 pub(super) fn sentence(code: &str, endpoint: Endpoint) -> String {
     group(code).map_or_else(
@@ -60,7 +69,7 @@ impl Group {
             Group::NotFlat => Class::NotFlat,
             Group::LeadsCopies => Class::LeadsCopies,
             Group::Isolated | Group::MarketMaker | Group::Bonus | Group::Refused => Class::Refused,
-            Group::IsUnified | Group::WrongKind => Class::WrongKind,
+            Group::IsUnified | Group::IsClassic => Class::WrongKind,
             Group::Converting => Class::Converting,
             Group::Demo
             | Group::UnknownKey
@@ -94,9 +103,9 @@ impl Group {
             Group::Refused => {
                 "Bitget does not allow this account to change its mode: look at the account at Bitget, or suspend it in the file"
             }
-            Group::IsUnified => "the account is a unified one, which this version does not set",
-            Group::WrongKind => "the account is of another kind than the call; its kind is looked at again",
-            Group::Converting => "Bitget is converting the account; it is asked again every minute",
+            Group::IsUnified => "the account is a unified one; its kind is looked at again",
+            Group::IsClassic => "the account is a classic one; its kind is looked at again",
+            Group::Converting => CONVERTING,
             Group::Demo => {
                 "key and file disagree about demo trading: a key made in demo mode needs `demo: true` in the file, any other key must not have it"
             }
@@ -131,6 +140,11 @@ impl Group {
 fn right(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::SetPositionMode => "futures, read and write",
+        Endpoint::SetHoldMode => "UTA mgt., read and write",
+        Endpoint::Settings | Endpoint::UnifiedAccountInfo => "UTA mgt., read",
+        Endpoint::CurrentPosition | Endpoint::UnfilledOrders | Endpoint::UnfilledStrategyOrders => {
+            "UTA trade, read"
+        }
         Endpoint::AccountInfo
         | Endpoint::Account
         | Endpoint::Positions
@@ -153,7 +167,7 @@ const TABLE: &[(Group, &[&str])] = &[
     (Group::Bonus, &["22026", "40747", "40827"]),
     (Group::Refused, &["45098", "25009", "25010"]),
     (Group::IsUnified, &[UNIFIED, "40128"]),
-    (Group::WrongKind, &["40084", "25245"]),
+    (Group::IsClassic, &["40084", "25245"]),
     (Group::Converting, &["40115"]),
     (Group::Demo, &["40099"]),
     (Group::UnknownKey, &["40006", "40037"]),
@@ -214,8 +228,8 @@ mod tests {
             Refused 40775: the account is a market maker's, whose mode Bitget fixes: ask Bitget, or suspend it in the file
             Refused 22026 40747 40827: a bonus or coupon on the account forbids the change: let it be used up or end it at Bitget, or suspend the account in the file
             Refused 45098 25009 25010: Bitget does not allow this account to change its mode: look at the account at Bitget, or suspend it in the file
-            WrongKind 40085 40128: the account is a unified one, which this version does not set
-            WrongKind 40084 25245: the account is of another kind than the call; its kind is looked at again
+            WrongKind 40085 40128: the account is a unified one; its kind is looked at again
+            WrongKind 40084 25245: the account is a classic one; its kind is looked at again
             Converting 40115: Bitget is converting the account; it is asked again every minute
             Credential 40099: key and file disagree about demo trading: a key made in demo mode needs `demo: true` in the file, any other key must not have it
             Credential 40006 40037: Bitget does not know the key: put a valid one into the credential file
@@ -247,5 +261,32 @@ mod tests {
             told(Endpoint::SetPositionMode),
             r#"the key lacks a right: allow it "futures, read and write" at Bitget"#
         );
+        let rights = Endpoint::ALL.map(|endpoint| format!("{endpoint}: {}", right(endpoint)));
+        expect_test::expect![[r#"
+            time: futures, read
+            contracts: futures, read
+            account-info: futures, read
+            account: futures, read
+            all-position: futures, read
+            orders-pending: futures, read
+            orders-plan-pending: futures, read
+            set-position-mode: futures, read and write
+            settings: UTA mgt., read
+            unified-account-info: UTA mgt., read
+            current-position: UTA trade, read
+            unfilled-orders: UTA trade, read
+            unfilled-strategy-orders: UTA trade, read
+            set-hold-mode: UTA mgt., read and write"#]]
+        .assert_eq(&rights.join("\n"));
+    }
+
+    #[test]
+    fn only_two_codes_say_that_an_account_is_a_classic_one() {
+        let says_so: Vec<&str> =
+            TABLE.iter().flat_map(|(_, codes)| *codes).copied().filter(|code| is_classic(code)).collect();
+        assert_eq!(says_so, ["40084", "25245"]);
+        for code in [UNIFIED, "40115", "40014", "99999", "", DONE] {
+            assert!(!is_classic(code), "{code}");
+        }
     }
 }

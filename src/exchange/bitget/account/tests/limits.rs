@@ -54,7 +54,7 @@ async fn i8_the_exchange_never_says_429_however_long_the_way_is() {
         let secret = |what: &str| format!("{what}-{name}");
         let credential =
             Credential::new(secret("key"), secret("test-secret"), secret("test-passphrase")).unwrap();
-        let desk = Arc::new(bitget.classic(name.parse().unwrap(), credential, Trading::Real));
+        let desk = Arc::new(bitget.account(name.parse().unwrap(), credential, Trading::Real));
         desk.clock().await.unwrap();
         for task in 0..60 {
             let (desk, clock) = (Arc::clone(&desk), clock.clone());
@@ -85,7 +85,7 @@ async fn i8_the_exchange_never_says_429_however_long_the_way_is() {
         did.push(task.await.unwrap());
     }
     let exchange = direct.exchange.lock().unwrap();
-    let refused = exchange.log().iter().filter(|entry| entry.status != Some(200)).count();
+    let refused = exchange.log().iter().filter(|entry| entry.status == Some(429)).count();
     assert_eq!(refused, 0, "of {}", exchange.log().len());
     assert!(bitget.cool_downs().is_empty());
     let sets = exchange.log().iter().filter(|entry| entry.path.ends_with("set-position-mode")).count();
@@ -93,7 +93,7 @@ async fn i8_the_exchange_never_says_429_however_long_the_way_is() {
     assert!(did.iter().all(|did| *did > 0), "everybody came to their turn: {did:?}");
 }
 
-async fn set(desk: &Classic<Direct>, clock: &Clock) -> Result<(), Failure> {
+async fn set(desk: &Account<Direct>, clock: &Clock) -> Result<(), Failure> {
     let permit = desk.permit(USDT).await?;
     let stamp = desk.bitget.server_clock().unwrap().at(clock.now());
     match desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await {

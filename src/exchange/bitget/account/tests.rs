@@ -1,8 +1,11 @@
-//! Classic accounts against a scripted exchange, under a paused clock: what is asked, when, and what is made of it.
+//! Accounts against a scripted exchange, under a paused clock: what is asked, when, and what is made of it. Here a classic
+//! one and what both kinds share.
 //!
 //! No socket here, and nothing that knows how an exchange behaves beyond the script.
 
+mod kind;
 mod limits;
+mod unified;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -12,6 +15,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::exchange::bitget::{Method, Outcome, Response, TransportError};
 use crate::moment::Moment;
+use crate::position_mode::ProductType;
 
 const START: i64 = 1_700_000_000_000;
 const SKEW: i64 = 90_000;
@@ -54,7 +58,7 @@ impl Script {
             .filter(|(_, request)| request.path != "/api/v2/public/time")
             .map(|(_, Request { method, path, query, headers: _, body })| {
                 let mark = if query.is_empty() { "" } else { "?" };
-                let path = path.trim_start_matches("/api/v2/");
+                let path = path.trim_start_matches("/api/").trim_start_matches("v2/");
                 format!("{} {path}{mark}{query}{body}", method.as_str())
             })
             .collect()
@@ -73,13 +77,13 @@ impl Script {
     }
 }
 
-fn account(bitget: &Bitget<Script>, name: &str) -> Classic<Script> {
+fn account(bitget: &Bitget<Script>, name: &str) -> Account<Script> {
     let credential = Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
-    bitget.classic(name.parse().unwrap(), credential, Trading::Real)
+    bitget.account(name.parse().unwrap(), credential, Trading::Real)
 }
 
 /// An account whose exchange's clock is known.
-async fn ready(bitget: &Bitget<Script>, name: &str) -> Classic<Script> {
+async fn ready(bitget: &Bitget<Script>, name: &str) -> Account<Script> {
     let account = account(bitget, name);
     account.clock().await.unwrap();
     account
@@ -98,13 +102,14 @@ fn done(data: &str) -> Result<Response, TransportError> {
     body(200, &format!(r#"{{"code":"00000","msg":"m","requestTime":{},"data":{data}}}"#, START + SKEW + 1025))
 }
 
-/// What every script answers to what is not its subject: a flat account in hedge mode.
+/// What every script answers to what is not its subject: a flat classic account in hedge mode.
 fn usual(request: &Request) -> Result<Response, TransportError> {
     match request.path.trim_start_matches("/api/v2/") {
         "public/time" => done(r#"{"serverTime":"1700000091025"}"#),
         "mix/market/contracts" => {
             done(r#"[{"symbol":"X"},{"symbol":"ETHUSDT","supportMarginCoins":["USDT"]}]"#)
         }
+        "/api/v3/account/settings" => coded(400, "40084"),
         "spot/account/info" => done(r#"{"userId":"1001"}"#),
         "mix/account/account" | "mix/account/set-position-mode" => done(r#"{"posMode":"hedge_mode"}"#),
         "mix/position/all-position" => done("[]"),
@@ -142,7 +147,7 @@ async fn reads_are_signed_with_the_exchanges_time_and_its_list_of_contracts_is_r
     for desk in [&desk, &desk, &other] {
         assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
     }
-    let account = "GET mix/account/account?symbol=ETHUSDT&productType=USDT-FUTURES&marginCoin=USDT";
+    let account = "GET mix/account/account?marginCoin=USDT&productType=USDT-FUTURES&symbol=ETHUSDT";
     let contracts = "GET mix/market/contracts?productType=USDT-FUTURES";
     assert_eq!(script.asked(), [contracts, account, account, account]);
     let headers = script.last().headers;
@@ -162,52 +167,13 @@ async fn a_product_type_without_contracts_is_asked_by_a_usual_symbol() {
         for _ in 0..2 {
             desk.mode(COIN, Urgency::Routine).await.unwrap();
         }
-        let account = "GET mix/account/account?symbol=BTCUSD&productType=COIN-FUTURES&marginCoin=BTC";
+        let account = "GET mix/account/account?marginCoin=BTC&productType=COIN-FUTURES&symbol=BTCUSD";
         assert_eq!(script.asked(), ["GET mix/market/contracts?productType=COIN-FUTURES", account, account]);
     }
     let (bitget, script) = instead("contracts", |_| body(200, ""));
     let desk = ready(&bitget, "desk").await;
     assert_eq!(desk.mode(COIN, Urgency::Routine).await.unwrap_err().class, Class::TryAgain);
     assert_eq!(script.asked().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn whose_key_it_is_is_told_by_one_call_or_two_and_never_guessed() {
-    let (info, positions) = ("spot/account/info", "mix/position/all-position");
-    let refused = |code: &'static str| instead("info", move |_| coded(400, code));
-    let both = |code: &'static str| {
-        Script::new(move |request| match request.path.as_str() {
-            path if path.ends_with("info") => coded(400, "40014"),
-            path if path.ends_with("all-position") => coded(400, code),
-            _ => usual(request),
-        })
-    };
-    let uid = Some(Uid("1001".into()));
-    let cases = [
-        (Script::new(usual), Ok((uid, Kind::Classic)), vec![info]),
-        (refused("40085"), Ok((None, Kind::Unified)), vec![info]),
-        (refused("40014"), Ok((None, Kind::Classic)), vec![info, positions]),
-        (both("40085"), Ok((None, Kind::Unified)), vec![info, positions]),
-        (both("40014"), Err(Class::Denied), vec![info, positions]),
-        (both("40725"), Err(Class::TryAgain), vec![info, positions]),
-        (refused("40018"), Err(Class::Denied), vec![info]),
-        (refused("40084"), Err(Class::WrongKind), vec![info]),
-        (refused("40006"), Err(Class::Credential), vec![info]),
-        (instead("info", |_| coded(500, "40085")), Err(Class::TryAgain), vec![info]),
-        (instead("info", |_| coded(500, "40014")), Err(Class::TryAgain), vec![info]),
-        (instead("info", |_| done("{}")), Err(Class::TryAgain), vec![info]),
-        (instead("info", |_| done(r#"{"userId":""}"#)), Err(Class::TryAgain), vec![info]),
-        (instead("info", |_| body(400, r#"{"code":"40085"}"#)), Err(Class::WrongKind), vec![info]),
-    ];
-    for ((bitget, script), expected, paths) in cases {
-        let desk = ready(&bitget, "desk").await;
-        let found = desk.account().await;
-        let identity = found.as_ref().map(|answer| (answer.value.uid.clone(), answer.value.kind));
-        assert_eq!(identity.map_err(|failure| failure.class), expected);
-        let asked = script.asked();
-        assert_eq!(asked.len(), paths.len(), "{asked:?}");
-        assert!(asked.iter().zip(paths).all(|(asked, path)| asked.contains(path)), "{asked:?}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,9 +253,9 @@ async fn orders_are_counted_over_every_page_and_every_list_and_once_each() {
         count.answered.since(count.asked) >= Duration::from_millis(200),
         "from the first page to the last"
     );
-    let live = "GET mix/order/orders-pending?productType=USDT-FUTURES&status=live&limit=100";
-    let filling = "GET mix/order/orders-pending?productType=USDT-FUTURES&status=partially_filled&limit=100";
-    let pages = [format!("{live}&idLessThan=131"), format!("{live}&idLessThan=31")];
+    let live = "GET mix/order/orders-pending?limit=100&productType=USDT-FUTURES&status=live";
+    let filling = "GET mix/order/orders-pending?limit=100&productType=USDT-FUTURES&status=partially_filled";
+    let pages = ["131", "31"].map(|id| live.replace("limit", &format!("idLessThan={id}&limit")));
     assert_eq!(script.asked(), [live, &pages[0], &pages[1], filling]);
 }
 
@@ -303,7 +269,7 @@ async fn plan_orders_are_asked_for_by_each_of_their_types() {
     let desk = ready(&bitget, "desk").await;
     assert_eq!(desk.count(COIN, List::PlanOrders, Urgency::Routine).await.unwrap().value, 1);
     let asked = ["normal_plan", "track_plan", "profit_loss"].map(|plan_type| {
-        format!("GET mix/order/orders-plan-pending?productType=COIN-FUTURES&planType={plan_type}&limit=100")
+        format!("GET mix/order/orders-plan-pending?limit=100&planType={plan_type}&productType=COIN-FUTURES")
     });
     assert_eq!(script.asked(), asked);
 }
@@ -413,7 +379,7 @@ async fn a_permit_that_is_dropped_unused_is_free_and_a_look_that_is_dropped_unde
         let desk = Arc::clone(&desk);
         async move { desk.account().await.map(|answer| answer.value) }
     });
-    while !script.asked().iter().any(|asked| asked.contains("info")) {
+    while !script.asked().iter().any(|asked| asked.contains("spot/account/info")) {
         script.clock.sleep_until(script.clock.now() + Duration::from_millis(1)).await;
     }
     look.abort();
@@ -518,7 +484,7 @@ async fn i11_no_secret_is_told_even_if_the_exchange_echoes_it() {
 async fn a_demo_account_says_so_in_private_calls_only() {
     let (bitget, script) = Script::new(usual);
     let credential = Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
-    let demo = bitget.classic("paper".parse().unwrap(), credential, Trading::Demo);
+    let demo = bitget.account("paper".parse().unwrap(), credential, Trading::Demo);
     demo.clock().await.unwrap();
     demo.mode(USDT, Urgency::Routine).await.unwrap();
     demo.account().await.unwrap();
@@ -551,11 +517,14 @@ async fn every_request_is_counted_by_how_it_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_classic_account_has_no_mode_for_the_whole_account() {
+async fn a_permit_of_one_setter_is_none_for_the_other() {
     let (bitget, script) = Script::new(usual);
     let desk = ready(&bitget, "desk").await;
-    assert_eq!(desk.mode(Scope::Account, Urgency::Routine).await.unwrap_err().class, Class::OurFault);
-    assert_eq!(desk.permit(Scope::Account).await.unwrap_err().class, Class::OurFault);
+    for (permitted, asked) in [(USDT, Scope::Account), (Scope::Account, USDT)] {
+        let permit = desk.permit(permitted).await.unwrap();
+        let (answer, _) = desk.send_set(asked, PositionMode::Hedge, ServerTime(START), permit).await;
+        assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::OurFault, .. })), "{answer:?}");
+    }
     assert!(script.asked().is_empty());
 }
 

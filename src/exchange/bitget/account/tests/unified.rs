@@ -1,0 +1,403 @@
+//! A unified account: its one mode, its lists over all categories, its set.
+
+use super::*;
+
+const WHOLE: Scope = Scope::Account;
+const CATEGORIES: [&str; 3] = ["USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES"];
+
+/// A flat unified account in hedge mode.
+fn flat(request: &Request) -> Result<Response, TransportError> {
+    match request.path.trim_start_matches("/api/v3/") {
+        "/api/v2/public/time" => usual(request),
+        "account/settings" => done(r#"{"uid":"1001","accountMode":"unified","holdMode":"hedge_mode"}"#),
+        "account/info" => done(r#"{"userId":"1001"}"#),
+        "position/current-position" => done(r#"{"list":null}"#),
+        "trade/unfilled-orders" => done(r#"{"list":null,"cursor":null}"#),
+        "trade/unfilled-strategy-orders" => done("[]"),
+        "account/set-hold-mode" => done(r#""success""#),
+        other => panic!("nobody asks a unified account for {other}"),
+    }
+}
+
+fn but(
+    path: &'static str,
+    answer: impl Fn(&Request) -> Result<Response, TransportError> + Send + Sync + 'static,
+) -> (Bitget<Script>, Script) {
+    Script::new(move |request| if request.path.ends_with(path) { answer(request) } else { flat(request) })
+}
+
+/// What `list` counts if its calls are answered so.
+async fn counted(path: &'static str, list: List, data: &str) -> Result<u32, Class> {
+    let data = data.to_owned();
+    let (bitget, _) = but(path, move |_| done(&data));
+    let desk = ready(&bitget, "desk").await;
+    let count = desk.count(WHOLE, list, Urgency::Routine).await;
+    count.map(|answer| answer.value).map_err(|failure| failure.class)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_asks_every_category_and_both_sorts_of_strategy_orders() {
+    let (bitget, script) = Script::new(flat);
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.mode(WHOLE, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    for list in [List::PlanOrders, List::Orders, List::Positions] {
+        let began = script.clock.now();
+        let count = desk.count(WHOLE, list, Urgency::Routine).await.unwrap();
+        assert_eq!(count.value, 0, "{list:?}");
+        assert!(count.asked >= began && count.answered == script.clock.now());
+        assert!(count.answered.since(count.asked) >= Duration::from_millis(150), "from first to last");
+    }
+    let mut expected = vec!["GET v3/account/settings".to_owned()];
+    for category in CATEGORIES {
+        for of in ["", "&type=trigger"] {
+            expected.push(format!("GET v3/trade/unfilled-strategy-orders?category={category}{of}"));
+        }
+    }
+    expected.extend(
+        CATEGORIES.map(|category| format!("GET v3/trade/unfilled-orders?category={category}&limit=100")),
+    );
+    expected
+        .extend(CATEGORIES.map(|category| format!("GET v3/position/current-position?category={category}")));
+    assert_eq!(script.asked(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_requests_a_second_are_enough_for_a_verdict_and_its_set_in_time() {
+    let clock = Clock::simulated(START, 1);
+    let (_, script) = Script::new(flat);
+    let script = Script { clock: clock.clone(), takes: Duration::from_millis(200), ..script };
+    let bitget = Bitget::new(script.clone(), clock.clone(), NonZeroU32::new(4).unwrap());
+    let desk = ready(&bitget, "desk").await;
+    let mut began = None;
+    for list in [List::PlanOrders, List::Orders, List::Positions] {
+        let asked = desk.count(WHOLE, list, Urgency::BeforeSet).await.unwrap().asked;
+        began.get_or_insert(asked);
+    }
+    desk.mode(WHOLE, Urgency::PartWay).await.unwrap();
+    let permit = desk.permit(WHOLE).await.unwrap();
+    let age = script.clock.now().since(began.unwrap());
+    assert!(age < crate::constants::VERDICT_AGE, "{age:?}");
+    let stamp = ServerTime(script.server_now());
+    assert_eq!(desk.send_set(WHOLE, PositionMode::OneWay, stamp, permit).await.0, SetAnswer::Accepted);
+    assert_eq!(script.asked().len(), 14);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_what_is_absent_is_never_flat_and_never_a_mode_of_a_unified_account() {
+    let bodies = [
+        "",
+        "{}",
+        "null",
+        "<html></html>",
+        r#"{"code":"00000","requestTime":1700000000000}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":null}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":{}}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":""}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":[{}]}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":{"list":[{}],"holdMode":null,"accountMode":"unified"}}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":{"list":{},"holdMode":"hedge_mode"}}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":{"cursor":"","holdMode":"x","accountMode":"unified"}}"#,
+        r#"{"code":"00000","data":{"list":[],"holdMode":"hedge_mode","accountMode":"unified"}}"#,
+        r#"{"code":"00000","requestTime":1700000000000,"data":{"list":[],"accountMode":"unified","holdMode":"hedge_m"#,
+    ];
+    for text in bodies {
+        let (bitget, _) =
+            Script::new(
+                move |request| {
+                    if request.path.ends_with("time") { flat(request) } else { body(200, text) }
+                },
+            );
+        let desk = ready(&bitget, "desk").await;
+        let mode = desk.mode(WHOLE, Urgency::Routine).await.map_err(|failure| failure.class);
+        assert_eq!(mode.map(|answer| answer.value), Err(Class::TryAgain), "{text}");
+        for list in [List::Positions, List::Orders, List::PlanOrders] {
+            let count = desk.count(WHOLE, list, Urgency::Routine).await.map_err(|failure| failure.class);
+            assert_eq!(count.map(|answer| answer.value), Err(Class::TryAgain), "{list:?} {text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_each_list_is_empty_in_its_own_shape_only() {
+    let (positions, orders) = ("current-position", "unfilled-orders");
+    let strategy = "unfilled-strategy-orders";
+    for (path, list, good, bad) in [
+        (positions, List::Positions, [r#"{"list":[]}"#, r#"{"list":null}"#], ["[]", r#"{"cursor":""}"#]),
+        (
+            orders,
+            List::Orders,
+            [r#"{"list":[]}"#, r#"{"list":null,"cursor":""}"#],
+            ["[]", r#"{"cursor":""}"#],
+        ),
+        (strategy, List::PlanOrders, ["[]", "[ ]"], [r#"{"list":[]}"#, r#"{"list":null}"#]),
+    ] {
+        for data in good {
+            assert_eq!(counted(path, list, data).await, Ok(0), "{list:?} {data}");
+        }
+        for data in bad {
+            assert_eq!(counted(path, list, data).await, Err(Class::TryAgain), "{list:?} {data}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f34_one_category_that_cannot_be_read_makes_a_failed_look_of_all() {
+    for (path, list, empty) in [
+        ("current-position", List::Positions, r#"{"list":[]}"#),
+        ("unfilled-orders", List::Orders, r#"{"list":[]}"#),
+        ("unfilled-strategy-orders", List::PlanOrders, "[]"),
+    ] {
+        for category in CATEGORIES {
+            let (bitget, _) =
+                but(
+                    path,
+                    move |request| {
+                        if request.query.contains(category) { body(200, "") } else { done(empty) }
+                    },
+                );
+            let desk = ready(&bitget, "desk").await;
+            let look = desk.count(WHOLE, list, Urgency::Routine).await.map_err(|failure| failure.class);
+            assert_eq!(look, Err(Class::TryAgain), "{list:?} {category}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_of_every_category_count_unless_their_total_is_zero() {
+    let (bitget, _) = but("current-position", |request| match &request.query {
+        query if query.contains("USDT") => done(r#"{"list":[{"total":"0"},{"total":"0.5"}]}"#),
+        query if query.contains("COIN") => {
+            done(r#"{"list":[{"symbol":"BTCUSD","total":"3","available":"0"}]}"#)
+        }
+        _ => done(r#"{"list":[{"total":"0.000"}]}"#),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(WHOLE, List::Positions, Urgency::BeforeSet).await.unwrap().value, 2);
+    for data in [r#"{"list":[{}]}"#, r#"{"list":[{"size":"0"}]}"#, r#"{"list":[{"total":""}]}"#] {
+        assert_eq!(counted("current-position", List::Positions, data).await, Err(Class::TryAgain), "{data}");
+    }
+}
+
+/// Pages of orders with the ids `count` down to 1, of one category.
+fn paged(request: &Request, count: usize) -> Result<Response, TransportError> {
+    let cursor = request.query.split('&').find_map(|pair| pair.strip_prefix("cursor="));
+    let first = cursor.map_or(count, |id| id.parse::<usize>().unwrap() - 1);
+    let ids: Vec<usize> = (1..=first).rev().take(100).collect();
+    let rows: Vec<String> =
+        ids.iter().map(|id| format!(r#"{{"orderId":"{id}","orderStatus":"new"}}"#)).collect();
+    let cursor = ids.last().map_or("null".to_owned(), |id| format!("\"{id}\""));
+    done(&format!(r#"{{"list":[{}],"cursor":{cursor}}}"#, rows.join(",")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_are_counted_over_every_page_of_every_category_and_once_each() {
+    let (bitget, script) = but("unfilled-orders", |request| match &request.query {
+        query if query.contains("USDT") => paged(request, 230),
+        query if query.contains("COIN") => {
+            done(r#"{"list":[{"orderId":"7"},{"orderId":"900"}],"cursor":"7"}"#)
+        }
+        _ => done(r#"{"list":[]}"#),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(WHOLE, List::Orders, Urgency::Routine).await.unwrap().value, 231);
+    let asked = [
+        "category=USDT-FUTURES&limit=100",
+        "category=USDT-FUTURES&cursor=131&limit=100",
+        "category=USDT-FUTURES&cursor=31&limit=100",
+        "category=COIN-FUTURES&limit=100",
+        "category=USDC-FUTURES&limit=100",
+    ];
+    assert_eq!(script.asked(), asked.map(|query| format!("GET v3/trade/unfilled-orders?{query}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_page_without_a_cursor_is_the_last_and_one_that_leads_back_is_broken() {
+    let page = |cursor: &'static str| {
+        but("unfilled-orders", move |request| {
+            let rows: Vec<String> = (0..100).map(|id| format!(r#"{{"orderId":"{id}"}}"#)).collect();
+            let end = if request.query.contains("USDT") { cursor } else { "null" };
+            done(&format!(r#"{{"list":[{}],"cursor":{end}}}"#, rows.join(",")))
+        })
+    };
+    for (cursor, expected, asked) in [
+        ("null", Ok(100), 3),
+        (r#""""#, Ok(100), 3),
+        (r#""9""#, Err(Class::TryAgain), 2),
+        (r#""9&category=SPOT""#, Err(Class::TryAgain), 1),
+    ] {
+        let (bitget, script) = page(cursor);
+        let desk = ready(&bitget, "desk").await;
+        let count = desk.count(WHOLE, List::Orders, Urgency::Routine).await;
+        assert_eq!(count.map(|answer| answer.value).map_err(|failure| failure.class), expected, "{cursor}");
+        assert_eq!(script.asked().len(), asked, "{cursor}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_a_unified_account_without_end_is_read_for_twenty_pages() {
+    let (bitget, script) = but("unfilled-orders", |request| paged(request, 1_000_000));
+    let desk = ready(&bitget, "desk").await;
+    let count = desk.count(WHOLE, List::Orders, Urgency::Routine).await.unwrap();
+    assert_eq!((count.value, script.asked().len()), (2000, 60), "three categories of the same ids");
+}
+
+#[tokio::test(start_paused = true)]
+async fn strategy_orders_that_both_lists_show_count_once() {
+    let (bitget, _) = but("unfilled-strategy-orders", |request| match &request.query {
+        query if query.contains("type=trigger") => done(r#"[{"orderId":"1"},{"orderId":"2"}]"#),
+        query if query.contains("USDC") => done(r#"[{"orderId":"3"}]"#),
+        _ => done(r#"[{"orderId":"1"}]"#),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(WHOLE, List::PlanOrders, Urgency::Routine).await.unwrap().value, 3);
+    let (bitget, _) = but("unfilled-strategy-orders", |request| {
+        let hidden = request.query == "category=COIN-FUTURES&type=trigger";
+        done(if hidden { r#"[{"orderId":"1"}]"# } else { "[]" })
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(WHOLE, List::PlanOrders, Urgency::Routine).await.unwrap().value, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_mode_is_read_from_an_account_that_is_not_unified_for_good() {
+    for (mode, class) in [
+        ("upgrading", Class::Converting),
+        ("switching", Class::Converting),
+        ("hybrid", Class::WrongKind),
+        ("", Class::TryAgain),
+    ] {
+        let (bitget, _) = but("account/settings", move |_| {
+            done(&format!(r#"{{"uid":"1001","accountMode":"{mode}","holdMode":"hedge_mode"}}"#))
+        });
+        let desk = ready(&bitget, "desk").await;
+        assert_eq!(desk.mode(WHOLE, Urgency::Routine).await.unwrap_err().class, class, "{mode}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_other_kinds_calls_are_refused_by_the_exchange_and_nothing_is_guessed() {
+    let (bitget, _) = Script::new(|request| match &request.path {
+        path if path.ends_with("public/time") || path.ends_with("contracts") => usual(request),
+        path if path.contains("/v3/") => coded(400, "40084"),
+        _ => coded(400, "40085"),
+    });
+    let desk = ready(&bitget, "desk").await;
+    for scope in [WHOLE, USDT] {
+        assert_eq!(desk.mode(scope, Urgency::Routine).await.unwrap_err().class, Class::WrongKind);
+        for list in [List::Positions, List::Orders, List::PlanOrders] {
+            let look = desk.count(scope, list, Urgency::Routine).await;
+            assert_eq!(look.unwrap_err().class, Class::WrongKind, "{list:?}");
+        }
+        let permit = desk.permit(scope).await.unwrap();
+        let (answer, _) = desk.send_set(scope, PositionMode::Hedge, ServerTime(START), permit).await;
+        assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::WrongKind, .. })), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_of_a_unified_account_is_signed_over_the_very_bytes_sent() {
+    let (bitget, script) = Script::new(flat);
+    let desk = ready(&bitget, "desk").await;
+    let permit = desk.permit(WHOLE).await.unwrap();
+    let stamp = ServerTime(1_659_076_670_000);
+    let (answer, heard) = desk.send_set(WHOLE, PositionMode::OneWay, stamp, permit).await;
+    assert_eq!((answer, heard.is_some()), (SetAnswer::Accepted, true));
+    let Request { method, path, query, headers, body } = script.last();
+    assert_eq!((method, path.as_str(), query.as_str()), (Method::Post, "/api/v3/account/set-hold-mode", ""));
+    assert_eq!(body, r#"{"holdMode":"one_way_mode"}"#);
+    let expected = [
+        ("locale", "en-US"),
+        ("content-type", "application/json"),
+        ("access-key", "test-key"),
+        ("access-sign", "60BD05XZ1r7ade3GmR45tGkIWvaV0QrEHia25WDvPA4="),
+        ("access-timestamp", "1659076670000"),
+        ("access-passphrase", "test-pass"),
+    ];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(headers, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f31_what_a_set_of_a_unified_account_came_to_is_judged_as_any_other() {
+    let refused = |class| move |answer: &SetAnswer| matches!(answer, SetAnswer::Refused(failure) if failure.class == class);
+    let unclear = |answer: &SetAnswer| matches!(answer, SetAnswer::Unclear(_));
+    type Judge = Box<dyn Fn(&SetAnswer) -> bool>;
+    let cases: [(Result<Response, TransportError>, Judge); 8] = [
+        (done("null"), Box::new(|answer| *answer == SetAnswer::Accepted)),
+        (coded(400, "25107"), Box::new(refused(Class::NotFlat))),
+        (coded(400, "25113"), Box::new(refused(Class::NotFlat))),
+        (coded(429, "429"), Box::new(refused(Class::RateLimited))),
+        (body(200, ""), Box::new(unclear)),
+        (coded(400, "25001"), Box::new(unclear)),
+        (coded(500, "25107"), Box::new(unclear)),
+        (Err(TransportError::Unanswered("closed".to_owned())), Box::new(unclear)),
+    ];
+    for (given, judge) in cases {
+        let name = format!("{given:?}");
+        let (bitget, script) = but("set-hold-mode", move |_| given.clone());
+        let desk = ready(&bitget, "desk").await;
+        let permit = desk.permit(WHOLE).await.unwrap();
+        let stamp = ServerTime(script.server_now());
+        let (answer, _) = desk.send_set(WHOLE, PositionMode::Hedge, stamp, permit).await;
+        assert!(judge(&answer), "{name}: {answer:?}");
+        assert_eq!(script.asked().len(), 1, "sent once: {name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_cools_down_between_note_and_send_stops_the_set() {
+    let (bitget, script) = but("set-hold-mode", |_| coded(429, "429"));
+    let desk = ready(&bitget, "desk").await;
+    let (first, second) = (desk.permit(WHOLE).await.unwrap(), desk.permit(WHOLE).await.unwrap());
+    let stamp = ServerTime(script.server_now());
+    desk.send_set(WHOLE, PositionMode::Hedge, stamp, first).await;
+    let (answer, _) = desk.send_set(WHOLE, PositionMode::Hedge, stamp, second).await;
+    assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::Busy { .. }, .. })), "{answer:?}");
+    assert_eq!(script.asked().len(), 1);
+    let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
+    assert_eq!(cool_down.lane.to_string(), "desk/set-hold-mode");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i8_no_sliding_second_sees_more_than_five_answered_sets_of_a_unified_account() {
+    let (bitget, script) = Script::new(flat);
+    let desk = ready(&bitget, "desk").await;
+    for _ in 0..23 {
+        let permit = loop {
+            match desk.permit(WHOLE).await {
+                Ok(permit) => break permit,
+                Err(Failure { class: Class::Busy { until }, .. }) => script.clock.sleep_until(until).await,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let stamp = ServerTime(script.server_now());
+        desk.send_set(WHOLE, PositionMode::Hedge, stamp, permit).await;
+    }
+    let log = script.log.lock().unwrap();
+    let left: Vec<i64> = log.iter().skip(1).map(|(at, _)| at.0).collect();
+    assert_eq!(left.len(), 23);
+    assert!(left.windows(6).all(|window| window[5] - window[0] >= 1000), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i11_no_secret_of_a_unified_account_is_told_even_if_the_exchange_echoes_it() {
+    let echo =
+        r#"{"code":"12345","msg":"test-secret test-key","requestTime":1700000000000,"data":"test-pass"}"#;
+    let (bitget, _) =
+        Script::new(
+            move |request| {
+                if request.path.contains("/v3/") { body(400, echo) } else { flat(request) }
+            },
+        );
+    let desk = ready(&bitget, "desk").await;
+    let whose = desk.account().await.unwrap_err();
+    let look = desk.mode(WHOLE, Urgency::Routine).await.unwrap_err();
+    let permit = desk.permit(WHOLE).await.unwrap();
+    let shown = format!("{permit:?}");
+    let (set, _) = desk.send_set(WHOLE, PositionMode::Hedge, ServerTime(START), permit).await;
+    let told = format!("{whose:?} {look:?} {shown} {set:?} {desk:?} {bitget:?}");
+    assert!(told.contains("12345") && told.contains("[redacted]"), "{told}");
+    for secret in ["test-secret", "test-key", "test-pass"] {
+        assert!(!told.contains(secret), "{secret} in {told}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Which kind an account is of, and whose it is: asked anew each time, from the v3 settings on.
+//!
+//! Only a clear word is an answer. What is unclear is never "classic": it is a failure, from which nothing is concluded.
+
+use serde::de::DeserializeOwned;
+
+use super::account::{Account, Brought};
+use super::answer::{Reply, Told};
+use super::http::Transport;
+use super::wire::classic::AccountInfo;
+use super::wire::unified::{KeyInfo, Owner};
+use super::wire::{Broken, Position, shape};
+use super::{classic, codes, unified};
+use crate::exchange::{Answer, Urgency};
+use crate::facts::{Class, Failure, Identity, Rights};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{Kind, ProductType, Uid};
+
+/// The kind; and the UID and the key's rights, as far as the key may ask for them.
+pub(super) async fn identity<T: Transport>(account: &Account<T>) -> Result<Answer<Identity>, Failure> {
+    let settings = account.ask(unified::SETTINGS, String::new(), Urgency::Routine).await?;
+    let refusal = match unified::settled(&settings) {
+        Ok(told) => return of_unified(account, &settings, told).await,
+        Err(failure) => failure,
+    };
+    if is_refused(&refusal, Class::WrongKind, codes::is_classic) {
+        return of_classic(account, settings.asked, settings.server()).await;
+    }
+    if !lacks_a_right(&refusal) {
+        return Err(refusal);
+    }
+    // A key that may not read the settings of a unified account is told so, whatever its account is: a futures read tells.
+    let query = format!("productType={}", ProductType::UsdtFutures.as_str());
+    let positions = account.ask(classic::POSITIONS, query, Urgency::Routine).await?;
+    match Brought::<Vec<Position>>::of(positions) {
+        Ok(brought) => of_classic(account, settings.asked, Some(brought.server)).await,
+        Err(failure) if is_refused(&failure, Class::WrongKind, |code| code == codes::UNIFIED) => {
+            let code = refusal.code;
+            let shown = code.as_deref().unwrap_or_default();
+            let say = format!("Bitget answered the call {}: {shown}, {}", settings.endpoint, codes::BLIND);
+            Err(Failure { class: Class::Denied, code, say })
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn of_classic<T: Transport>(
+    account: &Account<T>,
+    asked: Moment,
+    heard: Option<ServerTime>,
+) -> Result<Answer<Identity>, Failure> {
+    let reply = account.ask(classic::ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
+    let (info, server) = if_allowed::<AccountInfo>(&reply, heard)?;
+    let (uid, rights) = match info {
+        Some(info) => (Some(uid(&info.user_id).map_err(|broken| reply.broken(&broken))?), info.rights()),
+        None => (None, None),
+    };
+    Ok(identified(Kind::Classic, uid, rights, asked, reply.answered, server))
+}
+
+async fn of_unified<T: Transport>(
+    account: &Account<T>,
+    settings: &Reply,
+    Told { server, data }: Told,
+) -> Result<Answer<Identity>, Failure> {
+    let owner: Result<Owner, Broken> = shape(data);
+    let owner = owner.and_then(|owner| uid(&owner.uid)).map_err(|broken| settings.broken(&broken))?;
+    let reply = account.ask(unified::ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
+    let (info, server) = if_allowed::<KeyInfo>(&reply, Some(server))?;
+    if info.as_ref().and_then(|info| info.user_id.as_deref()).is_some_and(|other| other != owner.0) {
+        return Err(reply.broken(&Broken("another userId than the settings have".to_owned())));
+    }
+    let rights = info.and_then(|info| info.rights());
+    Ok(identified(Kind::Unified, Some(owner), rights, settings.asked, reply.answered, server))
+}
+
+/// What an answer brought; `None` if the key lacks the right to ask. `heard` is the exchange's time in an earlier answer,
+/// for a refusal may come without.
+fn if_allowed<D: DeserializeOwned>(
+    reply: &Reply,
+    heard: Option<ServerTime>,
+) -> Result<(Option<D>, ServerTime), Failure> {
+    match reply.look() {
+        Ok(Told { server, data }) => {
+            let data = shape(data).map_err(|broken| reply.broken(&broken))?;
+            Ok((Some(data), server))
+        }
+        Err(failure) if lacks_a_right(&failure) => {
+            let server = reply.server().or(heard);
+            let server = server.ok_or_else(|| reply.broken(&Broken("no requestTime".to_owned())))?;
+            Ok((None, server))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn identified(
+    kind: Kind,
+    uid: Option<Uid>,
+    rights: Option<Rights>,
+    asked: Moment,
+    answered: Moment,
+    server: ServerTime,
+) -> Answer<Identity> {
+    Answer { value: Identity { uid, kind, rights, at: answered }, asked, answered, server }
+}
+
+fn uid(told: &str) -> Result<Uid, Broken> {
+    if told.is_empty() { Err(Broken("an empty user id".to_owned())) } else { Ok(Uid(told.to_owned())) }
+}
+
+fn lacks_a_right(failure: &Failure) -> bool {
+    is_refused(failure, Class::Denied, codes::lacks_a_right)
+}
+
+/// Whether it is a refusal with such a code: beside a 5xx a code says nothing.
+fn is_refused(failure: &Failure, class: Class, with: impl Fn(&str) -> bool) -> bool {
+    failure.class == class && failure.code.as_deref().is_some_and(with)
+}

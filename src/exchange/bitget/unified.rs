@@ -1,0 +1,98 @@
+//! What is asked of a unified account over API v3, where one mode covers the whole account, so that every futures category
+//! counts.
+
+use std::collections::BTreeSet;
+
+use super::account::{Account, Call, Setter};
+use super::answer::{Reply, Told};
+use super::codes;
+use super::http::Transport;
+use super::wire::unified::{AccountMode, HoldMode, Page, PositionList, SetHoldMode, Stage, TYPES};
+use super::wire::{Order, PAGE, open, shape};
+use crate::exchange::{Answer, Urgency};
+use crate::facts::{Class, Failure, List};
+use crate::pace::Endpoint;
+use crate::position_mode::{PositionMode, ProductType};
+
+/// The live mode of the whole account.
+pub(super) async fn mode<T: Transport>(
+    account: &Account<T>,
+    urgency: Urgency,
+) -> Result<Answer<PositionMode>, Failure> {
+    let reply = account.ask(SETTINGS, String::new(), urgency).await?;
+    let Told { server, data } = settled(&reply)?;
+    let HoldMode { hold_mode } = shape(data).map_err(|broken| reply.broken(&broken))?;
+    Ok(Answer { value: hold_mode, asked: reply.asked, answered: reply.answered, server })
+}
+
+/// How many rows of a list count, over all categories.
+pub(super) async fn count<T: Transport>(
+    account: &Account<T>,
+    list: List,
+    urgency: Urgency,
+) -> Result<Answer<u32>, Failure> {
+    let categories = CATEGORIES.map(|category| format!("category={}", category.as_str()));
+    let mut ids = BTreeSet::new();
+    let whole = match list {
+        List::Positions => {
+            let mut count = 0;
+            let whole = account.read(POSITIONS, categories.to_vec(), urgency, |rows: PositionList| {
+                count += open(&rows.positions())?;
+                Ok(None)
+            });
+            return Ok(whole.await?.with(count));
+        }
+        List::Orders => {
+            let lists = categories.map(|category| format!("{category}&limit={PAGE}"));
+            let take = |page: Page| {
+                let (rows, next) = page.rows()?;
+                ids.extend(rows.into_iter().map(|order| order.order_id));
+                Ok(next.map(|cursor| format!("cursor={cursor}")))
+            };
+            account.read(ORDERS, lists.to_vec(), urgency, take).await?
+        }
+        List::PlanOrders => {
+            let lists = categories.iter().flat_map(|category| TYPES.map(|of| format!("{category}{of}")));
+            let take = |rows: Vec<Order>| {
+                ids.extend(rows.into_iter().map(|order| order.order_id));
+                Ok(None)
+            };
+            account.read(STRATEGY_ORDERS, lists.collect(), urgency, take).await?
+        }
+    };
+    Ok(whole.with(u32::try_from(ids.len()).unwrap_or(u32::MAX)))
+}
+
+/// The set of the account's mode.
+pub(super) fn setter(mode: PositionMode) -> Setter {
+    Setter { call: SET_HOLD_MODE, body: serde_json::to_string(&SetHoldMode { mode }) }
+}
+
+/// The settings, if they are those of an account that is unified and stays it.
+pub(super) fn settled(reply: &Reply) -> Result<Told, Failure> {
+    let told = reply.look()?;
+    let AccountMode { account_mode } = shape(told.data.clone()).map_err(|broken| reply.broken(&broken))?;
+    let stage = Stage::of(&account_mode).map_err(|broken| reply.broken(&broken))?;
+    let (class, say) = match stage {
+        Stage::Unified => return Ok(told),
+        Stage::Converting => (Class::Converting, codes::CONVERTING),
+        Stage::Unclear => (
+            Class::WrongKind,
+            "which tells no kind that this version knows; nothing is changed: look for a newer version",
+        ),
+    };
+    let say = format!("Bitget answered the call {}: accountMode {account_mode}, {say}", reply.endpoint);
+    Err(Failure { class, code: None, say })
+}
+
+/// One mode covers all of them.
+const CATEGORIES: [ProductType; 3] =
+    [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];
+
+pub(super) const SETTINGS: Call = Call(Endpoint::Settings, "/api/v3/account/settings");
+pub(super) const ACCOUNT_INFO: Call = Call(Endpoint::UnifiedAccountInfo, "/api/v3/account/info");
+pub(super) const SET_HOLD_MODE: Call = Call(Endpoint::SetHoldMode, "/api/v3/account/set-hold-mode");
+const POSITIONS: Call = Call(Endpoint::CurrentPosition, "/api/v3/position/current-position");
+const ORDERS: Call = Call(Endpoint::UnfilledOrders, "/api/v3/trade/unfilled-orders");
+const STRATEGY_ORDERS: Call =
+    Call(Endpoint::UnfilledStrategyOrders, "/api/v3/trade/unfilled-strategy-orders");

@@ -1,0 +1,214 @@
+//! Shapes of API v3, for unified accounts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Broken, Order, PAGE, Position, is_plain, there_or_null};
+use crate::facts::{FuturesRight, Rights};
+use crate::position_mode::PositionMode;
+
+/// `GET /api/v3/account/settings`: how unified the account is.
+#[derive(Debug, Deserialize)]
+pub(in super::super) struct AccountMode {
+    #[serde(rename = "accountMode")]
+    pub(in super::super) account_mode: String,
+}
+
+/// The same: whose it is.
+#[derive(Debug, Deserialize)]
+pub(in super::super) struct Owner {
+    pub(in super::super) uid: String,
+}
+
+/// The same: the mode.
+#[derive(Debug, Deserialize)]
+pub(in super::super) struct HoldMode {
+    #[serde(rename = "holdMode")]
+    pub(in super::super) hold_mode: PositionMode,
+}
+
+/// What the word for an account's mode says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Stage {
+    /// It is unified, and stays it.
+    Unified,
+    /// It is on its way from one kind to the other.
+    Converting,
+    /// Nothing that is known to be one of these. `hybrid` is such a word until somebody has seen what it means.
+    Unclear,
+}
+
+impl Stage {
+    /// By the word, which may be shown if it is one.
+    pub(in super::super) fn of(account_mode: &str) -> Result<Stage, Broken> {
+        match account_mode {
+            "unified" => Ok(Stage::Unified),
+            "upgrading" | "switching" => Ok(Stage::Converting),
+            other if is_plain(other) => Ok(Stage::Unclear),
+            _ => Err(Broken("an accountMode that is no word".to_owned())),
+        }
+    }
+}
+
+/// `GET /api/v3/account/info`
+#[derive(Debug, Deserialize)]
+pub(in super::super) struct KeyInfo {
+    #[serde(rename = "userId", default)]
+    pub(in super::super) user_id: Option<String>,
+    /// For all of its permissions alike.
+    #[serde(rename = "permType", default)]
+    perm_type: Option<String>,
+    #[serde(default)]
+    permissions: Option<Vec<String>>,
+}
+
+impl KeyInfo {
+    /// What the key may do, as far as it says. Without management no mode is read, without trading no position: with one of
+    /// the two alone nothing can be done here.
+    pub(in super::super) fn rights(&self) -> Option<Rights> {
+        let permissions = self.permissions.as_ref()?;
+        let has = |one: &str| permissions.iter().any(|permission| permission == one);
+        let serves = has("uta_mgt") && has("uta_trade");
+        let futures = match (self.perm_type.as_deref()?, serves) {
+            ("read-and-write", true) => FuturesRight::ReadWrite,
+            ("read-only", true) => FuturesRight::Read,
+            ("read-and-write" | "read-only", false) => FuturesRight::Nothing,
+            _ => return None,
+        };
+        Some(Rights { futures, withdraws: has("withdraw") })
+    }
+}
+
+/// `GET /api/v3/position/current-position`
+#[derive(Debug, Deserialize)]
+pub(in super::super) struct PositionList {
+    /// Must be there; `null` is the exchange's way to write an empty one.
+    #[serde(deserialize_with = "there_or_null")]
+    list: Option<Vec<Position>>,
+}
+
+impl PositionList {
+    /// Its rows.
+    pub(in super::super) fn positions(self) -> Vec<Position> {
+        self.list.unwrap_or_default()
+    }
+}
+
+/// One page of `GET /api/v3/trade/unfilled-orders`: a list, whatever the status of what is in it.
+#[derive(Debug, Deserialize)]
+pub(in super::super) struct Page {
+    /// Must be there; `null` is the exchange's way to write an empty one.
+    #[serde(deserialize_with = "there_or_null")]
+    list: Option<Vec<Order>>,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+impl Page {
+    /// Its rows, and the cursor of the next page, if there may be one.
+    pub(in super::super) fn rows(self) -> Result<(Vec<Order>, Option<String>), Broken> {
+        let Page { list, cursor } = self;
+        let rows = list.unwrap_or_default();
+        match cursor.filter(|cursor| rows.len() >= PAGE && !cursor.is_empty()) {
+            Some(cursor) if !is_plain(&cursor) => {
+                Err(Broken("a full page without a cursor to go on from".to_owned()))
+            }
+            next => Ok((rows, next)),
+        }
+    }
+}
+
+/// `POST /api/v3/account/set-hold-mode`
+#[derive(Debug, Serialize)]
+pub(in super::super) struct SetHoldMode {
+    #[serde(rename = "holdMode")]
+    pub(in super::super) mode: PositionMode,
+}
+
+/// How strategy orders are asked for: those listed unasked, and those that are listed only when they are named.
+pub(in super::super) const TYPES: [&str; 2] = ["", "&type=trigger"];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::shape;
+    use super::*;
+
+    #[test]
+    fn f34_a_mode_of_a_unified_account_is_one_of_two_words_or_nothing() {
+        let mode = |data: Value| shape::<HoldMode>(data).map(|settings| settings.hold_mode);
+        assert_eq!(mode(json!({"holdMode": "one_way_mode", "more": []})), Ok(PositionMode::OneWay));
+        assert_eq!(mode(json!({"holdMode": "hedge_mode"})), Ok(PositionMode::Hedge));
+        let bad = [json!({}), json!([]), json!({"holdMode": null}), json!({"holdMode": ""})];
+        for data in bad.into_iter().chain([
+            json!({"posMode": "hedge_mode"}),
+            json!({"holdMode": 1}),
+            json!(["hedge_mode"]),
+        ]) {
+            assert!(mode(data.clone()).is_err(), "{data}");
+        }
+    }
+
+    #[test]
+    fn f34_a_list_that_is_missing_is_no_empty_list() {
+        for empty in [json!({"list": []}), json!({"list": null, "cursor": null})] {
+            assert!(shape::<PositionList>(empty.clone()).unwrap().positions().is_empty());
+            let (rows, next) = shape::<Page>(empty).and_then(Page::rows).unwrap();
+            assert!(rows.is_empty() && next.is_none());
+        }
+        let bad = [json!({}), json!([]), json!({"cursor": "1"}), json!({"list": {}}), json!({"list": ""})];
+        for data in bad.into_iter().chain([
+            json!({"list": [{}]}),
+            json!({"entrustedList": []}),
+            json!([[]]),
+            json!([null]),
+        ]) {
+            assert!(shape::<Page>(data.clone()).is_err(), "{data}");
+            assert!(shape::<PositionList>(data.clone()).is_err(), "{data}");
+        }
+    }
+
+    #[test]
+    fn a_full_page_is_followed_by_its_cursor() {
+        let page = |count: usize, cursor: Value| {
+            let rows: Vec<Value> = (0..count).map(|id| json!({"orderId": format!("{id}")})).collect();
+            let (rows, next) = shape::<Page>(json!({"list": rows, "cursor": cursor}))?.rows()?;
+            Ok::<_, Broken>((rows.len(), next))
+        };
+        assert_eq!(page(100, json!("401")), Ok((100, Some("401".to_owned()))));
+        assert_eq!(page(100, json!("")), Ok((100, None)));
+        assert_eq!(page(100, json!(null)), Ok((100, None)));
+        assert_eq!(page(99, json!("401")), Ok((99, None)));
+        assert_eq!(page(99, json!("4 1&x=y")), Ok((99, None)));
+        assert!(page(100, json!("4 1&x=y")).is_err());
+        assert!(page(100, json!(401)).is_err());
+    }
+
+    #[test]
+    fn what_a_unified_key_may_do_is_known_only_from_the_documented_words() {
+        let rights = |kind: Value, permissions: Value| {
+            let data = json!({"userId": "1", "permType": kind, "permissions": permissions});
+            shape::<KeyInfo>(data).unwrap().rights().map(|rights| (rights.futures, rights.withdraws))
+        };
+        let both = || json!(["uta_mgt", "uta_trade"]);
+        assert_eq!(rights(json!("read-and-write"), both()), Some((FuturesRight::ReadWrite, false)));
+        assert_eq!(rights(json!("read-only"), both()), Some((FuturesRight::Read, false)));
+        let more = json!(["withdraw", "uta_trade", "uta_mgt", "copy_futures_order"]);
+        assert_eq!(rights(json!("read-and-write"), more), Some((FuturesRight::ReadWrite, true)));
+        for few in [json!([]), json!(["uta_mgt"]), json!(["uta_trade"]), json!(["copy_futures_order"])] {
+            assert_eq!(rights(json!("read-and-write"), few.clone()), Some((FuturesRight::Nothing, false)));
+            assert_eq!(rights(json!("read-only"), few), Some((FuturesRight::Nothing, false)));
+        }
+        for unknown in [json!(null), json!(""), json!("read_write"), json!("rw")] {
+            assert_eq!(rights(unknown.clone(), both()), None, "{unknown}");
+        }
+        assert_eq!(rights(json!("read-and-write"), json!(null)), None);
+        assert_eq!(shape::<KeyInfo>(json!({"userId": "1"})).unwrap().rights(), None);
+    }
+
+    #[test]
+    fn a_set_of_a_unified_account_is_written_as_it_is_documented() {
+        let body = serde_json::to_string(&SetHoldMode { mode: PositionMode::OneWay }).unwrap();
+        assert_eq!(body, r#"{"holdMode":"one_way_mode"}"#);
+    }
+}
