@@ -1,9 +1,9 @@
 //! What reads answer: shapes, parameters, pages, filters.
 
-use crate::ProductType::UsdtFutures;
+use crate::ProductType::{CoinFutures, UsdtFutures};
 use crate::{
-    EmptyList, EndId, HoldSide, NewAccount, NewOrder, OrderStatus, OrdersWithoutStatus, PlanType, PosMode,
-    ProductType, Uid,
+    EmptyList, EndId, HoldSide, LastCursor, NewAccount, NewOrder, OrderStatus, OrdersWithoutStatus, PlanType,
+    PosMode, ProductType, StrategyOrdersWithoutType, Uid,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -87,42 +87,149 @@ fn the_account_information_says_whose_key_it_is() {
 
 #[test]
 fn a_position_is_a_row_until_it_is_closed() {
-    let mut desk = Desk::new();
-    desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "0.01").unwrap();
-    let rows = desk.data(POSITIONS, "productType=USDT-FUTURES&marginCoin=USDT");
-    assert_eq!(
-        (&rows[0]["symbol"], &rows[0]["holdSide"], &rows[0]["total"], &rows[0]["posMode"]),
-        (&json!("BTCUSDT"), &json!("long"), &json!("0.01"), &json!("hedge_mode"))
-    );
-    assert_eq!(desk.data(POSITIONS, "productType=COIN-FUTURES"), json!([]));
-    desk.exchange.close_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long).unwrap();
-    assert_eq!(desk.data(POSITIONS, "productType=USDT-FUTURES"), json!([]));
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "0.01").unwrap();
+        let rows = desk.positions(UsdtFutures);
+        let (side, mode) = match api.kind {
+            Kind::Classic => ("holdSide", "posMode"),
+            Kind::Unified => ("posSide", "holdMode"),
+        };
+        assert_eq!(
+            (&rows[0]["symbol"], &rows[0][side], &rows[0]["total"], &rows[0][mode]),
+            (&json!("BTCUSDT"), &json!("long"), &json!("0.01"), &json!("hedge_mode"))
+        );
+        assert_eq!(desk.positions(CoinFutures), Vec::<Value>::new());
+        desk.exchange.close_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long).unwrap();
+        assert_eq!(desk.positions(UsdtFutures), Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn positions_can_be_asked_for_in_part() {
+    for (api, filters) in
+        [(CLASSIC, &["marginCoin=USDC"][..]), (UNIFIED, &["symbol=ETHUSDT", "posSide=short"])]
+    {
+        let mut desk = Desk::of(api);
+        desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "0.01").unwrap();
+        assert_eq!(desk.positions(UsdtFutures).len(), 1);
+        for filter in filters {
+            desk.data(api.positions, &format!("{}&{filter}", api.about(UsdtFutures)));
+            assert_eq!(desk.exchange.log().last().unwrap().listed, Some(0), "{filter}");
+        }
+    }
+}
+
+#[test]
+fn a_list_wants_to_know_what_it_is_about() {
+    for (api, query, expected) in [
+        (CLASSIC, "", "40019"),
+        (CLASSIC, "productType=SPOT", "400172"),
+        (UNIFIED, "", "40019"),
+        (UNIFIED, "category=SPOT", "400172"),
+        (UNIFIED, "category=SUSDT-FUTURES", "400172"),
+    ] {
+        assert_eq!(Desk::of(api).get(api.positions, query).1["code"], expected, "{query}");
+    }
+    for (query, expected) in [("", "40019"), ("category=USDT-FUTURES&type=track", "400172")] {
+        assert_eq!(Desk::of(UNIFIED).get(STRATEGIES_V3, query).1["code"], expected, "{query}");
+    }
 }
 
 #[test]
 fn orders_come_in_pages_newest_first_and_none_is_lost_or_doubled() {
-    let mut desk = Desk::new();
-    let mut placed: Vec<String> = (0..250)
-        .map(|_| desk.exchange.place_order(ME, UsdtFutures, NewOrder::live("BTCUSDT")).unwrap().0.to_string())
-        .collect();
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        let mut placed: Vec<String> = (0..250).map(|_| placed(&mut desk, UsdtFutures)).collect();
+        placed.reverse();
+        let (sizes, seen) = paged(&mut desk, "limit=100");
+        assert_eq!((sizes, seen), (vec![100, 100, 50, 0], placed.clone()));
+        let (sizes, seen) = paged(&mut desk, "");
+        assert_eq!((sizes, seen), (vec![100, 100, 50, 0], placed.clone()));
+        let (sizes, seen) = paged(&mut desk, "limit=50");
+        assert_eq!((sizes, seen), (vec![50, 50, 50, 50, 50, 0], placed));
+        for wrong in ["limit=101".to_owned(), "limit=0".to_owned(), format!("{}=abc", api.below)] {
+            let query = format!("{}&{wrong}", api.about(UsdtFutures));
+            assert_eq!(desk.get(api.orders, &query).1["code"], "400172");
+        }
+    }
+}
+
+#[test]
+fn the_last_page_of_orders_on_v3_may_have_no_cursor() {
+    let mut desk = Desk::of(UNIFIED);
+    desk.exchange.switches_mut().last_cursor = LastCursor::Missing;
+    let mut placed: Vec<String> = (0..250).map(|_| placed(&mut desk, UsdtFutures)).collect();
     placed.reverse();
-    let mut seen: Vec<String> = Vec::new();
-    let mut query = "productType=USDT-FUTURES&limit=100".to_owned();
-    let mut sizes = Vec::new();
+    assert_eq!(paged(&mut desk, "limit=100"), (vec![100, 100, 50], placed.clone()));
+    assert_eq!(paged(&mut desk, "limit=50"), (vec![50, 50, 50, 50, 50, 0], placed));
+}
+
+fn placed(desk: &mut Desk, product: ProductType) -> String {
+    desk.exchange.place_order(ME, product, NewOrder::live("BTCUSDT")).unwrap().0.to_string()
+}
+
+/// How many rows each page had until there was nothing to go on from, and the numbers of all orders on them.
+fn paged(desk: &mut Desk, limit: &str) -> (Vec<usize>, Vec<String>) {
+    desk.wait(1_000);
+    let api = desk.api;
+    let base = format!("{}&{limit}", api.about(UsdtFutures));
+    let (mut sizes, mut seen, mut query) = (Vec::new(), Vec::new(), base.clone());
     loop {
-        let data = desk.data(ORDERS, &query);
-        let Some(rows) = data["entrustedList"].as_array() else {
-            break;
-        };
+        let data = desk.data(api.orders, &query);
+        let rows = data[api.rows].as_array().cloned().unwrap_or_default();
         sizes.push(rows.len());
         seen.extend(rows.iter().map(|row| row["orderId"].as_str().unwrap().to_owned()));
-        assert_eq!(data["endId"].as_str(), seen.last().map(String::as_str));
-        query = format!("productType=USDT-FUTURES&limit=100&idLessThan={}", data["endId"].as_str().unwrap());
+        let Some(last) = data[api.last].as_str() else { return (sizes, seen) };
+        assert_eq!(seen.last().map(String::as_str), Some(last));
+        query = format!("{base}&{}={last}", api.below);
     }
-    assert_eq!(sizes, [100, 100, 50]);
-    assert_eq!(seen, placed);
-    assert_eq!(desk.get(ORDERS, "productType=USDT-FUTURES&limit=101").1["code"], "400172");
-    assert_eq!(desk.get(ORDERS, "productType=USDT-FUTURES&idLessThan=abc").1["code"], "400172");
+}
+
+#[test]
+fn v3_lists_orders_of_every_status_and_without_a_category_all_of_them() {
+    let mut desk = Desk::of(UNIFIED);
+    let placed = [OrderStatus::New, OrderStatus::Live, OrderStatus::PartiallyFilled];
+    for (product, status) in ProductType::FUTURES.into_iter().zip(placed) {
+        desk.exchange.place_order(ME, product, NewOrder { status, ..NewOrder::live("BTCUSDT") }).unwrap();
+        let rows = desk.data(ORDERS_V3, &UNIFIED.about(product))["list"].clone();
+        assert_eq!((rows.as_array().unwrap().len(), &rows[0]["orderStatus"]), (1, &json!(status)));
+    }
+    desk.exchange.place_spot_order(ME, NewOrder::live("BTCUSDT")).unwrap();
+    let column = |data: &Value, name: &str| -> Vec<Value> {
+        data["list"].as_array().unwrap().iter().map(|row| row[name].clone()).collect()
+    };
+    assert_eq!(column(&desk.data(ORDERS_V3, "category=spot"), "category"), ["SPOT"]);
+    let all = desk.data(ORDERS_V3, "");
+    assert_eq!(column(&all, "category"), ["SPOT", "USDC-FUTURES", "COIN-FUTURES", "USDT-FUTURES"]);
+    assert_eq!(column(&all, "orderStatus"), ["live", "partially_filled", "live", "new"]);
+}
+
+#[test]
+fn strategy_orders_are_asked_for_by_type_and_without_one_only_tpsl_is_promised() {
+    let mut desk = Desk::of(UNIFIED);
+    for plan_type in PlanType::ALL {
+        desk.exchange.place_plan_order(ME, UsdtFutures, plan_type, "BTCUSDT").unwrap();
+    }
+    let rows = |desk: &mut Desk, query: &str| {
+        let rows = desk.data(STRATEGIES_V3, &format!("category=USDT-FUTURES{query}"));
+        rows.as_array().unwrap().len()
+    };
+    assert_eq!(
+        (rows(&mut desk, ""), rows(&mut desk, "&type=tpsl"), rows(&mut desk, "&type=trigger")),
+        (1, 1, 2)
+    );
+    desk.exchange.switches_mut().strategy_orders_without_type = StrategyOrdersWithoutType::Both;
+    assert_eq!((rows(&mut desk, ""), rows(&mut desk, "&type=tpsl")), (3, 1));
+}
+
+#[test]
+fn v2_shows_a_new_order_as_a_live_one() {
+    let mut desk = Desk::new();
+    let order = NewOrder { status: OrderStatus::New, ..NewOrder::live("BTCUSDT") };
+    desk.exchange.place_order(ME, UsdtFutures, order).unwrap();
+    let row = desk.data(ORDERS, "productType=USDT-FUTURES&status=live")["entrustedList"][0].clone();
+    assert_eq!(row["status"], "live");
 }
 
 #[test]
@@ -146,17 +253,19 @@ fn orders_are_filtered_by_status_and_without_one_only_live_ones_are_promised() {
 
 #[test]
 fn an_order_older_than_three_months_is_not_listed_and_blocks_all_the_same() {
-    let mut desk = Desk::new();
-    let old = NewOrder { age: Duration::from_secs(91 * 86_400), ..NewOrder::live("BTCUSDT") };
-    let id = desk.exchange.place_order(ME, UsdtFutures, old).unwrap();
-    assert_eq!(desk.data(ORDERS, "productType=USDT-FUTURES")["entrustedList"], Value::Null);
-    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), refused());
-    assert_eq!(desk.exchange.log().iter().map(|entry| entry.flat).collect::<Vec<_>>(), [Some(false); 2]);
-    let from = START.0 - 92 * 86_400_000;
-    let data = desk.data(ORDERS, &format!("productType=USDT-FUTURES&startTime={from}"));
-    assert_eq!(data["entrustedList"][0]["orderId"], json!(id.0.to_string()));
-    desk.exchange.cancel_order(ME, UsdtFutures, id).unwrap();
-    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        let old = NewOrder { age: Duration::from_secs(91 * 86_400), ..NewOrder::live("BTCUSDT") };
+        let id = desk.exchange.place_order(ME, UsdtFutures, old).unwrap();
+        assert_eq!(desk.data(api.orders, &api.about(UsdtFutures))[api.rows], Value::Null);
+        assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), desk.refused_for_orders());
+        assert_eq!(desk.exchange.log().iter().map(|entry| entry.flat).collect::<Vec<_>>(), [Some(false); 2]);
+        let from = START.0 - 92 * 86_400_000;
+        let data = desk.data(api.orders, &format!("{}&startTime={from}", api.about(UsdtFutures)));
+        assert_eq!(data[api.rows][0]["orderId"], json!(id.0.to_string()));
+        desk.exchange.cancel_order(ME, UsdtFutures, id).unwrap();
+        assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
+    }
 }
 
 #[test]
@@ -171,7 +280,7 @@ fn plan_orders_are_listed_per_plan_type_which_is_required() {
             let rows = data["entrustedList"].as_array().map_or(0, Vec::len);
             assert_eq!(rows, usize::from(asked == plan_type));
         }
-        assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), refused());
+        assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), desk.refused_for_orders());
         desk.exchange.cancel_plan_order(ME, UsdtFutures, id).unwrap();
         desk.wait(1_000);
     }
@@ -190,4 +299,16 @@ fn an_empty_list_is_null_or_empty_and_the_end_id_of_plan_orders_may_be_missing()
     desk.exchange.switches_mut().plan_end_id = EndId::Missing;
     assert_eq!(desk.data(ORDERS, "productType=USDT-FUTURES"), json!({ "entrustedList": [], "endId": null }));
     assert_eq!(desk.data(PLANS, plans), json!({ "entrustedList": [] }));
+}
+
+#[test]
+fn an_empty_list_on_v3_is_null_or_empty_and_strategy_orders_are_always_an_array() {
+    let mut desk = Desk::of(UNIFIED);
+    let query = "category=USDT-FUTURES";
+    for (switch, expected) in [(EmptyList::Null, Value::Null), (EmptyList::Empty, json!([]))] {
+        desk.exchange.switches_mut().empty_list = switch;
+        assert_eq!(desk.data(POSITIONS_V3, query), json!({ "list": expected }));
+        assert_eq!(desk.data(ORDERS_V3, query), json!({ "list": expected, "cursor": null }));
+        assert_eq!(desk.data(STRATEGIES_V3, query), json!([]));
+    }
 }

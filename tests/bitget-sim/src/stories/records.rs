@@ -5,39 +5,45 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::ProductType::UsdtFutures;
-use crate::{By, Executed, Fault, FaultKind, HoldSide, NewOrder, PosMode, Request, Uid, UnixMs};
+use crate::{By, Executed, Fault, FaultKind, HoldSide, NewOrder, PosMode, Uid, UnixMs};
 
 use super::*;
 
 #[test]
 fn the_log_says_enough_to_check_a_client_by() {
-    let mut desk = Desk::new();
-    desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
-    desk.data(POSITIONS, "productType=USDT-FUTURES");
-    desk.data(ORDERS, "productType=USDT-FUTURES");
-    desk.exchange.close_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long).unwrap();
-    desk.data(POSITIONS, "productType=USDT-FUTURES");
-    desk.set(UsdtFutures, PosMode::OneWayMode);
-    let told: Vec<_> = desk
-        .exchange
-        .log()
-        .iter()
-        .map(|entry| (entry.account, entry.product, entry.signed, entry.listed, entry.flat))
-        .collect();
-    let row = |listed, flat| (Some(ME), Some(UsdtFutures), Some(START), listed, Some(flat));
-    assert_eq!(told, [row(Some(1), false), row(Some(0), false), row(Some(0), true), row(None, true)]);
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
+        desk.positions(UsdtFutures);
+        desk.data(api.orders, &api.about(UsdtFutures));
+        desk.exchange.close_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long).unwrap();
+        desk.positions(UsdtFutures);
+        desk.set(UsdtFutures, PosMode::OneWayMode);
+        let log = desk.exchange.log().iter();
+        let told: Vec<_> =
+            log.map(|entry| (entry.kind, entry.product, entry.signed, entry.listed, entry.flat)).collect();
+        let row = |product, listed, flat| (Some(api.kind), product, Some(START), listed, Some(flat));
+        let list = |rows, flat| row(Some(UsdtFutures), Some(rows), flat);
+        let set = row(api.subject(UsdtFutures), None, true);
+        assert_eq!(told, [list(1, false), list(0, false), list(0, true), set]);
+        assert!(desk.exchange.log().iter().all(|entry| entry.account == Some(ME)));
+    }
 }
 
 #[test]
 fn a_flip_by_hand_is_told_apart_from_a_set_and_shows_in_the_state() {
-    let mut desk = Desk::new();
-    desk.set(UsdtFutures, PosMode::OneWayMode);
-    desk.exchange.flip(ME, UsdtFutures, PosMode::HedgeMode).unwrap();
-    let by: Vec<_> = desk.exchange.mode_changes().iter().map(|change| change.by).collect();
-    assert_eq!(by, [By::Set, By::Hand]);
-    let state = desk.exchange.snapshot();
-    assert_eq!(state[0].products["USDT-FUTURES"].mode, PosMode::HedgeMode);
-    assert_eq!(state[0].keys, ["key-alpha"]);
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        desk.set(UsdtFutures, PosMode::OneWayMode);
+        desk.exchange.flip(ME, UsdtFutures, PosMode::HedgeMode).unwrap();
+        let changes = desk.exchange.mode_changes().iter();
+        let by: Vec<_> = changes.map(|change| (change.by, change.product)).collect();
+        let product = api.subject(UsdtFutures);
+        assert_eq!(by, [(By::Set, product), (By::Hand, product)]);
+        let state = desk.exchange.snapshot();
+        assert_eq!(state[0].products["USDT-FUTURES"].mode, PosMode::HedgeMode);
+        assert_eq!(state[0].keys, ["key-alpha"]);
+    }
 }
 
 #[test]
@@ -82,16 +88,20 @@ fn events() -> impl Strategy<Value = Vec<(i64, Event)>> {
     prop::collection::vec((0_i64..5_000, event), 1..60)
 }
 
-fn live(events: &[(i64, Event)]) -> Desk {
-    let mut desk = Desk::new();
+fn either() -> impl Strategy<Value = Api> {
+    prop_oneof![Just(CLASSIC), Just(UNIFIED)]
+}
+
+fn live(api: Api, events: &[(i64, Event)]) -> Desk {
+    let mut desk = Desk::of(api);
     let mut order = None;
     for (passes, event) in events {
         desk.wait(*passes);
         desk.exchange.advance(desk.now);
         let exchange = &mut desk.exchange;
         match event {
-            Event::Set(mode) => drop(desk.send(set_request(UsdtFutures, *mode))),
-            Event::List => drop(desk.send(Request::get(POSITIONS, "productType=USDT-FUTURES"))),
+            Event::Set(mode) => drop(desk.send(api.set_request(UsdtFutures, *mode))),
+            Event::List => drop(desk.send(api.list_positions(UsdtFutures))),
             Event::Open => {
                 exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
             }
@@ -118,8 +128,8 @@ fn live(events: &[(i64, Event)]) -> Desk {
 
 proptest! {
     #[test]
-    fn a_mode_changes_only_by_a_logged_set_on_a_flat_account_within_its_window(events in events()) {
-        let desk = live(&events);
+    fn a_mode_changes_only_by_a_logged_set_on_a_flat_account_within_its_window(api in either(), events in events()) {
+        let desk = live(api, &events);
         let applied: Vec<_> = desk
             .exchange
             .log()
@@ -139,8 +149,8 @@ proptest! {
     }
 
     #[test]
-    fn the_same_day_twice_gives_the_same_log(events in events()) {
-        let (once, again) = (live(&events), live(&events));
+    fn the_same_day_twice_gives_the_same_log(api in either(), events in events()) {
+        let (once, again) = (live(api, &events), live(api, &events));
         prop_assert_eq!(once.exchange.log(), again.exchange.log());
     }
 }

@@ -1,74 +1,83 @@
-//! What only unified accounts know: one mode for all, the shapes of v3, three categories that count together.
+//! What only unified accounts know: one mode for all, three categories that count together, rights by name, spot orders.
 
 use crate::ProductType::{CoinFutures, UsdcFutures, UsdtFutures};
-use crate::{
-    Executed, HoldSide, Kind, NewAccount, NewOrder, OrderStatus, PlanType, PosMode, Request, Right, Uid,
-};
+use crate::{Executed, HoldSide, NewAccount, NewOrder, NotFlat, PlanType, PosMode, Right, SpotOrders, Uid};
 use serde_json::json;
 
 use super::*;
 
-fn unified() -> Desk {
-    Desk::with(NewAccount::unified(ME, "alpha"))
-}
-
-fn hold(mode: PosMode) -> Request {
-    Request::post(SET_V3, json!({ "holdMode": mode.as_str() }).to_string())
-}
-
 #[test]
 fn a_set_changes_the_one_mode_of_all_categories_and_answers_a_bare_word() {
-    let mut desk = unified();
-    assert_eq!(desk.ask(hold(PosMode::OneWayMode)).json()["data"], "success");
+    let mut desk = Desk::of(UNIFIED);
+    let set = UNIFIED.set_request(UsdtFutures, PosMode::OneWayMode);
+    assert_eq!(desk.ask(set).json()["data"], "success");
     for product in ProductType::ALL {
         assert_eq!(desk.mode(product), PosMode::OneWayMode);
     }
     assert_eq!(desk.data(SETTINGS, "")["holdMode"], "one_way_mode");
-    let entry = &desk.exchange.log()[0];
-    let (from, to) = (PosMode::HedgeMode, PosMode::OneWayMode);
-    assert_eq!((entry.executed, entry.wanted), (Executed::Applied { from, to }, Some(to)));
-    assert_eq!((entry.product, entry.kind, entry.flat), (None, Some(Kind::Unified), Some(true)));
-    let changes: Vec<_> = desk.exchange.mode_changes().iter().map(|change| change.product).collect();
-    assert_eq!(changes, [None]);
 }
 
 #[test]
 fn what_any_category_holds_blocks_the_whole_account() {
     for product in ProductType::FUTURES {
-        let mut desk = unified();
+        let mut desk = Desk::of(UNIFIED);
         desk.exchange.open_position(ME, product, "BTCUSDT", HoldSide::Long, "1").unwrap();
-        let response = desk.ask(hold(PosMode::OneWayMode));
-        assert_eq!((response.status, code(&response).as_str()), (400, "25107"), "{product:?}");
+        assert!(!desk.exchange.is_whole_flat(ME).unwrap());
+        assert_eq!(desk.set(product, PosMode::OneWayMode), desk.refused_for_a_position(), "{product:?}");
         let entry = desk.exchange.log().last().unwrap();
         assert_eq!((entry.executed, entry.flat), (Executed::Refused, Some(false)));
+        for asked in ProductType::FUTURES {
+            desk.positions(asked);
+            let entry = desk.exchange.log().last().unwrap();
+            assert_eq!((entry.listed, entry.flat), (Some(usize::from(asked == product)), Some(false)));
+        }
         desk.exchange.close_position(ME, product, "BTCUSDT", HoldSide::Long).unwrap();
-        assert_eq!(desk.ask(hold(PosMode::OneWayMode)).status, 200);
+        assert!(desk.exchange.is_whole_flat(ME).unwrap());
+        assert_eq!(desk.set(product, PosMode::OneWayMode), done());
     }
 }
 
 #[test]
-fn lists_are_by_category_and_say_what_is_there() {
-    let mut desk = unified();
-    desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Short, "0.01").unwrap();
-    let order = NewOrder { status: OrderStatus::New, ..NewOrder::live("BTCUSD") };
-    let order = desk.exchange.place_order(ME, CoinFutures, order).unwrap();
+fn an_old_demo_product_type_does_not_count_on_a_unified_account() {
+    let mut desk = Desk::of(UNIFIED);
+    desk.exchange.open_position(ME, ProductType::SusdtFutures, "SBTCSUSDT", HoldSide::Long, "1").unwrap();
+    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
+}
+
+#[test]
+fn strategy_orders_are_listed_by_category_and_say_what_they_are() {
+    let mut desk = Desk::of(UNIFIED);
     desk.exchange.place_plan_order(ME, UsdcFutures, PlanType::ProfitLoss, "BTCPERP").unwrap();
     desk.exchange.place_plan_order(ME, UsdcFutures, PlanType::NormalPlan, "BTCPERP").unwrap();
-
-    let position = desk.data(POSITIONS_V3, "category=USDT-FUTURES")["list"][0].clone();
-    assert_eq!(
-        (&position["symbol"], &position["posSide"], &position["total"], &position["holdMode"]),
-        (&json!("BTCUSDT"), &json!("short"), &json!("0.01"), &json!("hedge_mode"))
-    );
-    assert_eq!(desk.data(POSITIONS_V3, "category=COIN-FUTURES"), json!({ "list": null }));
-    let orders = desk.data(ORDERS_V3, "category=coin-futures");
-    assert_eq!((&orders["list"][0]["orderStatus"], &orders["cursor"]), (&json!("new"), &json!(order)));
-    assert_eq!(desk.data(ORDERS_V3, "category=USDT-FUTURES"), json!({ "list": null, "cursor": null }));
     let tpsl = desk.data(STRATEGIES_V3, "category=USDC-FUTURES");
-    assert_eq!((tpsl.as_array().unwrap().len(), &tpsl[0]["stopLoss"]), (1, &json!("20000")));
+    assert_eq!((&tpsl[0]["symbol"], &tpsl[0]["stopLoss"]), (&json!("BTCPERP"), &json!("20000")));
     let trigger = desk.data(STRATEGIES_V3, "category=USDC-FUTURES&type=trigger");
-    assert_eq!((trigger.as_array().unwrap().len(), &trigger[0]["triggerPrice"]), (1, &json!("20000")));
-    assert_eq!(desk.data(STRATEGIES_V3, "category=USDT-FUTURES"), json!([]));
+    assert_eq!((&trigger[0]["status"], &trigger[0]["triggerPrice"]), (&json!("pending"), &json!("20000")));
+    assert_eq!(desk.data(STRATEGIES_V3, "category=COIN-FUTURES&type=trigger"), json!([]));
+}
+
+#[test]
+fn switch_spot_orders() {
+    let mut desk = Desk::of(UNIFIED);
+    let order = desk.exchange.place_spot_order(ME, NewOrder::live("BTCUSDT")).unwrap();
+    assert_eq!(desk.set(CoinFutures, PosMode::OneWayMode), done());
+    assert_eq!(desk.exchange.log().last().unwrap().flat, Some(true));
+    desk.exchange.switches_mut().spot_orders = SpotOrders::Refuse;
+    assert_eq!(desk.set(CoinFutures, PosMode::HedgeMode), desk.refused_for_orders());
+    desk.exchange.switches_mut().not_flat = NotFlat::RefusedByPositions;
+    assert_eq!(desk.set(CoinFutures, PosMode::HedgeMode), done());
+    desk.exchange.switches_mut().not_flat = NotFlat::RefusedByAnything;
+    desk.exchange.cancel_spot_order(ME, order).unwrap();
+    assert_eq!(desk.set(CoinFutures, PosMode::OneWayMode), done());
+    assert!(desk.exchange.cancel_spot_order(ME, order).is_err());
+}
+
+#[test]
+fn a_spot_order_never_blocks_a_classic_account() {
+    let mut desk = Desk::new();
+    desk.exchange.switches_mut().spot_orders = SpotOrders::Refuse;
+    desk.exchange.place_spot_order(ME, NewOrder::live("BTCUSDT")).unwrap();
+    assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
 }
 
 #[test]
