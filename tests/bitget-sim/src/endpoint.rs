@@ -10,6 +10,7 @@ pub(crate) enum Endpoint {
     SpotCoins,
     SpotSymbols,
     MarginCurrencies,
+    Instruments,
     MixAccount,
     MixAccounts,
     SetPositionMode,
@@ -53,7 +54,8 @@ impl Endpoint {
             | Self::Contracts
             | Self::SpotCoins
             | Self::SpotSymbols
-            | Self::MarginCurrencies => Door::Public,
+            | Self::MarginCurrencies
+            | Self::Instruments => Door::Public,
             Self::MixAccount
             | Self::MixAccounts
             | Self::SetPositionMode
@@ -76,6 +78,7 @@ impl Endpoint {
             Self::ServerTime
             | Self::Contracts
             | Self::SpotSymbols
+            | Self::Instruments
             | Self::UnifiedSettings
             | Self::CurrentPosition
             | Self::UnfilledOrders
@@ -99,6 +102,7 @@ impl Endpoint {
             Self::SpotCoins => ("GET", "/api/v2/spot/public/coins"),
             Self::SpotSymbols => ("GET", "/api/v2/spot/public/symbols"),
             Self::MarginCurrencies => ("GET", "/api/v2/margin/currencies"),
+            Self::Instruments => ("GET", "/api/v3/market/instruments"),
             Self::MixAccount => ("GET", "/api/v2/mix/account/account"),
             Self::MixAccounts => ("GET", "/api/v2/mix/account/accounts"),
             Self::SetPositionMode => ("POST", "/api/v2/mix/account/set-position-mode"),
@@ -116,12 +120,13 @@ impl Endpoint {
     }
 }
 
-const ALL: [Endpoint; 18] = [
+const ALL: [Endpoint; 19] = [
     Endpoint::ServerTime,
     Endpoint::Contracts,
     Endpoint::SpotCoins,
     Endpoint::SpotSymbols,
     Endpoint::MarginCurrencies,
+    Endpoint::Instruments,
     Endpoint::MixAccount,
     Endpoint::MixAccounts,
     Endpoint::SetPositionMode,

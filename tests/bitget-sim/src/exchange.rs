@@ -212,6 +212,7 @@ impl Exchange {
             | Endpoint::SpotCoins
             | Endpoint::SpotSymbols
             | Endpoint::MarginCurrencies
+            | Endpoint::Instruments
             | Endpoint::SetPositionMode
             | Endpoint::SetHoldMode => Err(other_door()),
         }
@@ -265,6 +266,7 @@ fn public(endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, R
     match endpoint {
         Endpoint::ServerTime => Ok(json!({ "serverTime": now.0.to_string() })),
         Endpoint::Contracts => contracts(request),
+        Endpoint::Instruments => unified::instruments(&request.params()),
         // Nothing is traded here but futures; clients load these lists all the same.
         Endpoint::SpotCoins | Endpoint::SpotSymbols | Endpoint::MarginCurrencies => Ok(json!([])),
         Endpoint::MixAccount
@@ -314,6 +316,7 @@ fn observed_flat(endpoint: Endpoint, account: &Account, product: Option<ProductT
         | Endpoint::SpotCoins
         | Endpoint::SpotSymbols
         | Endpoint::MarginCurrencies
+        | Endpoint::Instruments
         | Endpoint::MixAccount
         | Endpoint::MixAccounts
         | Endpoint::SpotAccountInfo

@@ -64,6 +64,51 @@ impl Contract {
     }
 }
 
+impl Contract {
+    /// The same contract as v3 lists it.
+    pub(crate) fn instrument_row(&self) -> Value {
+        let Self { product, symbol, base, quote, margin_coins: _, status } = self;
+        json!({
+            "symbol": symbol,
+            "category": product.as_str(),
+            "baseCoin": base,
+            "quoteCoin": quote,
+            "buyLimitPriceRatio": "0.05",
+            "sellLimitPriceRatio": "0.05",
+            "feeRateUpRatio": "0.005",
+            "makerFeeRate": "0.0002",
+            "takerFeeRate": "0.0006",
+            "openCostUpRatio": "0.01",
+            "minOrderQty": "0.001",
+            "maxOrderQty": "1200",
+            "maxMarketOrderQty": "220",
+            "pricePrecision": "1",
+            "quantityPrecision": "3",
+            "quotePrecision": null,
+            "priceMultiplier": "0.1",
+            "quantityMultiplier": "0.001",
+            "type": "perpetual",
+            "symbolType": "crypto",
+            "minOrderAmount": "5",
+            "maxSymbolOrderNum": "200",
+            "maxProductOrderNum": "1000",
+            "maxPositionNum": "150",
+            "status": if *status == "normal" { "online" } else { "limit_open" },
+            "offTime": "-1",
+            "limitOpenTime": "-1",
+            "deliveryTime": "",
+            "deliveryStartTime": "",
+            "deliveryPeriod": "",
+            "launchTime": "",
+            "fundInterval": "8",
+            "minLeverage": "1",
+            "maxLeverage": "125",
+            "maintainTime": "",
+            "isRwa": "NO",
+        })
+    }
+}
+
 /// The contracts of a product type, in the order of the list.
 pub(crate) fn contracts(product: ProductType) -> impl Iterator<Item = &'static Contract> {
     LISTED.iter().filter(move |contract| contract.product == product)

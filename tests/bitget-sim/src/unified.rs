@@ -10,6 +10,7 @@ use crate::account::{Order, PlanOrder};
 use crate::gate::message;
 use crate::key::Right;
 use crate::look::{Listed, Look, may};
+use crate::market::{self, Contract};
 use crate::page::Page;
 use crate::switches::{LastCursor, StrategyOrdersWithoutType};
 use crate::wire::{Params, Refusal};
@@ -114,6 +115,18 @@ impl Look<'_> {
             .collect();
         Ok(Listed { rows: rows.len(), data: Value::Array(rows) })
     }
+}
+
+/// `GET /api/v3/market/instruments`: clients load it at start. Nothing is traded here but futures.
+pub(crate) fn instruments(params: &Params) -> Result<Value, Refusal> {
+    let symbol = params.optional("symbol");
+    let listed = match Category::of(params.required("category")?)? {
+        Category::Futures(product) => Some(market::contracts(product)),
+        Category::Spot => None,
+    };
+    let wanted = |known: &str| symbol.is_none_or(|symbol| known.eq_ignore_ascii_case(symbol));
+    let listed = listed.into_iter().flatten().filter(|contract| wanted(contract.symbol));
+    Ok(listed.map(Contract::instrument_row).collect())
 }
 
 /// Where an order is listed on v3.

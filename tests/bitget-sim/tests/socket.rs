@@ -232,6 +232,88 @@ async fn accounts_and_keys_are_made_and_changed_over_the_control_api() {
     assert_eq!(served.ask(&served.signed(set())).await.1["code"], "40731");
 }
 
+/// What a unified account is asked for over HTTP: the mode, and everything that is listed.
+async fn unified(served: &Served) -> (Value, Value) {
+    let ask = async |path: &str, query: &str| {
+        let request = served.signed(Request::get(path, query));
+        served.ask(&request).await.1["data"].clone()
+    };
+    let settings = ask("/api/v3/account/settings", "").await;
+    let category = "category=COIN-FUTURES";
+    let listed = json!([
+        ask("/api/v3/position/current-position", category).await["list"].as_array().map(Vec::len),
+        ask("/api/v3/trade/unfilled-orders", category).await["list"].as_array().map(Vec::len),
+        ask("/api/v3/trade/unfilled-strategy-orders", category).await.as_array().map(Vec::len),
+        ask("/api/v3/trade/unfilled-orders", "category=SPOT").await["list"].as_array().map(Vec::len),
+    ]);
+    (settings["holdMode"].clone(), listed)
+}
+
+#[tokio::test]
+async fn an_account_is_converted_over_the_control_api_and_trades_on() {
+    let served = served(None);
+    let ok = (200, json!({}));
+    let me = json!({ "uid": 1001 });
+    let hold = || Request::post("/api/v3/account/set-hold-mode", r#"{"holdMode":"one_way_mode"}"#);
+    assert_eq!(served.control("conversion/finish", me.clone()).await.0, 404);
+    assert_eq!(served.control("conversion/begin", me.clone()).await, ok);
+    assert_eq!(served.state().await["accounts"][0]["accountMode"], "upgrading");
+    assert_eq!(served.ask(&served.signed(hold())).await.1["code"], "40115");
+    let refused = json!({ "settingsWhileConverting": "refused" });
+    assert_eq!(served.control("switches", refused).await.0, 200);
+    let settings = served.signed(Request::get("/api/v3/account/settings", ""));
+    assert_eq!(served.ask(&settings).await.1["code"], "40115");
+    assert_eq!(served.control("conversion/finish", me.clone()).await, ok);
+    assert_eq!(served.state().await["accounts"][0]["kind"], "unified");
+    assert_eq!(unified(&served).await, (json!("hedge_mode"), json!([null, null, 0, null])));
+
+    let coin = json!({ "uid": 1001, "productType": "COIN-FUTURES", "symbol": "BTCUSD" });
+    let with = |more: Value| {
+        let mut body = coin.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let position = with(json!({ "holdSide": "long", "total": "1" }));
+    assert_eq!(served.control("position/open", position).await, ok);
+    assert_eq!(served.control("order/place", with(json!({ "status": "new" }))).await.0, 200);
+    let plan = with(json!({ "planType": "profit_loss" }));
+    assert_eq!(served.control("plan-order/place", plan).await.0, 200);
+    let spot = json!({ "uid": 1001, "symbol": "BTCUSDT" });
+    let (_, spot) = served.control("spot-order/place", spot).await;
+    assert_eq!(unified(&served).await, (json!("hedge_mode"), json!([1, 1, 1, 1])));
+    assert_eq!(served.ask(&served.signed(hold())).await.1["code"], "25107");
+    let cancel = json!({ "uid": 1001, "orderId": spot["orderId"] });
+    assert_eq!(served.control("spot-order/cancel", cancel).await, ok);
+    assert_eq!(served.state().await["accounts"][0]["spotOrders"], json!([]));
+    assert_eq!(served.control("switches", json!({ "notFlat": "accepted" })).await.0, 200);
+    let (status, body) = served.ask(&served.signed(hold())).await;
+    assert_eq!((status, &body["data"]), (200, &json!("success")));
+    assert_eq!(served.state().await["modeChanges"][0]["product"], Value::Null);
+
+    assert_eq!(served.control("conversion/begin", me.clone()).await, ok);
+    assert_eq!(served.state().await["accounts"][0]["accountMode"], "switching");
+    assert_eq!(served.control("conversion/finish", me).await, ok);
+    let products = served.state().await["accounts"][0]["products"].clone();
+    assert_eq!(products["USDC-FUTURES"]["mode"], "one_way_mode");
+    assert_eq!(products["COIN-FUTURES"]["positions"], json!([["BTCUSD", "long", "1"]]));
+}
+
+#[tokio::test]
+async fn a_key_of_a_unified_account_has_rights_by_name_over_the_control_api() {
+    let served = served(None);
+    let key = json!({ "key": "key-alpha", "secret": "test-secret-alpha", "passphrase": "test-passphrase-alpha",
+        "utaMgt": "nothing", "utaTrade": "read", "demo": true });
+    let account = json!({ "uid": 1001, "kind": "unified", "apiKey": key });
+    assert_eq!(served.control("account", account).await.0, 200);
+    let demo =
+        |path: &str, query: &str| served.signed(Request::get(path, query)).with_header("paptrading", "1");
+    assert_eq!(served.ask(&demo("/api/v3/account/settings", "")).await.1["code"], "40014");
+    let positions = demo("/api/v3/position/current-position", "category=USDT-FUTURES");
+    assert_eq!(served.ask(&positions).await.1["data"], json!({ "list": null }));
+    let plain = Request { headers: served.signed(Request::default()).headers, ..positions };
+    assert_eq!(served.ask(&plain).await.1["code"], "40099");
+}
+
 #[tokio::test]
 async fn switches_faults_and_the_clock_are_set_over_the_control_api() {
     let served = served(None);

@@ -46,6 +46,22 @@ fn one_symbol_of_the_contracts_can_be_asked_for() {
 }
 
 #[test]
+fn v3_lists_its_instruments_by_category_without_a_key() {
+    let mut desk = Desk::of(UNIFIED);
+    let path = "/api/v3/market/instruments";
+    for product in ProductType::FUTURES {
+        let rows = desk.data(path, &UNIFIED.about(product));
+        assert_eq!(
+            (&rows[0]["category"], &rows[0]["status"], &rows[0]["type"]),
+            (&json!(product.as_str()), &json!("online"), &json!("perpetual"))
+        );
+    }
+    assert_eq!(desk.data(path, "category=USDT-FUTURES&symbol=ethusdt")[0]["symbol"], "ETHUSDT");
+    assert_eq!(desk.data(path, "category=SPOT"), json!([]));
+    assert_eq!(desk.get(path, "").1["code"], "40019");
+}
+
+#[test]
 fn the_single_account_wants_all_three_parameters() {
     let mut desk = Desk::new();
     let cases = [
