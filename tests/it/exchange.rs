@@ -21,7 +21,7 @@ use posmoded::clock::Clock;
 use posmoded::exchange::bitget::{Account, Bitget, Sockets, Trading};
 use posmoded::exchange::credential::Credential;
 use posmoded::exchange::{Apply as _, Observe as _, Urgency};
-use posmoded::facts::{Cause, Change, Class, Failure, Generation, List, SetAnswer};
+use posmoded::facts::{Cause, Change, Class, Failure, FuturesRight, Generation, List, Rights, SetAnswer};
 use posmoded::ledger::{Ledger, Note, Noted};
 use posmoded::position_mode::{Kind, PositionMode, ProductType, Scope, Target};
 use tokio::task::JoinSet;
@@ -69,8 +69,8 @@ impl Venue {
     }
 
     /// A set to one-way mode, noted.
-    async fn note(&self) -> Noted {
-        let target = Target { account: "desk".parse().unwrap(), scope: USDT };
+    async fn note(&self, scope: Scope) -> Noted {
+        let target = Target { account: "desk".parse().unwrap(), scope };
         let change = Change { from: PositionMode::Hedge, to: PositionMode::OneWay, cause: Cause::Pending };
         let stamp = self.bitget.server_clock().unwrap().at(self.clock.now());
         match self.ledger.note(&target, change, Generation(1), stamp, 9).await.unwrap() {
@@ -83,7 +83,7 @@ impl Venue {
     async fn set(&self) -> SetAnswer {
         self.desk.clock().await.unwrap();
         let permit = self.desk.permit(USDT).await.unwrap();
-        self.desk.set(self.note().await, permit).await.0
+        self.desk.set(self.note(USDT).await, permit).await.0
     }
 
     fn mode(&self) -> PosMode {
@@ -151,12 +151,14 @@ async fn a_flat_account_is_read_and_set_and_read_again() {
         assert_eq!(desk.count(USDT, list, Urgency::BeforeSet).await.unwrap().value, 0, "{list:?}");
     }
     let permit = desk.permit(USDT).await.unwrap();
-    let (answer, heard) = desk.set(venue.note().await, permit).await;
+    let (answer, heard) = desk.set(venue.note(USDT).await, permit).await;
     assert_eq!((answer, heard.is_some()), (SetAnswer::Accepted, true));
     assert_eq!(desk.mode(USDT, Urgency::BeforeSet).await.unwrap().value, PositionMode::OneWay);
     let from_to = Executed::Applied { from: PosMode::HedgeMode, to: PosMode::OneWayMode };
     assert_eq!(venue.sets(), [from_to]);
-    assert!(venue.log().iter().all(|entry| entry.status == Some(200)), "{:#?}", venue.log());
+    let refused: Vec<_> = venue.log().into_iter().filter(|entry| entry.status != Some(200)).collect();
+    let codes: Vec<_> = refused.iter().map(|entry| entry.code.as_deref().unwrap_or_default()).collect();
+    assert_eq!(codes, ["40084"], "the question for the other kind: {refused:#?}");
     assert!(bitget.cool_downs().is_empty());
 }
 
@@ -223,14 +225,68 @@ async fn positions_and_orders_of_every_kind_are_counted_and_hinder_a_set() {
 }
 
 #[tokio::test]
-async fn a_unified_account_is_told_by_its_refusal() {
+async fn a_unified_account_is_told_by_its_settings_and_read_and_set_as_a_whole() {
     let venue = Venue::plain();
     venue.simulator.with(|exchange| exchange.set_kind(UID, bitget_sim::Kind::Unified).unwrap());
+    let desk = &venue.desk;
+    desk.clock().await.unwrap();
+    let posmoded::facts::Identity { uid, kind, rights, at: _ } = desk.account().await.unwrap().value;
+    assert_eq!((kind, uid.unwrap().0.as_str()), (Kind::Unified, "1001"));
+    assert_eq!(rights, Some(Rights { futures: FuturesRight::ReadWrite, withdraws: false }));
+    assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::WrongKind);
+    assert_eq!(desk.mode(Scope::Account, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    for list in [List::PlanOrders, List::Orders, List::Positions] {
+        assert_eq!(desk.count(Scope::Account, list, Urgency::BeforeSet).await.unwrap().value, 0, "{list:?}");
+    }
+    let permit = desk.permit(Scope::Account).await.unwrap();
+    let (answer, heard) = desk.set(venue.note(Scope::Account).await, permit).await;
+    assert_eq!((answer, heard.is_some()), (SetAnswer::Accepted, true));
+    assert_eq!(desk.mode(Scope::Account, Urgency::BeforeSet).await.unwrap().value, PositionMode::OneWay);
+}
+
+#[tokio::test]
+async fn what_a_unified_account_holds_in_any_category_is_counted_and_hinders_a_set() {
+    let venue = Venue::plain();
+    let [tether, coin, circle] = bitget_sim::ProductType::FUTURES;
+    venue.simulator.with(|exchange| {
+        exchange.set_kind(UID, bitget_sim::Kind::Unified).unwrap();
+        exchange.open_position(UID, coin, "BTCUSD", HoldSide::Long, "0.01").unwrap();
+        exchange.open_position(UID, tether, "ETHUSDT", HoldSide::Short, "0").unwrap();
+        for _ in 0..130 {
+            exchange.place_order(UID, circle, NewOrder::live("BTCPERP")).unwrap();
+        }
+        for (product, symbol) in [(tether, "BTCUSDT"), (circle, "BTCPERP")] {
+            for plan_type in PlanType::ALL {
+                exchange.place_plan_order(UID, product, plan_type, symbol).unwrap();
+            }
+        }
+    });
     venue.desk.clock().await.unwrap();
-    let identity = venue.desk.account().await.unwrap().value;
-    assert_eq!((identity.kind, identity.uid), (Kind::Unified, None));
-    let failure = venue.desk.mode(USDT, Urgency::Routine).await.unwrap_err();
-    assert_eq!(failure.class, Class::WrongKind);
+    let mut counts = Vec::new();
+    for list in [List::Positions, List::Orders, List::PlanOrders] {
+        counts.push(venue.desk.count(Scope::Account, list, Urgency::Routine).await.unwrap().value);
+    }
+    assert_eq!(counts, [1, 130, 6]);
+    let permit = venue.desk.permit(Scope::Account).await.unwrap();
+    let answer = venue.desk.set(venue.note(Scope::Account).await, permit).await.0;
+    let SetAnswer::Refused(failure) = answer else { panic!("refused for good: {answer:?}") };
+    assert_eq!(failure.class, Class::NotFlat, "{failure}");
+}
+
+#[tokio::test]
+async fn a_unified_key_that_may_not_see_its_settings_is_told_what_it_lacks() {
+    let venue = Venue::plain();
+    venue.simulator.with(|exchange| {
+        exchange.set_kind(UID, bitget_sim::Kind::Unified).unwrap();
+        exchange.key_mut("key-desk").unwrap().uta_mgt = bitget_sim::Right::Nothing;
+    });
+    venue.desk.clock().await.unwrap();
+    let failure = venue.desk.account().await.unwrap_err();
+    assert_eq!(failure.class, Class::Denied);
+    assert!(
+        failure.say.contains(r#"allow it "UTA mgt., read and write" and "UTA trade, read""#),
+        "{failure}"
+    );
 }
 
 #[tokio::test]

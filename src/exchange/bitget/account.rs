@@ -28,7 +28,7 @@ use crate::position_mode::{AccountName, PositionMode, Scope};
 /// One account, asked with its credential.
 pub struct Account<T> {
     pub(super) bitget: Bitget<T>,
-    account: AccountName,
+    name: AccountName,
     credential: Credential,
     trading: Trading,
 }
@@ -103,7 +103,7 @@ impl<T: Transport> Apply for Account<T> {
     }
 
     async fn set(&self, noted: Noted, permit: SetPermit) -> (SetAnswer, Option<Answer<()>>) {
-        if noted.target().account != self.account {
+        if noted.target().account != self.name {
             let other = our_fault("a set for another account was asked of this one; nothing was sent");
             return (SetAnswer::Refused(other), None);
         }
@@ -114,11 +114,11 @@ impl<T: Transport> Apply for Account<T> {
 impl<T: Transport> Account<T> {
     pub(super) fn new(
         bitget: Bitget<T>,
-        account: AccountName,
+        name: AccountName,
         credential: Credential,
         trading: Trading,
     ) -> Account<T> {
-        Account { bitget, account, credential, trading }
+        Account { bitget, name, credential, trading }
     }
 
     /// The one place that writes.
@@ -225,15 +225,15 @@ impl<T: Transport> Account<T> {
     }
 
     fn lane(&self, endpoint: Endpoint) -> LaneName {
-        LaneName::Account(self.account.clone(), endpoint)
+        LaneName::Account(self.name.clone(), endpoint)
     }
 }
 
 impl<T> fmt::Debug for Account<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Account { bitget: _, account, credential, trading } = self;
+        let Account { bitget: _, name, credential, trading } = self;
         out.debug_struct("Account")
-            .field("account", account)
+            .field("name", name)
             .field("credential", credential)
             .field("trading", trading)
             .finish_non_exhaustive()

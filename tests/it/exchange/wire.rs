@@ -301,7 +301,7 @@ enum Ask {
 async fn tell(name: &str, ask: Ask, venue: &Venue, rogue: &Rogue) -> String {
     venue.desk.clock().await.unwrap();
     let permit = venue.desk.permit(USDT).await.unwrap();
-    let noted = venue.note().await;
+    let noted = venue.note(USDT).await;
     let began = Instant::now();
     let came = match ask {
         Ask::Set => match venue.desk.set(noted, permit).await.0 {

@@ -113,6 +113,7 @@ async fn f24_no_lane_ever_takes_more_than_half_of_what_the_exchange_allows() {
         ("orders-pending", 5),
         ("orders-plan-pending", 5),
         ("account/info", 1),
+        ("account/settings", 10),
     ] {
         let at: Vec<_> =
             log.iter().filter(|entry| entry.path.ends_with(path)).map(|entry| entry.at.0).collect();

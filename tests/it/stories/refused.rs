@@ -55,7 +55,7 @@ const REFUSALS: [Refusal; 8] = [
     },
     Refusal {
         name: "40014 everywhere",
-        target: A_ACCOUNT,
+        target: A_USDT,
         breaks: |world| {
             world.exchange(|e| {
                 let key = e.key_mut("key-desk-a").unwrap();
@@ -70,7 +70,7 @@ const REFUSALS: [Refusal; 8] = [
                 key.reads_info = true;
             });
         },
-        line: "unknown, denied: Bitget answered the call all-position: 40014, the key lacks a right: allow it \"futures, read\" at Bitget",
+        line: "unknown, denied: Bitget answered the call account: 40014, the key lacks a right: allow it \"futures, read\" at Bitget",
     },
     Refusal {
         name: "40018",
@@ -93,7 +93,7 @@ const REFUSALS: [Refusal; 8] = [
         target: A_ACCOUNT,
         breaks: |world| world.exchange(|e| e.remove_key("key-desk-a")).unwrap(),
         mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
-        line: "unknown, credential: Bitget answered the call account-info: 40006, Bitget does not know the key",
+        line: "unknown, credential: Bitget answered the call settings: 40006, Bitget does not know the key",
     },
     Refusal {
         name: "40013",
@@ -263,11 +263,12 @@ async fn a_unified_account_is_told_in_one_plain_sentence_and_gets_no_set() {
         exchange.add_account(NewAccount::unified(DESK_A, "desk-a"));
     })
     .await;
-    line_begins(&world, 15 * SECOND, A_ACCOUNT, "unknown, kind_unknown: This is a unified account").await;
+    line_begins(&world, 15 * SECOND, A_ACCOUNT, "unknown, unsatisfiable: This is a unified account").await;
     changed(&world, B_USDT).await;
     world.pass(2 * HOUR).await;
     assert_eq!(world.sets(DESK_A, USDT), []);
-    assert!(asked(&world, DESK_A, "") <= 10, "looked at every 15 minutes");
+    let (whose, all) = (asked(&world, DESK_A, "v3/account/info"), asked(&world, DESK_A, ""));
+    assert!(whose == 1 && all <= 130, "compared every minute: {all} requests, {whose} for whose it is");
     world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Classic)).unwrap();
     world.until(16 * MINUTE, "classic again", |world| world.is_in_sync(A_USDT)).await;
     world.check_invariants(SETTLE);
@@ -279,7 +280,7 @@ async fn a_classic_account_that_becomes_unified_under_a_running_daemon_gets_no_s
     changed(&world, A_USDT).await;
     changed(&world, A_COIN).await;
     world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Unified)).unwrap();
-    let line = "unknown, kind_unknown: Bitget answered the call account: 40085, the account is a unified one, which this version does not set";
+    let line = "unknown, unsatisfiable: This is a unified account, which has one mode for all that it holds, and the file speaks of USDT-FUTURES and COIN-FUTURES only";
     line_begins(&world, 2 * MINUTE, A_ACCOUNT, line).await;
     assert_eq!(world.status().targets.len(), 1, "{}", world.told());
     world.pass(HOUR).await;
