@@ -8,46 +8,50 @@ use bitget_sim::{
 };
 
 use super::*;
+use Moment::{ABot, APosition, ASlowExchange, ASpotOrder, AnOrder, TheSameMode, TheSameModeAndAPosition};
 
-/// One setting, by name.
-type Setting = (&'static str, fn(&mut Switches));
+/// One setting, by name, with the moments in which it matters.
+type Setting = (&'static str, &'static [Moment], fn(&mut Switches));
 
-const SETTINGS: [Setting; 28] = [
-    ("only orders block: 25107", |s| s.orders_on_v3_code = "25107".to_owned()),
-    ("only orders block: 25570", |s| s.orders_on_v3_code = "25570".to_owned()),
-    ("only orders block: 25270", |s| s.orders_on_v3_code = "25270".to_owned()),
-    ("only orders block: a code of no table", |s| s.orders_on_v3_code = "98765".to_owned()),
-    ("not flat: a code of no table", |s| {
+const SETTINGS: [Setting; 24] = [
+    ("only orders block: 25107", &[AnOrder], |s| s.orders_on_v3_code = "25107".to_owned()),
+    ("only orders block: 25570", &[AnOrder], |s| s.orders_on_v3_code = "25570".to_owned()),
+    ("only orders block: 25270", &[AnOrder], |s| s.orders_on_v3_code = "25270".to_owned()),
+    ("only orders block: a code of no table", &[AnOrder], |s| s.orders_on_v3_code = "98765".to_owned()),
+    ("not flat: a code of no table", &[APosition, ABot], |s| {
         s.not_flat_code = "98764".to_owned();
         s.not_flat_on_v3_code = "98764".to_owned();
     }),
-    ("the same mode is a success", |s| s.same_mode_on_v3_code = None),
-    ("the same mode is refused", |s| s.same_mode_on_v3_code = Some("40919".to_owned())),
-    ("the same mode is refused as not flat", |s| s.same_mode_on_v3_code = Some("25107".to_owned())),
-    ("the same mode while not flat is a success", |s| s.same_mode_while_not_flat = SameMode::Success),
-    ("the same mode while not flat is refused", |s| s.same_mode_while_not_flat = SameMode::Refused),
-    ("a refusal is HTTP 200", |s| s.refusal_status = 200),
-    ("a refusal is HTTP 400", |s| s.refusal_status = 400),
-    ("not flat is HTTP 200", |s| s.not_flat_status = Some(200)),
-    ("not flat is HTTP 409", |s| s.not_flat_status = Some(409)),
-    ("anything that is open blocks", |s| s.not_flat = NotFlat::RefusedByAnything),
-    ("positions alone block", |s| s.not_flat = NotFlat::RefusedByPositions),
-    ("nothing blocks", |s| s.not_flat = NotFlat::Accepted),
-    ("bots block", |s| s.hidden_blockers = HiddenBlockers::Refuse),
-    ("bots do not block", |s| s.hidden_blockers = HiddenBlockers::Ignored),
-    ("spot orders block", |s| s.spot_orders = SpotOrders::Refuse),
-    ("spot orders do not block", |s| s.spot_orders = SpotOrders::Ignored),
-    ("a late request is checked again", |s| s.late_timestamp = LateTimestamp::CheckedAgain),
-    ("a late request is not checked again", |s| s.late_timestamp = LateTimestamp::CheckedOnArrival),
-    ("a read shows a set at once", |s| s.read_lag_ms = 0),
-    ("a read shows a set after 8 s", |s| s.read_lag_ms = 8_000),
-    ("empty lists are [], no endId, no cursor", |s| {
+    ("the same mode is a success", &[TheSameMode], |s| s.same_mode_on_v3_code = None),
+    ("the same mode is refused", &[TheSameMode], |s| s.same_mode_on_v3_code = Some("40919".to_owned())),
+    ("the same mode is not flat", &[TheSameMode], |s| s.same_mode_on_v3_code = Some("25107".to_owned())),
+    ("the same mode while not flat is a success", &[TheSameModeAndAPosition], |s| {
+        s.same_mode_while_not_flat = SameMode::Success;
+    }),
+    ("the same mode while not flat is refused", &[TheSameModeAndAPosition], |s| {
+        s.same_mode_while_not_flat = SameMode::Refused;
+    }),
+    ("a refusal is HTTP 200", &[APosition, TheSameMode], |s| s.refusal_status = 200),
+    ("not flat is HTTP 409", &[APosition], |s| s.not_flat_status = Some(409)),
+    ("anything that is open blocks", &[APosition, AnOrder], |s| s.not_flat = NotFlat::RefusedByAnything),
+    ("positions alone block", &[APosition, AnOrder], |s| s.not_flat = NotFlat::RefusedByPositions),
+    ("nothing blocks", &[APosition, AnOrder], |s| s.not_flat = NotFlat::Accepted),
+    ("bots block", &[ABot], |s| s.hidden_blockers = HiddenBlockers::Refuse),
+    ("bots do not block", &[ABot], |s| s.hidden_blockers = HiddenBlockers::Ignored),
+    ("spot orders block", &[ASpotOrder], |s| s.spot_orders = SpotOrders::Refuse),
+    ("spot orders do not block", &[ASpotOrder], |s| s.spot_orders = SpotOrders::Ignored),
+    ("a late request is checked again", &[ASlowExchange], |s| s.late_timestamp = LateTimestamp::CheckedAgain),
+    ("a late request is not checked again", &[ASlowExchange], |s| {
+        s.late_timestamp = LateTimestamp::CheckedOnArrival;
+    }),
+    ("a read shows a set after 8 s", &[TheSameMode, ASlowExchange], |s| s.read_lag_ms = 8_000),
+    ("empty lists are [], no endId, no cursor", &[AnOrder], |s| {
         s.empty_list = EmptyList::Empty;
         s.plan_end_id = EndId::Missing;
         s.last_cursor = LastCursor::Missing;
     }),
-    ("all orders without a status", |s| s.orders_without_status = OrdersWithoutStatus::Both),
-    ("all strategy orders without a type", |s| {
+    ("lists hold more than they promise", &[AnOrder], |s| {
+        s.orders_without_status = OrdersWithoutStatus::Both;
         s.strategy_orders_without_type = StrategyOrdersWithoutType::Both;
     }),
 ];
@@ -63,16 +67,6 @@ enum Moment {
     TheSameModeAndAPosition,
     ASlowExchange,
 }
-
-const MOMENTS: [Moment; 7] = [
-    Moment::AnOrder,
-    Moment::APosition,
-    Moment::ABot,
-    Moment::ASpotOrder,
-    Moment::TheSameMode,
-    Moment::TheSameModeAndAPosition,
-    Moment::ASlowExchange,
-];
 
 impl Moment {
     /// Gives back what ends it.
@@ -121,8 +115,8 @@ impl Moment {
 async fn whichever_way_the_exchange_is_everything_becomes_as_the_file_says() {
     for of in KINDS {
         let first = just_before_the_first_set(&of.file(of.hedge), of).await;
-        for (name, set) in SETTINGS {
-            for moment in MOMENTS {
+        for (name, moments, set) in SETTINGS {
+            for moment in moments {
                 let what = format!("{:?}, {name}, {moment:?}", of.kind);
                 let mut world = World::new(&of.file(of.hedge), 1, |exchange| {
                     of.open(exchange);
