@@ -267,11 +267,14 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
 fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     let account = facts.account;
     let unclear_clock = account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT);
+    // Between two kinds: that says more.
+    let is_converting =
+        account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);
     let standing = [
         (Reason::Credential, account.credential.is_some()),
         (Reason::WrongAccount, account.wrong.is_some()),
         (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
-        (Reason::KindUnknown, account.identity.is_none()),
+        (Reason::KindUnknown, account.identity.is_none() && !is_converting),
         (Reason::Clock, unclear_clock && account.failing.is_none()),
     ];
     let mut all = Reasons::default();

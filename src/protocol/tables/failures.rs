@@ -254,7 +254,6 @@ fn a_failed_look_at_the_account() {
         kind_unknown: It failed. Next try in 1s.
         > rest 1s
         [converting] unknown
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 59s.
         converting: It failed. Next try in 59s.
         > rest 59s
         [credential] unknown

@@ -49,24 +49,38 @@ async fn f34_a_mode_that_is_not_there_is_no_mode() {
     }
 }
 
+/// Every list that tells whether something is open.
+fn lists() -> Vec<(Desk, &'static str)> {
+    KINDS
+        .into_iter()
+        .flat_map(|of| [of.positions, of.orders, of.plan_orders].map(|list| (of, list)))
+        .collect()
+}
+
+/// The field that such a list stands in; none where the answer itself is the list.
+fn list_field(of: Desk, list: &str) -> Option<&'static str> {
+    match of.kind {
+        Kind::Classic => (list != of.positions).then_some("entrustedList"),
+        Kind::Unified => (list != of.plan_orders).then_some("list"),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn f34_a_list_that_is_not_there_is_not_empty() {
-    for list in ["all-position", "orders-pending", "orders-plan-pending"] {
+    for (of, list) in lists() {
         let mut faults = nothings();
-        if list != "all-position" {
-            faults.push(missing("entrustedList"));
-        }
+        faults.extend(list_field(of, list).map(missing));
         for what in faults {
-            let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
-                desks(exchange);
+            let world = World::started(&of.file(of.hedge), |exchange| {
+                of.open(exchange);
                 exchange.inject(Fault::always(what.clone()).on(list));
             })
             .await;
-            line_begins(&world, 20 * SECOND, A_USDT, "new, unreachable: Bitget answered ").await;
+            line_begins(&world, 20 * SECOND, of.target, "new, unreachable: Bitget answered ").await;
             world.pass(3 * MINUTE).await;
             assert_eq!(all_sets(&world), [], "{list} {what:?}: {}", world.told());
             world.exchange(bitget_sim::Exchange::clear_faults);
-            world.until(5 * MINUTE + SETTLE + AFTER_SETTLE, list, |world| world.is_in_sync(A_USDT)).await;
+            world.until(5 * MINUTE + SETTLE + AFTER_SETTLE, list, |world| world.is_in_sync(of.target)).await;
             world.check_invariants(SETTLE);
         }
     }
@@ -91,8 +105,8 @@ async fn f34_a_position_without_its_size_is_not_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn f34_one_list_that_fails_now_and_then_only_delays_the_set() {
-    for list in ["all-position", "orders-pending", "orders-plan-pending", "account/account"] {
-        let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    for (of, list) in lists().into_iter().chain(KINDS.map(|of| (of, of.mode))) {
+        let world = of.started().await;
         for _ in 0..20 {
             world.exchange(|exchange| {
                 exchange.clear_faults();
@@ -101,7 +115,7 @@ async fn f34_one_list_that_fails_now_and_then_only_delays_the_set() {
             world.pass(7 * SECOND).await;
         }
         world.exchange(bitget_sim::Exchange::clear_faults);
-        world.until(5 * MINUTE + SETTLE, list, |world| world.is_in_sync(A_USDT)).await;
+        world.until(5 * MINUTE + SETTLE, list, |world| world.is_in_sync(of.target)).await;
         assert_eq!(all_sets(&world).len(), 1);
         assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
         world.check_invariants(SETTLE);

@@ -80,7 +80,7 @@ async fn drift_that_is_only_reported_gets_no_set_and_a_changed_file_is_applied_a
 #[tokio::test(start_paused = true)]
 async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
     for of in KINDS {
-        let world = World::started(&file_with(100, "drift: report", &[("desk-a", HEDGE)]), |exchange| {
+        let world = World::started(&file_with(100, "drift: report", &[("desk-a", of.hedge)]), |exchange| {
             of.open(exchange)
         })
         .await;
@@ -111,7 +111,7 @@ async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
 #[tokio::test(start_paused = true)]
 async fn a_first_contact_that_nobody_approved_for_a_day_can_still_be_approved() {
     for of in KINDS {
-        let world = World::started(&file_with(100, "drift: report", &[("desk-a", HEDGE)]), |exchange| {
+        let world = World::started(&file_with(100, "drift: report", &[("desk-a", of.hedge)]), |exchange| {
             of.open(exchange)
         })
         .await;

@@ -88,7 +88,7 @@ async fn a_revision_that_changes_only_another_target_ends_no_fight() {
     changed(&world, B_USDT).await;
     world.pass(10 * MINUTE).await;
     assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
-    assert_eq!(all_sets(&world).len(), 1 + 3);
+    assert_eq!(world.sets(DESK_A, USDT).len(), 1 + 3);
 }
 
 #[tokio::test(start_paused = true)]

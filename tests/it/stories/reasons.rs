@@ -53,7 +53,7 @@ fn scene_of(reason: Reason) -> Scene {
             nothing,
         ),
         Reason::Unreachable => scene(hedge(), nothing, |world| world.cut(true)),
-        Reason::Clock => scene(hedge(), |world| world.latency(25 * SECOND), nothing),
+        Reason::Clock => scene(hedge(), |world| faulty(world, code("40008"), "all-position"), nothing),
         Reason::Ledger => {
             scene(hedge(), nothing, |world| {
                 world.sql("CREATE TRIGGER trouble BEFORE INSERT ON intents BEGIN SELECT RAISE(ABORT, 'trouble'); END");
@@ -126,8 +126,8 @@ async fn every_reason_is_brought_about_and_told_in_a_sentence() {
         world.pass(10 * SECOND).await;
         then(&world);
         let is_shown = |world: &World| {
-            if reason == Reason::Fighting {
-                // Somebody sets it back all the time.
+            if reason == Reason::Fighting && world.is_in_sync(A_USDT) {
+                // Somebody sets it back whenever it is right.
                 world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
             }
             world.status().targets.iter().any(|target| {

@@ -257,55 +257,6 @@ async fn two_names_for_one_account_are_both_told_and_neither_changes_anything_an
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_unified_account_is_told_in_one_plain_sentence_and_gets_no_set() {
-    let world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), |exchange| {
-        desks(exchange);
-        exchange.add_account(NewAccount::unified(DESK_A, "desk-a"));
-    })
-    .await;
-    line_begins(&world, 15 * SECOND, A_ACCOUNT, "unknown, unsatisfiable: This is a unified account").await;
-    changed(&world, B_USDT).await;
-    world.pass(2 * HOUR).await;
-    assert_eq!(world.sets(DESK_A, USDT), []);
-    let (whose, all) = (asked(&world, DESK_A, "v3/account/info"), asked(&world, DESK_A, ""));
-    assert!(whose == 1 && all <= 130, "compared every minute: {all} requests, {whose} for whose it is");
-    world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Classic)).unwrap();
-    world.until(16 * MINUTE, "classic again", |world| world.is_in_sync(A_USDT)).await;
-    world.check_invariants(SETTLE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_classic_account_that_becomes_unified_under_a_running_daemon_gets_no_set() {
-    let world = World::started(&file(&[("desk-a", BOTH_HEDGE)]), desks).await;
-    changed(&world, A_USDT).await;
-    changed(&world, A_COIN).await;
-    world.exchange(|exchange| exchange.set_kind(DESK_A, Kind::Unified)).unwrap();
-    let line = "unknown, unsatisfiable: This is a unified account, which has one mode for all that it holds, and the file speaks of USDT-FUTURES and COIN-FUTURES only";
-    line_begins(&world, 2 * MINUTE, A_ACCOUNT, line).await;
-    assert_eq!(world.status().targets.len(), 1, "{}", world.told());
-    world.pass(HOUR).await;
-    assert_eq!(all_sets(&world).len(), 2);
-    assert_eq!(count(&world.history("desk-a").await, EventKind::Released), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_account_under_conversion_is_asked_again_every_minute() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
-    changed(&world, A_USDT).await;
-    world
-        .exchange(|exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = Some("40115".to_owned()));
-    line_begins(&world, 2 * MINUTE, A_USDT, "in_sync, converting: Bitget answered the call account: 40115")
-        .await;
-    let before = asked(&world, DESK_A, "account/account");
-    world.pass(30 * MINUTE).await;
-    assert!(world.line(A_USDT).starts_with("unknown, converting"), "{}", world.told());
-    assert!((28..=32).contains(&(asked(&world, DESK_A, "account/account") - before)));
-    world.exchange(|exchange| exchange.key_mut("key-desk-a").unwrap().refused_with = None);
-    world.until(2 * MINUTE, "done", |world| world.is_in_sync(A_USDT)).await;
-    assert_eq!(all_sets(&world).len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_code_that_nobody_foresaw_is_shown_with_its_body_and_asked_again_slowly() {
     let odd = FaultKind::Code { status: 400, code: "98765".to_owned() };
     let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
