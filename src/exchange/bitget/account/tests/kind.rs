@@ -129,7 +129,7 @@ async fn a_refusal_of_the_settings_says_classic_in_two_codes_and_in_no_other() {
         ("40404", Class::OurFault),
         ("40725", Class::TryAgain),
         ("30007", Class::RateLimited),
-        ("40731", Class::Refused),
+        ("40731", Class::LeadsCopies),
         ("99999", Class::UnknownCode),
     ] {
         check([(SETTINGS, coded(400, code)), info()], Err(class), &[SETTINGS]).await;
