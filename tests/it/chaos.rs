@@ -68,6 +68,8 @@ struct Tally {
     processes: u32,
     requests: usize,
     sets: usize,
+    unified_sets: usize,
+    conversions: usize,
     unanswered_sets: usize,
     late_sets: usize,
     stages: BTreeMap<Stage, usize>,
@@ -88,6 +90,8 @@ impl Tally {
             processes: journeys.last().map_or(0, |last| last.process),
             requests: log.len(),
             sets: log.iter().filter(|entry| is_set(entry) && entry.late_of.is_none()).count(),
+            unified_sets: log.iter().filter(|entry| entry.path.ends_with("set-hold-mode")).count(),
+            conversions: world.conversions(),
             unanswered_sets: log
                 .iter()
                 .filter(|entry| is_set(entry) && entry.answered_at.is_none() && entry.late_of.is_none())
@@ -105,6 +109,8 @@ impl Tally {
             processes,
             requests,
             sets,
+            unified_sets,
+            conversions,
             unanswered_sets,
             late_sets,
             stages,
@@ -115,6 +121,8 @@ impl Tally {
         self.processes += processes;
         self.requests += requests;
         self.sets += sets;
+        self.unified_sets += unified_sets;
+        self.conversions += conversions;
         self.unanswered_sets += unanswered_sets;
         self.late_sets += late_sets;
         self.corrections += corrections;
@@ -126,7 +134,14 @@ impl Tally {
 
     fn is_eventful(&self) -> bool {
         let ends = [Stage::Refused, Stage::Confirmed, Stage::TookEffect, Stage::NoEffect];
-        let some = [self.unanswered_sets, self.late_sets, self.corrections, self.approved];
+        let some = [
+            self.unified_sets,
+            self.conversions,
+            self.unanswered_sets,
+            self.late_sets,
+            self.corrections,
+            self.approved,
+        ];
         self.sets > 100
             && some.iter().all(|count| *count > 0)
             && ends.iter().all(|end| self.stages.contains_key(end))

@@ -95,19 +95,20 @@ impl Desk {
         }
     }
 
-    fn file(self, mode: &str) -> String {
-        file(&[("desk-a", mode)])
-    }
-
     /// A daemon with desk-a, which wants hedge mode.
     async fn started(self) -> World {
-        World::started(&self.file(self.hedge), |exchange| self.open(exchange)).await
+        World::started(&file_of_a(self.hedge), |exchange| self.open(exchange)).await
     }
 }
 
 /// A file with some accounts, each with what stands under its name.
 fn file(accounts: &[(&str, &str)]) -> String {
     file_with(100, "drift: correct", accounts)
+}
+
+/// A file with desk-a alone.
+fn file_of_a(says: &str) -> String {
+    file(&[("desk-a", says)])
 }
 
 fn file_with(max_changes: u32, drift: &str, accounts: &[(&str, &str)]) -> String {

@@ -19,7 +19,7 @@ use posmoded::exchange::bitget::{
 use posmoded::exchange::credential::Credential;
 use posmoded::fleet::{Fleet, Kicks, Means, StartError};
 use posmoded::keeper::Doors;
-use posmoded::ledger::{Event, HistoryFilter, Ledger, Visitor};
+use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, Visitor};
 use posmoded::pace::CoolDown;
 use posmoded::position_mode::AccountName;
 use posmoded::source::{Content, Word};
@@ -296,6 +296,13 @@ impl World {
     pub async fn everything_on_record(&self) -> Vec<Event> {
         let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: 10_000 };
         self.ledger.history(&filter).await.expect("the ledger is read")
+    }
+
+    /// How often the daemon saw an account become one of the other kind.
+    pub fn conversions(&self) -> usize {
+        let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: usize::MAX };
+        let history = self.visitor().history(&filter).expect("the ledger is read");
+        history.iter().filter(|event| event.kind == EventKind::Converted).count()
     }
 
     /// Somebody at the database itself, for trouble that no command can make.

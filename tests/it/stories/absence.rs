@@ -71,7 +71,7 @@ async fn f34_a_list_that_is_not_there_is_not_empty() {
         let mut faults = nothings();
         faults.extend(list_field(of, list).map(missing));
         for what in faults {
-            let world = World::started(&of.file(of.hedge), |exchange| {
+            let world = World::started(&file_of_a(of.hedge), |exchange| {
                 of.open(exchange);
                 exchange.inject(Fault::always(what.clone()).on(list));
             })

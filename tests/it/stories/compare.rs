@@ -12,7 +12,7 @@ async fn new_pending_and_drift_are_told_apart_in_status_and_history() {
         let world = of.started().await;
         line_begins(&world, MINUTE, of.target, "new, settling").await;
         changed(&world, of.target).await;
-        world.write(&of.file(of.one_way));
+        world.write(&file_of_a(of.one_way));
         line_begins(&world, MINUTE, of.target, "pending, settling").await;
         changed(&world, of.target).await;
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
@@ -37,10 +37,10 @@ async fn new_pending_and_drift_are_told_apart_in_status_and_history() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_changed_as_the_file_wants_is_adopted_or_external_and_not_set() {
     for of in KINDS {
-        let world = World::started(&of.file(of.one_way), |exchange| of.open(exchange)).await;
+        let world = World::started(&file_of_a(of.one_way), |exchange| of.open(exchange)).await;
         world.until(10 * SECOND, "adopted", |world| world.is_in_sync(of.target)).await;
         assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::Adopted);
-        world.write(&of.file(of.hedge));
+        world.write(&file_of_a(of.hedge));
         line_begins(&world, 10 * SECOND, of.target, "pending, settling").await;
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
         world.until(15 * SECOND, "external", |world| world.is_in_sync(of.target)).await;
@@ -81,7 +81,7 @@ async fn drift_that_is_only_reported_gets_no_set_and_a_changed_file_is_applied_a
 async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
     for of in KINDS {
         let world = World::started(&file_with(100, "drift: report", &[("desk-a", of.hedge)]), |exchange| {
-            of.open(exchange)
+            of.open(exchange);
         })
         .await;
         world
@@ -112,7 +112,7 @@ async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
 async fn a_first_contact_that_nobody_approved_for_a_day_can_still_be_approved() {
     for of in KINDS {
         let world = World::started(&file_with(100, "drift: report", &[("desk-a", of.hedge)]), |exchange| {
-            of.open(exchange)
+            of.open(exchange);
         })
         .await;
         line_begins(&world, MINUTE, of.target, "new, reported").await;

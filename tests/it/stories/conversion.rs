@@ -222,7 +222,7 @@ async fn what_is_inconclusive_is_never_taken_for_a_classic_account() {
                 // A classic account's settings are a refusal, which lacks nothing.
                 continue;
             }
-            let world = World::new(&of.file(of.hedge), 1, |exchange| {
+            let world = World::new(&file_of_a(of.hedge), 1, |exchange| {
                 of.open(exchange);
                 exchange.inject(Fault::always(what.clone()).on("settings"));
             });
@@ -311,7 +311,7 @@ async fn a_restart_knows_the_targets_of_an_account_before_its_first_look() {
 async fn a_key_of_the_other_trading_mode_is_told_whatever_the_kind() {
     for of in KINDS {
         for (key_is_demo, says) in [(true, ""), (false, "demo: true, ")] {
-            let world = World::started(&of.file(&format!("{says}{}", of.hedge)), |exchange| {
+            let world = World::started(&file_of_a(&format!("{says}{}", of.hedge)), |exchange| {
                 of.open(exchange);
                 exchange.key_mut("key-desk-a").unwrap().demo = key_is_demo;
             })
@@ -320,7 +320,7 @@ async fn a_key_of_the_other_trading_mode_is_told_whatever_the_kind() {
             assert!(world.line(A_ACCOUNT).contains("40099"), "{}", world.told());
             assert!(world.line(A_ACCOUNT).contains("`demo: true`"), "{}", world.told());
             let says = if key_is_demo { "demo: true, " } else { "" };
-            world.write(&of.file(&format!("{says}{}", of.hedge)));
+            world.write(&file_of_a(&format!("{says}{}", of.hedge)));
             changed(&world, of.target).await;
             world.check_invariants(SETTLE);
         }

@@ -68,9 +68,9 @@ async fn f21_one_correction_an_hour_is_a_fight_by_the_third() {
 async fn f22_a_revision_that_changes_the_target_acts_at_once() {
     for of in KINDS {
         let world = in_sync_then_fought_over(of).await;
-        world.write(&of.file(of.one_way));
+        world.write(&file_of_a(of.one_way));
         world.until(5 * SECOND, "as is", |world| world.is_in_sync(of.target)).await;
-        world.write(&of.file(of.hedge));
+        world.write(&file_of_a(of.hedge));
         line_begins(&world, 5 * SECOND, of.target, "pending, settling").await;
         changed(&world, of.target).await;
         assert_eq!(all_sets(&world).len(), 1 + 3 + 1);

@@ -79,7 +79,6 @@ fn scene_of(reason: Reason) -> Scene {
             |world| faulty(world, FaultKind::Delay { after: 2 * SECOND }, "all-position"),
             nothing,
         ),
-        Reason::Fighting => scene(hedge(), nothing, nothing),
         Reason::Reported => scene(with("drift: report"), nothing, nothing),
         Reason::NotFlat => scene(
             hedge(),
@@ -99,7 +98,8 @@ fn scene_of(reason: Reason) -> Scene {
             },
             nothing,
         ),
-        Reason::Settling => scene(hedge(), nothing, nothing),
+        // The one comes by itself; of the other somebody takes care below.
+        Reason::Settling | Reason::Fighting => scene(hedge(), nothing, nothing),
         Reason::Acting => {
             scene(hedge(), |world| faulty(world, FaultKind::Delay { after: 3 * SECOND }, SET), nothing)
         }

@@ -1,6 +1,6 @@
 //! Refusals: what the exchange or a credential forbids stops one account, with one plain sentence, and nothing else.
 
-use bitget_sim::{ApiKey, Blocker, Fault, FaultKind, Kind, NewAccount, Right};
+use bitget_sim::{ApiKey, Blocker, Fault, FaultKind, Right};
 use posmoded::ledger::EventKind;
 
 use super::*;

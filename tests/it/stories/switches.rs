@@ -14,13 +14,13 @@ use Moment::{ABot, APosition, ASlowExchange, ASpotOrder, AnOrder, TheSameMode, T
 type Setting = (&'static str, &'static [Moment], fn(&mut Switches));
 
 const SETTINGS: [Setting; 24] = [
-    ("only orders block: 25107", &[AnOrder], |s| s.orders_on_v3_code = "25107".to_owned()),
-    ("only orders block: 25570", &[AnOrder], |s| s.orders_on_v3_code = "25570".to_owned()),
-    ("only orders block: 25270", &[AnOrder], |s| s.orders_on_v3_code = "25270".to_owned()),
-    ("only orders block: a code of no table", &[AnOrder], |s| s.orders_on_v3_code = "98765".to_owned()),
+    ("only orders block: 25107", &[AnOrder], |s| "25107".clone_into(&mut s.orders_on_v3_code)),
+    ("only orders block: 25570", &[AnOrder], |s| "25570".clone_into(&mut s.orders_on_v3_code)),
+    ("only orders block: 25270", &[AnOrder], |s| "25270".clone_into(&mut s.orders_on_v3_code)),
+    ("only orders block: a code of no table", &[AnOrder], |s| "98765".clone_into(&mut s.orders_on_v3_code)),
     ("not flat: a code of no table", &[APosition, ABot], |s| {
-        s.not_flat_code = "98764".to_owned();
-        s.not_flat_on_v3_code = "98764".to_owned();
+        "98764".clone_into(&mut s.not_flat_code);
+        "98764".clone_into(&mut s.not_flat_on_v3_code);
     }),
     ("the same mode is a success", &[TheSameMode], |s| s.same_mode_on_v3_code = None),
     ("the same mode is refused", &[TheSameMode], |s| s.same_mode_on_v3_code = Some("40919".to_owned())),
@@ -114,11 +114,11 @@ impl Moment {
 #[tokio::test(start_paused = true)]
 async fn whichever_way_the_exchange_is_everything_becomes_as_the_file_says() {
     for of in KINDS {
-        let first = just_before_the_first_set(&of.file(of.hedge), of).await;
+        let first = just_before_the_first_set(&file_of_a(of.hedge), of).await;
         for (name, moments, set) in SETTINGS {
             for moment in moments {
                 let what = format!("{:?}, {name}, {moment:?}", of.kind);
-                let mut world = World::new(&of.file(of.hedge), 1, |exchange| {
+                let mut world = World::new(&file_of_a(of.hedge), 1, |exchange| {
                     of.open(exchange);
                     set(exchange.switches_mut());
                 });

@@ -92,7 +92,7 @@ async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence()
 #[tokio::test(start_paused = true)]
 async fn f30_killed_at_any_moment_of_a_set_it_converges_without_a_second_set_inside_the_fence() {
     for of in KINDS {
-        let first = just_before_the_first_set(&of.file(of.hedge), of).await;
+        let first = just_before_the_first_set(&file_of_a(of.hedge), of).await;
         for fault in [None, Some(FaultKind::DropReply), Some(FaultKind::DropRequest)] {
             for offset in [0, 30, 39, 41, 50, 59, 61, 79, 81, 100, 119, 121, 150] {
                 let mut world = of.started().await;
@@ -158,7 +158,7 @@ async fn an_accepted_set_that_no_read_shows_within_ten_seconds_waits_for_its_fen
 #[tokio::test(start_paused = true)]
 async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_taken_for_drift() {
     for of in KINDS {
-        let world = World::started(&of.file(of.hedge), |exchange| {
+        let world = World::started(&file_of_a(of.hedge), |exchange| {
             of.open(exchange);
             exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
             exchange.inject(Fault::once(FaultKind::ExecuteLater { after: 90 * SECOND }).on(of.setter));
@@ -166,7 +166,7 @@ async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_tak
         .await;
         world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
         world.pass(10 * SECOND).await;
-        world.write(&of.file(of.one_way));
+        world.write(&file_of_a(of.one_way));
         world.until(MINUTE, "as the file wants now", |world| world.is_in_sync(of.target)).await;
         line_begins(&world, 3 * MINUTE, of.target, "pending, settling").await;
         changed(&world, of.target).await;
@@ -188,7 +188,7 @@ async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_tak
 async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
     for of in KINDS {
         let paused = |world: &World| world.visitor().pause(&[], "look at it", None).unwrap();
-        let mut world = World::started(&of.file(of.hedge), |exchange| {
+        let mut world = World::started(&file_of_a(of.hedge), |exchange| {
             of.open(exchange);
             exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
             exchange.inject(Fault::once(FaultKind::ExecuteLater { after: 90 * SECOND }).on(of.setter));

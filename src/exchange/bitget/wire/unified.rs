@@ -69,9 +69,9 @@ impl KeyInfo {
         let has = |one: &str| permissions.iter().any(|permission| permission == one);
         let serves = has("uta_mgt") && has("uta_trade");
         let futures = match (self.perm_type.as_deref()?, serves) {
-            ("read-and-write", true) => FuturesRight::ReadWrite,
-            ("read-only", true) => FuturesRight::Read,
-            ("read-and-write" | "read-only", false) => FuturesRight::Nothing,
+            ("read-and-write" | "read_and_write", true) => FuturesRight::ReadWrite,
+            ("read-only" | "read_only", true) => FuturesRight::Read,
+            ("read-and-write" | "read_and_write" | "read-only" | "read_only", false) => FuturesRight::Nothing,
             _ => return None,
         };
         Some(Rights { futures, withdraws: has("withdraw") })
@@ -192,6 +192,11 @@ mod tests {
         };
         let both = || json!(["uta_mgt", "uta_trade"]);
         assert_eq!(rights(json!("read-and-write"), both()), Some((FuturesRight::ReadWrite, false)));
+        assert_eq!(
+            rights(json!("read_and_write"), both()),
+            Some((FuturesRight::ReadWrite, false)),
+            "as seen live"
+        );
         assert_eq!(rights(json!("read-only"), both()), Some((FuturesRight::Read, false)));
         let more = json!(["withdraw", "uta_trade", "uta_mgt", "copy_futures_order"]);
         assert_eq!(rights(json!("read-and-write"), more), Some((FuturesRight::ReadWrite, true)));

@@ -112,8 +112,8 @@ fn wanted(desired: &Desired, name: &AccountName, scope: &str) -> Option<Position
     if let Some(product) = ProductType::ALL.into_iter().find(|product| product.as_str() == scope) {
         return of(product);
     }
-    let [usdt, coin, usdc] = ProductType::SHORT_FORM.map(of);
-    usdt.filter(|_| usdt == coin && coin == usdc)
+    let [first, second, third] = ProductType::SHORT_FORM.map(of);
+    first.filter(|_| first == second && second == third)
 }
 
 fn mode(mode: PositionMode) -> &'static str {
