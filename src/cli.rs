@@ -9,6 +9,7 @@ pub mod completions;
 pub mod flags;
 pub mod history;
 pub mod import;
+pub mod journal;
 pub mod pause;
 pub mod plan;
 pub mod resume;

@@ -289,7 +289,7 @@ impl<D: Doors> Fleet<D> {
         };
         match self.ledger.accept_revision(sha256, bytes, None).await {
             Ok(generation) => {
-                tracing::info!(generation = generation.0, sha256, "revision accepted");
+                tracing::info!(generation = generation.0, sha256, "revision {} accepted", generation.0);
                 let (sha256, bytes) = (sha256.clone(), bytes.to_vec());
                 let accepted_at = self.clock.wall();
                 let revision = Revision { generation, sha256, commit: None, accepted_at, bytes };
@@ -312,7 +312,7 @@ impl<D: Doors> Fleet<D> {
         }
         for account in self.ledger.accounts().await? {
             if self.whom == Whom::Everybody && !desired.accounts.contains_key(&account) {
-                tracing::info!(%account, "released: the file does not name it any more");
+                tracing::info!(%account, "{account} is released: the file does not name it any more");
                 self.ledger.release(&account, None).await?;
             }
         }
@@ -438,7 +438,7 @@ impl<D: Doors> Fleet<D> {
             let wait = charge.failed(now);
             charge.shown =
                 shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
-            tracing::error!(account = %name, "the keeper failed; it is started again in {} s", wait.as_secs());
+            tracing::error!(account = %name, "{name}: the keeper failed; it is started again in {} s", wait.as_secs());
             drop(self.board.add(name.clone(), charge.last_shown(now)));
         }
     }

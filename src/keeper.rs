@@ -285,7 +285,7 @@ impl<D: Doors> Keeper<D> {
     fn ledger_failed(&mut self, error: &LedgerError) {
         let retry_at = self.clock.now() + LEDGER_RETRY;
         if self.ledger_trouble.is_none() {
-            tracing::warn!(account = %self.account, "{error}");
+            tracing::warn!(account = %self.account, "{}: {error}", self.account);
         }
         self.ledger_trouble = Some(LedgerTrouble { say: error.to_string(), retry_at });
     }

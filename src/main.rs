@@ -1,9 +1,12 @@
-//! The command line, wired: words in, log to stderr, one number out.
+//! The command line, wired: words in, log to stderr or the journal, one number out.
 
 use std::process::ExitCode;
 
-use posmoded::cli::{self, Cli, Command, Exit, Log};
+use posmoded::cli::{self, Cli, Command, Exit, Log, journal};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -34,19 +37,45 @@ async fn obey(said: Cli) -> Exit {
     cli::obey(said).await
 }
 
-/// The log goes to stderr: the daemon's own words from info on, everything else only if it warns, unless `RUST_LOG` says
-/// otherwise.
+/// The log: the daemon's own words from info on, everything else only if it warns, unless `RUST_LOG` says otherwise.
 fn log(how: Log, unless_told: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(unless_told));
+    let filter = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(unless_told));
+    match how {
+        Log::Text | Log::Json => to_stderr(how, filter()),
+        Log::Journald => match to_the_journal() {
+            Ok(entries) => tracing_subscriber::registry().with(filter()).with(entries).init(),
+            Err(error) => {
+                to_stderr(Log::Text, filter());
+                tracing::warn!("the journal cannot be written to ({error}): the log goes to stderr, as text");
+            }
+        },
+    }
+}
+
+/// Entries with the fields of each line, as `POSMODED_ACCOUNT` and so on. Levels keep their names: info is no notice.
+fn to_the_journal() -> std::io::Result<tracing_journald::Layer> {
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    let entries = tracing_journald::layer()?
+        .with_field_prefix(Some("POSMODED".to_owned()))
+        .with_syslog_identifier("posmoded".to_owned());
+    Ok(entries.with_priority_mappings(priorities))
+}
+
+fn to_stderr(how: Log, filter: EnvFilter) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Where stderr cannot be written, neither can the word about that: it would be a panic.
     let lines = lines.log_internal_errors(false);
     match how {
         Log::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        Log::Text => {
+        Log::Text | Log::Journald => {
             let lines = lines.compact().with_target(false).with_ansi(in_colour());
             // The journal puts its own time before each line.
-            if std::env::var_os("JOURNAL_STREAM").is_some() {
+            if journal::reads_stderr() {
                 lines.without_time().init();
             } else {
                 lines.init();

@@ -1,6 +1,6 @@
 //! The flags that commands share: what they mean, and what stands for them when they are not given.
 //!
-//! Looks at the environment and at whether a directory exists; reads no file but the kernel's own with the name of the host.
+//! Looks at the environment, at whether a directory exists, and asks the kernel for the name of the host; reads no file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,8 @@ pub struct Common {
     /// A root certificate (PEM) to trust beside the usual ones
     #[arg(long, global = true, env = "POSMODED_CA", hide_env = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// How the log is written, to stderr
-    #[arg(long, global = true, env = "POSMODED_LOG", hide_env = true, value_name = "text|json")]
+    /// How the log is written: text or JSON lines to stderr, or entries with fields to systemd's journal
+    #[arg(long, global = true, env = "POSMODED_LOG", hide_env = true, value_name = "text|json|journald")]
     #[arg(value_enum, hide_possible_values = true, default_value_t = Log::Text)]
     pub log: Log,
 }
@@ -54,6 +54,8 @@ pub enum Log {
     Text,
     /// One JSON object a line.
     Json,
+    /// To systemd's journal, where each field of a line is one of the entry's: `POSMODED_ACCOUNT=desk-main`.
+    Journald,
 }
 
 /// How a result is printed.
@@ -90,10 +92,10 @@ impl Common {
         if let Some(host) = &self.host {
             return Ok(host.clone());
         }
-        let kernel = std::fs::read_to_string(KERNEL_HOST).unwrap_or_default();
-        match kernel.trim() {
-            "" => {
-                Err(Misused(format!("Say this host's name: --host NAME ({KERNEL_HOST} does not tell it).")))
+        // Not from /proc, of which a service may see its own processes only.
+        match rustix::system::uname().nodename().to_string_lossy().as_ref() {
+            "" | "(none)" => {
+                Err(Misused("Say this host's name: --host NAME (the kernel has none).".to_owned()))
             }
             name => Ok(name.to_owned()),
         }
@@ -119,8 +121,6 @@ fn state_dir(
     flag.map(Path::to_owned).or(service).or_else(|| system.map(Path::to_owned)).or(own)
 }
 
-/// What `hostname` prints, on any Linux.
-const KERNEL_HOST: &str = "/proc/sys/kernel/hostname";
 /// Where the Debian package and the unit keep the state.
 const SYSTEM_STATE: &str = "/var/lib/posmoded";
 

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::cli::journal;
 use crate::status::SCHEMA;
 
 /// A result for people; ends its last line. Colours reach terminals only, and not where `NO_COLOR` is set.
@@ -38,7 +39,8 @@ pub(super) fn note(text: &str) {
 pub(super) fn error(error: &anyhow::Error) {
     let told = format!("\u{1b}[1;31merror:\u{1b}[0m {error}");
     let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}"));
-    note(&std::iter::once(told).chain(causes).collect::<Vec<_>>().join("\n"));
+    let text = std::iter::once(told).chain(causes).collect::<Vec<_>>().join("\n");
+    if journal::reads_stderr() { note(&journal::marked_as_error(&text)) } else { note(&text) }
 }
 
 /// A value with the number of its shape.

@@ -53,7 +53,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
         ("history --since 7", "90s, 2h or 7d"),
         ("approve", "HASH"),
         ("status -o yaml", "table, json"),
-        ("--log journald run", "text, json"),
+        ("--log syslog run", "text, json, journald"),
     ] {
         let told = told(words);
         assert!(told.contains(part), "{words}: {told}");

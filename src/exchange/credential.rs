@@ -1,4 +1,5 @@
-//! The key to one account, read from `DIR/NAME`: key, passphrase, and a secret or an RSA private key.
+//! The key to one account, read from `DIR/NAME` (or systemd's `DIR/posmoded_NAME`): key, passphrase, and a secret or an RSA
+//! private key.
 //!
 //! No text of a credential file is ever shown, not even of a broken one: an error says what is wrong and what to do.
 
@@ -8,7 +9,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -45,15 +46,12 @@ pub enum KeptBy {
 #[error("{0}")]
 pub struct Unusable(String);
 
-/// Reads `dir/account`.
+/// Reads the file of `account` in `dir`.
 pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Credential, Unusable> {
-    let path = dir.join(account.to_string());
+    let path = kept_by.file_of(dir, account)?;
     let unreadable = |error: &io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
-            unusable(
-                &path,
-                "is missing: write key and passphrase of the account there, and its secret or rsa_private_key",
-            )
+            unusable(&path, &kept_by.missing(account))
         } else {
             unusable(&path, &format!("cannot be read: {error}"))
         }
@@ -180,6 +178,39 @@ impl Fingerprint {
 }
 
 impl KeptBy {
+    /// Where the key of `account` is. systemd names a file after the `LoadCredential=` line that gave it: one line for a
+    /// directory named `posmoded` makes `posmoded_NAME`, a line for the account alone makes `NAME`. With both, nobody could
+    /// say which one is meant.
+    fn file_of(self, dir: &Path, account: &AccountName) -> Result<PathBuf, Unusable> {
+        let alone = dir.join(account.to_string());
+        let of_directory = dir.join(format!("{DIRECTORY_ID}_{account}"));
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        match self {
+            KeptBy::Systemd if is_there(&of_directory) => {
+                if is_there(&alone) {
+                    let other = of_directory.display();
+                    let what =
+                        format!("is one of two, beside {other}: keep one LoadCredential= for the account");
+                    return Err(unusable(&alone, &format!("{what}{}", self.hint())));
+                }
+                Ok(of_directory)
+            }
+            KeptBy::Systemd | KeptBy::Mode => Ok(alone),
+        }
+    }
+
+    fn missing(self, account: &AccountName) -> String {
+        match self {
+            KeptBy::Mode => "is missing: write key and passphrase of the account there, and its secret or \
+                             rsa_private_key"
+                .to_owned(),
+            KeptBy::Systemd => format!(
+                "is missing: write it to /etc/posmoded/credentials/{account}, or where LoadCredential= of the unit points, \
+                 and restart posmoded"
+            ),
+        }
+    }
+
     /// What to add where an operator is told to put another file in place.
     pub(super) fn hint(self) -> &'static str {
         match self {
@@ -244,6 +275,8 @@ fn unusable(path: &Path, what: &str) -> Unusable {
     Unusable(format!("the credential file {} {what}", path.display()))
 }
 
+/// What the shipped unit calls the directory in `LoadCredential=`.
+const DIRECTORY_ID: &str = "posmoded";
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";
 /// The longest file that is read, in bytes: an RSA key in PEM has some 3,300.
@@ -348,6 +381,34 @@ mod tests {
             dir.path().join("desk-main").display()
         );
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn systemd_names_a_file_after_the_account_or_after_its_directory_too_and_both_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |kept_by| {
+            let read = read(dir.path(), &account(), kept_by).map(|credential| credential.key().to_owned());
+            read.map_err(|error| error.to_string().replace(dir.path().to_str().unwrap(), "DIR"))
+        };
+        let write = |name: &str, key: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, GOOD.replace("test-key", key)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        expect_test::expect!["the credential file DIR/desk-main is missing: write it to /etc/posmoded/credentials/desk-main, or where LoadCredential= of the unit points, and restart posmoded"]
+            .assert_eq(&read(KeptBy::Systemd).unwrap_err());
+        write("posmoded_desk-main", "of-directory");
+        assert_eq!(read(KeptBy::Systemd).as_deref(), Ok("of-directory"));
+        assert!(
+            read(KeptBy::Mode).unwrap_err().contains("DIR/desk-main is missing"),
+            "an operator names it plainly"
+        );
+        write("desk-main", "alone");
+        expect_test::expect!["the credential file DIR/desk-main is one of two, beside DIR/posmoded_desk-main: keep one LoadCredential= for the account; systemd copied the file when the service started, so restart posmoded after changing it"]
+            .assert_eq(&read(KeptBy::Systemd).unwrap_err());
+        assert_eq!(read(KeptBy::Mode).as_deref(), Ok("alone"));
+        fs::remove_file(dir.path().join("posmoded_desk-main")).unwrap();
+        assert_eq!(read(KeptBy::Systemd).as_deref(), Ok("alone"));
     }
 
     #[test]

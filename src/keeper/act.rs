@@ -64,7 +64,7 @@ impl<D: Doors> Keeper<D> {
             SetAnswer::Accepted => self.ledger.answered(id, &answer).await,
             SetAnswer::Unclear(said) => {
                 kept.counts.unknown += 1;
-                tracing::warn!(account = %self.account, %scope, "set: no usable answer ({said})");
+                tracing::warn!(account = %self.account, %scope, "{} {scope}: set: no usable answer ({said})", self.account);
                 self.ledger.answered(id, &answer).await
             }
             SetAnswer::Refused(_) => return,
@@ -197,7 +197,7 @@ impl<D: Doors> Keeper<D> {
 
     async fn record_late(&mut self, scope: Scope, id: IntentId) -> Result<(), LedgerError> {
         let applied = self.ledger.late(id).await?;
-        tracing::warn!(account = %self.account, %scope, "a set that seemed lost has taken effect late");
+        tracing::warn!(account = %self.account, %scope, "{} {scope}: a set that seemed lost has taken effect late", self.account);
         if let Some(kept) = self.kept.get_mut(&scope) {
             kept.facts.applied = Some(applied);
             kept.facts.may_come_late = None;

@@ -52,7 +52,7 @@ impl<D: Doors> Keeper<D> {
     pub(super) fn warn(&mut self) {
         let warnings = self.facts.identity.as_ref().map(warnings).unwrap_or_default();
         for say in warnings.iter().filter(|say| !self.warnings.contains(say)) {
-            tracing::warn!(account = %self.account, "{say}");
+            tracing::warn!(account = %self.account, "{}: {say}", self.account);
         }
         self.warnings = warnings;
     }

@@ -95,9 +95,9 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
     let somebody = reason.is_some_and(|reason| WANTS_SOMEBODY.contains(&reason));
     let reason = reason.map(Reason::as_str);
     if somebody {
-        tracing::warn!(%account, %scope, %state, reason, live, desired, "{say}");
+        tracing::warn!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");
     } else {
-        tracing::info!(%account, %scope, %state, reason, live, desired, "{say}");
+        tracing::info!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");
     }
 }
 

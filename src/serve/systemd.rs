@@ -32,7 +32,7 @@ impl ServiceManager {
             return nobody;
         };
         ServiceManager::at(&address, sd_notify::watchdog_enabled()).unwrap_or_else(|error| {
-            tracing::warn!(%error, "NOTIFY_SOCKET names a socket that nobody listens at: no word to a service manager");
+            tracing::warn!("no word to a service manager: nobody listens at NOTIFY_SOCKET: {error}");
             nobody
         })
     }
@@ -60,7 +60,7 @@ impl ServiceManager {
             Ok(now) => {
                 self.tell(&[NotifyState::Reloading, now]);
             }
-            Err(error) => tracing::warn!(%error, "no monotonic time: the reload is not announced"),
+            Err(error) => tracing::warn!("no monotonic time, the reload is not announced: {error}"),
         }
     }
 
@@ -122,7 +122,7 @@ impl ServiceManager {
             Ok(_) => true,
             Err(error) => {
                 if !failed_before {
-                    tracing::warn!(%error, "the service manager could not be told");
+                    tracing::warn!("the service manager could not be told: {error}");
                 }
                 false
             }
