@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 26] = [
+const LESSONS: [(&str, &str); 27] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -36,6 +36,8 @@ const LESSONS: [(&str, &str); 26] = [
     ("f34", "what is absent is taken for an answer"),
     ("f35", "removing the keeper removes what it kept"),
     ("f36", "an approval is used for another plan"),
+    // Time and the service manager.
+    ("f46", "alerts on metrics that are gone"),
 ];
 /// Ids that no test can be named after, and why not.
 const DOES_NOT_APPLY: [(&str, &str); 0] = [];

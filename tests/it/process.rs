@@ -6,6 +6,7 @@ mod commands;
 mod disks;
 mod files;
 mod kills;
+mod rules;
 mod secrets;
 mod signals;
 mod status_address;

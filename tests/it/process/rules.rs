@@ -1,0 +1,274 @@
+//! The alert rules: that what they look at exists, by what a running daemon shows, by promtool, and by a Prometheus that
+//! loads them and scrapes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use bitget_sim::{HoldSide, ProductType, Uid};
+use posmoded::protocol::{Reason, State};
+use regex::Regex;
+use serde_json::Value;
+
+use super::{Host, PATIENCE, Venue, declared, get};
+
+const RULES: &str = include_str!("../../../deploy/prometheus/posmoded.rules.yml");
+const RUNBOOK: &str = include_str!("../../../deploy/README.md");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
+
+/// All that an expression may say beside metrics of ours and what is in braces, quotes or a list of labels.
+const LANGUAGE: &[&str] =
+    &["abs", "absent", "and", "h", "increase", "m", "max", "or", "resets", "time", "unless", "up"];
+/// A metric of ours, and a list of labels to match by, as patterns.
+const OURS: &str = "posmoded_[a-z_]+";
+const LABELS: &str = r"(?:by|without|on|ignoring) *\(([^)]*)\)";
+/// Reasons that no rule names, and why not.
+const TOLD_OTHERWISE: [(Reason, &str); 5] = [
+    (Reason::Elsewhere, "the other host's alerts tell of it"),
+    (Reason::OutcomeUnknown, "PosmodedOutcomeUnknown, whatever comes before it"),
+    (Reason::Paused, "PosmodedPausedForLong, whatever comes before it"),
+    (Reason::File, "PosmodedFileRejected, once for the host"),
+    (Reason::Held, "PosmodedHeld, once for the host"),
+];
+
+/// One alert, as far as these tests look at it.
+struct Alert {
+    name: String,
+    expr: String,
+    texts: Vec<String>,
+    runbook: String,
+}
+
+fn alerts() -> Vec<Alert> {
+    let rules: Value = serde_yaml::from_str(RULES).unwrap();
+    let rules =
+        rules["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned();
+    let alert = |rule: &Value| {
+        let texts = [&rule["annotations"]["summary"], &rule["annotations"]["description"]];
+        Alert {
+            name: text(&rule["alert"]),
+            expr: text(&rule["expr"]),
+            texts: texts.map(text).to_vec(),
+            runbook: text(&rule["annotations"]["runbook"]),
+        }
+    };
+    rules.map(alert).collect()
+}
+
+#[test]
+fn f46_every_metric_label_and_value_that_an_alert_names_is_there() {
+    let shown = shown();
+    let scraped = ["job", "instance"];
+    for Alert { name, expr, texts, .. } in alerts() {
+        let mut labels: BTreeSet<&str> = scraped.into();
+        for (metric, matchers) in selectors(&expr) {
+            let values = shown.get(&metric).unwrap_or_else(|| panic!("{name}: no metric {metric}"));
+            labels.extend(values.keys().map(String::as_str));
+            for (label, wanted) in matchers {
+                let known = values.get(&label).unwrap_or_else(|| panic!("{name}: {metric} has no {label}"));
+                let missing: Vec<&str> = wanted.split('|').filter(|value| !known.contains(*value)).collect();
+                assert!(missing.is_empty(), "{name}: {metric} never has {label}={missing:?}, only {known:?}");
+            }
+        }
+        for list in captures(LABELS, &expr) {
+            for label in list.split(',').map(str::trim) {
+                assert!(labels.contains(label), "{name}: nothing in it has the label {label}");
+            }
+        }
+        for label in captures(r"\$labels\.([a-z_]+)", &texts.concat()) {
+            assert!(labels.contains(label.as_str()), "{name}: nothing in it has the label {label}");
+        }
+        let bare =
+            [r#""[^"]*""#, r"\{[^}]*\}", LABELS, OURS].into_iter().fold(expr.clone(), |left, pattern| {
+                Regex::new(pattern).unwrap().replace_all(&left, "").into_owned()
+            });
+        for word in captures(r"([a-zA-Z_]+)", &bare) {
+            assert!(LANGUAGE.contains(&word.as_str()), "{name}: {word} is no metric of ours");
+        }
+    }
+}
+
+#[test]
+fn an_alert_or_a_reason_not_to_have_one_belongs_to_every_reason_and_a_row_of_the_runbook_to_both() {
+    let rows: BTreeSet<String> = captures(r#"<a id="([^"]*)"></a>"#, RUNBOOK).into_iter().collect();
+    let mut told = BTreeSet::new();
+    for Alert { name, expr, runbook, .. } in alerts() {
+        let reasons: Vec<String> = selectors(&expr)
+            .into_iter()
+            .flat_map(|(_, matchers)| matchers)
+            .filter(|(label, _)| label == "reason")
+            .flat_map(|(_, values)| values.split('|').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        let (file, row) = runbook.split_once('#').unwrap_or((&runbook, ""));
+        assert_eq!(file, "deploy/README.md", "{name}");
+        let of_each = reasons.iter().map(|reason| row.replace("{{ $labels.reason }}", reason));
+        for row in of_each.chain([row.to_owned()]).filter(|row| !row.is_empty() && !row.contains('{')) {
+            assert!(rows.contains(&row), "{name}: {file} has no row {row}");
+        }
+        told.extend(reasons);
+    }
+    for reason in Reason::ALL {
+        let excused = TOLD_OTHERWISE.iter().any(|(excused, _)| *excused == reason);
+        assert!(
+            told.contains(reason.as_str()) != excused,
+            "{reason}: one alert, or one line why there is none"
+        );
+        assert!(rows.contains(reason.as_str()), "deploy/README.md has no row for {reason}");
+    }
+}
+
+#[test]
+fn promtool_finds_the_rules_good_and_each_fires_when_it_should() {
+    let tests = fs::read_to_string(Path::new(FOLDER).join("posmoded.rules.test.yml")).unwrap();
+    for Alert { name, .. } in alerts() {
+        assert!(tests.contains(&format!("\"{name}\"")), "{name} is not seen firing");
+    }
+    if !there_is("promtool") {
+        return;
+    }
+    for (word, file) in [("check", "posmoded.rules.yml"), ("test", "posmoded.rules.test.yml")] {
+        let told = Command::new("promtool").args([word, "rules", file]).current_dir(FOLDER).output().unwrap();
+        let said = [told.stdout, told.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(told.status.success(), "promtool {word} rules {file}: {said}");
+    }
+}
+
+#[test]
+fn a_prometheus_that_scrapes_the_daemon_evaluates_every_rule_and_tells_of_a_bad_file() {
+    if !there_is("prometheus") {
+        return;
+    }
+    let (venue, mut host) = two_desks();
+    let daemon = host.start();
+    let prometheus = Prometheus::scraping(daemon, host.path("prometheus"));
+    let firing = |name: &str, state: &str| {
+        let told = prometheus
+            .ask(&format!("query?query=ALERTS%7Balertname=%22{name}%22,alertstate=%22{state}%22%7D"));
+        told.is_some_and(|told| told["data"]["result"].as_array().is_some_and(|found| !found.is_empty()))
+    };
+    host.wait_until("the targets are scraped", || {
+        let told = prometheus.ask("query?query=sum(posmoded_target_in_sync)")?;
+        (told["data"]["result"][0]["value"][1] == "1").then_some(())
+    });
+    assert!(!firing("PosmodedFileRejected", "pending"));
+    host.declare("version: 1\n");
+    host.wait_until("the alert", || firing("PosmodedFileRejected", "pending").then_some(()));
+    let told = prometheus.ask("rules").unwrap();
+    let rules = told["data"]["groups"][0]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), alerts().len());
+    for rule in rules {
+        assert_eq!(rule["health"], "ok", "{rule}");
+    }
+    assert!(!firing("PosmodedAbsent", "pending") && !firing("PosmodedDown", "pending"));
+    assert_eq!(venue.sets(), []);
+}
+
+/// A real Prometheus, with the rules, that looks at one daemon every second.
+struct Prometheus {
+    at: SocketAddr,
+    process: Child,
+}
+
+impl Prometheus {
+    fn scraping(daemon: SocketAddr, home: PathBuf) -> Prometheus {
+        fs::create_dir(&home).unwrap();
+        let config = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [{FOLDER}/posmoded.rules.yml]\n\
+             scrape_configs: [{{ job_name: posmoded, static_configs: [{{ targets: ['{daemon}'] }}] }}]\n"
+        );
+        fs::write(home.join("prometheus.yml"), config).unwrap();
+        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let process = Command::new("prometheus")
+            .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"])
+            .arg(format!("--web.listen-address={at}"))
+            .current_dir(home)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Prometheus { at, process }
+    }
+
+    /// HTTP/1.0: the body comes in one piece. `None` while it starts.
+    fn ask(&self, what: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(self.at).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /api/v1/{what} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One account in sync, and one that waits until it is flat.
+fn two_desks() -> (Venue, Host) {
+    let venue = Venue::of_desks(2);
+    venue.simulator.with(|exchange| {
+        exchange.open_position(Uid(2), ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    let file = declared(&[("desk-1", "one_way_mode"), ("desk-2", "hedge_mode")]);
+    let host = Host::new(&venue, &["desk-1", "desk-2"], &file);
+    (venue, host)
+}
+
+/// Every metric that a daemon shows, with the values that each of its labels takes, or may take.
+fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+    let (_venue, mut host) = two_desks();
+    let at = host.start();
+    let text = host.wait_until("both are looked at", || {
+        let (_, text) = get(at, "/metrics");
+        (text.contains("\"in_sync\"") && text.contains("\"not_flat\"")).then_some(text)
+    });
+    let mut shown: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let labels = shown.entry(name.to_owned()).or_default();
+        for found in Regex::new(r#"([a-z]+)="([^"]*)""#).unwrap().captures_iter(line) {
+            labels.entry(found[1].to_owned()).or_default().insert(found[2].to_owned());
+        }
+    }
+    let states = shown.get_mut("posmoded_target_state").unwrap();
+    states.get_mut("state").unwrap().extend(State::ALL.map(|state| state.as_str().to_owned()));
+    states.get_mut("reason").unwrap().extend(Reason::ALL.map(|reason| reason.as_str().to_owned()));
+    shown
+}
+
+/// The metrics of ours in an expression, each with what it asks of labels.
+fn selectors(expr: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let selector = Regex::new(&format!(r"({OURS})(?:\{{([^}}]*)\}})?")).unwrap();
+    let matcher = Regex::new(r#"([a-z_]+) *(?:=~|!~|!=|=) *"([^"]*)""#).unwrap();
+    let matchers = |text: &str| {
+        matcher.captures_iter(text).map(|found| (found[1].to_owned(), found[2].to_owned())).collect()
+    };
+    selector
+        .captures_iter(expr)
+        .map(|found| {
+            (found[1].to_owned(), found.get(2).map_or_else(Vec::new, |text| matchers(text.as_str())))
+        })
+        .collect()
+}
+
+fn captures(pattern: &str, text: &str) -> Vec<String> {
+    Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+fn there_is(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok_and(|told| told.status.success());
+    if !found {
+        assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{program} is needed (Debian: prometheus)");
+        let told = format!("\nskipped: there is no {program} (Debian: prometheus) to read the alert rules\n");
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
+    }
+    found
+}
