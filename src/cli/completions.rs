@@ -54,7 +54,8 @@ fn page(command: Option<&str>) -> anyhow::Result<Vec<u8>> {
         }
     };
     let mut page = Vec::new();
-    clap_mangen::Man::new(shown).render(&mut page)?;
+    let source = concat!("posmoded ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(shown).source(source).manual("posmoded").render(&mut page)?;
     page.flush()?;
     Ok(page)
 }
@@ -70,7 +71,8 @@ mod tests {
             let name = command.get_name();
             assert!(all.contains(&format!("posmoded\\-{name}(1)")), "{name}: {all}");
             let page = String::from_utf8(page(Some(name)).unwrap()).unwrap();
-            assert!(page.contains(&format!(".TH posmoded-{name} 1")), "{page}");
+            let title = format!(".TH posmoded-{name} 1  \"posmoded {}\"", env!("CARGO_PKG_VERSION"));
+            assert!(page.contains(&title), "{page}");
             assert!(page.contains("SYNOPSIS"), "{page}");
         }
         let told = page(Some("frobnicate")).unwrap_err().to_string();
