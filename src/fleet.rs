@@ -25,7 +25,7 @@ use crate::pace::{CoolDown, LaneName};
 use crate::position_mode::AccountName;
 use crate::protocol::{Plan, PlanEntry, Reason, State};
 use crate::source::{Content, Word};
-use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds};
+use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds, short};
 
 /// All keepers, and what they are told.
 pub struct Fleet<D: Doors> {
@@ -279,20 +279,28 @@ impl<D: Doors> Fleet<D> {
 
     /// Brings content into force, or says why it is not.
     async fn accept(&mut self, content: &Content) -> Option<String> {
-        let Content { bytes, sha256 } = content;
-        if self.in_force.as_ref().is_some_and(|now| now.revision.sha256 == *sha256) {
+        let Content { bytes, sha256, commit } = content;
+        if let Some(InForce { revision, desired: _ }) = &mut self.in_force
+            && revision.sha256 == *sha256
+        {
+            // The same content in another commit is no new revision: the ledger keeps the commit that brought it.
+            revision.commit.clone_from(commit);
             return None;
         }
         let desired = match desired::read(bytes) {
             Ok(desired) => desired,
-            Err(problems) => return Some(format!("{problems}. `posmoded check` shows the line.")),
+            Err(problems) => {
+                let of_commit =
+                    commit.as_ref().map_or_else(String::new, |commit| format!("commit {}, ", short(commit)));
+                return Some(format!("{of_commit}{problems}. `posmoded check` shows the line."));
+            }
         };
-        match self.ledger.accept_revision(sha256, bytes, None).await {
+        match self.ledger.accept_revision(sha256, bytes, commit.as_deref()).await {
             Ok(generation) => {
-                tracing::info!(generation = generation.0, sha256, "revision {} accepted", generation.0);
-                let (sha256, bytes) = (sha256.clone(), bytes.to_vec());
+                tracing::info!(generation = generation.0, sha256, commit, "revision {} accepted", generation.0);
+                let (sha256, commit, bytes) = (sha256.clone(), commit.clone(), bytes.to_vec());
                 let accepted_at = self.clock.wall();
-                let revision = Revision { generation, sha256, commit: None, accepted_at, bytes };
+                let revision = Revision { generation, sha256, commit, accepted_at, bytes };
                 self.in_force = Some(InForce { revision, desired });
                 self.looks += 1;
                 None

@@ -4,6 +4,7 @@
 //! bytes mean; whether they are good is `desired`'s business, and what a brake stops is the protocol's.
 
 mod chain;
+mod commit;
 mod judge;
 mod read;
 

@@ -69,7 +69,7 @@ pub struct Config {
     pub generation: Generation,
     /// Of its content.
     pub sha256: String,
-    /// The git commit, where known.
+    /// The git commit that its content is from now, where known: the file may move to another one with the same content.
     pub commit: Option<String>,
     /// When it was accepted.
     pub loaded_at: Option<Timestamp>,
@@ -339,7 +339,7 @@ impl Status {
     /// The one line for the service manager: `rev 17 a1b2c3d: 11/12 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)`.
     pub fn line(&self) -> String {
         let Config { generation, commit, problem, sha256: _, loaded_at: _ } = &self.config;
-        let commit = commit.iter().map(|commit| format!(" {}", commit.chars().take(7).collect::<String>()));
+        let commit = commit.iter().map(|commit| format!(" {}", short(commit)));
         let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
         let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();
         let counted = format!("{in_sync}/{here} in sync");
@@ -374,6 +374,11 @@ impl Status {
         }
         waiting
     }
+}
+
+/// A git commit as people write it.
+pub fn short(commit: &str) -> String {
+    commit.chars().take(7).collect()
 }
 
 /// Whole seconds: what is below says nothing to an operator.

@@ -14,7 +14,7 @@ use crate::cli::{Common, Exit, accounts, asking, print, rows};
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::{PlanEntry, State};
 use crate::serve::Listen;
-use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning};
+use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 
 /// What `status` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -165,7 +165,7 @@ fn render(status: &Status) -> String {
         format!("{account} was PAUSED {since} ago, {until}until `posmoded resume {account}`: {reason}")
     });
     let Config { generation, commit, loaded_at, problem, sha256: _ } = config;
-    let commit = commit.iter().map(|commit| format!(" ({})", commit.chars().take(7).collect::<String>()));
+    let commit = commit.iter().map(|commit| format!(" ({})", short(commit)));
     let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
     let revision =
         format!("Revision {}{}{}.", generation.0, commit.collect::<String>(), accepted.collect::<String>());

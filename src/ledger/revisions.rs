@@ -17,7 +17,7 @@ pub struct Revision {
     pub generation: Generation,
     /// Of the bytes, in hex.
     pub sha256: String,
-    /// The git commit, where it was known.
+    /// The git commit that brought it, where it was known.
     pub commit: Option<String>,
     /// Wall time in milliseconds since 1970.
     pub accepted_at: i64,

@@ -28,12 +28,15 @@ pub struct Content {
     pub bytes: Arc<[u8]>,
     /// Their SHA-256 in lower-case hex.
     pub sha256: String,
+    /// The git commit that they are from, in lower-case hex, where it is known. A label: whether reads agree is not its
+    /// business, for the same content in another commit is nothing new.
+    pub commit: Option<String>,
 }
 
 /// Shows no byte of the file: it may hold what does not belong there.
 impl fmt::Debug for Content {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Content { bytes, sha256 } = self;
+        let Content { bytes, sha256, commit: _ } = self;
         write!(out, "Content({} bytes, sha256 {sha256})", bytes.len())
     }
 }
@@ -61,18 +64,18 @@ impl Judged {
         ended: Moment,
         known_good: Option<&str>,
     ) -> Judged {
-        if let Reading::Content(Content { bytes: _, sha256 }) = &reading
+        if let Reading::Content(Content { bytes: _, sha256, commit: _ }) = &reading
             && known_good == Some(sha256)
         {
             return Judged::Settled(reading);
         }
         match self {
-            Judged::Settled(believed) if believed == reading => Judged::Settled(believed),
-            Judged::Unsettled { newest, since } if newest == reading => {
+            Judged::Settled(believed) if believed.agrees_with(&reading) => Judged::Settled(reading),
+            Judged::Unsettled { newest, since } if newest.agrees_with(&reading) => {
                 if begun >= since + FILE_SETTLE {
-                    Judged::Settled(newest)
+                    Judged::Settled(reading)
                 } else {
-                    Judged::Unsettled { newest, since }
+                    Judged::Unsettled { newest: reading, since }
                 }
             }
             Judged::NotReadYet | Judged::Unsettled { .. } | Judged::Settled(_) => {
@@ -95,8 +98,9 @@ impl Judged {
 mod tests {
     use super::*;
 
-    /// One letter for each read, 100 ms apart and taking 10 ms each: `a`, `b`, `g` (known to be good) are content, `!`
-    /// is a problem. What is said after each: the letter, `.` for nothing yet, `~` for changing.
+    /// One letter for each read, 100 ms apart and taking 10 ms each: `a`, `b`, `g` (known to be good) are content, `A`,
+    /// `B`, `G` the same in another commit, `!` is a problem. What is said after each: the letter, `.` for nothing yet,
+    /// `~` for changing.
     #[track_caller]
     fn check(reads: &str, said: &str) {
         let mut judged = Judged::default();
@@ -108,14 +112,18 @@ mod tests {
                 at = at + FILE_SETTLE / 2;
                 let reading = match letter {
                     '!' => Reading::Problem("!".into()),
-                    letter => Reading::Content(Content { bytes: Arc::from([]), sha256: letter.to_string() }),
+                    letter => Reading::Content(Content {
+                        bytes: Arc::from([]),
+                        sha256: letter.to_ascii_lowercase().to_string(),
+                        commit: letter.is_ascii_uppercase().then(|| letter.to_string()),
+                    }),
                 };
                 let ended = Moment(begun.0 + 10);
                 judged = std::mem::take(&mut judged).next(reading, begun, ended, Some("g"));
                 match judged.word() {
                     Word::NotReadYet => ".".to_owned(),
                     Word::Changing => "~".to_owned(),
-                    Word::Content(content) => content.sha256,
+                    Word::Content(content) => content.commit.unwrap_or(content.sha256),
                     Word::Unreadable(sentence) => sentence,
                 }
             })
@@ -144,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn f9_the_same_content_in_another_commit_is_no_change_and_its_commit_is_said_at_once() {
+        check("aaaaAAa", "~~~aAAa");
+        check("aAaA", "~~~A");
+        check("aaaaB", "~~~a~");
+        check("gGbG", "gG~G");
+    }
+
+    #[test]
     fn f13_a_file_missing_for_a_moment_is_changing_and_one_that_stays_away_is_missing() {
         check("aaaa!aaaa", "~~~a~~~~a");
         check("aaaa!!!!aaaa", "~~~a~~~!~~~a");
@@ -152,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_content_shows_no_byte_of_itself() {
-        let content = Content { bytes: Arc::from(*b"test-secret"), sha256: "9f".into() };
+        let content = Content { bytes: Arc::from(*b"test-secret"), sha256: "9f".into(), commit: None };
         assert_eq!(format!("{:?}", Word::Content(content)), "Content(Content(11 bytes, sha256 9f))");
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::commit;
 use super::judge::Content;
 
 /// What one read found.
@@ -18,12 +19,25 @@ pub(super) enum Reading {
     Problem(String),
 }
 
+impl Reading {
+    /// Whether both say the same of the file's content, in whatever commit it is.
+    pub(super) fn agrees_with(&self, other: &Reading) -> bool {
+        match (self, other) {
+            (Reading::Content(one), Reading::Content(other)) => {
+                one.sha256 == other.sha256 && one.bytes == other.bytes
+            }
+            (Reading::Problem(one), Reading::Problem(other)) => one == other,
+            (Reading::Content(_), Reading::Problem(_)) | (Reading::Problem(_), Reading::Content(_)) => false,
+        }
+    }
+}
+
 /// Reads the whole file at `path`, through all its symlinks.
 pub(super) fn read(path: &Path) -> Reading {
     let problem = |what: &str| Reading::Problem(format!("{} {what}", path.display()));
     match bytes(path) {
-        Ok(Found::Bytes(bytes)) => {
-            Reading::Content(Content { sha256: hex(&Sha256::digest(&bytes)), bytes: bytes.into() })
+        Ok(Found::Bytes(bytes, commit)) => {
+            Reading::Content(Content { sha256: hex(&Sha256::digest(&bytes)), bytes: bytes.into(), commit })
         }
         Ok(Found::Directory) => problem("is a directory: put the file in its place, or correct --config"),
         Ok(Found::NoFile) => problem("is not a regular file: put one in its place, or correct --config"),
@@ -53,7 +67,8 @@ fn refused(error: &io::Error) -> String {
 }
 
 enum Found {
-    Bytes(Vec<u8>),
+    /// And the git commit that they are from.
+    Bytes(Vec<u8>, Option<String>),
     Directory,
     NoFile,
     TooLarge,
@@ -73,10 +88,11 @@ fn bytes(path: &Path) -> io::Result<Found> {
     if metadata.nlink() == 0 {
         return Ok(Found::Unlinked);
     }
+    let commit = commit::of(&file);
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
-        Ok(Found::Bytes(bytes))
+        Ok(Found::Bytes(bytes, commit))
     } else {
         Ok(Found::TooLarge)
     }
@@ -114,7 +130,9 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(at.join("fifo")).status().unwrap().success());
         let _listener = UnixListener::bind(at.join("socket")).unwrap();
         let text = match read(&at.join(path)) {
-            Reading::Content(Content { bytes, sha256 }) => format!("{} bytes, {sha256}", bytes.len()),
+            Reading::Content(Content { bytes, sha256, commit: _ }) => {
+                format!("{} bytes, {sha256}", bytes.len())
+            }
             Reading::Problem(sentence) => sentence.replace(&at.display().to_string(), "/etc"),
         };
         told.assert_eq(&text);

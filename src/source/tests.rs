@@ -300,6 +300,41 @@ async fn f9_touch_chmod_and_the_same_bytes_are_no_news() {
 }
 
 #[tokio::test]
+async fn f9_each_swap_to_another_commit_is_told_even_with_the_same_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let commits = ["a", "b", "c"].map(|digit| digit.repeat(40));
+    let turn_to = |commit: &str, text: &str| {
+        tree(at, &format!(".worktrees/{commit}"), text);
+        swap(at, &format!(".worktrees/{commit}"), "current");
+    };
+    turn_to(&commits[0], "before");
+    let mut watched = Watched::on(at.join("current/file"), Notice::Inotify).await;
+    let holds = |text: &str, commit: &str| {
+        let (text, commit) = (text.to_owned(), commit.to_owned());
+        move |word: &Word| {
+            content(word) == Some(&text)
+                && matches!(word, Word::Content(content) if content.commit.as_ref() == Some(&commit))
+        }
+    };
+    watched.word_within(SOON, "the first commit".into(), holds("before", &commits[0])).await;
+    let mut words = watched.source.words();
+    words.mark_unchanged();
+    turn_to(&commits[1], "before");
+    words.changed().await.unwrap();
+    assert!(
+        holds("before", &commits[1])(&words.borrow_and_update()),
+        "no word in between says that it changes"
+    );
+    turn_to(&commits[2], "after");
+    watched.word_within(SOON, "the third commit".into(), holds("after", &commits[2])).await;
+    fs::remove_file(at.join("current")).unwrap();
+    tree(at, "current", "after");
+    let is_unknown = |word: &Word| matches!(word, Word::Content(content) if content.commit.is_none());
+    watched.word_within(SOON, "no commit".into(), is_unknown).await;
+}
+
+#[tokio::test]
 async fn f13_what_is_no_file_at_all_is_said_and_a_file_in_its_place_is_seen_again() {
     let (directory, mut watched) = Watched::holding("good", Notice::Inotify).await;
     fs::remove_file(&watched.path).unwrap();
@@ -441,7 +476,7 @@ async fn what_is_known_to_be_good_is_believed_at_its_first_read() {
     words.changed().await.unwrap();
     assert_eq!(
         *words.borrow(),
-        Word::Content(Content { bytes: b"abc".as_slice().into(), sha256: known.into() })
+        Word::Content(Content { bytes: b"abc".as_slice().into(), sha256: known.into(), commit: None })
     );
     assert_eq!(source.reads(), 1);
     cancel.cancel();
@@ -460,7 +495,7 @@ async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once()
     timeout(FILE_POLL * 3, words.wait_for(silent)).await.unwrap().unwrap();
     source.read_again().await;
     assert_eq!(source.reads(), 0);
-    let late = Content { bytes: Arc::from([]), sha256: "9f".into() };
+    let late = Content { bytes: Arc::from([]), sha256: "9f".into(), commit: None };
     let done = Done { reading: Reading::Content(late), watch: None, complaint: None };
     assert!(answer.send(done).is_ok());
     timeout(FILE_POLL * 3, words.wait_for(|word| !silent(word))).await.unwrap().unwrap();

@@ -95,7 +95,7 @@ impl World {
         exchange.advance(UnixMs(START));
         set_up(&mut exchange);
         let ledger = Ledger::in_memory(clock.clone()).expect("a ledger in memory");
-        let word = content(file);
+        let word = content(file, None);
         let told = Told { words: vec![(clock.now(), word.clone())], ..Told::default() };
         let (words, _) = watch::channel(word);
         let (kicks, _) = watch::channel(Kicks::default());
@@ -182,7 +182,12 @@ impl World {
 
     /// The file holds this now.
     pub fn write(&self, file: &str) {
-        self.say(content(file));
+        self.say(content(file, None));
+    }
+
+    /// The same, checked out from a git commit.
+    pub fn write_from(&self, commit: &str, file: &str) {
+        self.say(content(file, Some(commit.to_owned())));
     }
 
     /// The source says this now.
@@ -404,9 +409,9 @@ pub fn line(target: &TargetStatus) -> String {
     }
 }
 
-fn content(file: &str) -> Word {
+fn content(file: &str, commit: Option<String>) -> Word {
     let sha256 = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
-    Word::Content(Content { bytes: file.as_bytes().into(), sha256 })
+    Word::Content(Content { bytes: file.as_bytes().into(), sha256, commit })
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -39,6 +39,43 @@ async fn f10_a_bad_file_brakes_and_the_old_good_one_again_is_green_without_a_new
 }
 
 #[tokio::test(start_paused = true)]
+async fn f9_f10_the_commit_that_is_shown_follows_the_file_and_the_same_content_is_no_new_revision() {
+    let good = file(&[("desk-a", HEDGE)]);
+    let [one, two, three] = ["1", "2", "3"].map(|digit| digit.repeat(40));
+    let mut world = World::started(&good, desks).await;
+    changed(&world, A_USDT).await;
+    let config = |world: &World| world.status().config;
+    assert_eq!(config(&world).commit, None);
+    world.write_from(&one, &good);
+    world.until(5 * SECOND, "the commit", |world| config(world).commit.as_ref() == Some(&one)).await;
+    assert_eq!((config(&world).generation.0, config(&world).problem), (1, None));
+    assert!(world.status().line().starts_with("rev 1 1111111: "), "{}", world.status().line());
+
+    world.write_from(&two, BAD);
+    world.until(5 * SECOND, "a problem", |world| config(world).problem.is_some()).await;
+    let problem = config(&world).problem.unwrap();
+    assert!(problem.starts_with("commit 2222222, line 3, column "), "{problem}");
+    assert_eq!((config(&world).generation.0, config(&world).commit), (1, Some(one)), "what is in force");
+    world.write_from(&three, &good);
+    world.until(5 * SECOND, "green", |world| config(world).problem.is_none()).await;
+    assert_eq!((config(&world).generation.0, config(&world).commit), (1, Some(three.clone())));
+
+    let newer = file(&[("desk-a", ONE_WAY)]);
+    world.write_from(&two, &newer);
+    world.until(5 * SECOND, "a revision", |world| config(world).generation.0 == 2).await;
+    world.write_from(&three, &newer);
+    world.until(5 * SECOND, "its commit", |world| config(world).commit.as_ref() == Some(&three)).await;
+    // On record is the commit that brought the content: without a file nothing newer is known.
+    world.kill().await;
+    world.say(Word::Unreadable("desired-state.yaml is missing: put it back.".to_owned()));
+    world.start().await;
+    assert_eq!((config(&world).generation.0, config(&world).commit), (2, Some(two)));
+    let revisions = count(&world.everything_on_record().await, EventKind::Revision);
+    assert_eq!(revisions, 2);
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn i10_a_bad_file_that_names_fewer_accounts_releases_none_and_drift_is_not_corrected() {
     let world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", ONE_WAY)]), desks).await;
     changed(&world, A_USDT).await;

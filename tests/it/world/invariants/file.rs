@@ -97,7 +97,7 @@ fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
 
 fn accepted(word: &Word) -> Option<Desired> {
     match word {
-        Word::Content(Content { bytes, sha256: _ }) => desired::read(bytes).ok(),
+        Word::Content(Content { bytes, sha256: _, commit: _ }) => desired::read(bytes).ok(),
         Word::NotReadYet | Word::Changing | Word::Unreadable(_) => None,
     }
 }
