@@ -20,6 +20,7 @@
 //! | [`constants`] | every interval and bound, with its reason | pure |
 //! | [`moment`] | points in time as numbers | pure |
 //! | [`position_mode`] | the words: mode, product type, account, scope, target | pure |
+//! | [`window`] | change windows: open at a moment, or when next | pure |
 //! | [`facts`] | what is known, and how what comes back changes it | pure |
 //! | [`desired`] | the file's text to what it wants, or every problem of it | pure |
 //! | [`protocol`] | `next(&Facts, now) -> Step`: everything that decides | pure |
@@ -77,3 +78,4 @@ pub mod protocol;
 pub mod serve;
 pub mod source;
 pub mod status;
+pub mod window;
