@@ -13,6 +13,8 @@ pub const WAITING_LOOK: Duration = Duration::from_secs(10);
 pub const OPEN_POSITION_LOOK: Duration = Duration::from_secs(2);
 /// A flat verdict older than this when the set leaves says too little: a strategy may have come back.
 pub const VERDICT_AGE: Duration = Duration::from_secs(5);
+/// How long a look at the host may take: it comes between a verdict and its set, and a verdict soon says too little.
+pub const HOST_LOOK: Duration = Duration::from_secs(2);
 /// A live value older than this many `check_every` is no longer called known.
 pub const LIVE_IS_KNOWN_FOR: u32 = 3;
 /// A run of flat verdicts is broken by a gap of so long, or of so many `check_every` if that is longer: whatever happened

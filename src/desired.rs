@@ -16,8 +16,9 @@ use std::time::Duration;
 pub use problem::{Format, Problem, Problems, report};
 pub use schema::schema;
 
-use crate::facts::DriftPolicy;
+use crate::facts::{DriftPolicy, Requirements};
 use crate::position_mode::{AccountName, Declared, Uid};
+use crate::window::Windows;
 use problem::Remark;
 use tree::Place;
 
@@ -49,6 +50,10 @@ pub struct Account {
     pub settle: Duration,
     /// Why nothing of it is changed, if the file says so: its own reason, else that of the whole file. One line.
     pub suspended: Option<String>,
+    /// The times in which it may be changed; alternatives, and without any all times.
+    pub windows: Windows,
+    /// What must be so on the host before it is changed.
+    pub require: Requirements,
 }
 
 impl Account {

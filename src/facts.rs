@@ -3,6 +3,7 @@
 //! Pure: the keeper and the model checker learn by the same functions. Nothing here decides what to do next.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::constants::{CLOCK_DRIFT_PER_MILLION, FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, Uid};
+use crate::window::Windows;
 
 /// All that `protocol::next` looks at.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,8 @@ pub struct AccountFacts {
     pub failing: Option<Failing>,
     /// The exchange's clock, as far as it is known.
     pub clock: Option<ServerClock>,
+    /// What the host showed of what the file requires of it, when it was looked at last.
+    pub host: Option<HostReading>,
     /// The random number of the wait now under way; drawn anew for each.
     pub jitter: Jitter,
 }
@@ -178,6 +182,34 @@ pub struct Wanted {
     pub settle: Duration,
     /// The file's own reason to change nothing, if it gives one.
     pub suspended: Option<String>,
+    /// The times in which a set may leave; alternatives, and without any all times.
+    pub windows: Windows,
+    /// What must be so on the host before a set leaves.
+    pub require: Requirements,
+}
+
+/// What an account requires of the host: all of it, and without any nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Requirements(pub Arc<[Requirement]>);
+
+/// One thing that must be so on the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Requirement {
+    /// The systemd unit of this name does not run.
+    UnitInactive(String),
+    /// There is nothing at this path.
+    FileAbsent(String),
+}
+
+/// What the host showed of an account's requirements.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostReading {
+    /// The revision whose requirements they are.
+    pub generation: Generation,
+    /// When it was looked at.
+    pub asked: Moment,
+    /// What is not as required, or cannot be seen, each in a few words. Empty where all is as required.
+    pub unmet: Vec<String>,
 }
 
 /// The number of an accepted revision; each is one more than the one before.

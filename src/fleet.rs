@@ -386,6 +386,8 @@ impl<D: Doors> Fleet<D> {
                 check_every: account.check_every,
                 settle: account.settle,
                 suspended: account.suspended.clone(),
+                windows: account.windows.clone(),
+                require: account.require.clone(),
                 max_changes: desired.max_changes,
                 file: self.problem.clone(),
                 held: self.held.clone(),

@@ -24,8 +24,8 @@ use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, DriftPolicy, Facts, Failure, Generation, IntentState, LedgerTrouble,
-    TargetFacts, Wanted,
+    AccountFacts, Brakes, Class, DriftPolicy, Facts, Failure, Generation, HostReading, IntentState,
+    LedgerTrouble, Requirements, TargetFacts, Wanted,
 };
 use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::Moment;
@@ -33,6 +33,7 @@ use crate::pace::CoolDown;
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Look, Plan, Step, Withdrawn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
+use crate::window::Windows;
 
 /// Makes the exchange of an account from its credential.
 pub trait Doors: Send + Sync + 'static {
@@ -47,6 +48,9 @@ pub trait Doors: Send + Sync + 'static {
 
     /// Goes on with a cool-down that an earlier process was told of.
     fn restore(&self, cool_down: CoolDown);
+
+    /// Looks at the host: what is not as required, or cannot be seen, each in a few words.
+    fn unmet(&self, require: &Requirements) -> impl Future<Output = Vec<String>> + Send;
 }
 
 /// What the fleet tells a keeper; always the newest.
@@ -70,6 +74,10 @@ pub struct Course {
     pub settle: Duration,
     /// Why nothing may be changed, if the file says so.
     pub suspended: Option<String>,
+    /// The times in which it may be changed.
+    pub windows: Windows,
+    /// What must be so on the host before it is changed.
+    pub require: Requirements,
     /// How many sets may leave in an hour, over all accounts.
     pub max_changes: u32,
     /// Why the newest content of the file is not in force.
@@ -189,6 +197,7 @@ impl<D: Doors> Keeper<D> {
     async fn do_step(&mut self, scope: Scope, step: Step) {
         match step {
             Step::Look(look) => self.look(scope, look).await,
+            Step::LookAtHost => self.look_at_host(scope).await,
             Step::Note(change) => self.note(scope, change).await,
             Step::Send if self.stop.is_cancelled() => self.withdraw(scope, Withdrawn::Stopping).await,
             Step::Send => self.send(scope).await,
@@ -214,6 +223,7 @@ impl<D: Doors> Keeper<D> {
                 Step::Withdraw(_) => (1, Moment(0)),
                 Step::Record(_) => (2, Moment(0)),
                 Step::Note(_) => (3, Moment(0)),
+                Step::LookAtHost => (4, Moment(0)),
                 Step::Look(_) if part_way => (4, Moment(0)),
                 Step::Look(_) => (5, Moment(0)),
                 Step::Rest { until, .. } => (6, *until),
@@ -266,6 +276,21 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
+    /// Looks at what the file requires of the host.
+    async fn look_at_host(&mut self, scope: Scope) {
+        let Some(kept) = self.kept.get(&scope) else { return };
+        let Wanted { generation, require, .. } = kept.facts.wanted.clone();
+        let asked = self.clock.now();
+        self.promise(asked + LONGEST_LOOK);
+        let under_way = !self.nothing_under_way();
+        let unmet = tokio::select! {
+            biased;
+            unmet = self.doors.unmet(&require) => unmet,
+            () = self.stop.cancelled(), if !under_way => return,
+        };
+        self.facts.host = Some(HostReading { generation, asked, unmet });
+    }
+
     /// Sleeps until a moment, or until somebody says something new.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
@@ -298,7 +323,7 @@ impl<D: Doors> Keeper<D> {
 impl Course {
     /// What the file wants of a target that is to have this mode.
     fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
-        let Course { generation, drift, check_every, settle, suspended, .. } = self;
+        let Course { generation, drift, check_every, settle, suspended, windows, require, .. } = self;
         Wanted {
             mode,
             generation: *generation,
@@ -306,6 +331,8 @@ impl Course {
             check_every: *check_every,
             settle: *settle,
             suspended: suspended.clone(),
+            windows: windows.clone(),
+            require: require.clone(),
         }
     }
 }

@@ -28,6 +28,7 @@
 //! | [`clock`] | the only door to time and random numbers | |
 //! | [`ledger`] | what we did, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
+//! | [`host`] | what this host shows of what the file requires of it | |
 //! | [`source`] | the file's content, watched and polled | |
 //! | [`status`] | the values that operators see | |
 //! | [`keeper`] | one account: do the step, keep the facts | |
@@ -69,6 +70,7 @@ pub mod desired;
 pub mod exchange;
 pub mod facts;
 pub mod fleet;
+pub mod host;
 pub mod keeper;
 pub mod ledger;
 pub mod moment;

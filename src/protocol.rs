@@ -26,8 +26,8 @@ use crate::constants::{
     OPEN_POSITION_LOOK, SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
-    Brakes, Cause, Change, Facts, Failure, Flatness, How, Intent, IntentId, IntentState, List, Reading, Run,
-    Seen,
+    Brakes, Cause, Change, Facts, Failure, Flatness, HostReading, How, Intent, IntentId, IntentState, List,
+    Reading, Requirements, Run, Seen,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
@@ -37,6 +37,8 @@ use crate::position_mode::PositionMode;
 pub enum Step {
     /// Ask the exchange.
     Look(Look),
+    /// Look at what the file requires of the host.
+    LookAtHost,
     /// Take the permit and write the intent, in one ledger transaction that refuses if a brake stands.
     Note(Change),
     /// Let the noted set leave.
@@ -74,6 +76,8 @@ pub enum Withdrawn {
     Revision,
     /// The newest content of the file is rejected, missing or still changing.
     File,
+    /// No change window is open any more.
+    Window,
     /// It was not sent in time: its note or its verdict is too old.
     TooLate,
     /// The daemon stops, or the account has left the file.
@@ -106,7 +110,15 @@ pub fn next(facts: &Facts<'_>, now: Moment) -> Step {
     let unwritable = facts.brakes.ledger.as_ref().filter(|trouble| trouble.retry_at > now);
     match (&step, unwritable) {
         (Step::Record(_), Some(trouble)) => rest(facts, now, trouble.retry_at),
-        (Step::Look(_) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Rest { .. }, Some(_))
+        (
+            Step::Look(_)
+            | Step::LookAtHost
+            | Step::Note(_)
+            | Step::Send
+            | Step::Withdraw(_)
+            | Step::Rest { .. },
+            Some(_),
+        )
         | (_, None) => step,
     }
 }
@@ -170,7 +182,7 @@ pub fn is_near_a_set(facts: &Facts<'_>, now: Moment) -> bool {
     let settled = target.wanted.settle == Duration::ZERO
         || target.flatness.run.is_some_and(|run| has_settled_by(facts, run, now));
     let free = wanted_change(facts).is_some_and(|change| brakes(facts, change.cause, now).is_empty());
-    target.intent.is_some() || (free && settled)
+    target.intent.is_some() || (free && settled && !is_unmet(facts))
 }
 
 fn has_settled_by(facts: &Facts<'_>, run: Run, now: Moment) -> bool {
@@ -212,8 +224,13 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
         Step::Withdraw(Withdrawn::Revision)
     } else if facts.brakes.file.is_some() {
         Step::Withdraw(Withdrawn::File)
+    } else if !is_window_open(facts, now) {
+        Step::Withdraw(Withdrawn::Window)
     } else if now.since(noted) >= SEND_WITHIN || !fresh {
         Step::Withdraw(Withdrawn::TooLate)
+    } else if !requires_nothing(facts) && !host_shown(facts).is_some_and(is_met) {
+        // A newer revision requires what nobody has looked at.
+        Step::Withdraw(Withdrawn::Revision)
     } else {
         Step::Send
     }
@@ -306,15 +323,61 @@ fn toward(facts: &Facts<'_>, seen: Seen, change: Change, now: Moment) -> Step {
     if let Some(list) = next_list(flatness, seen.answered) {
         return Step::Look(Look::List(list));
     }
-    if forbidden.is_empty() && flat_for_long_enough(facts, now) {
-        Step::Note(change)
-    } else {
-        rest(facts, now, due)
+    if !forbidden.is_empty() || !flat_for_long_enough(facts, now) {
+        return rest(facts, now, due);
+    }
+    match host_shown(facts) {
+        _ if requires_nothing(facts) => Step::Note(change),
+        None => Step::LookAtHost,
+        Some(reading) if is_met(reading) => Step::Note(change),
+        Some(_) => rest(facts, now, due),
     }
 }
 
+fn requires_nothing(facts: &Facts<'_>) -> bool {
+    let Requirements(all) = &facts.target.wanted.require;
+    all.is_empty()
+}
+
+/// What the host showed of this revision's requirements since the newest flat verdict began: older readings say too little,
+/// and this one is good for no longer than that verdict.
+fn host_shown<'a>(facts: &Facts<'a>) -> Option<&'a HostReading> {
+    let began = facts.target.flatness.run?.newest;
+    let HostReading { generation, asked, unmet: _ } = facts.account.host.as_ref()?;
+    let counts = *generation == facts.target.wanted.generation && *asked >= began;
+    facts.account.host.as_ref().filter(|_| counts)
+}
+
+fn is_met(reading: &HostReading) -> bool {
+    reading.unmet.is_empty()
+}
+
+/// Whether the host was seen not to be as the file requires.
+fn is_unmet(facts: &Facts<'_>) -> bool {
+    !requires_nothing(facts) && host_shown(facts).is_some_and(|reading| !is_met(reading))
+}
+
+/// Whether a set may leave by the file's change windows. They go by the exchange's time: while that is unknown, none is open.
+fn is_window_open(facts: &Facts<'_>, now: Moment) -> bool {
+    let windows = &facts.target.wanted.windows;
+    windows.0.is_empty() || facts.account.clock.is_some_and(|clock| windows.are_open(clock.at(now)))
+}
+
+/// The first opening after `since`, if no window was open then.
+fn window_opens(facts: &Facts<'_>, since: Moment) -> Option<Moment> {
+    let clock = facts.account.clock?;
+    Some(clock.moment(facts.target.wanted.windows.next_opening(clock.at(since))?.at))
+}
+
+/// When the change windows open next or, where one is open, close.
+fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
+    let clock = facts.account.clock?;
+    let closes = facts.target.wanted.windows.open_until(clock.at(now)).map(|at| clock.moment(at));
+    closes.or_else(|| window_opens(facts, now))
+}
+
 /// When the next round of reading (mode, then the lists) begins: at an interval, at the moment when the account has
-/// been flat for long enough, or when a set may be tried again.
+/// been flat for long enough, when a set may be tried again, or when a change window opens.
 fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let target = facts.target;
     let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.check_every };
@@ -322,7 +385,9 @@ fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let settling = target.flatness.run.filter(|run| !has_settled(facts, *run));
     let settled = settling.map(|run| run.since + target.wanted.settle);
     let retried = target.refused_though_flat.map(retry_though_flat);
-    let edges = [settled, retried, gone_ends(facts)].into_iter().flatten().filter(|edge| *edge > seen.asked);
+    let opened = window_opens(facts, seen.asked);
+    let edges =
+        [settled, retried, gone_ends(facts), opened].into_iter().flatten().filter(|edge| *edge > seen.asked);
     edges.fold(regular, Moment::min)
 }
 
@@ -393,6 +458,7 @@ fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
         guard.frees_at.filter(|_| why.holds(Reason::Held)),
         facts.target.set_refused.as_ref().map(retry_at),
         gone_ends(facts),
+        window_edge(facts, now).filter(|_| !why.is_empty()),
     ];
     let until = edges.into_iter().flatten().filter(|edge| *edge > now).fold(until, Moment::min);
     Step::Rest { until, why }

@@ -60,7 +60,7 @@ pub struct Zone {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
     /// It does not have six fields, but so many.
-    #[error("has {0} fields, not six")]
+    #[error("does not have six fields but {0}")]
     Fields(usize),
     /// A field says something that cron does not know.
     #[error("is no cron pattern")]

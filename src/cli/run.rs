@@ -18,7 +18,9 @@ use crate::clock::Clock;
 use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{Account, BaseUrl, Bitget, Counted, Outcome, Sockets, Trading};
 use crate::exchange::credential::{self, KeptBy};
+use crate::facts::Requirements;
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
+use crate::host::Host;
 use crate::keeper::Doors;
 use crate::ledger::{Event, EventKind, HistoryFilter, Ledger, OpenError, Writes};
 use crate::moment::Moment;
@@ -361,6 +363,7 @@ pub struct KeyFiles {
     bitget: Bitget<Sockets>,
     dir: PathBuf,
     kept_by: KeptBy,
+    host: Host,
 }
 
 impl KeyFiles {
@@ -380,7 +383,7 @@ impl KeyFiles {
         }
         let sockets = Sockets::new(run.base_url.clone(), run.ca.as_deref()).map_err(unusable)?;
         let bitget = Bitget::new(sockets, clock.clone(), run.requests_per_second);
-        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir })
+        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir, host: Host::default() })
     }
 }
 
@@ -400,6 +403,10 @@ impl Doors for KeyFiles {
 
     fn restore(&self, cool_down: CoolDown) {
         self.bitget.restore(cool_down);
+    }
+
+    async fn unmet(&self, require: &Requirements) -> Vec<String> {
+        self.host.unmet(require).await
     }
 }
 

@@ -2,14 +2,16 @@
 //!
 //! Shows no line that may hold a secret, and no control character raw.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use super::Desired;
 use super::secret;
 use super::tree::Place;
+use super::{Account, Desired};
+use crate::position_mode::AccountName;
 
 /// One thing that is wrong, at its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,10 +58,11 @@ pub fn report(file: &str, outcome: &Result<Desired, Problems>, format: Format) -
 
 fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
     if let Some(Desired { max_changes, accounts }) = good {
-        let accounts = counted(accounts.len(), "account");
+        let (good_accounts, accounts) = (accounts, counted(accounts.len(), "account"));
         let changes =
             if *max_changes == 1 { "1 change".to_owned() } else { format!("{max_changes} changes") };
-        return format!("{file}: good: {accounts}, at most {changes} in any hour\n");
+        let conditions = conditions(good_accounts);
+        return format!("{file}: good: {accounts}, at most {changes} in any hour{conditions}\n");
     }
     let mut out = String::new();
     for Problem { line, column, text, what, remedy } in problems {
@@ -82,6 +85,17 @@ fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
     }
     let _ = writeln!(out, "{file}: {}; nothing of it is accepted", counted(problems.len(), "problem"));
     out
+}
+
+/// How many accounts may not be changed at all times, so that nobody wonders later.
+fn conditions(accounts: &BTreeMap<AccountName, Account>) -> String {
+    let in_windows = accounts.values().filter(|account| !account.windows.0.is_empty()).count();
+    let requiring = accounts.values().filter(|account| !account.require.0.is_empty()).count();
+    let told = [(in_windows, "in change windows only"), (requiring, "with requirements on the host")];
+    told.iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, how)| format!("; {} {how}", counted(*count, "account")))
+        .collect()
 }
 
 fn json(file: &str, problems: &[Problem]) -> String {

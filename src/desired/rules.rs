@@ -3,6 +3,7 @@
 //! Decides nothing by itself about YAML and nothing about the exchange.
 
 mod account;
+mod conditions;
 mod entries;
 
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ pub(super) fn apply(tree: &Tree, earlier: Vec<Remark>) -> Result<Desired, Refuse
 /// One mapping with fixed keys.
 pub(super) struct Section {
     /// As a message calls it.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The keys it may have.
     pub(super) keys: &'static [&'static str],
 }
@@ -66,6 +67,13 @@ enum Given<T> {
     As(T),
 }
 
+/// What is said outside of the accounts, and counts for them.
+struct Everywhere<'t> {
+    defaults: Defaults,
+    suspended: Given<String>,
+    windows: conditions::Declared<'t>,
+}
+
 /// What `defaults` says, or may say, for every account.
 struct Defaults {
     drift: Given<DriftPolicy>,
@@ -84,9 +92,11 @@ impl Rules {
         self.version(root.place, entries.get("version"));
         let max_changes = self.max_changes(root.place, entries.get("max_changes"));
         let suspended = self.suspend(entries.get("suspend"));
+        let windows = self.windows(entries.get("windows"));
         let defaults = self.defaults(entries.get("defaults"));
+        let everywhere = Everywhere { defaults, suspended, windows };
         let accounts = if let Some(entry) = entries.get("accounts") {
-            self.accounts(entry, &defaults, &suspended)
+            self.accounts(entry, &everywhere)
         } else {
             self.remark(root.place, "`accounts` is missing", "add `accounts:` with at least one account");
             None
@@ -163,16 +173,22 @@ impl Rules {
     fn accounts(
         &mut self,
         Entry { name: _, key, value }: &Entry<'_>,
-        defaults: &Defaults,
-        suspended: &Given<String>,
+        everywhere: &Everywhere<'_>,
     ) -> Option<BTreeMap<AccountName, Account>> {
-        let entries = self.named(key.place, value)?;
+        let entries = self.named("under `accounts`", key.place, value)?;
+        if matches!(Value::of(value), Value::Map([])) {
+            self.remark(
+                key.place,
+                "`accounts` is empty",
+                "declare at least one account; stop the daemon to manage none",
+            );
+        }
         let mut lacking = Lacking::default();
         let accounts: Vec<Option<(AccountName, Account)>> = entries
             .iter()
             .map(|entry| {
                 let name = self.account_name(entry);
-                let account = self.account(entry, defaults, suspended, &mut lacking);
+                let account = self.account(entry, everywhere, &mut lacking);
                 Some((name?, account?))
             })
             .collect();
@@ -239,7 +255,7 @@ impl Rules {
             }
             Value::Text(reason) => return Given::As(reason.trim().to_owned()),
             Value::Nothing => (key.place, "`suspend` needs a reason"),
-            Value::Bool(_) | Value::Number(_) | Value::List | Value::Map(_) => {
+            Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
                 (value.place, "`suspend` needs a reason as text")
             }
         };
@@ -268,7 +284,7 @@ impl Rules {
             Value::Text(text) if !text.contains('\n') => {
                 self.remark(at, format!("{name} is the text {}, not {wanted}", quoted(text)), remedy);
             }
-            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List | Value::Map(_) => {
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
                 self.remark(at, format!("{name} is {}, not {wanted}", value.name()), remedy);
             }
         }
@@ -304,14 +320,28 @@ impl<T: Clone> Given<T> {
 
 pub(super) const FILE: Section = Section {
     name: "at the top level",
-    keys: &["version", "max_changes", "defaults", "suspend", "accounts"],
+    keys: &["version", "max_changes", "defaults", "suspend", "windows", "accounts"],
 };
 pub(super) const DEFAULTS: Section =
     Section { name: "under `defaults`", keys: &["drift", "check_every", "settle"] };
 pub(super) const ACCOUNT: Section = Section {
     name: "in an account",
-    keys: &["uid", "host", "position_mode", "demo", "drift", "check_every", "settle", "suspend"],
+    keys: &[
+        "uid",
+        "host",
+        "position_mode",
+        "demo",
+        "drift",
+        "check_every",
+        "settle",
+        "suspend",
+        "windows",
+        "require",
+    ],
 };
+pub(super) const WINDOW: Section = Section { name: "in a window", keys: &["opens", "lasts", "time_zone"] };
+pub(super) const REQUIREMENT: Section =
+    Section { name: "in a requirement", keys: &["unit_inactive", "file_absent"] };
 
 /// Below, two looks at 200 targets would not fit into a host's budget of requests; above, drift goes unseen for hours.
 const CHECK_EVERY: Bounds =

@@ -22,7 +22,7 @@ pub(super) enum Value<'t> {
     /// Any other scalar.
     Text(&'t str),
     /// A list.
-    List,
+    List(&'t [Node]),
     /// A mapping.
     Map(&'t [(Node, Node)]),
     /// Something of which a remark was made already.
@@ -40,7 +40,7 @@ impl Value<'_> {
                 number if is_number(number) => Value::Number(number),
                 text => Value::Text(text),
             },
-            Content::List => Value::List,
+            Content::List(items) => Value::List(items),
             Content::Map(entries) => Value::Map(entries),
             Content::Refused => Value::Refused,
         }
@@ -53,7 +53,7 @@ impl Value<'_> {
             Value::Bool(_) => "true or false",
             Value::Number(_) => "a number",
             Value::Text(_) => "text",
-            Value::List => "a list",
+            Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
             Value::Refused => "something refused",
         }

@@ -4,7 +4,10 @@
 
 use serde_json::{Value, json};
 
-use super::rules::{ACCOUNT, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS};
+use super::rules::{
+    ACCOUNT, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS, REQUIREMENT, Section,
+    WINDOW,
+};
 use crate::position_mode::{PositionMode, ProductType};
 
 /// The schema as one JSON object, draft 2020-12.
@@ -15,7 +18,7 @@ pub fn schema() -> Value {
         "description": UNSAID.join(" "),
         "$comment": UNSAID.join(" "),
         "type": "object",
-        "properties": properties(FILE.keys),
+        "properties": properties(&FILE),
         "required": ["version", "max_changes", "accounts"],
         "additionalProperties": false,
         "anyOf": [
@@ -33,7 +36,7 @@ pub fn schema() -> Value {
 }
 
 /// What no schema can say, or this one does not; `posmoded check` does.
-const UNSAID: [&str; 8] = [
+const UNSAID: [&str; 10] = [
     "This schema helps an editor; `posmoded check` alone says whether a file is good. What it does not say:",
     "the last line must be `...`, YAML's end mark;",
     "no key may stand twice, and there is one document;",
@@ -41,15 +44,17 @@ const UNSAID: [&str; 8] = [
     "a duration must be within its bounds (check_every 5s to 1h, settle 0s to 24h) and is written like 90s, 5m or 1h 30m;",
     "the reason of `suspend` is one line of visible characters, and `No` is as little a reason as `no`;",
     "a number is written in plain digits;",
+    "a window's pattern must match at some time, its zone must be one of the IANA database, and it lasts 1s to 366d;",
+    "the windows of an account must be declared, and what it requires must be a unit or a path that the daemon can see;",
     "credentials do not belong into this file.",
 ];
 
 /// The schema of each of a section's keys.
-fn properties(keys: &[&str]) -> Value {
-    keys.iter().map(|key| ((*key).to_owned(), property(key))).collect::<serde_json::Map<_, _>>().into()
+fn properties(Section { name, keys }: &Section) -> Value {
+    keys.iter().map(|key| ((*key).to_owned(), property(name, key))).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn property(key: &str) -> Value {
+fn property(section: &str, key: &str) -> Value {
     match key {
         "version" => json!({ "description": "Of this format.", "const": 1 }),
         "max_changes" => json!({
@@ -58,17 +63,58 @@ fn property(key: &str) -> Value {
         }),
         "defaults" => json!({
             "description": "What holds for every account that does not say otherwise.",
-            "type": "object", "properties": properties(DEFAULTS.keys), "additionalProperties": false,
+            "type": "object", "properties": properties(&DEFAULTS), "additionalProperties": false,
         }),
         "accounts" => json!({
             "description": "The accounts by name; each name picks the credential file of the same name.",
             "type": "object",
             "minProperties": 1,
-            "propertyNames": { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" },
+            "propertyNames": { "pattern": NAME },
             "additionalProperties": {
                 "type": "object",
-                "properties": properties(ACCOUNT.keys),
+                "properties": properties(&ACCOUNT),
                 "required": ["position_mode"],
+                "additionalProperties": false,
+            },
+        }),
+        "opens" => json!({
+            "description": "When it opens: a cron pattern of six fields, seconds first.",
+            "type": "string", "pattern": r"^\s*(\S+\s+){5}\S+\s*$", "examples": ["0 0 22 * * Fri"],
+        }),
+        "lasts" => duration("How long it stays open: 1s to 366d."),
+        "time_zone" => json!({
+            "description": "Whose wall clock it goes by: a name of the IANA database.",
+            "type": "string", "minLength": 1, "examples": ["Europe/London", "UTC"],
+        }),
+        "require" => json!({
+            "description": "What must be so on the host before anything is changed: all of it.",
+            "type": "array", "minItems": 1,
+            "items": {
+                "type": "object", "properties": properties(&REQUIREMENT), "minProperties": 1, "maxProperties": 1,
+                "additionalProperties": false,
+            },
+        }),
+        "unit_inactive" => json!({
+            "description": "A systemd unit that does not run.",
+            "type": "string", "pattern": r"^[^-@./*?\[][^/*?\[ ]*\.[a-z]+$", "examples": ["strategy.service"],
+        }),
+        "file_absent" => json!({
+            "description": "A path at which there is nothing.",
+            "type": "string", "pattern": "^/[^/]", "examples": ["/run/strategy.lock"],
+        }),
+        "windows" if section == ACCOUNT.name => json!({
+            "description": "The times in which it may be changed, by the names of windows: alternatives.",
+            "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "string", "pattern": NAME },
+        }),
+        "windows" => json!({
+            "description": "Times in which changes are allowed, by name; accounts name them.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": {
+                "type": "object",
+                "properties": properties(&WINDOW),
+                "required": WINDOW.keys,
                 "additionalProperties": false,
             },
         }),
@@ -99,6 +145,9 @@ fn property(key: &str) -> Value {
     }
 }
 
+/// The name of an account or a window.
+const NAME: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
+
 fn position_mode() -> Value {
     let mode = json!({ "enum": PositionMode::ALL.map(PositionMode::as_str) });
     let products: serde_json::Map<_, _> =
@@ -122,8 +171,10 @@ mod tests {
 
     #[test]
     fn every_key_of_the_file_has_its_own_words() {
-        for key in [FILE.keys, DEFAULTS.keys, ACCOUNT.keys].concat() {
-            assert!(property(key)["description"].is_string(), "{key}");
+        for section in [FILE, DEFAULTS, ACCOUNT, WINDOW, REQUIREMENT] {
+            for key in section.keys {
+                assert!(property(section.name, key)["description"].is_string(), "{key}");
+            }
         }
     }
 }

@@ -40,8 +40,8 @@ pub(super) struct Node {
 pub(super) enum Content {
     /// A scalar, and whether it was written without quotes.
     Scalar { text: String, plain: bool },
-    /// A list; nothing in the file is one.
-    List,
+    /// A list's items.
+    List(Vec<Node>),
     /// A mapping's entries as they stand.
     Map(Vec<(Node, Node)>),
     /// Something of which a remark was made already.
@@ -112,10 +112,11 @@ impl<'t> Grower<'t> {
             Event::SequenceStart(_, anchor, tag) => {
                 tagged = tag.is_some();
                 self.refuse_extras(place, anchor, tagged);
+                let mut items = Vec::new();
                 while let Some((event, span)) = self.unless(&Event::SequenceEnd, &mut last_line)? {
-                    self.node(event, span, depth + 1)?;
+                    items.push(self.node(event, span, depth + 1)?);
                 }
-                Content::List
+                Content::List(items)
             }
             Event::MappingStart(_, anchor, tag) => {
                 tagged = tag.is_some();
@@ -247,6 +248,9 @@ fn cure(kind: &ErrorKind) -> &'static str {
         | ErrorKind::InvalidIndentation
         | ErrorKind::SimpleKeyExpected
         | ErrorKind::InvalidSimpleKey => "write `key: value`, indented with spaces like the lines beside it",
+        ErrorKind::MissingAnchorOrAliasName => {
+            "put text that begins with `*` or `&` in quotes, such as a cron pattern"
+        }
         ErrorKind::DirectiveDisallowed => "remove the line that begins with `%`",
         ErrorKind::InvalidDocumentEnd => "let `...` stand alone on the last line",
         ErrorKind::BomInsideDocument => "remove the invisible byte order mark here",

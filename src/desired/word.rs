@@ -41,6 +41,20 @@ pub(super) fn meant_product(word: &str) -> Option<ProductType> {
     exactly.map(|(product, _)| product).or_else(nearly)
 }
 
+/// The zone that somebody meant who wrote another case, a slip, or only its city.
+pub(super) fn meant_zone<'a>(word: &str, zones: &'a [String]) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace([' ', '-'], "_");
+    let word = plain(word);
+    let near = if word.chars().count() <= 4 { 0 } else { 2 };
+    let distance = |zone: &str| {
+        let city = zone.rsplit('/').next().unwrap_or(zone);
+        let of_city = strsim::osa_distance(&word, &plain(city));
+        strsim::osa_distance(&word, &plain(zone)).min(of_city)
+    };
+    let nearest = zones.iter().map(|zone| (distance(zone), zone.as_str())).min()?;
+    (nearest.0 <= near).then_some(nearest.1)
+}
+
 /// A good account name that looks like `word`, if one can be made of it.
 pub(super) fn meant_name(word: &str) -> Option<String> {
     let lower = word.to_lowercase();

@@ -52,6 +52,8 @@ fn target() -> TargetFacts {
         check_every: seconds(60),
         settle: seconds(300),
         suspended: None,
+        windows: Windows::default(),
+        require: Requirements::default(),
     };
     TargetFacts::new(wanted, at(0))
 }

@@ -80,6 +80,7 @@ impl<D: Doors> Keeper<D> {
         let say = match why {
             Withdrawn::Revision => "the newest revision wants something else",
             Withdrawn::File => "the newest content of the file is not acceptable",
+            Withdrawn::Window => "no change window is open any more",
             Withdrawn::TooLate => "it could not be sent in time",
             Withdrawn::Stopping => "the daemon stops, or the account has left the file",
         };

@@ -6,11 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::{retry_at, retry_though_flat};
-use super::{cause, gone_ends};
-use crate::constants::{CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
+use super::{cause, gone_ends, host_shown, is_unmet, is_window_open};
+use crate::constants::{
+    CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, WAITING_LOOK,
+};
 use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Flatness, Intent, IntentState};
 use crate::moment::{Moment, ServerTime, spell};
 use crate::position_mode::Declared;
+use crate::window::Opening;
 
 /// Where a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +80,10 @@ pub enum Reason {
     Fighting,
     /// The file asks for a report, not for a correction.
     Reported,
+    /// No change window is open.
+    Window,
+    /// The host is not as the file requires.
+    Requirement,
     /// Something is open.
     NotFlat,
     /// The exchange says that something is open, and no list shows it.
@@ -176,6 +183,7 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved && target.intent.is_none()),
         (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
         (Reason::Reported, is_only_reported(facts, cause)),
+        (Reason::Window, facts.account.clock.is_some() && !is_window_open(facts, now)),
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
         (Reason::OutcomeUnknown, gone_ends(facts).is_some_and(|end| end > now)),
     ];
@@ -241,6 +249,8 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             spell(FIGHT_WINDOW)
         ),
         Reason::Reported => say_reported(facts),
+        Reason::Window => say_window(facts, now),
+        Reason::Requirement => say_requirement(facts),
         Reason::NotFlat => say_not_flat(facts, now),
         Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
             format!(
@@ -290,6 +300,9 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
 fn of_a_wanted_change(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let target = facts.target;
     let mut all = brakes(facts, cause, now);
+    if target.intent.is_none() && is_unmet(facts) {
+        all.add(Reason::Requirement);
+    }
     match (&target.intent, target.flatness.run) {
         (Some(_), _) => {}
         (None, Some(run)) => {
@@ -446,6 +459,35 @@ fn say_reported(facts: &Facts<'_>) -> String {
     }
 }
 
+fn say_window(facts: &Facts<'_>, now: Moment) -> String {
+    let windows = &facts.target.wanted.windows;
+    let names: Vec<&str> = windows.0.iter().map(|window| window.name.as_str()).collect();
+    let closed = match names.as_slice() {
+        [one] => format!("Its change window {one} is closed"),
+        all => format!("Its change windows {} are closed", all.join(", ")),
+    };
+    let opening =
+        facts.account.clock.and_then(|clock| windows.next_opening(clock.at(now)).map(|next| (clock, next)));
+    opening.map_or_else(
+        || format!("{closed}."),
+        |(clock, Opening { window, at })| {
+            let wait = spell(clock.moment(at).since(now));
+            let first = if names.len() == 1 { "it opens" } else { "the first to open is" };
+            let which = if names.len() == 1 { String::new() } else { format!(" {},", window.name) };
+            format!("{closed}; {first}{which} at {}, {wait} from now.", window.shown(at))
+        },
+    )
+}
+
+fn say_requirement(facts: &Facts<'_>) -> String {
+    let unmet = host_shown(facts).map_or_else(String::new, |reading| reading.unmet.join("; "));
+    format!(
+        "This host is not as the file requires: {unmet}. It is looked at again every {}, and the mode is changed once it \
+         is so and the account is flat.",
+        spell(WAITING_LOOK)
+    )
+}
+
 fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
     // Between a look at the mode and the lists that follow, what was open before is the last that is known.
@@ -522,7 +564,7 @@ impl FromIterator<Reason> for Reasons {
 
 impl Reason {
     /// All of them, the one to show first.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 28] = [
         Reason::Crashed,
         Reason::Unexpected,
         Reason::Elsewhere,
@@ -545,6 +587,8 @@ impl Reason {
         Reason::Held,
         Reason::Fighting,
         Reason::Reported,
+        Reason::Window,
+        Reason::Requirement,
         Reason::NotFlat,
         Reason::RefusedThoughFlat,
         Reason::Settling,
@@ -576,6 +620,8 @@ impl Reason {
             Reason::Held => "held",
             Reason::Fighting => "fighting",
             Reason::Reported => "reported",
+            Reason::Window => "window",
+            Reason::Requirement => "requirement",
             Reason::NotFlat => "not_flat",
             Reason::RefusedThoughFlat => "refused_though_flat",
             Reason::Settling => "settling",

@@ -52,10 +52,12 @@ fn told(situation: &Situation) -> String {
 fn in_words(step: &Step, now: Moment) -> String {
     match step {
         Step::Look(look) => look_in_words(*look).to_owned(),
+        Step::LookAtHost => "look at the host".to_owned(),
         Step::Note(change) => format!("note {}", change_in_words(*change)),
         Step::Send => "send".to_owned(),
         Step::Withdraw(Withdrawn::Revision) => "withdraw: the revision wants something else".to_owned(),
         Step::Withdraw(Withdrawn::File) => "withdraw: the file is not acceptable".to_owned(),
+        Step::Withdraw(Withdrawn::Window) => "withdraw: no change window is open".to_owned(),
         Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late".to_owned(),
         Step::Withdraw(Withdrawn::Stopping) => {
             "withdraw: the daemon stops, or the account has left the file".to_owned()

@@ -127,7 +127,7 @@ fn f40_a_window_is_open_as_a_minute_by_minute_reference_says_on_the_days_on_whic
             let Sample { opens, is_start, every_hour: _, minutes: lasts } = sample;
             let length = Duration::from_secs(60 * lasts.unsigned_abs());
             let window = window(opens, length, zone);
-            let starts = starts(sample, &rules, first - minutes(7 * 24 * 60), last + minutes(24 * 60));
+            let starts = starts(sample, &rules, first - minutes(3 * 24 * 60), last + minutes(12 * 60));
             opened_by_a_gap += starts.iter().filter(|start| !is_start(rules.to_datetime(**start))).count();
             let mut now = first;
             while now < last {
@@ -210,10 +210,10 @@ fn several_windows_are_alternatives_and_none_is_no_brake() {
 #[test]
 fn patterns_that_are_none_and_zones_that_are_none_are_refused() {
     let wrong = |text: &str| Opens::read(text).expect_err(text).to_string();
-    assert_eq!(wrong("0 22 * * Fri"), "has 5 fields, not six");
-    assert_eq!(wrong("@daily"), "has 1 fields, not six");
-    assert_eq!(wrong("0 0 22 * * Fri 2030"), "has 7 fields, not six");
-    assert_eq!(wrong(""), "has 0 fields, not six");
+    assert_eq!(wrong("0 22 * * Fri"), "does not have six fields but 5");
+    assert_eq!(wrong("@daily"), "does not have six fields but 1");
+    assert_eq!(wrong("0 0 22 * * Fri 2030"), "does not have six fields but 7");
+    assert_eq!(wrong(""), "does not have six fields but 0");
     assert_eq!(wrong("0 0 25 * * *"), "is no cron pattern");
     assert_eq!(wrong("0 0 22 * * Fryday"), "is no cron pattern");
     assert_eq!(wrong("0 0 0 31 2 *"), "never matches");

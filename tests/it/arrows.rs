@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// From those that know nothing to those that know all.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "constants",
     "moment",
     "position_mode",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 17] = [
     "clock",
     "ledger",
     "exchange",
+    "host",
     "source",
     "status",
     "keeper",

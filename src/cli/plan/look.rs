@@ -8,8 +8,10 @@ use crate::clock::Clock;
 use crate::desired::{Account, Desired};
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Facts, Failing, Generation, Guard, Intent, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Facts, Failing, Generation, Guard, HostReading, Intent, TargetFacts,
+    Wanted,
 };
+use crate::host::Host;
 use crate::keeper::{learn, look};
 use crate::ledger::OnDisk;
 use crate::moment::Moment;
@@ -32,6 +34,7 @@ pub(super) struct Round<'a> {
     clock: &'a Clock,
     kept: &'a Kept,
     host: String,
+    here: Host,
     max_changes: u32,
     /// Sets that this plan would let leave before the next one.
     taken: u32,
@@ -39,7 +42,7 @@ pub(super) struct Round<'a> {
 
 impl<'a> Round<'a> {
     pub(super) fn new(clock: &'a Clock, kept: &'a Kept, desired: &Desired, host: String) -> Round<'a> {
-        Round { clock, kept, host, max_changes: desired.max_changes, taken: 0 }
+        Round { clock, kept, host, here: Host::default(), max_changes: desired.max_changes, taken: 0 }
     }
 
     /// The name of this host.
@@ -88,8 +91,18 @@ impl<'a> Round<'a> {
     }
 
     fn target(&self, target: &Target, account: &Account, mode: Option<PositionMode>) -> TargetFacts {
-        let Account { declared: _, uid: _, host: _, demo: _, drift, check_every, settle, suspended } =
-            account;
+        let Account {
+            declared: _,
+            uid: _,
+            host: _,
+            demo: _,
+            drift,
+            check_every,
+            settle,
+            suspended,
+            windows,
+            require,
+        } = account;
         let wanted = Wanted {
             mode,
             generation: self.kept.generation,
@@ -97,6 +110,8 @@ impl<'a> Round<'a> {
             check_every: *check_every,
             settle: *settle,
             suspended: suspended.clone(),
+            windows: windows.clone(),
+            require: require.clone(),
         };
         let mut facts = TargetFacts::new(wanted, self.clock.now());
         facts.applied = self.kept.applied.get(target).copied();
@@ -123,13 +138,26 @@ impl<'a> Round<'a> {
                     let learned = look(exchange, target.scope, what, Urgency::Routine).await;
                     learn(account, facts, learned, self.clock.now(), self.clock.jitter());
                 }
+                Step::LookAtHost => account.host = Some(self.host_reading(facts).await),
                 Step::Rest { .. } => match our_own_limit(account, facts) {
                     Some(free) if free > self.clock.now() => self.clock.sleep_until(free).await,
-                    Some(_) | None => return,
+                    Some(_) | None => {
+                        // The daemon looks at the host last; here nobody waits for `settle`.
+                        if !facts.wanted.require.0.is_empty() && facts.flatness.run.is_some() {
+                            account.host = Some(self.host_reading(facts).await);
+                        }
+                        return;
+                    }
                 },
                 Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => return,
             }
         }
+    }
+
+    async fn host_reading(&self, facts: &TargetFacts) -> HostReading {
+        let Wanted { generation, require, .. } = &facts.wanted;
+        let asked = self.clock.now();
+        HostReading { generation: *generation, asked, unmet: self.here.unmet(require).await }
     }
 
     fn conclude(&mut self, target: &Target, account: &AccountFacts, facts: &TargetFacts) -> TargetStatus {

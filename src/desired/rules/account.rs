@@ -5,13 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{ACCOUNT, Defaults, Entry, Given, Rules};
+use super::{ACCOUNT, Entry, Everywhere, Given, Rules};
 use crate::desired::Account;
 use crate::desired::problem::{counted, quoted};
 use crate::desired::scalar::Value;
 use crate::desired::tree::{Node, Place};
 use crate::desired::word;
+use crate::facts::Requirements;
 use crate::position_mode::{AccountName, Declared, PositionMode, ProductType, Uid};
+use crate::window::Windows;
 
 /// The accounts for which neither they nor the defaults say what to do about drift.
 #[derive(Default)]
@@ -39,24 +41,30 @@ impl Lacking {
 }
 
 impl Rules {
-    pub(super) fn account_name(&mut self, Entry { name, key, value: _ }: &Entry<'_>) -> Option<AccountName> {
+    pub(super) fn account_name(&mut self, Entry { name, key, value }: &Entry<'_>) -> Option<AccountName> {
         let parsed = name.parse().ok();
         if parsed.is_none() {
-            let rule = "an account name is 1 to 63 of a-z, 0-9 and `-`, the first a letter or a digit";
-            let remedy = match word::meant_name(name) {
-                Some(meant) => format!("write for example `{meant}`; {rule}"),
-                None => rule.to_owned(),
-            };
-            self.remark(key.place, format!("{} is no account name", quoted(name)), remedy);
+            self.bad_name(&Entry { name, key, value }, "account");
         }
         parsed
+    }
+
+    /// A name that is no `account` name, or no `window` name.
+    pub(super) fn bad_name(&mut self, Entry { name, key, value: _ }: &Entry<'_>, of: &str) {
+        let article = if of == "account" { "an" } else { "a" };
+        let rule =
+            format!("{article} {of} name is 1 to 63 of a-z, 0-9 and `-`, the first a letter or a digit");
+        let remedy = match word::meant_name(name) {
+            Some(meant) => format!("write for example `{meant}`; {rule}"),
+            None => rule,
+        };
+        self.remark(key.place, format!("{} is no {of} name", quoted(name)), remedy);
     }
 
     pub(super) fn account(
         &mut self,
         entry: &Entry<'_>,
-        defaults: &Defaults,
-        everywhere: &Given<String>,
+        everywhere: &Everywhere<'_>,
         lacking: &mut Lacking,
     ) -> Option<Account> {
         if let Value::Nothing = Value::of(entry.value) {
@@ -65,6 +73,7 @@ impl Rules {
             return None;
         }
         let entries = self.section(&ACCOUNT, entry.key.place, entry.value)?;
+        let Everywhere { defaults, suspended, windows } = everywhere;
         let uid = self.uid(entries.get("uid"));
         let host = self.host(entries.get("host"));
         let declared = self.declared(entry, entries.get("position_mode"));
@@ -80,7 +89,9 @@ impl Rules {
         };
         let check_every = own.check_every.or(&defaults.check_every).unless_given(CHECK_EVERY);
         let settle = own.settle.or(&defaults.settle).unless_given(SETTLE);
-        let suspended = self.suspend(entries.get("suspend")).or(everywhere).if_given();
+        let suspended = self.suspend(entries.get("suspend")).or(suspended).if_given();
+        let windows = self.windows_of(entries.get("windows"), windows).unless_given(Windows::default());
+        let require = self.requirements(entries.get("require")).unless_given(Requirements::default());
         Some(Account {
             declared: declared?,
             uid: uid.if_given(),
@@ -90,6 +101,8 @@ impl Rules {
             check_every: check_every?,
             settle: settle?,
             suspended,
+            windows: windows?,
+            require: require?,
         })
     }
 

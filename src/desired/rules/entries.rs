@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ACCOUNT, DEFAULTS, Entry, FILE, Rules, Section};
+use super::{ACCOUNT, DEFAULTS, Entry, FILE, REQUIREMENT, Rules, Section, WINDOW};
 use crate::desired::problem::quoted;
 use crate::desired::scalar::Value;
 use crate::desired::secret;
@@ -32,20 +32,13 @@ impl Rules {
         Some(self.once(known).into_iter().map(|entry| (entry.name, entry)).collect())
     }
 
-    /// The entries of `accounts`, whose keys are names.
-    pub(super) fn named<'t>(&mut self, key: Place, node: &'t Node) -> Option<Vec<Entry<'t>>> {
-        let entries = self.mapping("under `accounts`", key, node)?;
-        if matches!(Value::of(node), Value::Map([])) {
-            self.remark(
-                key,
-                "`accounts` is empty",
-                "declare at least one account; stop the daemon to manage none",
-            );
-        }
-        let is_account = |entry: &Entry<'t>| {
+    /// The entries of a mapping whose keys are names, such as `accounts`.
+    pub(super) fn named<'t>(&mut self, within: &str, key: Place, node: &'t Node) -> Option<Vec<Entry<'t>>> {
+        let entries = self.mapping(within, key, node)?;
+        let is_mapping = |entry: &Entry<'t>| {
             matches!(entry.value.content, Content::Map(_)) || !secret::is_named_so(entry.name)
         };
-        let entries = entries.into_iter().filter(|entry| is_account(entry) || self.hide(entry)).collect();
+        let entries = entries.into_iter().filter(|entry| is_mapping(entry) || self.hide(entry)).collect();
         Some(self.once(entries))
     }
 
@@ -62,7 +55,7 @@ impl Rules {
                 );
                 return None;
             }
-            other @ (Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List) => {
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_)) => {
                 let what = format!("{within} there is {} where keys with values belong", other.name());
                 self.remark(node.place, what, "write `key: value` lines, without `-` before them");
                 return None;
@@ -80,7 +73,7 @@ impl Rules {
             }
             Content::Scalar { text, plain: _ } => Some(Entry { name: text, key, value }),
             Content::Refused => None,
-            Content::List | Content::Map(_) => {
+            Content::List(_) | Content::Map(_) => {
                 self.remark(
                     key.place,
                     "here a key is itself a list or a mapping",
@@ -115,23 +108,20 @@ impl Rules {
         if keys.contains(name) {
             return Some(name);
         }
-        if LATER.contains(name) {
-            let remedy = "remove it, with all that is below it: this version would not act on it";
-            self.remark(key.place, format!("{} is not supported by this version", quoted(name)), remedy);
-            return None;
-        }
         if self.may_not_be_shown(entry) {
             return None;
         }
-        let elsewhere = [&FILE, &DEFAULTS, &ACCOUNT].into_iter().find(|section| section.keys.contains(name));
+        let sections = [&FILE, &DEFAULTS, &ACCOUNT, &WINDOW, &REQUIREMENT].into_iter();
+        let elsewhere: Vec<&str> =
+            sections.filter(|section| section.keys.contains(name)).map(|section| section.name).collect();
         let meant = word::meant(name, keys);
-        let remedy = match (elsewhere, meant) {
-            (Some(Section { name, keys: _ }), _) => format!("write it {name}"),
-            (None, Some(meant)) => format!("did you mean `{meant}`?"),
-            (None, None) => format!("remove it; known here: {}", keys.join(", ")),
+        let remedy = match (elsewhere.as_slice(), meant) {
+            ([_, ..], _) => format!("write it {}", elsewhere.join(" or ")),
+            ([], Some(meant)) => format!("did you mean `{meant}`?"),
+            ([], None) => format!("remove it; known here: {}", keys.join(", ")),
         };
         self.remark(key.place, format!("{} is no key {within}", quoted(name)), remedy);
-        if elsewhere.is_none() { meant } else { None }
+        if elsewhere.is_empty() { meant } else { None }
     }
 
     /// Whether an entry is named like a secret; then it got its remark.
@@ -148,6 +138,3 @@ impl Rules {
         false
     }
 }
-
-/// Keys of the file that a later version enforces.
-const LATER: [&str; 2] = ["windows", "require"];

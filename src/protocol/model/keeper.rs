@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::world::{Call, NOW, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
-    AccountFacts, Class, Facts, Failure, Identity, Intent, IntentState, Jitter, LateSet, List, Reading, Seen,
-    SetAnswer, TargetFacts,
+    AccountFacts, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, Jitter, LateSet, List,
+    Reading, Seen, SetAnswer, TargetFacts,
 };
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Look, Record, Step, next};
@@ -61,6 +61,7 @@ pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
     let first = steps.min_by_key(|(target, step)| match step {
         Step::Send | Step::Withdraw(_) | Step::Record(_) => (0, NOW),
         Step::Note(_) => (1, NOW),
+        Step::LookAtHost => (1, NOW),
         Step::Look(_) if world.targets[*target].facts.is_part_way() => (2, NOW),
         Step::Look(_) => (3, NOW),
         Step::Rest { until, why: _ } => (4, *until),
@@ -93,6 +94,10 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
             heard(world);
             world.account.identity =
                 Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: world.now });
+        }
+        Step::LookAtHost => {
+            let generation = world.targets[target].facts.wanted.generation;
+            world.account.host = Some(HostReading { generation, asked: world.now, unmet: Vec::new() });
         }
         Step::Note(change) => {
             let clock = world.account.clock.expect("next wants no note without a clock");

@@ -123,7 +123,12 @@ fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
         Step::Look(Look::Clock | Look::Account | Look::List(_)) => {
             vec![Move::Act { target }, Move::LoseLook { target }]
         }
-        Step::Look(Look::Mode) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => {
+        Step::Look(Look::Mode)
+        | Step::LookAtHost
+        | Step::Note(_)
+        | Step::Send
+        | Step::Withdraw(_)
+        | Step::Record(_) => {
             vec![Move::Act { target }]
         }
     }
@@ -133,7 +138,12 @@ fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
 fn rest_of_all(world: &World, bend: Bend) -> Moment {
     match keeper::most_urgent(world, bend).1 {
         Step::Rest { until, why: _ } => until,
-        Step::Look(_) | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => world.now,
+        Step::Look(_)
+        | Step::LookAtHost
+        | Step::Note(_)
+        | Step::Send
+        | Step::Withdraw(_)
+        | Step::Record(_) => world.now,
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::world::{Call, FlatTold, NOW, Row, Side, Told, World, server_at};
 use crate::constants::VERDICT_AGE;
 use crate::facts::{
-    AccountFacts, Failing, Flatness, Identity, Intent, IntentState, LateSet, Reading, Run, Seen, ServerClock,
-    TargetFacts,
+    AccountFacts, Failing, Flatness, HostReading, Identity, Intent, IntentState, LateSet, Reading, Run, Seen,
+    ServerClock, TargetFacts,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::protocol::{retry_at, retry_though_flat};
@@ -85,6 +85,7 @@ impl Line {
             gone: _,
             failing,
             clock,
+            host,
             jitter: _,
         } = account;
         // Only an account with the wrong key is asked again who it is.
@@ -94,6 +95,9 @@ impl Line {
         // The drift of the minutes that are searched is far below any doubt that matters.
         if let Some(ServerClock { offset: _, doubt: _, measured }) = clock {
             *measured = NOW;
+        }
+        if let Some(HostReading { generation: _, asked, unmet: _ }) = host {
+            self.moment(asked);
         }
         self.failing(failing);
     }

@@ -192,6 +192,7 @@ fn fingerprint(world: &World) -> u64 {
 /// What a step is, without its particulars.
 fn name(step: &Step) -> &'static str {
     match step {
+        Step::LookAtHost => "look at the host",
         Step::Look(Look::Clock) => "look at the clock",
         Step::Look(Look::Account) => "look at the account",
         Step::Look(Look::Mode) => "look at the mode",
@@ -200,6 +201,7 @@ fn name(step: &Step) -> &'static str {
         Step::Send => "send",
         Step::Withdraw(Withdrawn::Revision) => "withdraw: revision",
         Step::Withdraw(Withdrawn::File) => "withdraw: file",
+        Step::Withdraw(Withdrawn::Window) => "withdraw: window",
         Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late",
         Step::Withdraw(Withdrawn::Stopping) => "withdraw: stopping",
         Step::Record(Record::Applied(_)) => "record: applied",

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::facts::{
     AccountFacts, Applied, Brakes, Change, DriftPolicy, Generation, How, Intent, IntentId, IntentState,
-    LateSet, SetAnswer, TargetFacts, Wanted,
+    LateSet, Requirements, SetAnswer, TargetFacts, Wanted,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
+use crate::window::Windows;
 
 /// The moment that every state is moved back to.
 pub(super) const NOW: Moment = Moment(1_000_000_000);
@@ -146,6 +147,8 @@ impl World {
             check_every: CHECK_EVERY,
             settle,
             suspended: None,
+            windows: Windows::default(),
+            require: Requirements::default(),
         };
         let side = Side {
             file: PositionMode::Hedge,

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, Flatness, Generation, How,
-    Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, List, Part, Pause, Reading,
-    Refusals, Run, Seen, ServerClock, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, Flatness, Generation,
+    HostReading, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, List, Part,
+    Pause, Reading, Refusals, Requirement, Requirements, Run, Seen, ServerClock, TargetFacts, Wanted,
 };
 use crate::facts::{Cause, Change};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, Uid};
+use crate::window::{Opens, Window, Windows, Zone};
 
 /// The mode that the file wants.
 pub(super) const WANTED: PositionMode = PositionMode::Hedge;
@@ -47,6 +48,17 @@ pub(super) fn server(at: Moment) -> ServerTime {
     ServerTime(at.0 + OFFSET)
 }
 
+/// A window by the clock of UTC; it is 08:00:00.7 there.
+pub(super) fn window(name: &str, opens: &str, lasts: Duration) -> Window {
+    let (opens, time_zone) = (Opens::read(opens).unwrap(), Zone::named("UTC").unwrap());
+    Window { name: name.parse().unwrap(), opens, lasts, time_zone }
+}
+
+/// That a unit does not run.
+pub(super) fn required() -> Requirements {
+    Requirements([Requirement::UnitInactive("arb.service".to_owned())].into())
+}
+
 /// Live differs from the file and was looked at a second ago.
 pub(super) fn situation() -> Situation {
     let now = Moment(1_800_000_000_000);
@@ -57,6 +69,8 @@ pub(super) fn situation() -> Situation {
         check_every: minutes(1),
         settle: minutes(5),
         suspended: None,
+        windows: Windows::default(),
+        require: Requirements::default(),
     };
     let account = AccountFacts {
         identity: Some(Identity {
@@ -121,6 +135,30 @@ impl Situation {
 
     pub(super) fn suspended(mut self) -> Self {
         self.target.wanted.suspended = Some("until the risk review is done".to_owned());
+        self
+    }
+
+    pub(super) fn windows(mut self, windows: &[Window]) -> Self {
+        self.target.wanted.windows = Windows(windows.into());
+        self
+    }
+
+    pub(super) fn requires(mut self) -> Self {
+        self.target.wanted.require = required();
+        self
+    }
+
+    /// The host showed this, so long ago.
+    pub(super) fn host(mut self, unmet: &[&str], ago: Duration) -> Self {
+        let unmet = unmet.iter().map(|what| (*what).to_owned()).collect();
+        let (generation, asked) = (self.target.wanted.generation, self.now - ago);
+        self.account.host = Some(HostReading { generation, asked, unmet });
+        self
+    }
+
+    /// A newer revision, which differs in nothing else.
+    pub(super) fn newer_revision(mut self) -> Self {
+        self.target.wanted.generation = Generation(3);
         self
     }
 

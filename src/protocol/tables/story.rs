@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::in_words;
 use super::situation::{OFFSET, Situation, failure};
 use crate::facts::{
-    Applied, Cause, Class, Failure, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, List,
-    Reading, Seen, SetAnswer,
+    Applied, Cause, Class, Failure, HostReading, How, Identity, Intent, IntentId, IntentState, Jitter,
+    LateSet, List, Reading, Seen, SetAnswer,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
@@ -27,6 +27,8 @@ pub(super) struct Exchange {
     pub(super) obeys: bool,
     /// Its clock against ours, in milliseconds.
     pub(super) offset: i64,
+    /// What of the host is not as required.
+    pub(super) unmet: Vec<String>,
     /// How long one look takes.
     pub(super) took: Duration,
     /// A look that always fails, and how.
@@ -46,6 +48,7 @@ impl Exchange {
             answer,
             obeys: true,
             offset: OFFSET,
+            unmet: Vec::new(),
             took,
             fails: None,
         }
@@ -84,6 +87,11 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
                 Some((failing, class)) if failing == *look => fail(*look, class, situation),
                 Some(_) | None => learn(*look, asked, situation, exchange),
             }
+        }
+        Step::LookAtHost => {
+            let generation = situation.target.wanted.generation;
+            situation.account.host = Some(HostReading { generation, asked, unmet: exchange.unmet.clone() });
+            situation.now = asked + exchange.took;
         }
         Step::Note(change) => {
             situation.target.intent = Some(Intent {

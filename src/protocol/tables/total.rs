@@ -8,17 +8,18 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::in_words;
-use super::situation::{OFFSET, Situation, failure};
+use super::situation::{OFFSET, Situation, failure, hours, minutes, required, seconds, window};
 use super::story::{Exchange, take};
 use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, Flatness, Generation, Guard,
-    How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, Part, Pause, Reading,
-    Refusals, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
+    HostReading, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, Part, Pause,
+    Reading, Refusals, Requirements, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
 use crate::protocol::{Look, State, Step, next, reasons, say, state};
+use crate::window::Windows;
 
 const NOW: Moment = Moment(1_800_000_000_000);
 
@@ -87,8 +88,8 @@ fn exchanges() -> BoxedStrategy<Exchange> {
         1 => Just(SetAnswer::Unclear("timeout".to_owned())),
         2 => answered().prop_map(|class| SetAnswer::Refused(failure(class))),
     ];
-    (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64, fails())
-        .prop_map(|(mode, plan_orders, orders, positions, answer, obeys, drift, fails)| Exchange {
+    (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64, hosts(), fails())
+        .prop_map(|(mode, plan_orders, orders, positions, answer, obeys, drift, unmet, fails)| Exchange {
             mode,
             plan_orders,
             orders,
@@ -96,6 +97,7 @@ fn exchanges() -> BoxedStrategy<Exchange> {
             answer,
             obeys,
             offset: OFFSET + drift,
+            unmet,
             took: Duration::ZERO,
             fails,
         })
@@ -180,22 +182,52 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         option::weighted(0.1, server()),
         option::weighted(0.3, failings()),
         option::weighted(0.9, clock),
+        option::weighted(0.5, host_readings()),
         jitters(),
     )
-        .prop_map(|(elsewhere, credential, identity, wrong, unsatisfiable, gone, failing, clock, jitter)| {
-            AccountFacts {
-                elsewhere,
-                credential,
-                identity,
-                wrong,
-                unsatisfiable,
-                gone,
-                failing,
-                clock,
-                jitter,
-            }
+        .prop_map(
+            |(elsewhere, credential, identity, wrong, unsatisfiable, gone, failing, clock, host, jitter)| {
+                AccountFacts {
+                    elsewhere,
+                    credential,
+                    identity,
+                    wrong,
+                    unsatisfiable,
+                    gone,
+                    failing,
+                    clock,
+                    host,
+                    jitter,
+                }
+            },
+        )
+        .boxed()
+}
+
+fn host_readings() -> BoxedStrategy<HostReading> {
+    (1..=2_u64, past(), hosts())
+        .prop_map(|(generation, asked, unmet)| HostReading {
+            generation: Generation(generation),
+            asked,
+            unmet,
         })
         .boxed()
+}
+
+fn hosts() -> BoxedStrategy<Vec<String>> {
+    prop_oneof![2 => Just(Vec::new()), 1 => Just(vec!["arb.service is active".to_owned()])].boxed()
+}
+
+fn windows() -> BoxedStrategy<Windows> {
+    let daily = || [window("nightly", "0 0 22 * * *", hours(2)), window("now", "0 59 7 * * *", minutes(2))];
+    let often = || window("often", "*/20 * * * * *", seconds(6));
+    prop_oneof![
+        3 => Just(Windows::default()),
+        1 => Just(Windows(daily().into())),
+        1 => Just(Windows([often()].into())),
+        1 => Just(Windows(daily().into_iter().take(1).collect())),
+    ]
+    .boxed()
 }
 
 fn brakes() -> BoxedStrategy<Brakes> {
@@ -217,14 +249,17 @@ fn brakes() -> BoxedStrategy<Brakes> {
 fn wanted() -> BoxedStrategy<Wanted> {
     let drift = prop_oneof![Just(DriftPolicy::Correct), Just(DriftPolicy::Report)];
     let suspended = option::weighted(0.2, Just("until the risk review is done".to_owned()));
-    (option::weighted(0.9, modes()), drift, 5..=3600_u64, 0..600_u64, suspended)
-        .prop_map(|(mode, drift, check_every, settle, suspended)| Wanted {
+    let require = prop_oneof![Just(Requirements::default()), Just(required())];
+    (option::weighted(0.9, modes()), drift, 5..=3600_u64, 0..600_u64, suspended, windows(), require)
+        .prop_map(|(mode, drift, check_every, settle, suspended, windows, require)| Wanted {
             mode,
             generation: Generation(2),
             drift,
             check_every: Duration::from_secs(check_every),
             settle: Duration::from_secs(settle),
             suspended,
+            windows,
+            require,
         })
         .boxed()
 }

@@ -1,0 +1,116 @@
+//! What this host shows of what the file requires of it: units and files.
+//!
+//! Only looks. What cannot be seen counts as not so, with what stood in the way; nothing is taken on a guess.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::process::Stdio;
+
+use tokio::process::Command;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::constants::HOST_LOOK;
+use crate::facts::{Requirement, Requirements};
+use crate::moment::spell;
+
+/// The host that the daemon runs on.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    path: Option<OsString>,
+}
+
+impl Host {
+    /// A host whose `systemctl` is looked for in these directories, and not in those of `PATH`.
+    pub fn with_programs_in(path: impl Into<OsString>) -> Host {
+        Host { path: Some(path.into()) }
+    }
+
+    /// What is not as required, or cannot be seen, in the order of the requirements: each in a few words.
+    pub async fn unmet(&self, Requirements(all): &Requirements) -> Vec<String> {
+        let mut looks = JoinSet::new();
+        for (place, requirement) in all.iter().cloned().enumerate() {
+            let host = self.clone();
+            looks.spawn(async move { (place, host.one(&requirement).await) });
+        }
+        let mut unmet: Vec<(usize, Option<String>)> = looks.join_all().await;
+        unmet.sort_by_key(|(place, _)| *place);
+        unmet.into_iter().filter_map(|(_, unmet)| unmet).collect()
+    }
+
+    async fn one(&self, requirement: &Requirement) -> Option<String> {
+        let (named, look) = match requirement {
+            Requirement::UnitInactive(unit) => (unit, timeout(HOST_LOOK, self.unit(unit)).await),
+            Requirement::FileAbsent(path) => (path, timeout(HOST_LOOK, file(path.clone())).await),
+        };
+        let unseen = |why: String| Some(format!("whether {named} is as required cannot be seen ({why})"));
+        match look {
+            Ok(Shown::AsRequired) => None,
+            Ok(Shown::Otherwise(what)) => Some(format!("{named} {what}")),
+            Ok(Shown::Doubt(why)) => unseen(why),
+            Err(_) => unseen(format!("no answer within {}", spell(HOST_LOOK))),
+        }
+    }
+
+    async fn unit(&self, unit: &str) -> Shown {
+        let mut systemctl = Command::new("systemctl");
+        if let Some(path) = &self.path {
+            systemctl.env("PATH", path);
+        }
+        systemctl.args(["show", "--property=LoadState,ActiveState", "--", unit]).env("LC_ALL", "C");
+        systemctl.stdin(Stdio::null()).kill_on_drop(true);
+        match systemctl.output().await {
+            Ok(said) if said.status.success() => unit_shown(&String::from_utf8_lossy(&said.stdout)),
+            Ok(said) => {
+                let why = String::from_utf8_lossy(&said.stderr);
+                let why: String = why.lines().next().unwrap_or_default().chars().take(LONGEST_WHY).collect();
+                Shown::Doubt(format!("systemctl failed, {}: {}", said.status, why.trim_end_matches('.')))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Shown::Doubt("there is no systemctl here".to_owned())
+            }
+            Err(error) => Shown::Doubt(format!("systemctl cannot be run: {error}")),
+        }
+    }
+}
+
+/// What one look brought.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    AsRequired,
+    /// It is seen, and is this.
+    Otherwise(String),
+    /// It is not seen, for this reason.
+    Doubt(String),
+}
+
+/// Of a unit that is not loaded `systemctl` says `inactive`, too: that is a wrong name or a lost file, and no word on what
+/// runs.
+fn unit_shown(said: &str) -> Shown {
+    let property = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    match (property("LoadState"), property("ActiveState")) {
+        (Some("loaded" | "masked"), Some("inactive" | "failed")) => Shown::AsRequired,
+        (Some("loaded" | "masked"), Some(state)) if !state.is_empty() => {
+            Shown::Otherwise(format!("is {state}"))
+        }
+        (Some(load), Some(_)) if !load.is_empty() => Shown::Doubt(format!("systemd says that it is {load}")),
+        (Some(_) | None, Some(_) | None) => Shown::Doubt("systemctl says nothing of it".to_owned()),
+    }
+}
+
+async fn file(path: String) -> Shown {
+    // A file system that does not answer must not keep anything else waiting.
+    let look = tokio::task::spawn_blocking(move || std::fs::symlink_metadata(path)).await;
+    match look {
+        Ok(Ok(_)) => Shown::Otherwise("is there".to_owned()),
+        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Shown::AsRequired,
+        Ok(Err(error)) => Shown::Doubt(error.to_string()),
+        Err(_) => Shown::Doubt("the look failed".to_owned()),
+    }
+}
+
+/// The most of an error of `systemctl` that is shown.
+const LONGEST_WHY: usize = 120;
+
+#[cfg(test)]
+mod tests;
