@@ -297,7 +297,13 @@ impl<D: Doors> Fleet<D> {
         };
         match self.ledger.accept_revision(sha256, bytes, commit.as_deref()).await {
             Ok(generation) => {
-                tracing::info!(generation = generation.0, sha256, commit, "revision {} accepted", generation.0);
+                tracing::info!(
+                    generation = generation.0,
+                    sha256,
+                    commit,
+                    "revision {} accepted",
+                    generation.0
+                );
                 let (sha256, commit, bytes) = (sha256.clone(), commit.clone(), bytes.to_vec());
                 let accepted_at = self.clock.wall();
                 let revision = Revision { generation, sha256, commit, accepted_at, bytes };

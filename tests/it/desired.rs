@@ -1,12 +1,15 @@
 //! The declared file: what is read from a good one, and what an operator is told of a bad one.
 
+mod conditions;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use posmoded::desired::{Account, Desired, Format, read, report};
-use posmoded::facts::DriftPolicy;
+use posmoded::facts::{DriftPolicy, Requirements};
 use posmoded::position_mode::{Declared, PositionMode, ProductType, Uid};
+use posmoded::window::Windows;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -61,6 +64,8 @@ fn account(declared: Declared) -> Account {
         check_every: Duration::from_secs(60),
         settle: Duration::from_secs(5400),
         suspended: None,
+        windows: Windows::default(),
+        require: Requirements::default(),
     }
 }
 
@@ -172,10 +177,15 @@ more: of it
                 |              ^
                 = to change nothing anywhere write `suspend: "the reason"` at the top level
 
-            desired-state.yaml:3:1: `windows` is not supported by this version
-              3 | windows:
-                | ^
-                = remove it, with all that is below it: this version would not act on it
+            desired-state.yaml:4:3: the window `weekend` has no `lasts`
+              4 |   weekend: { opens: "0 0 22 * * Fri" }
+                |   ^
+                = add for example `lasts: 48h`
+
+            desired-state.yaml:4:3: the window `weekend` has no `time_zone`
+              4 |   weekend: { opens: "0 0 22 * * Fri" }
+                |   ^
+                = add for example `time_zone: Europe/London`
 
             desired-state.yaml:6:3: `chek_every` is no key under `defaults`
               6 |   chek_every: 60s
@@ -241,7 +251,7 @@ more: of it
                  | ^
                  = keep one document in the file: everything between its beginning and the one `...` at its end
 
-            desired-state.yaml: 15 problems; nothing of it is accepted
+            desired-state.yaml: 16 problems; nothing of it is accepted
         "#]],
     );
 }
@@ -287,15 +297,15 @@ fn keys_that_are_missing_unknown_misplaced_or_repeated_are_named() {
         "max_changes: 3\n",
         "max_changes: 3\nsettle: 5m\nversion: 1\n",
         expect![[r#"
-        line 3, column 1: `settle` is no key at the top level; write it under `defaults`
-        line 4, column 1: `version` stands twice: here and in line 1; keep one of the two
-    "#]],
+            line 3, column 1: `settle` is no key at the top level; write it under `defaults` or in an account
+            line 4, column 1: `version` stands twice: here and in line 1; keep one of the two
+        "#]],
     );
     changed(
         "demo: true",
         "colour: blue",
         expect![[r#"
-            line 15, column 12: `colour` is no key in an account; remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
+            line 15, column 12: `colour` is no key in an account; remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require
         "#]],
     );
     changed(
@@ -594,25 +604,6 @@ fn an_account_may_have_a_name_that_a_secret_has_but_no_secret() {
 }
 
 #[test]
-fn what_a_later_version_enforces_is_refused_and_nothing_inside_it_is_complained_of() {
-    changed(
-        "{ demo: true,",
-        "{ require: { colour: x }, windows: ~, demo: true,",
-        expect![[r#"
-            line 15, column 12: `require` is not supported by this version; remove it, with all that is below it: this version would not act on it
-            line 15, column 36: `windows` is not supported by this version; remove it, with all that is below it: this version would not act on it
-        "#]],
-    );
-    changed(
-        "accounts:",
-        "windows: { a: { opens: 1, opens: 2 } }\naccounts:",
-        expect![[r#"
-        line 4, column 1: `windows` is not supported by this version; remove it, with all that is below it: this version would not act on it
-    "#]],
-    );
-}
-
-#[test]
 fn yaml_that_means_something_else_than_it_shows_is_refused() {
     changed(
         "hedge_mode\n",
@@ -871,7 +862,7 @@ fn the_outcome_is_told_as_json() {
             .replace("max_changes: 3", "max_changes: 0")
             .replace("demo: true", "demo: true, key: a, \"x\\ty\": 1"),
         expect![[r#"
-            {"schema":1,"file":"a/b.yaml","good":false,"problems":[{"line":2,"column":14,"text":"max_changes: 0","what":"`max_changes` is 0","remedy":"to change nothing anywhere write `suspend: \"the reason\"` at the top level"},{"line":15,"column":24,"text":null,"what":"here is a key that looks like a secret","remedy":"remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account"},{"line":15,"column":32,"text":null,"what":"`x y` is no key in an account","remedy":"remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend"}]}
+            {"schema":1,"file":"a/b.yaml","good":false,"problems":[{"line":2,"column":14,"text":"max_changes: 0","what":"`max_changes` is 0","remedy":"to change nothing anywhere write `suspend: \"the reason\"` at the top level"},{"line":15,"column":24,"text":null,"what":"here is a key that looks like a secret","remedy":"remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account"},{"line":15,"column":32,"text":null,"what":"`x y` is no key in an account","remedy":"remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require"}]}
         "#]],
     );
 }
@@ -885,9 +876,9 @@ fn the_outcome_is_told_as_annotations() {
     told(
         &GOOD.replace("max_changes: 3", "max_changes: 0\n\"100%\\r\\n::error::\": 1"),
         expect![[r#"
-        ::error file=a%2Cb%3Ac%25.yaml,line=2,col=14::`max_changes` is 0; to change nothing anywhere write `suspend: "the reason"` at the top level
-        ::error file=a%2Cb%3Ac%25.yaml,line=3,col=1::`100%25��::error::` is no key at the top level; remove it; known here: version, max_changes, defaults, suspend, accounts
-    "#]],
+            ::error file=a%2Cb%3Ac%25.yaml,line=2,col=14::`max_changes` is 0; to change nothing anywhere write `suspend: "the reason"` at the top level
+            ::error file=a%2Cb%3Ac%25.yaml,line=3,col=1::`100%25��::error::` is no key at the top level; remove it; known here: version, max_changes, defaults, suspend, windows, accounts
+        "#]],
     );
 }
 
@@ -922,17 +913,17 @@ fn control_characters_of_the_file_steer_no_terminal_and_the_caret_stays_in_its_c
             desired-state.yaml:15:12: `�` is no key in an account
               15 |   paper: { �: é, ✓: '�', "é\x1b[2J": { }, # ��
                  |            ^
-                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
+                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require
 
             desired-state.yaml:15:18: `✓` is no key in an account
               15 |   paper: { �: é, ✓: '�', "é\x1b[2J": { }, # ��
                  |                  ^
-                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
+                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require
 
             desired-state.yaml:15:26: `é�[2J` is no key in an account
               15 |   paper: { �: é, ✓: '�', "é\x1b[2J": { }, # ��
                  |                          ^
-                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend
+                 = remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require
 
             desired-state.yaml: 3 problems; nothing of it is accepted
         "#]],

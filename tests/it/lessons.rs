@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 27] = [
+const LESSONS: [(&str, &str); 30] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -37,6 +37,9 @@ const LESSONS: [(&str, &str); 27] = [
     ("f35", "removing the keeper removes what it kept"),
     ("f36", "an approval is used for another plan"),
     // Time and the service manager.
+    ("f40", "an hour off after the clocks were changed"),
+    ("f41", "what is repeated stops for good"),
+    ("f42", "what was wanted outside of a window never leaves; several windows are all demanded"),
     ("f46", "alerts on metrics that are gone"),
 ];
 /// Ids that no test can be named after, and why not.

@@ -35,6 +35,7 @@ fn keyword(
             "object" => instance.is_object(),
             "string" => instance.is_string(),
             "boolean" => instance.is_boolean(),
+            "array" => instance.is_array(),
             "integer" => instance.is_i64() || instance.is_u64(),
             other => panic!("type {other}"),
         }),
@@ -49,6 +50,15 @@ fn keyword(
             let pattern = regex::Regex::new(wanted.as_str().unwrap()).unwrap();
             is(text.is_none_or(|text| pattern.is_match(text)))
         }
+        "minItems" => is(many(instance.as_array().map(Vec::len))),
+        "uniqueItems" => is(instance
+            .as_array()
+            .is_none_or(|items| items.iter().enumerate().all(|(at, item)| !items[..at].contains(item)))),
+        "items" => {
+            let items = instance.as_array().into_iter().flatten().enumerate();
+            items.flat_map(|(place, item)| refusals(wanted, item, &format!("{at}/{place}"))).collect()
+        }
+        "maxProperties" => is(map.is_none_or(|map| map.len() as u64 <= wanted.as_u64().unwrap())),
         "minProperties" => is(many(map.map(serde_json::Map::len))),
         "required" => {
             let has = |key: &Value| map.is_none_or(|map| map.contains_key(key.as_str().unwrap()));
@@ -100,6 +110,8 @@ version: 1
 max_changes: 3
 defaults: { drift: correct, check_every: 1m, settle: 1h 30m }
 suspend: maintenance
+windows:
+  weekend: { opens: 0 0 22 * * Fri, lasts: 48h, time_zone: Europe/London }
 accounts:
   desk-main:
     uid: '0123456789'
@@ -113,6 +125,10 @@ accounts:
     settle: 0s
     position_mode: one_way_mode
     suspend: 'not yet: é'
+    windows: [weekend]
+    require:
+      - unit_inactive: strategy@arb.service
+      - file_absent: /run/strategy.lock
   paper: { demo: true, position_mode: hedge_mode }
 ...
 ";
@@ -144,6 +160,17 @@ fn what_a_schema_can_say_it_says() {
         ("demo: true", "colour: blue"),
         ("maintenance", "'no'"),
         ("'not yet: é'", "''"),
+        ("0 0 22 * * Fri", "0 22 * * Fri"),
+        (", time_zone: Europe/London", ""),
+        ("lasts: 48h", "lasts: 48"),
+        ("weekend:", "Weekend:"),
+        ("[weekend]", "weekend"),
+        ("[weekend]", "[]"),
+        ("[weekend]", "[weekend, weekend]"),
+        ("- unit_inactive", "- unit"),
+        ("strategy@arb.service", "strategy*.service"),
+        ("/run/strategy.lock", "run/strategy.lock"),
+        ("      - file_absent", "        file_absent"),
     ];
     let told = wrong.map(|(from, to)| {
         assert!(GOOD.contains(from), "{from}");
@@ -168,6 +195,17 @@ fn what_a_schema_can_say_it_says() {
         "colour: blue": /accounts/paper/colour: not true
         "'no'": /suspend: not {"enum":["yes","no","on","off","y","n","true","false","none"]}
         "''": /accounts/desk-risk/suspend: minLength 1
+        "0 22 * * Fri": /windows/weekend/opens: pattern "^\\s*(\\S+\\s+){5}\\S+\\s*$"
+        "": /windows/weekend: required ["opens","lasts","time_zone"]
+        "lasts: 48": /windows/weekend/lasts: type "string"
+        "Weekend:": /windows/Weekend: pattern "^[a-z0-9][a-z0-9-]{0,62}$"
+        "weekend": /accounts/desk-risk/windows: type "array"
+        "[]": /accounts/desk-risk/windows: minItems 1
+        "[weekend, weekend]": /accounts/desk-risk/windows: uniqueItems true
+        "- unit": /accounts/desk-risk/require/0/unit: not true
+        "strategy*.service": /accounts/desk-risk/require/0/unit_inactive: pattern "^[^-@./*?\\[][^/*?\\[ ]*\\.[a-z]+$"
+        "run/strategy.lock": /accounts/desk-risk/require/1/file_absent: pattern "^/[^/]"
+        "        file_absent": /accounts/desk-risk/require/0: maxProperties 1
     "#]].assert_eq(&told.concat());
 }
 

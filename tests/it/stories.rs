@@ -17,6 +17,7 @@ mod reasons;
 mod refused;
 mod switches;
 mod unknown;
+mod window;
 
 use std::time::Duration;
 

@@ -17,9 +17,11 @@ use posmoded::exchange::bitget::{
     Account, Bitget, Method, Request, Response, Trading, Transport, TransportError,
 };
 use posmoded::exchange::credential::Credential;
+use posmoded::facts::{Requirement, Requirements};
 use posmoded::fleet::{Fleet, Kicks, Means, StartError};
 use posmoded::keeper::Doors;
 use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, Visitor};
+use posmoded::moment::Moment;
 use posmoded::pace::CoolDown;
 use posmoded::position_mode::AccountName;
 use posmoded::source::{Content, Word};
@@ -67,6 +69,10 @@ struct WireState {
     keyless: BTreeSet<String>,
     /// Accounts whose file holds the key of another name.
     keys: BTreeMap<String, String>,
+    /// What the host shows where it is not as required.
+    unmet: BTreeMap<Requirement, String>,
+    /// When the host was looked at.
+    looks_at_host: Vec<Moment>,
 }
 
 impl Default for WireState {
@@ -78,6 +84,8 @@ impl Default for WireState {
             crashing: BTreeSet::new(),
             keyless: BTreeSet::new(),
             keys: BTreeMap::new(),
+            unmet: BTreeMap::new(),
+            looks_at_host: Vec::new(),
         }
     }
 }
@@ -90,9 +98,13 @@ const START: i64 = 1_795_338_000_000;
 impl World {
     /// An exchange set up by `set_up`, and a file; the daemon is not started.
     pub fn new(file: &str, seed: u64, set_up: impl FnOnce(&mut Exchange)) -> World {
-        let clock = Clock::simulated(START, seed);
+        World::new_at(START, file, seed, set_up)
+    }
+
+    fn new_at(start: i64, file: &str, seed: u64, set_up: impl FnOnce(&mut Exchange)) -> World {
+        let clock = Clock::simulated(start, seed);
         let mut exchange = Exchange::new();
-        exchange.advance(UnixMs(START));
+        exchange.advance(UnixMs(start));
         set_up(&mut exchange);
         let ledger = Ledger::in_memory(clock.clone()).expect("a ledger in memory");
         let word = content(file, None);
@@ -116,6 +128,14 @@ impl World {
     /// The same, with the daemon started.
     pub async fn started(file: &str, set_up: impl FnOnce(&mut Exchange)) -> World {
         let mut world = World::new(file, 1, set_up);
+        world.start().await;
+        world
+    }
+
+    /// The same, at another time.
+    pub async fn started_at(start: &str, file: &str, set_up: impl FnOnce(&mut Exchange)) -> World {
+        let start: jiff::Timestamp = start.parse().expect("a time");
+        let mut world = World::new_at(start.as_millisecond(), file, 1, set_up);
         world.start().await;
         world
     }
@@ -144,7 +164,7 @@ impl World {
         let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
         let bitget = Bitget::new(direct, self.clock.clone(), rate);
         Means {
-            doors: Arc::new(SimulatedKeys { bitget, wire: self.wire.clone() }),
+            doors: Arc::new(SimulatedKeys { bitget, wire: self.wire.clone(), clock: self.clock.clone() }),
             ledger: self.ledger.clone(),
             clock: self.clock.clone(),
             board: self.board.clone(),
@@ -391,6 +411,20 @@ impl World {
         locked(&self.wire.state).keys.insert(account.to_owned(), name.to_owned());
     }
 
+    /// The host shows this of a requirement from now on; `None`: all is as required.
+    pub fn host_shows(&self, requirement: &Requirement, unmet: Option<&str>) {
+        let all = &mut locked(&self.wire.state).unmet;
+        match unmet {
+            Some(unmet) => all.insert(requirement.clone(), unmet.to_owned()),
+            None => all.remove(requirement),
+        };
+    }
+
+    /// When the host was looked at.
+    pub fn looks_at_host(&self) -> Vec<Moment> {
+        locked(&self.wire.state).looks_at_host.clone()
+    }
+
     fn exchange_now(&self) -> UnixMs {
         UnixMs(self.clock.now().0 + locked(&self.wire.state).skew_ms)
     }
@@ -454,8 +488,7 @@ impl Direct {
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let method = method.as_str().to_owned();
         let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
-        let WireState { latency, skew_ms: _, cut: _, crashing: _, keyless: _, keys: _ } =
-            locked(&self.wire.state).clone();
+        let latency = locked(&self.wire.state).latency;
         tokio::time::sleep(latency).await;
         let reply = {
             let now = self.clock.now();
@@ -486,6 +519,7 @@ impl Direct {
 struct SimulatedKeys {
     bitget: Bitget<Direct>,
     wire: Arc<Wire>,
+    clock: Clock,
 }
 
 impl Doors for SimulatedKeys {
@@ -511,5 +545,11 @@ impl Doors for SimulatedKeys {
 
     fn restore(&self, cool_down: CoolDown) {
         self.bitget.restore(cool_down);
+    }
+
+    async fn unmet(&self, Requirements(all): &Requirements) -> Vec<String> {
+        let state = &mut locked(&self.wire.state);
+        state.looks_at_host.push(self.clock.now());
+        all.iter().filter_map(|requirement| state.unmet.get(requirement).cloned()).collect()
     }
 }

@@ -143,3 +143,19 @@ async fn a_set_that_the_file_wants_no_more_when_it_is_confirmed_is_changed_back_
         world.check_invariants(SETTLE);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn f41_after_an_hour_in_which_nothing_ran_and_nobody_kicked_compares_go_on_within_a_minute() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    changed(&world, A_USDT).await;
+    // The whole hour at once: no timer ends in it and no task runs, as when a machine is suspended.
+    tokio::time::advance(HOUR).await;
+    world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
+    line_begins(&world, MINUTE, A_USDT, "drifted").await;
+    let before = asked(&world, DESK_A, "/account/account");
+    changed(&world, A_USDT).await;
+    world.pass(HOUR).await;
+    let compares = asked(&world, DESK_A, "/account/account") - before;
+    assert!((60..=90).contains(&compares), "{compares} in an hour");
+    world.check_invariants(SETTLE);
+}

@@ -1,6 +1,7 @@
 //! Every reason there is: what brings it about in the whole daemon, and that the operators' guide has a row for it.
 
 use bitget_sim::{Blocker, Fault, FaultKind, HoldSide, PosMode};
+use posmoded::facts::Requirement;
 use posmoded::protocol::Reason;
 use posmoded::source::Word;
 
@@ -80,6 +81,19 @@ fn scene_of(reason: Reason) -> Scene {
             nothing,
         ),
         Reason::Reported => scene(with("drift: report"), nothing, nothing),
+        Reason::Window => {
+            let newyear =
+                "windows: { newyear: { opens: 0 0 2 1 1 *, lasts: 1h, time_zone: UTC } }\naccounts:";
+            scene(with("windows: [newyear]").replace("accounts:", newyear), nothing, nothing)
+        }
+        Reason::Requirement => scene(
+            with("require: [{ unit_inactive: arb.service }]"),
+            |world| {
+                let requirement = Requirement::UnitInactive("arb.service".to_owned());
+                world.host_shows(&requirement, Some("arb.service is active"));
+            },
+            nothing,
+        ),
         Reason::NotFlat => scene(
             hedge(),
             |world| {
@@ -144,8 +158,8 @@ fn the_guide_has_a_row_for_every_reason_and_for_no_other() {
     let guide = std::fs::read_to_string("deploy/README.md").unwrap();
     let rows: Vec<&str> = guide
         .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(reason, _)| reason))
-        .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .filter_map(|line| line.strip_prefix("| <a id=\"")?.split_once("\"></a>`"))
+        .filter_map(|(anchor, row)| row.starts_with(anchor).then_some(anchor))
         .collect();
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(rows, reasons, "one row per reason, in the order in which they win");

@@ -10,7 +10,8 @@ use posmoded::source::{Content, Word};
 
 use super::evidence::{Evidence, Sent, scope_of};
 
-/// The newest word of the source names the target with this very mode, and neither suspends it nor only reports.
+/// The newest word of the source names the target with this very mode, neither suspends it nor only reports, and has a
+/// change window open.
 #[track_caller]
 pub fn as_the_file_says(evidence: &Evidence, set: &Sent) {
     let words = words_at(evidence, set.left);
@@ -92,7 +93,8 @@ fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
             (DriftPolicy::Report, Cause::Drift) => true,
             (DriftPolicy::Report, Cause::New) => !intent.approved,
         });
-    as_wanted && account.suspended.is_none() && !only_reported
+    let in_a_window = evidence.intent_of(set).is_none_or(|intent| account.windows.are_open(intent.stamp));
+    as_wanted && account.suspended.is_none() && !only_reported && in_a_window
 }
 
 fn accepted(word: &Word) -> Option<Desired> {
