@@ -92,7 +92,10 @@ async fn attend(mut stream: TcpStream, turns: Arc<Vec<Vec<Act>>>, told: Arc<Told
         told.heads.lock().unwrap().push_str(&head);
         for act in &turns[turn] {
             match act {
-                Act::Write(bytes) => stream.write_all(bytes).await?,
+                Act::Write(bytes) => {
+                    stream.write_all(bytes).await?;
+                    told.written.fetch_add(bytes.len(), Ordering::SeqCst);
+                }
                 Act::Trickle(bytes) => {
                     for byte in bytes {
                         stream.write_all(&[*byte]).await?;

@@ -346,7 +346,11 @@ async fn f34_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() {
         for _ in 0..2 {
             let look = venue.desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap();
             assert_eq!(look.value, 1);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // However busy the machine: the unasked answer has come, and has had time to be seen.
+            while rogue.written() < smuggled.len() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(rogue.asked(), 2);
     }
