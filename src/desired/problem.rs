@@ -92,10 +92,8 @@ fn conditions(accounts: &BTreeMap<AccountName, Account>) -> String {
     let in_windows = accounts.values().filter(|account| !account.windows.0.is_empty()).count();
     let requiring = accounts.values().filter(|account| !account.require.0.is_empty()).count();
     let told = [(in_windows, "in change windows only"), (requiring, "with requirements on the host")];
-    told.iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, how)| format!("; {} {how}", counted(*count, "account")))
-        .collect()
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    told.fold(String::new(), |text, (count, how)| format!("{text}; {} {how}", counted(*count, "account")))
 }
 
 fn json(file: &str, problems: &[Problem]) -> String {

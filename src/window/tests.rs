@@ -101,13 +101,13 @@ fn starts(sample: &Sample, rules: &TimeZone, from: Timestamp, to: Timestamp) -> 
         let mut is_start = (sample.is_start)(shown) && (shown > latest || sample.every_hour);
         while skipped < shown {
             is_start |= (sample.is_start)(skipped) && skipped > latest;
-            skipped = skipped + 1.minute();
+            skipped += 1.minute();
         }
         if is_start {
             starts.push(now);
         }
         (before, latest) = (shown, latest.max(shown));
-        now = now + minutes(1);
+        now += minutes(1);
     }
     starts
 }
@@ -141,7 +141,7 @@ fn f40_a_window_is_open_as_a_minute_by_minute_reference_says_on_the_days_on_whic
                 }
                 // Clocks are set at whole quarters of an hour, give or take a minute.
                 let quarter = now.as_second().rem_euclid(900);
-                now = now + if [0, 840].contains(&quarter) { minutes(1) } else { minutes(13) };
+                now += if [0, 840].contains(&quarter) { minutes(1) } else { minutes(13) };
             }
         }
     }

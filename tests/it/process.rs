@@ -3,6 +3,7 @@
 //! Every story has a home, an exchange and ports of its own, so all of them may run at the same time.
 
 mod commands;
+mod conditions;
 mod disks;
 mod files;
 mod kills;

@@ -19,7 +19,7 @@ pub(super) type Declared<'t> = Option<BTreeMap<&'t str, Option<Window>>>;
 impl Rules {
     pub(super) fn windows<'t>(&mut self, entry: Option<&Entry<'t>>) -> Declared<'t> {
         let Some(Entry { name: _, key, value }) = entry.copied() else { return Some(BTreeMap::new()) };
-        let Some(entries) = self.named("under `windows`", key.place, value) else { return None };
+        let entries = self.named("under `windows`", key.place, value)?;
         if matches!(Value::of(value), Value::Map([])) {
             self.remark(
                 key.place,
@@ -157,8 +157,8 @@ impl Rules {
             return window.clone();
         }
         let good = |name: &&str| name.parse::<WindowName>().is_ok();
-        let names: Vec<&str> = declared.keys().copied().filter(good).collect();
-        let remedy = match word::meant(name, &names) {
+        let known: Vec<&str> = declared.keys().copied().filter(good).collect();
+        let remedy = match word::meant(name, &known) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "declare it under `windows:` at the top level".to_owned(),
         };

@@ -60,8 +60,7 @@ pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
     let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, bend)));
     let first = steps.min_by_key(|(target, step)| match step {
         Step::Send | Step::Withdraw(_) | Step::Record(_) => (0, NOW),
-        Step::Note(_) => (1, NOW),
-        Step::LookAtHost => (1, NOW),
+        Step::Note(_) | Step::LookAtHost => (1, NOW),
         Step::Look(_) if world.targets[*target].facts.is_part_way() => (2, NOW),
         Step::Look(_) => (3, NOW),
         Step::Rest { until, why: _ } => (4, *until),

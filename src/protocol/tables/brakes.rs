@@ -1,5 +1,7 @@
 //! What forbids a set though one is wanted, and which reason wins when several apply.
 
+use std::slice::from_ref;
+
 use expect_test::expect;
 
 use super::check;
@@ -334,7 +336,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
     let morning = window("morning", "0 30 8 * * *", hours(1));
     let soon = window("soon", "0 0 8 * * *", seconds(1));
     check(
-        &ready().windows(&[weekend.clone()]),
+        &ready().windows(from_ref(&weekend)),
         expect![[r#"
             pending
             window: Its change window weekend is closed; it opens at 2027-01-15 22:00:00 +00:00 (UTC), 13h 59m from now.
@@ -368,7 +370,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
     );
     let in_sync = ready().live(WANTED, seconds(1)).applied(WANTED);
     check(
-        &in_sync.windows(&[morning.clone()]),
+        &in_sync.windows(from_ref(&morning)),
         expect![[r#"
         in_sync
         > rest 59s
@@ -388,7 +390,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
 fn f42_the_opening_of_a_window_begins_a_round_at_once() {
     let opened = window("opened", "57 59 7 * * *", hours(1));
     check(
-        &ready().live(OTHER, seconds(5)).windows(&[opened.clone()]),
+        &ready().live(OTHER, seconds(5)).windows(from_ref(&opened)),
         expect![[r#"
         pending
         acting: Nothing stands in the way: the mode is being set.
@@ -433,7 +435,7 @@ fn a_set_that_was_noted_in_a_window_does_not_leave_after_it() {
     );
     let open = window("early", "0 0 7 * * *", hours(2));
     check(
-        &ready().noted(seconds(1)).windows(&[open.clone()]),
+        &ready().noted(seconds(1)).windows(from_ref(&open)),
         expect![[r#"
         pending
         acting: Nothing stands in the way: the mode is being set.

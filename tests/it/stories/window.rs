@@ -154,7 +154,7 @@ async fn a_unit_that_starts_after_the_verdict_began_holds_the_set_back() {
     let mut held = 0;
     for before in [400, 200, 120, 80, 40, 10, 0] {
         let world = World::started(&requires, desks).await;
-        world.pass(first - Duration::from_millis(before)).await;
+        world.pass(first.saturating_sub(Duration::from_millis(before))).await;
         let looked = !world.looks_at_host().is_empty();
         world.host_shows(&unit(), Some("arb.service is active"));
         world.pass(2 * MINUTE).await;
