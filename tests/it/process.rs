@@ -6,6 +6,7 @@ mod commands;
 mod conditions;
 mod disks;
 mod files;
+mod gitops;
 mod kills;
 mod rules;
 mod secrets;
