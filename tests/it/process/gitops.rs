@@ -13,7 +13,7 @@ use bitget_sim::PosMode;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Host, RUN, Venue, declared, side_by_side};
+use super::{Host, RUN, Venue, declared, get, side_by_side};
 
 #[test]
 fn the_file_comes_from_git_and_only_from_commits_that_are_ours() {
@@ -62,6 +62,9 @@ fn f9_f10_the_daemon_follows_the_commits_and_a_bad_one_brakes_until_it_is_revert
         });
     };
     shows(&host, &first, 1);
+    let (_, metrics) = get(host.address(), "/metrics");
+    let info = metrics.lines().find(|line| line.starts_with("posmoded_config_info{")).unwrap();
+    assert!(info.contains(&format!("commit=\"{first}\"")), "{info}");
 
     let second = repository.commit(&hedge);
     assert_eq!(repository.pull(&[]).0, Some(0));
