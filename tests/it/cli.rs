@@ -49,6 +49,29 @@ fn the_schema_is_one_object_of_json_and_needs_no_file() {
 }
 
 #[test]
+fn what_the_journal_reads_is_marked_and_what_it_only_started_is_not() {
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let home = tempfile::tempdir().unwrap();
+    for is_read in [true, false] {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let about = fs::File::from(writer.as_fd().try_clone_to_owned().unwrap()).metadata().unwrap();
+        let inode = if is_read { about.ino() } else { about.ino() + 1 };
+        let mut command = posmoded(home.path(), &["run"]);
+        command.env("JOURNAL_STREAM", format!("{}:{inode}", about.dev())).stderr(writer);
+        assert_eq!(command.status().unwrap().code(), Some(78));
+        drop(command);
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        let marked = told.lines().filter(|line| line.starts_with("<3>")).count();
+        assert_eq!(marked, if is_read { told.lines().count() } else { 0 }, "{told}");
+        assert!(told.contains("error: posmoded has not started"), "{told}");
+    }
+}
+
+#[test]
 fn wrong_words_are_64_in_every_command_and_say_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     for words in [

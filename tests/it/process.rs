@@ -12,6 +12,7 @@ mod rules;
 mod secrets;
 mod signals;
 mod status_address;
+mod systemd;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
