@@ -38,7 +38,7 @@ impl<D: Doors> Keeper<D> {
         let Some(identity) = &self.facts.identity else { return };
         let kind = identity.kind;
         if let Some(before) = self.kind.filter(|before| *before != kind) {
-            tracing::warn!(account = %self.account, "it was a {before} account and is a {kind} one now");
+            tracing::warn!(account = %self.account, "{}: it was a {before} account and is a {kind} one now", self.account);
         }
         self.kind = Some(kind);
         if self.on_disk.borrow().kinds.get(&self.account) != Some(&kind)

@@ -44,7 +44,7 @@ fn f43_f44_under_a_real_systemd_the_shipped_unit_starts_reloads_is_watched_and_s
     let without = machine.read("without");
     assert!(without.contains("the journal cannot be written to"), "{without}");
     starts_with_what_the_unit_gives_it(&machine, &venue);
-    may_ask_about_units(&machine);
+    asks_about_units(&machine, &venue);
     follows_the_file(&machine, &venue);
     is_paused_by_root(&machine);
     is_killed_and_started_again_when_it_hangs(&machine);
@@ -70,30 +70,35 @@ fn starts_with_what_the_unit_gives_it(machine: &Machine, venue: &Venue) {
     assert_eq!((state.mode() & 0o777, state.uid()), (0o700, POSMODED_UID));
 }
 
-/// The unit's own sandbox around a question: what it forbids, it forbids to the daemon.
-fn may_ask_about_units(machine: &Machine) {
-    if !Path::new("/usr/bin/dbus-daemon").exists() {
-        return skipped("there is no dbus-daemon (dbus)");
-    }
-    machine.systemctl(&["start", "dbus"]);
-    machine.systemctl(&["start", "asking"]);
-    let told = machine.journal(&["-u", "asking", "-o", "cat"]);
-    assert!(told.contains("ActiveState=active\n"), "{told}");
-}
-
-fn follows_the_file(machine: &Machine, venue: &Venue) {
-    machine.declare(&declared(&ONE_WAY));
+/// What the sandbox of the unit forbids would show as a requirement that cannot be seen.
+fn asks_about_units(machine: &Machine, venue: &Venue) {
+    machine.systemctl(&["start", "dbus", "strategy"]);
+    let require = "    require: [unit_inactive: strategy.service, file_absent: /run/strategy.lock]\n...\n";
+    machine.declare(&file(&ONE_WAY).replace("...\n", require));
+    machine.systemctl(&["reload", "posmoded"]);
+    machine.wait_for_status("1 requirement");
+    let told = machine.journal(&["POSMODED_REASON=requirement", "-o", "cat"]);
+    assert!(told.contains("strategy.service is active"), "{told}");
+    assert_eq!(venue.sets().len(), 1);
+    machine.systemctl(&["stop", "strategy"]);
     machine.systemctl(&["reload", "posmoded"]);
     machine.wait_until("it is set", || (venue.mode(1) == PosMode::OneWayMode).then_some(()));
     machine.wait_for_status("rev 2: 1/1 in sync");
-    assert_eq!(venue.sets().len(), 2);
+}
+
+fn follows_the_file(machine: &Machine, venue: &Venue) {
+    machine.declare(&file(&HEDGE));
+    machine.systemctl(&["reload", "posmoded"]);
+    machine.wait_until("it is set", || (venue.mode(1) == PosMode::HedgeMode).then_some(()));
+    machine.wait_for_status("rev 3: 1/1 in sync");
+    assert_eq!(venue.sets().len(), 3);
 
     machine.declare("version: 1\n");
     machine.systemctl(&["reload", "posmoded"]);
     machine.wait_for_status("the newest file is REFUSED");
     assert_eq!(machine.shows("ActiveState"), "active");
 
-    machine.declare(&declared(&ONE_WAY));
+    machine.declare(&file(&HEDGE));
     machine.systemctl(&["reload", "posmoded"]);
     machine.wait_until("it is good again", || (!machine.status().contains("REFUSED")).then_some(()));
 }
@@ -112,7 +117,7 @@ fn is_killed_and_started_again_when_it_hangs(machine: &Machine) {
     assert_eq!(machine.shows("NRestarts"), "0");
     super::send("STOP", &[before]);
     machine.wait_until("it is started again", || (machine.shows("NRestarts") == "1").then_some(()));
-    machine.wait_for_status("rev 2: 1/1 in sync");
+    machine.wait_for_status("rev 3: 1/1 in sync");
     assert_ne!(machine.main_pid(), before);
     let told = machine.journal(&["-u", "posmoded", "-o", "cat"]);
     assert!(told.contains("Watchdog timeout"), "{told}");
@@ -123,7 +128,7 @@ fn finishes_a_set_under_way_when_it_is_stopped(machine: &Machine, venue: &Venue)
     let late = FaultKind::Delay { after: held_back };
     venue.simulator.with(|exchange| exchange.inject(Fault::once(late).on(SET)));
     let before = venue.sets().len();
-    machine.declare(&declared(&HEDGE));
+    machine.declare(&file(&ONE_WAY));
     machine.systemctl(&["reload", "posmoded"]);
     machine.wait_until("the set is under way", || (venue.sets().len() > before).then_some(()));
     let began = Instant::now();
@@ -192,6 +197,10 @@ impl Machine {
     fn boot(venue: &Venue) -> Option<Machine> {
         if !Path::new("/lib/systemd/systemd").exists() {
             skipped("there is no systemd to boot");
+            return None;
+        }
+        if !Path::new("/usr/bin/dbus-daemon").exists() {
+            skipped("there is no dbus-daemon for the systemd to boot (dbus)");
             return None;
         }
         let home = tempfile::tempdir().unwrap();
@@ -366,10 +375,6 @@ fn furnish(home: &Path, venue: &Venue) {
     // What hangs is found, and what ended is started, sooner than the shipped unit does.
     let sooner = "[Service]\nExecStart=\nExecStart=/run/posmoded run\nWatchdogSec=4s\nRestartSec=1s\n";
     write("units/posmoded.service.d/sooner.conf", sooner);
-    write("units/asking.service", &unit().replace("\nStateDirectory=posmoded\n", "\n"));
-    let asks = "[Service]\nType=oneshot\nRestart=no\nWatchdogSec=0\nExecStart=\n\
-                ExecStart=/usr/bin/systemctl show -p ActiveState systemd-journald.service\n";
-    write("units/asking.service.d/asks.conf", asks);
 
     write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     // The audit socket and the kernel's log are the machine's own.
@@ -381,7 +386,7 @@ fn furnish(home: &Path, venue: &Venue) {
     write("etc/group", &(format!("posmoded:x:{POSMODED_UID}:\n") + &groups));
     let environment = format!("POSMODED_BASE_URL=http://{}\nPOSMODED_LISTEN=127.0.0.1:0\n", venue.at);
     write("etc/default/posmoded", &environment);
-    write("etc/posmoded/desired-state.yaml", &declared(&HEDGE));
+    write("etc/posmoded/desired-state.yaml", &file(&HEDGE));
     let ApiKey { key, secret, passphrase, .. } = ApiKey::named("desk-1");
     let keys = home.join("etc/posmoded/credentials");
     fs::create_dir(&keys).unwrap();
@@ -389,6 +394,11 @@ fn furnish(home: &Path, venue: &Venue) {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(keys.join("desk-1")).unwrap();
     writeln!(file, "key: {key}\nsecret: {}\npassphrase: {}", secret.0, passphrase.0).unwrap();
+}
+
+/// Room for every change of the story.
+fn file(accounts: &[(&str, &str)]) -> String {
+    declared(accounts).replace("max_changes: 3", "max_changes: 9")
 }
 
 fn unit() -> &'static str {
