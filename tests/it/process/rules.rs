@@ -26,13 +26,12 @@ const LANGUAGE: &[&str] =
 const OURS: &str = "posmoded_[a-z_]+";
 const LABELS: &str = r"(?:by|without|on|ignoring) *\(([^)]*)\)";
 /// Reasons that no rule names, and why not.
-const TOLD_OTHERWISE: [(Reason, &str); 7] = [
+const TOLD_OTHERWISE: [(Reason, &str); 6] = [
     (Reason::Elsewhere, "the other host's alerts tell of it"),
     (Reason::OutcomeUnknown, "PosmodedOutcomeUnknown, whatever comes before it"),
     (Reason::Paused, "PosmodedPausedForLong, whatever comes before it"),
     (Reason::File, "PosmodedFileRejected, once for the host"),
     (Reason::Held, "PosmodedHeld, once for the host"),
-    (Reason::Window, "meant to last, as the file says; PosmodedNotInSync tells of a day"),
     (Reason::Requirement, "likewise"),
 ];
 
@@ -233,10 +232,11 @@ fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
         (text.contains("\"in_sync\"") && text.contains("\"not_flat\"")).then_some(text)
     });
     let mut shown: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    let label = Regex::new(r#"([a-z]+)="([^"]*)""#).unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
         let labels = shown.entry(name.to_owned()).or_default();
-        for found in Regex::new(r#"([a-z]+)="([^"]*)""#).unwrap().captures_iter(line) {
+        for found in label.captures_iter(line) {
             labels.entry(found[1].to_owned()).or_default().insert(found[2].to_owned());
         }
     }
