@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 30] = [
+const LESSONS: [(&str, &str); 32] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -40,6 +40,8 @@ const LESSONS: [(&str, &str); 30] = [
     ("f40", "an hour off after the clocks were changed"),
     ("f41", "what is repeated stops for good"),
     ("f42", "what was wanted outside of a window never leaves; several windows are all demanded"),
+    ("f43", "a reload that is announced without its time, or never ends"),
+    ("f44", "the watchdog is fed by a timer while the loop hangs"),
     ("f46", "alerts on metrics that are gone"),
 ];
 /// Ids that no test can be named after, and why not.
