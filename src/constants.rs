@@ -109,6 +109,8 @@ pub const EVENTS_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// The longest that one look takes unless something is wrong: many pages, each after a wait and a slow answer.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(180);
+/// A keeper that does not rest shows this often how far it has come: nobody shall take an old word for a new one.
+pub const SHOWN_EVERY: Duration = Duration::from_secs(5);
 /// What a keeper may be over the time it promised to be heard of by, before the watchdog is told nothing.
 pub const KEEPER_LATE: Duration = Duration::from_secs(60);
 /// After SIGTERM the set under way gets this long.

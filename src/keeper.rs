@@ -109,6 +109,7 @@ pub struct Keeper<D: Doors> {
     facts: AccountFacts,
     ledger_trouble: Option<LedgerTrouble>,
     door_tried: Moment,
+    shown: (Generation, Moment),
     kind: Option<Kind>,
     kept: BTreeMap<Scope, Kept>,
     released_all_but: Option<BTreeSet<Scope>>,
@@ -157,6 +158,7 @@ impl<D: Doors> Keeper<D> {
         let Outfit { account, doors, ledger, clock, mut course, publish, stop } = outfit;
         let heard = course.borrow_and_update().clone();
         let on_disk = ledger.brakes();
+        let shown = (heard.generation, clock.now());
         let facts = AccountFacts { jitter: clock.jitter(), ..AccountFacts::default() };
         Keeper {
             account,
@@ -176,6 +178,7 @@ impl<D: Doors> Keeper<D> {
             facts,
             ledger_trouble: None,
             door_tried: Moment(0),
+            shown,
             kind: None,
             kept: BTreeMap::new(),
             released_all_but: None,
@@ -187,6 +190,7 @@ impl<D: Doors> Keeper<D> {
     pub async fn keep(mut self) {
         while !(self.stop.is_cancelled() && self.nothing_under_way()) {
             self.hear().await;
+            self.show_what_is_new();
             match self.next_step() {
                 Some((scope, step)) => self.do_step(scope, step).await,
                 None => self.rest(self.clock.now() + LEDGER_RETRY).await,

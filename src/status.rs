@@ -173,6 +173,8 @@ pub struct Counts {
 /// What one keeper publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountStatus {
+    /// The revision that its targets were last held against.
+    pub generation: Generation,
     /// Its targets.
     pub targets: Vec<TargetStatus>,
     /// By when the keeper will be heard of again.
@@ -190,6 +192,8 @@ pub struct AccountStatus {
 pub struct Board {
     cells: Arc<RwLock<BTreeMap<AccountName, watch::Receiver<AccountStatus>>>>,
     frame: Arc<RwLock<Frame>>,
+    /// The newest revision that every keeper was seen to follow.
+    followed: Arc<RwLock<Config>>,
 }
 
 /// What is known beside the targets.
@@ -226,13 +230,29 @@ impl Board {
 
     /// Changes what is known beside the targets.
     pub fn frame(&self, change: impl FnOnce(&mut Frame)) {
-        change(&mut self.frame.write().unwrap_or_else(PoisonError::into_inner));
+        let mut frame = self.frame.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut frame);
+        if self.is_followed(&frame.config) {
+            self.followed.write().unwrap_or_else(PoisonError::into_inner).clone_from(&frame.config);
+        }
     }
 
-    /// All of it, at `now`.
+    /// Whether what every account shows was held against this revision.
+    fn is_followed(&self, config: &Config) -> bool {
+        self.accounts().values().all(|account| account.generation >= config.generation)
+    }
+
+    /// All of it, at `now`. A new revision shows as the one in force once every account has been held against it: before,
+    /// "in sync" would be said of another one.
     pub fn status(&self, now: Timestamp) -> Status {
         let Frame { paused, paused_accounts, config, held } =
             self.frame.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let followed = self.followed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let config = if self.is_followed(&config) || followed == Config::default() {
+            config
+        } else {
+            Config { problem: config.problem, ..followed }
+        };
         let (mut targets, mut warnings) = (Vec::new(), Vec::new());
         for (account, status) in self.accounts() {
             targets.extend(status.targets);

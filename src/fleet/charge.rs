@@ -48,6 +48,7 @@ impl Charge {
     pub(super) fn last_shown(&self, now: Moment) -> AccountStatus {
         let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
         let targets = self.shown.clone();
-        AccountStatus { targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
+        let generation = self.course.borrow().generation;
+        AccountStatus { generation, targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Course, Doors, Keeper};
 use crate::clock::Clock;
+use crate::constants::SHOWN_EVERY;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
@@ -12,6 +13,7 @@ impl<D: Doors> Keeper<D> {
     /// Publishes every target; `next_look` is when the keeper will look again.
     pub(super) fn show(&mut self, next_look: Moment) {
         let now = self.clock.now();
+        self.shown = (self.heard.generation, now);
         let timestamp = |moment| self.clock.timestamp(moment);
         let mut targets = Vec::new();
         let mut looked = !self.kept.is_empty();
@@ -28,12 +30,21 @@ impl<D: Doors> Keeper<D> {
         }
         let clock_offset = self.facts.clock.map(|clock| clock.offset);
         self.publish.send_modify(|cell| {
+            cell.generation = self.heard.generation;
             cell.targets = targets;
             cell.due = next_look;
             cell.looked |= looked;
             cell.clock_offset = clock_offset;
             cell.warnings.clone_from(&self.warnings);
         });
+    }
+
+    /// Publishes what nobody could see before the next rest, which may be far: where looks take long, one follows the other.
+    pub(super) fn show_what_is_new(&mut self) {
+        let (now, (generation, at)) = (self.clock.now(), self.shown);
+        if generation != self.heard.generation || now.since(at) >= SHOWN_EVERY {
+            self.show(now);
+        }
     }
 
     /// Promises to be heard of again by then.

@@ -82,7 +82,8 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
 }
 
 pub(crate) fn account(due: Moment, targets: Vec<TargetStatus>) -> AccountStatus {
-    AccountStatus { targets, due, looked: true, clock_offset: Some(-250), warnings: Vec::new() }
+    let generation = Generation(17);
+    AccountStatus { generation, targets, due, looked: true, clock_offset: Some(-250), warnings: Vec::new() }
 }
 
 /// A target that is in sync, or pending for a reason.

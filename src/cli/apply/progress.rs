@@ -207,6 +207,7 @@ const A_MOMENT: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Generation;
     use crate::moment::Moment;
     use crate::protocol::{Plan, PlanEntry};
     use crate::serve::fixture::{at, target};
@@ -222,8 +223,14 @@ mod tests {
     #[track_caller]
     fn check(targets: Vec<TargetStatus>, held: Option<&Held>, expected: Stand) {
         let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
-        let status =
-            AccountStatus { targets, due: Moment(0), looked: true, clock_offset: None, warnings: Vec::new() };
+        let status = AccountStatus {
+            generation: Generation(1),
+            targets,
+            due: Moment(0),
+            looked: true,
+            clock_offset: None,
+            warnings: Vec::new(),
+        };
         let accounts = BTreeMap::from([("desk-1".parse().unwrap(), status)]);
         assert_eq!(progress.stand(&accounts, held, at(0)), expected);
     }
@@ -263,6 +270,7 @@ mod tests {
         let mut progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
         let targets = vec![target("desk-1", Some(Reason::KindUnknown))];
         let status = AccountStatus {
+            generation: Generation(1),
             targets,
             due: Moment(0),
             looked: false,

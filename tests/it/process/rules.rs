@@ -32,7 +32,7 @@ const TOLD_OTHERWISE: [(Reason, &str); 6] = [
     (Reason::Paused, "PosmodedPausedForLong, whatever comes before it"),
     (Reason::File, "PosmodedFileRejected, once for the host"),
     (Reason::Held, "PosmodedHeld, once for the host"),
-    (Reason::Requirement, "likewise"),
+    (Reason::Requirement, "meant to last, as the file says; PosmodedNotInSync tells of a day"),
 ];
 
 /// One alert, as far as these tests look at it.

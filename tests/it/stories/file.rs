@@ -185,3 +185,24 @@ async fn a_change_that_is_reverted_before_it_left_is_never_sent() {
     assert_eq!(all_sets(&world), []);
     assert_eq!(world.status().config.generation.0, 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_is_shown_as_in_force_once_every_account_is_held_against_it() {
+    for latency in [20, 900, 2_500] {
+        let world = World::started(&file(&[("desk-a", ONE_WAY), ("desk-b", ONE_WAY)]), desks).await;
+        world
+            .until(10 * SECOND, "adopted", |world| world.is_in_sync(A_USDT) && world.is_in_sync(B_USDT))
+            .await;
+        world.latency(Duration::from_millis(latency));
+        // In the middle of a look, too.
+        world.reload();
+        world.pass(Duration::from_millis(latency / 2)).await;
+        world.write(&file(&[("desk-a", HEDGE), ("desk-b", ONE_WAY)]));
+        let began = world.clock.now();
+        while world.status().config.generation.0 == 1 {
+            assert!(world.clock.now().since(began) <= MINUTE, "{latency} {:#?}", world.status());
+            world.pass(Duration::from_millis(10)).await;
+        }
+        assert!(!world.line(A_USDT).starts_with("in_sync"), "{latency} ms: {}", world.told());
+    }
+}
