@@ -26,13 +26,12 @@ const LANGUAGE: &[&str] =
 const OURS: &str = "posmoded_[a-z_]+";
 const LABELS: &str = r"(?:by|without|on|ignoring) *\(([^)]*)\)";
 /// Reasons that no rule names, and why not.
-const TOLD_OTHERWISE: [(Reason, &str); 6] = [
+const TOLD_OTHERWISE: [(Reason, &str); 5] = [
     (Reason::Elsewhere, "the other host's alerts tell of it"),
     (Reason::OutcomeUnknown, "PosmodedOutcomeUnknown, whatever comes before it"),
     (Reason::Paused, "PosmodedPausedForLong, whatever comes before it"),
     (Reason::File, "PosmodedFileRejected, once for the host"),
     (Reason::Held, "PosmodedHeld, once for the host"),
-    (Reason::Requirement, "meant to last, as the file says; PosmodedNotInSync tells of a day"),
 ];
 
 /// One alert, as far as these tests look at it.
