@@ -170,7 +170,8 @@ pub struct TargetFacts {
 /// What the file wants of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wanted {
-    /// The desired mode; `None` only while the kind is unknown and the file names more than one.
+    /// The desired mode; `None` while the kind is unknown and the file names more than one, where an account of its kind cannot
+    /// have what the file says, and once the target is gone.
     pub mode: Option<PositionMode>,
     /// The revision in force.
     pub generation: Generation,

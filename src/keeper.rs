@@ -267,9 +267,9 @@ impl<D: Doors> Keeper<D> {
         }
         match what {
             Look::Account => {
-                self.observe().await;
                 self.pinned = None;
                 self.judge().await;
+                self.observe().await;
                 self.warn();
             }
             Look::Mode => self.notice_drift(scope).await,

@@ -270,7 +270,8 @@ impl Ledger {
 
     /// Forgets what the file wanted of an account's targets and what is applied there, but for the scopes to keep
     /// (`None`: it left the file, and its pinned UID and its kind are forgotten too). Intents and history stay. Tells when the
-    /// newest set was signed whose outcome is unknown and whose target is not kept.
+    /// newest set was signed whose outcome is unknown and whose target is not kept, be it of this account or of one that has no
+    /// target any more: it may have had another name.
     pub async fn release(
         &self,
         account: &AccountName,

@@ -72,7 +72,7 @@ pub enum Look {
 /// Why a noted set did not leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Withdrawn {
-    /// The newest revision wants something else, or nothing.
+    /// The newest revision wants something else, or nothing, or requires what the host was not looked at for.
     Revision,
     /// The newest content of the file is rejected, missing or still changing.
     File,
@@ -281,7 +281,8 @@ fn await_outcome(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Step {
 /// The live mode, if it was looked at recently enough to go on with.
 fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
     let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
-    (now < due_again(facts, seen)).then_some(seen)
+    let is_short = gone_ends(facts).is_some_and(|end| now >= end);
+    (now < due_again(facts, seen) && !is_short).then_some(seen)
 }
 
 /// When a mode that nothing is done about is looked at again.
@@ -291,6 +292,9 @@ fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
 
 /// Live equals desired: write that down if it is news.
 fn in_sync(facts: &Facts<'_>, seen: Seen, now: Moment) -> Step {
+    if let Some(end) = gone_ends(facts) {
+        return rest(facts, now, end.min(due_again(facts, seen)));
+    }
     match &facts.target.applied {
         None => Step::Record(Record::Applied(How::Adopted)),
         Some(applied) if applied.mode != seen.mode => Step::Record(Record::Applied(How::External)),
@@ -434,10 +438,17 @@ fn fence_ends(intent: &Intent) -> ServerTime {
     intent.stamp + FENCE
 }
 
-/// When no set of a target that is gone can take effect any more: the mode that it was to set may be covered by another
-/// target now.
+/// When to look whether a set of a target that is gone can take effect no more: the mode that it was to set may be covered
+/// by this target now. `None` once a read from after its fence is here.
 fn gone_ends(facts: &Facts<'_>) -> Option<Moment> {
-    Some(facts.account.clock?.moment(facts.account.gone? + FENCE))
+    let ends = facts.account.gone? + FENCE;
+    let seen = facts.target.seen;
+    if seen.is_some_and(|seen| seen.server >= ends) {
+        return None;
+    }
+    let passed = facts.account.clock.map_or(Moment(i64::MAX), |clock| clock.moment(ends));
+    // An answer still short of it says that our clock runs ahead: wait a little more.
+    Some(seen.map_or(passed, |seen| passed.max(seen.asked + CONFIRMING_LOOK)))
 }
 
 /// A rest until `until`, or until something ends that is known to end before.

@@ -193,7 +193,9 @@ impl Opens {
     pub fn read(text: &str) -> Result<Opens, BadPattern> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [_, _, hour, _, _, _] = fields.as_slice() else { return Err(BadPattern::Fields(fields.len())) };
-        let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
+        // Classic cron lets either of the two days match: a window would be open on more days than its line seems to say.
+        let parser =
+            CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).dom_and_dow(true).build();
         let cron = parser.parse(text).map_err(|_| BadPattern::Cron)?;
         let opens = Opens { cron, every_hour: *hour == "*" };
         match opens.cron.find_next_occurrence(&SOME_DAY, true) {

@@ -37,6 +37,7 @@ impl<D: Doors> Keeper<D> {
             self.ledger_trouble = None;
         }
         self.judge().await;
+        self.observe().await;
         self.take_up().await;
         self.hear_brakes();
     }
@@ -55,10 +56,8 @@ impl<D: Doors> Keeper<D> {
         }
         self.kept.retain(|scope, kept| wanted.contains_key(scope) || is_under_way(&kept.facts));
         let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
-        if self.kind.is_some()
-            && self.ledger_trouble.is_none()
-            && self.released_all_but.as_ref() != Some(&keep)
-        {
+        let is_observed = self.facts.identity.is_some() && self.facts.wrong.is_none();
+        if is_observed && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
             match self.ledger.release(&self.account, Some(&keep)).await {
                 Ok(gone) => {
                     self.facts.gone = gone;

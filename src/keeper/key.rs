@@ -33,15 +33,17 @@ impl<D: Doors> Keeper<D> {
         self.facts.wrong = wrong(&self.account, &identity, claims);
     }
 
-    /// Writes down which kind of account it is. One that could not be written is known to this process alone.
+    /// Writes down which kind of account it is; what the key of another account shows is not believed. One that could not be
+    /// written is written later.
     pub(super) async fn observe(&mut self) {
-        let Some(identity) = &self.facts.identity else { return };
-        let kind = identity.kind;
+        let identity = self.facts.identity.as_ref().filter(|_| self.facts.wrong.is_none());
+        let Some(kind) = identity.map(|identity| identity.kind) else { return };
         if let Some(before) = self.kind.filter(|before| *before != kind) {
             tracing::warn!(account = %self.account, "{}: it was a {before} account and is a {kind} one now", self.account);
         }
         self.kind = Some(kind);
-        if self.on_disk.borrow().kinds.get(&self.account) != Some(&kind)
+        if self.ledger_trouble.is_none()
+            && self.on_disk.borrow().kinds.get(&self.account) != Some(&kind)
             && let Err(error) = self.ledger.observed(&self.account, kind).await
         {
             self.ledger_failed(&error);

@@ -1,7 +1,7 @@
 //! One look, and what is learned from it: the half of a keeper that only reads. `plan` uses it without the other half.
 
 use crate::exchange::{Answer, Observe, Urgency};
-use crate::facts::{AccountFacts, Failure, Identity, Jitter, List, Reading, Seen, TargetFacts};
+use crate::facts::{AccountFacts, Class, Failure, Identity, Jitter, List, Reading, Seen, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{PositionMode, Scope};
 use crate::protocol::Look;
@@ -57,8 +57,8 @@ pub fn learn(
             target.read(list, Reading { count: heard(account, answer), asked, answered });
         }
         Learned::Failed(Look::Clock | Look::Account, failure) => account.failed(failure, now),
-        Learned::Failed(Look::Mode | Look::List(_), failure) if failure.class.is_of_the_account() => {
-            account.failed(failure, now);
+        Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
+            account.failed(failure, now)
         }
         Learned::Failed(look, failure) => {
             account.doubt_the_kind(&failure);
@@ -69,6 +69,13 @@ pub fn learn(
             target.failed(list, failure, now, jitter);
         }
     }
+}
+
+/// Whether it says something of the whole account. One list of the wrong kind, where the mode was just read, contradicts
+/// that: it counts against the list, which then waits longer and longer, and the kind is observed again.
+fn is_of_the_account(look: Look, class: Class) -> bool {
+    let contradicts = matches!(look, Look::List(_)) && class == Class::WrongKind;
+    class.is_of_the_account() && !contradicts
 }
 
 fn heard<T>(account: &mut AccountFacts, answer: Answer<T>) -> T {

@@ -72,8 +72,9 @@ pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusq
 }
 
 /// Forgets the targets of an account that are not kept. With the last of them goes the pinned UID, so that an account
-/// may be renamed in the file, or given another key by taking it out and putting it back. Tells when the newest set was
-/// signed whose outcome is unknown and whose target is not kept.
+/// may be renamed in the file, or given another key by taking it out and putting it back. Tells when the newest
+/// set was signed whose outcome is unknown and whose target is gone: one of this account that is not kept, or one of an account
+/// that has none any more, for that may have been its name.
 pub(super) fn release(
     tx: &Connection,
     wall: i64,
@@ -100,8 +101,14 @@ pub(super) fn release(
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
     }
-    let unresolved = intents::all_unresolved(tx)?.into_iter();
-    let gone = unresolved.filter(|kept| kept.target.account == *account && is_gone(&kept.target.scope));
+    let named: BTreeSet<AccountName> = tx
+        .prepare("SELECT DISTINCT account FROM targets")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let gone = intents::all_unresolved(tx)?.into_iter().filter(|kept| {
+        let Target { account: of, scope } = &kept.target;
+        if of == account { is_gone(scope) } else { !named.contains(of) }
+    });
     Ok(gone.map(|kept| kept.stamp).max())
 }
 

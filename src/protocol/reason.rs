@@ -112,7 +112,8 @@ pub fn state(facts: &Facts<'_>, now: Moment) -> State {
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
-            if target.intent.as_ref().is_some_and(may_still_act) { State::Unknown } else { State::InSync }
+            let may_change = target.intent.as_ref().is_some_and(may_still_act) || gone_ends(facts).is_some();
+            if may_change { State::Unknown } else { State::InSync }
         }
         (Some(_), Some(desired)) => match cause(facts, desired) {
             Cause::New => State::New,
@@ -157,6 +158,9 @@ pub fn reasons(facts: &Facts<'_>, now: Moment) -> Reasons {
     match state {
         State::InSync => {}
         State::Unknown => {
+            if gone_ends(facts).is_some() {
+                all.add(Reason::OutcomeUnknown);
+            }
             if all.is_empty() {
                 all.add(Reason::Unreachable);
             }
@@ -185,7 +189,7 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Reported, is_only_reported(facts, cause)),
         (Reason::Window, facts.account.clock.is_some() && !is_window_open(facts, now)),
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
-        (Reason::OutcomeUnknown, gone_ends(facts).is_some_and(|end| end > now)),
+        (Reason::OutcomeUnknown, gone_ends(facts).is_some()),
     ];
     let mut all = Reasons::default();
     for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {

@@ -224,3 +224,26 @@ fn patterns_that_are_none_and_zones_that_are_none_are_refused() {
     assert!(Zone::names().contains(&"America/New_York".to_owned()));
     assert!(Zone::names().iter().all(|name| Zone::named(name).is_some()));
 }
+
+#[test]
+fn a_day_of_the_month_and_a_weekday_must_both_match() {
+    let window = Window {
+        name: "first".parse().unwrap(),
+        opens: Opens::read("0 0 22 1-7 * Sat").unwrap(),
+        lasts: Duration::from_secs(3600),
+        time_zone: Zone::named("UTC").unwrap(),
+    };
+    let mut at = ServerTime(1_795_000_000_000);
+    let mut opens = Vec::new();
+    for _ in 0..4 {
+        at = window.opens_from(at).unwrap();
+        opens.push(window.shown(at)[..10].to_owned());
+        at = ServerTime(at.0 + 1000);
+    }
+    assert_eq!(
+        opens,
+        ["2026-12-05", "2027-01-02", "2027-02-06", "2027-03-06"],
+        "the first Saturday of each month"
+    );
+    assert!(Opens::read("0 0 0 29 2 Mon").is_ok(), "once in 28 years");
+}

@@ -326,3 +326,99 @@ async fn a_key_of_the_other_trading_mode_is_told_whatever_the_kind() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_says_it_is_of_the_other_kind_is_asked_less_and_less_often() {
+    for code in ["40084", "40085", "40128"] {
+        for of in KINDS {
+            let world = World::started(&file_of_a(of.hedge), |exchange| {
+                of.open(exchange);
+                let other_kind = FaultKind::Code { status: 400, code: code.to_owned() };
+                exchange.inject(Fault::always(other_kind).on(of.plan_orders));
+            })
+            .await;
+            world.pass(10 * MINUTE).await;
+            let before = world.log().len();
+            world.pass(HOUR).await;
+            let asked = world.log().len() - before;
+            assert!(asked <= 300, "{code} {:?}: {asked} requests in an hour", of.kind);
+            assert!(world.line(of.target).starts_with("new, kind_unknown: "), "{}", world.told());
+            assert_eq!(all_sets(&world), []);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_an_account_of_the_other_kind_makes_nothing_be_forgotten() {
+    let says = |mode: &str| file_with(100, "drift: report", &[("desk-a", mode)]);
+    let world = World::started(&says(ONE_WAY), |exchange| {
+        add_desk(exchange, Kind::Classic, DESK_A, "desk-a");
+        add_desk(exchange, Kind::Unified, DESK_B, "desk-b");
+    })
+    .await;
+    world.until(MINUTE, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.give_key("desk-a", "desk-b");
+    world.reload();
+    world.until(MINUTE, "wrong", |world| world.line(A_USDT).contains("wrong_account: ")).await;
+    world.give_key("desk-a", "desk-a");
+    world.write(&says(HEDGE));
+    world.reload();
+    changed(&world, A_USDT).await;
+    let history = world.history("desk-a").await;
+    assert_eq!((count(&history, EventKind::Converted), count(&history, EventKind::Released)), (0, 0));
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_it_is_not_in_sync_while_a_set_of_before_the_conversion_may_take_effect() {
+    let [classic, unified] = KINDS;
+    let world = World::started(&file_of_a(HEDGE), |exchange| {
+        desks(exchange);
+        exchange.inject(Fault::once(FaultKind::DropRequest).on(classic.setter));
+    })
+    .await;
+    world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+    let signed = all_sets(&world)[0].signed.unwrap().0;
+    world.write(&file_of_a(unified.one_way));
+    become_of(&world, Kind::Unified);
+    line_begins(&world, 25 * SECOND, unified.target, "unknown, outcome_unknown: ").await;
+    world.until(MINUTE, "in sync", |world| world.is_in_sync(unified.target)).await;
+    assert!(world.clock.now().0 - signed >= 35_000, "before the end of the fence");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_could_not_be_written_is_written_later() {
+    let [_, unified] = KINDS;
+    let mut world = World::started(&file_of_a(unified.hedge), desks).await;
+    changed(&world, A_USDT).await;
+    let trouble = "BEGIN SELECT RAISE(ABORT, 'disk trouble'); END";
+    world.sql(&format!("CREATE TRIGGER trouble BEFORE UPDATE ON kinds {trouble}"));
+    become_of(&world, Kind::Unified);
+    world.until(3 * MINUTE, "the write fails", |world| world.status().targets.len() == 1).await;
+    world.pass(5 * MINUTE).await;
+    world.sql("DROP TRIGGER trouble");
+    world.pass(2 * MINUTE).await;
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.status().targets.len(), 1, "{}", world.told());
+    world.until(MINUTE, "in sync", |world| world.is_in_sync(unified.target)).await;
+    let history = world.history("desk-a").await;
+    assert_eq!((count(&history, EventKind::Converted), count(&history, EventKind::Released)), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_a_lost_set_is_waited_for_though_the_account_has_another_name_now() {
+    let [classic, _] = KINDS;
+    let world = World::started(&file_of_a(HEDGE), |exchange| {
+        desks(exchange);
+        exchange.inject(Fault::once(FaultKind::DropRequest).on(classic.setter));
+    })
+    .await;
+    world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+    world.give_key("desk-x", "desk-a");
+    world.write(&file(&[("desk-x", HEDGE)]).replace("settle: 30s", "settle: 0s"));
+    world.until(2 * MINUTE, "another set", |world| all_sets(world).len() > 1).await;
+    let signed: Vec<_> = all_sets(&world).iter().map(|set| set.signed.unwrap()).collect();
+    let apart = signed[1].since(signed[0]);
+    assert!((35_000..60_000).contains(&apart), "{apart} ms apart");
+}
