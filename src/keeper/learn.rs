@@ -58,7 +58,7 @@ pub fn learn(
         }
         Learned::Failed(Look::Clock | Look::Account, failure) => account.failed(failure, now),
         Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
-            account.failed(failure, now)
+            account.failed(failure, now);
         }
         Learned::Failed(look, failure) => {
             account.doubt_the_kind(&failure);
