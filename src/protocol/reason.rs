@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::backoff::{retry_at, retry_though_flat};
 use super::{cause, gone_ends, host_shown, is_unmet, is_window_open};
 use crate::constants::{
-    CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, WAITING_LOOK,
+    CLOCK_DOUBT, CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, VERDICT_AGE, WAITING_LOOK,
 };
-use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Flatness, Intent, IntentState};
+use crate::facts::{Cause, Class, DriftPolicy, Facts, Failing, Flatness, Intent, IntentState, TargetFacts};
 use crate::moment::{Moment, ServerTime, spell};
 use crate::position_mode::Declared;
 use crate::window::Opening;
@@ -265,7 +265,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             )
         }),
         Reason::Settling => target.flatness.run.map_or_else(
-            || "Whether it is flat is not known yet.".to_owned(),
+            || say_no_verdict(target),
             |run| {
                 format!(
                     "Flat for {}; it must be so for {} before the mode is changed.",
@@ -502,6 +502,21 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
             format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
         },
     )
+}
+
+/// Nothing was found open, and yet nobody may say that it is flat.
+fn say_no_verdict(target: &TargetFacts) -> String {
+    let Flatness { plan_orders, orders, positions, part, run: _ } = target.this_round();
+    let all_read = [plan_orders, orders, positions].iter().all(Option::is_some);
+    if all_read && part.is_none() {
+        format!(
+            "Every list was empty, and reading them took longer than {}: too long to say that it is flat. The way to the \
+             exchange is slow, or much is asked at once.",
+            spell(VERDICT_AGE)
+        )
+    } else {
+        "Whether it is flat is not known yet.".to_owned()
+    }
 }
 
 fn open_rows(flatness: &Flatness) -> Option<String> {

@@ -1029,3 +1029,16 @@ fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_se
     "#]],
     );
 }
+
+#[test]
+fn a_round_of_empty_lists_that_took_too_long_is_told_as_such() {
+    let slow = situation().list(List::PlanOrders, 0, Duration::ZERO).list(List::Orders, 0, Duration::ZERO);
+    let mut slow = slow.list(List::Positions, 0, Duration::ZERO);
+    slow.target.flatness.part = None;
+    slow.target.flatness.run = None;
+    check(&slow, expect![[r#"
+        new
+        settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
+        > rest 9s
+    "#]]);
+}
