@@ -206,7 +206,7 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
         IntentState::Unclear => {
             // Were the exchange's clock set back, a look from before the set could bear a time from after its fence.
             let signed = facts.account.clock?.moment(intent.stamp);
-            let seen = seen.filter(|seen| seen.asked >= signed && seen.server >= fence_ends(intent))?;
+            let seen = seen.filter(|seen| seen.asked > signed && seen.server >= fence_ends(intent))?;
             Some(Step::Record(Record::Resolved { took_effect: seen.mode == intent.change.to }))
         }
     }
