@@ -1036,9 +1036,12 @@ fn a_round_of_empty_lists_that_took_too_long_is_told_as_such() {
     let mut slow = slow.list(List::Positions, 0, Duration::ZERO);
     slow.target.flatness.part = None;
     slow.target.flatness.run = None;
-    check(&slow, expect![[r#"
+    check(
+        &slow,
+        expect![[r#"
         new
         settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
         > rest 9s
-    "#]]);
+    "#]],
+    );
 }
