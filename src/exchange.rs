@@ -26,11 +26,18 @@ pub struct Answer<T> {
     pub server: ServerTime,
 }
 
-impl Answer<()> {
+impl<T> Answer<T> {
     /// The same answer, with what was made of it.
-    pub fn with<T>(self, value: T) -> Answer<T> {
-        let Answer { value: (), asked, answered, server } = self;
+    pub fn with<V>(self, value: V) -> Answer<V> {
+        let Answer { value: _, asked, answered, server } = self;
         Answer { value, asked, answered, server }
+    }
+
+    /// Two answers as one: from the first question to the last answer, with the exchange's time of that.
+    pub fn and<U, V>(self, other: Answer<U>, join: impl FnOnce(T, U) -> V) -> Answer<V> {
+        let asked = self.asked.min(other.asked);
+        let (answered, server) = (self.answered, self.server).max((other.answered, other.server));
+        Answer { value: join(self.value, other.value), asked, answered, server }
     }
 }
 

@@ -25,42 +25,91 @@ pub(super) async fn mode<T: Transport>(
     Ok(Answer { value: hold_mode, asked: reply.asked, answered: reply.answered, server })
 }
 
-/// How many rows of a list count, over all categories.
+/// How many rows of a list count, over all categories. They are asked for side by side: one after the other they would take
+/// longer than a verdict may, where the exchange is far away. All are waited for, even if one has failed, for a question
+/// that is dropped on its way uses up its permit for long.
 pub(super) async fn count<T: Transport>(
     account: &Account<T>,
     list: List,
     urgency: Urgency,
 ) -> Result<Answer<u32>, Failure> {
     let categories = CATEGORIES.map(|category| format!("category={}", category.as_str()));
-    let mut ids = BTreeSet::new();
-    let whole = match list {
+    let ids = match list {
         List::Positions => {
-            let mut count = 0;
-            let whole = account.read(POSITIONS, categories.to_vec(), urgency, |rows: PositionList| {
-                count += open(&rows.positions())?;
-                Ok(None)
-            });
-            return Ok(whole.await?.with(count));
+            let [usdt, coin, usdc] = categories.map(|category| positions(account, category, urgency));
+            let (usdt, coin, usdc) = tokio::join!(usdt, coin, usdc);
+            return Ok(usdt?.and(coin?, u32::saturating_add).and(usdc?, u32::saturating_add));
         }
         List::Orders => {
-            let lists = categories.map(|category| format!("{category}&limit={PAGE}"));
-            let take = |page: Page| {
-                let (rows, next) = page.rows()?;
-                ids.extend(rows.into_iter().map(|order| order.order_id));
-                Ok(next.map(|cursor| format!("cursor={cursor}")))
-            };
-            account.read(ORDERS, lists.to_vec(), urgency, take).await?
+            let [usdt, coin, usdc] = categories.map(|category| orders(account, category, urgency));
+            let (usdt, coin, usdc) = tokio::join!(usdt, coin, usdc);
+            usdt?.and(coin?, both).and(usdc?, both)
         }
         List::PlanOrders => {
-            let lists = categories.iter().flat_map(|category| TYPES.map(|of| format!("{category}{of}")));
-            let take = |rows: Vec<Order>| {
-                ids.extend(rows.into_iter().map(|order| order.order_id));
-                Ok(None)
-            };
-            account.read(STRATEGY_ORDERS, lists.collect(), urgency, take).await?
+            let [usdt, coin, usdc] = categories.map(|category| strategy_orders(account, category, urgency));
+            let (usdt, coin, usdc) = tokio::join!(usdt, coin, usdc);
+            usdt?.and(coin?, both).and(usdc?, both)
         }
     };
-    Ok(whole.with(u32::try_from(ids.len()).unwrap_or(u32::MAX)))
+    let count = u32::try_from(ids.value.len()).unwrap_or(u32::MAX);
+    Ok(ids.with(count))
+}
+
+/// Ids of orders; one that stands in several lists is one.
+type Ids = BTreeSet<String>;
+
+async fn positions<T: Transport>(
+    account: &Account<T>,
+    category: String,
+    urgency: Urgency,
+) -> Result<Answer<u32>, Failure> {
+    let mut count = 0;
+    let take = |rows: PositionList| {
+        count += open(&rows.positions())?;
+        Ok(None)
+    };
+    let whole = account.read(POSITIONS, vec![category], urgency, take).await?;
+    Ok(whole.with(count))
+}
+
+async fn orders<T: Transport>(
+    account: &Account<T>,
+    category: String,
+    urgency: Urgency,
+) -> Result<Answer<Ids>, Failure> {
+    let mut ids = Ids::new();
+    let take = |page: Page| {
+        let (rows, next) = page.rows()?;
+        ids.extend(rows.into_iter().map(|order| order.order_id));
+        Ok(next.map(|cursor| format!("cursor={cursor}")))
+    };
+    let whole = account.read(ORDERS, vec![format!("{category}&limit={PAGE}")], urgency, take).await?;
+    Ok(whole.with(ids))
+}
+
+/// Those without a type, and those of type `trigger`.
+async fn strategy_orders<T: Transport>(
+    account: &Account<T>,
+    category: String,
+    urgency: Urgency,
+) -> Result<Answer<Ids>, Failure> {
+    let of = |query| async move {
+        let mut ids = Ids::new();
+        let take = |rows: Vec<Order>| {
+            ids.extend(rows.into_iter().map(|order| order.order_id));
+            Ok(None)
+        };
+        let whole = account.read(STRATEGY_ORDERS, vec![query], urgency, take).await?;
+        Ok::<_, Failure>(whole.with(ids))
+    };
+    let [plain, trigger] = TYPES.map(|of| format!("{category}{of}"));
+    let (plain, trigger) = tokio::join!(of(plain), of(trigger));
+    Ok(plain?.and(trigger?, both))
+}
+
+fn both(mut ids: Ids, more: Ids) -> Ids {
+    ids.extend(more);
+    ids
 }
 
 /// The set of the account's mode.

@@ -45,7 +45,7 @@ async fn a_verdict_asks_every_category_and_both_sorts_of_strategy_orders() {
         let count = desk.count(WHOLE, list, Urgency::Routine).await.unwrap();
         assert_eq!(count.value, 0, "{list:?}");
         assert!(count.asked >= began && count.answered == script.clock.now());
-        assert!(count.answered.since(count.asked) >= Duration::from_millis(150), "from first to last");
+        assert!(count.asked < count.answered, "from first to last");
     }
     let mut expected = vec!["GET v3/account/settings".to_owned()];
     for category in CATEGORIES {
@@ -202,10 +202,10 @@ async fn orders_are_counted_over_every_page_of_every_category_and_once_each() {
     assert_eq!(desk.count(WHOLE, List::Orders, Urgency::Routine).await.unwrap().value, 231);
     let asked = [
         "category=USDT-FUTURES&limit=100",
-        "category=USDT-FUTURES&cursor=131&limit=100",
-        "category=USDT-FUTURES&cursor=31&limit=100",
         "category=COIN-FUTURES&limit=100",
         "category=USDC-FUTURES&limit=100",
+        "category=USDT-FUTURES&cursor=131&limit=100",
+        "category=USDT-FUTURES&cursor=31&limit=100",
     ];
     assert_eq!(script.asked(), asked.map(|query| format!("GET v3/trade/unfilled-orders?{query}")));
 }
@@ -222,8 +222,8 @@ async fn a_full_page_without_a_cursor_is_the_last_and_one_that_leads_back_is_bro
     for (cursor, expected, asked) in [
         ("null", Ok(100), 3),
         (r#""""#, Ok(100), 3),
-        (r#""9""#, Err(Class::TryAgain), 2),
-        (r#""9&category=SPOT""#, Err(Class::TryAgain), 1),
+        (r#""9""#, Err(Class::TryAgain), 4),
+        (r#""9&category=SPOT""#, Err(Class::TryAgain), 3),
     ] {
         let (bitget, script) = page(cursor);
         let desk = ready(&bitget, "desk").await;
