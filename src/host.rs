@@ -2,9 +2,12 @@
 //!
 //! Only looks. What cannot be seen counts as not so, with what stood in the way; nothing is taken on a guess.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::process::Command;
 use tokio::task::JoinSet;
@@ -18,12 +21,14 @@ use crate::moment::spell;
 #[derive(Debug, Clone, Default)]
 pub struct Host {
     path: Option<OsString>,
+    /// Files whose look has not come back: the file system that they are on does not answer, and each look holds a thread.
+    hung: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Host {
     /// A host whose `systemctl` is looked for in these directories, and not in those of `PATH`.
     pub fn with_programs_in(path: impl Into<OsString>) -> Host {
-        Host { path: Some(path.into()) }
+        Host { path: Some(path.into()), ..Host::default() }
     }
 
     /// What is not as required, or cannot be seen, in the order of the requirements: each in a few words.
@@ -41,14 +46,42 @@ impl Host {
     async fn one(&self, requirement: &Requirement) -> Option<String> {
         let (named, look) = match requirement {
             Requirement::UnitInactive(unit) => (unit, timeout(HOST_LOOK, self.unit(unit)).await),
-            Requirement::FileAbsent(path) => (path, timeout(HOST_LOOK, file(path.clone())).await),
+            Requirement::FileAbsent(path) => (path, Ok(self.file(path, look_at_file).await)),
         };
         let unseen = |why: String| Some(format!("whether {named} is as required cannot be seen ({why})"));
         match look {
             Ok(Shown::AsRequired) => None,
             Ok(Shown::Otherwise(what)) => Some(format!("{named} {what}")),
             Ok(Shown::Doubt(why)) => unseen(why),
-            Err(_) => unseen(format!("no answer within {}", spell(HOST_LOOK))),
+            Err(_) => unseen(no_answer()),
+        }
+    }
+
+    /// One look at a file at a time, once it did not come back.
+    async fn file(&self, path: &str, look: fn(&str) -> Shown) -> Shown {
+        if hung(&self.hung).contains(path) {
+            return Shown::Doubt("an earlier look has not come back yet".to_owned());
+        }
+        let back = Arc::new(AtomicBool::new(false));
+        let (all, is_back, of) = (Arc::clone(&self.hung), Arc::clone(&back), path.to_owned());
+        // A file system that does not answer must not keep anything else waiting.
+        let looking = tokio::task::spawn_blocking(move || {
+            let shown = look(&of);
+            let mut all = hung(&all);
+            is_back.store(true, Ordering::Relaxed);
+            all.remove(&of);
+            shown
+        });
+        match timeout(HOST_LOOK, looking).await {
+            Ok(Ok(shown)) => shown,
+            Ok(Err(_)) => Shown::Doubt("the look failed".to_owned()),
+            Err(_) => {
+                let mut all = hung(&self.hung);
+                if !back.load(Ordering::Relaxed) {
+                    all.insert(path.to_owned());
+                }
+                Shown::Doubt(no_answer())
+            }
         }
     }
 
@@ -98,15 +131,20 @@ fn unit_shown(said: &str) -> Shown {
     }
 }
 
-async fn file(path: String) -> Shown {
-    // A file system that does not answer must not keep anything else waiting.
-    let look = tokio::task::spawn_blocking(move || std::fs::symlink_metadata(path)).await;
-    match look {
-        Ok(Ok(_)) => Shown::Otherwise("is there".to_owned()),
-        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Shown::AsRequired,
-        Ok(Err(error)) => Shown::Doubt(error.to_string()),
-        Err(_) => Shown::Doubt("the look failed".to_owned()),
+fn look_at_file(path: &str) -> Shown {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Shown::Otherwise("is there".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Shown::AsRequired,
+        Err(error) => Shown::Doubt(error.to_string()),
     }
+}
+
+fn no_answer() -> String {
+    format!("no answer within {}", spell(HOST_LOOK))
+}
+
+fn hung(all: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The most of an error of `systemctl` that is shown.

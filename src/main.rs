@@ -15,8 +15,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn obey(said: Cli) -> Exit {
+fn obey(said: Cli) -> Exit {
     let ours = match said.command {
         Command::Run(_) => "warn,posmoded=info",
         // What they do is their result.
@@ -34,7 +33,17 @@ async fn obey(said: Cli) -> Exit {
         | Command::Schema => "warn",
     };
     log(said.common.log, ours);
-    cli::obey(said).await
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("no threads to work with: {error}");
+            return Exit::FAILED;
+        }
+    };
+    let exit = runtime.block_on(cli::obey(said));
+    // A look at a file system that does not answer may hang for good: nobody waits for it.
+    runtime.shutdown_background();
+    exit
 }
 
 /// The log: the daemon's own words from info on, everything else only if it warns, unless `RUST_LOG` says otherwise.

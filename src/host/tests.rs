@@ -130,3 +130,26 @@ async fn a_file_is_absent_only_where_the_host_says_so() {
     ];
     assert_eq!(host.unmet(&all).await, expected);
 }
+
+#[tokio::test]
+async fn a_file_whose_look_hangs_is_a_doubt_and_holds_one_thread_until_it_is_back() {
+    use std::sync::atomic::AtomicU32;
+    static LOOKS: AtomicU32 = AtomicU32::new(0);
+    fn hangs(_: &str) -> Shown {
+        LOOKS.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(HOST_LOOK + HOST_LOOK / 2);
+        Shown::AsRequired
+    }
+    let host = Host::default();
+    let doubt = |why: &str| Shown::Doubt(why.to_owned());
+    assert_eq!(host.file("/run/lock", hangs).await, doubt("no answer within 2s"));
+    for _ in 0..5 {
+        assert_eq!(host.file("/run/lock", hangs).await, doubt("an earlier look has not come back yet"));
+    }
+    assert_eq!(LOOKS.load(Ordering::Relaxed), 1);
+    assert_eq!(host.file("/run/other", |_| Shown::AsRequired).await, Shown::AsRequired);
+    while hung(&host.hung).contains("/run/lock") {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(host.file("/run/lock", |_| Shown::AsRequired).await, Shown::AsRequired);
+}

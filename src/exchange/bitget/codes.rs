@@ -8,7 +8,9 @@ use crate::pace::Endpoint;
 /// Success.
 pub(super) const DONE: &str = "00000";
 /// A private v2 call with the key of a unified account.
-pub(super) const UNIFIED: &str = "40085";
+const UNIFIED: &str = "40085";
+/// Likewise: what was asked for is not there on a unified account.
+const NOT_ON_UNIFIED: &str = "40128";
 /// What an operator reads of an account on its way from one kind to the other.
 pub(super) const CONVERTING: &str = "Bitget is converting the account; it is asked again every minute";
 /// What an operator reads where a key may not even see what its account is.
@@ -53,6 +55,11 @@ pub(super) fn lacks_a_right(code: &str) -> bool {
 /// Whether the code says, to a v3 call, that the account is a classic one.
 pub(super) fn is_classic(code: &str) -> bool {
     group(code) == Some(Group::IsClassic)
+}
+
+/// Whether the code says, to a v2 call, that the account is a unified one.
+pub(super) fn is_unified(code: &str) -> bool {
+    group(code) == Some(Group::IsUnified)
 }
 
 /// What a refusal of such a code means at an endpoint, and what to do.
@@ -166,7 +173,7 @@ const TABLE: &[(Group, &[&str])] = &[
     (Group::MarketMaker, &["40775"]),
     (Group::Bonus, &["22026", "40747", "40827"]),
     (Group::Refused, &["45098", "25009", "25010"]),
-    (Group::IsUnified, &[UNIFIED, "40128"]),
+    (Group::IsUnified, &[UNIFIED, NOT_ON_UNIFIED]),
     (Group::IsClassic, &["40084", "25245"]),
     (Group::Converting, &["40115"]),
     (Group::Demo, &["40099"]),

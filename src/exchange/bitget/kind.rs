@@ -29,12 +29,13 @@ pub(super) async fn identity<T: Transport>(account: &Account<T>) -> Result<Answe
     if !lacks_a_right(&refusal) {
         return Err(refusal);
     }
-    // A key that may not read the settings of a unified account is told so, whatever its account is: a futures read tells.
+    // A key that may not read the settings of a unified account is told so, whatever its account is: a futures read tells. A
+    // unified account's v2 calls are all refused, before anything else is looked at: what is answered is a classic one's.
     let query = format!("productType={}", ProductType::UsdtFutures.as_str());
     let positions = account.ask(classic::POSITIONS, query, Urgency::Routine).await?;
     match Brought::<Vec<Position>>::of(positions) {
         Ok(brought) => of_classic(account, settings.asked, Some(brought.server)).await,
-        Err(failure) if is_refused(&failure, Class::WrongKind, |code| code == codes::UNIFIED) => {
+        Err(failure) if is_refused(&failure, Class::WrongKind, codes::is_unified) => {
             let code = refusal.code;
             let shown = code.as_deref().unwrap_or_default();
             let say = format!("Bitget answered the call {}: {shown}, {}", settings.endpoint, codes::BLIND);
@@ -66,7 +67,13 @@ async fn of_unified<T: Transport>(
     let owner: Result<Owner, Broken> = shape(data);
     let owner = owner.and_then(|owner| uid(&owner.uid)).map_err(|broken| settings.broken(&broken))?;
     let reply = account.ask(unified::ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
-    let (info, server) = if_allowed::<KeyInfo>(&reply, Some(server))?;
+    // It says no more than what the key may do: whatever else comes back leaves that unknown.
+    let info: Option<KeyInfo> = match reply.look() {
+        Ok(Told { server: _, data }) => shape(data).ok(),
+        Err(failure) if lacks_a_right(&failure) || failure.class == Class::OurFault => None,
+        Err(failure) => return Err(failure),
+    };
+    let server = reply.server().unwrap_or(server);
     if info.as_ref().and_then(|info| info.user_id.as_deref()).is_some_and(|other| other != owner.0) {
         return Err(reply.broken(&Broken("another userId than the settings have".to_owned())));
     }

@@ -36,19 +36,19 @@ pub(super) async fn count<T: Transport>(
     let categories = CATEGORIES.map(|category| format!("category={}", category.as_str()));
     let ids = match list {
         List::Positions => {
-            let [usdt, coin, usdc] = categories.map(|category| positions(account, category, urgency));
-            let (usdt, coin, usdc) = tokio::join!(usdt, coin, usdc);
-            return Ok(usdt?.and(coin?, u32::saturating_add).and(usdc?, u32::saturating_add));
+            let [one, two, three] = categories.map(|category| positions(account, category, urgency));
+            let (one, two, three) = tokio::join!(one, two, three);
+            return Ok(one?.and(two?, u32::saturating_add).and(three?, u32::saturating_add));
         }
         List::Orders => {
-            let [usdt, coin, usdc] = categories.map(|category| orders(account, category, urgency));
-            let (usdt, coin, usdc) = tokio::join!(usdt, coin, usdc);
-            usdt?.and(coin?, both).and(usdc?, both)
+            let [one, two, three] = categories.map(|category| orders(account, category, urgency));
+            let (one, two, three) = tokio::join!(one, two, three);
+            one?.and(two?, both).and(three?, both)
         }
         List::PlanOrders => {
-            let [usdt, coin, usdc] = categories.map(|category| strategy_orders(account, category, urgency));
-            let (usdt, coin, usdc) = tokio::join!(usdt, coin, usdc);
-            usdt?.and(coin?, both).and(usdc?, both)
+            let [one, two, three] = categories.map(|category| strategy_orders(account, category, urgency));
+            let (one, two, three) = tokio::join!(one, two, three);
+            one?.and(two?, both).and(three?, both)
         }
     };
     let count = u32::try_from(ids.value.len()).unwrap_or(u32::MAX);

@@ -178,7 +178,9 @@ async fn where_the_settings_may_not_be_read_a_futures_read_tells_the_kind() {
     for (answer, class) in [
         (coded(400, "40014"), Class::Denied),
         (coded(400, "40084"), Class::WrongKind),
-        (coded(400, "40128"), Class::WrongKind),
+        (coded(400, "40128"), Class::Denied),
+        // A classic lead of copy trading is told so, too.
+        (coded(400, "40731"), Class::LeadsCopies),
         (coded(400, "40115"), Class::Converting),
         (coded(400, "40725"), Class::TryAgain),
         (coded(500, "40085"), Class::TryAgain),
@@ -198,7 +200,12 @@ async fn whose_a_unified_account_is_its_settings_tell_and_the_key_must_be_of_the
     check([unified(), (KEY, coded(400, "40014"))], UNIFIED, both).await;
     check([unified(), (KEY, body(400, r#"{"code":"40014"}"#))], UNIFIED, both).await;
     check([unified(), (KEY, done("{}"))], UNIFIED, both).await;
-    for data in [r#"{"userId":"1002"}"#, r#"{"userId":""}"#, r#"{"userId":1001}"#, "[]"] {
+    // It only says what the key may do: whatever else comes back leaves that unknown.
+    for data in [r#"{"userId":1001}"#, "[]", "{}"] {
+        check([unified(), (KEY, done(data))], UNIFIED, both).await;
+    }
+    check([unified(), (KEY, coded(400, "40404"))], UNIFIED, both).await;
+    for data in [r#"{"userId":"1002"}"#, r#"{"userId":""}"#] {
         check([unified(), (KEY, done(data))], Err(Class::TryAgain), both).await;
     }
     for (code, class) in [
