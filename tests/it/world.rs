@@ -247,7 +247,9 @@ impl World {
             while !is_so(self) {
                 let waited = self.clock.now().since(began);
                 assert!(waited <= within, "{caller}: after {within:?} not yet: {what}\n{}", self.told());
-                self.pass(Duration::from_millis(100)).await;
+                // What takes minutes is not told by the tenth of a second.
+                let often = if waited < Duration::from_secs(120) { 100 } else { 1_000 };
+                self.pass(Duration::from_millis(often)).await;
             }
             self.clock.now().since(began)
         }

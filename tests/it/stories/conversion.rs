@@ -228,7 +228,7 @@ async fn what_is_inconclusive_is_never_taken_for_a_classic_account() {
             });
             let mut world = world;
             world.start().await;
-            world.pass(20 * MINUTE).await;
+            world.pass(2 * MINUTE).await;
             let line = world.line(A_ACCOUNT);
             assert!(line.starts_with("unknown, ") && line.len() > 40, "{what:?}: {}", world.told());
             let asked_as_classic =
@@ -236,7 +236,8 @@ async fn what_is_inconclusive_is_never_taken_for_a_classic_account() {
             assert!(!asked_as_classic, "{what:?}: {:?}", of.kind);
             assert_eq!(all_sets(&world), []);
             world.exchange(bitget_sim::Exchange::clear_faults);
-            world.until(16 * MINUTE + SETTLE, "as usual", |world| world.is_in_sync(of.target)).await;
+            world.reload();
+            world.until(6 * MINUTE + SETTLE, "as usual", |world| world.is_in_sync(of.target)).await;
         }
     }
 }
@@ -339,9 +340,9 @@ async fn a_list_that_says_it_is_of_the_other_kind_is_asked_less_and_less_often()
             .await;
             world.pass(10 * MINUTE).await;
             let before = world.log().len();
-            world.pass(HOUR).await;
+            world.pass(20 * MINUTE).await;
             let asked = world.log().len() - before;
-            assert!(asked <= 500, "{code} {:?}: {asked} requests in an hour", of.kind);
+            assert!(asked <= 200, "{code} {:?}: {asked} requests in 20 minutes", of.kind);
             assert!(world.line(of.target).starts_with("new, kind_unknown: "), "{}", world.told());
             assert_eq!(all_sets(&world), []);
         }

@@ -111,12 +111,20 @@ impl Moment {
     }
 }
 
+/// Whether a classic account never meets it.
+fn is_of_v3(setting: &str) -> bool {
+    ["only orders block", "the same mode is", "spot orders"].iter().any(|begins| setting.starts_with(begins))
+}
+
 #[tokio::test(start_paused = true)]
 async fn whichever_way_the_exchange_is_everything_becomes_as_the_file_says() {
     for of in KINDS {
         let first = just_before_the_first_set(&file_of_a(of.hedge), of).await;
         for (name, moments, set) in SETTINGS {
             for moment in moments {
+                if of.kind == Kind::Classic && is_of_v3(name) {
+                    continue;
+                }
                 let what = format!("{:?}, {name}, {moment:?}", of.kind);
                 let mut world = World::new(&file_of_a(of.hedge), 1, |exchange| {
                     of.open(exchange);
@@ -125,10 +133,10 @@ async fn whichever_way_the_exchange_is_everything_becomes_as_the_file_says() {
                 world.start().await;
                 world.pass(first).await;
                 let end = world.exchange(|exchange| moment.come(exchange, of));
-                world.pass(3 * MINUTE).await;
+                world.pass(MINUTE).await;
                 world.exchange(end);
                 world.until(31 * MINUTE, &what, |world| world.is_in_sync(of.target)).await;
-                world.pass(5 * MINUTE).await;
+                world.pass(MINUTE).await;
                 assert!(world.is_in_sync(of.target), "{what}: {}", world.told());
                 assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode, "{what}");
                 world.check_invariants(SETTLE);
