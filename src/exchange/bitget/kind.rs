@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use super::account::{Account, Brought};
 use super::answer::{Reply, Told};
 use super::http::Transport;
+use super::unified::Settled;
 use super::wire::classic::AccountInfo;
-use super::wire::unified::{KeyInfo, Owner};
+use super::wire::unified::KeyInfo;
 use super::wire::{Broken, Position, shape};
 use super::{classic, codes, unified};
 use crate::exchange::{Answer, Urgency};
@@ -20,7 +21,7 @@ use crate::position_mode::{Kind, ProductType, Uid};
 pub(super) async fn identity<T: Transport>(account: &Account<T>) -> Result<Answer<Identity>, Failure> {
     let settings = account.ask(unified::SETTINGS, String::new(), Urgency::Routine).await?;
     let refusal = match unified::settled(&settings) {
-        Ok(told) => return of_unified(account, &settings, told).await,
+        Ok(settled) => return of_unified(account, &settings, settled).await,
         Err(failure) => failure,
     };
     if is_refused(&refusal, Class::WrongKind, codes::is_classic) {
@@ -62,10 +63,9 @@ async fn of_classic<T: Transport>(
 async fn of_unified<T: Transport>(
     account: &Account<T>,
     settings: &Reply,
-    Told { server, data }: Told,
+    Settled { server, uid: owner, mode: _ }: Settled,
 ) -> Result<Answer<Identity>, Failure> {
-    let owner: Result<Owner, Broken> = shape(data);
-    let owner = owner.and_then(|owner| uid(&owner.uid)).map_err(|broken| settings.broken(&broken))?;
+    let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
     let reply = account.ask(unified::ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
     // It says no more than what the key may do: whatever else comes back leaves that unknown.
     let info: Option<KeyInfo> = match reply.look() {

@@ -7,10 +7,11 @@ use super::account::{Account, Call, Setter};
 use super::answer::{Reply, Told};
 use super::codes;
 use super::http::Transport;
-use super::wire::unified::{AccountMode, HoldMode, Page, PositionList, SetHoldMode, Stage, TYPES};
+use super::wire::unified::{Page, PositionList, SetHoldMode, Settings, Stage, TYPES};
 use super::wire::{Order, PAGE, open, shape};
 use crate::exchange::{Answer, Urgency};
 use crate::facts::{Class, Failure, List};
+use crate::moment::ServerTime;
 use crate::pace::Endpoint;
 use crate::position_mode::{PositionMode, ProductType};
 
@@ -20,9 +21,8 @@ pub(super) async fn mode<T: Transport>(
     urgency: Urgency,
 ) -> Result<Answer<PositionMode>, Failure> {
     let reply = account.ask(SETTINGS, String::new(), urgency).await?;
-    let Told { server, data } = settled(&reply)?;
-    let HoldMode { hold_mode } = shape(data).map_err(|broken| reply.broken(&broken))?;
-    Ok(Answer { value: hold_mode, asked: reply.asked, answered: reply.answered, server })
+    let Settled { server, uid: _, mode } = settled(&reply)?;
+    Ok(Answer { value: mode, asked: reply.asked, answered: reply.answered, server })
 }
 
 /// How many rows of a list count, over all categories. They are asked for side by side: one after the other they would take
@@ -117,21 +117,28 @@ pub(super) fn setter(mode: PositionMode) -> Setter {
     Setter { call: SET_HOLD_MODE, body: serde_json::to_string(&SetHoldMode { mode }) }
 }
 
-/// The settings, if they are those of an account that is unified and stays it.
-pub(super) fn settled(reply: &Reply) -> Result<Told, Failure> {
-    let told = reply.look()?;
-    let AccountMode { account_mode } = shape(told.data.clone()).map_err(|broken| reply.broken(&broken))?;
-    let stage = Stage::of(&account_mode).map_err(|broken| reply.broken(&broken))?;
-    let (class, say) = match stage {
-        Stage::Unified => return Ok(told),
-        Stage::Converting => (Class::Converting, codes::CONVERTING),
-        Stage::Unclear => (
-            Class::WrongKind,
-            "which tells no kind that this version knows; nothing is changed: look for a newer version",
-        ),
-    };
-    let say = format!("Bitget answered the call {}: accountMode {account_mode}, {say}", reply.endpoint);
-    Err(Failure { class, code: None, say })
+/// The settings of an account that is unified and stays it.
+pub(super) struct Settled {
+    pub(super) server: ServerTime,
+    pub(super) uid: Option<String>,
+    pub(super) mode: PositionMode,
+}
+
+/// What settings tell, if they are those of a unified account.
+pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
+    let Told { server, data } = reply.look()?;
+    let settings: Settings = shape(data).map_err(|broken| reply.broken(&broken))?;
+    match settings.stage().map_err(|broken| reply.broken(&broken))? {
+        Stage::Unified(mode) => Ok(Settled { server, uid: settings.uid, mode }),
+        Stage::Converting(word) => {
+            let say = format!(
+                "Bitget answered the call {}: accountMode {word}, {}",
+                reply.endpoint,
+                codes::CONVERTING
+            );
+            Err(Failure { class: Class::Converting, code: None, say })
+        }
+    }
 }
 
 /// One mode covers all of them.

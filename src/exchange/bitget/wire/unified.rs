@@ -6,45 +6,38 @@ use super::{Broken, Order, PAGE, Position, is_plain, there_or_null};
 use crate::facts::{FuturesRight, Rights};
 use crate::position_mode::PositionMode;
 
-/// `GET /api/v3/account/settings`: how unified the account is.
+/// `GET /api/v3/account/settings`. Clients take an account for unified by its `holdMode`, not by the word for its mode: of
+/// those the exchange has invented more than one.
 #[derive(Debug, Deserialize)]
-pub(in super::super) struct AccountMode {
-    #[serde(rename = "accountMode")]
-    pub(in super::super) account_mode: String,
+pub(in super::super) struct Settings {
+    /// Whose account it is.
+    #[serde(default)]
+    pub(in super::super) uid: Option<String>,
+    /// `unified`, `hybrid`, or a word for an account on its way from one kind to the other.
+    #[serde(rename = "accountMode", default)]
+    account_mode: Option<String>,
+    #[serde(rename = "holdMode", default)]
+    hold_mode: Option<PositionMode>,
 }
 
-/// The same: whose it is.
-#[derive(Debug, Deserialize)]
-pub(in super::super) struct Owner {
-    pub(in super::super) uid: String,
-}
-
-/// The same: the mode.
-#[derive(Debug, Deserialize)]
-pub(in super::super) struct HoldMode {
-    #[serde(rename = "holdMode")]
-    pub(in super::super) hold_mode: PositionMode,
-}
-
-/// What the word for an account's mode says.
+/// What settings say of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Stage {
-    /// It is unified, and stays it.
-    Unified,
-    /// It is on its way from one kind to the other.
-    Converting,
-    /// Nothing that is known to be one of these. `hybrid` is such a word until somebody has seen what it means.
-    Unclear,
+    /// It is unified, with this mode.
+    Unified(PositionMode),
+    /// It is on its way from one kind to the other: the word for that.
+    Converting(&'static str),
 }
 
-impl Stage {
-    /// By the word, which may be shown if it is one.
-    pub(in super::super) fn of(account_mode: &str) -> Result<Stage, Broken> {
-        match account_mode {
-            "unified" => Ok(Stage::Unified),
-            "upgrading" | "switching" => Ok(Stage::Converting),
-            other if is_plain(other) => Ok(Stage::Unclear),
-            _ => Err(Broken("an accountMode that is no word".to_owned())),
+impl Settings {
+    /// Whatever word there is, a mode proves a unified account, save while it is being converted.
+    pub(in super::super) fn stage(&self) -> Result<Stage, Broken> {
+        let Settings { uid: _, account_mode, hold_mode } = self;
+        match (account_mode.as_deref(), hold_mode) {
+            (Some("upgrading"), _) => Ok(Stage::Converting("upgrading")),
+            (Some("switching"), _) => Ok(Stage::Converting("switching")),
+            (Some(_) | None, Some(mode)) => Ok(Stage::Unified(*mode)),
+            (Some(_) | None, None) => Err(Broken("settings without a holdMode".to_owned())),
         }
     }
 }
@@ -136,16 +129,34 @@ mod tests {
 
     #[test]
     fn f34_a_mode_of_a_unified_account_is_one_of_two_words_or_nothing() {
-        let mode = |data: Value| shape::<HoldMode>(data).map(|settings| settings.hold_mode);
-        assert_eq!(mode(json!({"holdMode": "one_way_mode", "more": []})), Ok(PositionMode::OneWay));
-        assert_eq!(mode(json!({"holdMode": "hedge_mode"})), Ok(PositionMode::Hedge));
+        let stage = |data: Value| shape::<Settings>(data).and_then(|settings| settings.stage());
+        assert_eq!(
+            stage(json!({"holdMode": "one_way_mode", "more": []})),
+            Ok(Stage::Unified(PositionMode::OneWay))
+        );
+        assert_eq!(stage(json!({"holdMode": "hedge_mode"})), Ok(Stage::Unified(PositionMode::Hedge)));
         let bad = [json!({}), json!([]), json!({"holdMode": null}), json!({"holdMode": ""})];
         for data in bad.into_iter().chain([
             json!({"posMode": "hedge_mode"}),
             json!({"holdMode": 1}),
             json!(["hedge_mode"]),
+            json!({"accountMode": 1, "holdMode": "hedge_mode"}),
         ]) {
-            assert!(mode(data.clone()).is_err(), "{data}");
+            assert!(stage(data.clone()).is_err(), "{data}");
+        }
+    }
+
+    #[test]
+    fn f50_settings_with_a_mode_are_those_of_a_unified_account_whatever_they_call_it() {
+        let stage = |word: &str| {
+            let settings = json!({"uid": "1001", "accountMode": word, "holdMode": "hedge_mode"});
+            shape::<Settings>(settings).unwrap().stage()
+        };
+        for word in ["unified", "hybrid", "UNIFIED", "unified2", "two words", ""] {
+            assert_eq!(stage(word), Ok(Stage::Unified(PositionMode::Hedge)), "{word}");
+        }
+        for word in ["upgrading", "switching"] {
+            assert_eq!(stage(word), Ok(Stage::Converting(word)));
         }
     }
 

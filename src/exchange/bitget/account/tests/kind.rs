@@ -64,14 +64,17 @@ const NAMELESS: Result<(Option<&str>, Kind), Class> = Ok((None, Kind::Classic));
 const UNIFIED: Result<(Option<&str>, Kind), Class> = Ok((Some("1001"), Kind::Unified));
 
 #[tokio::test(start_paused = true)]
-async fn settings_that_come_are_those_of_a_unified_account_if_they_say_so() {
+async fn f50_settings_with_a_mode_are_those_of_a_unified_account() {
     let key = || (KEY, done(r#"{"userId":"1001"}"#));
     check([(SETTINGS, settings("unified")), key()], UNIFIED, &[SETTINGS, KEY]).await;
     check([(SETTINGS, settings("upgrading")), key()], Err(Class::Converting), &[SETTINGS]).await;
     check([(SETTINGS, settings("switching")), key()], Err(Class::Converting), &[SETTINGS]).await;
-    for unclear in ["hybrid", "classic", "UNIFIED", "unified2"] {
-        check([(SETTINGS, settings(unclear)), key()], Err(Class::WrongKind), &[SETTINGS]).await;
+    // A word that nobody has seen yet contradicts no mode.
+    for word in ["hybrid", "UNIFIED", "unified2", ""] {
+        check([(SETTINGS, settings(word)), key()], UNIFIED, &[SETTINGS, KEY]).await;
     }
+    let wordless = done(r#"{"uid":"1001","holdMode":"hedge_mode"}"#);
+    check([(SETTINGS, wordless), key()], UNIFIED, &[SETTINGS, KEY]).await;
     // Of an account on its way not even its mode need be there.
     let bare = done(r#"{"accountMode":"upgrading"}"#);
     check([(SETTINGS, bare), key()], Err(Class::Converting), &[SETTINGS]).await;
@@ -89,9 +92,12 @@ async fn f34_settings_that_lack_what_they_must_hold_tell_no_kind() {
         r#"{"uid":"1001","accountMode":null}"#,
         r#"{"uid":"1001","accountMode":""}"#,
         r#"{"uid":"1001","accountMode":"two words"}"#,
-        r#"{"accountMode":"unified"}"#,
-        r#"{"uid":"","accountMode":"unified"}"#,
-        r#"{"uid":null,"accountMode":"unified"}"#,
+        r#"{"uid":"1001","accountMode":"unified"}"#,
+        r#"{"uid":"1001","accountMode":"hybrid","holdMode":null}"#,
+        r#"{"uid":"1001","accountMode":"unified","holdMode":"both"}"#,
+        r#"{"accountMode":"unified","holdMode":"hedge_mode"}"#,
+        r#"{"uid":"","accountMode":"unified","holdMode":"hedge_mode"}"#,
+        r#"{"uid":null,"accountMode":"unified","holdMode":"hedge_mode"}"#,
     ] {
         check([(SETTINGS, done(data)), key()], Err(Class::TryAgain), &[SETTINGS]).await;
     }
@@ -224,7 +230,7 @@ async fn what_stands_against_a_kind_is_told_in_a_sentence() {
     let mut sentences = Vec::new();
     for answers in [
         [(SETTINGS, settings("upgrading")), (KEY, done("{}"))],
-        [(SETTINGS, settings("hybrid")), (KEY, done("{}"))],
+        [(SETTINGS, done(r#"{"uid":"1001","accountMode":"hybrid"}"#)), (KEY, done("{}"))],
         [(SETTINGS, coded(400, "40115")), (KEY, done("{}"))],
         [(SETTINGS, coded(400, "40014")), (POSITIONS, coded(400, "40085"))],
         [(SETTINGS, coded(400, "40084")), (INFO, coded(400, "40085"))],
@@ -235,7 +241,7 @@ async fn what_stands_against_a_kind_is_told_in_a_sentence() {
     }
     expect_test::expect![[r#"
         Converting : Bitget answered the call settings: accountMode upgrading, Bitget is converting the account; it is asked again every minute
-        WrongKind : Bitget answered the call settings: accountMode hybrid, which tells no kind that this version knows; nothing is changed: look for a newer version
+        TryAgain : Bitget answered the call settings: settings without a holdMode (HTTP 200). The answer: {"code":"00000","msg":"m","requestTime":1700000091025,"data":{"uid":"1001","accountMode":"hybrid"}}
         Converting 40115: Bitget answered the call settings: 40115, Bitget is converting the account; it is asked again every minute
         Denied 40014: Bitget answered the call settings: 40014, the account is a unified one and the key lacks a right, so that its settings cannot be read: allow it "UTA mgt., read and write" and "UTA trade, read" at Bitget
         WrongKind 40085: Bitget answered the call account-info: 40085, the account is a unified one; its kind is looked at again
