@@ -64,10 +64,14 @@ pub const REFUSED_THOUGH_FLAT: [Duration; 3] =
 
 /// The first cool-down of a lane after a 429; it doubles from here.
 pub const COOL_DOWN_FIRST: Duration = Duration::from_secs(5);
-/// The longest cool-down; also how long everything rests once the exchange has tripped for a UID or the IP.
-pub const COOL_DOWN_LONGEST: Duration = Duration::from_secs(300);
-/// 429 on two UIDs within this time means the IP, not the UID.
-pub const IP_TRIP_WINDOW: Duration = Duration::from_secs(10);
+/// The longest cool-down: strategies that poll at the documented rate make a 429 now and then, and not for long.
+pub const COOL_DOWN_LONGEST: Duration = Duration::from_secs(60);
+/// After a 429 the exchange's time is asked, for that call has this host's address as its only limit; at most this often.
+pub const WITNESS_EVERY: Duration = Duration::from_secs(10);
+/// The first rest of everything after a 429 to that call, too; it doubles from here until the call is answered.
+pub const ADDRESS_REST_FIRST: Duration = Duration::from_secs(10);
+/// The longest such rest: the exchange speaks of five minutes, and one call a minute finds out when they are over.
+pub const ADDRESS_REST_LONGEST: Duration = Duration::from_secs(60);
 /// A permit comes back this long after the answer, so that every sliding second holds.
 pub const PERMIT_BACK: Duration = Duration::from_secs(1);
 /// The permit of an unanswered request: it may count until its timestamp is refused (30 s), and one second after.

@@ -9,11 +9,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::constants::{
-    COOL_DOWN_FIRST, COOL_DOWN_LONGEST, IP_TRIP_WINDOW, PERMIT_BACK, PERMIT_BACK_UNANSWERED, QUIET_START,
-    REMAINING_FLOOR, SETS_PER_SECOND,
+    ADDRESS_REST_FIRST, ADDRESS_REST_LONGEST, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, PERMIT_BACK,
+    PERMIT_BACK_UNANSWERED, QUIET_START, REMAINING_FLOOR, SETS_PER_SECOND, WITNESS_EVERY,
 };
 use crate::moment::Moment;
-use crate::position_mode::AccountName;
+use crate::position_mode::{KeyId, Uid};
 
 /// A call of the exchange that has a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,11 +48,12 @@ pub enum Endpoint {
     SetHoldMode,
 }
 
-/// Whose limit it is: an account's at one endpoint, this address's at a public one, or that of everything together.
+/// Whose limit it is: an account's at one endpoint, this address's at a public one, or that of everything together. The
+/// exchange counts by UID; keys that are known to be of one UID have their lanes together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LaneName {
-    /// `ACCOUNT/ENDPOINT`
-    Account(AccountName, Endpoint),
+    /// `key:ID/ENDPOINT`
+    Account(KeyId, Endpoint),
     /// `*/ENDPOINT`
     Public(Endpoint),
     /// `*`
@@ -87,13 +88,45 @@ pub enum Word {
     TooMany,
 }
 
+/// What a 429 has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// One lane.
+    Lane,
+    /// Everything: the limit of this host's address is used up.
+    Address,
+}
+
 /// All lanes of a process.
 #[derive(Debug)]
 pub struct Pace {
     lanes: BTreeMap<LaneName, Lane>,
+    /// The key of each UID that was seen first: the lanes of all its keys go by that one.
+    first_keys: BTreeMap<Uid, KeyId>,
+    /// Further keys of a UID, each with the first one.
+    further_keys: BTreeMap<KeyId, KeyId>,
     quiet_until: Moment,
-    tripped_until: Option<Moment>,
-    too_many: Vec<(AccountName, Moment)>,
+    address: Address,
+}
+
+/// The limit of this host's address. A 429 may be about its own lane or about the address; the exchange's time is the witness,
+/// for that call has no other limit.
+#[derive(Debug, Default)]
+struct Address {
+    /// A 429 came from a lane, and the witness has not been asked since.
+    suspected: bool,
+    /// When the witness was asked.
+    asked: Option<Moment>,
+    rest: Option<AddressRest>,
+}
+
+/// Everything rests, for the witness met a 429, too.
+#[derive(Debug, Clone, Copy)]
+struct AddressRest {
+    until: Moment,
+    length: Duration,
+    /// The witness has been asked again since the rest began.
+    asked_again: bool,
 }
 
 /// One limit: so many permits outstanding or recent, and rests.
@@ -118,10 +151,47 @@ impl Pace {
     pub fn new(now: Moment) -> Pace {
         Pace {
             lanes: BTreeMap::new(),
+            first_keys: BTreeMap::new(),
+            further_keys: BTreeMap::new(),
             quiet_until: now + QUIET_START,
-            tripped_until: None,
-            too_many: Vec::new(),
+            address: Address::default(),
         }
+    }
+
+    /// The key was seen to be of this UID: from now on it shares the lanes of the UID's other keys.
+    pub fn belongs(&mut self, key: &KeyId, uid: &Uid) {
+        let first = self.first_keys.entry(uid.clone()).or_insert_with(|| key.clone()).clone();
+        if first == *key {
+            return;
+        }
+        self.further_keys.insert(key.clone(), first.clone());
+        for endpoint in Endpoint::ALL {
+            if let Some(lane) = self.lanes.remove(&LaneName::Account(key.clone(), endpoint)) {
+                self.lane(&LaneName::Account(first.clone(), endpoint)).join(lane);
+            }
+        }
+    }
+
+    /// The permit to ask for the exchange's time as the witness, when it is due: once after a 429, and again and again while
+    /// the address rests, until it is answered.
+    pub fn witness(&mut self, now: Moment) -> Option<Permit> {
+        let Address { suspected, asked, rest } = &self.address;
+        let due = match rest {
+            Some(rest) => rest.until <= now,
+            None => *suspected && asked.is_none_or(|at| now.since(at) >= WITNESS_EVERY),
+        };
+        if !due || self.quiet_until > now {
+            return None;
+        }
+        let permit = self.lane(&LaneName::Public(Endpoint::Time)).take(now).ok()?;
+        self.address.suspected = false;
+        self.address.asked = Some(now);
+        // Until it is answered, everything goes on resting.
+        if let Some(rest) = &mut self.address.rest {
+            rest.until = now + rest.length;
+            rest.asked_again = true;
+        }
+        Some(permit)
     }
 
     /// A permit of the lane, or the moment before which there is none.
@@ -134,72 +204,132 @@ impl Pace {
 
     /// Until when nothing may leave in the lane even with a permit, if so: a 429 came since it was taken.
     pub fn stopped_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
-        let own = self.lanes.get(lane).and_then(|lane| lane.cools_until(now));
-        self.everything_rests_until(now).max(own)
+        self.everything_rests_until(now).max(self.cools_until(lane, now))
+    }
+
+    /// What of the lane, or around it, a 429 has stopped, if it is not our own pace that holds it back.
+    pub fn stopped(&self, lane: &LaneName, now: Moment) -> Option<Stopped> {
+        let lane = self.cools_until(lane, now).map(|_| Stopped::Lane);
+        self.address_rests_until(now).map(|_| Stopped::Address).or(lane)
     }
 
     /// The request was answered at `at`.
     pub fn give_back(&mut self, permit: Permit, at: Moment, word: Word) {
-        let name = permit.lane.clone();
-        let lane = self.lane(&name);
-        lane.give_back(permit, at);
-        match word {
-            Word::Served { remaining } => lane.served(remaining, at),
-            Word::TooMany => {
-                lane.cool_down(at);
-                self.heard_too_many(name, at);
+        let Permit { lane } = self.todays(permit);
+        self.lane(&lane).give_back(Permit { lane: lane.clone() }, at);
+        match (word, &lane) {
+            (Word::Served { remaining }, _) => {
+                self.lane(&lane).served(remaining, at);
+                if lane == LaneName::Public(Endpoint::Time) {
+                    self.address.rest = None;
+                }
+            }
+            (Word::TooMany, LaneName::Public(Endpoint::Time)) => self.address.too_many(at),
+            (Word::TooMany, LaneName::Account(..) | LaneName::Public(_) | LaneName::Everything) => {
+                self.lane(&lane).cool_down(at);
+                self.address.suspected = true;
             }
         }
     }
 
     /// No answer came; the request counts until the exchange would refuse its timestamp.
     pub fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
-        let name = permit.lane.clone();
-        self.lane(&name).give_back_unanswered(permit, stamp);
+        let permit = self.todays(permit);
+        self.lane(&permit.lane.clone()).give_back_unanswered(permit, stamp);
     }
 
     /// Nothing was sent with it.
     pub fn give_back_unused(&mut self, permit: Permit) {
-        let name = permit.lane.clone();
-        self.lane(&name).give_back_unused(permit);
+        let permit = self.todays(permit);
+        self.lane(&permit.lane.clone()).give_back_unused(permit);
     }
 
-    /// The lanes that rest now because of a 429, and until when.
+    /// The lanes that rest now because of a 429, and until when: a lane of several keys under each of them.
     pub fn cool_downs(&self, now: Moment) -> Vec<CoolDown> {
-        let everything = self.tripped_until.map(|until| CoolDown { lane: LaneName::Everything, until });
-        let lanes = self.lanes.values().filter_map(|lane| {
-            lane.cooling.map(|cooling| CoolDown { lane: lane.name.clone(), until: cooling.until })
-        });
-        everything.into_iter().chain(lanes).filter(|cool_down| cool_down.until > now).collect()
+        let mut all = Vec::new();
+        if let Some(rest) = self.address.rest {
+            all.push(CoolDown { lane: LaneName::Everything, until: rest.until });
+        }
+        for (name, Cooling { until, length: _ }) in
+            self.lanes.iter().filter_map(|(name, lane)| Some((name, lane.cooling?)))
+        {
+            all.push(CoolDown { lane: name.clone(), until });
+            if let LaneName::Account(first, endpoint) = name {
+                let further = self.further_keys.iter().filter(|(_, of)| *of == first);
+                all.extend(further.map(|(key, _)| {
+                    let lane = LaneName::Account(key.clone(), *endpoint);
+                    CoolDown { lane, until }
+                }));
+            }
+        }
+        all.retain(|cool_down| cool_down.until > now);
+        all
     }
 
     /// Goes on with a cool-down that an earlier process saw.
     pub fn restore(&mut self, cool_down: CoolDown, now: Moment) {
         let CoolDown { lane, until } = cool_down;
-        let until = until.min(now + COOL_DOWN_LONGEST);
         match &lane {
-            LaneName::Everything => self.tripped_until = self.tripped_until.max(Some(until)),
-            LaneName::Account(..) | LaneName::Public(_) => self.lane(&lane).restore(until, now),
+            LaneName::Everything => {
+                let until = until.min(now + ADDRESS_REST_LONGEST);
+                if self.address.rest.is_none_or(|rest| rest.until < until) {
+                    self.address.rest =
+                        Some(AddressRest { until, length: ADDRESS_REST_FIRST, asked_again: false });
+                }
+            }
+            LaneName::Account(..) | LaneName::Public(_) => {
+                self.lane(&lane).restore(until.min(now + COOL_DOWN_LONGEST), now);
+            }
         }
     }
 
     fn lane(&mut self, name: &LaneName) -> &mut Lane {
-        self.lanes.entry(name.clone()).or_insert_with(|| Lane::new(name.clone()))
+        let name = self.shared(name);
+        self.lanes.entry(name).or_insert_with_key(|name| Lane::new(name.clone()))
+    }
+
+    /// The lane that all keys of the UID share, if this is one of a further key.
+    fn shared(&self, name: &LaneName) -> LaneName {
+        match name {
+            LaneName::Account(key, endpoint) => {
+                LaneName::Account(self.further_keys.get(key).unwrap_or(key).clone(), *endpoint)
+            }
+            LaneName::Public(_) | LaneName::Everything => name.clone(),
+        }
+    }
+
+    /// The permit under the name that its lane has by now.
+    fn todays(&self, permit: Permit) -> Permit {
+        let Permit { lane } = permit;
+        Permit { lane: self.shared(&lane) }
+    }
+
+    fn cools_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
+        self.lanes.get(&self.shared(lane)).and_then(|lane| lane.cools_until(now))
     }
 
     fn everything_rests_until(&self, now: Moment) -> Option<Moment> {
-        Some(self.quiet_until).max(self.tripped_until).filter(|until| *until > now)
+        Some(self.quiet_until).filter(|until| *until > now).max(self.address_rests_until(now))
     }
 
-    /// 429 on two accounts within a short time means this address, not the accounts.
-    fn heard_too_many(&mut self, lane: LaneName, at: Moment) {
-        let LaneName::Account(account, _) = lane else { return };
-        self.too_many.retain(|(_, heard)| at.since(*heard) <= IP_TRIP_WINDOW);
-        if self.too_many.iter().any(|(other, _)| *other != account) {
-            self.tripped_until = self.tripped_until.max(Some(at + COOL_DOWN_LONGEST));
-            self.too_many.clear();
-        }
-        self.too_many.push((account, at));
+    /// While the witness may be on its way, soon: its answer may end the rest at once.
+    fn address_rests_until(&self, now: Moment) -> Option<Moment> {
+        let Address { suspected: _, asked, rest } = &self.address;
+        let until = rest.as_ref()?.until.max(after(now, Duration::ZERO));
+        let is_asked = asked.is_some_and(|at| now.since(at) < PERMIT_BACK);
+        Some(if is_asked { until.min(after(now, PERMIT_BACK)) } else { until })
+    }
+}
+
+impl Address {
+    /// The witness met a 429: everything rests, twice as long as before if that is what it met after a rest.
+    fn too_many(&mut self, at: Moment) {
+        let length = match self.rest {
+            None => ADDRESS_REST_FIRST,
+            Some(rest) if rest.asked_again => (rest.length * 2).min(ADDRESS_REST_LONGEST),
+            Some(_) => return,
+        };
+        self.rest = Some(AddressRest { until: at + length, length, asked_again: false });
     }
 }
 
@@ -272,6 +402,18 @@ impl Lane {
         if self.cooling.is_none_or(|cooling| cooling.until < until) {
             self.cooling = Some(Cooling { until, length: until.since(now).max(COOL_DOWN_FIRST) });
         }
+    }
+
+    /// What another lane held counts here from now on.
+    fn join(&mut self, other: Lane) {
+        let Lane { name: _, permits: _, outstanding, coming_back, breather, cooling } = other;
+        self.outstanding += outstanding;
+        self.coming_back.extend(coming_back);
+        self.breather = self.breather.max(breather);
+        self.cooling = match (self.cooling, cooling) {
+            (Some(ours), Some(theirs)) if ours.until >= theirs.until => Some(ours),
+            (ours, theirs) => theirs.or(ours),
+        };
     }
 
     fn comes_back(&mut self, permit: Permit, free: Option<Moment>) {
@@ -377,7 +519,7 @@ impl fmt::Display for Endpoint {
 impl fmt::Display for LaneName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LaneName::Account(account, endpoint) => write!(out, "{account}/{endpoint}"),
+            LaneName::Account(key, endpoint) => write!(out, "key:{key}/{endpoint}"),
             LaneName::Public(endpoint) => write!(out, "*/{endpoint}"),
             LaneName::Everything => out.write_str("*"),
         }
@@ -402,7 +544,8 @@ impl FromStr for LaneName {
         if whose == "*" {
             return Ok(LaneName::Public(endpoint));
         }
-        Ok(LaneName::Account(whose.parse().map_err(|_| unknown())?, endpoint))
+        let key = whose.strip_prefix("key:").and_then(|key| key.parse().ok()).ok_or_else(unknown)?;
+        Ok(LaneName::Account(key, endpoint))
     }
 }
 
@@ -417,8 +560,8 @@ mod tests {
 
     use super::*;
 
-    fn lane(account: &str, endpoint: Endpoint) -> LaneName {
-        LaneName::Account(account.parse().unwrap(), endpoint)
+    fn lane(key: &str, endpoint: Endpoint) -> LaneName {
+        LaneName::Account(KeyId::of(key), endpoint)
     }
 
     fn mode_lane() -> Lane {
@@ -465,7 +608,8 @@ mod tests {
         for name in names {
             assert_eq!(name.to_string().parse(), Ok(name));
         }
-        for bad in ["", "desk", "desk/other", "Desk/time", "*/", "/time"] {
+        let id = KeyId::of("desk");
+        for bad in ["", "desk", "desk/time", "key:desk/time", &format!("key:{id}/other"), "*/", "/time"] {
             assert!(bad.parse::<LaneName>().is_err(), "{bad}");
         }
     }
@@ -511,7 +655,7 @@ mod tests {
             lane.served(None, until + Duration::from_secs(1));
             at = until + Duration::from_secs(1);
         }
-        assert_eq!(lengths, [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(lengths, [5, 10, 20, 40, 60, 60, 60, 60]);
         lane.served(None, at + Duration::from_secs(300));
         lane.cool_down(at + Duration::from_secs(301));
         assert_eq!(lane.rests_until(at), Some(at + Duration::from_secs(306)));
@@ -535,41 +679,103 @@ mod tests {
         let mut pace = Pace::new(Moment(0));
         let name = lane("desk", Endpoint::Account);
         assert_eq!(pace.take(&name, Moment(999)), Err(Moment(1000)));
-        let until = Moment(60_000);
+        let until = Moment(50_000);
         pace.restore(CoolDown { lane: name.clone(), until }, Moment(0));
         assert_eq!(pace.take(&name, Moment(1000)), Err(until));
         assert_eq!(pace.cool_downs(Moment(1000)), [CoolDown { lane: name, until }]);
         assert!(pace.take(&lane("other", Endpoint::Account), Moment(1000)).is_ok());
         pace.restore(CoolDown { lane: LaneName::Everything, until: Moment(i64::MAX) }, Moment(1000));
-        let trip = Moment(301_000);
-        assert_eq!(
-            pace.take(&lane("other", Endpoint::Account), Moment(2000)),
-            Err(trip),
-            "at most 5 minutes"
-        );
+        let longest = Moment(61_000);
+        assert_eq!(pace.take(&lane("other", Endpoint::Account), Moment(2000)), Err(longest));
+        let further = lane("third", Endpoint::Account);
+        pace.restore(CoolDown { lane: further.clone(), until: Moment(i64::MAX) }, Moment(2000));
+        assert_eq!(pace.lane(&further).cools_until(Moment(2000)), Some(Moment(62_000)));
+    }
+
+    fn too_many(pace: &mut Pace, name: &LaneName, at: Moment) {
+        let permit = pace.take(name, at).unwrap();
+        pace.give_back(permit, at, Word::TooMany);
+    }
+
+    const SERVED: Word = Word::Served { remaining: None };
+
+    #[test]
+    fn f51_too_many_on_any_number_of_lanes_stops_these_lanes_and_nothing_else() {
+        let mut pace = pace();
+        let free = lane("calm", Endpoint::Account);
+        for (at, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            too_many(&mut pace, &lane(key, Endpoint::Account), Moment(i64::try_from(at).unwrap()));
+        }
+        let now = Moment(4);
+        assert_eq!(pace.stopped_until(&free, now), None);
+        assert_eq!(pace.stopped(&lane("a", Endpoint::Account), now), Some(Stopped::Lane));
+        let witness = pace.witness(now).expect("the witness is asked once");
+        assert_eq!(pace.witness(now), None);
+        pace.give_back(witness, now, SERVED);
+        too_many(&mut pace, &lane("a", Endpoint::Orders), Moment(10_003));
+        assert_eq!(pace.witness(Moment(10_003)), None, "not more often than every 10 s");
+        assert!(pace.witness(Moment(10_004)).is_some());
+        assert!(pace.take(&free, Moment(10_004)).is_ok());
     }
 
     #[test]
-    fn too_many_on_two_accounts_within_ten_seconds_stops_everything() {
+    fn f51_a_witness_that_meets_a_429_too_stops_everything_until_it_is_answered() {
         let mut pace = pace();
-        let too_many = |pace: &mut Pace, account, at| {
-            let name = lane(account, Endpoint::Account);
-            let permit = pace.take(&name, at).unwrap();
-            pace.give_back(permit, at, Word::TooMany);
-        };
-        too_many(&mut pace, "a", Moment(0));
-        too_many(&mut pace, "a", Moment(6000));
-        too_many(&mut pace, "b", Moment(16_001));
-        assert_eq!(pace.stopped_until(&lane("c", Endpoint::Account), Moment(16_001)), None);
-        too_many(&mut pace, "c", Moment(26_001));
-        let until = Moment(326_001);
-        for name in [lane("d", Endpoint::SetPositionMode), LaneName::Public(Endpoint::Time)] {
-            assert_eq!(pace.take(&name, Moment(26_001)), Err(until));
-            assert_eq!(pace.stopped_until(&name, Moment(26_001)), Some(until));
+        let names = [lane("d", Endpoint::SetPositionMode), LaneName::Public(Endpoint::Time)];
+        too_many(&mut pace, &lane("a", Endpoint::Account), Moment(0));
+        let mut now = Moment(0);
+        let mut rests = Vec::new();
+        for _ in 0..5 {
+            let witness = pace.witness(now).unwrap();
+            pace.give_back(witness, now, Word::TooMany);
+            let later = now + Duration::from_secs(2);
+            let until = pace.stopped_until(&names[0], later).unwrap();
+            for name in &names {
+                assert_eq!(pace.take(name, later), Err(until));
+                assert_eq!(pace.stopped(name, later), Some(Stopped::Address));
+            }
+            let everything = CoolDown { lane: LaneName::Everything, until };
+            assert!(pace.cool_downs(later).contains(&everything));
+            assert_eq!(pace.witness(until - Duration::from_millis(1)), None);
+            rests.push(until.since(now).as_secs());
+            now = until;
         }
-        let everything = CoolDown { lane: LaneName::Everything, until };
-        assert!(pace.cool_downs(Moment(26_001)).contains(&everything));
-        assert!(pace.take(&lane("d", Endpoint::Account), until).is_ok());
+        assert_eq!(rests, [10, 20, 40, 60, 60]);
+        // One that is not answered at all says nothing: everything rests on.
+        let lost = pace.witness(now).unwrap();
+        assert_eq!(pace.take(&names[0], now), Err(now + Duration::from_millis(1001)), "it may end at once");
+        pace.give_back_unanswered(lost, now);
+        now = now + Duration::from_secs(60);
+        let witness = pace.witness(now).unwrap();
+        pace.give_back(witness, now, SERVED);
+        assert!(pace.take(&names[0], now).is_ok());
+        assert_eq!(pace.witness(now), None);
+    }
+
+    #[test]
+    fn f56_two_keys_of_one_uid_are_one_lane_from_when_that_is_known() {
+        let mut pace = pace();
+        let uid = Uid("1001".to_owned());
+        let (first, second) = (KeyId::of("first"), KeyId::of("second"));
+        let [a, b] = [&first, &second].map(|key| LaneName::Account(key.clone(), Endpoint::Positions));
+        let held = [pace.take(&a, Moment(0)).unwrap(), pace.take(&b, Moment(0)).unwrap()];
+        let more = pace.take(&b, Moment(0)).unwrap();
+        pace.belongs(&first, &uid);
+        pace.belongs(&second, &uid);
+        pace.belongs(&second, &uid);
+        assert!(pace.take(&a, Moment(0)).is_err() && pace.take(&b, Moment(0)).is_err());
+        for permit in held {
+            pace.give_back(permit, Moment(0), SERVED);
+        }
+        pace.give_back_unused(more);
+        assert_eq!(pace.take(&b, Moment(1000)), Err(Moment(1001)));
+        let permit = pace.take(&b, Moment(1001)).unwrap();
+        pace.give_back(permit, Moment(1001), Word::TooMany);
+        let until = Moment(6001);
+        assert_eq!(pace.stopped_until(&a, Moment(1001)), Some(until));
+        // Whichever key the next process asks with first.
+        let kept = pace.cool_downs(Moment(1001));
+        assert_eq!(kept, [a, b].map(|lane| CoolDown { lane, until }));
     }
 
     proptest! {

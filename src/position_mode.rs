@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// How positions are held: one net position per symbol, or a long and a short side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ pub struct AccountName(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Uid(pub String);
+
+/// Tells one API key from another without holding it: the first digits of its SHA-256, in hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Arc<str>);
 
 /// Which of the exchange's two kinds of account it is; observed, never configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -182,6 +187,16 @@ impl ProductType {
     }
 }
 
+impl KeyId {
+    /// The id of an API key.
+    pub fn of(key: &str) -> KeyId {
+        let digest = Sha256::digest(key);
+        let digits: String =
+            digest.iter().take(KEY_ID_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        KeyId(digits.into())
+    }
+}
+
 impl AccountName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -254,6 +269,15 @@ impl FromStr for AccountName {
     }
 }
 
+impl FromStr for KeyId {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let good = word.len() == KEY_ID_DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if good { Ok(KeyId(word.into())) } else { Err(unknown(word, "the id of a key (16 hex digits)")) }
+    }
+}
+
 impl TryFrom<String> for AccountName {
     type Error = UnknownWord;
 
@@ -310,6 +334,12 @@ impl fmt::Display for Uid {
     }
 }
 
+impl fmt::Display for KeyId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.as_str())
@@ -326,6 +356,9 @@ impl fmt::Display for Target {
 fn unknown(word: &str, expected: &'static str) -> UnknownWord {
     UnknownWord { word: word.to_owned(), expected }
 }
+
+/// So many that no two keys of a host share them by chance, and too few to try keys against.
+const KEY_ID_DIGITS: usize = 16;
 
 #[cfg(test)]
 mod tests {

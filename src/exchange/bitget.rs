@@ -24,6 +24,7 @@ pub use http::{BaseUrl, Method, Request, Response, Sockets, Transport, Transport
 pub use requests::{Counted, Outcome, Requests};
 pub use sign::Trading;
 
+use account::Call;
 use answer::Reply;
 use queue::{Line, Queue};
 use wire::Envelope;
@@ -35,7 +36,7 @@ use crate::exchange::Urgency;
 use crate::exchange::credential::Credential;
 use crate::facts::{Class, Failure, ServerClock};
 use crate::moment::{Moment, ServerTime};
-use crate::pace::{CoolDown, Endpoint, LaneName, Pace, Permit};
+use crate::pace::{CoolDown, Endpoint, LaneName, Pace, Permit, Stopped};
 use crate::position_mode::{AccountName, ProductType};
 
 /// One process's way to the exchange; clones share it.
@@ -114,15 +115,55 @@ impl<T: Transport> Bitget<T> {
 
     /// Waits for the right to send one request in `lane`, for a short time.
     async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
+        self.ask_the_witness().await;
         let came = self.now();
         let turn = self.wait(&lane, urgency, came + PERMIT_WAIT).await;
         let now = self.now();
         lock(&self.shared.requests).waited += now.since(came);
-        let turn = turn.map_err(|until| busy(&lane, until))?;
-        match lock(&self.shared.pace).stopped_until(&lane, now) {
-            Some(until) => Err(busy(&lane, until)),
+        let turn = turn.map_err(|until| self.busy(&lane, until))?;
+        match self.stopped_until(&lane) {
+            Some(until) => Err(self.busy(&lane, until)),
             None => Ok(turn),
         }
+    }
+
+    fn stopped_until(&self, lane: &LaneName) -> Option<Moment> {
+        lock(&self.shared.pace).stopped_until(lane, self.now())
+    }
+
+    /// Asks for the exchange's time where a 429 may be about this host's address: whoever comes next asks, the others go on.
+    /// What is answered changes the limits and nothing else.
+    async fn ask_the_witness(&self) {
+        let now = self.now();
+        let Some(permit) = lock(&self.shared.pace).witness(now) else { return };
+        let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
+        if self.shared.queue.turn(Urgency::PartWay, now + PERMIT_WAIT).await.is_ok() {
+            let Call(endpoint, path) = account::TIME;
+            let _ = self.send(endpoint, Request::get(path, String::new()), turn, self.now(), None).await;
+        }
+    }
+
+    /// Nothing was sent, and why not.
+    fn busy(&self, lane: &LaneName, until: Moment) -> Failure {
+        let what = match lane {
+            LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
+            LaneName::Everything => "everything",
+        };
+        let say = match lock(&self.shared.pace).stopped(lane, self.now()) {
+            Some(Stopped::Address) => {
+                "Bitget answers even the call time with too many requests (HTTP 429), so it is this host's address whose limit \
+                 is used up: nothing is asked for any account until that call is answered"
+                    .to_owned()
+            }
+            Some(Stopped::Lane) => format!(
+                "Bitget answered the call {what} with too many requests (HTTP 429): the account's limit for it is used up, \
+                 which its strategies share, and it rests; other accounts go on"
+            ),
+            None => format!(
+                "our own limit for {what} is used up or rests; nothing was sent, it is asked again when free"
+            ),
+        };
+        Failure { class: Class::Busy { until }, code: None, say }
     }
 
     async fn wait(&self, lane: &LaneName, urgency: Urgency, deadline: Moment) -> Result<Turn, Moment> {
@@ -228,20 +269,6 @@ impl Drop for Turn {
             (Some(permit), Some(stamp)) => self.pace.pace().give_back_unanswered(permit, stamp),
             (None, _) => {}
         }
-    }
-}
-
-fn busy(lane: &LaneName, until: Moment) -> Failure {
-    let what = match lane {
-        LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
-        LaneName::Everything => "everything",
-    };
-    Failure {
-        class: Class::Busy { until },
-        code: None,
-        say: format!(
-            "our own limit for {what} is used up or rests; nothing was sent, it is asked again when free"
-        ),
     }
 }
 

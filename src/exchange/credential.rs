@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::position_mode::AccountName;
+use crate::position_mode::{AccountName, KeyId};
 use signer::Signer;
 
 /// What signs an account's requests. `Debug` shows nothing of it.
@@ -115,6 +115,11 @@ impl Credential {
     /// What tells it from another one.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// What tells its key from other keys.
+    pub fn key_id(&self) -> KeyId {
+        KeyId::of(self.key())
     }
 
     /// Who keeps the file that it was read from.

@@ -343,7 +343,7 @@ async fn f23_a_429_is_a_definite_refusal_of_a_set_and_cools_its_lane_down() {
     let SetAnswer::Refused(failure) = venue.set().await else { panic!("refused for good") };
     assert_eq!(failure.class, Class::RateLimited);
     let [cool_down] = &venue.bitget.cool_downs()[..] else { panic!("one lane rests") };
-    assert_eq!(cool_down.lane.to_string(), "desk/set-position-mode");
+    assert!(cool_down.lane.to_string().ends_with("/set-position-mode"), "{cool_down:?}");
     let busy = venue.desk.permit(USDT).await.unwrap_err();
     assert_eq!(busy.class, Class::Busy { until: cool_down.until });
 }

@@ -15,7 +15,7 @@ use super::answer::{Reply, Told};
 use super::http::{Request, Transport};
 use super::sign::{Trading, sign};
 use super::wire::{Broken, Time, shape};
-use super::{Bitget, Turn, busy, classic, kind, lock, unanswered, unified};
+use super::{Bitget, Turn, classic, kind, lock, unanswered, unified};
 use crate::constants::PAGES;
 use crate::exchange::credential::{Credential, Fingerprint};
 use crate::exchange::{Answer, Apply, Observe, Urgency};
@@ -23,12 +23,13 @@ use crate::facts::{Class, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::pace::{Endpoint, LaneName};
-use crate::position_mode::{AccountName, PositionMode, Scope};
+use crate::position_mode::{AccountName, KeyId, PositionMode, Scope};
 
 /// One account, asked with its credential.
 pub struct Account<T> {
     pub(super) bitget: Bitget<T>,
     name: AccountName,
+    key: KeyId,
     credential: Credential,
     trading: Trading,
 }
@@ -72,7 +73,11 @@ impl<T: Transport> Observe for Account<T> {
     }
 
     async fn account(&self) -> Result<Answer<Identity>, Failure> {
-        kind::identity(self).await
+        let identity = kind::identity(self).await?;
+        if let Some(uid) = &identity.value.uid {
+            lock(&self.bitget.shared.pace).belongs(&self.key, uid);
+        }
+        Ok(identity)
     }
 
     async fn mode(&self, scope: Scope, urgency: Urgency) -> Result<Answer<PositionMode>, Failure> {
@@ -118,7 +123,7 @@ impl<T: Transport> Account<T> {
         credential: Credential,
         trading: Trading,
     ) -> Account<T> {
-        Account { bitget, name, credential, trading }
+        Account { bitget, name, key: credential.key_id(), credential, trading }
     }
 
     /// The one place that writes.
@@ -134,8 +139,8 @@ impl<T: Transport> Account<T> {
             Scope::Account => unified::setter(mode),
         };
         let lane = self.lane(endpoint);
-        if let Some(until) = lock(&self.bitget.shared.pace).stopped_until(&lane, self.bitget.now()) {
-            return (SetAnswer::Refused(busy(&lane, until)), None);
+        if let Some(until) = self.bitget.stopped_until(&lane) {
+            return (SetAnswer::Refused(self.bitget.busy(&lane, until)), None);
         }
         let body = match body {
             Ok(body) if endpoint == permitted => body,
@@ -225,13 +230,13 @@ impl<T: Transport> Account<T> {
     }
 
     fn lane(&self, endpoint: Endpoint) -> LaneName {
-        LaneName::Account(self.name.clone(), endpoint)
+        LaneName::Account(self.key.clone(), endpoint)
     }
 }
 
 impl<T> fmt::Debug for Account<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Account { bitget: _, name, credential, trading } = self;
+        let Account { bitget: _, name, key: _, credential, trading } = self;
         out.debug_struct("Account")
             .field("name", name)
             .field("credential", credential)
@@ -266,4 +271,4 @@ fn our_fault(say: &str) -> Failure {
     Failure { class: Class::OurFault, code: None, say: say.to_owned() }
 }
 
-const TIME: Call = Call(Endpoint::Time, "/api/v2/public/time");
+pub(super) const TIME: Call = Call(Endpoint::Time, "/api/v2/public/time");

@@ -137,7 +137,7 @@ impl Reply {
         self.failure(
             Class::RateLimited,
             self.code(),
-            "too many requests (HTTP 429); this limit rests for a while",
+            "too many requests (HTTP 429): the account's limit for it is used up, which its strategies share, and it rests",
             Show::Nothing,
         )
     }
@@ -372,8 +372,8 @@ mod tests {
             302 TryAgain : Bitget answered the call set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
             502 TryAgain : Bitget answered the call set-position-mode: HTTP 502. The answer: <html>bad gateway</html>
             500 TryAgain 40014: Bitget answered the call set-position-mode: HTTP 500. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
-            429 RateLimited : Bitget answered the call set-position-mode: too many requests (HTTP 429); this limit rests for a while
-            400 RateLimited 30007: Bitget answered the call set-position-mode: 30007, too many requests; this limit rests for a while
+            429 RateLimited : Bitget answered the call set-position-mode: too many requests (HTTP 429): the account's limit for it is used up, which its strategies share, and it rests
+            400 RateLimited 30007: Bitget answered the call set-position-mode: 30007, too many requests: the account's limit for it is used up, which its strategies share, and it rests
             400 OurFault 40034: Bitget answered the call set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: {"code":"40034","msg":"whatever","requestTime":1700000000000,"data":{}}
             400 UnknownCode 12345: Bitget answered the call set-position-mode: 12345, a code that this version does not know. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
             400 Clock 40008: Bitget answered the call set-position-mode: 40008, Bitget does not accept the timestamp; its clock is measured again

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::account::{Account, Brought, Call, Setter};
 use super::answer::Told;
 use super::http::Transport;
+use super::lock;
 use super::wire::classic::{
     Contract, OPEN_STATUSES, PLAN_TYPES, Page, Sample, SetPositionMode, SingleAccount,
 };
 use super::wire::{PAGE, Position, open, shape};
-use super::{busy, lock};
 use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
 use crate::exchange::{Answer, Urgency};
 use crate::facts::{Class, Failure, List};
@@ -103,7 +103,7 @@ async fn sample<T: Transport>(
         asking = shared.asking_for_samples.lock() => asking,
         () = shared.clock.sleep_until(came + PERMIT_WAIT) => {
             let lane = LaneName::Public(Endpoint::Contracts);
-            return Err(busy(&lane, shared.clock.now() + PERMIT_BACK));
+            return Err(account.bitget.busy(&lane, shared.clock.now() + PERMIT_BACK));
         }
     };
     if let Some(known) = known() {

@@ -78,8 +78,17 @@ impl Script {
 }
 
 fn account(bitget: &Bitget<Script>, name: &str) -> Account<Script> {
-    let credential = Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
-    bitget.account(name.parse().unwrap(), credential, Trading::Real)
+    bitget.account(name.parse().unwrap(), credential_of(name), Trading::Real)
+}
+
+/// Each account has a key of its own.
+fn credential_of(name: &str) -> Credential {
+    let key = if name == "desk" { "test-key".to_owned() } else { format!("test-key-{name}") };
+    Credential::new(key, "test-secret".into(), "test-pass".into()).unwrap()
+}
+
+fn lane(name: &str, endpoint: Endpoint) -> LaneName {
+    LaneName::Account(credential_of(name).key_id(), endpoint)
 }
 
 /// An account whose exchange's clock is known.
@@ -144,7 +153,7 @@ async fn reads_are_signed_with_the_exchanges_time_and_its_list_of_contracts_is_r
     let (bitget, script) = Script::new(usual);
     let desk = ready(&bitget, "desk").await;
     let other = ready(&bitget, "other").await;
-    for desk in [&desk, &desk, &other] {
+    for desk in [&desk, &other, &desk] {
         assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
     }
     let account = "GET mix/account/account?marginCoin=USDT&productType=USDT-FUTURES&symbol=ETHUSDT";
@@ -397,7 +406,7 @@ async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
     let failure = desk.mode(USDT, Urgency::Routine).await.unwrap_err();
     let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
-    assert_eq!((cool_down.lane.to_string(), cool_down.until), ("desk/account".to_owned(), until));
+    assert_eq!((&cool_down.lane, cool_down.until), (&lane("desk", Endpoint::Account), until));
     assert!(desk.count(USDT, List::Positions, Urgency::Routine).await.is_ok());
 
     let (restarted, script) = Script::new(usual);
@@ -407,25 +416,77 @@ async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
     assert_eq!(script.asked(), ["GET mix/market/contracts?productType=USDT-FUTURES"]);
 }
 
+/// How often the exchange's time was asked for.
+fn witnesses(script: &Script) -> usize {
+    script.log.lock().unwrap().iter().filter(|(_, request)| request.path.ends_with("public/time")).count()
+}
+
 #[tokio::test(start_paused = true)]
-async fn too_many_on_two_accounts_stops_everything_even_a_set_that_holds_its_permit() {
-    let (bitget, script) = instead("account/account", |_| coded(429, "429"));
+async fn f51_too_many_on_several_accounts_stops_none_of_the_others() {
+    let (bitget, script) = Script::new(|request| {
+        let calm = request.headers.iter().any(|(_, value)| value == "test-key-calm");
+        let busy = !calm && request.path.ends_with("account/account");
+        if busy { coded(429, "429") } else { usual(request) }
+    });
+    let calm = ready(&bitget, "calm").await;
+    for name in ["a", "b", "c"] {
+        let desk = account(&bitget, name);
+        assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::RateLimited);
+        assert!(calm.mode(USDT, Urgency::Routine).await.is_ok());
+        let say = desk.mode(USDT, Urgency::Routine).await.unwrap_err().say;
+        assert_eq!(
+            say,
+            "Bitget answered the call account with too many requests (HTTP 429): the account's limit for it is used up, \
+             which its strategies share, and it rests; other accounts go on"
+        );
+    }
+    assert_eq!(witnesses(&script), 2, "the clock, and once for all three");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f51_too_many_for_the_witness_too_stops_everything_even_a_set_that_holds_its_permit() {
+    let limited = Arc::new(Mutex::new(false));
+    let (bitget, script) = Script::new({
+        let limited = Arc::clone(&limited);
+        move |request| if *limited.lock().unwrap() { coded(429, "429") } else { usual(request) }
+    });
     let (first, second) = (ready(&bitget, "a").await, ready(&bitget, "b").await);
     let permit = second.permit(USDT).await.unwrap();
-    for desk in [&first, &second] {
-        assert_eq!(desk.mode(USDT, Urgency::BeforeSet).await.unwrap_err().class, Class::RateLimited);
-    }
     let before = script.asked().len();
+    *limited.lock().unwrap() = true;
+    // The first question of the classic mode is for the public list of contracts.
+    assert_eq!(first.mode(USDT, Urgency::BeforeSet).await.unwrap_err().class, Class::RateLimited);
+    let Class::Busy { .. } = second.mode(USDT, Urgency::BeforeSet).await.unwrap_err().class else {
+        panic!("everything rests")
+    };
+    assert_eq!((script.asked().len(), witnesses(&script)), (before + 1, 3));
+    script.clock.sleep_until(script.clock.now() + Duration::from_secs(2)).await;
     let (answer, _) = second.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
-    let SetAnswer::Refused(Failure { class: Class::Busy { until }, .. }) = answer else {
+    let SetAnswer::Refused(Failure { class: Class::Busy { until }, say, .. }) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(until.since(script.clock.now()).as_secs(), 300);
+    assert!(say.contains("it is this host's address whose limit is used up"), "{say}");
     assert_eq!(first.clock().await.unwrap_err().class, Class::Busy { until });
-    assert_eq!(script.asked().len(), before, "nothing left");
     assert!(bitget.cool_downs().iter().any(|cool_down| cool_down.lane == LaneName::Everything));
+    assert_eq!(witnesses(&script), 3, "nothing left");
+    *limited.lock().unwrap() = false;
     script.clock.sleep_until(until).await;
-    assert!(first.clock().await.is_ok());
+    assert!(
+        second.count(USDT, List::Positions, Urgency::Routine).await.is_ok(),
+        "once the witness is answered"
+    );
+    assert_eq!(witnesses(&script), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f56_two_names_with_one_key_share_the_lanes_of_that_key() {
+    let (bitget, script) = Script::new(usual);
+    let desk = ready(&bitget, "desk").await;
+    let other = bitget.account("other".parse().unwrap(), credential_of("desk"), Trading::Real);
+    assert!(desk.account().await.is_ok());
+    let began = script.now();
+    assert!(other.account().await.is_ok());
+    assert!(script.now() - began >= 1000, "one a second, whoever asks");
 }
 
 #[tokio::test(start_paused = true)]

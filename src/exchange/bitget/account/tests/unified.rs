@@ -260,9 +260,7 @@ async fn strategy_orders_that_both_lists_show_count_once() {
 
 #[tokio::test(start_paused = true)]
 async fn no_mode_is_read_from_an_account_that_is_not_unified_for_good() {
-    for (mode, class) in
-        [("upgrading", Class::Converting), ("switching", Class::Converting)]
-    {
+    for (mode, class) in [("upgrading", Class::Converting), ("switching", Class::Converting)] {
         let (bitget, _) = but("account/settings", move |_| {
             done(&format!(r#"{{"uid":"1001","accountMode":"{mode}","holdMode":"hedge_mode"}}"#))
         });
@@ -353,7 +351,7 @@ async fn a_lane_that_cools_down_between_note_and_send_stops_the_set() {
     assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::Busy { .. }, .. })), "{answer:?}");
     assert_eq!(script.asked().len(), 1);
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
-    assert_eq!(cool_down.lane.to_string(), "desk/set-hold-mode");
+    assert_eq!(cool_down.lane, lane("desk", Endpoint::SetHoldMode));
 }
 
 #[tokio::test(start_paused = true)]
