@@ -3,7 +3,7 @@
 //! Spelled as the exchange and the file spell them. Pure: no clock, no socket, no opinion on what to do.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -190,9 +190,8 @@ impl ProductType {
 impl KeyId {
     /// The id of an API key.
     pub fn of(key: &str) -> KeyId {
-        let digest = Sha256::digest(key);
-        let digits: String =
-            digest.iter().take(KEY_ID_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        let mut digits = hex(&Sha256::digest(key));
+        digits.truncate(KEY_ID_DIGITS);
         KeyId(digits.into())
     }
 }
@@ -351,6 +350,14 @@ impl fmt::Display for Target {
         let Target { account, scope } = self;
         write!(out, "{account} {scope}")
     }
+}
+
+/// Bytes as two lower-case hex digits each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn unknown(word: &str, expected: &'static str) -> UnknownWord {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::facts::{Cause, Change};
-use crate::position_mode::{AccountName, PositionMode, Scope, Target};
+use crate::position_mode::{AccountName, PositionMode, Scope, Target, hex};
 
 /// Targets that want a change, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -46,10 +46,7 @@ impl Plan {
             let _ = writeln!(text, "{account} {scope} {live} {desired} {cause}");
         }
         let digest = Sha256::digest(text);
-        digest.iter().take(6).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(digest.get(..6).unwrap_or(&digest))
     }
 }
 

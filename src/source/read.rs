@@ -1,6 +1,5 @@
 //! One read of the file. It never waits for a writer, never reads more than a sane size, and judges nothing.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -10,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::commit;
 use super::judge::Content;
+use crate::position_mode::hex;
 
 /// What one read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,14 +96,6 @@ fn bytes(path: &Path) -> io::Result<Found> {
     } else {
         Ok(Found::TooLarge)
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The largest file that is read: a thousand accounts take 100 KB, so more is another file put there by mistake.
