@@ -10,7 +10,7 @@ mod secret;
 mod tree;
 mod word;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use problem::{Format, Problem, Problems, report};
@@ -54,6 +54,14 @@ pub struct Account {
     pub windows: Windows,
     /// What must be so on the host before it is changed.
     pub require: Requirements,
+}
+
+impl Desired {
+    /// The accounts that are not another host's, seen from `here`.
+    pub fn accounts_of(&self, here: &str) -> BTreeSet<AccountName> {
+        let ours = self.accounts.iter().filter(|(_, account)| account.elsewhere(here).is_none());
+        ours.map(|(name, _)| name.clone()).collect()
+    }
 }
 
 impl Account {

@@ -31,6 +31,8 @@ pub struct AccountFacts {
     pub elsewhere: Option<String>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
+    /// Why nothing is asked with the key, if another account's file holds the same one: one or two sentences.
+    pub shared_key: Option<String>,
     /// What the key showed of its account at the last look.
     pub identity: Option<Identity>,
     /// Why the key belongs to another account than it should, if it does: one sentence.

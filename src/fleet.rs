@@ -47,6 +47,7 @@ pub struct Fleet<D: Doors> {
     to_follow: bool,
     looks: u64,
     released_in: Option<Generation>,
+    surveyed: Option<(Generation, u64)>,
     held: Arc<Plan>,
     held_recorded: Option<Moment>,
     cooling: BTreeMap<LaneName, Moment>,
@@ -161,6 +162,7 @@ impl<D: Doors> Fleet<D> {
             to_follow: true,
             looks: 0,
             released_in: None,
+            surveyed: None,
             held: Arc::default(),
             held_recorded: None,
             cooling: BTreeMap::new(),
@@ -381,6 +383,11 @@ impl<D: Doors> Fleet<D> {
     fn tell(&mut self) {
         let Some(InForce { revision, desired }) = &self.in_force else { return };
         let (now, kicks) = (self.clock.now(), self.kicked);
+        let news = Some((revision.generation, kicks.reloads));
+        if self.surveyed != news {
+            self.surveyed = news;
+            self.doors.survey(&desired.accounts_of(&self.host));
+        }
         for (name, account) in desired.accounts.iter().filter(|(name, _)| self.whom.includes(name)) {
             let course = Arc::new(Course {
                 generation: revision.generation,

@@ -43,6 +43,12 @@ pub trait Doors: Send + Sync + 'static {
     /// Reads the credential anew; if there is none, one sentence that says what to do.
     fn open(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
 
+    /// Reads the key files of all these accounts, so that two with one key are found before anything is asked.
+    fn survey(&self, accounts: &BTreeSet<AccountName>);
+
+    /// What to tell of an account whose key is in another account's file, too, if it is.
+    fn shared_key(&self, account: &AccountName) -> Option<String>;
+
     /// The lanes that rest now because the exchange said 429.
     fn cool_downs(&self) -> Vec<CoolDown>;
 
@@ -298,8 +304,7 @@ impl<D: Doors> Keeper<D> {
     /// Sleeps until a moment, or until somebody says something new.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
-        let waits_for_a_key = self.facts.credential.is_some() || self.is_key_refused();
-        let door = waits_for_a_key.then(|| self.door_tried + HUMAN_LOOK);
+        let door = self.waits_for_a_key().then(|| self.door_tried + HUMAN_LOOK);
         let until = door.map_or(until, |door| until.min(door));
         self.promise(until);
         tokio::select! {

@@ -82,6 +82,8 @@ pub enum Withdrawn {
     TooLate,
     /// The daemon stops, or the account has left the file.
     Stopping,
+    /// Another account's file holds the same key now.
+    SharedKey,
 }
 
 /// What has been learned for good.
@@ -222,6 +224,8 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
     let fresh = target.flatness.run.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
     if unwanted {
         Step::Withdraw(Withdrawn::Revision)
+    } else if facts.account.shared_key.is_some() {
+        Step::Withdraw(Withdrawn::SharedKey)
     } else if facts.brakes.file.is_some() {
         Step::Withdraw(Withdrawn::File)
     } else if !is_window_open(facts, now) {
@@ -239,7 +243,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
 /// What must be so before anything of the account can be asked: a key, a way to the exchange, its time, its identity.
 fn account(facts: &Facts<'_>, now: Moment) -> Option<Step> {
     let account = facts.account;
-    if account.elsewhere.is_some() || account.credential.is_some() {
+    if account.elsewhere.is_some() || account.credential.is_some() || account.shared_key.is_some() {
         return Some(rest(facts, now, now + HUMAN_LOOK));
     }
     if let Some(failing) = &account.failing

@@ -36,7 +36,12 @@ pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let clock = Clock::machine();
     let doors = KeyFiles::new(&Run::with(common)?, &clock)?;
     let (mut live, mut troubles) = (BTreeMap::new(), Vec::new());
+    doors.survey(&accounts.iter().cloned().collect());
     for name in accounts {
+        if let Some(say) = doors.shared_key(name) {
+            troubles.push(format!("{name}: {say}"));
+            continue;
+        }
         match account(&doors, name, &clock).await {
             Ok(read) => {
                 live.insert(name.clone(), read);

@@ -40,6 +40,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let kept = kept(common, &clock)?;
     let doors = KeyFiles::new(&Run::with(common)?, &clock)?;
     let mut round = Round::new(&clock, &kept, &desired, common.host()?);
+    doors.survey(&desired.accounts_of(round.host()));
     let mut targets = Vec::new();
     for (name, account) in &desired.accounts {
         if args.accounts.is_empty() || args.accounts.contains(name) {
@@ -47,7 +48,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
                 Some(host) => Err(format!("It is another host's: {host}.")),
                 None => doors.open(name, account.demo),
             };
-            targets.extend(round.account(name, account, &exchange).await);
+            targets.extend(round.account(name, account, &exchange, doors.shared_key(name)).await);
         }
     }
     tell(args, &targets)

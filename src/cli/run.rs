@@ -1,10 +1,11 @@
 //! `posmoded run`: the daemon, wired. Everything that it is made of comes together here, and nothing is decided.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -17,7 +18,7 @@ use crate::cli::{Common, Exit, Misused, history, print};
 use crate::clock::Clock;
 use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{Account, BaseUrl, Bitget, Counted, Outcome, Sockets, Trading};
-use crate::exchange::credential::{self, KeptBy};
+use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
 use crate::facts::Requirements;
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
 use crate::host::Host;
@@ -25,7 +26,7 @@ use crate::keeper::Doors;
 use crate::ledger::{Event, EventKind, HistoryFilter, Ledger, OpenError, Writes};
 use crate::moment::Moment;
 use crate::pace::{CoolDown, Endpoint};
-use crate::position_mode::AccountName;
+use crate::position_mode::{AccountName, KeyId};
 use crate::serve::systemd::ServiceManager;
 use crate::serve::{Bound, Counters, EndpointCounters, Listen, Records, View, Vitals, Wanted, http};
 use crate::source::{Source, Word};
@@ -363,6 +364,7 @@ pub struct KeyFiles {
     bitget: Bitget<Sockets>,
     dir: PathBuf,
     kept_by: KeptBy,
+    keyring: Mutex<Keyring>,
     host: Host,
 }
 
@@ -383,7 +385,15 @@ impl KeyFiles {
         }
         let sockets = Sockets::new(run.base_url.clone(), run.ca.as_deref()).map_err(unusable)?;
         let bitget = Bitget::new(sockets, clock.clone(), run.requests_per_second);
-        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir, host: Host::default() })
+        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir, keyring: Mutex::default(), host: Host::default() })
+    }
+
+    fn key_of(&self, account: &AccountName) -> Option<KeyId> {
+        credential::read(&self.dir, account, self.kept_by).ok().map(|credential| credential.key_id())
+    }
+
+    fn keyring(&self) -> MutexGuard<'_, Keyring> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -391,10 +401,21 @@ impl Doors for KeyFiles {
     type Exchange = Account<Sockets>;
 
     fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Sockets>, String> {
-        let credential =
-            credential::read(&self.dir, account, self.kept_by).map_err(|error| error.to_string())?;
+        let read = credential::read(&self.dir, account, self.kept_by);
+        let key = read.as_ref().ok().map(Credential::key_id);
+        self.keyring().opened(account, key, |other| self.key_of(other));
+        let credential = read.map_err(|error| error.to_string())?;
         let trading = if demo { Trading::Demo } else { Trading::Real };
         Ok(self.bitget.account(account.clone(), credential, trading))
+    }
+
+    fn survey(&self, accounts: &BTreeSet<AccountName>) {
+        self.keyring().replace(accounts, |account| self.key_of(account));
+    }
+
+    fn shared_key(&self, account: &AccountName) -> Option<String> {
+        let other = self.keyring().shares_with(account)?.clone();
+        Some(credential::say_shared(&self.dir, self.kept_by, account, &other))
     }
 
     fn cool_downs(&self) -> Vec<CoolDown> {

@@ -3,6 +3,7 @@
 //!
 //! No text of a credential file is ever shown, not even of a broken one: an error says what is wrong and what to do.
 
+mod keyring;
 mod signer;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::position_mode::{AccountName, KeyId};
+pub use keyring::Keyring;
 use signer::Signer;
 
 /// What signs an account's requests. `Debug` shows nothing of it.
@@ -45,6 +47,19 @@ pub enum KeptBy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unusable(String);
+
+/// What two names are told whose files in `dir` hold the same key.
+pub fn say_shared(dir: &Path, kept_by: KeptBy, account: &AccountName, other: &AccountName) -> String {
+    let shown = |account| kept_by.file_of(dir, account).unwrap_or_else(|_| dir.join(account.as_str()));
+    format!(
+        "The key files {} and {} hold the same key, so that {account} and {other} are two names for one account: nothing is \
+         asked and nothing is changed for either. Put each account's own key in place{}, or take one of the two out of the \
+         file.",
+        shown(account).display(),
+        shown(other).display(),
+        kept_by.hint_beside()
+    )
+}
 
 /// Reads the file of `account` in `dir`.
 pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Credential, Unusable> {
@@ -213,6 +228,14 @@ impl KeptBy {
                 "is missing: write it to /etc/posmoded/credentials/{account}, or where LoadCredential= of the unit points, \
                  and restart posmoded"
             ),
+        }
+    }
+
+    /// What to add inside of a sentence where an operator is told to put another file in place.
+    fn hint_beside(self) -> &'static str {
+        match self {
+            KeptBy::Mode => "",
+            KeptBy::Systemd => " and restart posmoded, for systemd copied the files when it started",
         }
     }
 

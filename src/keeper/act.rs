@@ -82,6 +82,7 @@ impl<D: Doors> Keeper<D> {
             Withdrawn::File => "the newest content of the file is not acceptable",
             Withdrawn::Window => "no change window is open any more",
             Withdrawn::TooLate => "it could not be sent in time",
+            Withdrawn::SharedKey => "another account's file holds the same key now",
             Withdrawn::Stopping => "the daemon stops, or the account has left the file",
         };
         let Some((noted, _permit)) = self.noted.take() else {

@@ -24,10 +24,11 @@ impl<D: Doors> Keeper<D> {
             self.forget_the_key_before();
             self.open_door();
         }
-        let waits_for_a_key = self.facts.credential.is_some() || self.is_key_refused();
-        if waits_for_a_key && self.clock.now() >= self.door_tried + HUMAN_LOOK {
+        if self.waits_for_a_key() && self.clock.now() >= self.door_tried + HUMAN_LOOK {
             self.open_door();
         }
+        let has_a_key = self.facts.elsewhere.is_none() && self.facts.credential.is_none();
+        self.facts.shared_key = has_a_key.then(|| self.doors.shared_key(&self.account)).flatten();
         if again {
             self.facts.failing = None;
             let now = self.clock.now();

@@ -2,7 +2,7 @@
 
 use super::{Doors, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
-use crate::facts::Flatness;
+use crate::facts::{AccountFacts, Flatness};
 use crate::ledger::Pinned;
 use crate::protocol::{Claims, warnings, wrong};
 
@@ -100,7 +100,13 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    pub(super) fn is_key_refused(&self) -> bool {
+    /// Whether another key file than now is what it takes.
+    pub(super) fn waits_for_a_key(&self) -> bool {
+        let AccountFacts { credential, shared_key, .. } = &self.facts;
+        credential.is_some() || shared_key.is_some() || self.is_key_refused()
+    }
+
+    fn is_key_refused(&self) -> bool {
         self.facts.failing.as_ref().is_some_and(|failing| is_about_the_key(&failing.failure))
     }
 }

@@ -61,7 +61,8 @@ fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
     // Waiting for our own limit, nobody has said anything.
     let mut failing = [&account.failing, &target.failing].into_iter().flatten();
     let told = failing.any(|failing| failing.failure.class.our_own_limit().is_none());
-    told || account.credential.is_some() || account.elsewhere.is_some() || account.identity.is_some()
+    let no_key = account.credential.is_some() || account.shared_key.is_some();
+    told || no_key || account.elsewhere.is_some() || account.identity.is_some()
 }
 
 /// An account that nobody has looked at yet: its targets, `unknown`, so that nobody takes silence for "in sync". The kind

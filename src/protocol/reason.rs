@@ -221,7 +221,10 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         Reason::Elsewhere => facts.account.elsewhere.as_ref().map_or_else(String::new, |host| {
             format!("The file gives this account to the host {host}: this one never asks for it and never sets it.")
         }),
-        Reason::WrongAccount => facts.account.wrong.clone().unwrap_or_default(),
+        Reason::WrongAccount => {
+            let account = facts.account;
+            account.shared_key.as_ref().or(account.wrong.as_ref()).cloned().unwrap_or_default()
+        }
         Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
         Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),
@@ -286,7 +289,7 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
         account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);
     let standing = [
         (Reason::Credential, account.credential.is_some()),
-        (Reason::WrongAccount, account.wrong.is_some()),
+        (Reason::WrongAccount, account.wrong.is_some() || account.shared_key.is_some()),
         (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
         (Reason::KindUnknown, account.identity.is_none() && !is_converting),
         (Reason::Clock, unclear_clock && account.failing.is_none()),

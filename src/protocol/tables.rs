@@ -62,6 +62,7 @@ fn in_words(step: &Step, now: Moment) -> String {
         Step::Withdraw(Withdrawn::Stopping) => {
             "withdraw: the daemon stops, or the account has left the file".to_owned()
         }
+        Step::Withdraw(Withdrawn::SharedKey) => "withdraw: another file holds the same key".to_owned(),
         Step::Record(record) => format!("record {}", record_in_words(record)),
         Step::Rest { until, why: _ } => format!("rest {}", spell(until.since(now))),
     }

@@ -118,14 +118,15 @@ async fn two_names_for_one_account_are_both_refused_until_one_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_given_the_key_of_another_is_refused_and_recovers_with_its_own() {
+async fn a_name_that_is_given_another_key_of_the_account_of_another_is_refused_and_recovers_with_its_own() {
     let world = World::started(&file(&[("desk-a", ""), ("desk-b", "")]), |exchange| {
         desk(exchange);
         account(exchange, OTHER, "desk-b");
+        exchange.add_key(DESK, ApiKey::named("second")).unwrap();
     })
     .await;
     world.until(MINUTE, "both are set", |world| world.is_in_sync("desk-b USDT-FUTURES")).await;
-    world.give_key("desk-b", "desk-a");
+    world.give_key("desk-b", "second");
     world.reload();
     let changed = "this name has belonged to account 1002 so far";
     world.until(MINUTE, "told", |world| world.line("desk-b USDT-FUTURES").contains(changed)).await;
@@ -137,6 +138,44 @@ async fn a_name_that_is_given_the_key_of_another_is_refused_and_recovers_with_it
     world.give_key("desk-b", "desk-b");
     world.reload();
     world.until(10 * MINUTE, "mended", |world| world.is_in_sync("desk-b USDT-FUTURES")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f56_two_files_with_one_key_are_found_before_anything_is_asked_and_hold_both_names() {
+    let mut world = World::new(&file(&[("desk-a", ""), ("desk-b", ""), ("desk-c", "")]), 1, |exchange| {
+        desk(exchange);
+        account(exchange, OTHER, "desk-b");
+        account(exchange, Uid(1003), "desk-c");
+    });
+    world.give_key("desk-b", "desk-a");
+    world.start().await;
+    world.until(MINUTE, "the third is set", |world| world.is_in_sync("desk-c USDT-FUTURES")).await;
+    world.pass(10 * MINUTE).await;
+    for name in ["desk-a", "desk-b"] {
+        let line = world.line(&format!("{name} account"));
+        assert!(line.starts_with("unknown, wrong_account: The files of "), "{line}");
+    }
+    let asked = world.log().iter().filter(|entry| entry.account.is_some_and(|uid| uid != Uid(1003))).count();
+    assert_eq!(asked, 0);
+    let limited = world.log().iter().filter(|entry| entry.status == Some(429)).count();
+    assert_eq!(limited, 0, "no lane is used twice");
+
+    // Each has its own: both are kept from the reload on.
+    world.give_key("desk-b", "desk-b");
+    world.reload();
+    world.until(MINUTE, "both", |world| world.told().matches("in_sync").count() == 3).await;
+    // A file that is overwritten later holds both names, too, though the other one's is as it was.
+    world.give_key("desk-b", "desk-a");
+    world.reload();
+    let held = |world: &World| world.told().matches("wrong_account").count() == 2;
+    world.until(MINUTE, "both are held", held).await;
+    world.exchange(|exchange| exchange.flip(DESK, USDT, PosMode::OneWayMode)).unwrap();
+    world.pass(30 * MINUTE).await;
+    assert_eq!(world.mode(DESK, USDT), PosMode::OneWayMode);
+    // Without a reload the files are read again every quarter of an hour.
+    world.give_key("desk-b", "desk-b");
+    world.until(16 * MINUTE, "both", |world| world.told().matches("in_sync").count() == 3).await;
+    world.check_invariants(Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]

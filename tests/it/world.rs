@@ -16,14 +16,14 @@ use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
 use posmoded::exchange::bitget::{
     Account, Bitget, Method, Request, Response, Trading, Transport, TransportError,
 };
-use posmoded::exchange::credential::Credential;
+use posmoded::exchange::credential::{Credential, Keyring};
 use posmoded::facts::{Requirement, Requirements};
 use posmoded::fleet::{Fleet, Kicks, Means, StartError};
 use posmoded::keeper::Doors;
 use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, Visitor};
 use posmoded::moment::Moment;
 use posmoded::pace::CoolDown;
-use posmoded::position_mode::AccountName;
+use posmoded::position_mode::{AccountName, KeyId};
 use posmoded::source::{Content, Word};
 use posmoded::status::{Board, Status, TargetStatus};
 use sha2::{Digest as _, Sha256};
@@ -164,7 +164,12 @@ impl World {
         let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
         let bitget = Bitget::new(direct, self.clock.clone(), rate);
         Means {
-            doors: Arc::new(SimulatedKeys { bitget, wire: self.wire.clone(), clock: self.clock.clone() }),
+            doors: Arc::new(SimulatedKeys {
+                keyring: Mutex::default(),
+                bitget,
+                wire: self.wire.clone(),
+                clock: self.clock.clone(),
+            }),
             ledger: self.ledger.clone(),
             clock: self.clock.clone(),
             board: self.board.clone(),
@@ -519,9 +524,23 @@ impl Direct {
 
 /// Keys as the simulator makes them, by the account's name.
 struct SimulatedKeys {
+    keyring: Mutex<Keyring>,
     bitget: Bitget<Direct>,
     wire: Arc<Wire>,
     clock: Clock,
+}
+
+impl SimulatedKeys {
+    fn key_of(&self, account: &AccountName) -> Option<KeyId> {
+        let keyless = locked(&self.wire.state).keyless.contains(account.as_str());
+        (!keyless).then(|| KeyId::of(&self.key(account).key))
+    }
+
+    /// What the credential file of an account holds.
+    fn key(&self, account: &AccountName) -> ApiKey {
+        let name = locked(&self.wire.state).keys.get(account.as_str()).cloned();
+        ApiKey::named(name.as_deref().unwrap_or(account.as_str()))
+    }
 }
 
 impl Doors for SimulatedKeys {
@@ -531,14 +550,23 @@ impl Doors for SimulatedKeys {
         let crashes = locked(&self.wire.state).crashing.contains(account.as_str());
         assert!(!crashes, "a keeper that fails, as the test wants");
         if locked(&self.wire.state).keyless.contains(account.as_str()) {
+            locked(&self.keyring).opened(account, None, |other| self.key_of(other));
             return Err(format!("There is no credential file for {account}: put one in place."));
         }
-        let name = locked(&self.wire.state).keys.get(account.as_str()).cloned();
-        let ApiKey { key, secret, passphrase, .. } =
-            ApiKey::named(name.as_deref().unwrap_or(account.as_str()));
+        let ApiKey { key, secret, passphrase, .. } = self.key(account);
         let credential = Credential::new(key, secret.0, passphrase.0).map_err(|error| error.to_string())?;
+        locked(&self.keyring).opened(account, Some(credential.key_id()), |other| self.key_of(other));
         let trading = if demo { Trading::Demo } else { Trading::Real };
         Ok(self.bitget.account(account.clone(), credential, trading))
+    }
+
+    fn survey(&self, accounts: &BTreeSet<AccountName>) {
+        locked(&self.keyring).replace(accounts, |account| self.key_of(account));
+    }
+
+    fn shared_key(&self, account: &AccountName) -> Option<String> {
+        let other = locked(&self.keyring).shares_with(account)?.clone();
+        Some(format!("The files of {account} and {other} hold the same key."))
     }
 
     fn cool_downs(&self) -> Vec<CoolDown> {

@@ -50,16 +50,19 @@ impl<'a> Round<'a> {
         &self.host
     }
 
-    /// The targets of an account as they stand. Without an exchange: why there is none, in one sentence.
+    /// The targets of an account as they stand. Without an exchange: why there is none, in one sentence. Where its key is
+    /// another account's, too, nothing is asked: `shared_key` says so.
     pub(super) async fn account<O: Observe>(
         &mut self,
         name: &AccountName,
         account: &Account,
         exchange: &Result<O, String>,
+        shared_key: Option<String>,
     ) -> Vec<TargetStatus> {
         let mut of_account = AccountFacts {
             elsewhere: account.elsewhere(&self.host),
             credential: exchange.as_ref().err().cloned(),
+            shared_key,
             jitter: self.clock.jitter(),
             ..AccountFacts::default()
         };

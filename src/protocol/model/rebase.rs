@@ -79,6 +79,7 @@ impl Line {
         let AccountFacts {
             elsewhere: _,
             credential: _,
+            shared_key: _,
             identity,
             wrong: _,
             unsatisfiable: _,

@@ -491,6 +491,19 @@ fn a_noted_set_is_withdrawn_when_the_file_turns_bad() {
 }
 
 #[test]
+fn f56_a_noted_set_is_withdrawn_when_another_file_turns_out_to_hold_the_same_key() {
+    check(
+        &noted(seconds(0)).shares_its_key(),
+        expect![[r#"
+        new
+        wrong_account: The files a and b hold the same key.
+        acting: Nothing stands in the way: the mode is being set.
+        > withdraw: another file holds the same key
+    "#]],
+    );
+}
+
+#[test]
 fn a_noted_set_leaves_within_five_seconds_of_its_note_and_of_its_verdict_or_not_at_all() {
     let flat = situation().flat_for(minutes(9), seconds(0));
     check(
@@ -981,12 +994,12 @@ fn f23_a_list_that_is_refused_for_its_rate_is_asked_less_and_less_often_though_t
             76.4s read positions
             76.5s read plan orders
             76.6s read orders
-            76.7s rest 1m 20s
-            156.7s look at the mode
-            156.8s read positions
-            156.9s read plan orders
-            157.0s read orders
-            157.1s rest 2m 40s
+            76.7s rest 1m
+            136.7s look at the mode
+            136.8s read positions
+            136.9s read plan orders
+            137.0s read orders
+            137.1s rest 1m
         "#]],
     );
 }

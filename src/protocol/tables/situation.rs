@@ -102,6 +102,12 @@ impl Situation {
         self
     }
 
+    /// Another account's file holds the same key.
+    pub(super) fn shares_its_key(mut self) -> Self {
+        self.account.shared_key = Some("The files a and b hold the same key.".to_owned());
+        self
+    }
+
     pub(super) fn never_seen(mut self) -> Self {
         self.target.seen = None;
         self

@@ -176,6 +176,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
     (
         option::weighted(0.05, Just("trade-02".to_owned())),
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
+        option::weighted(0.1, Just("The files a and b hold the same key.".to_owned())),
         option::weighted(0.9, identity),
         option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
         option::weighted(0.1, Just(Declared::PerProduct(BTreeMap::new()))),
@@ -186,10 +187,23 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         jitters(),
     )
         .prop_map(
-            |(elsewhere, credential, identity, wrong, unsatisfiable, gone, failing, clock, host, jitter)| {
+            |(
+                elsewhere,
+                credential,
+                shared_key,
+                identity,
+                wrong,
+                unsatisfiable,
+                gone,
+                failing,
+                clock,
+                host,
+                jitter,
+            )| {
                 AccountFacts {
                     elsewhere,
                     credential,
+                    shared_key,
                     identity,
                     wrong,
                     unsatisfiable,

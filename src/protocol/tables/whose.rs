@@ -7,6 +7,9 @@ use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, Uid};
 use crate::protocol::{Claims, warnings, wrong};
 
+use super::check;
+use super::situation::situation;
+
 /// What the key shows, what the file says, what the ledger has, and the other name; `-` is nothing.
 #[track_caller]
 fn row(kind: Kind, [shown, file, pinned, other]: [&str; 4], expected: Expect) {
@@ -83,6 +86,19 @@ fn the_file_the_ledger_and_another_name_are_each_named_with_what_to_do() {
         expect![
             "The key belongs to account 8, and so does that of desk-b: nothing is changed. Two names for one account would fight each other; remove one from the file, or put the right key in place."
         ],
+    );
+}
+
+#[test]
+fn f56_with_a_key_that_another_file_holds_too_nothing_is_asked() {
+    check(
+        &situation().shares_its_key(),
+        expect![[r#"
+        new
+        wrong_account: The files a and b hold the same key.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 59s
+    "#]],
     );
 }
 

@@ -138,6 +138,25 @@ fn a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other() {
 }
 
 #[test]
+fn f56_two_key_files_with_one_key_are_named_by_every_command_before_its_first_request() {
+    let venue = Venue::of_desks(2);
+    let names = ["desk-1", "desk-2"];
+    let mut host = Host::new(&venue, &names, &declared(&names.map(|name| (name, "hedge_mode"))));
+    std::fs::copy(host.path("keys/desk-1"), host.path("keys/desk-2")).unwrap();
+    let says =
+        "desk-1 and keys/desk-2 hold the same key, so that desk-1 and desk-2 are two names for one account";
+    let (code, out, err) = host.call(&["plan", "--exit-code"]);
+    assert!(code == 4 && out.contains(says) && out.contains("wrong_account"), "{code}: {out}{err}");
+    let (code, out, err) = host.call(&["import", "desk-1", "desk-2"]);
+    assert!(code == 1 && out.is_empty() && err.contains(says), "{code}: {out}{err}");
+    let (code, out, err) = host.call(&["apply"]);
+    assert!(code == 2 && out.contains(says), "{code}: {out}{err}");
+    host.start();
+    host.wait_for_all("unknown wrong_account");
+    assert_eq!(venue.simulator.with(|exchange| exchange.log().to_vec()), []);
+}
+
+#[test]
 fn status_is_0_in_sync_2_not_all_and_1_without_an_answer() {
     let venue = Venue::of_desks(2);
     let mut host = Host::new(
