@@ -1,18 +1,19 @@
-//! Wall time, monotonic time and random numbers: the only door to them.
+//! Wall time, monotonic time and random numbers: the only door to them. It also keeps what this process was told of the
+//! exchange's time, by which everything goes that must not depend on how the host's clock is set.
 //!
 //! Follows tokio's clock, so that under a paused one (in simulation) everything that waits and everything that asks the
 //! time agree. Decides nothing.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::facts::Jitter;
-use crate::moment::Moment;
+use crate::facts::{Jitter, ServerClock};
+use crate::moment::{Moment, ServerTime};
 
 /// One process's clock; clones tell the same time.
 #[derive(Debug, Clone)]
@@ -21,14 +22,15 @@ pub struct Clock {
     anchor: i64,
     wall: Wall,
     random: Arc<AtomicU64>,
+    exchange: Arc<Mutex<Option<ServerClock>>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Wall {
     /// The machine's own, which may step.
     Machine,
-    /// Follows the moments, for simulation.
-    Moments,
+    /// Follows the moments, for simulation; ahead of them by so many milliseconds.
+    Moments(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -41,12 +43,27 @@ impl Clock {
     /// A clock whose wall time begins at `wall` milliseconds since 1970 and follows tokio's, and whose random numbers
     /// follow from `seed`.
     pub fn simulated(wall: i64, seed: u64) -> Clock {
-        Clock::anchored(wall, Wall::Moments, seed)
+        Clock::anchored(wall, Wall::Moments(Arc::default()), seed)
+    }
+
+    /// The same clock in a new process, which has not heard from the exchange yet.
+    #[must_use]
+    pub fn of_a_new_process(&self) -> Clock {
+        Clock { exchange: Arc::default(), ..self.clone() }
+    }
+
+    /// Somebody sets the wall clock, in simulation: it is so many milliseconds ahead of the moments from now on.
+    pub fn set_wall_ahead(&self, ahead_ms: i64) {
+        match &self.wall {
+            Wall::Machine => {}
+            Wall::Moments(ahead) => ahead.store(ahead_ms, Ordering::Relaxed),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn anchored(anchor: i64, wall: Wall, seed: u64) -> Clock {
-        Clock { started: Instant::now(), anchor, wall, random: Arc::new(AtomicU64::new(seed)) }
+        let random = Arc::new(AtomicU64::new(seed));
+        Clock { started: Instant::now(), anchor, wall, random, exchange: Arc::default() }
     }
 
     /// Now, on the line that never steps.
@@ -57,10 +74,32 @@ impl Clock {
 
     /// Now, as the machine's wall clock shows it, in milliseconds since 1970.
     pub fn wall(&self) -> i64 {
-        match self.wall {
+        match &self.wall {
             Wall::Machine => machine_wall(),
-            Wall::Moments => self.now().0,
+            Wall::Moments(ahead) => self.now().0.saturating_add(ahead.load(Ordering::Relaxed)),
         }
+    }
+
+    /// The exchange's clock, as the answers that this process got tell it; `None` before the first.
+    pub fn exchange(&self) -> Option<ServerClock> {
+        *self.readings()
+    }
+
+    /// The exchange's time now, as far as it is known.
+    pub fn exchange_time(&self) -> Option<ServerTime> {
+        self.exchange().map(|exchange| exchange.at(self.now()))
+    }
+
+    /// What one more answer tells of the exchange's clock.
+    pub fn learn_exchange(&self, reading: ServerClock) {
+        let now = self.now();
+        let mut known = self.readings();
+        *known = Some(known.map_or(reading, |old| old.better(reading, now)));
+    }
+
+    fn readings(&self) -> MutexGuard<'_, Option<ServerClock>> {
+        // A reading is whole between any two statements.
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A moment in milliseconds of wall time, going by what the wall clock shows now.

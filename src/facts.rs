@@ -114,8 +114,18 @@ pub struct Brakes {
 pub struct Pause {
     /// As the operator wrote it.
     pub reason: String,
-    /// Until when, if it ends by itself.
-    pub until: Option<Moment>,
+    /// How long it was to last, if it ends by itself.
+    pub lasts: Option<Duration>,
+    /// When it ends by itself, on the exchange's line; `None` also while nobody could say yet.
+    pub until: Option<ServerTime>,
+}
+
+impl Pause {
+    /// Whether it stands by this reading of the exchange's clock; while that is unknown, it does.
+    pub fn stands(&self, exchange: Option<ServerClock>, now: Moment) -> bool {
+        let passed = |until: ServerTime| exchange.is_some_and(|exchange| exchange.at(now) >= until);
+        !self.until.is_some_and(passed)
+    }
 }
 
 /// Why nothing can be written down, so that nothing may be sent.

@@ -470,14 +470,13 @@ impl<D: Doors> Fleet<D> {
     fn show(&self) {
         let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
         let on_disk = self.ledger.brakes().borrow().clone();
-        let wall = self.clock.wall();
-        let at = |wall| Timestamp::from_millisecond(wall).map_or(Timestamp::UNIX_EPOCH, seconds);
-        let standing =
-            on_disk.pauses.iter().filter(|pause| pause.until_wall.is_none_or(|until| until > wall));
-        let told = |pause: &PauseRow| Paused {
+        let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
+        let (exchange, now) = (self.clock.exchange(), self.clock.now());
+        let standing = on_disk.pauses.iter().filter(|row| row.pause.stands(exchange, now));
+        let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
             reason: pause.reason.clone(),
-            since: at(pause.since_wall),
-            until: pause.until_wall.map(at),
+            since: at(*since),
+            until: pause.until.map(|until| at(until.0)),
         };
         let paused = standing.clone().find(|pause| pause.account.is_none()).map(told);
         let paused_accounts = standing

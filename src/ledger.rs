@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use brakes::{OnDisk, PauseRow, Request};
+pub use brakes::{OnDisk, PauseRow, Request, RequestAnswer};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use history::{Event, EventKind, HistoryFilter};
 pub use intents::IntentRow;
@@ -177,7 +177,7 @@ impl Ledger {
         // Not after the answer: however late this task is woken, the set has to leave within its time.
         let at = self.clock.now();
         let written =
-            self.desk.run(move |store| store.write(|tx, wall| intents::note(tx, wall, &wish))).await?;
+            self.desk.run(move |store| store.write(|tx, now| intents::note(tx, now, &wish))).await?;
         let Some(id) = written else {
             return Ok(Note::Braked);
         };
@@ -189,24 +189,24 @@ impl Ledger {
     /// The set will not leave. Should this fail, go on as after an unclear answer: the intent stands.
     pub async fn withdraw(&self, noted: Noted, why: &str) -> Result<(), LedgerError> {
         let (id, why) = (noted.id(), why.to_owned());
-        self.desk.run(move |store| store.write(|tx, wall| intents::withdraw(tx, wall, id, &why))).await
+        self.desk.run(move |store| store.write(|tx, now| intents::withdraw(tx, now, id, &why))).await
     }
 
     /// The set was answered.
     pub async fn answered(&self, id: IntentId, answer: &SetAnswer) -> Result<(), LedgerError> {
         let answer = answer.clone();
-        self.desk.run(move |store| store.write(|tx, wall| intents::answered(tx, wall, id, &answer))).await
+        self.desk.run(move |store| store.write(|tx, now| intents::answered(tx, now, id, &answer))).await
     }
 
     /// It was accepted, and no read showed it in time. Like the two below it also takes an intent that is still
     /// `noted` on disk, for its answer may not have been writable.
     pub async fn unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, wall| intents::unconfirmed(tx, wall, id))).await
+        self.desk.run(move |store| store.write(|tx, now| intents::unconfirmed(tx, now, id))).await
     }
 
     /// It was accepted, and a read shows it; `applied` if that is what the file wants.
     pub async fn confirmed(&self, id: IntentId, applied: Option<Applied>) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, wall| intents::confirmed(tx, wall, id, applied))).await
+        self.desk.run(move |store| store.write(|tx, now| intents::confirmed(tx, now, id, applied))).await
     }
 
     /// The fence of an unresolved set has passed, and a read showed what became of it.
@@ -217,13 +217,13 @@ impl Ledger {
         applied: Option<Applied>,
     ) -> Result<(), LedgerError> {
         self.desk
-            .run(move |store| store.write(|tx, wall| intents::resolved(tx, wall, id, took_effect, applied)))
+            .run(move |store| store.write(|tx, now| intents::resolved(tx, now, id, took_effect, applied)))
             .await
     }
 
     /// A set that was resolved as without effect shows now. What it asked for is applied.
     pub async fn late(&self, id: IntentId) -> Result<Applied, LedgerError> {
-        self.desk.run(move |store| store.write(|tx, wall| intents::late(tx, wall, id))).await
+        self.desk.run(move |store| store.write(|tx, now| intents::late(tx, now, id))).await
     }
 
     /// Live equals desired, adopted or changed by somebody else; `before` is the mode that was applied before.
@@ -236,7 +236,7 @@ impl Ledger {
         let target = target.clone();
         self.desk
             .run(move |store| {
-                store.write(|tx, wall| targets::applied_without_a_set(tx, wall, &target, applied, before))
+                store.write(|tx, now| targets::applied_without_a_set(tx, now, &target, applied, before))
             })
             .await
     }
@@ -245,7 +245,7 @@ impl Ledger {
     /// [`OnDisk::shared`] tells both.
     pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
         let (account, uid) = (account.clone(), uid.clone());
-        self.desk.run(move |store| store.write(|tx, wall| targets::pin(tx, wall, &account, &uid))).await
+        self.desk.run(move |store| store.write(|tx, now| targets::pin(tx, now, &account, &uid))).await
     }
 
     /// Writes an accepted content of the file; the same content as the last good one keeps its number.
@@ -258,7 +258,7 @@ impl Ledger {
         let (sha256, bytes, commit) = (sha256.to_owned(), bytes.to_owned(), commit.map(str::to_owned));
         self.desk
             .run(move |store| {
-                store.write(|tx, wall| revisions::accept(tx, wall, &sha256, &bytes, commit.as_deref()))
+                store.write(|tx, now| revisions::accept(tx, now, &sha256, &bytes, commit.as_deref()))
             })
             .await
     }
@@ -279,14 +279,14 @@ impl Ledger {
     ) -> Result<Option<ServerTime>, LedgerError> {
         let (account, keep) = (account.clone(), keep.cloned());
         self.desk
-            .run(move |store| store.write(|tx, wall| targets::release(tx, wall, &account, keep.as_ref())))
+            .run(move |store| store.write(|tx, now| targets::release(tx, now, &account, keep.as_ref())))
             .await
     }
 
     /// Writes down which kind of account it is, with an event if it was another one before: [`OnDisk::kinds`].
     pub async fn observed(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
-        self.desk.run(move |store| store.write(|tx, wall| targets::observed(tx, wall, &account, kind))).await
+        self.desk.run(move |store| store.write(|tx, now| targets::observed(tx, now, &account, kind))).await
     }
 
     /// The accounts of which something is kept that `release` forgets.
@@ -298,9 +298,7 @@ impl Ledger {
     pub async fn cool_down(&self, lane: &str, until_wall_ms: i64) -> Result<(), LedgerError> {
         let lane = lane.to_owned();
         self.desk
-            .run(move |store| {
-                store.write(|tx, wall| Ok(revisions::cool_down(tx, wall, &lane, until_wall_ms)?))
-            })
+            .run(move |store| store.write(|tx, now| Ok(revisions::cool_down(tx, now, &lane, until_wall_ms)?)))
             .await
     }
 
@@ -311,14 +309,14 @@ impl Ledger {
 
     /// Writes an event that comes with no other call; its number and time are given here.
     pub async fn event(&self, event: Event) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, wall| Ok(history::add(tx, wall, &event)?))).await
+        self.desk.run(move |store| store.write(|tx, now| Ok(history::add(tx, now, &event)?))).await
     }
 
     /// Writes down what is held, so that it may be approved; nothing if that is on record and may still be approved.
     /// To be called with whatever is held, an empty plan too, whenever it changes and now and then.
     pub async fn hold(&self, plan: &Plan) -> Result<(), LedgerError> {
         let plan = plan.clone();
-        self.desk.run(move |store| store.write(|tx, wall| brakes::hold(tx, wall, &plan))).await
+        self.desk.run(move |store| store.write(|tx, now| brakes::hold(tx, now, &plan))).await
     }
 
     /// The brakes on disk, as of the last write or `notice`.

@@ -25,7 +25,7 @@
 //! | [`desired`] | the file's text to what it wants, or every problem of it | pure |
 //! | [`protocol`] | `next(&Facts, now) -> Step`: everything that decides | pure |
 //! | [`pace`] | permits as data: who may send when | pure |
-//! | [`clock`] | the only door to time and random numbers | |
+//! | [`clock`] | the only door to time and random numbers; the exchange's time as far as it is known | |
 //! | [`ledger`] | what we did, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
 //! | [`host`] | what this host shows of what the file requires of it | |

@@ -468,7 +468,7 @@ fn rest(facts: &Facts<'_>, now: Moment, until: Moment) -> Step {
     let edges = [
         facts.target.seen.map(|seen| seen.answered + known_for),
         confirming,
-        paused.as_ref().and_then(|pause| pause.until),
+        paused.as_ref().and_then(|pause| Some(facts.account.clock?.moment(pause.until?))),
         ledger.as_ref().map(|trouble| trouble.retry_at),
         guard.frees_at.filter(|_| why.holds(Reason::Held)),
         facts.target.set_refused.as_ref().map(retry_at),

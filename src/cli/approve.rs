@@ -25,5 +25,5 @@ pub async fn approve(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let request = visitor.approve(hash).context("Nothing was approved.")?;
     let done =
         format!("The plan {hash} is approved for {}, and what is left of it as it shrinks.", spell(APPROVAL));
-    asking::conclude((&visitor, &clock), &request, &done, printed.output).await
+    asking::conclude((&visitor, &clock), &request, "Nothing was approved.", &done, printed.output).await
 }

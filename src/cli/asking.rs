@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use crate::cli::flags::{Common, Output};
@@ -13,7 +13,7 @@ use crate::cli::{Exit, print};
 use crate::clock::Clock;
 use crate::constants::ACKNOWLEDGED_WITHIN;
 use crate::desired;
-use crate::ledger::{Request, Visitor};
+use crate::ledger::{Request, RequestAnswer, Visitor};
 use crate::moment::spell;
 use crate::position_mode::AccountName;
 
@@ -35,16 +35,22 @@ pub(super) fn known(visitor: &Visitor) -> anyhow::Result<BTreeSet<AccountName>> 
     Ok(known)
 }
 
-/// Waits until the daemon has acknowledged what was written, and says which it was. `done` is a whole sentence.
+/// Waits until the daemon has answered to what was written, and says what it was. `done` and `refused` are whole sentences.
 pub(super) async fn conclude(
     (visitor, clock): (&Visitor, &Clock),
     request: &Request,
+    refused: &str,
     done: &str,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let acknowledged = acknowledged(visitor, clock, request)
+    let answer = answer(visitor, clock, request)
         .await
         .context("It is written, but whether the daemon has acknowledged it cannot be read.")?;
+    let acknowledged = match answer {
+        Some(RequestAnswer::Refused(why)) => bail!(anyhow::anyhow!(why).context(refused.to_owned())),
+        Some(RequestAnswer::Acknowledged) => true,
+        None => false,
+    };
     match output {
         Output::Table => print::text(done)?,
         Output::Json => {
@@ -60,7 +66,7 @@ pub(super) async fn conclude(
             .to_owned(),
         Some(daemon) => format!(
             "It is written, but NOT acknowledged by the daemon (process {}) within {}: a set that was noted before may \
-             still be under way. See `posmoded status` and `posmoded history`.",
+             still be under way, or Bitget has not answered yet and its time is not known. See `posmoded status` and `posmoded history`.",
             daemon.pid,
             spell(ACKNOWLEDGED_WITHIN)
         ),
@@ -75,15 +81,20 @@ struct Asked<'a> {
     say: &'a str,
 }
 
-async fn acknowledged(visitor: &Visitor, clock: &Clock, request: &Request) -> anyhow::Result<bool> {
+async fn answer(
+    visitor: &Visitor,
+    clock: &Clock,
+    request: &Request,
+) -> anyhow::Result<Option<RequestAnswer>> {
     let end = clock.now() + ACKNOWLEDGED_WITHIN;
     loop {
-        if visitor.acknowledged(request)? {
-            return Ok(true);
+        let answer = visitor.answer(request)?;
+        if answer.is_some() {
+            return Ok(answer);
         }
         // Nobody will: do not keep the operator waiting.
         if clock.now() >= end || visitor.instance().is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         clock.sleep_until(clock.now() + ASK_EVERY).await;
     }

@@ -34,17 +34,13 @@ pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     })?;
     let (visitor, clock) = asking::ledger(common).context("Nothing was paused.")?;
     accounts::only_known(accounts, &asking::known(&visitor)?, "in the file or the ledger")?;
-    let until = lasting.map(|lasting| {
-        let millis = i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX);
-        clock.wall().saturating_add(millis)
-    });
-    let request = visitor.pause(accounts, &reason, until).context("Nothing was paused.")?;
+    let request = visitor.pause(accounts, &reason, *lasting).context("Nothing was paused.")?;
     let lasts = lasting.map_or_else(
         || "until `posmoded resume`".to_owned(),
         |lasting| format!("for {}, or until `posmoded resume`", spell(lasting)),
     );
     let done = format!("{} is paused {lasts}: {reason}", asking::whom(accounts));
-    asking::conclude((&visitor, &clock), &request, &done, printed.output).await
+    asking::conclude((&visitor, &clock), &request, "Nothing was paused.", &done, printed.output).await
 }
 
 /// Nothing of it if there is nothing to read in it.

@@ -27,13 +27,13 @@ pub async fn resume(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     known.extend(pauses.iter().filter_map(|pause| pause.account.clone()));
     accounts::only_known(accounts, &known, "in the file or the ledger")?;
     let request = visitor.resume(accounts).context("Nothing was resumed.")?;
-    let still = pauses.iter().find(|PauseRow { account, .. }| account.is_none() && !accounts.is_empty());
-    let still = still.map_or_else(String::new, |pause| {
+    let still = pauses.iter().find(|row| row.account.is_none() && !accounts.is_empty());
+    let still = still.map_or_else(String::new, |PauseRow { pause, .. }| {
         format!(
             " But everything is paused still ({}): `posmoded resume` without a name ends that.",
             pause.reason
         )
     });
     let done = format!("{} is resumed.{still}", asking::whom(accounts));
-    asking::conclude((&visitor, &clock), &request, &done, printed.output).await
+    asking::conclude((&visitor, &clock), &request, "Nothing was resumed.", &done, printed.output).await
 }

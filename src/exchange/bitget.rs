@@ -50,7 +50,6 @@ struct Shared<T> {
     pace: Mutex<Pace>,
     lines: Mutex<BTreeMap<LaneName, Arc<Line>>>,
     queue: Queue,
-    server_clock: Mutex<Option<ServerClock>>,
     requests: Mutex<Requests>,
     samples: Mutex<BTreeMap<ProductType, Sample>>,
     /// Samples are asked for once a process; whoever asks holds this, so that no herd does.
@@ -65,7 +64,6 @@ impl<T: Transport> Bitget<T> {
             pace: Mutex::new(Pace::new(clock.now())),
             lines: Mutex::default(),
             queue: Queue::new(clock.clone(), requests_per_second),
-            server_clock: Mutex::default(),
             requests: Mutex::default(),
             samples: Mutex::default(),
             asking_for_samples: tokio::sync::Mutex::default(),
@@ -86,7 +84,7 @@ impl<T: Transport> Bitget<T> {
 
     /// The exchange's clock, as the answers of all accounts tell it.
     pub fn server_clock(&self) -> Option<ServerClock> {
-        *lock(&self.shared.server_clock)
+        self.shared.clock.exchange()
     }
 
     /// The lanes that rest now because the exchange said 429: what the ledger keeps.
@@ -214,9 +212,7 @@ impl<T: Transport> Bitget<T> {
         }
         count(reply.outcome());
         if let Some(server) = reply.server() {
-            let newer = ServerClock::measured(asked, answered, server);
-            let mut known = lock(&self.shared.server_clock);
-            *known = Some(known.map_or(newer, |old| old.better(newer, answered)));
+            self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
         }
         Ok(reply)
     }

@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::error::Trouble;
 use super::history::{self, Event, EventKind};
+use super::store::Now;
 use super::targets;
 use super::words::millis;
-use crate::clock::Clock;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Pause, ServerClock};
 use crate::moment::{Moment, ServerTime};
@@ -36,16 +37,22 @@ pub struct OnDisk {
 }
 
 impl OnDisk {
-    /// The pause that forbids sets of an account, by what the clock shows; of several the one that lasts longest.
-    pub fn pause_of(&self, account: &AccountName, clock: &Clock) -> Option<Pause> {
-        let wall = clock.wall();
-        let standing = self.pauses.iter().filter(|pause| {
-            pause.account.as_ref().is_none_or(|paused| paused == account)
-                && pause.until_wall.is_none_or(|until| until > wall)
+    /// The pause that forbids sets of an account, by the exchange's clock; of several the one that lasts longest.
+    pub fn pause_of(
+        &self,
+        account: &AccountName,
+        exchange: Option<ServerClock>,
+        now: Moment,
+    ) -> Option<Pause> {
+        let standing = self.pauses.iter().filter(|row| {
+            row.account.as_ref().is_none_or(|paused| paused == account) && row.pause.stands(exchange, now)
         });
-        let longest = standing.max_by_key(|pause| pause.until_wall.unwrap_or(i64::MAX))?;
-        let until = longest.until_wall.map(|until| clock.moment(until));
-        Some(Pause { reason: longest.reason.clone(), until })
+        let end = |pause: &Pause| match pause {
+            Pause { until: Some(until), .. } => until.0,
+            Pause { until: None, lasts: Some(_), .. } => i64::MAX - 1,
+            Pause { until: None, lasts: None, .. } => i64::MAX,
+        };
+        standing.map(|row| &row.pause).max_by_key(|pause| end(pause)).cloned()
     }
 
     /// How many of `max_changes` sets may still leave at a moment of the exchange's clock, and when one more may.
@@ -69,31 +76,37 @@ impl OnDisk {
 pub struct PauseRow {
     /// Of which account; `None`: of everything.
     pub account: Option<AccountName>,
-    /// As the operator wrote it.
-    pub reason: String,
-    /// Wall time in milliseconds since 1970.
-    pub since_wall: i64,
-    /// Until which wall time, if it ends by itself.
-    pub until_wall: Option<i64>,
+    /// What was said.
+    pub pause: Pause,
+    /// When it was written, in milliseconds since 1970; only shown.
+    pub since: i64,
 }
 
 /// Something that a command asked for and the daemon has to acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request(pub(super) i64);
 
-/// Why a plan cannot be approved.
+/// What the daemon said to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestAnswer {
+    /// It counts.
+    Acknowledged,
+    /// It does not, and why: one sentence.
+    Refused(String),
+}
+
+/// Why a plan cannot be approved, as far as it takes no clock to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unapproved {
     Unknown,
     Ambiguous,
     Used,
-    Expired,
     Stale,
 }
 
 /// Reads the brakes as of `wall`.
-pub(super) fn read(tx: &Connection, wall: i64) -> rusqlite::Result<OnDisk> {
-    let pauses = standing(tx, wall)?;
+pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<OnDisk> {
+    let pauses = standing(tx, now)?;
     let counted = tx
         .prepare_cached(
             "SELECT stamp FROM counted WHERE stamp > (SELECT max(stamp) FROM counted) - ?1 ORDER BY stamp",
@@ -102,7 +115,7 @@ pub(super) fn read(tx: &Connection, wall: i64) -> rusqlite::Result<OnDisk> {
         .collect::<rusqlite::Result<_>>()?;
     let approved = tx
         .prepare_cached("SELECT * FROM unused_entries WHERE approved_at > ?1")?
-        .query_map([wall.saturating_sub(millis(APPROVAL))], entry)?
+        .query_map([now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)], entry)?
         .collect::<rusqlite::Result<_>>()?;
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
     let shared = targets::shared(tx)?;
@@ -113,21 +126,23 @@ pub(super) fn read(tx: &Connection, wall: i64) -> rusqlite::Result<OnDisk> {
 /// Whether the same brakes may read differently later, though nobody writes.
 pub(super) fn may_lapse(on_disk: &Arc<OnDisk>) -> bool {
     let OnDisk { pauses, counted: _, approved, resumed: _, shared: _, kinds: _ } = &**on_disk;
-    !approved.is_empty() || pauses.iter().any(|pause| pause.until_wall.is_some())
+    !approved.is_empty() || pauses.iter().any(|row| row.pause.until.is_some())
 }
 
-/// Writes the held plan, unless it is the newest one and may still be approved.
-pub(super) fn hold(tx: &Connection, wall: i64, plan: &Plan) -> Result<(), Trouble> {
+/// Writes the held plan, unless it is the newest one and may still be approved. Before the exchange's time is known nothing
+/// is held, for nothing was looked at.
+pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), Trouble> {
+    let Some(exchange) = now.exchange else { return Ok(()) };
     let newest = newest(tx)?;
     let known = match &newest {
         None => plan.0.is_empty(),
-        Some((newest, recorded)) => newest == plan && (plan.0.is_empty() || !is_over(*recorded, wall)),
+        Some((newest, recorded)) => newest == plan && (plan.0.is_empty() || !is_over(*recorded, exchange)),
     };
     if known {
         return Ok(());
     }
     let hash = plan.hash();
-    tx.execute("INSERT INTO plans (hash, recorded_at) VALUES (?1, ?2)", params![hash, wall])?;
+    tx.execute("INSERT INTO plans (hash, recorded_at) VALUES (?1, ?2)", params![hash, exchange])?;
     let id = tx.last_insert_rowid();
     for PlanEntry { account, scope, live, desired, cause } in &plan.0 {
         tx.execute(
@@ -139,7 +154,7 @@ pub(super) fn hold(tx: &Connection, wall: i64, plan: &Plan) -> Result<(), Troubl
     if count > 0 {
         let changes = if count == 1 { "change waits" } else { "changes wait" };
         let text = format!("{count} {changes} for an approval, plan {hash}.");
-        history::add(tx, wall, &Event::new(EventKind::Held, text))?;
+        history::add(tx, now, &Event::new(EventKind::Held, text))?;
     }
     Ok(())
 }
@@ -147,102 +162,147 @@ pub(super) fn hold(tx: &Connection, wall: i64, plan: &Plan) -> Result<(), Troubl
 /// Pauses everything (no account named), or some accounts.
 pub(super) fn pause(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     accounts: &[AccountName],
     reason: &str,
-    until: Option<i64>,
+    lasts: Option<Duration>,
 ) -> Result<Request, Trouble> {
     for account in each(accounts) {
         tx.execute(
-            "INSERT INTO pauses (account, reason, since, until) VALUES (?1, ?2, ?3, ?4)",
-            params![account, reason, wall, until],
+            "INSERT INTO pauses (account, reason, since, lasts) VALUES (?1, ?2, ?3, ?4)",
+            params![account, reason, now.shown(), lasts.map(millis)],
         )?;
         let what = account.map_or("Everything", |_| "The account");
         let event = Event::new(EventKind::Paused, format!("{what} was paused: {reason}"));
-        history::add(tx, wall, &of_maybe(event, account))?;
+        history::add(tx, now, &of_maybe(event, account))?;
     }
-    request(tx, wall, "pause")
+    request(tx, now, "pause", None)
 }
 
 /// Resumes everything (no account named), or some accounts. `Err` of the inside: only a pause of everything stands; its
 /// reason.
 pub(super) fn resume(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     accounts: &[AccountName],
 ) -> Result<Result<Request, String>, Trouble> {
-    let standing = standing(tx, wall)?;
-    let own = standing.iter().any(|pause| pause.account.as_ref().is_some_and(|one| accounts.contains(one)));
-    let of_everything = standing.iter().find(|pause| pause.account.is_none());
-    if let Some(pause) = of_everything.filter(|_| !accounts.is_empty() && !own) {
-        return Ok(Err(pause.reason.clone()));
+    let standing = standing(tx, now)?;
+    let own = standing.iter().any(|row| row.account.as_ref().is_some_and(|one| accounts.contains(one)));
+    let of_everything = standing.iter().find(|row| row.account.is_none());
+    if let Some(row) = of_everything.filter(|_| !accounts.is_empty() && !own) {
+        return Ok(Err(row.pause.reason.clone()));
     }
     for account in each(accounts) {
         tx.execute(
             "UPDATE pauses SET lifted_at = ?1 WHERE lifted_at IS NULL AND (?2 IS NULL OR account = ?2)",
-            params![wall, account],
+            params![now.shown(), account],
         )?;
         tx.execute(
             "INSERT INTO resumes (account, after_intent, at)
              VALUES (?1, (SELECT coalesce(max(id), 0) FROM intents), ?2)",
-            params![account, wall],
+            params![account, now.shown()],
         )?;
         let what = account.map_or("Everything", |_| "The account");
         let event = Event::new(EventKind::Resumed, format!("{what} was resumed."));
-        history::add(tx, wall, &of_maybe(event, account))?;
+        history::add(tx, now, &of_maybe(event, account))?;
     }
-    request(tx, wall, "resume").map(Ok)
+    request(tx, now, "resume", None).map(Ok)
 }
 
-/// Approves the held plan with this hash, or with the only hash that begins so.
+/// Asks for an approval of the held plan with this hash, or with the only hash that begins so. It counts once the daemon has
+/// acknowledged it, for only the daemon knows by the exchange's time whether the plan is not too old.
 pub(super) fn approve(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     prefix: &str,
 ) -> Result<Result<Request, Unapproved>, Trouble> {
-    let found = match find(tx, prefix)? {
-        Ok(found) => found,
+    let id = match find(tx, prefix)? {
+        Ok(id) => id,
         Err(why) => return Ok(Err(why)),
     };
-    let (id, hash, recorded_at, approved_at) = found;
-    let plan = entries(tx, id)?;
-    if approved_at.is_some() {
+    let used: bool = tx.query_row(
+        "SELECT approved_at IS NOT NULL OR EXISTS (SELECT 1 FROM requests WHERE plan = ?1 AND refused IS NULL)
+         FROM plans WHERE id = ?1",
+        [id],
+        |row| row.get(0),
+    )?;
+    if used {
         return Ok(Err(Unapproved::Used));
     }
-    if is_over(recorded_at, wall) {
-        return Ok(Err(Unapproved::Expired));
-    }
+    let plan = entries(tx, id)?;
     if newest(tx)?.is_none_or(|(newest, _)| is_stale(&plan, &newest)) {
         return Ok(Err(Unapproved::Stale));
     }
-    tx.execute("UPDATE plans SET approved_at = ?1 WHERE id = ?2", params![wall, id])?;
-    let text = format!("Plan {hash} was approved ({} changes).", plan.0.len());
-    history::add(tx, wall, &Event::new(EventKind::Approved, text))?;
-    request(tx, wall, "approve").map(Ok)
+    request(tx, now, "approve", Some(id)).map(Ok)
 }
 
-/// Whether something waits to be acknowledged.
-pub(super) fn is_waited_for(tx: &Connection) -> rusqlite::Result<bool> {
-    tx.query_row("SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL)", [], |row| row.get(0))
+/// Whether something waits to be acknowledged, and can be: an approval needs the exchange's time.
+pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
+    tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1))",
+        [now.exchange.is_some()],
+        |row| row.get(0),
+    )
 }
 
 /// Acknowledges what waits for it, unless a noted set may still be on its way out.
-pub(super) fn acknowledge(tx: &Connection, wall: i64) -> rusqlite::Result<()> {
+pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), Trouble> {
+    if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", [], |row| row.get(0))? {
+        return Ok(());
+    }
+    if let Some(exchange) = now.exchange {
+        let asked: Vec<(i64, i64)> = tx
+            .prepare_cached(
+                "SELECT id, plan FROM requests WHERE acknowledged_at IS NULL AND plan IS NOT NULL",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (request, plan) in asked {
+            let refused = approve_at(tx, now, exchange, plan)?;
+            tx.execute(
+                "UPDATE requests SET acknowledged_at = ?1, refused = ?2 WHERE id = ?3",
+                params![exchange, refused, request],
+            )?;
+        }
+    }
     tx.execute(
-        "UPDATE requests SET acknowledged_at = ?1
-         WHERE acknowledged_at IS NULL AND NOT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')",
-        [wall],
+        "UPDATE requests SET acknowledged_at = ?1 WHERE acknowledged_at IS NULL AND plan IS NULL",
+        [now.shown()],
     )?;
     Ok(())
 }
 
-/// Whether the daemon has acknowledged it.
-pub(super) fn is_acknowledged(tx: &Connection, Request(id): Request) -> rusqlite::Result<bool> {
-    tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM requests WHERE id = ?1 AND acknowledged_at IS NOT NULL)",
-        [id],
-        |row| row.get(0),
-    )
+/// Approves a plan from now on, or says why not.
+fn approve_at(tx: &Connection, now: Now, exchange: ServerTime, plan: i64) -> Result<Option<String>, Trouble> {
+    let (hash, recorded_at): (String, i64) =
+        tx.query_row("SELECT hash, recorded_at FROM plans WHERE id = ?1", [plan], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if is_over(recorded_at, exchange) {
+        let say = "is more than a day old: see `posmoded status` for what is held now";
+        return Ok(Some(format!("The plan {hash} {say}.")));
+    }
+    tx.execute("UPDATE plans SET approved_at = ?1 WHERE id = ?2", params![exchange, plan])?;
+    let text = format!("Plan {hash} was approved ({} changes).", entries(tx, plan)?.0.len());
+    history::add(tx, now, &Event::new(EventKind::Approved, text))?;
+    Ok(None)
+}
+
+/// Pauses that are to last for a time end so long after now: the exchange's time is known at last.
+pub(super) fn date(tx: &Connection, now: Now) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE pauses SET until = ?1 + lasts WHERE lasts IS NOT NULL AND until IS NULL AND lifted_at IS NULL",
+        params![now.exchange],
+    )?;
+    Ok(())
+}
+
+/// What the daemon has answered.
+pub(super) fn answer(tx: &Connection, Request(id): Request) -> rusqlite::Result<Option<RequestAnswer>> {
+    tx.query_row("SELECT acknowledged_at, refused FROM requests WHERE id = ?1", [id], |row| {
+        let (at, refused): (Option<i64>, Option<String>) = (row.get(0)?, row.get(1)?);
+        Ok(at.map(|_| refused.map_or(RequestAnswer::Acknowledged, RequestAnswer::Refused)))
+    })
 }
 
 /// A plan is stale when a target of it wants something else by now, or when nothing of it is wanted any more. What
@@ -267,21 +327,17 @@ fn newest(tx: &Connection) -> rusqlite::Result<Option<(Plan, i64)>> {
     newest.map(|(id, recorded)| Ok((entries(tx, id)?, recorded))).transpose()
 }
 
-type Found = (i64, String, i64, Option<i64>);
-
 /// The newest recording of the one hash that begins with `prefix`.
-fn find(tx: &Connection, prefix: &str) -> rusqlite::Result<Result<Found, Unapproved>> {
+fn find(tx: &Connection, prefix: &str) -> rusqlite::Result<Result<i64, Unapproved>> {
     if prefix.len() < SHORTEST_PREFIX {
         return Ok(Err(Unapproved::Unknown));
     }
-    let found: Vec<Found> = tx
+    let found: Vec<i64> = tx
         .prepare(
-            "SELECT id, hash, recorded_at, approved_at FROM plans WHERE substr(hash, 1, length(?1)) = ?1
+            "SELECT id FROM plans WHERE substr(hash, 1, length(?1)) = ?1
              AND id IN (SELECT max(id) FROM plans GROUP BY hash) ORDER BY id",
         )?
-        .query_map([prefix.to_ascii_lowercase()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })?
+        .query_map([prefix.to_ascii_lowercase()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let mut found = found.into_iter();
     Ok(match (found.next(), found.next()) {
@@ -305,28 +361,27 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<PlanEntry> {
     Ok(PlanEntry { account, scope, live, desired, cause })
 }
 
-fn standing(tx: &Connection, wall: i64) -> rusqlite::Result<Vec<PauseRow>> {
+/// Those that nobody lifted and that are not over, by the exchange's time.
+fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
     tx.prepare_cached(
         "SELECT * FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1) ORDER BY id",
     )?
-    .query_map([wall], |row| {
-        Ok(PauseRow {
-            account: row.get("account")?,
-            reason: row.get("reason")?,
-            since_wall: row.get("since")?,
-            until_wall: row.get("until")?,
-        })
+    .query_map([now.exchange.map_or(i64::MIN, |now| now.0)], |row| {
+        let lasts: Option<i64> = row.get("lasts")?;
+        let lasts = lasts.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
+        let pause = Pause { reason: row.get("reason")?, lasts, until: row.get("until")? };
+        Ok(PauseRow { account: row.get("account")?, pause, since: row.get("since")? })
     })?
     .collect()
 }
 
-fn request(tx: &Connection, wall: i64, what: &str) -> Result<Request, Trouble> {
-    tx.execute("INSERT INTO requests (what, at) VALUES (?1, ?2)", params![what, wall])?;
+fn request(tx: &Connection, now: Now, what: &str, plan: Option<i64>) -> Result<Request, Trouble> {
+    tx.execute("INSERT INTO requests (what, at, plan) VALUES (?1, ?2, ?3)", params![what, now.wall, plan])?;
     Ok(Request(tx.last_insert_rowid()))
 }
 
-fn is_over(recorded_at: i64, wall: i64) -> bool {
-    wall.saturating_sub(recorded_at) >= millis(APPROVAL)
+fn is_over(recorded_at: i64, now: ServerTime) -> bool {
+    now.since(ServerTime(recorded_at)) >= APPROVAL
 }
 
 /// `None` stands for everything.

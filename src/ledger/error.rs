@@ -183,9 +183,6 @@ pub enum ApproveError {
         "The plan {0} was approved before, and a plan is approved once: see `posmoded status` for what is held now."
     )]
     Used(String),
-    /// It was recorded too long ago.
-    #[error("The plan {0} is more than a day old: see `posmoded status` for what is held now.")]
-    Expired(String),
     /// What is wanted has changed since.
     #[error("The plan {0} no longer says what is wanted: see `posmoded status` for what is held now.")]
     Stale(String),

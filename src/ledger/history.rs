@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use serde::{Deserialize, Serialize};
 
+use super::store::Now;
 use super::words::millis;
 use crate::constants::EVENTS_KEPT;
 use crate::facts::{Applied, Cause, Change, Generation, How};
@@ -17,7 +18,8 @@ use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 pub struct Event {
     /// Its number in the ledger; 0 until it is there.
     pub id: i64,
-    /// Wall time in milliseconds since 1970; 0 until it is in the ledger.
+    /// When, by the exchange's clock, in milliseconds since 1970; by our own while that one has not been heard from. 0 until
+    /// it is in the ledger.
     pub at: i64,
     /// Whose, if it concerns one account.
     pub account: Option<AccountName>,
@@ -100,7 +102,7 @@ pub enum EventKind {
 pub struct HistoryFilter {
     /// Of these accounts; empty: of all, and those of no account.
     pub accounts: Vec<AccountName>,
-    /// Not older than this wall time in milliseconds since 1970.
+    /// Not older than this time in milliseconds since 1970.
     pub since_wall: Option<i64>,
     /// At most so many, the newest ones.
     pub limit: usize,
@@ -158,16 +160,16 @@ impl Event {
 }
 
 /// Adds one; its number and time are given here.
-pub(super) fn add(connection: &Connection, wall: i64, event: &Event) -> rusqlite::Result<()> {
+pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite::Result<()> {
     let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text } = event;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     connection
         .prepare_cached(
-            "INSERT INTO events (at, account, scope, kind, generation, cause, live, desired, how, text)
-             VALUES (:at, :account, :scope, :kind, :generation, :cause, :live, :desired, :how, :text)",
+            "INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text)
+             VALUES (:at, :dated, :account, :scope, :kind, :generation, :cause, :live, :desired, :how, :text)",
         )?
         .execute(named_params! {
-            ":at": wall, ":account": account, ":scope": scope, ":kind": kind, ":generation": generation,
+            ":at": now.shown(), ":dated": now.exchange.is_some(), ":account": account, ":scope": scope, ":kind": kind, ":generation": generation,
             ":cause": cause, ":live": from, ":desired": to, ":how": how, ":text": line,
         })?;
     Ok(())
@@ -197,10 +199,33 @@ pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite:
     Ok(found)
 }
 
-/// Forgets what is too old.
-pub(super) fn forget(connection: &Connection, wall: i64) -> rusqlite::Result<()> {
-    let oldest = wall.saturating_sub(millis(EVENTS_KEPT));
-    connection.execute("DELETE FROM events WHERE at < ?1", [oldest])?;
+/// Gives the events that were written before the exchange's time was known their date: as long before now as our own clock
+/// says, but not before the events that have one. A clock that was set in between shifts them within that span.
+pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
+    let Some(exchange) = now.exchange else { return Ok(()) };
+    let before: Option<i64> = connection
+        .query_row(
+            "SELECT at FROM events WHERE dated = 1 AND id < (SELECT min(id) FROM events WHERE dated = 0)
+             ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    connection.execute(
+        "UPDATE events SET dated = 1, at = min(:exchange, max(at + :ahead, :before)) WHERE dated = 0",
+        named_params! {
+            ":exchange": exchange, ":ahead": exchange.0.saturating_sub(now.wall),
+            ":before": before.unwrap_or(i64::MIN),
+        },
+    )?;
+    Ok(())
+}
+
+/// Forgets what is too old by the exchange's time, and by our own: either may be wrong, and what is deleted is gone.
+pub(super) fn forget(connection: &Connection, now: Now) -> rusqlite::Result<()> {
+    let Some(exchange) = now.exchange else { return Ok(()) };
+    let oldest = exchange.0.min(now.wall).saturating_sub(millis(EVENTS_KEPT));
+    connection.execute("DELETE FROM events WHERE at < ?1 AND dated = 1", [oldest])?;
     connection.execute("DELETE FROM requests WHERE at < ?1 AND acknowledged_at IS NOT NULL", [oldest])?;
     connection.execute(
         "DELETE FROM plans WHERE recorded_at < ?1 AND id < (SELECT max(id) FROM plans)

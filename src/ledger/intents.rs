@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Trouble;
 use super::history::{self, Event, EventKind};
+use super::store::Now;
 use super::targets;
-use super::words::{Stage, millis};
+use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
 use crate::facts::{
     Applied, Change, Failure, Generation, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
@@ -63,14 +64,14 @@ pub(super) struct Wish {
 
 /// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, another name for the same
 /// account, or a used up budget forbids it.
-pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
+pub(super) fn note(tx: &Connection, now: Now, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
     let Wish { target, change, generation, stamp, max_changes } = wish;
     let shared = targets::shared(tx)?.contains_key(&target.account);
     let outdated = is_outdated(tx, *generation)?;
-    if shared || outdated || is_paused(tx, wall, target)? || unresolved(tx, target)?.is_some() {
+    if shared || outdated || is_paused(tx, *stamp, target)? || unresolved(tx, target)?.is_some() {
         return Ok(None);
     }
-    let plan = approval(tx, wall, target, *change)?;
+    let plan = approval(tx, *stamp, target, *change)?;
     if plan.is_none() && sets_within_the_hour(tx, *stamp)? >= i64::from(*max_changes) {
         return Ok(None);
     }
@@ -80,7 +81,7 @@ pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<Int
          VALUES (:account, :scope, :live, :desired, :cause, :generation, :stamp, :wall, :state, :plan)",
         named_params! {
             ":account": target.account, ":scope": target.scope, ":live": from, ":desired": to, ":cause": cause,
-            ":generation": generation, ":stamp": stamp, ":wall": wall, ":state": Stage::Noted, ":plan": plan,
+            ":generation": generation, ":stamp": stamp, ":wall": now.wall, ":state": Stage::Noted, ":plan": plan,
         },
     )?;
     let id = IntentId(tx.last_insert_rowid());
@@ -88,7 +89,7 @@ pub(super) fn note(tx: &Connection, wall: i64, wish: &Wish) -> Result<Option<Int
     let cause = change.cause;
     let text = format!("A set to {to} is about to leave ({cause}); the mode is {from}{under}.");
     let event = Event::new(EventKind::Noted, text).of(target).in_revision(*generation).about(*change);
-    history::add(tx, wall, &event)?;
+    history::add(tx, now, &event)?;
     Ok(Some(id))
 }
 
@@ -100,13 +101,13 @@ fn is_outdated(tx: &Connection, generation: Generation) -> rusqlite::Result<bool
 }
 
 /// It never left.
-pub(super) fn withdraw(tx: &Connection, wall: i64, id: IntentId, why: &str) -> Result<(), Trouble> {
+pub(super) fn withdraw(tx: &Connection, now: Now, id: IntentId, why: &str) -> Result<(), Trouble> {
     let kept = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
-    tell(tx, wall, &kept, EventKind::Withdrawn, format!("The set did not leave: {why}"))
+    tell(tx, now, &kept, EventKind::Withdrawn, format!("The set did not leave: {why}"))
 }
 
 /// The set was answered.
-pub(super) fn answered(tx: &Connection, wall: i64, id: IntentId, answer: &SetAnswer) -> Result<(), Trouble> {
+pub(super) fn answered(tx: &Connection, now: Now, id: IntentId, answer: &SetAnswer) -> Result<(), Trouble> {
     let (stage, kind, text) = match answer {
         SetAnswer::Accepted => {
             (Stage::Accepted, EventKind::Accepted, "The exchange accepted the set.".to_owned())
@@ -122,33 +123,33 @@ pub(super) fn answered(tx: &Connection, wall: i64, id: IntentId, answer: &SetAns
         ),
     };
     let kept = move_on(tx, id, &[Stage::Noted], stage)?;
-    tell(tx, wall, &kept, kind, text)
+    tell(tx, now, &kept, kind, text)
 }
 
 /// Accepted, but no read showed it in time.
-pub(super) fn unconfirmed(tx: &Connection, wall: i64, id: IntentId) -> Result<(), Trouble> {
+pub(super) fn unconfirmed(tx: &Connection, now: Now, id: IntentId) -> Result<(), Trouble> {
     let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
     let text = format!("The exchange accepted the set, but no read showed it within {}.", spell(CONFIRMING));
-    tell(tx, wall, &kept, EventKind::Unclear, text)
+    tell(tx, now, &kept, EventKind::Unclear, text)
 }
 
 /// Accepted, and a read shows it.
 pub(super) fn confirmed(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     id: IntentId,
     applied: Option<Applied>,
 ) -> Result<(), Trouble> {
     let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Confirmed)?;
     record(tx, &kept, applied)?;
     let text = format!("A read shows {}: the set took effect.", kept.change.to);
-    tell(tx, wall, &kept, EventKind::Confirmed, text)
+    tell(tx, now, &kept, EventKind::Confirmed, text)
 }
 
 /// The fence has passed, and a read showed what became of it.
 pub(super) fn resolved(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     id: IntentId,
     took_effect: bool,
     applied: Option<Applied>,
@@ -165,26 +166,26 @@ pub(super) fn resolved(
     } else {
         format!("The set had no effect: a read does not show {}.", kept.change.to)
     };
-    tell(tx, wall, &kept, kind, text)
+    tell(tx, now, &kept, kind, text)
 }
 
-/// It seemed lost, and shows now. `Applied::at` is the wall time: there is no better one at hand, and it is only shown.
-pub(super) fn late(tx: &Connection, wall: i64, id: IntentId) -> Result<Applied, Trouble> {
+/// It seemed lost, and shows now.
+pub(super) fn late(tx: &Connection, now: Now, id: IntentId) -> Result<Applied, Trouble> {
     let kept = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
     let (mode, generation) = (kept.change.to, kept.generation);
-    let applied = Applied { mode, how: How::Set, at: ServerTime(wall), generation };
+    let applied = Applied { mode, how: How::Set, at: ServerTime(now.shown()), generation };
     record(tx, &kept, Some(applied))?;
     let text = format!("A set of ours that seemed lost took effect late: a read shows {mode}.");
-    tell(tx, wall, &kept, EventKind::Late, text)?;
+    tell(tx, now, &kept, EventKind::Late, text)?;
     Ok(applied)
 }
 
 /// Whatever a process that is no more left noted or accepted: nobody knows what became of it.
-pub(super) fn orphaned(tx: &Connection, wall: i64) -> Result<(), Trouble> {
+pub(super) fn orphaned(tx: &Connection, now: Now) -> Result<(), Trouble> {
     for kept in all_unresolved(tx)?.into_iter().filter(|kept| kept.stage != Stage::Unclear) {
         let kept = move_on(tx, kept.id, &[kept.stage], Stage::Unclear)?;
         let text = "posmoded ended while the set was under way: nobody knows what became of it.";
-        tell(tx, wall, &kept, EventKind::Unclear, text.to_owned())?;
+        tell(tx, now, &kept, EventKind::Unclear, text.to_owned())?;
     }
     Ok(())
 }
@@ -243,22 +244,28 @@ pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Resul
     .map(|found| found.map(|kept| LateSet { id: kept.id, mode: kept.change.to, stamp: kept.stamp }))
 }
 
-fn is_paused(tx: &Connection, wall: i64, target: &Target) -> rusqlite::Result<bool> {
+/// By the exchange's time, which a set is signed with; a pause that has no end yet stands.
+fn is_paused(tx: &Connection, stamp: ServerTime, target: &Target) -> rusqlite::Result<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1)
                         AND (account IS NULL OR account = ?2))",
-        params![wall, target.account],
+        params![stamp, target.account],
         |row| row.get(0),
     )
 }
 
 /// The approved plan that holds exactly this change and whose entry for it is not used up yet.
-fn approval(tx: &Connection, wall: i64, target: &Target, change: Change) -> rusqlite::Result<Option<i64>> {
+fn approval(
+    tx: &Connection,
+    stamp: ServerTime,
+    target: &Target,
+    change: Change,
+) -> rusqlite::Result<Option<i64>> {
     let Change { from, to, cause } = change;
     tx.query_row(
         "SELECT min(plan) FROM unused_entries WHERE approved_at > ?1 AND account = ?2 AND scope = ?3 AND live = ?4
          AND desired = ?5 AND cause = ?6",
-        params![wall.saturating_sub(millis(APPROVAL)), target.account, target.scope, from, to, cause],
+        params![stamp - APPROVAL, target.account, target.scope, from, to, cause],
         |row| row.get(0),
     )
 }
@@ -290,9 +297,9 @@ fn record(tx: &Connection, kept: &Kept, applied: Option<Applied>) -> rusqlite::R
     Ok(())
 }
 
-fn tell(tx: &Connection, wall: i64, kept: &Kept, kind: EventKind, text: String) -> Result<(), Trouble> {
+fn tell(tx: &Connection, now: Now, kept: &Kept, kind: EventKind, text: String) -> Result<(), Trouble> {
     let event = Event::new(kind, text).of(&kept.target).in_revision(kept.generation).about(kept.change);
-    Ok(history::add(tx, wall, &event)?)
+    Ok(history::add(tx, now, &event)?)
 }
 
 fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::Trouble;
 use super::history::{self, Event, EventKind};
+use super::store::Now;
 use crate::facts::Generation;
 
 /// An accepted content of the file.
@@ -28,7 +29,7 @@ pub struct Revision {
 /// Writes an accepted content; the same content as the last good one keeps its number.
 pub(super) fn accept(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     sha256: &str,
     bytes: &[u8],
     commit: Option<&str>,
@@ -40,12 +41,12 @@ pub(super) fn accept(
     let generation = Generation(last.map_or(0, |last| last.generation.0).saturating_add(1));
     tx.execute(
         "INSERT INTO revisions (generation, sha256, git_commit, accepted_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![generation, sha256, commit, wall, bytes],
+        params![generation, sha256, commit, now.wall, bytes],
     )?;
     tx.execute("DELETE FROM revisions WHERE generation < ?1", params![generation])?;
     let of_commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
     let text = format!("Revision {} of the file is in force (sha256 {sha256}{of_commit}).", generation.0);
-    history::add(tx, wall, &Event::new(EventKind::Revision, text).in_revision(generation))?;
+    history::add(tx, now, &Event::new(EventKind::Revision, text).in_revision(generation))?;
     Ok(generation)
 }
 
@@ -64,8 +65,8 @@ pub(super) fn last_good(tx: &Connection) -> rusqlite::Result<Option<Revision>> {
 }
 
 /// A lane rests until then; a shorter rest does not end a longer one.
-pub(super) fn cool_down(tx: &Connection, wall: i64, lane: &str, until: i64) -> rusqlite::Result<()> {
-    tx.execute("DELETE FROM cool_downs WHERE until <= ?1", [wall])?;
+pub(super) fn cool_down(tx: &Connection, now: Now, lane: &str, until: i64) -> rusqlite::Result<()> {
+    tx.execute("DELETE FROM cool_downs WHERE until <= ?1", [now.wall])?;
     tx.execute(
         "INSERT INTO cool_downs (lane, until) VALUES (?1, ?2)
          ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
@@ -75,8 +76,8 @@ pub(super) fn cool_down(tx: &Connection, wall: i64, lane: &str, until: i64) -> r
 }
 
 /// The lanes that still rest.
-pub(super) fn cool_downs(tx: &Connection, wall: i64) -> rusqlite::Result<BTreeMap<String, i64>> {
+pub(super) fn cool_downs(tx: &Connection, now: Now) -> rusqlite::Result<BTreeMap<String, i64>> {
     tx.prepare("SELECT lane, until FROM cool_downs WHERE until > ?1")?
-        .query_map([wall], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([now.wall], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{LedgerError, OpenError};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 
 /// The format of an open ledger; 0 is a file that holds none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -76,7 +76,7 @@ pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
 }
 
 /// All there are, from the first.
-pub(super) const MIGRATIONS: [&str; 2] = [FIRST, KINDS];
+pub(super) const MIGRATIONS: [&str; 3] = [FIRST, KINDS, EXCHANGE_TIME];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -211,4 +211,20 @@ CREATE TABLE kinds (
     kind    TEXT NOT NULL,
     seen_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// So that no wall clock lifts a brake, deletes or tells who came first: pauses, approvals and events go by the exchange's time. A
+/// pause that may still stand begins anew, for nobody knows how far off the clock was by which it was to end.
+pub(super) const EXCHANGE_TIME: &str = "
+ALTER TABLE pauses ADD COLUMN lasts INTEGER;
+UPDATE pauses SET lasts = max(until - since, 1), until = NULL
+WHERE lifted_at IS NULL AND until > (SELECT coalesce(max(at), 0) FROM events);
+
+-- plan: the plan that is to be approved; refused: why it was not.
+ALTER TABLE requests ADD COLUMN plan INTEGER;
+ALTER TABLE requests ADD COLUMN refused TEXT;
+
+-- An event that was written before the exchange's time was known has our own time until then.
+ALTER TABLE events ADD COLUMN dated INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX undated ON events (id) WHERE dated = 0;
 ";

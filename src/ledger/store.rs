@@ -16,6 +16,7 @@ use super::listeners::Listeners;
 use super::schema::{FORMAT, MIGRATIONS, beside, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
+use crate::moment::ServerTime;
 
 /// Transactions that wrote, since the ledger was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,26 @@ pub struct Writes {
     pub failed: u64,
 }
 
+/// When a transaction happens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// By the machine's own clock, in milliseconds since 1970. It may step, so it lifts no brake and deletes nothing.
+    pub(super) wall: i64,
+    /// By the exchange's clock; `None` before its first answer to this process, and in commands that never ask it.
+    pub(super) exchange: Option<ServerTime>,
+}
+
+impl Now {
+    pub(super) fn of(clock: &Clock) -> Now {
+        Now { wall: clock.wall(), exchange: clock.exchange_time() }
+    }
+
+    /// What is written where a time is only shown.
+    pub(super) fn shown(self) -> i64 {
+        self.exchange.map_or(self.wall, |exchange| exchange.0)
+    }
+}
+
 /// The daemon's side of an open ledger.
 pub(super) struct Store {
     pub(super) connection: Connection,
@@ -33,7 +54,10 @@ pub(super) struct Store {
     clock: Clock,
     brakes: Listeners,
     data_version: i64,
-    forgot_at: i64,
+    /// When what is too old was last forgotten, by the exchange's time.
+    forgot_at: Option<ServerTime>,
+    /// Whether something may be on disk that waits for the exchange's time.
+    to_date: bool,
     writes: watch::Sender<Writes>,
     files: Vec<OpenFile>,
     /// Held as long as the connection is; last, so that it is let go after it.
@@ -58,15 +82,21 @@ impl Store {
         let data_version = data_version(&connection).map_err(at)?;
         let place = place.to_owned();
         let brakes = Listeners::default();
-        let forgot_at = clock.wall();
         let (writes, _) = watch::channel(Writes::default());
         let files = Vec::new();
-        let mut store =
-            Store { connection, place, clock, brakes, data_version, forgot_at, writes, files, _lock: lock };
-        store.write(|tx, wall| {
-            intents::orphaned(tx, wall)?;
-            Ok(history::forget(tx, wall)?)
-        })?;
+        let mut store = Store {
+            connection,
+            place,
+            clock,
+            brakes,
+            data_version,
+            forgot_at: None,
+            to_date: true,
+            writes,
+            files,
+            _lock: lock,
+        };
+        store.write(intents::orphaned)?;
         store.files = OpenFile::of(&store.place);
         Ok(store)
     }
@@ -84,13 +114,14 @@ impl Store {
     /// One transaction that writes; what it left of the brakes is published once it is committed.
     pub(super) fn write<T>(
         &mut self,
-        job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>,
+        job: impl FnOnce(&Connection, Now) -> Result<T, Trouble>,
     ) -> Result<T, LedgerError> {
-        let wall = self.clock.wall();
+        let now = Now::of(&self.clock);
+        self.to_date |= now.exchange.is_none();
         let written = self.is_there().and_then(|()| {
             write(&mut self.connection, &self.place, |tx| {
-                let done = job(tx, wall)?;
-                Ok((done, brakes::read(tx, wall)?))
+                let done = job(tx, now)?;
+                Ok((done, brakes::read(tx, now)?))
             })
         });
         self.writes.send_modify(|writes| {
@@ -105,30 +136,42 @@ impl Store {
     /// Reads only.
     pub(super) fn read<T>(
         &mut self,
-        job: impl FnOnce(&Connection, i64) -> rusqlite::Result<T>,
+        job: impl FnOnce(&Connection, Now) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        let wall = self.clock.wall();
-        read(&mut self.connection, &self.place, |tx| job(tx, wall))
+        let now = Now::of(&self.clock);
+        read(&mut self.connection, &self.place, |tx| job(tx, now))
     }
 
     /// Whether another process wrote since the last time; then the brakes are read again, and what commands wait for is
-    /// acknowledged. Once a day what is too old is forgotten.
+    /// acknowledged. Once the exchange's time is known, what was written without it gets its date, and once a day what is too
+    /// old is forgotten.
     pub(super) fn notice(&mut self) -> Result<bool, LedgerError> {
         self.is_there()?;
         let seen = data_version(&self.connection).map_err(|error| LedgerError::of(&self.place, error))?;
         let wrote = seen != self.data_version;
-        let waits = self.read(|tx, _| brakes::is_waited_for(tx))?;
+        self.to_date |= wrote;
+        let exchange = self.clock.exchange_time();
+        if self.to_date && exchange.is_some() {
+            self.write(|tx, now| {
+                brakes::date(tx, now)?;
+                Ok(history::date(tx, now)?)
+            })?;
+            self.to_date = false;
+        }
+        let waits = self.read(brakes::is_waited_for)?;
         if wrote || waits || brakes::may_lapse(&self.brakes.newest()) {
             let on_disk = self.read(brakes::read)?;
             self.publish(on_disk);
         }
         if waits {
-            self.write(|tx, wall| Ok(brakes::acknowledge(tx, wall)?))?;
+            self.write(brakes::acknowledge)?;
         }
         self.data_version = seen;
-        if self.clock.wall().saturating_sub(self.forgot_at) >= DAY {
-            self.write(|tx, wall| Ok(history::forget(tx, wall)?))?;
-            self.forgot_at = self.clock.wall();
+        if let Some(exchange) = exchange
+            && self.forgot_at.is_none_or(|at| exchange.since(at) >= DAY)
+        {
+            self.write(|tx, now| Ok(history::forget(tx, now)?))?;
+            self.forgot_at = Some(exchange);
         }
         Ok(wrote)
     }
@@ -239,5 +282,5 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// A command's transaction takes milliseconds; who holds the lock for longer than this is stuck.
 const BUSY: Duration = Duration::from_secs(5);
-/// How often what is too old is forgotten, in milliseconds.
-const DAY: i64 = 24 * 3600 * 1000;
+/// How often what is too old is forgotten.
+const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::error::Trouble;
 use super::history::{self, Event, EventKind};
+use super::store::Now;
 use super::{Pinned, Remembered, intents};
 use crate::facts::{Applied, Generation, How, IntentState};
 use crate::moment::ServerTime;
@@ -39,7 +40,7 @@ pub(super) fn take_up(
 /// Live equals desired without a set of ours: writes that down, with its event.
 pub(super) fn applied_without_a_set(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     target: &Target,
     applied: Applied,
     before: Option<PositionMode>,
@@ -55,7 +56,7 @@ pub(super) fn applied_without_a_set(
         }
     };
     if record(tx, target, applied)? {
-        history::add(tx, wall, &Event::new(kind, text).of(target).applying(applied, before))?;
+        history::add(tx, now, &Event::new(kind, text).of(target).applying(applied, before))?;
     }
     Ok(())
 }
@@ -77,7 +78,7 @@ pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusq
 /// that has none any more, for that may have been its name.
 pub(super) fn release(
     tx: &Connection,
-    wall: i64,
+    now: Now,
     account: &AccountName,
     keep: Option<&BTreeSet<Scope>>,
 ) -> Result<Option<ServerTime>, Trouble> {
@@ -95,7 +96,7 @@ pub(super) fn release(
         } else {
             "It is in the file no more: it is forgotten here, and nothing is sent for it."
         };
-        history::add(tx, wall, &Event::new(EventKind::Released, text).of(&target))?;
+        history::add(tx, now, &Event::new(EventKind::Released, text).of(&target))?;
     }
     if keep.is_none() {
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
@@ -113,7 +114,7 @@ pub(super) fn release(
 }
 
 /// Writes down which kind of account it is, if that is news.
-pub(super) fn observed(tx: &Connection, wall: i64, account: &AccountName, kind: Kind) -> Result<(), Trouble> {
+pub(super) fn observed(tx: &Connection, now: Now, account: &AccountName, kind: Kind) -> Result<(), Trouble> {
     let was: Option<Kind> = tx
         .query_row("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))
         .optional()?;
@@ -123,11 +124,11 @@ pub(super) fn observed(tx: &Connection, wall: i64, account: &AccountName, kind: 
     tx.execute(
         "INSERT INTO kinds (account, kind, seen_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET kind = ?2, seen_at = ?3",
-        params![account, kind, wall],
+        params![account, kind, now.shown()],
     )?;
     if let Some(was) = was {
         let text = format!("It was a {was} account and is a {kind} one now: its modes are compared anew.");
-        history::add(tx, wall, &Event::new(EventKind::Converted, text).of_account(account))?;
+        history::add(tx, now, &Event::new(EventKind::Converted, text).of_account(account))?;
     }
     Ok(())
 }
@@ -159,7 +160,7 @@ pub(super) fn all_applied(tx: &Connection) -> rusqlite::Result<BTreeMap<Target, 
 
 /// Compares the UID that a key showed with the pinned one; the first look pins. A name that was pinned to an account which
 /// an older name has, too, got the wrong key then: it is pinned anew.
-pub(super) fn pin(tx: &Connection, wall: i64, account: &AccountName, uid: &Uid) -> Result<Pinned, Trouble> {
+pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -> Result<Pinned, Trouble> {
     let pinned: Option<Uid> = tx
         .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
         .optional()?;
@@ -171,10 +172,10 @@ pub(super) fn pin(tx: &Connection, wall: i64, account: &AccountName, uid: &Uid) 
     tx.execute(
         "INSERT INTO uids (account, uid, pinned_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET uid = ?2, pinned_at = ?3",
-        params![account, uid, wall],
+        params![account, uid, now.shown()],
     )?;
     let text = format!("The key belongs to user id {uid}, and must from now on.");
-    history::add(tx, wall, &Event::new(EventKind::Pinned, text).of_account(account))?;
+    history::add(tx, now, &Event::new(EventKind::Pinned, text).of_account(account))?;
     Ok(Pinned::New)
 }
 

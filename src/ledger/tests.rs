@@ -16,14 +16,17 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::facts::{Cause, Class, Failure, How};
+use crate::facts::{Cause, Class, Failure, How, ServerClock};
 use crate::protocol::PlanEntry;
 
 /// Where the wall clock of these tests begins.
 const START: i64 = 1_763_000_000_000;
 
+/// One whose process has heard from the exchange.
 fn clock() -> Clock {
-    Clock::simulated(START, 1)
+    let clock = Clock::simulated(START, 1);
+    clock.learn_exchange(ServerClock { offset: 0, doubt: Duration::ZERO, measured: clock.now() });
+    clock
 }
 
 fn name(name: &str) -> AccountName {

@@ -5,17 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::brakes::{self, OnDisk, Request, Unapproved};
+use super::brakes::{self, OnDisk, Request, RequestAnswer, Unapproved};
 use super::error::{ApproveError, LedgerError, Newer, ResumeError, Trouble, VisitError};
 use super::history::{self, Event, HistoryFilter};
 use super::intents::IntentRow;
 use super::lock::{self, Instance};
 use super::revisions::{self, Revision};
 use super::schema::{FORMAT, format};
-use super::store::{self, connect};
+use super::store::{self, Now, connect};
 use super::{DATABASE, LOCK, intents, targets};
 use crate::clock::Clock;
 use crate::facts::{Applied, Intent, IntentState};
@@ -52,37 +53,38 @@ impl Visitor {
         }
     }
 
-    /// Pauses everything (no account named), or some accounts, until a wall time in milliseconds if one is given.
+    /// Pauses everything (no account named), or some accounts; for so long from when the daemon has acknowledged it, if a
+    /// time is given.
     pub fn pause(
         &self,
         accounts: &[AccountName],
         reason: &str,
-        until_wall: Option<i64>,
+        lasts: Option<Duration>,
     ) -> Result<Request, LedgerError> {
-        self.write(|tx, wall| brakes::pause(tx, wall, accounts, reason, until_wall))
+        self.write(|tx, now| brakes::pause(tx, now, accounts, reason, lasts))
     }
 
     /// Lifts every pause (no account named), or those of some accounts, and ends the fights of whom it covers.
     pub fn resume(&self, accounts: &[AccountName]) -> Result<Request, ResumeError> {
-        self.write(|tx, wall| brakes::resume(tx, wall, accounts))?
+        self.write(|tx, now| brakes::resume(tx, now, accounts))?
             .map_err(|reason| ResumeError::EverythingPaused { reason })
     }
 
-    /// Approves the held plan with this hash, or with the only one that begins so.
+    /// Asks for the approval of the held plan with this hash, or with the only one that begins so. Whether it is not too old the
+    /// daemon says: see `answer`.
     pub fn approve(&self, hash: &str) -> Result<Request, ApproveError> {
         let hash = hash.to_owned();
-        self.write(|tx, wall| brakes::approve(tx, wall, &hash))?.map_err(|why| match why {
+        self.write(|tx, now| brakes::approve(tx, now, &hash))?.map_err(|why| match why {
             Unapproved::Unknown => ApproveError::Unknown(hash),
             Unapproved::Ambiguous => ApproveError::Ambiguous(hash),
             Unapproved::Used => ApproveError::Used(hash),
-            Unapproved::Expired => ApproveError::Expired(hash),
             Unapproved::Stale => ApproveError::Stale(hash),
         })
     }
 
-    /// Whether the daemon has acknowledged what was asked for.
-    pub fn acknowledged(&self, request: &Request) -> Result<bool, LedgerError> {
-        self.read(|tx, _| brakes::is_acknowledged(tx, *request))
+    /// What the daemon has answered to what was asked for; `None` as long as it has not.
+    pub fn answer(&self, request: &Request) -> Result<Option<RequestAnswer>, LedgerError> {
+        self.read(|tx, _| brakes::answer(tx, *request))
     }
 
     /// What happened, oldest first.
@@ -131,15 +133,15 @@ impl Visitor {
         lock::holder(self.lock.as_deref()?)
     }
 
-    fn write<T>(&self, job: impl FnOnce(&Connection, i64) -> Result<T, Trouble>) -> Result<T, LedgerError> {
+    fn write<T>(&self, job: impl FnOnce(&Connection, Now) -> Result<T, Trouble>) -> Result<T, LedgerError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let wall = self.clock.wall();
-        store::write(&mut connection, &self.place, |tx| job(tx, wall))
+        let now = Now::of(&self.clock);
+        store::write(&mut connection, &self.place, |tx| job(tx, now))
     }
 
-    fn read<T>(&self, job: impl FnOnce(&Connection, i64) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    fn read<T>(&self, job: impl FnOnce(&Connection, Now) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let wall = self.clock.wall();
-        store::read(&mut connection, &self.place, |tx| job(tx, wall))
+        let now = Now::of(&self.clock);
+        store::read(&mut connection, &self.place, |tx| job(tx, now))
     }
 }

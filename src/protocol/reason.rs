@@ -180,7 +180,7 @@ pub(super) fn brakes(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
     let standing = [
         (Reason::Suspended, target.wanted.suspended.is_some()),
-        (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|end| end > now))),
+        (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
         (Reason::File, brakes.file.is_some()),
         (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
         // A set that is under way has used up its part of the budget itself.
@@ -239,10 +239,17 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             format!("The file suspends it: {}.", undotted(why))
         }
         Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| {
-            let until = pause.until.map_or_else(
-                || "until `posmoded resume`".to_owned(),
-                |until| format!("for {} more, or until `posmoded resume`", spell(until.since(now))),
-            );
+            let until = match (pause.until, facts.account.clock, pause.lasts) {
+                (Some(until), Some(clock), _) => {
+                    format!("for {} more, or until `posmoded resume`", spell(clock.moment(until).since(now)))
+                }
+                (Some(until), None, _) => format!("until {until} by Bitget's clock, or until `posmoded resume`"),
+                (None, _, Some(lasts)) => format!(
+                    "for {} from when Bitget's clock is known, or until `posmoded resume`",
+                    spell(lasts)
+                ),
+                (None, _, None) => "until `posmoded resume`".to_owned(),
+            };
             format!("An operator paused it, {until}: {}.", undotted(&pause.reason))
         }),
         Reason::File => format!(

@@ -20,7 +20,7 @@ use posmoded::exchange::credential::{Credential, Keyring};
 use posmoded::facts::{Requirement, Requirements};
 use posmoded::fleet::{Fleet, Kicks, Means, StartError};
 use posmoded::keeper::Doors;
-use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, Visitor};
+use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, RequestAnswer, Visitor};
 use posmoded::moment::Moment;
 use posmoded::pace::CoolDown;
 use posmoded::position_mode::{AccountName, KeyId};
@@ -37,6 +37,8 @@ use told::Told;
 /// The exchange, the daemon and whoever looks on.
 pub struct World {
     pub clock: Clock,
+    /// The same time, and what the newest process knows of the exchange's.
+    process_clock: Clock,
     exchange: Arc<Mutex<Exchange>>,
     wire: Arc<Wire>,
     ledger: Ledger,
@@ -112,6 +114,7 @@ impl World {
         let (words, _) = watch::channel(word);
         let (kicks, _) = watch::channel(Kicks::default());
         World {
+            process_clock: clock.of_a_new_process(),
             clock,
             exchange: Arc::new(Mutex::new(exchange)),
             wire: Arc::default(),
@@ -143,7 +146,8 @@ impl World {
     /// A new process on the ledger as it is.
     pub async fn start(&mut self) {
         assert!(self.daemon.is_none(), "one daemon at a time");
-        self.ledger = self.ledger.restarted(self.clock.clone()).expect("the ledger opens again");
+        self.process_clock = self.clock.of_a_new_process();
+        self.ledger = self.ledger.restarted(self.process_clock.clone()).expect("the ledger opens again");
         self.board = Board::default();
         self.processes += 1;
         let stop = CancellationToken::new();
@@ -159,19 +163,19 @@ impl World {
             process: self.processes,
             exchange: self.exchange.clone(),
             wire: self.wire.clone(),
-            clock: self.clock.clone(),
+            clock: self.process_clock.clone(),
         };
         let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
-        let bitget = Bitget::new(direct, self.clock.clone(), rate);
+        let bitget = Bitget::new(direct, self.process_clock.clone(), rate);
         Means {
             doors: Arc::new(SimulatedKeys {
                 keyring: Mutex::default(),
                 bitget,
                 wire: self.wire.clone(),
-                clock: self.clock.clone(),
+                clock: self.process_clock.clone(),
             }),
             ledger: self.ledger.clone(),
-            clock: self.clock.clone(),
+            clock: self.process_clock.clone(),
             board: self.board.clone(),
             host: HOST.to_owned(),
             words: self.words.subscribe(),
@@ -346,6 +350,12 @@ impl World {
             .expect("a ledger says where");
         let connection = rusqlite::Connection::open(place).expect("the ledger in memory");
         connection.execute_batch(statement).expect("a good statement");
+    }
+
+    /// Whether the daemon has acknowledged what a command asked for.
+    pub fn acknowledged(&self, request: posmoded::ledger::Request) -> bool {
+        let answer = self.visitor().answer(&request).expect("the ledger is read");
+        answer == Some(RequestAnswer::Acknowledged)
     }
 
     /// A command in another process.

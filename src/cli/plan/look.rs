@@ -191,7 +191,7 @@ impl<'a> Round<'a> {
         // What this plan would set before has its part of the budget, too.
         let left = left.saturating_sub(self.taken);
         Brakes {
-            paused: on_disk.pause_of(&target.account, self.clock),
+            paused: on_disk.pause_of(&target.account, account.clock, self.clock.now()),
             guard: Guard { left, frees_at, approved, plan: None },
             ..unbraked
         }

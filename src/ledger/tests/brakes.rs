@@ -24,6 +24,21 @@ async fn under_approval(ledger: &Ledger, words: &str, stamp: i64) -> Note {
     note_within(ledger, words, Cause::New, stamp, 0).await
 }
 
+fn is_acknowledged(visitor: &Visitor, request: Request) -> bool {
+    visitor.answer(&request).unwrap() == Some(RequestAnswer::Acknowledged)
+}
+
+/// What the daemon makes of an approval.
+async fn approve(ledger: &Ledger, hash: &str) -> Result<(), String> {
+    let visitor = ledger.visitor().unwrap();
+    let request = visitor.approve(hash).unwrap();
+    ledger.notice().await.unwrap();
+    match visitor.answer(&request).unwrap().unwrap() {
+        RequestAnswer::Acknowledged => Ok(()),
+        RequestAnswer::Refused(why) => Err(why),
+    }
+}
+
 #[tokio::test]
 async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_hour_old() {
     for (ledger, dir) in both().await {
@@ -56,20 +71,21 @@ async fn withdrawn_and_refused_sets_give_their_place_back() {
 async fn a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted() {
     let ledger = Ledger::in_memory(clock()).unwrap();
     let visitor = ledger.visitor().unwrap();
-    visitor.pause(&[name("desk-a")], "upgrade", Some(START + 60_000)).unwrap();
+    visitor.pause(&[name("desk-a")], "upgrade", Some(minutes(1))).unwrap();
+    ledger.notice().await.unwrap();
     assert_eq!(note(&ledger, "desk-a", Cause::New, 0).await, Note::Braked);
     let (free, _) = noted(note(&ledger, "desk-b", Cause::New, 0).await);
     ledger.withdraw(free, "enough").await.unwrap();
-    tokio::time::advance(minutes(1)).await;
-    let (free, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
+    assert_eq!(note(&ledger, "desk-a", Cause::New, 59_999).await, Note::Braked);
+    let (free, _) = noted(note(&ledger, "desk-a", Cause::New, 60_000).await);
     ledger.withdraw(free, "enough").await.unwrap();
 
     visitor.pause(&[], "exchange maintenance", None).unwrap();
     for words in ["desk-a", "desk-b"] {
-        assert_eq!(note(&ledger, words, Cause::New, 1).await, Note::Braked);
+        assert_eq!(note(&ledger, words, Cause::New, 60_001).await, Note::Braked);
     }
     visitor.resume(&[]).unwrap();
-    let (_free, _) = noted(note(&ledger, "desk-b", Cause::New, 1).await);
+    let (_free, _) = noted(note(&ledger, "desk-b", Cause::New, 60_001).await);
 }
 
 #[tokio::test]
@@ -106,16 +122,16 @@ async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() 
         let request = visitor.pause(&[], "upgrade", None).unwrap();
         assert!(ledger.notice().await.unwrap(), "another process wrote");
         assert!(brakes.has_changed().unwrap());
-        assert_eq!(brakes.borrow_and_update().pauses[0].reason, "upgrade");
-        assert!(!visitor.acknowledged(&request).unwrap(), "a set is noted and may still leave");
+        assert_eq!(brakes.borrow_and_update().pauses[0].pause.reason, "upgrade");
+        assert!(!is_acknowledged(&visitor, request), "a set is noted and may still leave");
         assert!(!ledger.notice().await.unwrap(), "nobody wrote since");
-        assert!(!visitor.acknowledged(&request).unwrap());
+        assert!(!is_acknowledged(&visitor, request));
         ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         ledger.notice().await.unwrap();
-        assert!(visitor.acknowledged(&request).unwrap());
+        assert!(is_acknowledged(&visitor, request));
         let request = visitor.resume(&[]).unwrap();
         ledger.notice().await.unwrap();
-        assert!(visitor.acknowledged(&request).unwrap());
+        assert!(is_acknowledged(&visitor, request));
         assert_eq!((brakes.borrow().pauses.len(), brakes.borrow().resumed), (0, 1));
     }
 }
@@ -128,9 +144,9 @@ async fn a_pause_written_while_no_daemon_ran_is_found_at_the_start_and_acknowled
         let request = visitor.pause(&[name("desk-a")], "upgrade", None).unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(ledger.brakes().borrow().pauses.len(), 1);
-        assert!(!visitor.acknowledged(&request).unwrap());
+        assert!(!is_acknowledged(&visitor, request));
         ledger.notice().await.unwrap();
-        assert!(visitor.acknowledged(&request).unwrap(), "what the dead process noted is unclear by now");
+        assert!(is_acknowledged(&visitor, request), "what the dead process noted is unclear by now");
     }
 }
 
@@ -139,8 +155,7 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
     let ledger = Ledger::in_memory(clock()).unwrap();
     let hash = hold(&ledger, &news(&["desk-a", "desk-b"])).await;
     assert_eq!(under_approval(&ledger, "desk-a", 0).await, Note::Braked);
-    ledger.visitor().unwrap().approve(&hash).unwrap();
-    ledger.notice().await.unwrap();
+    approve(&ledger, &hash).await.unwrap();
     assert_eq!(ledger.brakes().borrow().approved, news(&["desk-a", "desk-b"]).0);
 
     assert_eq!(note_within(&ledger, "desk-a", Cause::Drift, 0, 0).await, Note::Braked, "f36: another cause");
@@ -159,8 +174,12 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
     assert_eq!(ledger.brakes().borrow().counted, []);
     let (_own, _) = noted(note_within(&ledger, "desk-a", Cause::New, 6, 1).await);
 
+    assert_eq!(
+        under_approval(&ledger, "desk-b", 24 * HOUR).await,
+        Note::Braked,
+        "f36: an approval lasts a day"
+    );
     tokio::time::advance(minutes(24 * 60)).await;
-    assert_eq!(under_approval(&ledger, "desk-b", 7).await, Note::Braked, "f36: an approval lasts a day");
     ledger.notice().await.unwrap();
     assert_eq!(ledger.brakes().borrow().approved, BTreeSet::new());
 }
@@ -169,7 +188,7 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
 async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
     let ledger = Ledger::in_memory(clock()).unwrap();
     let hash = hold(&ledger, &news(&["desk-a"])).await;
-    ledger.visitor().unwrap().approve(&hash).unwrap();
+    approve(&ledger, &hash).await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 0).await);
     ledger.resolved(id, false, None).await.unwrap();
     ledger.late(id).await.unwrap();
@@ -185,7 +204,10 @@ async fn f36_an_approval_names_one_held_plan() {
             let refused = visitor.approve(unknown);
             assert!(matches!(refused, Err(ApproveError::Unknown(_))), "{unknown}: {refused:?}");
         }
-        visitor.approve(&hash[..6].to_ascii_uppercase()).unwrap();
+        let request = visitor.approve(&hash[..6].to_ascii_uppercase()).unwrap();
+        assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))), "before it is acknowledged");
+        ledger.notice().await.unwrap();
+        assert!(is_acknowledged(&visitor, request));
         assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))));
         let approved = kinds(&ledger).await;
         assert_eq!(approved, [EventKind::Held, EventKind::Approved]);
@@ -212,9 +234,13 @@ async fn f36_a_plan_is_approved_within_a_day_of_its_recording_and_recorded_anew_
     tokio::time::advance(minutes(24 * 60 - 1)).await;
     hold(&ledger, &held).await;
     tokio::time::advance(minutes(1)).await;
-    assert!(matches!(visitor.approve(&hash), Err(ApproveError::Expired(_))));
+    let refused = approve(&ledger, &hash).await.unwrap_err();
+    assert_eq!(
+        refused,
+        format!("The plan {hash} is more than a day old: see `posmoded status` for what is held now.")
+    );
     hold(&ledger, &held).await;
-    visitor.approve(&hash).unwrap();
+    approve(&ledger, &hash).await.unwrap();
     hold(&ledger, &held).await;
     assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))), "held anew within the day");
     assert_eq!(kinds(&ledger).await, [EventKind::Held, EventKind::Held, EventKind::Approved]);
@@ -236,6 +262,7 @@ async fn f36_an_approval_is_stale_once_something_else_is_wanted_but_not_when_the
         let hash = hold(&ledger, &first).await;
         hold(&ledger, &newest).await;
         let answer = ledger.visitor().unwrap().approve(&hash);
+        ledger.notice().await.unwrap();
         assert_eq!(matches!(answer, Err(ApproveError::Stale(_))), stale, "{newest:?}: {answer:?}");
         let allowed = if stale { BTreeSet::new() } else { first.0.clone() };
         assert_eq!(ledger.visitor().unwrap().brakes().unwrap().approved, allowed);
@@ -263,8 +290,7 @@ async fn what_ends_by_itself_is_noticed_though_nobody_writes() {
     let visitor = ledger.visitor().unwrap();
     let hash = hold(&ledger, &news(&["desk-a"])).await;
     tokio::time::advance(minutes(60)).await;
-    visitor.approve(&hash).unwrap();
-    ledger.notice().await.unwrap();
+    approve(&ledger, &hash).await.unwrap();
     tokio::time::advance(minutes(24 * 60 - 1)).await;
     ledger.notice().await.unwrap();
     let brakes = ledger.brakes();
@@ -273,7 +299,7 @@ async fn what_ends_by_itself_is_noticed_though_nobody_writes() {
     assert!(!ledger.notice().await.unwrap());
     assert_eq!(brakes.borrow().approved.len(), 0);
 
-    visitor.pause(&[], "upgrade", Some(START + 26 * HOUR)).unwrap();
+    visitor.pause(&[], "upgrade", Some(minutes(60))).unwrap();
     ledger.notice().await.unwrap();
     assert_eq!(brakes.borrow().pauses.len(), 1);
     tokio::time::advance(minutes(60)).await;
@@ -288,5 +314,100 @@ async fn whatever_another_process_wrote_is_read_again() {
     let raw = rusqlite::Connection::open(dir.path().join("posmoded.sqlite")).unwrap();
     raw.execute("INSERT INTO pauses (reason, since) VALUES ('by hand', 1)", []).unwrap();
     assert!(ledger.notice().await.unwrap());
-    assert_eq!(ledger.brakes().borrow().pauses[0].reason, "by hand");
+    assert_eq!(ledger.brakes().borrow().pauses[0].pause.reason, "by hand");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise() {
+    let clock = Clock::simulated(START, 1);
+    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    let visitor = ledger.visitor().unwrap();
+    let request = visitor.pause(&[], "upgrade", Some(minutes(60))).unwrap();
+    ledger.notice().await.unwrap();
+    assert!(is_acknowledged(&visitor, request), "a pause counts at once");
+    clock.set_wall_ahead(5 * 365 * 24 * HOUR);
+    tokio::time::advance(minutes(120)).await;
+    ledger.notice().await.unwrap();
+    assert_eq!(ledger.brakes().borrow().pauses.len(), 1);
+    assert_eq!(note(&ledger, "desk-a", Cause::New, 10 * HOUR).await, Note::Braked);
+    clock.learn_exchange(ServerClock { offset: 0, doubt: Duration::ZERO, measured: clock.now() });
+    ledger.notice().await.unwrap();
+    let ends = ServerTime(START + 3 * HOUR);
+    assert_eq!(ledger.brakes().borrow().pauses[0].pause.until, Some(ends), "so long from when it is known");
+    visitor.resume(&[]).unwrap();
+
+    let hash = hold(&ledger, &news(&["desk-a"])).await;
+    let unheard = ledger.restarted(clock.of_a_new_process()).unwrap();
+    let request = unheard.visitor().unwrap().approve(&hash).unwrap();
+    unheard.notice().await.unwrap();
+    assert_eq!(unheard.visitor().unwrap().answer(&request).unwrap(), None, "it waits for the time");
+    clock.set_wall_ahead(0);
+    let ledger = unheard.restarted(clock.clone()).unwrap();
+    ledger.notice().await.unwrap();
+    assert!(is_acknowledged(&ledger.visitor().unwrap(), request));
+    clock.set_wall_ahead(25 * HOUR);
+    assert_eq!(ledger.visitor().unwrap().brakes().unwrap().approved.len(), 1);
+    let unheard = ledger.restarted(clock.of_a_new_process()).unwrap();
+    assert_eq!(unheard.brakes().borrow().approved.len(), 1, "what lets a set go stands, too: none goes yet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_that_has_it() {
+    let clock = Clock::simulated(START, 1);
+    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    let event = |text: &'static str| Event::new(EventKind::FileRejected, text);
+    let years = 5 * 365 * 24 * HOUR;
+    clock.set_wall_ahead(years);
+    ledger.event(event("first")).await.unwrap();
+    tokio::time::advance(minutes(2)).await;
+    ledger.event(event("second")).await.unwrap();
+    tokio::time::advance(minutes(3)).await;
+    assert_eq!(
+        all(&ledger).await[0].at,
+        START + years,
+        "what our own clock says, as long as there is no other"
+    );
+    clock.learn_exchange(ServerClock { offset: 700, doubt: Duration::ZERO, measured: clock.now() });
+    ledger.notice().await.unwrap();
+    ledger.event(event("third")).await.unwrap();
+    let at: Vec<i64> = all(&ledger).await.into_iter().map(|event| event.at - START).collect();
+    assert_eq!(at, [700, 120_700, 300_700]);
+
+    // A clock that is set in between moves them between their neighbours and not beyond.
+    let ledger = ledger.restarted(clock.of_a_new_process()).unwrap();
+    tokio::time::advance(minutes(1)).await;
+    ledger.event(event("fourth")).await.unwrap();
+    clock.set_wall_ahead(0);
+    ledger.event(event("fifth")).await.unwrap();
+    clock.set_wall_ahead(2 * years);
+    let ledger = ledger.restarted(clock.clone()).unwrap();
+    ledger.notice().await.unwrap();
+    let at: Vec<i64> = all(&ledger).await.into_iter().map(|event| event.at - START).collect();
+    assert_eq!(at, [700, 120_700, 300_700, 300_700, 300_700]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing() {
+    let clock = Clock::simulated(START, 1);
+    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    let known = || ServerClock { offset: 0, doubt: Duration::ZERO, measured: clock.now() };
+    clock.learn_exchange(known());
+    ledger.event(Event::new(EventKind::Started, "posmoded started")).await.unwrap();
+    let years = 5 * 365 * 24 * HOUR;
+    clock.set_wall_ahead(years);
+    let wrong = clock.of_a_new_process();
+    let ledger = ledger.restarted(wrong.clone()).unwrap();
+    for _ in 0..3 {
+        tokio::time::advance(minutes(25 * 60)).await;
+        ledger.notice().await.unwrap();
+    }
+    // Nor does one exchange's time that is years ahead, as long as our own clock does not say so, too.
+    clock.set_wall_ahead(0);
+    wrong.learn_exchange(ServerClock { offset: years, doubt: Duration::ZERO, measured: wrong.now() });
+    ledger.notice().await.unwrap();
+    assert_eq!(all(&ledger).await.len(), 1);
+    clock.set_wall_ahead(years);
+    tokio::time::advance(minutes(25 * 60)).await;
+    ledger.notice().await.unwrap();
+    assert_eq!(all(&ledger).await.len(), 0, "after 400 days by both");
 }

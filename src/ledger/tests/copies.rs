@@ -3,12 +3,13 @@
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
-use crate::ledger::schema::{FIRST, KINDS, beside, format, migrate};
+use crate::ledger::schema::{EXCHANGE_TIME, FIRST, FORMAT, KINDS, beside, format, migrate};
 use crate::ledger::store::connect;
 
-const LONGER: [&str; 4] = [
+const LONGER: [&str; 5] = [
     FIRST,
     KINDS,
+    EXCHANGE_TIME,
     "ALTER TABLE events ADD COLUMN more TEXT;",
     "CREATE TABLE third (word TEXT NOT NULL) STRICT;",
 ];
@@ -44,50 +45,73 @@ async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_o
     let (dir, events, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
     migrate(&mut connection, &place, &LONGER).unwrap();
-    assert_eq!(format(&connection).unwrap(), 4);
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-3", "posmoded.sqlite.before-4"];
+    assert_eq!(format(&connection).unwrap(), 5);
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-4", "posmoded.sqlite.before-5"];
     assert_eq!(files(dir.path()), copies);
-    let second = Connection::open(beside(&place, ".before-4")).unwrap();
-    assert_eq!(format(&second).unwrap(), 3);
+    let second = Connection::open(beside(&place, ".before-5")).unwrap();
+    assert_eq!(format(&second).unwrap(), 4);
     let newer = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
     assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
 
     let restored = TempDir::new().unwrap();
-    std::fs::copy(beside(&place, ".before-3"), restored.path().join(DATABASE)).unwrap();
+    std::fs::copy(beside(&place, ".before-4"), restored.path().join(DATABASE)).unwrap();
     let ledger = open(restored.path()).await;
     // The last one tells of the set that this start found.
     assert_eq!(all(&ledger).await[..events.len()], events);
     let intent = take_up(&ledger, "desk-a", 1).await.intent.unwrap();
     assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));
 
-    std::fs::remove_file(beside(&place, ".before-3")).unwrap();
+    std::fs::remove_file(beside(&place, ".before-4")).unwrap();
     migrate(&mut connection, &place, &LONGER).unwrap();
-    assert!(!beside(&place, ".before-3").exists(), "what is converted is not converted again");
+    assert!(!beside(&place, ".before-4").exists(), "what is converted is not converted again");
 }
 
 #[tokio::test]
 async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
-    let (dir, events, connection) = before().await;
-    connection.execute_batch("DROP TABLE kinds; PRAGMA user_version = 1;").unwrap();
-    drop(connection);
+    let dir = TempDir::new().unwrap();
+    let place = dir.path().join(DATABASE);
+    let mut old = connect(&place, OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+    migrate(&mut old, &place, &[FIRST]).unwrap();
+    // One pause is over, one ends in an hour, one does not end by itself.
+    old.execute_batch(&format!(
+        "INSERT INTO events (at, kind, text) VALUES ({START}, 'started', 'posmoded started');
+         INSERT INTO pauses (account, reason, since, until) VALUES
+            ('desk-a', 'over', {START} - 9000, {START} - 1), ('desk-b', 'an hour', {START}, {START} + {HOUR}),
+            (NULL, 'for good', {START}, NULL);"
+    ))
+    .unwrap();
+    drop(old);
     let ledger = open(dir.path()).await;
-    assert_eq!(all(&ledger).await[..events.len()], events);
-    assert_eq!(files(dir.path()), ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2"]);
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3"];
+    assert_eq!(files(dir.path()), copies);
+    let texts: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
+    assert_eq!(texts, ["posmoded started"]);
     ledger.observed(&name("desk-a"), Kind::Unified).await.unwrap();
     assert_eq!(ledger.brakes().borrow().kinds.get(&name("desk-a")), Some(&Kind::Unified));
+    ledger.notice().await.unwrap();
+    let brakes = ledger.brakes().borrow().clone();
+    let pauses: Vec<_> =
+        brakes.pauses.iter().map(|row| (row.pause.reason.as_str(), row.pause.lasts)).collect();
+    assert_eq!(pauses, [("an hour", Some(minutes(60))), ("for good", None)], "it begins anew");
+    assert!(brakes.pauses[0].pause.until.unwrap() >= ServerTime(START + HOUR));
 }
 
 #[tokio::test]
 async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next_start() {
     let (dir, events, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
-    let broken = [FIRST, KINDS, "ALTER TABLE events ADD COLUMN more TEXT; INSERT INTO nowhere VALUES (1);"];
+    let broken = [
+        FIRST,
+        KINDS,
+        EXCHANGE_TIME,
+        "ALTER TABLE events ADD COLUMN more TEXT; INSERT INTO nowhere VALUES (1);",
+    ];
     migrate(&mut connection, &place, &broken).unwrap_err();
-    assert_eq!(format(&connection).unwrap(), 2);
+    assert_eq!(format(&connection).unwrap(), FORMAT);
     // A copy that was cut off by a power failure.
-    std::fs::write(beside(&place, ".before-3.part"), "half").unwrap();
+    std::fs::write(beside(&place, ".before-4.part"), "half").unwrap();
     migrate(&mut connection, &place, &LONGER).unwrap();
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-3", "posmoded.sqlite.before-4"];
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-4", "posmoded.sqlite.before-5"];
     assert_eq!(files(dir.path()), copies);
     let count: i64 =
         connection.query_row("SELECT count(more IS NULL) FROM events", [], |row| row.get(0)).unwrap();
@@ -98,10 +122,10 @@ async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next
 async fn f33_without_a_copy_nothing_is_converted() {
     let (dir, _, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
-    std::fs::create_dir(beside(&place, ".before-3.part")).unwrap();
+    std::fs::create_dir(beside(&place, ".before-4.part")).unwrap();
     let refused = migrate(&mut connection, &place, &LONGER).unwrap_err();
     assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
-    assert_eq!(format(&connection).unwrap(), 2);
+    assert_eq!(format(&connection).unwrap(), FORMAT);
 }
 
 #[tokio::test]

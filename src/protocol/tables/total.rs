@@ -245,7 +245,8 @@ fn windows() -> BoxedStrategy<Windows> {
 }
 
 fn brakes() -> BoxedStrategy<Brakes> {
-    let paused = option::of(around()).prop_map(|until| Pause { reason: "maintenance".to_owned(), until });
+    let paused = (option::of(Just(Duration::from_secs(7200))), option::of(server()))
+        .prop_map(|(lasts, until)| Pause { reason: "maintenance".to_owned(), lasts, until });
     let ledger = around()
         .prop_map(|retry_at| LedgerTrouble { say: "The ledger cannot be written.".to_owned(), retry_at });
     let guard = (0..2_u32, option::of(around()), any::<bool>(), option::of(Just("0123456789ab".to_owned())))

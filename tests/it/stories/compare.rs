@@ -98,9 +98,7 @@ async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
         assert_eq!(all_sets(&world), []);
         let hash = world.status().held.unwrap().hash;
         let request = world.visitor().approve(&hash).unwrap();
-        world
-            .until(3 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap())
-            .await;
+        world.until(3 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
         changed(&world, of.target).await;
         assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
         assert_eq!(all_sets(&world).len(), 1);

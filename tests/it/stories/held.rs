@@ -51,7 +51,7 @@ async fn approve_lets_exactly_the_held_plan_go_and_later_changes_are_held_again(
     let world = World::started(&one_an_hour(&THREE), desks).await;
     let hash = two_held(&world).await;
     let request = world.visitor().approve(&hash[..6]).unwrap();
-    world.until(3 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap()).await;
+    world.until(3 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
     world.until(MINUTE, "all", |world| world.told().matches("in_sync").count() == 3).await;
     assert_eq!(all_sets(&world).len(), 3);
 
@@ -103,7 +103,7 @@ async fn f36_a_plan_that_was_recorded_a_day_ago_and_is_held_no_more_is_refused()
     world.pass(25 * HOUR).await;
     assert_eq!(all_sets(&world).len(), 3, "freed hour by hour");
     let expired = world.visitor().approve(&hash).unwrap_err();
-    assert!(matches!(expired, ApproveError::Expired(_)), "{expired}");
+    assert!(matches!(expired, ApproveError::Stale(_)), "{expired}");
 }
 
 #[tokio::test(start_paused = true)]

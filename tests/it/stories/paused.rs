@@ -10,10 +10,8 @@ async fn a_pause_of_everything_is_acknowledged_and_stops_all_sets_until_resume()
     let mut world = World::started(&file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]), desks).await;
     line_begins(&world, MINUTE, A_USDT, "new, settling").await;
     let request = world.visitor().pause(&[], "exchange maintenance", None).unwrap();
-    assert!(!world.visitor().acknowledged(&request).unwrap(), "not before the daemon has seen it");
-    let took = world
-        .until(5 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap())
-        .await;
+    assert!(!world.acknowledged(request), "not before the daemon has seen it");
+    let took = world.until(5 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
     assert!(took <= 2 * SECOND, "{took:?}");
     line_begins(
         &world,
@@ -31,7 +29,7 @@ async fn a_pause_of_everything_is_acknowledged_and_stops_all_sets_until_resume()
     assert_eq!(all_sets(&world), []);
 
     let request = world.visitor().resume(&[]).unwrap();
-    world.until(3 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap()).await;
+    world.until(3 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
     changed(&world, A_USDT).await;
     changed(&world, B_USDT).await;
     assert_eq!(world.status().paused, None);
@@ -70,8 +68,8 @@ async fn a_pause_with_an_end_ends_by_itself() {
     let mut world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
     line_begins(&world, MINUTE, A_USDT, "new, settling").await;
     let until = world.clock.wall() + 2 * 3_600_000;
-    world.visitor().pause(&[], "lunch", Some(until)).unwrap();
-    line_begins(&world, 5 * SECOND, A_USDT, "new, paused: An operator paused it, for 1h 59m").await;
+    world.visitor().pause(&[], "lunch", Some(2 * HOUR)).unwrap();
+    line_begins(&world, 5 * SECOND, A_USDT, "new, paused: An operator paused it, for 2h more").await;
     world.pass(HOUR).await;
     world.stop().await;
     world.start().await;
@@ -85,6 +83,48 @@ async fn a_pause_with_an_end_ends_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f71_a_wall_clock_that_is_set_ends_no_pause() {
+    for ahead in [3 * HOUR, 5 * 365 * 24 * HOUR] {
+        let mut world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+        line_begins(&world, MINUTE, A_USDT, "new, settling").await;
+        let request = world.visitor().pause(&[], "lunch", Some(2 * HOUR)).unwrap();
+        world.until(5 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
+        let began = world.clock.now();
+        world.clock.set_wall_ahead(i64::try_from(ahead.as_millis()).unwrap());
+        world.pass(30 * MINUTE).await;
+        line_begins(&world, 15 * SECOND, A_USDT, "new, paused: An operator paused it, for 1h ").await;
+        // Nor a start with such a clock, before the exchange was heard from and after.
+        world.stop().await;
+        world.cut(true);
+        world.start().await;
+        assert!(world.status().paused.is_some(), "while its time is unknown, it stands");
+        world.pass(30 * MINUTE).await;
+        world.cut(false);
+        world.clock.set_wall_ahead(0);
+        world.until(3 * HOUR, "changed", |world| world.is_in_sync(A_USDT)).await;
+        let took = world.clock.now().since(began);
+        assert!(took >= 2 * HOUR && took <= 2 * HOUR + 2 * SETTLE + AFTER_SETTLE, "{took:?}");
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_was_written_while_the_exchange_was_away_lasts_from_when_it_is_back() {
+    let mut world = World::new(&file(&[("desk-a", HEDGE)]), 1, desks);
+    world.cut(true);
+    world.start().await;
+    let request = world.visitor().pause(&[], "lunch", Some(2 * HOUR)).unwrap();
+    world.until(5 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
+    world.pass(3 * HOUR).await;
+    assert!(world.status().paused.is_some());
+    let back = world.clock.now();
+    world.cut(false);
+    world.until(3 * HOUR, "changed", |world| world.is_in_sync(A_USDT)).await;
+    assert!(world.clock.now().since(back) >= 2 * HOUR);
+    world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_is_acknowledged_only_after_a_noted_set_was_answered() {
     let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
     let slow = Fault::once(FaultKind::Delay { after: 4 * SECOND }).on("set-position-mode");
@@ -92,8 +132,8 @@ async fn a_pause_is_acknowledged_only_after_a_noted_set_was_answered() {
     world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
     let request = world.visitor().pause(&[], "stop", None).unwrap();
     world.pass(3 * SECOND).await;
-    assert!(!world.visitor().acknowledged(&request).unwrap(), "its answer is still under way");
-    world.until(3 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap()).await;
+    assert!(!world.acknowledged(request), "its answer is still under way");
+    world.until(3 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
     world
         .until(5 * SECOND, "and the set is known to have gone through", |world| world.is_in_sync(A_USDT))
         .await;
@@ -108,8 +148,8 @@ async fn a_pause_is_acknowledged_once_a_lost_set_is_left_under_its_fence_and_it_
     world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
     let request = world.visitor().pause(&[], "stop", None).unwrap();
     world.pass(5 * SECOND).await;
-    assert!(!world.visitor().acknowledged(&request).unwrap(), "nobody knows yet that no answer comes");
-    world.until(8 * SECOND, "acknowledged", |world| world.visitor().acknowledged(&request).unwrap()).await;
+    assert!(!world.acknowledged(request), "nobody knows yet that no answer comes");
+    world.until(8 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
     assert!(world.line(A_USDT).starts_with("new, outcome_unknown"), "{}", world.told());
     line_begins(&world, MINUTE, A_USDT, "new, paused").await;
     world.pass(HOUR).await;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use posmoded::ledger::Request;
-use posmoded::moment::Moment;
+use posmoded::ledger::{Request, RequestAnswer};
+use posmoded::moment::{Moment, ServerTime};
 use posmoded::position_mode::AccountName;
 use posmoded::source::Word;
 
@@ -34,19 +34,27 @@ pub struct PauseTold {
     pub written: Moment,
     /// When the daemon was first seen to have acknowledged it.
     pub acknowledged: Option<Moment>,
-    /// When it ends by itself.
-    pub until: Option<Moment>,
+    /// When it ends by itself, by the exchange's clock as it stood when the command wrote it.
+    pub until: Option<ServerTime>,
     /// When somebody resumed.
     pub lifted: Option<Moment>,
     request: Request,
 }
 
 impl PauseTold {
-    /// Whether it forbids sets of an account at a moment, given when it began to count.
-    pub fn stands(&self, account: &AccountName, began: Option<Moment>, at: Moment) -> bool {
+    /// Whether it forbids sets of an account at a moment, given when it began to count. It ends by itself by the exchange's
+    /// clock: that is what a set is signed with.
+    pub fn stands(
+        &self,
+        account: &AccountName,
+        began: Option<Moment>,
+        at: Moment,
+        signed: Option<ServerTime>,
+    ) -> bool {
         let covers = self.account.as_ref().is_none_or(|own| own == account);
-        let over = [self.until, self.lifted].into_iter().flatten().any(|end| end <= at);
-        covers && !over && began.is_some_and(|began| began < at)
+        let ended = self.until.zip(signed).is_some_and(|(until, signed)| until <= signed);
+        let lifted = self.lifted.is_some_and(|lifted| lifted <= at);
+        covers && !ended && !lifted && began.is_some_and(|began| began < at)
     }
 }
 
@@ -56,9 +64,8 @@ impl World {
         let account: Option<AccountName> = account.map(|name| name.parse().expect("an account name"));
         let accounts: Vec<AccountName> = account.iter().cloned().collect();
         let written = self.clock.now();
-        let until = lasts.map(|lasts| written + lasts);
-        let until_wall = until.map(|until| self.clock.wall_of(until));
-        let request = self.visitor().pause(&accounts, "hands off", until_wall).expect("the pause is written");
+        let until = lasts.map(|lasts| ServerTime(self.exchange_now().0) + lasts);
+        let request = self.visitor().pause(&accounts, "hands off", lasts).expect("the pause is written");
         let pause = PauseTold { account, written, acknowledged: None, until, lifted: None, request };
         locked(&self.told).pauses.push(pause);
     }
@@ -90,7 +97,8 @@ impl World {
         }
         let visitor = self.visitor();
         for pause in waiting {
-            if visitor.acknowledged(&pause.request).expect("the ledger is read") {
+            let answer = visitor.answer(&pause.request).expect("the ledger is read");
+            if answer == Some(RequestAnswer::Acknowledged) {
                 pause.acknowledged = Some(now);
             }
         }

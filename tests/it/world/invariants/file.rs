@@ -28,11 +28,12 @@ pub fn as_the_file_says(evidence: &Evidence, set: &Sent) {
 pub fn no_brake(evidence: &Evidence, set: &Sent) {
     let name = evidence.name(set.target().0);
     for pause in &evidence.told.pauses {
-        let left = pause.stands(name, pause.acknowledged, set.left);
+        let signed = evidence.intent_of(set).map(|intent| intent.stamp);
+        let left = pause.stands(name, pause.acknowledged, set.left, signed);
         assert!(!left, "I3: a set left under a pause that was acknowledged\n{pause:#?}\n{set:#?}");
         let noted = evidence
             .intent_of(set)
-            .is_some_and(|intent| pause.stands(name, Some(pause.written), Moment(intent.noted_wall)));
+            .is_some_and(|intent| pause.stands(name, Some(pause.written), Moment(intent.noted_wall), signed));
         assert!(!noted, "I3: an intent was written under a pause\n{pause:#?}\n{set:#?}");
         let under_way = pause.acknowledged.is_some_and(|acknowledged| {
             let answered = set.answer.as_ref().map(|answer| answer.at);
