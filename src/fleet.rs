@@ -491,6 +491,7 @@ impl<D: Doors> Fleet<D> {
             commit: commit.clone(),
             loaded_at: Some(at(*accepted_at)),
             problem: self.problem.clone(),
+            next: None,
         };
         self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });
     }

@@ -194,8 +194,12 @@ impl<D: Doors> Keeper<D> {
 
     /// Looks after the account until it is told to stop.
     pub async fn keep(mut self) {
-        while !(self.stop.is_cancelled() && self.nothing_under_way()) {
+        while !self.may_end() {
             self.hear().await;
+            // Taking up what is new may have waited for the disk.
+            if self.may_end() {
+                break;
+            }
             self.show_what_is_new();
             match self.next_step() {
                 Some((scope, step)) => self.do_step(scope, step).await,
@@ -322,6 +326,10 @@ impl<D: Doors> Keeper<D> {
             tracing::warn!(account = %self.account, "{}: {error}", self.account);
         }
         self.ledger_trouble = Some(LedgerTrouble { say: error.to_string(), retry_at });
+    }
+
+    fn may_end(&self) -> bool {
+        self.stop.is_cancelled() && self.nothing_under_way()
     }
 
     fn nothing_under_way(&self) -> bool {

@@ -107,7 +107,7 @@ impl View {
     /// Why it is not ready: file and ledger must be up, and every keeper must have looked at least once.
     pub fn unready(&self) -> Option<String> {
         let Status { config, targets, .. } = self.status();
-        let Config { generation, problem, sha256: _, commit: _, loaded_at: _ } = config;
+        let Config { generation, problem, sha256: _, commit: _, loaded_at: _, next: _ } = config;
         if let Some(problem) = problem {
             return Some(format!(
                 "The newest content of the file is not in force, so nothing is changed: {problem}"

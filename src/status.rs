@@ -75,6 +75,9 @@ pub struct Config {
     pub loaded_at: Option<Timestamp>,
     /// Why the newest content of the file is not in force.
     pub problem: Option<String>,
+    /// The next revision, which is accepted and has not been held against every account yet.
+    #[serde(default)]
+    pub next: Option<Generation>,
 }
 
 /// A held plan.
@@ -251,7 +254,7 @@ impl Board {
         let config = if self.is_followed(&config) || followed == Config::default() {
             config
         } else {
-            Config { problem: config.problem, ..followed }
+            Config { problem: config.problem, next: Some(config.generation), ..followed }
         };
         let (mut targets, mut warnings) = (Vec::new(), Vec::new());
         for (account, status) in self.accounts() {
@@ -355,10 +358,25 @@ impl Detail {
     }
 }
 
+impl Config {
+    /// Whether the newest content of the file is in force for every account.
+    pub fn is_newest(&self) -> bool {
+        self.problem.is_none() && self.next.is_none()
+    }
+}
+
 impl Status {
+    /// Whether every target that is not another host's is as the newest content of the file wants it.
+    pub fn is_all_in_sync(&self) -> bool {
+        let here = self.targets.iter().filter(|target| !target.is_elsewhere());
+        // Before the first account is known nothing can be said to be in sync.
+        let any = !self.targets.is_empty();
+        self.config.is_newest() && any && here.into_iter().all(|target| target.state == State::InSync)
+    }
+
     /// The one line for the service manager: `rev 17 a1b2c3d: 11/12 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)`.
     pub fn line(&self) -> String {
-        let Config { generation, commit, problem, sha256: _, loaded_at: _ } = &self.config;
+        let Config { generation, commit, problem, sha256: _, loaded_at: _, next: _ } = &self.config;
         let commit = commit.iter().map(|commit| format!(" {}", short(commit)));
         let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
         let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();

@@ -12,7 +12,7 @@ use clap::builder::FalseyValueParser;
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, accounts, asking, print, rows};
 use crate::position_mode::{AccountName, Scope};
-use crate::protocol::{PlanEntry, State};
+use crate::protocol::PlanEntry;
 use crate::serve::Listen;
 use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 
@@ -33,7 +33,7 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 all in sync, 2 not all, 1 no answer.
+/// 0 all in sync and the newest file in force, 2 not, 1 no answer.
 pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     if args.watch {
         return watch::watch(args, common).await;
@@ -43,7 +43,7 @@ pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
         Output::Table => print::text(&rows::painted(&render(&status)))?,
         Output::Json => print::json(&status)?,
     }
-    Ok(exit(&status.targets))
+    Ok(exit(&status))
 }
 
 /// What the daemon says of whom was asked for.
@@ -129,11 +129,8 @@ fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Status> {
     Ok(Status { targets, ..status })
 }
 
-fn exit(targets: &[TargetStatus]) -> Exit {
-    let mut here = targets.iter().filter(|target| !target.is_elsewhere());
-    let in_sync = here.all(|target| target.state == State::InSync);
-    // Before the first account is known nothing can be said to be in sync.
-    if in_sync && !targets.is_empty() { Exit::DONE } else { Exit::NOT_IN_SYNC }
+fn exit(status: &Status) -> Exit {
+    if status.is_all_in_sync() { Exit::DONE } else { Exit::NOT_IN_SYNC }
 }
 
 fn render(status: &Status) -> String {
@@ -164,11 +161,17 @@ fn render(status: &Status) -> String {
         let since = rows::age(*since, *now);
         format!("{account} was PAUSED {since} ago, {until}until `posmoded resume {account}`: {reason}")
     });
-    let Config { generation, commit, loaded_at, problem, sha256: _ } = config;
+    let Config { generation, commit, loaded_at, problem, next, sha256: _ } = config;
     let commit = commit.iter().map(|commit| format!(" ({})", short(commit)));
     let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
-    let revision =
-        format!("Revision {}{}{}.", generation.0, commit.collect::<String>(), accepted.collect::<String>());
+    let next = next.iter().map(|next| format!(" Revision {} is being taken up.", next.0));
+    let revision = format!(
+        "Revision {}{}{}.{}",
+        generation.0,
+        commit.collect::<String>(),
+        accepted.collect::<String>(),
+        next.collect::<String>()
+    );
     let problem = problem.iter().map(|problem| {
         format!("The newest content of the file is REFUSED, and nothing is changed until that is mended: {problem}")
     });

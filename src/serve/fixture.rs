@@ -73,6 +73,7 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
             commit: Some("a1b2c3d4".to_owned()),
             loaded_at: Some(at(-3600)),
             problem: None,
+            next: None,
         };
     });
     let due = clock.now() + Duration::from_secs(60);

@@ -66,7 +66,7 @@ impl Collector for Rendered {
 fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
     let Status { version, paused, paused_accounts, config, schema: _, now: _, held, targets, warnings: _ } =
         status;
-    let Config { generation, sha256, commit, loaded_at, problem } = config;
+    let Config { generation, sha256, commit, loaded_at, problem, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
     let good = i64::from(problem.is_none() && generation.0 > 0);
     out.gauges(

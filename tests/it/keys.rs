@@ -260,3 +260,15 @@ async fn the_right_to_withdraw_and_a_missing_one_are_warned_of_in_the_status() {
     world.until(MINUTE, "mended", |world| world.is_in_sync(TARGET)).await;
     assert_eq!(world.status().warnings, []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_a_keeper_takes_up_its_inputs_ends_it_at_once() {
+    let mut world = World::started(&file(&[("desk-a", "")]), desk).await;
+    world.until(MINUTE, "set", |world| world.is_in_sync(TARGET)).await;
+    world.stop_at_the_next_key();
+    let began = world.clock.now();
+    world.reload();
+    world.stop_comes().await;
+    let took = world.clock.now().since(began);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}

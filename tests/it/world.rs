@@ -67,6 +67,8 @@ struct WireState {
     cut: bool,
     /// Accounts whose keeper fails when it reads the credential.
     crashing: BTreeSet<String>,
+    /// The daemon is told to stop in the very moment in which a keeper reads its credential.
+    stop_at_the_next_key: bool,
     /// Accounts without a credential file.
     keyless: BTreeSet<String>,
     /// Accounts whose file holds the key of another name.
@@ -84,6 +86,7 @@ impl Default for WireState {
             latency: Duration::from_millis(20),
             cut: false,
             crashing: BTreeSet::new(),
+            stop_at_the_next_key: false,
             keyless: BTreeSet::new(),
             keys: BTreeMap::new(),
             unmet: BTreeMap::new(),
@@ -169,6 +172,7 @@ impl World {
         let bitget = Bitget::new(direct, self.process_clock.clone(), rate);
         Means {
             doors: Arc::new(SimulatedKeys {
+                stop: stop.clone(),
                 keyring: Mutex::default(),
                 bitget,
                 wire: self.wire.clone(),
@@ -204,6 +208,14 @@ impl World {
     pub async fn stop(&mut self) {
         if let Some((task, stop)) = self.daemon.take() {
             stop.cancel();
+            task.await.expect("the fleet ends by itself");
+            self.ended();
+        }
+    }
+
+    /// Waits until a daemon that is told to stop by something else has ended.
+    pub async fn stop_comes(&mut self) {
+        if let Some((task, _)) = self.daemon.take() {
             task.await.expect("the fleet ends by itself");
             self.ended();
         }
@@ -394,6 +406,11 @@ impl World {
         }
     }
 
+    /// SIGTERM comes in the very moment in which a keeper reads its credential next.
+    pub fn stop_at_the_next_key(&self) {
+        locked(&self.wire.state).stop_at_the_next_key = true;
+    }
+
     /// The credential file of an account goes away, or comes back.
     pub fn take_key(&self, account: &str, gone: bool) {
         let mut state = locked(&self.wire.state);
@@ -534,6 +551,7 @@ impl Direct {
 
 /// Keys as the simulator makes them, by the account's name.
 struct SimulatedKeys {
+    stop: CancellationToken,
     keyring: Mutex<Keyring>,
     bitget: Bitget<Direct>,
     wire: Arc<Wire>,
@@ -559,6 +577,9 @@ impl Doors for SimulatedKeys {
     fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Direct>, String> {
         let crashes = locked(&self.wire.state).crashing.contains(account.as_str());
         assert!(!crashes, "a keeper that fails, as the test wants");
+        if locked(&self.wire.state).stop_at_the_next_key {
+            self.stop.cancel();
+        }
         if locked(&self.wire.state).keyless.contains(account.as_str()) {
             locked(&self.keyring).opened(account, None, |other| self.key_of(other));
             return Err(format!("There is no credential file for {account}: put one in place."));

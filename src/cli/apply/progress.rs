@@ -86,7 +86,7 @@ impl Progress {
             || targets().any(|target| !has_come_to_rest(target, now))
         {
             Stand::UnderWay
-        } else if present.len() == self.named.len() && targets().all(|target| target.state == State::InSync) {
+        } else if present.len() == self.named.len() && targets().all(is_settled) {
             Stand::InSync
         } else if targets()
             .filter_map(held_entry)
@@ -105,9 +105,10 @@ impl Progress {
             .iter()
             .filter(|name| !last.targets.iter().any(|target| target.account == **name))
             .collect();
-        let in_sync = last.targets.iter().filter(|target| target.state == State::InSync).count();
+        let here: Vec<&TargetStatus> = last.targets.iter().filter(|target| !target.is_elsewhere()).collect();
+        let in_sync = here.iter().filter(|target| target.state == State::InSync).count();
         let changed: u64 = last.targets.iter().map(|target| target.counts.confirmed).sum();
-        let all = in_sync == last.targets.len() && gone.is_empty() && in_sync > 0;
+        let all = last.is_all_in_sync() && gone.is_empty();
         let exit = if all {
             Exit::DONE
         } else if end == End::Interrupted
@@ -118,7 +119,7 @@ impl Progress {
             Exit::NOT_IN_SYNC
         };
         match self.output {
-            Output::Table => print::text(&summary(last, in_sync, changed))?,
+            Output::Table => print::text(&summary(last, here.len(), in_sync, changed))?,
             Output::Json => {
                 let Status { now, held, targets, .. } = last;
                 let last = Last { now: *now, end: true, in_sync, changed, held: held.as_ref(), targets };
@@ -148,6 +149,11 @@ fn is_known(account: &AccountStatus) -> bool {
     !account.targets.is_empty() && (account.looked || crashed)
 }
 
+/// Whether there is nothing to do: it is in sync, or another host's.
+fn is_settled(target: &TargetStatus) -> bool {
+    target.state == State::InSync || target.is_elsewhere()
+}
+
 /// Whether nothing more is to be expected of it soon.
 fn has_come_to_rest(target: &TargetStatus, now: Timestamp) -> bool {
     let passes = target.reason.is_some_and(|reason| ITS_OWN_COURSE.contains(&reason));
@@ -173,8 +179,8 @@ fn line(target: &TargetStatus) -> String {
     format!("{account} {scope}: {said}")
 }
 
-fn summary(last: &Status, in_sync: usize, changed: u64) -> String {
-    let waiting = last.targets.len() - in_sync;
+fn summary(last: &Status, here: usize, in_sync: usize, changed: u64) -> String {
+    let waiting = here - in_sync;
     let counted = format!(
         "{} in sync, {changed} of them changed by this; {waiting} not in sync.",
         rows::counted(in_sync, "target", "targets")
@@ -210,7 +216,8 @@ mod tests {
     use crate::facts::Generation;
     use crate::moment::Moment;
     use crate::protocol::{Plan, PlanEntry};
-    use crate::serve::fixture::{at, target};
+    use crate::serve::fixture::{at, target, view};
+    use crate::status::Config;
 
     fn limited(seconds: i64) -> TargetStatus {
         TargetStatus {
@@ -246,6 +253,25 @@ mod tests {
         for reason in [Reason::NotFlat, Reason::Paused, Reason::Credential, Reason::OutcomeUnknown] {
             check(vec![in_sync(), target("desk-1", Some(reason))], None, Stand::Resting);
         }
+    }
+
+    #[test]
+    fn f75_another_hosts_account_is_none_of_its_business() {
+        let elsewhere =
+            || TargetStatus { state: State::Unknown, ..target("desk-1", Some(Reason::Elsewhere)) };
+        check(vec![target("desk-1", None), elsewhere()], None, Stand::InSync);
+        check(vec![elsewhere()], None, Stand::InSync);
+        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Json);
+        let status = |targets| Status { targets, ..view().0.status() };
+        let exit = |targets| progress.conclude(&status(targets), End::Reached).unwrap();
+        assert_eq!(exit(vec![target("desk-1", None), elsewhere()]), Exit::DONE);
+        assert_eq!(exit(vec![elsewhere()]), Exit::DONE);
+        assert_eq!(exit(vec![target("desk-1", Some(Reason::NotFlat)), elsewhere()]), Exit::NOT_IN_SYNC);
+        let refused = Status {
+            config: Config { problem: Some("refused".to_owned()), ..Config::default() },
+            ..status(vec![target("desk-1", None)])
+        };
+        assert_eq!(progress.conclude(&refused, End::Reached).unwrap(), Exit::NOT_IN_SYNC);
     }
 
     #[test]

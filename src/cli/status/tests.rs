@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::facts::Cause;
 use crate::position_mode::PositionMode;
-use crate::protocol::{Plan, Reason};
+use crate::protocol::{Plan, Reason, State};
 use crate::serve::fixture::{at, target, view};
 
 #[track_caller]
@@ -37,7 +37,7 @@ async fn another_hosts_targets_are_listed_and_count_for_nothing() {
     let here = target("desk-1", None);
     let status = Status { targets: vec![here, elsewhere], ..view().0.status() };
     assert_eq!(status.line(), "rev 17 a1b2c3d: 1/1 in sync");
-    assert_eq!(exit(&status.targets), Exit::DONE);
+    assert_eq!(exit(&status), Exit::DONE);
     assert!(render(&status).contains("elsewhere"));
 }
 
@@ -117,7 +117,7 @@ async fn the_exit_code_tells_whether_all_that_was_asked_for_is_in_sync() {
     let (view, _) = view();
     let of = |names: &[&str]| {
         let named: Vec<AccountName> = names.iter().map(|name| name.parse().unwrap()).collect();
-        only(view.status(), &named).map(|status| exit(&status.targets)).map_err(|error| error.to_string())
+        only(view.status(), &named).map(|status| exit(&status)).map_err(|error| error.to_string())
     };
     assert_eq!(of(&[]), Ok(Exit::NOT_IN_SYNC));
     assert_eq!(of(&["desk-1"]), Ok(Exit::DONE));
@@ -125,7 +125,24 @@ async fn the_exit_code_tells_whether_all_that_was_asked_for_is_in_sync() {
     assert_eq!(of(&["desk-1", "desk-3"]), Ok(Exit::NOT_IN_SYNC));
     let unknown = "There is no account desk-7 at the daemon. Known: desk-1, desk-3.";
     assert_eq!(of(&["desk-7"]), Err(unknown.to_owned()));
-    assert_eq!(exit(&[]), Exit::NOT_IN_SYNC);
+    assert_eq!(exit(&Status { targets: Vec::new(), ..view.status() }), Exit::NOT_IN_SYNC);
+}
+
+#[tokio::test]
+async fn f75_nothing_is_in_sync_with_a_file_that_is_not_in_force() {
+    let named = ["desk-1".parse().unwrap()];
+    let with = |config: Config| {
+        let status = only(Status { config, ..view().0.status() }, &named).unwrap();
+        let last = render(&status).lines().last().unwrap_or_default().to_owned();
+        (exit(&status), last)
+    };
+    let good = view().0.status().config;
+    assert_eq!(with(good.clone()).0, Exit::DONE);
+    let refused = Config { problem: Some("line 3: unknown key".to_owned()), ..good.clone() };
+    assert_eq!(with(refused).0, Exit::NOT_IN_SYNC);
+    let (exit, line) = with(Config { next: Some(crate::facts::Generation(18)), ..good });
+    assert_eq!(exit, Exit::NOT_IN_SYNC, "accepted, and not every account was held against it");
+    assert_eq!(line, "Revision 17 (a1b2c3d), accepted 1h ago. Revision 18 is being taken up.");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::moment::spell;
 use crate::status::{LiveStatus, Status, TargetStatus};
 
-/// Ends with what the last answer said: 0 all in sync, 2 not all, 1 no answer. Without a first answer it fails.
+/// Ends with what the last answer said: 0 all in sync and the newest file in force, 2 not, 1 no answer. Without a first answer it fails.
 pub(super) async fn watch(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let (clock, ended) = (Clock::machine(), CancellationToken::new());
     stop_on_signals(ended.clone())?;
@@ -57,7 +57,7 @@ pub(super) async fn watch(args: &Args, common: &Common) -> anyhow::Result<Exit> 
 }
 
 fn number(seen: &Result<Status, String>) -> Exit {
-    seen.as_ref().map_or(Exit::FAILED, |status| exit(&status.targets))
+    seen.as_ref().map_or(Exit::FAILED, exit)
 }
 
 /// Clears the screen first.

@@ -174,6 +174,7 @@ fn status_is_0_in_sync_2_not_all_and_1_without_an_answer() {
         (targets.get("desk-1 USDT-FUTURES")? == "in_sync -").then_some(())
     });
     assert_eq!(host.call(&["status", "desk-1"]).0, 0);
+    f75_a_file_that_is_not_in_force_is_2(&host);
     let (code, out, _) = host.call(&["status"]);
     assert!(code == 2 && out.contains("not_flat") && out.contains("Open: 1 position."), "{code}: {out}");
     let (code, _, err) = host.call(&["status", "desk-9"]);
@@ -182,6 +183,19 @@ fn status_is_0_in_sync_2_not_all_and_1_without_an_answer() {
     let (code, out, err) = host.call(&["status"]);
     assert_eq!((code, out.as_str()), (1, ""), "a lock file left behind is no daemon");
     assert!(err.contains("No daemon runs with the state directory"), "{err}");
+}
+
+fn f75_a_file_that_is_not_in_force_is_2(host: &Host) {
+    let good = std::fs::read_to_string(host.path("desired-state.yaml")).unwrap();
+    host.declare(&good.replace("accounts:", "acounts:"));
+    host.wait_until("refused", || (host.call(&["status", "desk-1"]).0 == 2).then_some(()));
+    let (code, out, _) = host.call(&["status", "desk-1"]);
+    assert!(code == 2 && out.contains("in_sync") && out.contains("REFUSED"), "{code}: {out}");
+    std::fs::remove_file(host.path("desired-state.yaml")).unwrap();
+    host.wait_until("missing", || host.call(&["status", "desk-1"]).1.contains("is missing").then_some(()));
+    assert_eq!(host.call(&["status", "desk-1"]).0, 2);
+    host.declare(&good);
+    host.wait_until("in force again", || (host.call(&["status", "desk-1"]).0 == 0).then_some(()));
 }
 
 fn history_tells_new_pending_and_drift_apart_and_plan_does_too_without_changing_anything() {

@@ -57,7 +57,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
     let config = &told["config"];
-    keys(config, "commit generation loaded_at problem sha256");
+    keys(config, "commit generation loaded_at next problem sha256");
     assert_eq!((&config["generation"], &config["problem"]), (&1.into(), &Value::Null));
     assert_eq!(config["sha256"].as_str().unwrap().len(), 64);
     for target in told["targets"].as_array().unwrap() {
