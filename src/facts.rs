@@ -175,7 +175,7 @@ pub struct TargetFacts {
     pub corrections: Vec<ServerTime>,
     /// A mode that a set of ours asked for which seemed lost: should it show up now, it is that set, late.
     pub may_come_late: Option<LateSet>,
-    /// What was seen before this moment is to be seen again: a reload, a kick, a new revision.
+    /// What was seen before this moment is to be seen again: a reload, a kick, a revision that wants something else.
     pub look_since: Moment,
 }
 
@@ -650,6 +650,19 @@ impl Flatness {
     }
 }
 
+impl Wanted {
+    /// Whether what a newer revision wants may let a set go, or forbid it, that this did not: then the target is looked at now.
+    pub fn asks_for_another_look(&self, newer: &Wanted) -> bool {
+        let Wanted { mode, generation: _, drift, check_every: _, settle: _, suspended, windows, require } =
+            self;
+        *mode != newer.mode
+            || *drift != newer.drift
+            || *suspended != newer.suspended
+            || *windows != newer.windows
+            || *require != newer.require
+    }
+}
+
 impl TargetFacts {
     /// A target of which nothing is known yet but what the file wants.
     pub fn new(wanted: Wanted, now: Moment) -> TargetFacts {
@@ -722,7 +735,8 @@ impl TargetFacts {
         self.unread = None;
     }
 
-    /// A reload, a kick or a new revision: everything is looked at again, and what was refused may be tried again.
+    /// A reload, a kick, or a revision that wants something else: it is looked at again, and what was refused may be tried
+    /// again.
     pub fn look_again(&mut self, now: Moment) {
         self.look_since = now;
         self.mended();

@@ -45,7 +45,6 @@ pub struct Fleet<D: Doors> {
     problem_since: Moment,
     told: Option<String>,
     to_follow: bool,
-    looks: u64,
     released_in: Option<Generation>,
     surveyed: Option<(Generation, u64)>,
     held: Arc<Plan>,
@@ -160,7 +159,6 @@ impl<D: Doors> Fleet<D> {
             problem_since: Moment::default(),
             told: None,
             to_follow: true,
-            looks: 0,
             released_in: None,
             surveyed: None,
             held: Arc::default(),
@@ -310,7 +308,6 @@ impl<D: Doors> Fleet<D> {
                 let accepted_at = self.clock.wall();
                 let revision = Revision { generation, sha256, commit, accepted_at, bytes };
                 self.in_force = Some(InForce { revision, desired });
-                self.looks += 1;
                 None
             }
             Err(error) => {
@@ -404,7 +401,7 @@ impl<D: Doors> Fleet<D> {
                 max_changes: desired.max_changes,
                 file: self.problem.clone(),
                 held: self.held.clone(),
-                looks: self.looks + kicks.looks,
+                looks: kicks.looks,
                 reloads: kicks.reloads,
             });
             let charge = self

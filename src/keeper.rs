@@ -90,7 +90,7 @@ pub struct Course {
     pub file: Option<String>,
     /// The held plan as it is on record.
     pub held: Arc<Plan>,
-    /// Counts reloads and kicks: a new number means look at everything now.
+    /// Counts reloads and kicks: a new number means look at every target now.
     pub looks: u64,
     /// Counts reloads: a new number means read the credential again.
     pub reloads: u64,

@@ -80,6 +80,10 @@ impl<D: Doors> Keeper<D> {
         let news = Some((mode, resumed));
         let now = self.clock.now();
         let kept = self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
+        if kept.facts.wanted.asks_for_another_look(&wanted) {
+            kept.facts.look_again(now);
+            self.facts.failing = None;
+        }
         kept.facts.wanted = wanted;
         // Taking up says that whatever was under way is lost: not while it is under way here. And while no kind is known
         // it only stands for targets to come: nothing of it belongs into the ledger.

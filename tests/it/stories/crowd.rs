@@ -131,3 +131,21 @@ async fn i9_a_dozen_flat_accounts_that_want_a_change_at_once_all_get_their_verdi
     assert_eq!(all_sets(&world).len(), 12);
     world.check_invariants(SETTLE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn f81_one_changed_line_has_its_own_target_looked_at_and_not_everybodys() {
+    let world = World::started(&crowd(), in_hedge_mode).await;
+    world.until(2 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 210).await;
+    world.pass(2 * MINUTE).await;
+    let before = world.log().len();
+    let one =
+        crowd().replacen("position_mode: hedge_mode", "position_mode: { USDT-FUTURES: one_way_mode }", 1);
+    world.write(&one);
+    let took = world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+    assert!(took <= SETTLE + 3 * SECOND, "as if alone: {took:?}");
+    let since = world.log().split_off(before);
+    let others = since.iter().filter(|entry| entry.account.is_some_and(|uid| uid != Uid(5001))).count();
+    let seconds = usize::try_from(took.as_secs()).unwrap();
+    assert!(others <= 4 * seconds + 8, "{others} looks at others in {took:?}, which are due 3.5 a second");
+    world.check_invariants(SETTLE);
+}
