@@ -224,10 +224,6 @@ impl Daemon {
                 }
             }
         });
-        let informing = tokio::spawn({
-            let (manager, view, ended) = (manager.clone(), view.clone(), ended.clone());
-            async move { manager.keep_informed(&view, &ended).await }
-        });
         let reload =
             Reload { manager: manager.clone(), view: view.clone(), source, kicks, pulse: fleet.pulse() };
         let reloading = tokio::spawn(reload.on(hangup));
@@ -238,6 +234,10 @@ impl Daemon {
             tracing::warn!("the schedule could not be started: {error}");
         }
         manager.ready(&view.status().line());
+        let informing = tokio::spawn({
+            let (manager, view, ended) = (manager.clone(), view.clone(), ended.clone());
+            async move { manager.keep_informed(&view, &ended).await }
+        });
         let announced = tokio::spawn({
             let (manager, stop) = (manager.clone(), stop.clone());
             async move {
