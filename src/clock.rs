@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::facts::{Jitter, ServerClock};
-use crate::moment::{Moment, ServerTime};
+use crate::facts::ServerClock;
+use crate::moment::{Jitter, Moment, ServerTime};
 
 /// One process's clock; clones tell the same time.
 #[derive(Debug, Clone)]

@@ -2,16 +2,25 @@
 //!
 //! Pure: the keeper and the model checker learn by the same functions. Nothing here decides what to do next.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+mod brakes;
+mod failure;
+mod flatness;
+mod identity;
+mod intent;
+mod server_clock;
+mod wanted;
 
-use serde::{Deserialize, Serialize};
+pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
+pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
+pub use flatness::{Flatness, List, Part, Reading, Run};
+pub use identity::{FuturesRight, Identity, Rights};
+pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
+pub use server_clock::ServerClock;
+pub use wanted::{DriftPolicy, Generation, HostReading, Requirement, Requirements, Wanted};
 
-use crate::constants::{CLOCK_DRIFT_PER_MILLION, FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR, VERDICT_AGE};
-use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{Declared, Kind, PositionMode, Uid};
-use crate::window::Windows;
+use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
+use crate::moment::{Jitter, Moment, ServerTime};
+use crate::position_mode::{Declared, PositionMode};
 
 /// All that `protocol::next` looks at.
 #[derive(Debug, Clone, Copy)]
@@ -52,104 +61,6 @@ pub struct AccountFacts {
     pub jitter: Jitter,
 }
 
-/// Whose key it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// The exchange's number of the account; unknown where the key lacks the right to ask.
-    pub uid: Option<Uid>,
-    /// The observed kind.
-    pub kind: Kind,
-    /// What the key may do; unknown where it lacks the right to ask.
-    pub rights: Option<Rights>,
-    /// When it was observed.
-    pub at: Moment,
-}
-
-/// What a key may do, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rights {
-    /// With futures.
-    pub futures: FuturesRight,
-    /// Whether it may take money out, which nothing here needs.
-    pub withdraws: bool,
-}
-
-/// What a key may do with futures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FuturesRight {
-    /// Nothing.
-    Nothing,
-    /// Read.
-    Read,
-    /// Read and write.
-    ReadWrite,
-}
-
-/// The exchange's clock against our line of moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ServerClock {
-    /// What must be added to a moment to get the exchange's time, in milliseconds.
-    pub offset: i64,
-    /// Half the round trip in which it was measured.
-    pub doubt: Duration,
-    /// When it was measured.
-    pub measured: Moment,
-}
-
-/// What forbids a set for reasons outside of the account.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Brakes {
-    /// `posmoded pause`, of everything or of this account.
-    pub paused: Option<Pause>,
-    /// The newest content of the file is rejected, missing or still changing: what is wrong with it.
-    pub file: Option<String>,
-    /// The ledger cannot be written: what is wrong with it, and when it is tried again.
-    pub ledger: Option<LedgerTrouble>,
-    /// The guard over all sets.
-    pub guard: Guard,
-}
-
-/// A pause that stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pause {
-    /// As the operator wrote it.
-    pub reason: String,
-    /// How long it was to last, if it ends by itself.
-    pub lasts: Option<Duration>,
-    /// When it ends by itself, on the exchange's line; `None` also while nobody could say yet.
-    pub until: Option<ServerTime>,
-}
-
-impl Pause {
-    /// Whether it stands by this reading of the exchange's clock; while that is unknown, it does.
-    pub fn stands(&self, exchange: Option<ServerClock>, now: Moment) -> bool {
-        let passed = |until: ServerTime| exchange.is_some_and(|exchange| exchange.at(now) >= until);
-        !self.until.is_some_and(passed)
-    }
-}
-
-/// Why nothing can be written down, so that nothing may be sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LedgerTrouble {
-    /// One sentence that says what to do.
-    pub say: String,
-    /// When it is tried again.
-    pub retry_at: Moment,
-}
-
-/// How many sets may still leave in this hour.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Guard {
-    /// Sets that may still leave now.
-    pub left: u32,
-    /// When the oldest counted set is an hour old, if any counts.
-    pub frees_at: Option<Moment>,
-    /// Whether an approved plan holds exactly this change of this target.
-    pub approved: bool,
-    /// The hash of the held plan that this target is in, once it is written.
-    pub plan: Option<String>,
-}
-
 /// What is known of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TargetFacts {
@@ -179,67 +90,6 @@ pub struct TargetFacts {
     pub look_since: Moment,
 }
 
-/// What the file wants of a target.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Wanted {
-    /// The desired mode; `None` while the kind is unknown and the file names more than one, where an account of its kind cannot
-    /// have what the file says, and once the target is gone.
-    pub mode: Option<PositionMode>,
-    /// The revision in force.
-    pub generation: Generation,
-    /// What to do about drift.
-    pub drift: DriftPolicy,
-    /// How often a target that is in sync is compared.
-    pub check_every: Duration,
-    /// How long the account must have been flat.
-    pub settle: Duration,
-    /// The file's own reason to change nothing, if it gives one.
-    pub suspended: Option<String>,
-    /// The times in which a set may leave; alternatives, and without any all times.
-    pub windows: Windows,
-    /// What must be so on the host before a set leaves.
-    pub require: Requirements,
-}
-
-/// What an account requires of the host: all of it, and without any nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Requirements(pub Arc<[Requirement]>);
-
-/// One thing that must be so on the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Requirement {
-    /// The systemd unit of this name does not run.
-    UnitInactive(String),
-    /// There is nothing at this path.
-    FileAbsent(String),
-}
-
-/// What the host showed of an account's requirements.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HostReading {
-    /// The revision whose requirements they are.
-    pub generation: Generation,
-    /// When it was looked at.
-    pub asked: Moment,
-    /// What is not as required, or cannot be seen, each in a few words. Empty where all is as required.
-    pub unmet: Vec<String>,
-}
-
-/// The number of an accepted revision; each is one more than the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Generation(pub u64);
-
-/// What to do when the exchange was changed behind us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DriftPolicy {
-    /// Set the desired mode again.
-    Correct,
-    /// Say so and change nothing.
-    Report,
-}
-
 /// One reading of the live mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
@@ -251,416 +101,6 @@ pub struct Seen {
     pub answered: Moment,
     /// The exchange's own time of the answer.
     pub server: ServerTime,
-}
-
-/// The last mode seen live equal to desired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Applied {
-    /// Which.
-    pub mode: PositionMode,
-    /// How it came.
-    pub how: How,
-    /// When it was recorded.
-    pub at: ServerTime,
-    /// The revision that wanted it.
-    pub generation: Generation,
-}
-
-/// How an applied mode came to be live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// We set it.
-    Set,
-    /// It was so when we first looked.
-    Adopted,
-    /// Somebody else changed it to what the file wants.
-    External,
-}
-
-/// Why a set is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// First contact, and live differs.
-    New,
-    /// The file changed.
-    Pending,
-    /// The exchange was changed behind us.
-    Drift,
-}
-
-/// A set that is about to be noted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Change {
-    /// What is live.
-    pub from: PositionMode,
-    /// What is desired.
-    pub to: PositionMode,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// A durable note that a set is about to leave, and what has become of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Intent {
-    /// Its number in the ledger.
-    pub id: IntentId,
-    /// What it asks for.
-    pub change: Change,
-    /// The revision that wanted it.
-    pub generation: Generation,
-    /// The very timestamp that the request is signed with.
-    pub stamp: ServerTime,
-    /// What is known of its outcome.
-    pub state: IntentState,
-}
-
-/// An intent's number in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IntentId(pub i64);
-
-/// What is known of an intent's outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum IntentState {
-    /// On disk, not sent yet, by this very process.
-    Noted {
-        /// When the ledger had it.
-        at: Moment,
-    },
-    /// The exchange said `00000`; a read has not shown it yet.
-    Accepted {
-        /// When the answer was here.
-        at: Moment,
-    },
-    /// A definite refusal that is not on record yet.
-    Refused(Failure),
-    /// Nobody knows: it may still take effect until its fence has passed.
-    Unclear,
-}
-
-/// What came back from a set.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum SetAnswer {
-    /// `00000`.
-    Accepted,
-    /// A definite refusal: it had no effect and will have none.
-    Refused(Failure),
-    /// Anything else: it may have taken effect, or may yet. In the answer's own words, as far as there are any.
-    Unclear(String),
-}
-
-/// A set that seemed lost after its fence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LateSet {
-    /// Its number in the ledger.
-    pub id: IntentId,
-    /// What it asked for.
-    pub mode: PositionMode,
-    /// The timestamp it was signed with.
-    pub stamp: ServerTime,
-}
-
-/// Refusals of the not-flat class though every list was empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Refusals {
-    /// How many in a row.
-    pub count: u32,
-    /// When the last one came.
-    pub last: Moment,
-}
-
-/// The lists that tell whether a target is flat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum List {
-    /// Trigger, trailing and take-profit or stop-loss orders.
-    PlanOrders,
-    /// Plain orders.
-    Orders,
-    /// Positions.
-    Positions,
-}
-
-/// One reading of one list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Reading {
-    /// How many rows count.
-    pub count: u32,
-    /// When we asked for its first page.
-    pub asked: Moment,
-    /// When the last page was here.
-    pub answered: Moment,
-}
-
-/// What was read of positions and orders, and since when every complete reading was flat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Flatness {
-    /// The last reading of each list; `None` is unknown, not 0.
-    pub plan_orders: Option<Reading>,
-    /// Likewise.
-    pub orders: Option<Reading>,
-    /// Likewise.
-    pub positions: Option<Reading>,
-    /// How far a verdict has come whose lists were empty so far.
-    pub part: Option<Part>,
-    /// The unbroken run of flat verdicts, if the last word was "flat".
-    pub run: Option<Run>,
-}
-
-/// A verdict under way: its lists are read in one order, positions last, for an order that fills shows as a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Part {
-    /// When its first list was asked for.
-    pub began: Moment,
-    /// The list that comes next.
-    pub next: List,
-}
-
-/// An unbroken run of flat verdicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
-    /// When the first one was complete.
-    pub since: Moment,
-    /// When the reading for the newest one began.
-    pub newest: Moment,
-}
-
-/// Something that keeps failing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Failing {
-    /// The newest failure.
-    pub failure: Failure,
-    /// When the first of the row came.
-    pub since: Moment,
-    /// When the newest came.
-    pub at: Moment,
-    /// How many in a row.
-    pub tries: u32,
-    /// The random number of the wait that follows.
-    pub jitter: Jitter,
-}
-
-/// A look or a set that did not bring what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{say}")]
-pub struct Failure {
-    /// What it asks of us.
-    pub class: Class,
-    /// The exchange's code, where there was one.
-    pub code: Option<String>,
-    /// What happened and what to do, in one or two plain sentences, without secrets.
-    pub say: String,
-}
-
-/// What a failure asks of us; one per class of answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// Wait until flat; never an error.
-    NotFlat,
-    /// Refused for this account: stop, tell the operator.
-    Refused,
-    /// Refused as a lead of copy trading, which a unified account was told at a classic call, too: stop as above, and
-    /// observe the kind again.
-    LeadsCopies,
-    /// Observe the kind again.
-    WrongKind,
-    /// Come back later: the exchange converts the account.
-    Converting,
-    /// Stop until the credential changes.
-    Credential,
-    /// A right is missing, or our address is not on the key's list: stop and say which.
-    Denied,
-    /// The account itself is not in order: stop, tell the operator.
-    AccountStatus,
-    /// Measure the clock again and decide afresh.
-    Clock,
-    /// The exchange does not understand us: stop, keep the body.
-    OurFault,
-    /// Cool the lane down.
-    RateLimited,
-    /// Our own limits: nothing was sent; a permit is free at this moment.
-    Busy {
-        /// When to ask again.
-        until: Moment,
-    },
-    /// Back off: the exchange or the way to it is not well.
-    TryAgain,
-    /// A code that is in no table: slow retry.
-    UnknownCode,
-}
-
-/// A random number in thousandths, drawn outside of pure code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Jitter(pub u16);
-
-impl fmt::Display for Cause {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(match self {
-            Cause::New => "new",
-            Cause::Pending => "pending",
-            Cause::Drift => "drift",
-        })
-    }
-}
-
-impl Class {
-    /// When our own limits let the next request go, if it is they that nothing was sent for.
-    pub fn our_own_limit(self) -> Option<Moment> {
-        match self {
-            Class::Busy { until } => Some(until),
-            Class::NotFlat
-            | Class::Refused
-            | Class::LeadsCopies
-            | Class::WrongKind
-            | Class::Converting
-            | Class::Credential
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::Clock
-            | Class::OurFault
-            | Class::RateLimited
-            | Class::TryAgain
-            | Class::UnknownCode => None,
-        }
-    }
-
-    /// Whether a look that failed so says something of the account as a whole, not of one target.
-    pub fn is_of_the_account(self) -> bool {
-        match self {
-            Class::WrongKind
-            | Class::Converting
-            | Class::Credential
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::Clock => true,
-            Class::NotFlat
-            | Class::Refused
-            | Class::LeadsCopies
-            | Class::OurFault
-            | Class::RateLimited
-            | Class::Busy { .. }
-            | Class::TryAgain
-            | Class::UnknownCode => false,
-        }
-    }
-
-    /// Whether it says that the account may be of another kind than it was observed to be.
-    fn doubts_the_kind(self) -> bool {
-        match self {
-            Class::WrongKind | Class::LeadsCopies => true,
-            Class::NotFlat
-            | Class::Refused
-            | Class::Converting
-            | Class::Credential
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::Clock
-            | Class::OurFault
-            | Class::RateLimited
-            | Class::Busy { .. }
-            | Class::TryAgain
-            | Class::UnknownCode => false,
-        }
-    }
-}
-
-impl Failing {
-    /// One more failure after `before`, if that was of the same class.
-    pub fn after(before: Option<Failing>, failure: Failure, at: Moment, jitter: Jitter) -> Failing {
-        match before {
-            Some(Failing { failure: old, since, tries, at: _, jitter: _ })
-                if std::mem::discriminant(&old.class) == std::mem::discriminant(&failure.class) =>
-            {
-                Failing { failure, since, at, tries: tries.saturating_add(1), jitter }
-            }
-            Some(_) | None => Failing { failure, since: at, at, tries: 1, jitter },
-        }
-    }
-}
-
-impl ServerClock {
-    /// What one answer tells: the exchange wrote `server` somewhere between `asked` and `answered`.
-    pub fn measured(asked: Moment, answered: Moment, server: ServerTime) -> ServerClock {
-        let doubt = answered.since(asked) / 2;
-        ServerClock { offset: server.0 - (asked + doubt).0, doubt, measured: answered }
-    }
-
-    /// The exchange's time at `now`.
-    pub fn at(&self, now: Moment) -> ServerTime {
-        ServerTime(now.0.saturating_add(self.offset))
-    }
-
-    /// Our moment of an exchange's time.
-    pub fn moment(&self, at: ServerTime) -> Moment {
-        Moment(at.0.saturating_sub(self.offset))
-    }
-
-    /// How far off it may be at `now`: half the round trip plus the drift since.
-    pub fn doubt_at(&self, now: Moment) -> Duration {
-        let drift = now.since(self.measured).as_nanos() * u128::from(CLOCK_DRIFT_PER_MILLION) / 1_000_000;
-        self.doubt + Duration::from_nanos(u64::try_from(drift).unwrap_or(u64::MAX))
-    }
-
-    /// The better of the two at `now`. Readings that contradict each other by more than their doubts mean that the
-    /// exchange's clock was moved: then the newer one counts.
-    #[must_use]
-    pub fn better(self, newer: ServerClock, now: Moment) -> ServerClock {
-        let apart = Duration::from_millis(self.offset.abs_diff(newer.offset));
-        let contradict = apart > self.doubt_at(now) + newer.doubt_at(now);
-        if contradict || newer.doubt_at(now) <= self.doubt_at(now) { newer } else { self }
-    }
-}
-
-impl Flatness {
-    /// Learns one reading. Something that counts ends the run. A complete flat verdict (plan orders, then orders, then
-    /// positions, all empty, within the age of a verdict) begins or prolongs it.
-    pub fn read(&mut self, list: List, reading: Reading) {
-        let Reading { count, asked, answered } = reading;
-        let part = self.part.take().filter(|part| part.next == list).map(|part| part.began);
-        match list {
-            List::PlanOrders => {
-                self.plan_orders = Some(reading);
-                self.part = Some(Part { began: asked, next: List::Orders });
-            }
-            List::Orders => {
-                self.orders = Some(reading);
-                self.part = part.map(|began| Part { began, next: List::Positions });
-            }
-            List::Positions => self.positions = Some(reading),
-        }
-        if count > 0 {
-            self.part = None;
-            self.run = None;
-        } else if let Some(newest) =
-            part.filter(|began| list == List::Positions && answered.since(*began) <= VERDICT_AGE)
-        {
-            let since = self.run.map_or(answered, |run| run.since);
-            self.run = Some(Run { since, newest });
-        }
-    }
-
-    /// How many rows the readings count together; `None` where none was read.
-    pub fn known_rows(&self) -> Option<u32> {
-        [self.plan_orders, self.orders, self.positions]
-            .into_iter()
-            .flatten()
-            .map(|reading| reading.count)
-            .reduce(u32::saturating_add)
-    }
-}
-
-impl Wanted {
-    /// Whether what a newer revision wants may let a set go, or forbid it, that this did not: then the target is looked at now.
-    pub fn asks_for_another_look(&self, newer: &Wanted) -> bool {
-        let Wanted { mode, generation: _, drift, check_every: _, settle: _, suspended, windows, require } =
-            self;
-        *mode != newer.mode
-            || *drift != newer.drift
-            || *suspended != newer.suspended
-            || *windows != newer.windows
-            || *require != newer.require
-    }
 }
 
 impl TargetFacts {
@@ -758,30 +198,23 @@ impl TargetFacts {
     /// something of the whole account, given back.
     pub fn refusal_recorded(&mut self, failure: Failure, at: Moment, jitter: Jitter) -> Option<Failure> {
         self.intent = None;
-        match failure.class {
-            Class::NotFlat => {
+        let mut wait = |failure| {
+            self.set_refused = Some(Failing::after(self.set_refused.take(), failure, at, jitter));
+        };
+        match failure.class.row().refused_set {
+            RefusedSet::NotFlat => {
                 let count = self.refused_though_flat.map_or(0, |refusals| refusals.count).saturating_add(1);
                 self.refused_though_flat = Some(Refusals { count, last: at });
                 None
             }
-            Class::Converting | Class::Credential => Some(failure),
-            Class::WrongKind | Class::Clock => {
-                // What is measured or observed anew may well be the same: each set that meets it waits longer.
-                let before = self.set_refused.take();
-                self.set_refused = Some(Failing::after(before, failure.clone(), at, jitter));
-                Some(failure)
-            }
-            Class::Refused
-            | Class::LeadsCopies
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::OurFault
-            | Class::RateLimited
-            | Class::Busy { .. }
-            | Class::TryAgain
-            | Class::UnknownCode => {
-                self.set_refused = Some(Failing::after(self.set_refused.take(), failure, at, jitter));
+            RefusedSet::TargetWaits => {
+                wait(failure);
                 None
+            }
+            RefusedSet::AccountWaits => Some(failure),
+            RefusedSet::BothWait => {
+                wait(failure.clone());
+                Some(failure)
             }
         }
     }
@@ -818,7 +251,7 @@ impl AccountFacts {
 
     /// Whatever failed: the kind is observed again if it may be another one.
     pub fn doubt_the_kind(&mut self, failure: &Failure) {
-        if failure.class.doubts_the_kind() {
+        if failure.class.row().doubts_kind {
             self.identity = None;
         }
     }
@@ -828,31 +261,15 @@ impl AccountFacts {
     pub fn heard(&mut self, asked: Moment, answered: Moment, server: ServerTime) {
         let newer = ServerClock::measured(asked, answered, server);
         let before = self.clock.replace(self.clock.map_or(newer, |old| old.better(newer, answered)));
-        let mended = self.failing.as_ref().is_none_or(|failing| match failing.failure.class {
-            Class::Clock => before.is_some(),
-            Class::WrongKind => self.identity.is_some(),
-            Class::NotFlat
-            | Class::Refused
-            | Class::LeadsCopies
-            | Class::Converting
-            | Class::Credential
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::OurFault
-            | Class::RateLimited
-            | Class::Busy { .. }
-            | Class::TryAgain
-            | Class::UnknownCode => true,
-        });
+        let mended =
+            self.failing.as_ref().is_none_or(|failing| match failing.failure.class.row().cleared_by {
+                ClearedBy::AnyAnswer => true,
+                ClearedBy::AnswerInTime => before.is_some(),
+                ClearedBy::AnswerOfKind => self.identity.is_some(),
+            });
         if mended {
             self.failing = None;
         }
-    }
-}
-
-impl Default for Guard {
-    fn default() -> Guard {
-        Guard { left: 1, frees_at: None, approved: false, plan: None }
     }
 }
 

@@ -20,6 +20,10 @@ pub struct Moment(pub i64);
 #[serde(transparent)]
 pub struct ServerTime(pub i64);
 
+/// A random number in thousandths, drawn outside of pure code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Jitter(pub u16);
+
 macro_rules! line {
     ($name:ident) => {
         impl $name {

@@ -8,6 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use strum::VariantArray as _;
+
 use crate::constants::{
     ADDRESS_REST_FIRST, ADDRESS_REST_LONGEST, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, PERMIT_BACK,
     PERMIT_BACK_UNANSWERED, QUIET_START, REMAINING_FLOOR, SETS_PER_SECOND, WITNESS_EVERY,
@@ -16,7 +18,21 @@ use crate::moment::Moment;
 use crate::position_mode::{KeyId, Uid};
 
 /// A call of the exchange that has a limit of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Endpoint {
     /// The exchange's time; public.
     Time,
@@ -27,10 +43,13 @@ pub enum Endpoint {
     /// The single account, which carries the mode.
     Account,
     /// All positions of a product type.
+    #[strum(serialize = "all-position")]
     Positions,
     /// Plain orders.
+    #[strum(serialize = "orders-pending")]
     Orders,
     /// Plan orders.
+    #[strum(serialize = "orders-plan-pending")]
     PlanOrders,
     /// The setter of a product type's mode.
     SetPositionMode,
@@ -165,7 +184,7 @@ impl Pace {
             return;
         }
         self.further_keys.insert(key.clone(), first.clone());
-        for endpoint in Endpoint::ALL {
+        for endpoint in Endpoint::VARIANTS.iter().copied() {
             if let Some(lane) = self.lanes.remove(&LaneName::Account(key.clone(), endpoint)) {
                 self.lane(&LaneName::Account(first.clone(), endpoint)).join(lane);
             }
@@ -435,42 +454,9 @@ impl LaneName {
 }
 
 impl Endpoint {
-    /// All of them.
-    pub const ALL: [Endpoint; 14] = [
-        Endpoint::Time,
-        Endpoint::Contracts,
-        Endpoint::AccountInfo,
-        Endpoint::Account,
-        Endpoint::Positions,
-        Endpoint::Orders,
-        Endpoint::PlanOrders,
-        Endpoint::SetPositionMode,
-        Endpoint::Settings,
-        Endpoint::UnifiedAccountInfo,
-        Endpoint::CurrentPosition,
-        Endpoint::UnfilledOrders,
-        Endpoint::UnfilledStrategyOrders,
-        Endpoint::SetHoldMode,
-    ];
-
     /// As metrics and the ledger name it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Endpoint::Time => "time",
-            Endpoint::Contracts => "contracts",
-            Endpoint::AccountInfo => "account-info",
-            Endpoint::Account => "account",
-            Endpoint::Positions => "all-position",
-            Endpoint::Orders => "orders-pending",
-            Endpoint::PlanOrders => "orders-plan-pending",
-            Endpoint::SetPositionMode => "set-position-mode",
-            Endpoint::Settings => "settings",
-            Endpoint::UnifiedAccountInfo => "unified-account-info",
-            Endpoint::CurrentPosition => "current-position",
-            Endpoint::UnfilledOrders => "unfilled-orders",
-            Endpoint::UnfilledStrategyOrders => "unfilled-strategy-orders",
-            Endpoint::SetHoldMode => "set-hold-mode",
-        }
+        self.into()
     }
 
     /// Requests a second that the exchange documents, per UID, or per address where it is public.
@@ -510,12 +496,6 @@ impl Endpoint {
     }
 }
 
-impl fmt::Display for Endpoint {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
 impl fmt::Display for LaneName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -539,8 +519,7 @@ impl FromStr for LaneName {
         let Some((whose, endpoint)) = text.split_once('/') else {
             return if text == "*" { Ok(LaneName::Everything) } else { Err(unknown()) };
         };
-        let endpoint =
-            Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint).ok_or_else(unknown)?;
+        let endpoint = endpoint.parse().map_err(|_| unknown())?;
         if whose == "*" {
             return Ok(LaneName::Public(endpoint));
         }
@@ -575,11 +554,12 @@ mod tests {
 
     #[test]
     fn half_of_every_read_limit_is_left_to_the_strategies_and_the_setters_are_ours() {
-        let table: Vec<String> = Endpoint::ALL
+        let table: Vec<String> = Endpoint::VARIANTS
+            .iter()
             .map(|endpoint| {
                 format!("{endpoint}: {} of {}", endpoint.permits(), endpoint.documented_per_second())
             })
-            .to_vec();
+            .collect();
         expect_test::expect![[r"
             time: 10 of 20
             contracts: 10 of 20

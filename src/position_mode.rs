@@ -11,19 +11,55 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// How positions are held: one net position per symbol, or a long and a short side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
+#[strum(parse_err_ty = UnknownWord, parse_err_fn = no_mode)]
 pub enum PositionMode {
     /// One net position per symbol.
     #[serde(rename = "one_way_mode")]
+    #[strum(serialize = "one_way_mode")]
     OneWay,
     /// Long and short side by side.
     #[serde(rename = "hedge_mode")]
+    #[strum(serialize = "hedge_mode")]
     Hedge,
 }
 
 /// A family of futures contracts; on a classic account each has a position mode of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+#[strum(serialize_all = "SCREAMING-KEBAB-CASE", parse_err_ty = UnknownWord, parse_err_fn = no_product_type)]
 pub enum ProductType {
     /// Margined in USDT.
     UsdtFutures,
@@ -54,8 +90,23 @@ pub struct Uid(pub String);
 pub struct KeyId(Arc<str>);
 
 /// Which of the exchange's two kinds of account it is; observed, never configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// API v2: one mode per product type.
     Classic,
@@ -136,54 +187,21 @@ impl Declared {
     }
 }
 
-impl Kind {
-    /// As the ledger and the log spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Classic => "classic",
-            Kind::Unified => "unified",
-        }
-    }
-}
-
 impl PositionMode {
-    /// Both of them.
-    pub const ALL: [PositionMode; 2] = [PositionMode::OneWay, PositionMode::Hedge];
-
     /// As the exchange writes it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            PositionMode::OneWay => "one_way_mode",
-            PositionMode::Hedge => "hedge_mode",
-        }
+        self.into()
     }
 }
 
 impl ProductType {
-    /// All six of them.
-    pub const ALL: [ProductType; 6] = [
-        ProductType::UsdtFutures,
-        ProductType::CoinFutures,
-        ProductType::UsdcFutures,
-        ProductType::SusdtFutures,
-        ProductType::ScoinFutures,
-        ProductType::SusdcFutures,
-    ];
-
     /// What the short form means on a classic account.
     pub const SHORT_FORM: [ProductType; 3] =
         [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];
 
     /// As the exchange writes it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ProductType::UsdtFutures => "USDT-FUTURES",
-            ProductType::CoinFutures => "COIN-FUTURES",
-            ProductType::UsdcFutures => "USDC-FUTURES",
-            ProductType::SusdtFutures => "SUSDT-FUTURES",
-            ProductType::ScoinFutures => "SCOIN-FUTURES",
-            ProductType::SusdcFutures => "SUSDC-FUTURES",
-        }
+        self.into()
     }
 }
 
@@ -221,29 +239,16 @@ pub struct UnknownWord {
     expected: &'static str,
 }
 
-impl FromStr for PositionMode {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        PositionMode::ALL
-            .into_iter()
-            .find(|mode| mode.as_str() == word)
-            .ok_or_else(|| unknown(word, "a position mode (one_way_mode or hedge_mode)"))
-    }
+fn no_mode(word: &str) -> UnknownWord {
+    unknown(word, "a position mode (one_way_mode or hedge_mode)")
 }
 
-impl FromStr for ProductType {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        ProductType::ALL.into_iter().find(|product| product.as_str() == word).ok_or_else(|| {
-            unknown(
-                word,
-                "a product type (USDT-FUTURES, COIN-FUTURES, USDC-FUTURES, or one of their demo twins \
-                 SUSDT-FUTURES, SCOIN-FUTURES, SUSDC-FUTURES)",
-            )
-        })
-    }
+fn no_product_type(word: &str) -> UnknownWord {
+    unknown(
+        word,
+        "a product type (USDT-FUTURES, COIN-FUTURES, USDC-FUTURES, or one of their demo twins SUSDT-FUTURES, \
+         SCOIN-FUTURES, SUSDC-FUTURES)",
+    )
 }
 
 impl FromStr for Scope {
@@ -303,24 +308,6 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
-impl fmt::Display for PositionMode {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
-    }
-}
-
-impl fmt::Display for ProductType {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
-    }
-}
-
 impl fmt::Display for AccountName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.as_str())
@@ -370,15 +357,17 @@ const KEY_ID_DIGITS: usize = 16;
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use strum::VariantArray as _;
+
     use super::*;
 
     #[test]
     fn words_are_read_as_they_are_written() {
-        for mode in PositionMode::ALL {
+        for mode in PositionMode::VARIANTS.iter().copied() {
             assert_eq!(mode.as_str().parse(), Ok(mode));
             assert_eq!(serde_json::to_string(&mode).unwrap(), format!("{:?}", mode.as_str()));
         }
-        for product in ProductType::ALL {
+        for product in ProductType::VARIANTS.iter().copied() {
             assert_eq!(product.as_str().parse(), Ok(Scope::Product(product)));
             assert_eq!(serde_json::to_string(&product).unwrap(), format!("{:?}", product.as_str()));
         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
+use strum::VariantArray as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -464,8 +465,11 @@ impl Vitals for Health {
         let counted =
             |endpoint, outcome| requests.sent.get(&(endpoint, outcome)).copied().unwrap_or_default();
         let of_endpoint = |endpoint: Endpoint| {
-            let all: Vec<(Outcome, Counted)> =
-                Outcome::ALL.into_iter().map(|outcome| (outcome, counted(endpoint, outcome))).collect();
+            let all: Vec<(Outcome, Counted)> = Outcome::VARIANTS
+                .iter()
+                .copied()
+                .map(|outcome| (outcome, counted(endpoint, outcome)))
+                .collect();
             EndpointCounters {
                 endpoint: endpoint.to_string(),
                 outcomes: all
@@ -487,7 +491,7 @@ impl Vitals for Health {
         };
         let Writes { committed, failed } = self.ledger.writes();
         Counters {
-            requests: Endpoint::ALL.into_iter().map(of_endpoint).collect(),
+            requests: Endpoint::VARIANTS.iter().copied().map(of_endpoint).collect(),
             rate_limit_wait: requests.waited,
             ledger_writes_committed: committed,
             ledger_writes_failed: failed,

@@ -206,7 +206,6 @@ pub(super) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
 pub(super) fn render_held(Held { hash, plan }: &Held) -> String {
     let waits = rows::counted(plan.0.len(), "change waits", "changes wait");
     let entries = plan.0.iter().map(|PlanEntry { account, scope, live, desired, cause }| {
-        let cause = format!("{cause:?}").to_lowercase();
         format!("\n  {account} {scope}: {live} -> {desired} ({cause})")
     });
     format!("{waits} for `posmoded approve {hash}`:{}", entries.collect::<String>())

@@ -3,6 +3,7 @@
 //! Made of the same lists and bounds as the rules. It judges nothing: `read` alone decides.
 
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 
 use super::rules::{
     ACCOUNT, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS, REQUIREMENT, Section,
@@ -149,9 +150,9 @@ fn property(section: &str, key: &str) -> Value {
 const NAME: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
 
 fn position_mode() -> Value {
-    let mode = json!({ "enum": PositionMode::ALL.map(PositionMode::as_str) });
+    let mode = json!({ "enum": PositionMode::VARIANTS });
     let products: serde_json::Map<_, _> =
-        ProductType::ALL.iter().map(|product| (product.as_str().to_owned(), mode.clone())).collect();
+        ProductType::VARIANTS.iter().map(|product| ((*product).to_owned(), mode.clone())).collect();
     json!({
         "description": "One mode for everything the account has, or one per product type.",
         "anyOf": [

@@ -2,6 +2,8 @@
 //!
 //! Only suggests; nothing is ever accepted because it is near.
 
+use strum::VariantArray as _;
+
 use crate::position_mode::{PositionMode, ProductType};
 
 /// The word of the list that `word` is a slip of, if it is near to one.
@@ -31,14 +33,10 @@ pub(super) fn meant_mode(word: &str) -> Option<PositionMode> {
 /// The product type that other software, an older version of the exchange's API, or a slip spells so.
 pub(super) fn meant_product(word: &str) -> Option<ProductType> {
     let plain = letters(word);
-    let exactly =
-        ProductType::ALL.into_iter().zip(OTHERS).find(|(_, others)| others.contains(&plain.as_str()));
-    let nearly = || {
-        ProductType::ALL
-            .into_iter()
-            .find(|product| strsim::osa_distance(&plain, &letters(product.as_str())) <= 1)
-    };
-    exactly.map(|(product, _)| product).or_else(nearly)
+    let mut all = ProductType::VARIANTS.iter().copied();
+    let exactly = all.clone().find(|product| other_names(*product).contains(&plain.as_str()));
+    let nearly = || all.find(|product| strsim::osa_distance(&plain, &letters(product.as_str())) <= 1);
+    exactly.or_else(nearly)
 }
 
 /// The zone that somebody meant who wrote another case, a slip, or only its city.
@@ -75,12 +73,15 @@ fn near(word: &str, other: &str) -> bool {
 const ONE_WAY: [&str; 5] = ["oneway", "single", "singlehold", "net", "merged"];
 const HEDGE: [&str; 8] =
     ["hedge", "hedged", "hedging", "double", "doublehold", "dual", "dualside", "longshort"];
-/// In the order of `ProductType::ALL`.
-const OTHERS: [&[&str]; 6] = [
-    &["usdtfutures", "usdt", "umcbl", "usdtm", "linear"],
-    &["coinfutures", "coin", "dmcbl", "coinm", "inverse"],
-    &["usdcfutures", "usdc", "cmcbl", "usdcm"],
-    &["susdtfutures", "susdt", "sumcbl"],
-    &["scoinfutures", "scoin", "sdmcbl"],
-    &["susdcfutures", "susdc", "scmcbl"],
-];
+
+/// Without signs and in lower case.
+fn other_names(product: ProductType) -> &'static [&'static str] {
+    match product {
+        ProductType::UsdtFutures => &["usdtfutures", "usdt", "umcbl", "usdtm", "linear"],
+        ProductType::CoinFutures => &["coinfutures", "coin", "dmcbl", "coinm", "inverse"],
+        ProductType::UsdcFutures => &["usdcfutures", "usdc", "cmcbl", "usdcm"],
+        ProductType::SusdtFutures => &["susdtfutures", "susdt", "sumcbl"],
+        ProductType::ScoinFutures => &["scoinfutures", "scoin", "sdmcbl"],
+        ProductType::SusdcFutures => &["susdcfutures", "susdc", "scmcbl"],
+    }
+}

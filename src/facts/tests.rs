@@ -2,27 +2,23 @@
 
 #![allow(clippy::needless_raw_string_hashes, clippy::needless_pass_by_value, reason = "expect-test's way")]
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use strum::IntoEnumIterator as _;
 
 use super::List::{Orders, PlanOrders, Positions};
 use super::*;
+use crate::position_mode::Kind;
+use crate::window::Windows;
 
-const CLASSES: [Class; 13] = [
-    Class::NotFlat,
-    Class::Refused,
-    Class::WrongKind,
-    Class::Converting,
-    Class::Credential,
-    Class::Denied,
-    Class::AccountStatus,
-    Class::Clock,
-    Class::OurFault,
-    Class::RateLimited,
-    Class::Busy { until: Moment(9_000) },
-    Class::TryAgain,
-    Class::UnknownCode,
-];
+/// All classes; a permit of our own is free after nine seconds.
+fn classes() -> impl Iterator<Item = Class> {
+    Class::iter().map(|class| match class.our_own_limit() {
+        Some(_) => Class::Busy { until: Moment(9_000) },
+        None => class,
+    })
+}
 
 fn at(seconds: i64) -> Moment {
     Moment(seconds * 1000)
@@ -254,7 +250,7 @@ fn an_answer_changes_the_intent_and_nothing_else() {
 #[test]
 fn a_refusal_is_kept_where_it_belongs() {
     let mut text = String::new();
-    for class in CLASSES {
+    for class in classes() {
         let mut target = TargetFacts { intent: Some(intent()), ..target() };
         let of_the_account = target.refusal_recorded(failure(class), at(6), Jitter(0)).is_some();
         assert_eq!(target.intent, None);
@@ -269,6 +265,7 @@ fn a_refusal_is_kept_where_it_belongs() {
     expect![[r#"
         NotFlat: though flat (1)
         Refused: set refused (1)
+        LeadsCopies: set refused (1)
         WrongKind: set refused (1), said of the account
         Converting: said of the account
         Credential: said of the account
@@ -324,18 +321,22 @@ fn account() -> AccountFacts {
 
 #[test]
 fn a_failure_of_the_account_forgets_what_it_disproves() {
-    for class in CLASSES {
+    for class in classes() {
         let mut account = account();
         account.failed(failure(class), at(1));
         assert_eq!(account.clock.is_none(), class == Class::Clock, "{class:?}");
-        assert_eq!(account.identity.is_none(), class == Class::WrongKind, "{class:?}");
+        assert_eq!(
+            account.identity.is_none(),
+            matches!(class, Class::WrongKind | Class::LeadsCopies),
+            "{class:?}"
+        );
         assert_eq!(account.failing.map(|failing| failing.tries), Some(1));
     }
 }
 
 #[test]
 fn what_comes_back_ends_a_failure_except_the_measurement_that_it_asked_for() {
-    for class in CLASSES {
+    for class in classes() {
         let mut account = account();
         account.failed(failure(class), at(1));
         account.heard(at(2), at(2), ServerTime(2_000));

@@ -1,8 +1,8 @@
 //! One look, and what is learned from it: the half of a keeper that only reads. `plan` uses it without the other half.
 
 use crate::exchange::{Answer, Observe, Urgency};
-use crate::facts::{AccountFacts, Class, Failure, Identity, Jitter, List, Reading, Seen, TargetFacts};
-use crate::moment::Moment;
+use crate::facts::{AccountFacts, Class, Failure, Identity, List, Reading, Seen, TargetFacts};
+use crate::moment::{Jitter, Moment};
 use crate::position_mode::{PositionMode, Scope};
 use crate::protocol::Look;
 
@@ -75,7 +75,7 @@ pub fn learn(
 /// that: it counts against the list, which then waits longer and longer, and the kind is observed again.
 fn is_of_the_account(look: Look, class: Class) -> bool {
     let contradicts = matches!(look, Look::List(_)) && class == Class::WrongKind;
-    class.is_of_the_account() && !contradicts
+    class.row().account_wide && !contradicts
 }
 
 fn heard<T>(account: &mut AccountFacts, answer: Answer<T>) -> T {

@@ -6,8 +6,8 @@ use crate::constants::{
     BACKOFF_FIRST, BACKOFF_LONGEST, CONVERTING_LOOK, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, HUMAN_LOOK,
     REFUSED_THOUGH_FLAT, UNKNOWN_CODE_LOOK, WAITING_LOOK,
 };
-use crate::facts::{Class, Failing, Jitter, Refusals};
-use crate::moment::Moment;
+use crate::facts::{Class, Failing, Refusals};
+use crate::moment::{Jitter, Moment};
 
 /// When to try again what keeps failing.
 pub fn retry_at(failing: &Failing) -> Moment {

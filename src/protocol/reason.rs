@@ -1,9 +1,9 @@
 //! Why a target is not in sync, or not changed yet: all reasons that apply, which one wins, and what each says.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use super::backoff::{retry_at, retry_though_flat};
 use super::{cause, gone_ends, host_shown, is_unmet, is_window_open};
@@ -16,8 +16,23 @@ use crate::position_mode::Declared;
 use crate::window::Opening;
 
 /// Where a target stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Live equals desired.
     InSync,
@@ -33,8 +48,23 @@ pub enum State {
 
 /// What stands between a target and "in sync". The first of these that applies is the one to show: what needs a human
 /// comes before what passes by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The task that looks after the account failed; it is started again.
     Crashed,
@@ -553,7 +583,7 @@ impl Reasons {
 
     /// All of them, the one to show first.
     pub fn iter(self) -> impl Iterator<Item = Reason> {
-        Reason::ALL.into_iter().filter(move |reason| self.holds(*reason))
+        Reason::VARIANTS.iter().copied().filter(move |reason| self.holds(*reason))
     }
 
     /// Whether this one applies.
@@ -592,70 +622,9 @@ impl FromIterator<Reason> for Reasons {
 }
 
 impl Reason {
-    /// All of them, the one to show first.
-    pub const ALL: [Reason; 28] = [
-        Reason::Crashed,
-        Reason::Unexpected,
-        Reason::Elsewhere,
-        Reason::WrongAccount,
-        Reason::Credential,
-        Reason::Denied,
-        Reason::Refused,
-        Reason::Unsatisfiable,
-        Reason::KindUnknown,
-        Reason::Converting,
-        Reason::Unreachable,
-        Reason::Clock,
-        Reason::Ledger,
-        Reason::OutcomeUnknown,
-        Reason::Verifying,
-        Reason::RateLimited,
-        Reason::Suspended,
-        Reason::Paused,
-        Reason::File,
-        Reason::Held,
-        Reason::Fighting,
-        Reason::Reported,
-        Reason::Window,
-        Reason::Requirement,
-        Reason::NotFlat,
-        Reason::RefusedThoughFlat,
-        Reason::Settling,
-        Reason::Acting,
-    ];
-
     /// As status, logs and metrics spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::Crashed => "crashed",
-            Reason::Unexpected => "unexpected",
-            Reason::Elsewhere => "elsewhere",
-            Reason::WrongAccount => "wrong_account",
-            Reason::Credential => "credential",
-            Reason::Denied => "denied",
-            Reason::Refused => "refused",
-            Reason::Unsatisfiable => "unsatisfiable",
-            Reason::KindUnknown => "kind_unknown",
-            Reason::Converting => "converting",
-            Reason::Unreachable => "unreachable",
-            Reason::Clock => "clock",
-            Reason::Ledger => "ledger",
-            Reason::OutcomeUnknown => "outcome_unknown",
-            Reason::Verifying => "verifying",
-            Reason::RateLimited => "rate_limited",
-            Reason::Suspended => "suspended",
-            Reason::Paused => "paused",
-            Reason::File => "file",
-            Reason::Held => "held",
-            Reason::Fighting => "fighting",
-            Reason::Reported => "reported",
-            Reason::Window => "window",
-            Reason::Requirement => "requirement",
-            Reason::NotFlat => "not_flat",
-            Reason::RefusedThoughFlat => "refused_though_flat",
-            Reason::Settling => "settling",
-            Reason::Acting => "acting",
-        }
+        self.into()
     }
 
     fn bit(self) -> u32 {
@@ -664,29 +633,8 @@ impl Reason {
 }
 
 impl State {
-    /// All of them.
-    pub const ALL: [State; 5] = [State::InSync, State::New, State::Pending, State::Drifted, State::Unknown];
-
     /// As status, logs and metrics spell it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            State::InSync => "in_sync",
-            State::New => "new",
-            State::Pending => "pending",
-            State::Drifted => "drifted",
-            State::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
+        self.into()
     }
 }

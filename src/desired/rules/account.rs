@@ -2,6 +2,8 @@
 //!
 //! What the modes mean on a kind of account is not decided here: the kind is observed later.
 
+use strum::VariantNames as _;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -197,7 +199,7 @@ impl Rules {
         }
         let remedy = match word::meant_product(name) {
             Some(meant) => format!("write `{meant}`"),
-            None => format!("write one of {}", ProductType::ALL.map(ProductType::as_str).join(", ")),
+            None => format!("write one of {}", ProductType::VARIANTS.join(", ")),
         };
         self.remark(key.place, format!("{} is no product type", quoted(name)), remedy);
         None

@@ -76,7 +76,7 @@ impl Reply {
                 SetAnswer::Accepted
             }
             (Status::Good | Status::Refusal, Ok(Envelope { code, server: Some(_), data: _ }))
-                if self.may_refuse_for_good() && is_definite(codes::class(code)) =>
+                if self.may_refuse_for_good() && codes::class(code).row().definite =>
             {
                 SetAnswer::Refused(self.refusal(code))
             }
@@ -154,21 +154,7 @@ impl Reply {
 
     fn refusal(&self, code: &str) -> Failure {
         let class = codes::class(code);
-        let show = match class {
-            Class::OurFault | Class::UnknownCode => Show::Body,
-            Class::NotFlat
-            | Class::Refused
-            | Class::LeadsCopies
-            | Class::WrongKind
-            | Class::Converting
-            | Class::Credential
-            | Class::Denied
-            | Class::AccountStatus
-            | Class::Clock
-            | Class::RateLimited
-            | Class::Busy { .. }
-            | Class::TryAgain => Show::Nothing,
-        };
+        let show = if class.row().quotes_answer { Show::Body } else { Show::Nothing };
         let hint = if class == Class::Credential { self.key_hint } else { "" };
         let what = format!("{code}, {}{hint}", codes::sentence(code, self.endpoint));
         self.failure(class, Some(code), &what, show)
@@ -201,24 +187,6 @@ impl Reply {
 enum Show {
     Body,
     Nothing,
-}
-
-/// Whether a refusal of that class had no effect and will have none.
-fn is_definite(class: Class) -> bool {
-    match class {
-        Class::NotFlat
-        | Class::Refused
-        | Class::LeadsCopies
-        | Class::WrongKind
-        | Class::Converting
-        | Class::Credential
-        | Class::Denied
-        | Class::AccountStatus
-        | Class::Clock
-        | Class::OurFault
-        | Class::RateLimited => true,
-        Class::Busy { .. } | Class::TryAgain | Class::UnknownCode => false,
-    }
 }
 
 /// A body as an operator may see it: one line, no secret, not too long.

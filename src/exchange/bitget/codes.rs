@@ -216,6 +216,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
+    use strum::VariantArray as _;
+
     use super::*;
 
     #[test]
@@ -270,7 +272,8 @@ mod tests {
             told(Endpoint::SetPositionMode),
             r#"the key lacks a right: allow it "futures, read and write" at Bitget"#
         );
-        let rights = Endpoint::ALL.map(|endpoint| format!("{endpoint}: {}", right(endpoint)));
+        let rights: Vec<String> =
+            Endpoint::VARIANTS.iter().map(|endpoint| format!("{endpoint}: {}", right(*endpoint))).collect();
         expect_test::expect![[r#"
             time: futures, read
             contracts: futures, read

@@ -6,7 +6,10 @@ use std::time::Duration;
 use crate::pace::Endpoint;
 
 /// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// `00000`
     Ok,
@@ -23,16 +26,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them.
-    pub const ALL: [Outcome; 6] = [
-        Outcome::Ok,
-        Outcome::Refused,
-        Outcome::RateLimited,
-        Outcome::Broken,
-        Outcome::Unanswered,
-        Outcome::NotSent,
-    ];
-
     /// Whether an answer came, whatever it said: only then does the time that it took say something of the exchange.
     pub fn is_answered(self) -> bool {
         match self {
@@ -43,14 +36,7 @@ impl Outcome {
 
     /// As the metrics name it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Refused => "refused",
-            Outcome::RateLimited => "rate_limited",
-            Outcome::Broken => "broken",
-            Outcome::Unanswered => "unanswered",
-            Outcome::NotSent => "not_sent",
-        }
+        self.into()
     }
 }
 

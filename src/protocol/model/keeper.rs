@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::world::{Call, NOW, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
-    AccountFacts, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, Jitter, LateSet, List,
-    Reading, Seen, SetAnswer, TargetFacts,
+    AccountFacts, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, LateSet, List, Reading,
+    Seen, SetAnswer, TargetFacts,
 };
+use crate::moment::Jitter;
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Look, Record, Step, next};
 

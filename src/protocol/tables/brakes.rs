@@ -1,6 +1,7 @@
 //! What forbids a set though one is wanted, and which reason wins when several apply.
 
 use std::slice::from_ref;
+use strum::VariantArray as _;
 
 use expect_test::expect;
 
@@ -323,10 +324,10 @@ fn waiting_for_flatness_comes_last() {
 
 #[test]
 fn reasons_win_in_the_order_that_programs_hold_on_to() {
-    let names = Reason::ALL.map(Reason::as_str).join(" ");
+    let names = Reason::VARIANTS.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(" ");
     expect!["crashed unexpected elsewhere wrong_account credential denied refused unsatisfiable kind_unknown converting unreachable clock ledger outcome_unknown verifying rate_limited suspended paused file held fighting reported window requirement not_flat refused_though_flat settling acting"].assert_eq(&names);
-    let some: Reasons = Reason::ALL.into_iter().rev().collect();
-    assert_eq!(some.iter().collect::<Vec<_>>(), Reason::ALL);
+    let some: Reasons = Reason::VARIANTS.iter().copied().rev().collect();
+    assert_eq!(some.iter().collect::<Vec<_>>(), Reason::VARIANTS);
     assert_eq!(some.first(), Some(Reason::Crashed));
 }
 

@@ -3,39 +3,31 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use strum::IntoEnumIterator as _;
 
 use super::check;
 use super::situation::{OFFSET, OTHER, Situation, WANTED, failure, minutes, seconds, situation};
 use super::told;
-use crate::facts::{Class, IntentState, Jitter, ServerClock};
-use crate::moment::Moment;
+use crate::facts::{Class, IntentState, ServerClock};
+use crate::moment::{Jitter, Moment};
 use crate::position_mode::{Declared, PositionMode, ProductType};
 use crate::protocol::retry_at;
 
-const CLASSES: [(&str, Class); 13] = [
-    ("not flat", Class::NotFlat),
-    ("refused for this account", Class::Refused),
-    ("wrong kind", Class::WrongKind),
-    ("converting", Class::Converting),
-    ("credential", Class::Credential),
-    ("permission or address", Class::Denied),
-    ("account status", Class::AccountStatus),
-    ("clock", Class::Clock),
-    ("our fault", Class::OurFault),
-    ("rate limited", Class::RateLimited),
-    ("our own limits", Class::Busy { until: Moment(1_800_000_003_000) }),
-    ("try again", Class::TryAgain),
-    ("unknown code", Class::UnknownCode),
-];
-
-/// The table of all classes: one paragraph each.
+/// The table of all classes: one paragraph each. A permit of our own is free in three seconds.
 fn table(row: impl Fn(Class) -> Situation) -> String {
-    CLASSES.map(|(name, class)| format!("[{name}] {}", told(&row(class)))).concat()
+    let classes = Class::iter().map(|class| match class.our_own_limit() {
+        Some(_) => Class::Busy { until: Moment(1_800_000_003_000) },
+        None => class,
+    });
+    let name = |class: Class| format!("{class:?}").split(' ').next().unwrap_or_default().to_owned();
+    let paragraphs: Vec<String> =
+        classes.map(|class| format!("[{}] {}", name(class), told(&row(class)))).collect();
+    paragraphs.concat()
 }
 
 /// The look failed a second ago: said of the account or of the target, as the class has it.
 fn failing(before: Situation, class: Class) -> Situation {
-    if class.is_of_the_account() {
+    if class.row().account_wide {
         before.account_failing(class, seconds(1))
     } else {
         before.target_failing(class, seconds(1))
@@ -242,53 +234,57 @@ fn f45_an_unknown_or_doubtful_clock_is_asked_for_first() {
 fn a_failed_look_at_the_account() {
     let rows = table(|class| situation().never_seen().kind(None).account_failing(class, seconds(1)));
     expect![[r#"
-        [not flat] unknown
+        [NotFlat] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 9s.
         not_flat: It failed. Next try in 9s.
         > rest 9s
-        [refused for this account] unknown
+        [Refused] unknown
         refused: It failed. Next try in 14m 59s.
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [wrong kind] unknown
+        [LeadsCopies] unknown
+        refused: It failed. Next try in 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
+        > rest 14m 59s
+        [WrongKind] unknown
         kind_unknown: It failed. Next try in 1s.
         > rest 1s
-        [converting] unknown
+        [Converting] unknown
         converting: It failed. Next try in 59s.
         > rest 59s
-        [credential] unknown
+        [Credential] unknown
         credential: It failed. Next try in 14m 59s.
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [permission or address] unknown
+        [Denied] unknown
         denied: It failed. Next try in 14m 59s.
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [account status] unknown
+        [AccountStatus] unknown
         refused: It failed. Next try in 14m 59s.
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [clock] unknown
+        [Clock] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
         clock: It failed. Next try in 1s.
         > rest 1s
-        [our fault] unknown
+        [OurFault] unknown
         unexpected: It failed. Next try in 14m 59s.
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [rate limited] unknown
+        [RateLimited] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 4s.
         rate_limited: It failed. Next try in 4s.
         > rest 4s
-        [our own limits] unknown
+        [Busy] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 3s.
         rate_limited: It failed. Next try in 3s.
         > rest 3s
-        [try again] unknown
+        [TryAgain] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
         unreachable: It failed. Next try in 1s.
         > rest 1s
-        [unknown code] unknown
+        [UnknownCode] unknown
         unexpected: It failed. Next try in 4m 59s.
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 4m 59s.
         > rest 4m 59s
@@ -300,43 +296,46 @@ fn a_failed_look_at_the_account() {
 fn a_failed_look_at_the_mode() {
     let rows = table(|class| failing(situation().never_seen(), class));
     expect![[r#"
-        [not flat] unknown
+        [NotFlat] unknown
         not_flat: It failed. Next try in 9s.
         > rest 9s
-        [refused for this account] unknown
+        [Refused] unknown
         refused: It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [wrong kind] unknown
+        [LeadsCopies] unknown
+        refused: It failed. Next try in 14m 59s.
+        > rest 14m 59s
+        [WrongKind] unknown
         kind_unknown: It failed. Next try in 1s.
         > rest 1s
-        [converting] unknown
+        [Converting] unknown
         converting: It failed. Next try in 59s.
         > rest 59s
-        [credential] unknown
+        [Credential] unknown
         credential: It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [permission or address] unknown
+        [Denied] unknown
         denied: It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [account status] unknown
+        [AccountStatus] unknown
         refused: It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [clock] unknown
+        [Clock] unknown
         clock: It failed. Next try in 1s.
         > rest 1s
-        [our fault] unknown
+        [OurFault] unknown
         unexpected: It failed. Next try in 14m 59s.
         > rest 14m 59s
-        [rate limited] unknown
+        [RateLimited] unknown
         rate_limited: It failed. Next try in 4s.
         > rest 4s
-        [our own limits] unknown
+        [Busy] unknown
         rate_limited: It failed. Next try in 3s.
         > rest 3s
-        [try again] unknown
+        [TryAgain] unknown
         unreachable: It failed. Next try in 1s.
         > rest 1s
-        [unknown code] unknown
+        [UnknownCode] unknown
         unexpected: It failed. Next try in 4m 59s.
         > rest 4m 59s
     "#]]
@@ -347,55 +346,59 @@ fn a_failed_look_at_the_mode() {
 fn a_failed_look_at_a_list() {
     let rows = table(|class| failing(situation().live(OTHER, seconds(2)), class));
     expect![[r#"
-        [not flat] new
+        [NotFlat] new
         not_flat: It failed. Next try in 9s.
         settling: Whether it is flat is not known yet.
         > rest 9s
-        [refused for this account] new
+        [Refused] new
         refused: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
-        [wrong kind] new
+        [LeadsCopies] new
+        refused: It failed. Next try in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 58s
+        [WrongKind] new
         kind_unknown: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.
         > rest 1s
-        [converting] new
+        [Converting] new
         converting: It failed. Next try in 59s.
         settling: Whether it is flat is not known yet.
         > rest 59s
-        [credential] new
+        [Credential] new
         credential: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
-        [permission or address] new
+        [Denied] new
         denied: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
-        [account status] new
+        [AccountStatus] new
         refused: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
-        [clock] new
+        [Clock] new
         clock: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.
         > rest 1s
-        [our fault] new
+        [OurFault] new
         unexpected: It failed. Next try in 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
-        [rate limited] new
+        [RateLimited] new
         rate_limited: It failed. Next try in 4s.
         settling: Whether it is flat is not known yet.
         > rest 4s
-        [our own limits] new
+        [Busy] new
         rate_limited: It failed. Next try in 3s.
         settling: Whether it is flat is not known yet.
         > rest 3s
-        [try again] new
+        [TryAgain] new
         unreachable: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.
         > rest 1s
-        [unknown code] new
+        [UnknownCode] new
         unexpected: It failed. Next try in 4m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
@@ -428,43 +431,46 @@ fn a_refused_set_on_record() {
         refused
     });
     expect![[r#"
-        [not flat] new
+        [NotFlat] new
         refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 1m.
         > rest 59s
-        [refused for this account] new
+        [Refused] new
         refused: It failed. Next try in 15m.
         > rest 59s
-        [wrong kind] new
+        [LeadsCopies] new
+        refused: It failed. Next try in 15m.
+        > rest 59s
+        [WrongKind] new
         kind_unknown: It failed. Next try in 0s.
         > rest 0s
-        [converting] new
+        [Converting] new
         converting: It failed. Next try in 1m.
         > rest 1m
-        [credential] new
+        [Credential] new
         credential: It failed. Next try in 15m.
         > rest 2m 59s
-        [permission or address] new
+        [Denied] new
         denied: It failed. Next try in 15m.
         > rest 59s
-        [account status] new
+        [AccountStatus] new
         refused: It failed. Next try in 15m.
         > rest 59s
-        [clock] new
+        [Clock] new
         clock: It failed. Next try in 0s.
         > rest 0s
-        [our fault] new
+        [OurFault] new
         unexpected: It failed. Next try in 15m.
         > rest 59s
-        [rate limited] new
+        [RateLimited] new
         rate_limited: It failed. Next try in 5s.
         > rest 5s
-        [our own limits] new
+        [Busy] new
         rate_limited: It failed. Next try in 3s.
         > rest 3s
-        [try again] new
+        [TryAgain] new
         unreachable: It failed. Next try in 2s.
         > rest 2s
-        [unknown code] new
+        [UnknownCode] new
         unexpected: It failed. Next try in 5m.
         > rest 59s
     "#]].assert_eq(&rows);

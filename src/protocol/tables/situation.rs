@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::facts::{
     AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, Flatness, Generation,
-    HostReading, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, List, Part,
-    Pause, Reading, Refusals, Requirement, Requirements, Run, Seen, ServerClock, TargetFacts, Wanted,
+    HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List, Part, Pause,
+    Reading, Refusals, Requirement, Requirements, Run, Seen, ServerClock, TargetFacts, Wanted,
 };
 use crate::facts::{Cause, Change};
-use crate::moment::{Moment, ServerTime};
+use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, Uid};
 use crate::window::{Opens, Window, Windows, Zone};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::in_words;
 use super::situation::{OFFSET, Situation, failure};
 use crate::facts::{
-    Applied, Cause, Class, Failure, HostReading, How, Identity, Intent, IntentId, IntentState, Jitter,
-    LateSet, List, Reading, Seen, SetAnswer,
+    Applied, Cause, Class, Failure, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, List,
+    Reading, Seen, SetAnswer,
 };
-use crate::moment::{Moment, ServerTime};
+use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Look, Record, Step, next};
 
@@ -129,7 +129,7 @@ fn fail(look: Look, class: Class, situation: &mut Situation) {
     let (failure, now, jitter) = (failure(class), situation.now, situation.account.jitter);
     match look {
         Look::Clock | Look::Account => situation.account.failed(failure, now),
-        Look::Mode | Look::List(_) if class.is_of_the_account() => situation.account.failed(failure, now),
+        Look::Mode | Look::List(_) if class.row().account_wide => situation.account.failed(failure, now),
         Look::Mode => situation.target.failed(None, failure, now, jitter),
         Look::List(list) => situation.target.failed(Some(list), failure, now, jitter),
     }

@@ -13,10 +13,10 @@ use super::story::{Exchange, take};
 use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, Flatness, Generation, Guard,
-    HostReading, How, Identity, Intent, IntentId, IntentState, Jitter, LateSet, LedgerTrouble, Part, Pause,
-    Reading, Refusals, Requirements, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
+    HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, Part, Pause, Reading,
+    Refusals, Requirements, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
 };
-use crate::moment::{Moment, ServerTime};
+use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
 use crate::protocol::{Look, State, Step, next, reasons, say, state};
 use crate::window::Windows;

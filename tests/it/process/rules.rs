@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use strum::VariantArray as _;
 
 use bitget_sim::{HoldSide, ProductType, Uid};
 use posmoded::protocol::{Reason, State};
@@ -111,7 +112,7 @@ fn an_alert_or_a_reason_not_to_have_one_belongs_to_every_reason_and_a_row_of_the
         }
         told.extend(reasons);
     }
-    for reason in Reason::ALL {
+    for reason in Reason::VARIANTS.iter().copied() {
         let excused = TOLD_OTHERWISE.iter().any(|(excused, _)| *excused == reason);
         assert!(
             told.contains(reason.as_str()) != excused,
@@ -240,8 +241,8 @@ fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
         }
     }
     let states = shown.get_mut("posmoded_target_state").unwrap();
-    states.get_mut("state").unwrap().extend(State::ALL.map(|state| state.as_str().to_owned()));
-    states.get_mut("reason").unwrap().extend(Reason::ALL.map(|reason| reason.as_str().to_owned()));
+    states.get_mut("state").unwrap().extend(State::VARIANTS.iter().map(ToString::to_string));
+    states.get_mut("reason").unwrap().extend(Reason::VARIANTS.iter().map(ToString::to_string));
     shown
 }
 

@@ -4,6 +4,7 @@ use bitget_sim::{Blocker, Fault, FaultKind, HoldSide, PosMode};
 use posmoded::facts::Requirement;
 use posmoded::protocol::Reason;
 use posmoded::source::Word;
+use strum::VariantArray as _;
 
 use super::*;
 
@@ -132,7 +133,7 @@ fn faulty(world: &World, kind: FaultKind, path: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn every_reason_is_brought_about_and_told_in_a_sentence() {
-    for reason in Reason::ALL {
+    for reason in Reason::VARIANTS.iter().copied() {
         let Scene { file, first, then } = scene_of(reason);
         let mut world = World::new(&file, 1, desks);
         first(&world);
@@ -161,7 +162,7 @@ fn the_guide_has_a_row_for_every_reason_and_for_no_other() {
         .filter_map(|line| line.strip_prefix("| <a id=\"")?.split_once("\"></a>`"))
         .filter_map(|(anchor, row)| row.starts_with(anchor).then_some(anchor))
         .collect();
-    let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let reasons: Vec<&str> = Reason::VARIANTS.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(rows, reasons, "one row per reason, in the order in which they win");
 }
 

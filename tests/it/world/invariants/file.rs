@@ -7,6 +7,7 @@ use posmoded::facts::{Cause, DriftPolicy};
 use posmoded::moment::Moment;
 use posmoded::position_mode::{AccountName, Declared, PositionMode, ProductType};
 use posmoded::source::{Content, Word};
+use strum::VariantArray as _;
 
 use super::evidence::{Evidence, Sent, scope_of};
 
@@ -112,7 +113,7 @@ fn wanted(desired: &Desired, name: &AccountName, scope: &str) -> Option<Position
         Declared::PerProduct(modes) => modes.get(&product).copied(),
     };
     desired.accounts.get(name)?;
-    if let Some(product) = ProductType::ALL.into_iter().find(|product| product.as_str() == scope) {
+    if let Some(product) = ProductType::VARIANTS.iter().copied().find(|product| product.as_str() == scope) {
         return of(product);
     }
     let [first, second, third] = ProductType::SHORT_FORM.map(of);

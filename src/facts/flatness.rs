@@ -1,0 +1,97 @@
+//! What was read of positions and orders, and since when every complete reading was flat.
+
+use crate::constants::VERDICT_AGE;
+use crate::moment::Moment;
+
+/// The lists that tell whether a target is flat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum List {
+    /// Trigger, trailing and take-profit or stop-loss orders.
+    PlanOrders,
+    /// Plain orders.
+    Orders,
+    /// Positions.
+    Positions,
+}
+
+/// One reading of one list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reading {
+    /// How many rows count.
+    pub count: u32,
+    /// When we asked for its first page.
+    pub asked: Moment,
+    /// When the last page was here.
+    pub answered: Moment,
+}
+
+/// What was read of positions and orders, and since when every complete reading was flat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flatness {
+    /// The last reading of each list; `None` is unknown, not 0.
+    pub plan_orders: Option<Reading>,
+    /// Likewise.
+    pub orders: Option<Reading>,
+    /// Likewise.
+    pub positions: Option<Reading>,
+    /// How far a verdict has come whose lists were empty so far.
+    pub part: Option<Part>,
+    /// The unbroken run of flat verdicts, if the last word was "flat".
+    pub run: Option<Run>,
+}
+
+/// A verdict under way: its lists are read in one order, positions last, for an order that fills shows as a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// When its first list was asked for.
+    pub began: Moment,
+    /// The list that comes next.
+    pub next: List,
+}
+
+/// An unbroken run of flat verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// When the first one was complete.
+    pub since: Moment,
+    /// When the reading for the newest one began.
+    pub newest: Moment,
+}
+
+impl Flatness {
+    /// Learns one reading. Something that counts ends the run. A complete flat verdict (plan orders, then orders, then
+    /// positions, all empty, within the age of a verdict) begins or prolongs it.
+    pub fn read(&mut self, list: List, reading: Reading) {
+        let Reading { count, asked, answered } = reading;
+        let part = self.part.take().filter(|part| part.next == list).map(|part| part.began);
+        match list {
+            List::PlanOrders => {
+                self.plan_orders = Some(reading);
+                self.part = Some(Part { began: asked, next: List::Orders });
+            }
+            List::Orders => {
+                self.orders = Some(reading);
+                self.part = part.map(|began| Part { began, next: List::Positions });
+            }
+            List::Positions => self.positions = Some(reading),
+        }
+        if count > 0 {
+            self.part = None;
+            self.run = None;
+        } else if let Some(newest) =
+            part.filter(|began| list == List::Positions && answered.since(*began) <= VERDICT_AGE)
+        {
+            let since = self.run.map_or(answered, |run| run.since);
+            self.run = Some(Run { since, newest });
+        }
+    }
+
+    /// How many rows the readings count together; `None` where none was read.
+    pub fn known_rows(&self) -> Option<u32> {
+        [self.plan_orders, self.orders, self.positions]
+            .into_iter()
+            .flatten()
+            .map(|reading| reading.count)
+            .reduce(u32::saturating_add)
+    }
+}

@@ -1,0 +1,50 @@
+//! The exchange's clock against our line of moments.
+
+use std::time::Duration;
+
+use crate::constants::CLOCK_DRIFT_PER_MILLION;
+use crate::moment::{Moment, ServerTime};
+
+/// The exchange's clock against our line of moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ServerClock {
+    /// What must be added to a moment to get the exchange's time, in milliseconds.
+    pub offset: i64,
+    /// Half the round trip in which it was measured.
+    pub doubt: Duration,
+    /// When it was measured.
+    pub measured: Moment,
+}
+
+impl ServerClock {
+    /// What one answer tells: the exchange wrote `server` somewhere between `asked` and `answered`.
+    pub fn measured(asked: Moment, answered: Moment, server: ServerTime) -> ServerClock {
+        let doubt = answered.since(asked) / 2;
+        ServerClock { offset: server.0 - (asked + doubt).0, doubt, measured: answered }
+    }
+
+    /// The exchange's time at `now`.
+    pub fn at(&self, now: Moment) -> ServerTime {
+        ServerTime(now.0.saturating_add(self.offset))
+    }
+
+    /// Our moment of an exchange's time.
+    pub fn moment(&self, at: ServerTime) -> Moment {
+        Moment(at.0.saturating_sub(self.offset))
+    }
+
+    /// How far off it may be at `now`: half the round trip plus the drift since.
+    pub fn doubt_at(&self, now: Moment) -> Duration {
+        let drift = now.since(self.measured).as_nanos() * u128::from(CLOCK_DRIFT_PER_MILLION) / 1_000_000;
+        self.doubt + Duration::from_nanos(u64::try_from(drift).unwrap_or(u64::MAX))
+    }
+
+    /// The better of the two at `now`. Readings that contradict each other by more than their doubts mean that the
+    /// exchange's clock was moved: then the newer one counts.
+    #[must_use]
+    pub fn better(self, newer: ServerClock, now: Moment) -> ServerClock {
+        let apart = Duration::from_millis(self.offset.abs_diff(newer.offset));
+        let contradict = apart > self.doubt_at(now) + newer.doubt_at(now);
+        if contradict || newer.doubt_at(now) <= self.doubt_at(now) { newer } else { self }
+    }
+}
