@@ -31,7 +31,7 @@ use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::Moment;
 use crate::pace::CoolDown;
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Uid};
-use crate::protocol::{self, Look, Plan, Step, Withdrawn};
+use crate::protocol::{self, Look, Plan, Rest, Standing, Step, Withdrawn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
 use crate::window::Windows;
 
@@ -116,6 +116,8 @@ pub struct Keeper<D: Doors> {
     ledger_trouble: Option<LedgerTrouble>,
     door_tried: Moment,
     shown: (Generation, Moment),
+    /// When it was last found out where the targets stand.
+    stood: Moment,
     kind: Option<Kind>,
     kept: BTreeMap<Scope, Kept>,
     released_all_but: Option<BTreeSet<Scope>>,
@@ -134,6 +136,7 @@ struct Occasion {
 struct Kept {
     facts: TargetFacts,
     brakes: Brakes,
+    standing: Standing,
     counts: Counts,
     drift_noticed: bool,
     taken_up: Option<(Option<PositionMode>, u64)>,
@@ -184,6 +187,7 @@ impl<D: Doors> Keeper<D> {
             facts,
             ledger_trouble: None,
             door_tried: Moment(0),
+            stood: shown.1,
             shown,
             kind: None,
             kept: BTreeMap::new(),
@@ -200,6 +204,7 @@ impl<D: Doors> Keeper<D> {
             if self.may_end() {
                 break;
             }
+            self.stand();
             self.show_what_is_new();
             match self.next_step() {
                 Some((scope, step)) => self.do_step(scope, step).await,
@@ -217,32 +222,33 @@ impl<D: Doors> Keeper<D> {
             Step::Send => self.send(scope).await,
             Step::Withdraw(why) => self.withdraw(scope, why).await,
             Step::Record(record) => self.record(scope, record).await,
-            Step::Rest { until, why: _ } => {
+            Step::Rest(Rest { until, ends_with: _ }) => {
                 self.show(until);
                 self.rest(until).await;
             }
         }
     }
 
+    /// Finds out where each target stands now: what is decided next, and what is shown.
+    fn stand(&mut self) {
+        let now = self.clock.now();
+        for kept in self.kept.values_mut() {
+            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
+            kept.standing = Standing::of(&facts, now);
+        }
+        self.stood = now;
+    }
+
     /// The most urgent step of all targets; where all rest, the rest that ends first. Once told to stop it is only about
     /// what is under way: a note that is wanted elsewhere would come before the looks that end it.
     fn next_step(&self) -> Option<(Scope, Step)> {
-        let (now, stopping) = (self.clock.now(), self.stop.is_cancelled());
+        let (now, stopping) = (self.stood, self.stop.is_cancelled());
         let kept = self.kept.iter().filter(|(_, kept)| !stopping || is_under_way(&kept.facts));
-        let steps = kept.map(|(scope, kept)| (*scope, protocol::next(&self.facts_of(kept), now)));
-        steps.min_by_key(|(scope, step)| {
-            let part_way = self.kept.get(scope).is_some_and(|kept| kept.facts.is_part_way());
-            match step {
-                Step::Send => (0, Moment(0)),
-                Step::Withdraw(_) => (1, Moment(0)),
-                Step::Record(_) => (2, Moment(0)),
-                Step::Note(_) => (3, Moment(0)),
-                Step::LookAtHost => (4, Moment(0)),
-                Step::Look(_) if part_way => (4, Moment(0)),
-                Step::Look(_) => (5, Moment(0)),
-                Step::Rest { until, .. } => (6, *until),
-            }
-        })
+        let steps = kept.map(|(scope, kept)| {
+            let step = protocol::next(&self.facts_of(kept), &kept.standing, now);
+            (protocol::rank(&step, kept.facts.is_part_way()), *scope, step)
+        });
+        steps.min_by_key(|(rank, _, _)| *rank).map(|(_, scope, step)| (scope, step))
     }
 
     fn facts_of<'a>(&'a self, kept: &'a Kept) -> Facts<'a> {
@@ -258,7 +264,7 @@ impl<D: Doors> Keeper<D> {
         let now = self.clock.now();
         let urgency = if kept.facts.is_part_way() {
             Urgency::PartWay
-        } else if protocol::is_near_a_set(&self.facts_of(kept), now) {
+        } else if protocol::is_near_a_set(&self.facts_of(kept), &kept.standing, self.stood) {
             Urgency::BeforeSet
         } else {
             Urgency::Routine
@@ -359,6 +365,7 @@ impl Kept {
         Kept {
             facts,
             brakes: Brakes::default(),
+            standing: Standing::default(),
             counts: Counts::default(),
             drift_noticed: false,
             taken_up: None,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::facts::{Applied, DriftPolicy, Facts, Flatness, Generation, How, Reading, TargetFacts};
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
-use crate::protocol::{self, Plan, Reason, State};
+use crate::protocol::{self, Plan, Reason, Standing, State};
 
 /// The shape of every JSON output; it grows, and is renumbered when something is taken away.
 pub const SCHEMA: u32 = 1;
@@ -278,10 +278,11 @@ impl Board {
 }
 
 impl TargetStatus {
-    /// What `facts` say of a target at `now`; `before` is what was published last.
+    /// What `facts` say of a target that stands so at `now`; `before` is what was published last.
     pub fn new(
         target: &Target,
         facts: &Facts<'_>,
+        standing: &Standing,
         now: Moment,
         next_look: Moment,
         timestamp: impl Fn(Moment) -> Timestamp,
@@ -289,9 +290,8 @@ impl TargetStatus {
         counts: Counts,
     ) -> TargetStatus {
         let known = facts.target;
-        let state = protocol::state(facts, now);
-        let reasons = protocol::reasons(facts, now);
-        let reason = reasons.first();
+        let Standing { state, change: _, forbidden: _, blockers } = *standing;
+        let reason = blockers.first();
         let at = |moment| seconds(timestamp(moment));
         // What is waited for has been waited for since it was first so, whatever the state was called meanwhile.
         let same =
@@ -306,7 +306,7 @@ impl TargetStatus {
             live: known.seen.map(|seen| LiveStatus { mode: seen.mode, at: at(seen.answered) }),
             state,
             reason,
-            blockers: reasons.iter().collect(),
+            blockers: blockers.iter().collect(),
             say: reason.map(|reason| protocol::say(reason, facts, now)),
             since: same.map_or_else(|| at(now), |same| same.since),
             not_in_sync_since: (!in_sync).then_some(not_in_sync_since),

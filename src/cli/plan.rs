@@ -14,7 +14,7 @@ use crate::desired::{self, Desired, Format};
 use crate::keeper::Doors as _;
 use crate::ledger::{VisitError, Visitor};
 use crate::position_mode::AccountName;
-use crate::protocol::{Reason, State};
+use crate::protocol::State;
 use crate::status::TargetStatus;
 use look::{Kept, Round};
 
@@ -126,7 +126,7 @@ fn exit(targets: &[TargetStatus]) -> Exit {
 
 /// Whether a change would wait for anything but its own course.
 fn is_blocked(target: &TargetStatus) -> bool {
-    target.state != State::InSync && target.reason.is_some_and(|reason| !ITS_OWN_COURSE.contains(&reason))
+    target.state != State::InSync && target.reason.is_some_and(|reason| !reason.is_progress())
 }
 
 fn render(targets: &[TargetStatus]) -> String {
@@ -158,9 +158,6 @@ fn render(targets: &[TargetStatus]) -> String {
     let below = [sentences(targets), vec![summary]].concat();
     format!("{table}\n{}\n", below.join("\n"))
 }
-
-/// What passes by itself, once a change is due: it would change now.
-const ITS_OWN_COURSE: [Reason; 3] = [Reason::Settling, Reason::Verifying, Reason::Acting];
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::exchange::{Answer, Apply as _};
 use crate::facts::{Applied, Change, Class, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer};
 use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
-use crate::protocol::{self, Reason, Record, State, Step, Withdrawn};
+use crate::protocol::{self, Reason, Record, Standing, State, Step, Withdrawn};
 
 impl<D: Doors> Keeper<D> {
     /// Takes the permit, then writes the intent; the permit may have been waited for, so the protocol is asked again.
@@ -22,7 +22,8 @@ impl<D: Doors> Keeper<D> {
         self.hear().await;
         let now = self.clock.now();
         let Some(kept) = self.kept.get(&scope) else { return };
-        if protocol::next(&self.facts_of(kept), now) != Step::Note(change) {
+        let facts = self.facts_of(kept);
+        if protocol::next(&facts, &Standing::of(&facts, now), now) != Step::Note(change) {
             return;
         }
         let Some(clock) = self.facts.clock else { return };
@@ -47,7 +48,8 @@ impl<D: Doors> Keeper<D> {
 
     /// Lets the noted set leave. Not to be dropped half-way: the keeper's own task awaits it.
     pub(super) async fn send(&mut self, scope: Scope) {
-        self.show(self.clock.now() + crate::constants::HTTP_TOTAL);
+        self.stand();
+        self.show(self.stood + crate::constants::HTTP_TOTAL);
         let Some((noted, permit)) = self.noted.take() else {
             return self.left_unclear(scope, "The note was lost before the set was sent.".to_owned()).await;
         };
@@ -156,14 +158,14 @@ impl<D: Doors> Keeper<D> {
         let now = self.clock.now();
         let Some(kept) = self.kept.get(&scope) else { return };
         let facts = self.facts_of(kept);
-        let state = protocol::state(&facts, now);
+        let Standing { state, blockers, .. } = Standing::of(&facts, now);
         let (noticed, late) = (kept.drift_noticed, kept.facts.may_come_late.map(|late| late.mode));
         let (Some(seen), generation) = (kept.facts.seen, kept.facts.wanted.generation) else { return };
         let drifted = state == State::Drifted && kept.facts.intent.is_none() && late != Some(seen.mode);
         if drifted && !noticed {
             let target = Target { account: self.account.clone(), scope };
             let text = format!("the exchange was changed behind us: live is {}", seen.mode);
-            let fights = protocol::reasons(&facts, now).holds(Reason::Fighting);
+            let fights = blockers.holds(Reason::Fighting);
             let (kind, text) = if fights {
                 (
                     EventKind::Fighting,

@@ -112,9 +112,9 @@ impl<D: Doors> Keeper<D> {
     /// What forbids sets now, for each target.
     fn hear_brakes(&mut self) {
         let on_disk = self.on_disk.borrow_and_update().clone();
-        let paused = on_disk.pause_of(&self.account, self.facts.clock, self.clock.now());
-        let (left, frees_at) =
-            on_disk.budget(self.heard.max_changes, self.facts.clock.as_ref(), self.clock.now());
+        let now = self.clock.now();
+        let paused = on_disk.pause_of(&self.account, self.facts.clock, now);
+        let (left, frees_at) = on_disk.budget(self.heard.max_changes, self.facts.clock.as_ref(), now);
         for (scope, kept) in &mut self.kept {
             let target = Target { account: self.account.clone(), scope: *scope };
             let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };

@@ -6,13 +6,13 @@ use crate::constants::SHOWN_EVERY;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
-use crate::protocol::{Reason, State};
+use crate::protocol::{EndsBy, Reason, Standing, State};
 use crate::status::{Counts, TargetStatus};
 
 impl<D: Doors> Keeper<D> {
-    /// Publishes every target; `next_look` is when the keeper will look again.
+    /// Publishes every target as it was last found to stand; `next_look` is when the keeper will look again.
     pub(super) fn show(&mut self, next_look: Moment) {
-        let now = self.clock.now();
+        let now = self.stood;
         self.shown = (self.heard.generation, now);
         let timestamp = |moment| self.clock.timestamp(moment);
         let mut targets = Vec::new();
@@ -21,8 +21,16 @@ impl<D: Doors> Keeper<D> {
             let target = Target { account: self.account.clone(), scope: *scope };
             let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
             let before = kept.shown.take();
-            let status =
-                TargetStatus::new(&target, &facts, now, next_look, timestamp, before.as_ref(), kept.counts);
+            let status = TargetStatus::new(
+                &target,
+                &facts,
+                &kept.standing,
+                now,
+                next_look,
+                timestamp,
+                before.as_ref(),
+                kept.counts,
+            );
             say_change(before.as_ref(), &status);
             looked &= kept.facts.seen.is_some() || has_an_answer(&self.facts, &kept.facts);
             targets.push(status.clone());
@@ -41,7 +49,7 @@ impl<D: Doors> Keeper<D> {
 
     /// Publishes what nobody could see before the next rest, which may be far: where looks take long, one follows the other.
     pub(super) fn show_what_is_new(&mut self) {
-        let (now, (generation, at)) = (self.clock.now(), self.shown);
+        let (now, (generation, at)) = (self.stood, self.shown);
         if generation != self.heard.generation || now.since(at) >= SHOWN_EVERY {
             self.show(now);
         }
@@ -81,6 +89,7 @@ pub fn unseen(
         TargetStatus::new(
             &target,
             &facts,
+            &Standing::of(&facts, now),
             now,
             now,
             |moment| clock.timestamp(moment),
@@ -104,7 +113,7 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
     let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = desired.map_or("not one mode", PositionMode::as_str);
     let say = say.as_deref().unwrap_or("In sync.");
-    let somebody = reason.is_some_and(|reason| WANTS_SOMEBODY.contains(&reason));
+    let somebody = reason.is_some_and(|reason| reason.ends_by() == EndsBy::Human);
     let reason = reason.map(Reason::as_str);
     if somebody {
         tracing::warn!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");
@@ -112,19 +121,3 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
         tracing::info!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");
     }
 }
-
-/// What does not pass by itself, or should not be there at all.
-const WANTS_SOMEBODY: [Reason; 12] = [
-    Reason::Crashed,
-    Reason::Unexpected,
-    Reason::WrongAccount,
-    Reason::Credential,
-    Reason::Denied,
-    Reason::Refused,
-    Reason::Unsatisfiable,
-    Reason::Unreachable,
-    Reason::Ledger,
-    Reason::OutcomeUnknown,
-    Reason::Fighting,
-    Reason::RefusedThoughFlat,
-];

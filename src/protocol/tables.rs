@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use expect_test::Expect;
 
 use self::situation::Situation;
-use super::{Look, Record, Step, Withdrawn, next, reasons, say, state};
+use super::{Look, Record, Rest, Standing, Step, Withdrawn, next, say};
 use crate::facts::{Change, Failure, How, List};
 use crate::moment::{Moment, spell};
 
@@ -35,18 +35,23 @@ fn check(situation: &Situation, expected: Expect) {
 
 fn told(situation: &Situation) -> String {
     let (facts, now) = (situation.facts(), situation.now);
-    let all = reasons(&facts, now);
-    let step = next(&facts, now);
-    if let Step::Rest { until, why } = &step {
-        assert_eq!(*why, all, "a rest says why");
+    let standing = Standing::of(&facts, now);
+    let step = next(&facts, &standing, now);
+    if let Step::Rest(Rest { until, ends_with: _ }) = &step {
         assert!(*until > now, "a rest ends later than it begins");
     }
-    let mut text = format!("{}\n", state(&facts, now));
-    for reason in all.iter() {
+    let mut text = format!("{}\n", standing.state);
+    for reason in standing.blockers.iter() {
         let _ = writeln!(text, "{reason}: {}", say(reason, &facts, now));
     }
     let _ = writeln!(text, "> {}", in_words(&step, now));
     text
+}
+
+/// The step for these facts, wherever they stand.
+fn step_for(situation: &Situation) -> Step {
+    let facts = situation.facts();
+    next(&facts, &Standing::of(&facts, situation.now), situation.now)
 }
 
 fn in_words(step: &Step, now: Moment) -> String {
@@ -64,7 +69,7 @@ fn in_words(step: &Step, now: Moment) -> String {
         }
         Step::Withdraw(Withdrawn::SharedKey) => "withdraw: another file holds the same key".to_owned(),
         Step::Record(record) => format!("record {}", record_in_words(record)),
-        Step::Rest { until, why: _ } => format!("rest {}", spell(until.since(now))),
+        Step::Rest(Rest { until, ends_with: _ }) => format!("rest {}", spell(until.since(now))),
     }
 }
 

@@ -156,7 +156,7 @@ fn is_settled(target: &TargetStatus) -> bool {
 
 /// Whether nothing more is to be expected of it soon.
 fn has_come_to_rest(target: &TargetStatus, now: Timestamp) -> bool {
-    let passes = target.reason.is_some_and(|reason| ITS_OWN_COURSE.contains(&reason));
+    let passes = target.reason.is_some_and(Reason::is_progress);
     target.state == State::InSync || !(passes || is_a_moments_wait(target, now))
 }
 
@@ -205,8 +205,6 @@ struct Last<'a> {
     targets: &'a [TargetStatus],
 }
 
-/// What passes by itself once a change is due.
-const ITS_OWN_COURSE: [Reason; 3] = [Reason::Settling, Reason::Verifying, Reason::Acting];
 /// Our own limits are free again within seconds; a cool-down that the exchange asked for may take minutes.
 const A_MOMENT: Duration = Duration::from_secs(10);
 

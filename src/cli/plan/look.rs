@@ -16,7 +16,7 @@ use crate::keeper::{learn, look};
 use crate::ledger::OnDisk;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid, targets};
-use crate::protocol::{self, Claims, Look, PlanEntry, Reason, State, Step};
+use crate::protocol::{self, Claims, Look, PlanEntry, Reason, Standing, State, Step};
 use crate::status::{Counts, TargetStatus};
 
 /// What the daemon's ledger says; empty where there is none.
@@ -134,7 +134,8 @@ impl<'a> Round<'a> {
         let Ok(exchange) = exchange else { return };
         for _ in 0..MOST_LOOKS {
             let brakes = self.brakes(target, account, facts);
-            let step = protocol::next(&Facts { account, brakes: &brakes, target: facts }, self.clock.now());
+            let (now, all) = (self.clock.now(), Facts { account, brakes: &brakes, target: facts });
+            let step = protocol::next(&all, &Standing::of(&all, now), now);
             match step {
                 Step::Look(Look::Mode | Look::List(_)) if until == Until::Identity => return,
                 Step::Look(what) => {
@@ -142,7 +143,7 @@ impl<'a> Round<'a> {
                     learn(account, facts, learned, self.clock.now(), self.clock.jitter());
                 }
                 Step::LookAtHost => account.host = Some(self.host_reading(facts).await),
-                Step::Rest { .. } => match our_own_limit(account, facts) {
+                Step::Rest(_) => match our_own_limit(account, facts) {
                     Some(free) if free > self.clock.now() => self.clock.sleep_until(free).await,
                     Some(_) | None => {
                         // The daemon looks at the host last; here nobody waits for `settle`.
@@ -168,7 +169,16 @@ impl<'a> Round<'a> {
         let now = self.clock.now();
         let all = Facts { account, brakes: &brakes, target: facts };
         let timestamp = |moment| self.clock.timestamp(moment);
-        let status = TargetStatus::new(target, &all, now, now, timestamp, None, Counts::default());
+        let status = TargetStatus::new(
+            target,
+            &all,
+            &Standing::of(&all, now),
+            now,
+            now,
+            timestamp,
+            None,
+            Counts::default(),
+        );
         let due = status.state != State::InSync && !super::is_blocked(&status);
         if due && !brakes.guard.approved {
             self.taken += 1;

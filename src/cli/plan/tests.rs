@@ -3,6 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::protocol::Reason;
 use crate::serve::fixture::target;
 
 fn drifted(account: &str, reason: Reason) -> TargetStatus {

@@ -7,7 +7,7 @@ use super::world::{CHECK_EVERY, Call, FlatTold, Request, Side, Told, World};
 use crate::constants::{LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::facts::{Facts, List};
 use crate::moment::Moment;
-use crate::protocol::{Reasons, State, Step, reasons, state};
+use crate::protocol::{Reasons, Rest, Standing, State, Step};
 
 /// One of the things that must always hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +77,10 @@ pub(super) fn in_every_state(world: &World, bend: Bend, unwatched: Unwatched) ->
                 format!("in sync is said; told {:?}, wire {:?}", side.told, world.wire)
             })?;
         }
-        if let Step::Rest { until, why } = decide(world, target, bend) {
+        if let Step::Rest(Rest { until, ends_with }) = decide(world, target, bend) {
             let holds = [(Invariant::Rests, until > world.now)];
             first_broken(&holds, unwatched, || {
-                format!("a rest at {} until {} for {why:?}", world.now.0, until.0)
+                format!("a rest at {} until {} for {ends_with:?}", world.now.0, until.0)
             })?;
         }
     }
@@ -128,7 +128,8 @@ impl Told {
 fn state_of(world: &World, side: &Side) -> (State, Reasons) {
     let brakes = world.brakes();
     let facts = Facts { account: &world.account, brakes: &brakes, target: &side.facts };
-    (state(&facts, world.now), reasons(&facts, world.now))
+    let Standing { state, blockers, .. } = Standing::of(&facts, world.now);
+    (state, blockers)
 }
 
 fn first_broken(

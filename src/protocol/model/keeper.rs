@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::world::{Call, NOW, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
+use super::world::{Call, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
     AccountFacts, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, LateSet, List, Reading,
@@ -11,7 +11,7 @@ use crate::facts::{
 };
 use crate::moment::Jitter;
 use crate::position_mode::{Kind, PositionMode};
-use crate::protocol::{Look, Record, Step, next};
+use crate::protocol::{Look, Record, Standing, Step, next, rank};
 
 /// How the keeper is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,19 +53,13 @@ pub(super) fn decide(world: &World, target: usize, bend: Bend) -> Step {
     let shown = (bend == Bend::NoFence).then(|| without_fence(&side.facts));
     let facts =
         Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
-    next(&facts, world.now)
+    next(&facts, &Standing::of(&facts, world.now), world.now)
 }
 
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
 pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
     let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, bend)));
-    let first = steps.min_by_key(|(target, step)| match step {
-        Step::Send | Step::Withdraw(_) | Step::Record(_) => (0, NOW),
-        Step::Note(_) | Step::LookAtHost => (1, NOW),
-        Step::Look(_) if world.targets[*target].facts.is_part_way() => (2, NOW),
-        Step::Look(_) => (3, NOW),
-        Step::Rest { until, why: _ } => (4, *until),
-    });
+    let first = steps.min_by_key(|(target, step)| rank(step, world.targets[*target].facts.is_part_way()));
     first.expect("an account has a target")
 }
 
@@ -113,7 +107,7 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
         Step::Send => send(world, target, bend),
         Step::Withdraw(_) => close(&mut world.targets[target]),
         Step::Record(record) => write_down(world, target, record, bend),
-        Step::Rest { .. } => {}
+        Step::Rest(_) => {}
     }
 }
 

@@ -10,7 +10,7 @@ use super::world::{Call, Faults, NO_FAULTS, World};
 use crate::facts::{Class, Failure, SetAnswer};
 use crate::moment::Moment;
 use crate::position_mode::PositionMode;
-use crate::protocol::{Look, Step};
+use crate::protocol::{Look, Rest, Step};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
     }
     let (target, step) = keeper::most_urgent(world, bend);
     match step {
-        Step::Rest { .. } => vec![Move::Wait],
+        Step::Rest(_) => vec![Move::Wait],
         Step::Look(Look::Clock | Look::Account | Look::List(_)) => {
             vec![Move::Act { target }, Move::LoseLook { target }]
         }
@@ -137,7 +137,7 @@ fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
 /// When the first rest ends.
 fn rest_of_all(world: &World, bend: Bend) -> Moment {
     match keeper::most_urgent(world, bend).1 {
-        Step::Rest { until, why: _ } => until,
+        Step::Rest(Rest { until, ends_with: _ }) => until,
         Step::Look(_)
         | Step::LookAtHost
         | Step::Note(_)

@@ -212,6 +212,6 @@ fn name(step: &Step) -> &'static str {
         Step::Record(Record::Resolved { took_effect: true }) => "record: took effect",
         Step::Record(Record::Resolved { took_effect: false }) => "record: no effect",
         Step::Record(Record::Late(_)) => "record: late",
-        Step::Rest { .. } => "rest",
+        Step::Rest(_) => "rest",
     }
 }

@@ -4,15 +4,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::in_words;
 use super::situation::{OFFSET, Situation, failure};
+use super::{in_words, step_for};
 use crate::facts::{
     Applied, Cause, Class, Failure, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, List,
     Reading, Seen, SetAnswer,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
-use crate::protocol::{Look, Record, Step, next};
+use crate::protocol::{Look, Record, Rest, Step};
 
 /// The exchange, as far as one target shows.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ pub(super) fn story(
         steps += 1;
         assert!(steps < 10_000, "it spins: {}", text.lines().rev().take(5).collect::<Vec<_>>().join(", "));
         event(situation.now.since(begin), situation, exchange);
-        let step = next(&situation.facts(), situation.now);
+        let step = step_for(&situation);
         let at = situation.now.since(begin);
         let _ = writeln!(text, "{:.1}s {}", at.as_secs_f64(), in_words(&step, situation.now));
         take(&step, situation, exchange);
@@ -114,7 +114,7 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
         }
         Step::Withdraw(_) => situation.target.intent = None,
         Step::Record(record) => write_down(record, situation),
-        Step::Rest { until, why: _ } => {
+        Step::Rest(Rest { until, ends_with: _ }) => {
             assert!(*until > asked, "a rest ends later than it begins");
             situation.now = *until;
         }

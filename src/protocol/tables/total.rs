@@ -7,9 +7,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::in_words;
 use super::situation::{OFFSET, Situation, failure, hours, minutes, required, seconds, window};
 use super::story::{Exchange, take};
+use super::{in_words, step_for};
 use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, Flatness, Generation, Guard,
@@ -18,7 +18,7 @@ use crate::facts::{
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
-use crate::protocol::{Look, State, Step, next, reasons, say, state};
+use crate::protocol::{Look, Rest, Standing, State, Step, say};
 use crate::window::Windows;
 
 const NOW: Moment = Moment(1_800_000_000_000);
@@ -32,13 +32,12 @@ proptest! {
     #[test]
     fn there_is_always_a_step_a_reason_and_a_sentence(situation in situations()) {
         let (facts, now) = (situation.facts(), situation.now);
-        let all = reasons(&facts, now);
-        prop_assert!(!all.is_empty() || state(&facts, now) == State::InSync);
-        if let Step::Rest { until, why } = next(&facts, now) {
+        let Standing { state, blockers, .. } = Standing::of(&facts, now);
+        prop_assert!(!blockers.is_empty() || state == State::InSync);
+        if let Step::Rest(Rest { until, ends_with: _ }) = step_for(&situation) {
             prop_assert!(until > now, "rests until {} ms ago", now.0 - until.0);
-            prop_assert_eq!(why, all);
         }
-        for reason in all.iter() {
+        for reason in blockers.iter() {
             let told = say(reason, &facts, now);
             prop_assert!(is_a_sentence(&told), "{}: {:?}", reason, told);
         }
@@ -49,8 +48,8 @@ proptest! {
         let (mut situation, mut exchange) = (start, exchange);
         let mut at_once = Vec::new();
         for _ in 0..120 {
-            let step = next(&situation.facts(), situation.now);
-            if matches!(step, Step::Rest { .. }) {
+            let step = step_for(&situation);
+            if matches!(step, Step::Rest(_)) {
                 at_once.clear();
             } else {
                 at_once.push(in_words(&step, situation.now));

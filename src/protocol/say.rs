@@ -1,0 +1,281 @@
+//! What a reason means and what to do, in plain English.
+
+use std::time::Duration;
+
+use super::backoff::{retry_at, retry_though_flat};
+use super::reason::Reason;
+use super::standing::{host_shown, of_failure};
+use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, VERDICT_AGE, WAITING_LOOK};
+use crate::facts::{Facts, Failing, Flatness, TargetFacts};
+use crate::moment::{Moment, spell};
+use crate::position_mode::Declared;
+use crate::window::Opening;
+
+/// What is said of an account whose keeper failed.
+pub const CRASHED: &str = "The task that looks after this account failed and is started again; please report the \
+                           lines around it in the log.";
+
+/// What it means and what to do, in one or two plain sentences, for a reason that applies.
+pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+    let target = facts.target;
+    match reason {
+        Reason::Crashed => CRASHED.to_owned(),
+        Reason::Elsewhere => facts.account.elsewhere.as_ref().map_or_else(String::new, |host| {
+            format!("The file gives this account to the host {host}: this one never asks for it and never sets it.")
+        }),
+        Reason::WrongAccount => {
+            let account = facts.account;
+            account.shared_key.as_ref().or(account.wrong.as_ref()).cloned().unwrap_or_default()
+        }
+        Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
+        | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
+        Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),
+        Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
+        Reason::OutcomeUnknown => say_outcome_unknown(facts, now),
+        Reason::Verifying => format!(
+            "The exchange accepted the set; reads are asked for up to {} whether they show it.",
+            spell(CONFIRMING)
+        ),
+        Reason::Suspended => {
+            let why = target.wanted.suspended.as_deref().unwrap_or_default();
+            format!("The file suspends it: {}.", undotted(why))
+        }
+        Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| {
+            let until = match (pause.until, facts.account.clock, pause.lasts) {
+                (Some(until), Some(clock), _) => {
+                    format!("for {} more, or until `posmoded resume`", spell(clock.moment(until).since(now)))
+                }
+                (Some(until), None, _) => format!("until {until} by Bitget's clock, or until `posmoded resume`"),
+                (None, _, Some(lasts)) => format!(
+                    "for {} from when Bitget's clock is known, or until `posmoded resume`",
+                    spell(lasts)
+                ),
+                (None, _, None) => "until `posmoded resume`".to_owned(),
+            };
+            format!("An operator paused it, {until}: {}.", undotted(&pause.reason))
+        }),
+        Reason::File => format!(
+            "The newest content of the file is not acceptable, so nothing is changed: {}.",
+            undotted(facts.brakes.file.as_deref().unwrap_or_default())
+        ),
+        Reason::Held => say_held(facts, now),
+        Reason::Fighting => format!(
+            "It was corrected {FIGHT} times within {} and somebody keeps changing it back: find out who, then \
+             `posmoded resume` or change the file.",
+            spell(FIGHT_WINDOW)
+        ),
+        Reason::Reported => say_reported(facts),
+        Reason::Window => say_window(facts, now),
+        Reason::Requirement => say_requirement(facts),
+        Reason::NotFlat => say_not_flat(facts, now),
+        Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
+            format!(
+                "Every list is empty and yet the exchange says that something is open ({}): look for bots, TWAP and \
+                 copy orders. Next try in {}.",
+                if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) },
+                spell(retry_though_flat(refusals).since(now))
+            )
+        }),
+        Reason::Settling => target.flatness.run.map_or_else(
+            || say_no_verdict(target),
+            |run| {
+                format!(
+                    "Flat for {}; it must be so for {} before the mode is changed.",
+                    spell(now.since(run.since)),
+                    spell(target.wanted.settle)
+                )
+            },
+        ),
+        Reason::Acting => "Nothing stands in the way: the mode is being set.".to_owned(),
+    }
+}
+
+fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+    let account = facts.account;
+    if reason == Reason::Credential
+        && let Some(say) = &account.credential
+    {
+        return say.clone();
+    }
+    let failing = [&account.failing, &facts.target.failing, &facts.target.set_refused];
+    if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == reason) {
+        return say_failing(failing, now);
+    }
+    match (reason, &account.identity, facts.target.seen) {
+        (Reason::KindUnknown, _, _) => {
+            let why = account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, now)));
+            format!("Which kind of account this is has not been seen yet.{}", why.unwrap_or_default())
+        }
+        (Reason::Clock, _, _) => {
+            "The exchange's time is not known well enough to sign a change; it is asked for.".to_owned()
+        }
+        (_, _, _) if facts.target.wanted.mode.is_none() => {
+            "The file names more than one mode; which of them is for what is sorted once the kind of account is known."
+                .to_owned()
+        }
+        (_, _, Some(seen)) => {
+            format!(
+                "It was last looked at {} ago, too long to call its mode known.",
+                spell(now.since(seen.answered))
+            )
+        }
+        (_, _, None) => "It has not been looked at yet.".to_owned(),
+    }
+}
+
+fn say_failing(failing: &Failing, now: Moment) -> String {
+    let next = retry_at(failing);
+    let again = if next > now { format!(" Next try in {}.", spell(next.since(now))) } else { String::new() };
+    format!("{}.{again}", undotted(&failing.failure.say))
+}
+
+/// An operator's own words, which may end in a full stop or not, inside of a sentence that does.
+fn undotted(words: &str) -> &str {
+    words.trim_end().trim_end_matches('.')
+}
+
+/// With the line to write.
+fn say_unsatisfiable(declared: &Declared) -> String {
+    const ONE: &str = "This is a unified account, which has one mode for all that it holds";
+    match (declared, declared.single_mode()) {
+        (Declared::PerProduct(modes), Some(mode)) => {
+            let named: Vec<&str> = modes.keys().map(|product| product.as_str()).collect();
+            format!(
+                "{ONE}, and the file speaks of {} only: nothing is changed. If {mode} is meant for the whole account, \
+                 write `position_mode: {mode}`.",
+                named.join(" and ")
+            )
+        }
+        (Declared::PerProduct(modes), None) => {
+            let named: Vec<String> =
+                modes.iter().map(|(product, mode)| format!("{mode} for {product}")).collect();
+            format!(
+                "{ONE}, and the file wants {}: nothing is changed. Write the one that is meant, \
+                 `position_mode: one_way_mode` or `position_mode: hedge_mode`.",
+                named.join(" and ")
+            )
+        }
+        (Declared::Everything(_), _) => format!("{ONE}."),
+    }
+}
+
+fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
+    let stamp = facts.target.intent.as_ref().map(|intent| intent.stamp).or(facts.account.gone);
+    let over = match (stamp, facts.account.clock) {
+        (Some(stamp), Some(clock)) => clock.moment(stamp + FENCE).since(now),
+        (Some(_) | None, Some(_) | None) => FENCE,
+    };
+    let then = if over < Duration::from_secs(1) {
+        "the exchange's own clock says that its time is over".to_owned()
+    } else {
+        format!("its time is over, {} from now", spell(over))
+    };
+    format!(
+        "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \
+         before {then}; then the mode is read."
+    )
+}
+
+fn say_held(facts: &Facts<'_>, now: Moment) -> String {
+    let guard = &facts.brakes.guard;
+    let hour = guard.frees_at.map_or_else(String::new, |at| {
+        format!(" Without that the next one may leave in {}.", spell(at.since(now)))
+    });
+    let approve = guard
+        .plan
+        .as_ref()
+        .map_or_else(|| "`posmoded approve`".to_owned(), |hash| format!("`posmoded approve {hash}`"));
+    format!(
+        "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then {approve}.{hour}"
+    )
+}
+
+fn say_reported(facts: &Facts<'_>) -> String {
+    let first_contact = facts.target.applied.is_none();
+    match (&facts.brakes.guard.plan, first_contact) {
+        (Some(hash), true) => format!(
+            "The first look differs and the file says `drift: report`: `posmoded approve {hash}` lets it be changed."
+        ),
+        (None, true) => {
+            "The first look differs and the file says `drift: report`: it waits for `posmoded approve`."
+                .to_owned()
+        }
+        (Some(_) | None, false) => {
+            "Somebody changed it at the exchange and the file says `drift: report`: change it \
+                                    back there, or change the file."
+                .to_owned()
+        }
+    }
+}
+
+fn say_window(facts: &Facts<'_>, now: Moment) -> String {
+    let windows = &facts.target.wanted.windows;
+    let names: Vec<&str> = windows.0.iter().map(|window| window.name.as_str()).collect();
+    let closed = match names.as_slice() {
+        [one] => format!("Its change window {one} is closed"),
+        all => format!("Its change windows {} are closed", all.join(", ")),
+    };
+    let opening =
+        facts.account.clock.and_then(|clock| windows.next_opening(clock.at(now)).map(|next| (clock, next)));
+    opening.map_or_else(
+        || format!("{closed}."),
+        |(clock, Opening { window, at })| {
+            let wait = spell(clock.moment(at).since(now));
+            let first = if names.len() == 1 { "it opens" } else { "the first to open is" };
+            let which = if names.len() == 1 { String::new() } else { format!(" {},", window.name) };
+            format!("{closed}; {first}{which} at {}, {wait} from now.", window.shown(at))
+        },
+    )
+}
+
+fn say_requirement(facts: &Facts<'_>) -> String {
+    let unmet = host_shown(facts).map_or_else(String::new, |reading| reading.unmet.join("; "));
+    format!(
+        "This host is not as the file requires: {unmet}. It is looked at again every {}, and the mode is changed once it \
+         is so and the account is flat.",
+        spell(WAITING_LOOK)
+    )
+}
+
+fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
+    let target = facts.target;
+    // Between a look at the mode and the lists that follow, what was open before is the last that is known.
+    let open = open_rows(&target.this_round()).or_else(|| open_rows(&target.flatness));
+    open.map_or_else(
+        || say_failure(Reason::NotFlat, facts, now),
+        |open| {
+            format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
+        },
+    )
+}
+
+/// Nothing was found open, and yet nobody may say that it is flat.
+fn say_no_verdict(target: &TargetFacts) -> String {
+    let Flatness { plan_orders, orders, positions, part, run: _ } = target.this_round();
+    let all_read = [plan_orders, orders, positions].iter().all(Option::is_some);
+    if all_read && part.is_none() {
+        format!(
+            "Every list was empty, and reading them took longer than {}: too long to say that it is flat. The way to the \
+             exchange is slow, or much is asked at once.",
+            spell(VERDICT_AGE)
+        )
+    } else {
+        "Whether it is flat is not known yet.".to_owned()
+    }
+}
+
+fn open_rows(flatness: &Flatness) -> Option<String> {
+    let lists = [
+        (flatness.positions, "position", "positions"),
+        (flatness.orders, "order", "orders"),
+        (flatness.plan_orders, "plan order", "plan orders"),
+    ];
+    let open: Vec<String> = lists
+        .into_iter()
+        .filter_map(|(reading, one, many)| {
+            let count = reading?.count;
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        })
+        .collect();
+    (!open.is_empty()).then(|| open.join(", "))
+}

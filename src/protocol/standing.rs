@@ -1,0 +1,297 @@
+//! Where a target stands at a moment: its state, the change that is wanted, and all that stands in the way.
+//!
+//! Found once for each moment; `next` decides by it, `say` and the status tell it.
+
+use std::time::Duration;
+
+use super::backoff::{retry_at, retry_though_flat};
+use super::reason::{Reason, Reasons, State};
+use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
+use crate::facts::{
+    Cause, Change, Class, DriftPolicy, Facts, Failing, HostReading, Intent, IntentState, Requirements, Run,
+};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::PositionMode;
+
+/// Where a target stands. By default: nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Its state. Live as desired is in sync only once no set that was sent may still take effect.
+    pub state: State,
+    /// The change that is wanted: [`wanted_change`].
+    pub change: Option<Change>,
+    /// What forbids that change, though the target may well be flat.
+    pub forbidden: Reasons,
+    /// All that stands in the way. Empty only for a target in sync.
+    pub blockers: Reasons,
+}
+
+impl Standing {
+    /// Where the target of these facts stands at `now`.
+    pub fn of(facts: &Facts<'_>, now: Moment) -> Standing {
+        let change = wanted_change(facts);
+        let forbidden = change.map_or_else(Reasons::default, |change| forbids(facts, change.cause, now));
+        let state = state(facts, now);
+        let blockers = blockers(facts, state, forbidden, now);
+        Standing { state, change, forbidden, blockers }
+    }
+}
+
+/// The change that is wanted, as far as it is known: what a plan lists. Its live mode may be an old one.
+pub fn wanted_change(facts: &Facts<'_>) -> Option<Change> {
+    let (seen, desired) = (facts.target.seen?, facts.target.wanted.mode?);
+    let change = Change { from: seen.mode, to: desired, cause: cause(facts, desired) };
+    (seen.mode != desired).then_some(change)
+}
+
+/// The three-way compare, for a live mode that is not the desired one.
+fn cause(facts: &Facts<'_>, desired: PositionMode) -> Cause {
+    match &facts.target.applied {
+        None => Cause::New,
+        Some(applied) if applied.mode == desired => Cause::Drift,
+        Some(_) => Cause::Pending,
+    }
+}
+
+fn state(facts: &Facts<'_>, now: Moment) -> State {
+    if facts.account.elsewhere.is_some() {
+        return State::Unknown;
+    }
+    let target = facts.target;
+    let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR;
+    let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
+    match (seen, target.wanted.mode) {
+        (Some(seen), Some(desired)) if seen.mode == desired => {
+            let may_change = target.intent.as_ref().is_some_and(may_still_act) || gone_ends(facts).is_some();
+            if may_change { State::Unknown } else { State::InSync }
+        }
+        (Some(_), Some(desired)) => match cause(facts, desired) {
+            Cause::New => State::New,
+            Cause::Pending => State::Pending,
+            Cause::Drift => State::Drifted,
+        },
+        (Some(_) | None, Some(_) | None) => State::Unknown,
+    }
+}
+
+/// Whether the set was sent and its end is not known.
+fn may_still_act(intent: &Intent) -> bool {
+    match intent.state {
+        IntentState::Noted { .. } | IntentState::Refused(_) => false,
+        IntentState::Accepted { .. } | IntentState::Unclear => true,
+    }
+}
+
+fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) -> Reasons {
+    if facts.account.elsewhere.is_some() {
+        // What else there may be is the other host's to say.
+        return Reasons::from_iter([Reason::Elsewhere]);
+    }
+    let target = facts.target;
+    let mut all = of_the_account(facts, now);
+    if let Some(failing) = &target.failing {
+        all.add(of_failure(failing));
+    }
+    if let Some(intent) = &target.intent {
+        all.add(match intent.state {
+            IntentState::Noted { .. } | IntentState::Refused(_) => Reason::Acting,
+            IntentState::Accepted { .. } => Reason::Verifying,
+            IntentState::Unclear => Reason::OutcomeUnknown,
+        });
+        // What becomes of it has to be written down, whatever live is.
+        if facts.brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now) {
+            all.add(Reason::Ledger);
+        }
+    }
+    match state {
+        State::InSync => {}
+        State::Unknown => {
+            if gone_ends(facts).is_some() {
+                all.add(Reason::OutcomeUnknown);
+            }
+            if all.is_empty() {
+                all.add(Reason::Unreachable);
+            }
+        }
+        State::New | State::Pending | State::Drifted => {
+            all.join(forbidden);
+            all.join(of_flatness(facts, now));
+        }
+    }
+    if all.is_empty() && state != State::InSync {
+        all.add(Reason::Acting);
+    }
+    all
+}
+
+/// What forbids a set that is wanted for `cause`, though the target may well be flat.
+fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
+    let (target, brakes) = (facts.target, facts.brakes);
+    let standing = [
+        (Reason::Suspended, target.wanted.suspended.is_some()),
+        (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
+        (Reason::File, brakes.file.is_some()),
+        (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
+        // A set that is under way has used up its part of the budget itself.
+        (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved && target.intent.is_none()),
+        (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
+        (Reason::Reported, is_only_reported(facts, cause)),
+        (Reason::Window, facts.account.clock.is_some() && !is_window_open(facts, now)),
+        (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
+        (Reason::OutcomeUnknown, gone_ends(facts).is_some()),
+    ];
+    let mut all = Reasons::default();
+    for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
+        all.add(reason);
+    }
+    if let Some(failing) = target.set_refused.as_ref().filter(|failing| retry_at(failing) > now) {
+        all.add(of_failure(failing));
+    }
+    all
+}
+
+/// Whether the file asks for a report of what is wanted for `cause`, and not for a set.
+pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
+    match facts.target.wanted.drift {
+        DriftPolicy::Correct => false,
+        DriftPolicy::Report => match cause {
+            Cause::Drift => true,
+            Cause::New => !facts.brakes.guard.approved,
+            Cause::Pending => false,
+        },
+    }
+}
+
+fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
+    let account = facts.account;
+    let unclear_clock = account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT);
+    // Between two kinds: that says more.
+    let is_converting =
+        account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);
+    let standing = [
+        (Reason::Credential, account.credential.is_some()),
+        (Reason::WrongAccount, account.wrong.is_some() || account.shared_key.is_some()),
+        (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
+        (Reason::KindUnknown, account.identity.is_none() && !is_converting),
+        (Reason::Clock, unclear_clock && account.failing.is_none()),
+    ];
+    let mut all = Reasons::default();
+    for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
+        all.add(reason);
+    }
+    if let Some(failing) = &account.failing {
+        all.add(of_failure(failing));
+    }
+    all
+}
+
+/// What else is waited for before a wanted change: the host, and that the target is flat for long enough.
+fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
+    let target = facts.target;
+    let mut all = Reasons::default();
+    if target.intent.is_none() && is_unmet(facts) {
+        all.add(Reason::Requirement);
+    }
+    match (&target.intent, target.flatness.run) {
+        (Some(_), _) => {}
+        (None, Some(run)) => {
+            if now.since(run.since) < target.wanted.settle {
+                all.add(Reason::Settling);
+            }
+        }
+        (None, None) => match target.flatness.known_rows() {
+            None | Some(0) => all.add(Reason::Settling),
+            Some(_) => all.add(Reason::NotFlat),
+        },
+    }
+    all
+}
+
+pub(super) fn of_failure(failing: &Failing) -> Reason {
+    match failing.failure.class {
+        Class::NotFlat => Reason::NotFlat,
+        Class::Refused | Class::LeadsCopies | Class::AccountStatus => Reason::Refused,
+        Class::WrongKind => Reason::KindUnknown,
+        Class::Converting => Reason::Converting,
+        Class::Credential => Reason::Credential,
+        Class::Denied => Reason::Denied,
+        Class::Clock => Reason::Clock,
+        Class::OurFault | Class::UnknownCode => Reason::Unexpected,
+        Class::RateLimited | Class::Busy { .. } => Reason::RateLimited,
+        Class::TryAgain => Reason::Unreachable,
+    }
+}
+
+/// Three corrections within a day, whenever that was: it stays a fight until a revision or an operator ends it.
+fn is_a_fight(corrections: &[ServerTime]) -> bool {
+    corrections.windows(FIGHT).any(|some| match some {
+        [first, .., last] => last.since(*first) <= FIGHT_WINDOW,
+        [_] | [] => false,
+    })
+}
+
+pub(super) fn requires_nothing(facts: &Facts<'_>) -> bool {
+    let Requirements(all) = &facts.target.wanted.require;
+    all.is_empty()
+}
+
+/// What the host showed of this revision's requirements since the newest flat verdict began: older readings say too little,
+/// and this one is good for no longer than that verdict.
+pub(super) fn host_shown<'a>(facts: &Facts<'a>) -> Option<&'a HostReading> {
+    let began = facts.target.flatness.run?.newest;
+    let HostReading { generation, asked, unmet: _ } = facts.account.host.as_ref()?;
+    let counts = *generation == facts.target.wanted.generation && *asked >= began;
+    facts.account.host.as_ref().filter(|_| counts)
+}
+
+pub(super) fn is_met(reading: &HostReading) -> bool {
+    reading.unmet.is_empty()
+}
+
+/// Whether the host was seen not to be as the file requires.
+pub(super) fn is_unmet(facts: &Facts<'_>) -> bool {
+    !requires_nothing(facts) && host_shown(facts).is_some_and(|reading| !is_met(reading))
+}
+
+/// Whether a set may leave by the file's change windows. They go by the exchange's time: while that is unknown, none is open.
+pub(super) fn is_window_open(facts: &Facts<'_>, now: Moment) -> bool {
+    let windows = &facts.target.wanted.windows;
+    windows.0.is_empty() || facts.account.clock.is_some_and(|clock| windows.are_open(clock.at(now)))
+}
+
+/// The first opening after `since`, if no window was open then.
+pub(super) fn window_opens(facts: &Facts<'_>, since: Moment) -> Option<Moment> {
+    let clock = facts.account.clock?;
+    Some(clock.moment(facts.target.wanted.windows.next_opening(clock.at(since))?.at))
+}
+
+/// When the change windows open next or, where one is open, close.
+pub(super) fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
+    let clock = facts.account.clock?;
+    let closes = facts.target.wanted.windows.open_until(clock.at(now)).map(|at| clock.moment(at));
+    closes.or_else(|| window_opens(facts, now))
+}
+
+/// Whether the first flat verdict lies `settle` before the newest one. With `settle: 0s` one is both.
+pub(super) fn has_settled(facts: &Facts<'_>, run: Run) -> bool {
+    let settle = facts.target.wanted.settle;
+    settle == Duration::ZERO || run.newest >= run.since + settle
+}
+
+/// The exchange's time after which the set can no longer take effect.
+pub(super) fn fence_ends(intent: &Intent) -> ServerTime {
+    intent.stamp + FENCE
+}
+
+/// When to look whether a set of a target that is gone can take effect no more: the mode that it was to set may be covered
+/// by this target now. `None` once a read from after its fence is here.
+pub(super) fn gone_ends(facts: &Facts<'_>) -> Option<Moment> {
+    let ends = facts.account.gone? + FENCE;
+    let seen = facts.target.seen;
+    if seen.is_some_and(|seen| seen.server >= ends) {
+        return None;
+    }
+    let passed = facts.account.clock.map_or(Moment(i64::MAX), |clock| clock.moment(ends));
+    // An answer still short of it says that our clock runs ahead: wait a little more.
+    Some(seen.map_or(passed, |seen| passed.max(seen.asked + CONFIRMING_LOOK)))
+}
