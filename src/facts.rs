@@ -2,6 +2,7 @@
 //!
 //! Pure: the keeper and the model checker learn by the same functions. Nothing here decides what to do next.
 
+mod answer;
 mod brakes;
 mod failure;
 mod flatness;
@@ -10,6 +11,7 @@ mod intent;
 mod server_clock;
 mod wanted;
 
+pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{Flatness, List, Part, Reading, Run};

@@ -6,7 +6,7 @@
 mod act;
 mod hear;
 mod key;
-mod learn;
+mod look;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use learn::{Learned, learn, look};
+pub use look::look;
 pub use show::unseen;
 
 use crate::clock::Clock;
@@ -31,7 +31,7 @@ use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
 use crate::moment::Moment;
 use crate::pace::CoolDown;
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Uid};
-use crate::protocol::{self, Look, Plan, Rest, Standing, Step, Withdrawn};
+use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
 use crate::window::Windows;
 

@@ -222,8 +222,8 @@ impl Ledger {
     }
 
     /// A set that was resolved as without effect shows now. What it asked for is applied.
-    pub async fn late(&self, id: IntentId) -> Result<Applied, LedgerError> {
-        self.desk.run(move |store| store.write(|tx, now| intents::late(tx, now, id))).await
+    pub async fn late(&self, id: IntentId, applied: Applied) -> Result<(), LedgerError> {
+        self.desk.run(move |store| store.write(|tx, now| intents::late(tx, now, id, applied))).await
     }
 
     /// Live equals desired, adopted or changed by somebody else; `before` is the mode that was applied before.

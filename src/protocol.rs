@@ -4,10 +4,12 @@
 //! model checker steps this very function.
 
 mod backoff;
+mod learn;
 #[cfg(test)]
 mod model;
 mod plan;
 mod reason;
+mod record;
 mod say;
 mod standing;
 mod step;
@@ -18,8 +20,10 @@ mod whose;
 use std::time::Duration;
 
 pub use backoff::{retry_at, retry_though_flat, sooner};
+pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use reason::{EndsBy, Reason, Reasons, State};
+pub use record::recorded;
 pub use say::{CRASHED, say};
 pub use standing::{Standing, wanted_change};
 pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn, rank};

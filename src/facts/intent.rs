@@ -116,6 +116,8 @@ pub struct LateSet {
     pub mode: PositionMode,
     /// The timestamp it was signed with.
     pub stamp: ServerTime,
+    /// The revision that wanted it.
+    pub generation: Generation,
 }
 
 /// Refusals of the not-flat class though every list was empty.

@@ -1,12 +1,14 @@
 //! The half of a keeper that changes something: note, send, withdraw, record.
 
-use super::{Doors, Keeper, is_about_the_key};
+use super::{Doors, Keeper, Kept, is_about_the_key};
 use crate::constants::LEDGER_RETRY;
-use crate::exchange::{Answer, Apply as _};
-use crate::facts::{Applied, Change, Class, Failure, How, Intent, IntentId, IntentState, LateSet, SetAnswer};
+use crate::exchange::Apply as _;
+use crate::facts::Answer;
+use crate::facts::{Change, Class, Failure, IntentState, SetAnswer};
 use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Reason, Record, Standing, State, Step, Withdrawn};
+use crate::status::Counts;
 
 impl<D: Doors> Keeper<D> {
     /// Takes the permit, then writes the intent; the permit may have been waited for, so the protocol is asked again.
@@ -115,42 +117,42 @@ impl<D: Doors> Keeper<D> {
 
     async fn try_record(&mut self, scope: Scope, record: Record) -> Result<(), LedgerError> {
         let Some(kept) = self.kept.get(&scope) else { return Ok(()) };
-        let intent = kept.facts.intent.clone();
-        match (record, intent) {
-            (Record::Applied(how), _) => self.record_applied(scope, how).await,
-            (Record::Late(id), _) => self.record_late(scope, id).await,
-            (Record::Confirmed, Some(intent)) => {
-                let applied = self.applied_by(scope, &intent);
-                self.ledger.confirmed(intent.id, applied).await?;
-                self.had_its_effect(scope, &intent, applied);
-                Ok(())
+        let (before, intent) = (kept.facts.applied, kept.facts.intent.as_ref().map(|intent| intent.id));
+        let applied = record.applied(&kept.facts);
+        match (&record, intent) {
+            (Record::Applied(_), _) => {
+                let Some(applied) = applied else { return Ok(()) };
+                let target = Target { account: self.account.clone(), scope };
+                self.ledger.applied(&target, applied, before.map(|before| before.mode)).await?;
             }
-            (Record::Unconfirmed, Some(intent)) => {
-                self.ledger.unconfirmed(intent.id).await?;
-                let Some(kept) = self.kept.get_mut(&scope) else { return Ok(()) };
-                kept.counts.unknown += 1;
-                kept.facts.answered(SetAnswer::Unclear("no read showed it".to_owned()), self.clock.now());
-                Ok(())
+            (Record::Late(id), _) => {
+                let Some(applied) = applied else { return Ok(()) };
+                self.ledger.late(*id, applied).await?;
+                tracing::warn!(account = %self.account, %scope, "{} {scope}: a set that seemed lost has taken effect late", self.account);
             }
-            (Record::Refused(failure), Some(intent)) => self.record_refused(scope, &intent, failure).await,
-            (Record::Resolved { took_effect }, Some(intent)) => {
-                let applied = if took_effect { self.applied_by(scope, &intent) } else { None };
-                self.ledger.resolved(intent.id, took_effect, applied).await?;
-                if took_effect {
-                    self.had_its_effect(scope, &intent, applied);
-                } else if let Some(kept) = self.kept.get_mut(&scope) {
-                    let Intent { id, change, generation: _, stamp, state: _ } = intent;
-                    kept.facts.intent = None;
-                    kept.facts.count_correction(change.cause, stamp);
-                    kept.facts.may_come_late = Some(LateSet { id, mode: change.to, stamp });
-                }
-                Ok(())
+            (Record::Confirmed, Some(id)) => self.ledger.confirmed(id, applied).await?,
+            (Record::Unconfirmed, Some(id)) => self.ledger.unconfirmed(id).await?,
+            (Record::Refused(failure), Some(id)) => {
+                self.ledger.answered(id, &SetAnswer::Refused(failure.clone())).await?;
+            }
+            (Record::Resolved { took_effect }, Some(id)) => {
+                self.ledger.resolved(id, *took_effect, applied).await?;
             }
             (
                 Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. },
                 None,
-            ) => Ok(()),
+            ) => {}
         }
+        let refused_key = matches!(&record, Record::Refused(failure) if is_about_the_key(failure));
+        let (now, jitter) = (self.clock.now(), self.clock.jitter());
+        if let Some(kept) = self.kept.get_mut(&scope) {
+            kept.count(&record);
+            protocol::recorded(record, applied, &mut self.facts, &mut kept.facts, now, jitter);
+        }
+        if refused_key {
+            self.open_door();
+        }
+        Ok(())
     }
 
     /// The exchange was changed behind us: said once, until it is as desired again.
@@ -185,70 +187,6 @@ impl<D: Doors> Keeper<D> {
         }
     }
 
-    async fn record_applied(&mut self, scope: Scope, how: How) -> Result<(), LedgerError> {
-        let Some(kept) = self.kept.get(&scope) else { return Ok(()) };
-        let Some(seen) = kept.facts.seen else { return Ok(()) };
-        let generation = kept.facts.wanted.generation;
-        let applied = Applied { mode: seen.mode, how, at: seen.server, generation };
-        let before = kept.facts.applied.map(|before| before.mode);
-        let target = Target { account: self.account.clone(), scope };
-        self.ledger.applied(&target, applied, before).await?;
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.facts.applied = Some(applied);
-        }
-        Ok(())
-    }
-
-    async fn record_late(&mut self, scope: Scope, id: IntentId) -> Result<(), LedgerError> {
-        let applied = self.ledger.late(id).await?;
-        tracing::warn!(account = %self.account, %scope, "{} {scope}: a set that seemed lost has taken effect late", self.account);
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.facts.applied = Some(applied);
-            kept.facts.may_come_late = None;
-        }
-        Ok(())
-    }
-
-    async fn record_refused(
-        &mut self,
-        scope: Scope,
-        intent: &Intent,
-        failure: Failure,
-    ) -> Result<(), LedgerError> {
-        self.ledger.answered(intent.id, &SetAnswer::Refused(failure.clone())).await?;
-        let (now, jitter) = (self.clock.now(), self.clock.jitter());
-        let refused_key = is_about_the_key(&failure);
-        self.facts.doubt_the_kind(&failure);
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.counts.refused += 1;
-            kept.facts.corrections.retain(|stamp| *stamp != intent.stamp);
-            if let Some(failure) = kept.facts.refusal_recorded(failure, now, jitter) {
-                self.facts.failed(failure, now);
-            }
-        }
-        if refused_key {
-            self.open_door();
-        }
-        Ok(())
-    }
-
-    /// What the set makes the applied mode. So even if the file wants another by now: live is then ours to change back, and
-    /// nobody else's drift.
-    fn applied_by(&self, scope: Scope, intent: &Intent) -> Option<Applied> {
-        let facts = &self.kept.get(&scope)?.facts;
-        let seen = facts.seen?;
-        let Intent { change, generation, .. } = intent;
-        Some(Applied { mode: change.to, how: How::Set, at: seen.server, generation: *generation })
-    }
-
-    fn had_its_effect(&mut self, scope: Scope, intent: &Intent, applied: Option<Applied>) {
-        let Some(kept) = self.kept.get_mut(&scope) else { return };
-        kept.counts.confirmed += 1;
-        kept.drift_noticed = false;
-        kept.facts.effect_recorded(applied);
-        kept.facts.count_correction(intent.change.cause, intent.stamp);
-    }
-
     /// An intent whose note is gone: only its fence can tell.
     async fn left_unclear(&mut self, scope: Scope, said: String) {
         let Some(kept) = self.kept.get_mut(&scope) else { return };
@@ -264,6 +202,22 @@ impl<D: Doors> Keeper<D> {
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(kept) = self.kept.get_mut(&scope) {
             kept.facts.failed(None, failure, now, jitter);
+        }
+    }
+}
+
+impl Kept {
+    /// What operators see of it as numbers.
+    fn count(&mut self, record: &Record) {
+        let Counts { confirmed, refused, unknown, withdrawn: _, drift: _ } = &mut self.counts;
+        match record {
+            Record::Confirmed | Record::Resolved { took_effect: true } => {
+                *confirmed += 1;
+                self.drift_noticed = false;
+            }
+            Record::Unconfirmed => *unknown += 1,
+            Record::Refused(_) => *refused += 1,
+            Record::Applied(_) | Record::Late(_) | Record::Resolved { took_effect: false } => {}
         }
     }
 }

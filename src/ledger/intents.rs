@@ -10,9 +10,7 @@ use super::store::Now;
 use super::targets;
 use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
-use crate::facts::{
-    Applied, Change, Failure, Generation, How, Intent, IntentId, IntentState, LateSet, SetAnswer,
-};
+use crate::facts::{Applied, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
 use crate::moment::{ServerTime, spell};
 use crate::position_mode::Target;
 
@@ -170,14 +168,12 @@ pub(super) fn resolved(
 }
 
 /// It seemed lost, and shows now.
-pub(super) fn late(tx: &Connection, now: Now, id: IntentId) -> Result<Applied, Trouble> {
+pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), Trouble> {
     let kept = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
-    let (mode, generation) = (kept.change.to, kept.generation);
-    let applied = Applied { mode, how: How::Set, at: ServerTime(now.shown()), generation };
     record(tx, &kept, Some(applied))?;
+    let mode = kept.change.to;
     let text = format!("A set of ours that seemed lost took effect late: a read shows {mode}.");
-    tell(tx, now, &kept, EventKind::Late, text)?;
-    Ok(applied)
+    tell(tx, now, &kept, EventKind::Late, text)
 }
 
 /// Whatever a process that is no more left noted or accepted: nobody knows what became of it.
@@ -241,7 +237,12 @@ pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Resul
     )?
     .query_row(params![target.account, target.scope], kept)
     .optional()
-    .map(|found| found.map(|kept| LateSet { id: kept.id, mode: kept.change.to, stamp: kept.stamp }))
+    .map(|found| {
+        found.map(|kept| {
+            let Kept { id, change, stamp, generation, target: _, stage: _ } = kept;
+            LateSet { id, mode: change.to, stamp, generation }
+        })
+    })
 }
 
 /// By the exchange's time, which a set is signed with; a pause that has no end yet stands.

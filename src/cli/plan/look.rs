@@ -12,11 +12,11 @@ use crate::facts::{
     Wanted,
 };
 use crate::host::Host;
-use crate::keeper::{learn, look};
+use crate::keeper::look;
 use crate::ledger::OnDisk;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid, targets};
-use crate::protocol::{self, Claims, Look, PlanEntry, Reason, Standing, State, Step};
+use crate::protocol::{self, Claims, Look, PlanEntry, Reason, Standing, State, Step, learn};
 use crate::status::{Counts, TargetStatus};
 
 /// What the daemon's ledger says; empty where there is none.

@@ -11,7 +11,8 @@ use super::wire::classic::{
 };
 use super::wire::{PAGE, Position, open, shape};
 use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
-use crate::exchange::{Answer, Urgency};
+use crate::exchange::Urgency;
+use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
 use crate::pace::{Endpoint, LaneName};
 use crate::position_mode::{PositionMode, ProductType};

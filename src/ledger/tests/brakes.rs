@@ -191,7 +191,7 @@ async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
     approve(&ledger, &hash).await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 0).await);
     ledger.resolved(id, false, None).await.unwrap();
-    ledger.late(id).await.unwrap();
+    ledger.late(id, applied(How::Set, 1)).await.unwrap();
     assert_eq!(under_approval(&ledger, "desk-a", 1).await, Note::Braked);
 }
 

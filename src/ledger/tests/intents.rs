@@ -108,12 +108,13 @@ async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
         ledger.resolved(id, false, None).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         let lost = take_up(&ledger, "desk-a", 1).await.may_come_late.unwrap();
-        assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, stamp: ServerTime(START + 7) });
-        let late = ledger.late(id).await.unwrap();
-        assert_eq!((late.mode, late.how, late.generation), (PositionMode::Hedge, How::Set, Generation(1)));
+        let generation = Generation(1);
+        assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, stamp: ServerTime(START + 7), generation });
+        let late = applied(How::Set, 1);
+        ledger.late(id, late).await.unwrap();
         let kept = take_up(&ledger, "desk-a", 1).await;
         assert_eq!((kept.applied, kept.may_come_late), (Some(late), None));
-        assert!(ledger.late(id).await.unwrap_err().is_fault());
+        assert!(ledger.late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
         assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Late));
     }
 }
@@ -144,7 +145,7 @@ async fn calls_out_of_turn_are_faults_and_change_nothing() {
             second.to_string(),
             "This is a fault in posmoded, please report it: intent 1 is Accepted and cannot become Refused."
         );
-        assert!(ledger.late(id).await.unwrap_err().is_fault());
+        assert!(ledger.late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
         assert!(ledger.confirmed(IntentId(99), None).await.unwrap_err().is_fault());
         assert!(ledger.applied(&target("desk-a"), applied(How::Set, 1), None).await.unwrap_err().is_fault());
         assert_eq!(all(&ledger).await, before);

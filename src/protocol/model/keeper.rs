@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::world::{Call, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
-    AccountFacts, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, LateSet, List, Reading,
-    Seen, SetAnswer, TargetFacts,
+    AccountFacts, Answer, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, List, Seen,
+    SetAnswer, TargetFacts,
 };
 use crate::moment::Jitter;
-use crate::position_mode::{Kind, PositionMode};
-use crate::protocol::{Look, Record, Standing, Step, next, rank};
+use crate::position_mode::Kind;
+use crate::protocol::{Learned, Look, Record, Standing, Step, learn, next, rank, recorded};
 
 /// How the keeper is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +83,15 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
     match decide(world, target, bend) {
         Step::Look(Look::Mode) => look_at_mode(world, target, bend),
         Step::Look(Look::List(list)) => look_at_list(world, target, list),
-        Step::Look(Look::Clock) => heard(world),
+        Step::Look(Look::Clock) => {
+            let answer = answered_at_once(world, ());
+            learned(world, target, Learned::Clock(answer));
+        }
         Step::Look(Look::Account) => {
-            heard(world);
-            world.account.identity =
-                Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: world.now });
+            let at = world.now + ROUND_TRIP;
+            let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at };
+            let answer = answered_at_once(world, identity);
+            learned(world, target, Learned::Account(answer));
         }
         Step::LookAtHost => {
             let generation = world.targets[target].facts.wanted.generation;
@@ -113,16 +117,14 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
 
 /// A look at the clock, the account or a list brought nothing.
 pub(super) fn look_failed(world: &mut World, target: usize, look: Look, bend: Bend) {
-    let now = world.now;
-    let facts = &mut world.targets[target].facts;
-    match look {
-        Look::List(list) if bend == Bend::UnreadIsEmpty => {
-            facts.read(list, Reading { count: 0, asked: now, answered: now });
-        }
-        Look::List(list) => facts.failed(Some(list), unreachable(), now, Jitter(0)),
-        Look::Mode => facts.failed(None, unreachable(), now, Jitter(0)),
-        Look::Clock | Look::Account => world.account.failed(unreachable(), now),
-    }
+    let nothing = match look {
+        Look::List(list) if bend == Bend::UnreadIsEmpty => Learned::List(
+            list,
+            Answer { value: 0, asked: world.now, answered: world.now, server: server_at(world.now) },
+        ),
+        Look::Clock | Look::Account | Look::Mode | Look::List(_) => Learned::Failed(look, unreachable()),
+    };
+    learned(world, target, nothing);
 }
 
 /// The answer that the keeper waits for arrives.
@@ -130,14 +132,13 @@ pub(super) fn hear(world: &mut World, bend: Bend) {
     match world.call.take() {
         Some(Call::Mode { target, asked, mode, server }) => {
             world.now = world.now.max(asked + ROUND_TRIP);
-            world.account.heard(asked, world.now, server);
-            let side = &mut world.targets[target];
-            side.facts.saw(Seen { mode, asked, answered: world.now, server });
-            side.told.mode = Some((mode, world.now));
+            let answer = Answer { value: mode, asked, answered: world.now, server };
+            learned(world, target, Learned::Mode(answer));
+            world.targets[target].told.mode = Some((mode, world.now));
         }
         Some(Call::Set { target, stamp: _, answer: Some(answer) }) => {
-            let asked = world.now;
-            heard(world);
+            let Answer { value: (), asked, answered, server } = answered_at_once(world, ());
+            world.account.heard(asked, answered, server);
             let accepted = answer == SetAnswer::Accepted;
             let facts = &mut world.targets[target].facts;
             facts.answered(answer, world.now);
@@ -213,20 +214,21 @@ fn look_at_mode(world: &mut World, target: usize, bend: Bend) {
 }
 
 fn look_at_list(world: &mut World, target: usize, list: List) {
-    let asked = world.now;
-    heard(world);
-    let answered = world.now;
-    let side = &mut world.targets[target];
-    let count = u32::from(list == List::Positions && side.open);
-    side.facts.read(list, Reading { count, asked, answered });
-    side.told.list(list, count, asked, answered);
+    let count = u32::from(list == List::Positions && world.targets[target].open);
+    let answer = answered_at_once(world, count);
+    world.targets[target].told.list(list, count, answer.asked, answer.answered);
+    learned(world, target, Learned::List(list, answer));
 }
 
-/// Something was answered at once.
-fn heard(world: &mut World) {
+/// An answer that nothing delays.
+fn answered_at_once<T>(world: &mut World, value: T) -> Answer<T> {
     let asked = world.now;
     world.now = asked + ROUND_TRIP;
-    world.account.heard(asked, world.now, server_at(asked + ROUND_TRIP / 2));
+    Answer { value, asked, answered: world.now, server: server_at(asked + ROUND_TRIP / 2) }
+}
+
+fn learned(world: &mut World, target: usize, learned: Learned) {
+    learn(&mut world.account, &mut world.targets[target].facts, learned, world.now, Jitter(0));
 }
 
 fn send(world: &mut World, target: usize, bend: Bend) {
@@ -240,47 +242,20 @@ fn send(world: &mut World, target: usize, bend: Bend) {
 fn write_down(world: &mut World, target: usize, record: Record, bend: Bend) {
     let now = world.now;
     let side = &mut world.targets[target];
-    match (record, side.facts.intent.clone()) {
-        (Record::Applied(_), _) => is_applied(side, side.file),
-        (Record::Late(_), _) => {
-            is_applied(side, side.facts.seen.expect("it was seen").mode);
-            side.facts.may_come_late = None;
-            side.ledger.may_come_late = None;
-        }
-        (Record::Confirmed | Record::Resolved { took_effect: true }, Some(intent)) => {
-            if bend != Bend::RecordsOnlyTheDesired || intent.change.to == side.file {
-                is_applied(side, intent.change.to);
-            }
-            side.facts.effect_recorded(side.facts.applied);
-            conclude(side, &intent);
-        }
-        (Record::Resolved { took_effect: false }, Some(intent)) => {
-            conclude(side, &intent);
-            let Intent { id, change, generation: _, stamp, state: _ } = intent;
-            side.facts.may_come_late = Some(LateSet { id, mode: change.to, stamp });
-            side.ledger.may_come_late = side.facts.may_come_late;
-        }
-        (Record::Unconfirmed, Some(_)) => side.facts.answered(SetAnswer::Unclear(String::new()), now),
-        (Record::Refused(failure), Some(_)) => {
-            side.ledger.intent = None;
-            if let Some(failure) = side.facts.refusal_recorded(failure, now, Jitter(0)) {
-                world.account.failed(failure, now);
-            }
-        }
-        (Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. }, None) => {}
+    let mut applied = record.applied(&side.facts);
+    if bend == Bend::RecordsOnlyTheDesired && !matches!(record, Record::Applied(_) | Record::Late(_)) {
+        applied = applied.filter(|applied| applied.mode == side.file);
     }
-}
-
-fn is_applied(side: &mut Side, mode: PositionMode) {
-    side.ledger.applied = Some(applied(mode));
+    recorded(record, applied, &mut world.account, &mut side.facts, now, Jitter(0));
+    let TargetFacts { applied, intent, corrections, may_come_late, .. } = &side.facts;
+    // When it was applied makes no difference here.
+    side.ledger.applied = applied.map(|applied| self::applied(applied.mode));
+    side.ledger.corrections.clone_from(corrections);
+    side.ledger.may_come_late = *may_come_late;
+    if intent.is_none() {
+        side.ledger.intent = None;
+    }
     side.facts.applied = side.ledger.applied;
-}
-
-/// The set has left and its end is known: it counts, and nothing of it is open any more.
-fn conclude(side: &mut Side, intent: &Intent) {
-    close(side);
-    side.facts.count_correction(intent.change.cause, intent.stamp);
-    side.ledger.corrections.clone_from(&side.facts.corrections);
 }
 
 fn close(side: &mut Side) {

@@ -223,7 +223,7 @@ impl Line {
 
 /// Only its mode matters.
 fn late(late: &mut Option<LateSet>) {
-    if let Some(LateSet { id: _, mode: _, stamp }) = late {
+    if let Some(LateSet { id: _, mode: _, stamp, generation: _ }) = late {
         today(stamp);
     }
 }

@@ -258,7 +258,7 @@ impl Situation {
     /// A set that seemed lost asked for this mode so long ago.
     pub(super) fn lost(mut self, mode: PositionMode, ago: Duration) -> Self {
         let stamp = server(self.now - ago);
-        self.target.may_come_late = Some(LateSet { id: IntentId(5), mode, stamp });
+        self.target.may_come_late = Some(LateSet { id: IntentId(5), mode, stamp, generation: Generation(1) });
         self
     }
 

@@ -7,12 +7,11 @@ use std::time::Duration;
 use super::situation::{OFFSET, Situation, failure};
 use super::{in_words, step_for};
 use crate::facts::{
-    Applied, Cause, Class, Failure, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, List,
-    Reading, Seen, SetAnswer,
+    Answer, Cause, Class, HostReading, Identity, Intent, IntentId, IntentState, List, SetAnswer,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
-use crate::protocol::{Look, Record, Rest, Step};
+use crate::protocol::{Learned, Look, Rest, Step, learn, recorded};
 
 /// The exchange, as far as one target shows.
 #[derive(Debug, Clone)]
@@ -83,10 +82,12 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
     match step {
         Step::Look(look) => {
             situation.now = asked + exchange.took;
-            match exchange.fails {
-                Some((failing, class)) if failing == *look => fail(*look, class, situation),
-                Some(_) | None => learn(*look, asked, situation, exchange),
-            }
+            let learned = match exchange.fails {
+                Some((failing, class)) if failing == *look => Learned::Failed(*look, failure(class)),
+                Some(_) | None => answered(*look, asked, situation, exchange),
+            };
+            let (now, jitter) = (situation.now, situation.account.jitter);
+            learn(&mut situation.account, &mut situation.target, learned, now, jitter);
         }
         Step::LookAtHost => {
             let generation = situation.target.wanted.generation;
@@ -113,7 +114,11 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
             situation.target.answered(exchange.answer.clone(), situation.now);
         }
         Step::Withdraw(_) => situation.target.intent = None,
-        Step::Record(record) => write_down(record, situation),
+        Step::Record(record) => {
+            let applied = record.applied(&situation.target);
+            let (now, record) = (situation.now, record.clone());
+            recorded(record, applied, &mut situation.account, &mut situation.target, now, Jitter(1000));
+        }
         Step::Rest(Rest { until, ends_with: _ }) => {
             assert!(*until > asked, "a rest ends later than it begins");
             situation.now = *until;
@@ -125,68 +130,24 @@ fn server(at: Moment, exchange: &Exchange) -> ServerTime {
     ServerTime(at.0 + exchange.offset)
 }
 
-fn fail(look: Look, class: Class, situation: &mut Situation) {
-    let (failure, now, jitter) = (failure(class), situation.now, situation.account.jitter);
+/// What the exchange answers to a look.
+fn answered(look: Look, asked: Moment, situation: &Situation, exchange: &Exchange) -> Learned {
+    let server = server(asked + exchange.took / 2, exchange);
+    let answer = Answer { value: (), asked, answered: situation.now, server };
     match look {
-        Look::Clock | Look::Account => situation.account.failed(failure, now),
-        Look::Mode | Look::List(_) if class.row().account_wide => situation.account.failed(failure, now),
-        Look::Mode => situation.target.failed(None, failure, now, jitter),
-        Look::List(list) => situation.target.failed(Some(list), failure, now, jitter),
-    }
-}
-
-fn learn(look: Look, asked: Moment, situation: &mut Situation, exchange: &Exchange) {
-    let answered = situation.now;
-    situation.account.heard(asked, answered, server(asked + exchange.took / 2, exchange));
-    let target = &mut situation.target;
-    let mut read = |list, count| target.read(list, Reading { count, asked, answered });
-    match look {
-        Look::Clock => {}
+        Look::Clock => Learned::Clock(answer),
         Look::Account => {
-            situation.account.identity =
-                Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: answered });
+            let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at: situation.now };
+            Learned::Account(answer.with(identity))
         }
-        Look::Mode => {
-            let server = server(asked + exchange.took / 2, exchange);
-            target.saw(Seen { mode: exchange.mode, asked, answered, server });
+        Look::Mode => Learned::Mode(answer.with(exchange.mode)),
+        Look::List(list) => {
+            let count = match list {
+                List::PlanOrders => exchange.plan_orders,
+                List::Orders => exchange.orders,
+                List::Positions => exchange.positions,
+            };
+            Learned::List(list, answer.with(count))
         }
-        Look::List(List::PlanOrders) => read(List::PlanOrders, exchange.plan_orders),
-        Look::List(List::Orders) => read(List::Orders, exchange.orders),
-        Look::List(List::Positions) => read(List::Positions, exchange.positions),
-    }
-}
-
-fn write_down(record: &Record, situation: &mut Situation) {
-    let now = situation.now;
-    let target = &mut situation.target;
-    let generation = target.wanted.generation;
-    let applied = |mode, how| Some(Applied { mode, how, at: ServerTime(now.0 + OFFSET), generation });
-    let intent = target.intent.clone();
-    match (record, intent) {
-        (Record::Applied(how), _) => target.applied = target.wanted.mode.and_then(|mode| applied(mode, *how)),
-        (Record::Confirmed | Record::Resolved { took_effect: true }, Some(intent)) => {
-            target.effect_recorded(applied(intent.change.to, How::Set));
-        }
-        (Record::Unconfirmed, Some(intent)) => {
-            target.intent = Some(Intent { state: IntentState::Unclear, ..intent });
-        }
-        (Record::Resolved { took_effect: false }, Some(intent)) => {
-            target.intent = None;
-            target.may_come_late =
-                Some(LateSet { id: intent.id, mode: intent.change.to, stamp: intent.stamp });
-        }
-        (Record::Refused(failure), Some(_)) => refused(failure, situation),
-        (Record::Late(_), _) => {
-            let mode = target.may_come_late.take().map(|late| late.mode);
-            target.effect_recorded(mode.and_then(|mode| applied(mode, How::Set)));
-        }
-        (record, None) => panic!("{record:?} without an intent"),
-    }
-}
-
-fn refused(failure: &Failure, situation: &mut Situation) {
-    let now = situation.now;
-    if let Some(failure) = situation.target.refusal_recorded(failure.clone(), now, Jitter(1000)) {
-        situation.account.failed(failure, now);
     }
 }

@@ -333,7 +333,12 @@ fn targets() -> BoxedStrategy<TargetFacts> {
         generation: Generation(1),
     });
     let refusals = (1..9_u32, past()).prop_map(|(count, last)| Refusals { count, last });
-    let late = (modes(), server()).prop_map(|(mode, stamp)| LateSet { id: IntentId(5), mode, stamp });
+    let late = (modes(), server()).prop_map(|(mode, stamp)| LateSet {
+        id: IntentId(5),
+        mode,
+        stamp,
+        generation: Generation(1),
+    });
     let known = (
         wanted(),
         option::weighted(0.9, seen),

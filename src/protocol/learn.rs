@@ -1,10 +1,9 @@
-//! One look, and what is learned from it: the half of a keeper that only reads. `plan` uses it without the other half.
+//! What came back from a look, and how it becomes facts.
 
-use crate::exchange::{Answer, Observe, Urgency};
-use crate::facts::{AccountFacts, Class, Failure, Identity, List, Reading, Seen, TargetFacts};
+use super::step::Look;
+use crate::facts::{AccountFacts, Answer, Class, Failure, Identity, List, Reading, Seen, TargetFacts};
 use crate::moment::{Jitter, Moment};
-use crate::position_mode::{PositionMode, Scope};
-use crate::protocol::Look;
+use crate::position_mode::PositionMode;
 
 /// What came back from a look.
 #[derive(Debug)]
@@ -19,19 +18,6 @@ pub enum Learned {
     List(List, Answer<u32>),
     /// Nothing usable.
     Failed(Look, Failure),
-}
-
-/// Does one look.
-pub async fn look<O: Observe>(exchange: &O, scope: Scope, look: Look, urgency: Urgency) -> Learned {
-    let learned = match look {
-        Look::Clock => exchange.clock().await.map(Learned::Clock),
-        Look::Account => exchange.account().await.map(Learned::Account),
-        Look::Mode => exchange.mode(scope, urgency).await.map(Learned::Mode),
-        Look::List(list) => {
-            exchange.count(scope, list, urgency).await.map(|count| Learned::List(list, count))
-        }
-    };
-    learned.unwrap_or_else(|failure| Learned::Failed(look, failure))
 }
 
 /// Turns what came back into facts.
