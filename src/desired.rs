@@ -11,13 +11,14 @@ mod tree;
 mod word;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use problem::{Format, Problem, Problems, report};
 pub use schema::schema;
 
-use crate::facts::{DriftPolicy, Requirements};
-use crate::position_mode::{AccountName, Declared, Uid};
+use crate::facts::{DriftPolicy, Generation, Requirements, Wanted};
+use crate::position_mode::{AccountName, Declared, PositionMode, Uid};
 use crate::window::Windows;
 use problem::Remark;
 use tree::Place;
@@ -28,7 +29,7 @@ pub struct Desired {
     /// At most so many sets leave in any hour, whatever their cause; at least 1.
     pub max_changes: u32,
     /// The accounts by name; never empty.
-    pub accounts: BTreeMap<AccountName, Account>,
+    pub accounts: BTreeMap<AccountName, Arc<Account>>,
 }
 
 /// What the file wants of one account.
@@ -65,6 +66,32 @@ impl Desired {
 }
 
 impl Account {
+    /// What a revision that says this wants of a target that is to have `mode`.
+    pub fn wanted(&self, mode: Option<PositionMode>, generation: Generation) -> Wanted {
+        let Account {
+            declared: _,
+            uid: _,
+            host: _,
+            demo: _,
+            drift,
+            check_every,
+            settle,
+            suspended,
+            windows,
+            require,
+        } = self;
+        Wanted {
+            mode,
+            generation,
+            drift: *drift,
+            check_every: *check_every,
+            settle: *settle,
+            suspended: suspended.clone(),
+            windows: windows.clone(),
+            require: require.clone(),
+        }
+    }
+
     /// The host that the file gives it to, if that is not `here`.
     pub fn elsewhere(&self, here: &str) -> Option<String> {
         self.host.clone().filter(|host| host != here)

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::constants::{FILE_POLL, HELD_AGAIN, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
 use crate::facts::{Cause, Generation};
-use crate::keeper::{Course, Doors, Keeper, Outfit, unseen};
+use crate::keeper::{AccountSpec, Doors, Keeper, Outfit, unseen};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
 use crate::moment::Moment;
 use crate::pace::{CoolDown, LaneName};
@@ -376,7 +376,7 @@ impl<D: Doors> Fleet<D> {
         Ok(())
     }
 
-    /// Tells every keeper the newest course; starts and stops keepers as the file says.
+    /// Gives every keeper its newest spec; starts and stops keepers as the file says.
     fn tell(&mut self) {
         let Some(InForce { revision, desired }) = &self.in_force else { return };
         let (now, kicks) = (self.clock.now(), self.kicked);
@@ -386,18 +386,10 @@ impl<D: Doors> Fleet<D> {
             self.doors.survey(&desired.accounts_of(&self.host));
         }
         for (name, account) in desired.accounts.iter().filter(|(name, _)| self.whom.includes(name)) {
-            let course = Arc::new(Course {
+            let spec = Arc::new(AccountSpec {
                 generation: revision.generation,
-                declared: account.declared.clone(),
-                demo: account.demo,
-                uid: account.uid.clone(),
+                account: account.clone(),
                 elsewhere: account.elsewhere(&self.host),
-                drift: account.drift,
-                check_every: account.check_every,
-                settle: account.settle,
-                suspended: account.suspended.clone(),
-                windows: account.windows.clone(),
-                require: account.require.clone(),
                 max_changes: desired.max_changes,
                 file: self.problem.clone(),
                 held: self.held.clone(),
@@ -407,16 +399,16 @@ impl<D: Doors> Fleet<D> {
             let charge = self
                 .keepers
                 .entry(name.clone())
-                .or_insert_with(|| Charge::new(course.clone(), self.stop.child_token()));
-            charge.course.send_if_modified(|old| {
-                let news = *old != course;
-                *old = course.clone();
+                .or_insert_with(|| Charge::new(spec.clone(), self.stop.child_token()));
+            charge.specs.send_if_modified(|old| {
+                let news = *old != spec;
+                *old = spec.clone();
                 news
             });
             if charge.is_due(now) {
                 if charge.shown.is_empty() {
-                    let kind = self.ledger.brakes().borrow().kinds.get(name).copied();
-                    charge.shown = unseen(name, &course, kind, &self.clock);
+                    let kind = self.ledger.directives().borrow().kinds.get(name).copied();
+                    charge.shown = unseen(name, &spec, kind, &self.clock);
                 }
                 let publish = self.board.add(name.clone(), charge.last_shown(now));
                 let outfit = Outfit {
@@ -424,7 +416,7 @@ impl<D: Doors> Fleet<D> {
                     doors: self.doors.clone(),
                     ledger: self.ledger.clone(),
                     clock: self.clock.clone(),
-                    course: charge.course.subscribe(),
+                    specs: charge.specs.subscribe(),
                     publish,
                     stop: charge.stop.clone(),
                 };
@@ -466,10 +458,10 @@ impl<D: Doors> Fleet<D> {
     /// Shows what is known beside the targets.
     fn show(&self) {
         let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
-        let on_disk = self.ledger.brakes().borrow().clone();
+        let directives = self.ledger.directives().borrow().clone();
         let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
         let (exchange, now) = (self.clock.exchange(), self.clock.now());
-        let standing = on_disk.pauses.iter().filter(|row| row.pause.stands(exchange, now));
+        let standing = directives.pauses.iter().filter(|row| row.pause.stands(exchange, now));
         let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
             reason: pause.reason.clone(),
             since: at(*since),

@@ -7,11 +7,12 @@ mod act;
 mod hear;
 mod key;
 mod look;
+#[cfg(test)]
+mod model;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,19 +22,19 @@ pub use show::unseen;
 
 use crate::clock::Clock;
 use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
+use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, DriftPolicy, Facts, Failure, Generation, HostReading, IntentState,
-    LedgerTrouble, Requirements, TargetFacts, Wanted,
+    AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble,
+    Requirements, TargetFacts, Wanted,
 };
-use crate::ledger::{Ledger, LedgerError, Noted, OnDisk, Pinned};
+use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
 use crate::pace::CoolDown;
-use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Scope, Uid};
+use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
-use crate::window::Windows;
 
 /// Makes the exchange of an account from its credential.
 pub trait Doors: Send + Sync + 'static {
@@ -59,31 +60,15 @@ pub trait Doors: Send + Sync + 'static {
     fn unmet(&self, require: &Requirements) -> impl Future<Output = Vec<String>> + Send;
 }
 
-/// What the fleet tells a keeper; always the newest.
+/// What an account is to be, and what goes for all of them; always the newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Course {
+pub struct AccountSpec {
     /// The revision in force.
     pub generation: Generation,
     /// What it says of this account.
-    pub declared: Declared,
-    /// Whether the key was made in demo mode.
-    pub demo: bool,
-    /// Whose key it must be, if the file says so.
-    pub uid: Option<Uid>,
+    pub account: Arc<Account>,
     /// The host that the file gives the account to, if that is not this one.
     pub elsewhere: Option<String>,
-    /// What to do about drift.
-    pub drift: DriftPolicy,
-    /// How often a target that is in sync is compared.
-    pub check_every: Duration,
-    /// How long the account must have been flat.
-    pub settle: Duration,
-    /// Why nothing may be changed, if the file says so.
-    pub suspended: Option<String>,
-    /// The times in which it may be changed.
-    pub windows: Windows,
-    /// What must be so on the host before it is changed.
-    pub require: Requirements,
     /// How many sets may leave in an hour, over all accounts.
     pub max_changes: u32,
     /// Why the newest content of the file is not in force.
@@ -103,13 +88,14 @@ pub struct Keeper<D: Doors> {
     exchange: Option<D::Exchange>,
     opened: Option<Occasion>,
     key: Option<Fingerprint>,
-    pinned: Option<Pinned>,
+    /// The UID that the ledger was asked to pin for the key in use.
+    pinned: Option<Uid>,
     warnings: Vec<String>,
     ledger: Ledger,
     clock: Clock,
-    course: watch::Receiver<Arc<Course>>,
-    heard: Arc<Course>,
-    on_disk: watch::Receiver<Arc<OnDisk>>,
+    specs: watch::Receiver<Arc<AccountSpec>>,
+    spec: Arc<AccountSpec>,
+    directives: watch::Receiver<Arc<Directives>>,
     publish: watch::Sender<AccountStatus>,
     stop: CancellationToken,
     facts: AccountFacts,
@@ -153,8 +139,8 @@ pub struct Outfit<D: Doors> {
     pub ledger: Ledger,
     /// What time it is.
     pub clock: Clock,
-    /// What the fleet tells it.
-    pub course: watch::Receiver<Arc<Course>>,
+    /// What it is to do, from the fleet.
+    pub specs: watch::Receiver<Arc<AccountSpec>>,
     /// Where it publishes.
     pub publish: watch::Sender<AccountStatus>,
     /// Ends it: nothing more is sent, what is under way is brought to its end.
@@ -164,10 +150,10 @@ pub struct Outfit<D: Doors> {
 impl<D: Doors> Keeper<D> {
     /// A keeper that knows nothing yet.
     pub fn new(outfit: Outfit<D>) -> Keeper<D> {
-        let Outfit { account, doors, ledger, clock, mut course, publish, stop } = outfit;
-        let heard = course.borrow_and_update().clone();
-        let on_disk = ledger.brakes();
-        let shown = (heard.generation, clock.now());
+        let Outfit { account, doors, ledger, clock, mut specs, publish, stop } = outfit;
+        let spec = specs.borrow_and_update().clone();
+        let directives = ledger.directives();
+        let shown = (spec.generation, clock.now());
         let facts = AccountFacts { jitter: clock.jitter(), ..AccountFacts::default() };
         Keeper {
             account,
@@ -179,9 +165,9 @@ impl<D: Doors> Keeper<D> {
             warnings: Vec::new(),
             ledger,
             clock,
-            course,
-            heard,
-            on_disk,
+            specs,
+            spec,
+            directives,
             publish,
             stop,
             facts,
@@ -320,8 +306,8 @@ impl<D: Doors> Keeper<D> {
         tokio::select! {
             biased;
             () = self.stop.cancelled(), if !stopping => {}
-            Ok(()) = self.course.changed() => {}
-            Ok(()) = self.on_disk.changed() => {}
+            Ok(()) = self.specs.changed() => {}
+            Ok(()) = self.directives.changed() => {}
             () = self.clock.sleep_until(until) => {}
         }
     }
@@ -340,23 +326,6 @@ impl<D: Doors> Keeper<D> {
 
     fn nothing_under_way(&self) -> bool {
         !self.kept.values().any(|kept| is_under_way(&kept.facts))
-    }
-}
-
-impl Course {
-    /// What the file wants of a target that is to have this mode.
-    fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
-        let Course { generation, drift, check_every, settle, suspended, windows, require, .. } = self;
-        Wanted {
-            mode,
-            generation: *generation,
-            drift: *drift,
-            check_every: *check_every,
-            settle: *settle,
-            suspended: suspended.clone(),
-            windows: windows.clone(),
-            require: require.clone(),
-        }
     }
 }
 

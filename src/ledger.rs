@@ -4,7 +4,7 @@
 //! whether a set may be noted. One thread owns the connection; in simulation the same code runs in the caller's place,
 //! for a real thread would let virtual time jump.
 
-mod brakes;
+mod directives;
 mod error;
 mod history;
 mod intents;
@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use brakes::{OnDisk, PauseRow, Request, RequestAnswer};
+pub use directives::{Directives, Limits, PauseRow, Pins, Request, RequestAnswer};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use history::{Event, EventKind, HistoryFilter};
 pub use intents::IntentRow;
@@ -61,7 +61,7 @@ pub struct Ledger {
     desk: Arc<Desk>,
     clock: Clock,
     place: PathBuf,
-    brakes: Listeners,
+    directives: Listeners,
     writes: watch::Receiver<Writes>,
 }
 
@@ -121,8 +121,8 @@ impl Ledger {
             return Err(OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) });
         };
         let place = dir.join(DATABASE);
-        let (desk, (brakes, writes)) = Desk::threaded(place.clone(), clock.clone(), lock).await?;
-        Ok(Ledger { desk: Arc::new(desk), clock, place, brakes, writes })
+        let (desk, (directives, writes)) = Desk::threaded(place.clone(), clock.clone(), lock).await?;
+        Ok(Ledger { desk: Arc::new(desk), clock, place, directives, writes })
     }
 
     /// A new ledger in memory, for simulation: no thread, no file, no lock.
@@ -145,8 +145,8 @@ impl Ledger {
 
     fn inline(place: PathBuf, clock: Clock) -> Result<Ledger, OpenError> {
         let store = Store::open(&place, clock.clone(), None)?;
-        let (brakes, writes) = (store.brakes(), store.writes());
-        Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, brakes, writes })
+        let (directives, writes) = (store.directives(), store.writes());
+        Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, directives, writes })
     }
 
     /// Writes down what the file wants of a target, and tells what is kept of it. An unresolved set comes back as
@@ -242,7 +242,7 @@ impl Ledger {
     }
 
     /// Compares the UID that a key showed with the pinned one; the first look pins. Two names may have one UID pinned:
-    /// [`OnDisk::shared`] tells both.
+    /// [`Directives::pins`] tells both.
     pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
         let (account, uid) = (account.clone(), uid.clone());
         self.desk.run(move |store| store.write(|tx, now| targets::pin(tx, now, &account, &uid))).await
@@ -283,7 +283,7 @@ impl Ledger {
             .await
     }
 
-    /// Writes down which kind of account it is, with an event if it was another one before: [`OnDisk::kinds`].
+    /// Writes down which kind of account it is, with an event if it was another one before: [`Directives::kinds`].
     pub async fn observed(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
         self.desk.run(move |store| store.write(|tx, now| targets::observed(tx, now, &account, kind))).await
@@ -316,12 +316,12 @@ impl Ledger {
     /// To be called with whatever is held, an empty plan too, whenever it changes and now and then.
     pub async fn hold(&self, plan: &Plan) -> Result<(), LedgerError> {
         let plan = plan.clone();
-        self.desk.run(move |store| store.write(|tx, now| brakes::hold(tx, now, &plan))).await
+        self.desk.run(move |store| store.write(|tx, now| directives::hold(tx, now, &plan))).await
     }
 
-    /// The brakes on disk, as of the last write or `notice`.
-    pub fn brakes(&self) -> watch::Receiver<Arc<OnDisk>> {
-        self.brakes.subscribe()
+    /// What operators wrote, as of the last write or `notice`.
+    pub fn directives(&self) -> watch::Receiver<Arc<Directives>> {
+        self.directives.subscribe()
     }
 
     /// How many transactions wrote, or failed to, since it was opened.
@@ -329,7 +329,7 @@ impl Ledger {
         *self.writes.borrow()
     }
 
-    /// Whether another process wrote since the last time. Publishes the brakes, then acknowledges what commands wait
+    /// Whether another process wrote since the last time. Publishes them, then acknowledges what commands wait
     /// for, unless a set is noted and its answer not written yet.
     pub async fn notice(&self) -> Result<bool, LedgerError> {
         self.desk.run(Store::notice).await

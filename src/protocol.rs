@@ -5,8 +5,6 @@
 
 mod backoff;
 mod learn;
-#[cfg(test)]
-mod model;
 mod plan;
 mod reason;
 mod record;

@@ -151,8 +151,8 @@ fn file(live: &BTreeMap<AccountName, Live>) -> anyhow::Result<String> {
     });
     let read = read.context(FAULT)?;
     let said = read.accounts.into_iter().map(|(name, account)| {
-        let desired::Account { uid, declared, demo, .. } = account;
-        (name, Live { uid, demo, position_mode: declared })
+        let desired::Account { uid, declared, demo, .. } = &*account;
+        (name, Live { uid: uid.clone(), demo: *demo, position_mode: declared.clone() })
     });
     if said.collect::<BTreeMap<_, _>>() != *live {
         bail!(FAULT);

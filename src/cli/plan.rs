@@ -89,9 +89,8 @@ fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
     };
     Ok(Kept {
         applied: visitor.applied()?,
-        pins: visitor.pins()?,
         open_intents: visitor.open_intents()?,
-        on_disk: visitor.brakes()?,
+        directives: visitor.directives()?,
         generation: visitor.last_good()?.map(|revision| revision.generation).unwrap_or_default(),
     })
 }

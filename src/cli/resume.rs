@@ -22,7 +22,7 @@ pub struct Args {
 pub async fn resume(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, printed } = args;
     let (visitor, clock) = asking::ledger(common).context("Nothing was resumed.")?;
-    let pauses = visitor.brakes().context("Nothing was resumed.")?.pauses;
+    let pauses = visitor.directives().context("Nothing was resumed.")?.pauses;
     let mut known = asking::known(&visitor)?;
     known.extend(pauses.iter().filter_map(|pause| pause.account.clone()));
     accounts::only_known(accounts, &known, "in the file or the ledger")?;

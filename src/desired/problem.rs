@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -88,7 +89,7 @@ fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
 }
 
 /// How many accounts may not be changed at all times, so that nobody wonders later.
-fn conditions(accounts: &BTreeMap<AccountName, Account>) -> String {
+fn conditions(accounts: &BTreeMap<AccountName, Arc<Account>>) -> String {
     let in_windows = accounts.values().filter(|account| !account.windows.0.is_empty()).count();
     let requiring = accounts.values().filter(|account| !account.require.0.is_empty()).count();
     let told = [(in_windows, "in change windows only"), (requiring, "with requirements on the host")];

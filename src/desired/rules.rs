@@ -8,6 +8,7 @@ mod entries;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::account::Lacking;
@@ -174,7 +175,7 @@ impl Rules {
         &mut self,
         Entry { name: _, key, value }: &Entry<'_>,
         everywhere: &Everywhere<'_>,
-    ) -> Option<BTreeMap<AccountName, Account>> {
+    ) -> Option<BTreeMap<AccountName, Arc<Account>>> {
         let entries = self.named("under `accounts`", key.place, value)?;
         if matches!(Value::of(value), Value::Map([])) {
             self.remark(
@@ -184,12 +185,12 @@ impl Rules {
             );
         }
         let mut lacking = Lacking::default();
-        let accounts: Vec<Option<(AccountName, Account)>> = entries
+        let accounts: Vec<Option<(AccountName, Arc<Account>)>> = entries
             .iter()
             .map(|entry| {
                 let name = self.account_name(entry);
                 let account = self.account(entry, everywhere, &mut lacking);
-                Some((name?, account?))
+                Some((name?, Arc::new(account?)))
             })
             .collect();
         if let Some((place, what)) = lacking.told() {

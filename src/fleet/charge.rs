@@ -8,13 +8,13 @@ use tokio::task::Id;
 use tokio_util::sync::CancellationToken;
 
 use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE};
-use crate::keeper::Course;
+use crate::keeper::AccountSpec;
 use crate::moment::Moment;
 use crate::status::{AccountStatus, TargetStatus};
 
 /// One keeper as the fleet sees it.
 pub(super) struct Charge {
-    pub(super) course: watch::Sender<Arc<Course>>,
+    pub(super) specs: watch::Sender<Arc<AccountSpec>>,
     pub(super) stop: CancellationToken,
     pub(super) task: Option<Id>,
     pub(super) started: Option<Moment>,
@@ -25,9 +25,9 @@ pub(super) struct Charge {
 }
 
 impl Charge {
-    pub(super) fn new(course: Arc<Course>, stop: CancellationToken) -> Charge {
-        let (course, _) = watch::channel(course);
-        Charge { course, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
+    pub(super) fn new(spec: Arc<AccountSpec>, stop: CancellationToken) -> Charge {
+        let (specs, _) = watch::channel(spec);
+        Charge { specs, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
     }
 
     /// Whether it has no task and may have one now.
@@ -48,7 +48,7 @@ impl Charge {
     pub(super) fn last_shown(&self, now: Moment) -> AccountStatus {
         let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
         let targets = self.shown.clone();
-        let generation = self.course.borrow().generation;
+        let generation = self.specs.borrow().generation;
         AccountStatus { generation, targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
     }
 }

@@ -31,7 +31,7 @@ impl<D: Doors> Keeper<D> {
         let Some(clock) = self.facts.clock else { return };
         let target = Target { account: self.account.clone(), scope };
         let (generation, stamp) = (kept.facts.wanted.generation, clock.at(now));
-        match self.ledger.note(&target, change, generation, stamp, self.heard.max_changes).await {
+        match self.ledger.note(&target, change, generation, stamp, self.spec.max_changes).await {
             Ok(Note::Noted(noted, intent)) => {
                 if let Some(kept) = self.kept.get_mut(&scope) {
                     kept.facts.intent = Some(intent);

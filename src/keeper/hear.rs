@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::{Course, Doors, Keeper, Kept, Occasion, is_under_way};
+use super::{AccountSpec, Doors, Keeper, Kept, Occasion, is_under_way};
 use crate::constants::HUMAN_LOOK;
-use crate::facts::{Brakes, Facts, Guard, TargetFacts, Wanted};
-use crate::ledger::LedgerError;
+use crate::facts::{Brakes, Facts, Guard, TargetFacts};
+use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
 use crate::protocol::{self, PlanEntry};
 
 impl<D: Doors> Keeper<D> {
     /// Takes in what the fleet and the ledger say.
     pub(super) async fn hear(&mut self) {
-        let course = self.course.borrow_and_update().clone();
-        let again = course.looks != self.heard.looks;
-        self.heard = course;
-        self.facts.elsewhere.clone_from(&self.heard.elsewhere);
-        let Course { reloads, demo, elsewhere, .. } = &*self.heard;
-        let occasion = Some(Occasion { reloads: *reloads, demo: *demo, elsewhere: elsewhere.clone() });
+        let spec = self.specs.borrow_and_update().clone();
+        let again = spec.looks != self.spec.looks;
+        self.spec = spec;
+        self.facts.elsewhere.clone_from(&self.spec.elsewhere);
+        let AccountSpec { reloads, account, elsewhere, .. } = &*self.spec;
+        let occasion = Some(Occasion { reloads: *reloads, demo: account.demo, elsewhere: elsewhere.clone() });
         // A noted set leaves with the key that its account was looked at with, or not at all.
         if self.opened != occasion && self.noted.is_none() {
             self.opened = occasion;
@@ -46,8 +46,8 @@ impl<D: Doors> Keeper<D> {
     /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen, by an earlier
     /// process too: while it is looked at again, on reload, the targets stay what they are.
     async fn take_up(&mut self) {
-        self.kind = self.kind.or_else(|| self.on_disk.borrow().kinds.get(&self.account).copied());
-        let declared = &self.heard.declared;
+        self.kind = self.kind.or_else(|| self.directives.borrow().kinds.get(&self.account).copied());
+        let declared = &self.spec.account.declared;
         self.facts.unsatisfiable = declared.is_unsatisfiable(self.kind).then(|| declared.clone());
         let wanted = targets(declared, self.kind);
         for (scope, kept) in &mut self.kept {
@@ -75,8 +75,8 @@ impl<D: Doors> Keeper<D> {
     }
 
     async fn take_up_one(&mut self, scope: Scope, mode: Option<PositionMode>) -> Result<(), LedgerError> {
-        let wanted = self.wanted(mode);
-        let resumed = self.on_disk.borrow().resumed;
+        let wanted = self.spec.account.wanted(mode, self.spec.generation);
+        let resumed = self.directives.borrow().resumed;
         let news = Some((mode, resumed));
         let now = self.clock.now();
         let kept = self.kept.entry(scope).or_insert_with(|| Kept::new(TargetFacts::new(wanted.clone(), now)));
@@ -105,28 +105,23 @@ impl<D: Doors> Keeper<D> {
         Ok(())
     }
 
-    fn wanted(&self, mode: Option<PositionMode>) -> Wanted {
-        self.heard.wanted(mode)
-    }
-
     /// What forbids sets now, for each target.
     fn hear_brakes(&mut self) {
-        let on_disk = self.on_disk.borrow_and_update().clone();
-        let now = self.clock.now();
-        let paused = on_disk.pause_of(&self.account, self.facts.clock, now);
-        let (left, frees_at) = on_disk.budget(self.heard.max_changes, self.facts.clock.as_ref(), now);
+        let directives = self.directives.borrow_and_update().clone();
+        let AccountSpec { max_changes, held, file, .. } = &*self.spec;
+        let limits = Limits { max_changes: *max_changes, exchange: self.facts.clock, now: self.clock.now() };
         for (scope, kept) in &mut self.kept {
             let target = Target { account: self.account.clone(), scope: *scope };
             let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
-            let entry = protocol::wanted_change(&facts).map(|change| PlanEntry::new(&target, change));
-            let approved = entry.as_ref().is_some_and(|entry| on_disk.approved.contains(entry));
-            let held = &self.heard.held;
+            let change = protocol::wanted_change(&facts);
+            let entry = change.map(|change| PlanEntry::new(&target, change));
             let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());
+            let Brakes { paused, file: _, ledger: _, guard } = directives.brakes(&target, change, &limits);
             kept.brakes = Brakes {
-                paused: paused.clone(),
-                file: self.heard.file.clone(),
+                paused,
+                file: file.clone(),
                 ledger: self.ledger_trouble.clone(),
-                guard: Guard { left, frees_at, approved, plan },
+                guard: Guard { plan, ..guard },
             };
         }
     }

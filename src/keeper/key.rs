@@ -3,33 +3,25 @@
 use super::{Doors, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
 use crate::facts::{AccountFacts, Flatness};
-use crate::ledger::Pinned;
-use crate::protocol::{Claims, warnings, wrong};
+use crate::protocol::{warnings, wrong};
 
 impl<D: Doors> Keeper<D> {
     /// Compares whose key it is with the file, with whose it was, and with the other names.
     pub(super) async fn judge(&mut self) {
         let Some(identity) = self.facts.identity.clone() else { return };
-        let file = self.heard.uid.as_ref();
+        let file = self.spec.account.uid.as_ref();
         // A key that the file says is the wrong one is not remembered as the right one.
         let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));
-        if let Some(uid) = uid.filter(|_| self.pinned.is_none() && self.ledger_trouble.is_none()) {
+        let is_asked = uid == self.pinned.as_ref();
+        if let Some(uid) = uid.filter(|_| !is_asked && self.ledger_trouble.is_none()) {
             match self.ledger.pin(&self.account, uid).await {
-                Ok(pinned) => self.pinned = Some(pinned),
+                Ok(_) => self.pinned = Some(uid.clone()),
                 Err(error) => self.ledger_failed(&error),
             }
         }
-        let was = match &self.pinned {
-            Some(Pinned::Changed { was }) => Some(was),
-            Some(Pinned::New | Pinned::Same) | None => None,
-        };
-        let on_disk = self.on_disk.borrow().clone();
-        let claims = Claims {
-            file: self.heard.uid.as_ref(),
-            pinned: was,
-            shared_with: on_disk.shared.get(&self.account),
-        };
         // While the ledger could not be asked, its trouble is a brake of its own; it is asked again before that ends.
+        let directives = self.directives.borrow().clone();
+        let claims = directives.pins.claims(&self.account, self.spec.account.uid.as_ref(), &identity);
         self.facts.wrong = wrong(&self.account, &identity, claims);
     }
 
@@ -43,7 +35,7 @@ impl<D: Doors> Keeper<D> {
         }
         self.kind = Some(kind);
         if self.ledger_trouble.is_none()
-            && self.on_disk.borrow().kinds.get(&self.account) != Some(&kind)
+            && self.directives.borrow().kinds.get(&self.account) != Some(&kind)
             && let Err(error) = self.ledger.observed(&self.account, kind).await
         {
             self.ledger_failed(&error);
@@ -68,7 +60,7 @@ impl<D: Doors> Keeper<D> {
             self.facts.credential = None;
             return;
         }
-        match self.doors.open(&self.account, self.heard.demo) {
+        match self.doors.open(&self.account, self.spec.account.demo) {
             Ok(exchange) => {
                 let key = Some(exchange.fingerprint());
                 if self.key != key {

@@ -1,6 +1,6 @@
 //! What a keeper publishes: the values it used, and one log line per change of state.
 
-use super::{Course, Doors, Keeper};
+use super::{AccountSpec, Doors, Keeper};
 use crate::clock::Clock;
 use crate::constants::SHOWN_EVERY;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
@@ -13,7 +13,7 @@ impl<D: Doors> Keeper<D> {
     /// Publishes every target as it was last found to stand; `next_look` is when the keeper will look again.
     pub(super) fn show(&mut self, next_look: Moment) {
         let now = self.stood;
-        self.shown = (self.heard.generation, now);
+        self.shown = (self.spec.generation, now);
         let timestamp = |moment| self.clock.timestamp(moment);
         let mut targets = Vec::new();
         let mut looked = !self.kept.is_empty();
@@ -38,7 +38,7 @@ impl<D: Doors> Keeper<D> {
         }
         let clock_offset = self.facts.clock.map(|clock| clock.offset);
         self.publish.send_modify(|cell| {
-            cell.generation = self.heard.generation;
+            cell.generation = self.spec.generation;
             cell.targets = targets;
             cell.due = next_look;
             cell.looked |= looked;
@@ -50,7 +50,7 @@ impl<D: Doors> Keeper<D> {
     /// Publishes what nobody could see before the next rest, which may be far: where looks take long, one follows the other.
     pub(super) fn show_what_is_new(&mut self) {
         let (now, (generation, at)) = (self.stood, self.shown);
-        if generation != self.heard.generation || now.since(at) >= SHOWN_EVERY {
+        if generation != self.spec.generation || now.since(at) >= SHOWN_EVERY {
             self.show(now);
         }
     }
@@ -77,14 +77,14 @@ fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
 /// is the one last observed, if any.
 pub fn unseen(
     account: &AccountName,
-    course: &Course,
+    spec: &AccountSpec,
     kind: Option<Kind>,
     clock: &Clock,
 ) -> Vec<TargetStatus> {
     let now = clock.now();
     let unseen = |(scope, mode)| {
         let target = Target { account: account.clone(), scope };
-        let facts = TargetFacts::new(course.wanted(mode), now);
+        let facts = TargetFacts::new(spec.account.wanted(mode, spec.generation), now);
         let facts = Facts { account: &AccountFacts::default(), brakes: &Brakes::default(), target: &facts };
         TargetStatus::new(
             &target,
@@ -97,7 +97,7 @@ pub fn unseen(
             Counts::default(),
         )
     };
-    targets(&course.declared, kind).into_iter().map(unseen).collect()
+    targets(&spec.account.declared, kind).into_iter().map(unseen).collect()
 }
 
 fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {

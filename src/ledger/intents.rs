@@ -64,7 +64,7 @@ pub(super) struct Wish {
 /// account, or a used up budget forbids it.
 pub(super) fn note(tx: &Connection, now: Now, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
     let Wish { target, change, generation, stamp, max_changes } = wish;
-    let shared = targets::shared(tx)?.contains_key(&target.account);
+    let shared = targets::is_shared(tx, &target.account)?;
     let outdated = is_outdated(tx, *generation)?;
     if shared || outdated || is_paused(tx, *stamp, target)? || unresolved(tx, target)?.is_some() {
         return Ok(None);

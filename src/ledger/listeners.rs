@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::brakes::OnDisk;
+use super::directives::Directives;
 
 /// All listeners, in the order in which they came; clones are the same ones.
 #[derive(Debug, Clone, Default)]
@@ -14,13 +14,13 @@ pub(super) struct Listeners(Arc<Mutex<Told>>);
 
 #[derive(Debug, Default)]
 struct Told {
-    newest: Arc<OnDisk>,
-    channels: Vec<watch::Sender<Arc<OnDisk>>>,
+    newest: Arc<Directives>,
+    channels: Vec<watch::Sender<Arc<Directives>>>,
 }
 
 impl Listeners {
     /// One more, who knows the newest already.
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<OnDisk>> {
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Directives>> {
         let mut told = self.told();
         told.channels.retain(|channel| !channel.is_closed());
         let (channel, listener) = watch::channel(told.newest.clone());
@@ -29,15 +29,15 @@ impl Listeners {
     }
 
     /// What was told last.
-    pub(super) fn newest(&self) -> Arc<OnDisk> {
+    pub(super) fn newest(&self) -> Arc<Directives> {
         self.told().newest.clone()
     }
 
     /// Tells everybody, if it is news.
-    pub(super) fn tell(&self, on_disk: OnDisk) {
+    pub(super) fn tell(&self, directives: Directives) {
         let mut told = self.told();
-        if *told.newest != on_disk {
-            told.newest = Arc::new(on_disk);
+        if *told.newest != directives {
+            told.newest = Arc::new(directives);
             for channel in &told.channels {
                 channel.send_replace(told.newest.clone());
             }

@@ -1,6 +1,6 @@
 //! The connection, and the transactions on it: the same code whether a thread of its own runs it or the caller does.
 //!
-//! Knows how the database is opened and when the brakes are published; what is written is the other files' business.
+//! Knows how the database is opened and when the directives are published; what is written is the other files' business.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
-use super::brakes::{self, OnDisk};
+use super::directives::{self, Directives};
 use super::error::{LedgerError, Newer, OpenError, Trouble};
 use super::listeners::Listeners;
 use super::schema::{FORMAT, MIGRATIONS, beside, format, migrate};
@@ -52,7 +52,7 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) place: PathBuf,
     clock: Clock,
-    brakes: Listeners,
+    directives: Listeners,
     data_version: i64,
     /// When what is too old was last forgotten, by the exchange's time.
     forgot_at: Option<ServerTime>,
@@ -81,14 +81,14 @@ impl Store {
         migrate(&mut connection, place, &MIGRATIONS)?;
         let data_version = data_version(&connection).map_err(at)?;
         let place = place.to_owned();
-        let brakes = Listeners::default();
+        let directives = Listeners::default();
         let (writes, _) = watch::channel(Writes::default());
         let files = Vec::new();
         let mut store = Store {
             connection,
             place,
             clock,
-            brakes,
+            directives,
             data_version,
             forgot_at: None,
             to_date: true,
@@ -101,9 +101,9 @@ impl Store {
         Ok(store)
     }
 
-    /// What the brakes were at the last write or look.
-    pub(super) fn brakes(&self) -> Listeners {
-        self.brakes.clone()
+    /// What the directives were at the last write or look.
+    pub(super) fn directives(&self) -> Listeners {
+        self.directives.clone()
     }
 
     /// How many transactions wrote, or failed to.
@@ -111,7 +111,7 @@ impl Store {
         self.writes.subscribe()
     }
 
-    /// One transaction that writes; what it left of the brakes is published once it is committed.
+    /// One transaction that writes; what it left of the directives is published once it is committed.
     pub(super) fn write<T>(
         &mut self,
         job: impl FnOnce(&Connection, Now) -> Result<T, Trouble>,
@@ -121,15 +121,15 @@ impl Store {
         let written = self.is_there().and_then(|()| {
             write(&mut self.connection, &self.place, |tx| {
                 let done = job(tx, now)?;
-                Ok((done, brakes::read(tx, now)?))
+                Ok((done, directives::read(tx, now)?))
             })
         });
         self.writes.send_modify(|writes| {
             let count = if written.is_ok() { &mut writes.committed } else { &mut writes.failed };
             *count += 1;
         });
-        let (done, on_disk) = written?;
-        self.publish(on_disk);
+        let (done, directives) = written?;
+        self.publish(directives);
         Ok(done)
     }
 
@@ -142,7 +142,7 @@ impl Store {
         read(&mut self.connection, &self.place, |tx| job(tx, now))
     }
 
-    /// Whether another process wrote since the last time; then the brakes are read again, and what commands wait for is
+    /// Whether another process wrote since the last time; then the directives are read again, and what commands wait for is
     /// acknowledged. Once the exchange's time is known, what was written without it gets its date, and once a day what is too
     /// old is forgotten.
     pub(super) fn notice(&mut self) -> Result<bool, LedgerError> {
@@ -153,18 +153,18 @@ impl Store {
         let exchange = self.clock.exchange_time();
         if self.to_date && exchange.is_some() {
             self.write(|tx, now| {
-                brakes::date(tx, now)?;
+                directives::date(tx, now)?;
                 Ok(history::date(tx, now)?)
             })?;
             self.to_date = false;
         }
-        let waits = self.read(brakes::is_waited_for)?;
-        if wrote || waits || brakes::may_lapse(&self.brakes.newest()) {
-            let on_disk = self.read(brakes::read)?;
-            self.publish(on_disk);
+        let waits = self.read(directives::is_waited_for)?;
+        if wrote || waits || directives::may_lapse(&self.directives.newest()) {
+            let directives = self.read(directives::read)?;
+            self.publish(directives);
         }
         if waits {
-            self.write(brakes::acknowledge)?;
+            self.write(directives::acknowledge)?;
         }
         self.data_version = seen;
         if let Some(exchange) = exchange
@@ -185,8 +185,8 @@ impl Store {
         }
     }
 
-    fn publish(&self, on_disk: OnDisk) {
-        self.brakes.tell(on_disk);
+    fn publish(&self, directives: Directives) {
+        self.directives.tell(directives);
     }
 }
 

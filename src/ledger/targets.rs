@@ -179,14 +179,13 @@ pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -
     Ok(Pinned::New)
 }
 
-/// The names that have one account together, each with the first of the others.
-pub(super) fn shared(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, AccountName>> {
+/// Whether another name has the account that is pinned for this one.
+pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
     tx.prepare_cached(
-        "SELECT one.account, min(other.account) FROM uids one
-         JOIN uids other ON other.uid = one.uid AND other.account <> one.account GROUP BY one.account",
+        "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
+                        WHERE one.account = ?1)",
     )?
-    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-    .collect()
+    .query_row(params![account], |row| row.get(0))
 }
 
 /// Whose account each name has been since its first look.

@@ -2,9 +2,9 @@
 //! another handle finds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-mod brakes;
 mod copies;
 mod damage;
+mod directives;
 mod disk;
 mod intents;
 mod targets;
@@ -59,8 +59,8 @@ async fn open(dir: &Path) -> Ledger {
 /// A ledger in memory, and one on disk with its directory.
 async fn both() -> Vec<(Ledger, Option<TempDir>)> {
     let dir = TempDir::new().unwrap();
-    let on_disk = open(dir.path()).await;
-    vec![(Ledger::in_memory(clock()).unwrap(), None), (on_disk, Some(dir))]
+    let directives = open(dir.path()).await;
+    vec![(Ledger::in_memory(clock()).unwrap(), None), (directives, Some(dir))]
 }
 
 /// The ledger as the next process finds it.

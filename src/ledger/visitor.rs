@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::brakes::{self, OnDisk, Request, RequestAnswer, Unapproved};
+use super::directives::{self, Directives, Request, RequestAnswer, Unapproved};
 use super::error::{ApproveError, LedgerError, Newer, ResumeError, Trouble, VisitError};
 use super::history::{self, Event, HistoryFilter};
 use super::intents::IntentRow;
@@ -20,7 +20,7 @@ use super::store::{self, Now, connect};
 use super::{DATABASE, LOCK, intents, targets};
 use crate::clock::Clock;
 use crate::facts::{Applied, Intent, IntentState};
-use crate::position_mode::{AccountName, Target, Uid};
+use crate::position_mode::{AccountName, Target};
 
 /// A command's hold on the ledger.
 #[derive(Debug)]
@@ -61,12 +61,12 @@ impl Visitor {
         reason: &str,
         lasts: Option<Duration>,
     ) -> Result<Request, LedgerError> {
-        self.write(|tx, now| brakes::pause(tx, now, accounts, reason, lasts))
+        self.write(|tx, now| directives::pause(tx, now, accounts, reason, lasts))
     }
 
     /// Lifts every pause (no account named), or those of some accounts, and ends the fights of whom it covers.
     pub fn resume(&self, accounts: &[AccountName]) -> Result<Request, ResumeError> {
-        self.write(|tx, now| brakes::resume(tx, now, accounts))?
+        self.write(|tx, now| directives::resume(tx, now, accounts))?
             .map_err(|reason| ResumeError::EverythingPaused { reason })
     }
 
@@ -74,7 +74,7 @@ impl Visitor {
     /// daemon says: see `answer`.
     pub fn approve(&self, hash: &str) -> Result<Request, ApproveError> {
         let hash = hash.to_owned();
-        self.write(|tx, now| brakes::approve(tx, now, &hash))?.map_err(|why| match why {
+        self.write(|tx, now| directives::approve(tx, now, &hash))?.map_err(|why| match why {
             Unapproved::Unknown => ApproveError::Unknown(hash),
             Unapproved::Ambiguous => ApproveError::Ambiguous(hash),
             Unapproved::Used => ApproveError::Used(hash),
@@ -84,7 +84,7 @@ impl Visitor {
 
     /// What the daemon has answered to what was asked for; `None` as long as it has not.
     pub fn answer(&self, request: &Request) -> Result<Option<RequestAnswer>, LedgerError> {
-        self.read(|tx, _| brakes::answer(tx, *request))
+        self.read(|tx, _| directives::answer(tx, *request))
     }
 
     /// What happened, oldest first.
@@ -95,11 +95,6 @@ impl Visitor {
     /// The applied mode of every target that has one.
     pub fn applied(&self) -> Result<BTreeMap<Target, Applied>, LedgerError> {
         self.read(|tx, _| targets::all_applied(tx))
-    }
-
-    /// Whose account each name has been since its first look.
-    pub fn pins(&self) -> Result<BTreeMap<AccountName, Uid>, LedgerError> {
-        self.read(|tx, _| targets::pins(tx))
     }
 
     /// The accounts of which something is kept.
@@ -118,9 +113,9 @@ impl Visitor {
         self.read(|tx, _| intents::all(tx))
     }
 
-    /// The brakes as they are now.
-    pub fn brakes(&self) -> Result<OnDisk, LedgerError> {
-        self.read(brakes::read)
+    /// The directives as they are now.
+    pub fn directives(&self) -> Result<Directives, LedgerError> {
+        self.read(directives::read)
     }
 
     /// The newest accepted content of the file.

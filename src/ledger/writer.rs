@@ -48,7 +48,7 @@ impl Desk {
             .name("ledger".to_owned())
             .spawn(move || match Store::open(&place, clock, Some(lock)) {
                 Ok(mut store) => {
-                    let _ = opened.send(Ok((store.brakes(), store.writes())));
+                    let _ = opened.send(Ok((store.directives(), store.writes())));
                     for job in queue {
                         job(&mut store);
                     }

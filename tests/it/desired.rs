@@ -3,6 +3,7 @@
 mod conditions;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -92,7 +93,13 @@ fn a_good_file_is_read_with_its_defaults_filled_in() {
             Account { demo: true, ..account(Declared::Everything(PositionMode::Hedge)) },
         ),
     ]);
-    assert_eq!(read(GOOD.as_bytes()), Ok(Desired { max_changes: 3, accounts }));
+    assert_eq!(
+        read(GOOD.as_bytes()),
+        Ok(Desired {
+            max_changes: 3,
+            accounts: accounts.into_iter().map(|(name, of)| (name, Arc::new(of))).collect()
+        })
+    );
 }
 
 #[test]
@@ -109,7 +116,7 @@ fn a_suspension_of_everything_reaches_each_account_that_gives_no_reason_of_its_o
         .unwrap()
         .accounts
         .into_values()
-        .map(|account| account.suspended.unwrap())
+        .map(|account| account.suspended.clone().unwrap())
         .collect();
     assert_eq!(reasons, ["exchange maintenance", "not yet: é", "exchange maintenance"]);
 }

@@ -8,24 +8,22 @@ use crate::clock::Clock;
 use crate::desired::{Account, Desired};
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Facts, Failing, Generation, Guard, HostReading, Intent, TargetFacts,
-    Wanted,
+    AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, TargetFacts, Wanted,
 };
 use crate::host::Host;
 use crate::keeper::look;
-use crate::ledger::OnDisk;
+use crate::ledger::{Directives, Limits};
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, PositionMode, Scope, Target, Uid, targets};
-use crate::protocol::{self, Claims, Look, PlanEntry, Reason, Standing, State, Step, learn};
+use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
+use crate::protocol::{self, Look, Reason, Standing, State, Step, learn};
 use crate::status::{Counts, TargetStatus};
 
 /// What the daemon's ledger says; empty where there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
     pub(super) applied: BTreeMap<Target, Applied>,
-    pub(super) pins: BTreeMap<AccountName, Uid>,
     pub(super) open_intents: BTreeMap<Target, Intent>,
-    pub(super) on_disk: OnDisk,
+    pub(super) directives: Directives,
     pub(super) generation: Generation,
 }
 
@@ -85,37 +83,12 @@ impl<'a> Round<'a> {
 
     fn wrong(&self, name: &AccountName, account: &Account, facts: &AccountFacts) -> Option<String> {
         let identity = facts.identity.as_ref()?;
-        let another = |(other, uid): (&'a AccountName, &'a Uid)| {
-            (other != name && Some(uid) == identity.uid.as_ref()).then_some(other)
-        };
-        let shared_with = self.kept.pins.iter().find_map(another);
-        let claims = Claims { file: account.uid.as_ref(), pinned: self.kept.pins.get(name), shared_with };
+        let claims = self.kept.directives.pins.claims(name, account.uid.as_ref(), identity);
         protocol::wrong(name, identity, claims)
     }
 
     fn target(&self, target: &Target, account: &Account, mode: Option<PositionMode>) -> TargetFacts {
-        let Account {
-            declared: _,
-            uid: _,
-            host: _,
-            demo: _,
-            drift,
-            check_every,
-            settle,
-            suspended,
-            windows,
-            require,
-        } = account;
-        let wanted = Wanted {
-            mode,
-            generation: self.kept.generation,
-            drift: *drift,
-            check_every: *check_every,
-            settle: *settle,
-            suspended: suspended.clone(),
-            windows: windows.clone(),
-            require: require.clone(),
-        };
+        let wanted = account.wanted(mode, self.kept.generation);
         let mut facts = TargetFacts::new(wanted, self.clock.now());
         facts.applied = self.kept.applied.get(target).copied();
         facts.intent = self.kept.open_intents.get(target).cloned();
@@ -192,19 +165,12 @@ impl<'a> Round<'a> {
     }
 
     fn brakes(&self, target: &Target, account: &AccountFacts, facts: &TargetFacts) -> Brakes {
-        let unbraked = Brakes { paused: None, file: None, ledger: None, guard: Guard::default() };
-        let change = protocol::wanted_change(&Facts { account, brakes: &unbraked, target: facts });
-        let entry = change.map(|change| PlanEntry::new(target, change));
-        let approved = entry.is_some_and(|entry| self.kept.on_disk.approved.contains(&entry));
-        let on_disk = &self.kept.on_disk;
-        let (left, frees_at) = on_disk.budget(self.max_changes, account.clock.as_ref(), self.clock.now());
+        let change = protocol::wanted_change(&Facts { account, brakes: &Brakes::default(), target: facts });
+        let limits = Limits { max_changes: self.max_changes, exchange: account.clock, now: self.clock.now() };
+        let mut brakes = self.kept.directives.brakes(target, change, &limits);
         // What this plan would set before has its part of the budget, too.
-        let left = left.saturating_sub(self.taken);
-        Brakes {
-            paused: on_disk.pause_of(&target.account, account.clock, self.clock.now()),
-            guard: Guard { left, frees_at, approved, plan: None },
-            ..unbraked
-        }
+        brakes.guard.left = brakes.guard.left.saturating_sub(self.taken);
+        brakes
     }
 }
 

@@ -87,13 +87,13 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
     let texts: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
     assert_eq!(texts, ["posmoded started"]);
     ledger.observed(&name("desk-a"), Kind::Unified).await.unwrap();
-    assert_eq!(ledger.brakes().borrow().kinds.get(&name("desk-a")), Some(&Kind::Unified));
+    assert_eq!(ledger.directives().borrow().kinds.get(&name("desk-a")), Some(&Kind::Unified));
     ledger.notice().await.unwrap();
-    let brakes = ledger.brakes().borrow().clone();
+    let directives = ledger.directives().borrow().clone();
     let pauses: Vec<_> =
-        brakes.pauses.iter().map(|row| (row.pause.reason.as_str(), row.pause.lasts)).collect();
+        directives.pauses.iter().map(|row| (row.pause.reason.as_str(), row.pause.lasts)).collect();
     assert_eq!(pauses, [("an hour", Some(minutes(60))), ("for good", None)], "it begins anew");
-    assert!(brakes.pauses[0].pause.until.unwrap() >= ServerTime(START + HOUR));
+    assert!(directives.pauses[0].pause.until.unwrap() >= ServerTime(START + HOUR));
 }
 
 #[tokio::test]

@@ -8,14 +8,14 @@ use super::*;
 use crate::ledger::schema::beside;
 
 /// What decides whether something is sent.
-type Deciding = (Remembered, Option<Revision>, BTreeSet<AccountName>, OnDisk);
+type Deciding = (Remembered, Option<Revision>, BTreeSet<AccountName>, Directives);
 
 async fn deciding(ledger: &Ledger) -> Result<Deciding, LedgerError> {
     let kept = ledger.take_up(&target("desk-a"), Some(PositionMode::Hedge), Generation(1)).await?;
     let last_good = ledger.last_good().await?;
     let accounts = ledger.accounts().await?;
-    let brakes = OnDisk::clone(&ledger.brakes().borrow());
-    Ok((kept, last_good, accounts, brakes))
+    let directives = Directives::clone(&ledger.directives().borrow());
+    Ok((kept, last_good, accounts, directives))
 }
 
 /// A state directory with something in every table that decides, and events on many pages.

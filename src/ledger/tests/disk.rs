@@ -253,8 +253,8 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
     };
     tokio::time::timeout(Duration::from_secs(60), all_of_them).await.expect("nobody waits for ever");
     ledger.notice().await.unwrap();
-    assert_eq!(ledger.brakes().borrow().resumed, 40);
-    assert_eq!(ledger.brakes().borrow().pauses, []);
+    assert_eq!(ledger.directives().borrow().resumed, 40);
+    assert_eq!(ledger.directives().borrow().pauses, []);
     assert_eq!(kinds(&ledger).await.len(), 40 + 40 + 80);
 }
 

@@ -1,6 +1,8 @@
 //! Targets, whose account it is, revisions, cool-downs and events.
 
 use super::*;
+use crate::facts::Identity;
+use crate::moment::Moment;
 
 #[tokio::test]
 async fn adopted_and_external_modes_are_kept_with_how_they_came() {
@@ -77,7 +79,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
             "it may still take effect"
         );
         let ledger = restart(ledger, dir.as_ref()).await;
-        assert_eq!(ledger.brakes().borrow().kinds, BTreeMap::from([(account.clone(), Kind::Unified)]));
+        assert_eq!(ledger.directives().borrow().kinds, BTreeMap::from([(account.clone(), Kind::Unified)]));
         assert_eq!(ledger.release(&account, Some(&unified)).await.unwrap(), stamp);
         ledger.take_up(&whole, Some(PositionMode::Hedge), Generation(1)).await.unwrap();
 
@@ -96,7 +98,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
         ];
         assert_eq!(told, [converted[0], released, converted[1], released]);
         ledger.release(&account, None).await.unwrap();
-        assert!(ledger.brakes().borrow().kinds.is_empty());
+        assert!(ledger.directives().borrow().kinds.is_empty());
     }
 }
 
@@ -122,7 +124,7 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
         }
         let ledger = restart(ledger, dir.as_ref()).await;
         let both = BTreeMap::from([(name("desk-a"), name("desk-b")), (name("desk-b"), name("desk-a"))]);
-        assert_eq!(ledger.brakes().borrow().shared, both);
+        assert_eq!(shared(&ledger), both);
         for account in ["desk-a", "desk-b"] {
             let target = target(account);
             let change = Change { from: PositionMode::OneWay, to: PositionMode::Hedge, cause: Cause::New };
@@ -131,13 +133,13 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
         }
 
         assert_eq!(ledger.pin(&name("desk-b"), &two).await.unwrap(), Pinned::New, "it got the right key");
-        assert_eq!(ledger.brakes().borrow().shared, BTreeMap::new());
+        assert_eq!(shared(&ledger), BTreeMap::new());
         let changed = Pinned::Changed { was: two };
         assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), changed, "and keeps to it");
 
         ledger.release(&name("desk-a"), None).await.unwrap();
         assert_eq!(ledger.pin(&name("desk-c"), &one).await.unwrap(), Pinned::New, "renamed in the file");
-        assert_eq!(ledger.brakes().borrow().shared, BTreeMap::new());
+        assert_eq!(shared(&ledger), BTreeMap::new());
     }
 }
 
@@ -212,4 +214,13 @@ async fn events_are_forgotten_after_400_days_while_running_and_at_the_start() {
     far.learn_exchange(ServerClock { offset: 0, doubt: Duration::ZERO, measured: far.now() });
     later.notice().await.unwrap();
     assert_eq!(kinds(&later).await, []);
+}
+
+/// The names that have an account together, each with the first of the others.
+fn shared(ledger: &Ledger) -> BTreeMap<AccountName, AccountName> {
+    let pins = ledger.directives().borrow().pins.clone();
+    let nameless = Identity { uid: None, kind: Kind::Classic, rights: None, at: Moment(0) };
+    let other = |name: &AccountName| pins.claims(name, None, &nameless).shared_with.cloned();
+    let names = ["desk-a", "desk-b", "desk-c"].map(name);
+    names.into_iter().filter_map(|name| Some((name.clone(), other(&name)?))).collect()
 }

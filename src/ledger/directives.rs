@@ -14,14 +14,14 @@ use super::store::Now;
 use super::targets;
 use super::words::millis;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
-use crate::facts::{Pause, ServerClock};
+use crate::facts::{Brakes, Change, Guard, Identity, Pause, ServerClock};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{AccountName, Kind, Target};
-use crate::protocol::{Plan, PlanEntry};
+use crate::position_mode::{AccountName, Kind, Target, Uid};
+use crate::protocol::{Claims, Plan, PlanEntry};
 
-/// The brakes as they are on disk.
+/// What operators wrote, and what else the ledger says to all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OnDisk {
+pub struct Directives {
     /// Pauses that stood when this was read, oldest first; one may have run out since.
     pub pauses: Vec<PauseRow>,
     /// The stamps of the sets that count for `max_changes`, oldest first; more than the last hour of them.
@@ -30,20 +30,29 @@ pub struct OnDisk {
     pub approved: BTreeSet<PlanEntry>,
     /// How many resumes there were: when it grows, corrections are to be read again.
     pub resumed: u64,
-    /// The names that share an account with another name, and that other one: no set for either.
-    pub shared: BTreeMap<AccountName, AccountName>,
+    /// Whose account each name has been since its first look.
+    pub pins: Pins,
     /// Which kind each account was when last observed.
     pub kinds: BTreeMap<AccountName, Kind>,
 }
 
-impl OnDisk {
+impl Directives {
+    /// What of it forbids a change of a target that is wanted, as far as one is known.
+    pub fn brakes(&self, target: &Target, change: Option<Change>, limits: &Limits) -> Brakes {
+        let Limits { max_changes, exchange, now } = *limits;
+        let (left, frees_at) = self.budget(max_changes, exchange.as_ref(), now);
+        let entry = change.map(|change| PlanEntry::new(target, change));
+        let approved = entry.is_some_and(|entry| self.approved.contains(&entry));
+        Brakes {
+            paused: self.pause_of(&target.account, exchange, now),
+            file: None,
+            ledger: None,
+            guard: Guard { left, frees_at, approved, plan: None },
+        }
+    }
+
     /// The pause that forbids sets of an account, by the exchange's clock; of several the one that lasts longest.
-    pub fn pause_of(
-        &self,
-        account: &AccountName,
-        exchange: Option<ServerClock>,
-        now: Moment,
-    ) -> Option<Pause> {
+    fn pause_of(&self, account: &AccountName, exchange: Option<ServerClock>, now: Moment) -> Option<Pause> {
         let standing = self.pauses.iter().filter(|row| {
             row.account.as_ref().is_none_or(|paused| paused == account) && row.pause.stands(exchange, now)
         });
@@ -56,18 +65,57 @@ impl OnDisk {
     }
 
     /// How many of `max_changes` sets may still leave at a moment of the exchange's clock, and when one more may.
-    pub fn budget(
-        &self,
-        max_changes: u32,
-        exchange: Option<&ServerClock>,
-        now: Moment,
-    ) -> (u32, Option<Moment>) {
+    fn budget(&self, max_changes: u32, exchange: Option<&ServerClock>, now: Moment) -> (u32, Option<Moment>) {
         let Some(exchange) = exchange else { return (max_changes, None) };
         let hour_ago = exchange.at(now) - CHANGES_WINDOW;
         let counted: Vec<ServerTime> =
             self.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
         let left = max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
         (left, counted.first().map(|oldest| exchange.moment(*oldest + CHANGES_WINDOW)))
+    }
+}
+
+/// What the budget of changes is measured with.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// So many changes may leave in an hour.
+    pub max_changes: u32,
+    /// The exchange's clock, as far as it is known.
+    pub exchange: Option<ServerClock>,
+    /// Now.
+    pub now: Moment,
+}
+
+/// Whose account each name has been since its first look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pins {
+    by_name: BTreeMap<AccountName, Uid>,
+    by_uid: BTreeMap<Uid, BTreeSet<AccountName>>,
+}
+
+impl Pins {
+    /// What the ledger and the other names say to what a key of `account` has shown; `file` is the UID in the file.
+    pub fn claims<'a>(
+        &'a self,
+        account: &AccountName,
+        file: Option<&'a Uid>,
+        shown: &Identity,
+    ) -> Claims<'a> {
+        let pinned = self.by_name.get(account);
+        let owners = shown.uid.as_ref().or(pinned).and_then(|uid| self.by_uid.get(uid));
+        let shared_with = owners.and_then(|names| names.iter().find(|name| *name != account));
+        Claims { file, pinned, shared_with }
+    }
+}
+
+impl FromIterator<(AccountName, Uid)> for Pins {
+    fn from_iter<I: IntoIterator<Item = (AccountName, Uid)>>(all: I) -> Pins {
+        let mut pins = Pins::default();
+        for (name, uid) in all {
+            pins.by_uid.entry(uid.clone()).or_default().insert(name.clone());
+            pins.by_name.insert(name, uid);
+        }
+        pins
     }
 }
 
@@ -105,7 +153,7 @@ pub(super) enum Unapproved {
 }
 
 /// Reads the brakes as of `wall`.
-pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<OnDisk> {
+pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
     let pauses = standing(tx, now)?;
     let counted = tx
         .prepare_cached(
@@ -118,14 +166,14 @@ pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<OnDisk> {
         .query_map([now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)], entry)?
         .collect::<rusqlite::Result<_>>()?;
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
-    let shared = targets::shared(tx)?;
+    let pins = targets::pins(tx)?.into_iter().collect();
     let kinds = targets::kinds(tx)?;
-    Ok(OnDisk { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), shared, kinds })
+    Ok(Directives { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), pins, kinds })
 }
 
-/// Whether the same brakes may read differently later, though nobody writes.
-pub(super) fn may_lapse(on_disk: &Arc<OnDisk>) -> bool {
-    let OnDisk { pauses, counted: _, approved, resumed: _, shared: _, kinds: _ } = &**on_disk;
+/// Whether the same may read differently later, though nobody writes.
+pub(super) fn may_lapse(directives: &Arc<Directives>) -> bool {
+    let Directives { pauses, counted: _, approved, resumed: _, pins: _, kinds: _ } = &**directives;
     !approved.is_empty() || pauses.iter().any(|row| row.pause.until.is_some())
 }
 

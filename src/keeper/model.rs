@@ -1,7 +1,8 @@
-//! An explicit-state search over the very `next` of this protocol: one account with one or two targets, a file that is
+//! An explicit-state search over the rules that keepers run (`next`, `rank`, `learn`, `recorded` and those for brakes and wanted
+//! modes): one account with one or two targets, a file that is
 //! edited, a daemon that is killed, a network that loses things, an exchange that executes late, a human, positions.
 //!
-//! Nothing here is in the product; broken keepers are bent around `next`, never inside.
+//! Nothing here is in the product; a broken keeper is the real one with one rule bent.
 
 #![allow(clippy::print_stdout, reason = "how many states, and the counterexamples, are worth seeing")]
 
@@ -156,6 +157,12 @@ fn who_takes_an_unread_list_for_an_empty_one_sends_without_a_flat_verdict() {
 #[test]
 fn who_takes_an_unread_mode_for_the_desired_one_says_in_sync_without_having_read() {
     breaks(Bend::UnreadIsInSync, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::InSync);
+}
+
+#[test]
+fn who_rests_for_one_target_before_it_looks_for_another_never_comes_to_that_one() {
+    let start = World::new(2, Duration::ZERO, NO_FAULTS);
+    breaks_from(&start, Bend::RestsBeforeItLooks, None, Invariant::Converges);
 }
 
 fn one(left: Faults) -> World {

@@ -4,12 +4,14 @@
 
 use std::time::Duration;
 
+use crate::desired::Account;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Change, DriftPolicy, Generation, How, Intent, IntentId, IntentState,
-    LateSet, Requirements, SetAnswer, TargetFacts, Wanted,
+    LateSet, Requirements, SetAnswer, TargetFacts,
 };
+use crate::ledger::{Directives, Limits};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::PositionMode;
+use crate::position_mode::{Declared, PositionMode, Scope, Target};
 use crate::window::Windows;
 
 /// The moment that every state is moved back to.
@@ -140,9 +142,11 @@ pub(super) const NO_FAULTS: Faults =
 impl World {
     /// Nothing has happened yet: the file wants hedge mode everywhere, and the exchange is in one-way mode.
     pub(super) fn new(targets: usize, settle: Duration, left: Faults) -> World {
-        let wanted = Wanted {
-            mode: Some(PositionMode::Hedge),
-            generation: Generation(1),
+        let account = Account {
+            declared: Declared::Everything(PositionMode::Hedge),
+            uid: None,
+            host: None,
+            demo: false,
             drift: DriftPolicy::Correct,
             check_every: CHECK_EVERY,
             settle,
@@ -150,6 +154,7 @@ impl World {
             windows: Windows::default(),
             require: Requirements::default(),
         };
+        let wanted = account.wanted(Some(PositionMode::Hedge), Generation(1));
         let side = Side {
             file: PositionMode::Hedge,
             live: PositionMode::OneWay,
@@ -171,7 +176,10 @@ impl World {
 
     /// What forbids sets from outside of the account.
     pub(super) fn brakes(&self) -> Brakes {
-        Brakes { file: self.rejected.then(String::new), ..Brakes::default() }
+        let target = Target { account: "a".parse().expect("an account name"), scope: Scope::Account };
+        let limits = Limits { max_changes: 1, exchange: self.account.clock, now: self.now };
+        let brakes = Directives::default().brakes(&target, None, &limits);
+        Brakes { file: self.rejected.then(String::new), ..brakes }
     }
 
     /// Whether a set that is on its way may still take effect.

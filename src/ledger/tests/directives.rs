@@ -48,7 +48,7 @@ async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_ho
         }
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(note_within(&ledger, "desk-c", Cause::New, HOUR - 1, 2).await, Note::Braked);
-        assert_eq!(ledger.brakes().borrow().counted, [ServerTime(START), ServerTime(START + 1000)]);
+        assert_eq!(ledger.directives().borrow().counted, [ServerTime(START), ServerTime(START + 1000)]);
         let (_noted, _) = noted(note_within(&ledger, "desk-c", Cause::New, HOUR, 2).await);
         assert_eq!(note_within(&ledger, "desk-d", Cause::New, HOUR + 1, 2).await, Note::Braked);
     }
@@ -59,9 +59,9 @@ async fn withdrawn_and_refused_sets_give_their_place_back() {
     let ledger = Ledger::in_memory(clock()).unwrap();
     let (left, _) = noted(note_within(&ledger, "desk-a", Cause::New, 0, 1).await);
     assert_eq!(note_within(&ledger, "desk-b", Cause::New, 1, 1).await, Note::Braked);
-    assert_eq!(ledger.brakes().borrow().counted.len(), 1);
+    assert_eq!(ledger.directives().borrow().counted.len(), 1);
     ledger.withdraw(left, "too late").await.unwrap();
-    assert_eq!(ledger.brakes().borrow().counted, []);
+    assert_eq!(ledger.directives().borrow().counted, []);
     let (_noted, id) = noted(note_within(&ledger, "desk-b", Cause::New, 1, 1).await);
     ledger.answered(id, &refusal()).await.unwrap();
     let (_noted, _) = noted(note_within(&ledger, "desk-c", Cause::New, 2, 1).await);
@@ -98,14 +98,14 @@ async fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so()
         refused.to_string(),
         "Everything is paused (maintenance), not this account alone: `posmoded resume` without a name ends that."
     );
-    assert_eq!((visitor.brakes().unwrap().pauses.len(), visitor.brakes().unwrap().resumed), (1, 0));
+    assert_eq!((visitor.directives().unwrap().pauses.len(), visitor.directives().unwrap().resumed), (1, 0));
 
     visitor.pause(&[name("desk-a"), name("desk-b")], "own", None).unwrap();
     visitor.resume(&[name("desk-a")]).unwrap();
-    let left: Vec<_> = visitor.brakes().unwrap().pauses.into_iter().map(|pause| pause.account).collect();
+    let left: Vec<_> = visitor.directives().unwrap().pauses.into_iter().map(|pause| pause.account).collect();
     assert_eq!(left, [None, Some(name("desk-b"))]);
     visitor.resume(&[]).unwrap();
-    let after = visitor.brakes().unwrap();
+    let after = visitor.directives().unwrap();
     assert_eq!((after.pauses.len(), after.resumed), (0, 2));
     let kinds = kinds(&ledger).await;
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Paused).count(), 3);
@@ -116,13 +116,13 @@ async fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so()
 async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() {
     for (ledger, _dir) in both().await {
         let visitor = ledger.visitor().unwrap();
-        let mut brakes = ledger.brakes();
+        let mut directives = ledger.directives();
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
-        brakes.mark_unchanged();
+        directives.mark_unchanged();
         let request = visitor.pause(&[], "upgrade", None).unwrap();
         assert!(ledger.notice().await.unwrap(), "another process wrote");
-        assert!(brakes.has_changed().unwrap());
-        assert_eq!(brakes.borrow_and_update().pauses[0].pause.reason, "upgrade");
+        assert!(directives.has_changed().unwrap());
+        assert_eq!(directives.borrow_and_update().pauses[0].pause.reason, "upgrade");
         assert!(!is_acknowledged(&visitor, request), "a set is noted and may still leave");
         assert!(!ledger.notice().await.unwrap(), "nobody wrote since");
         assert!(!is_acknowledged(&visitor, request));
@@ -132,7 +132,7 @@ async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() 
         let request = visitor.resume(&[]).unwrap();
         ledger.notice().await.unwrap();
         assert!(is_acknowledged(&visitor, request));
-        assert_eq!((brakes.borrow().pauses.len(), brakes.borrow().resumed), (0, 1));
+        assert_eq!((directives.borrow().pauses.len(), directives.borrow().resumed), (0, 1));
     }
 }
 
@@ -143,7 +143,7 @@ async fn a_pause_written_while_no_daemon_ran_is_found_at_the_start_and_acknowled
         let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
         let request = visitor.pause(&[name("desk-a")], "upgrade", None).unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
-        assert_eq!(ledger.brakes().borrow().pauses.len(), 1);
+        assert_eq!(ledger.directives().borrow().pauses.len(), 1);
         assert!(!is_acknowledged(&visitor, request));
         ledger.notice().await.unwrap();
         assert!(is_acknowledged(&visitor, request), "what the dead process noted is unclear by now");
@@ -156,7 +156,7 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
     let hash = hold(&ledger, &news(&["desk-a", "desk-b"])).await;
     assert_eq!(under_approval(&ledger, "desk-a", 0).await, Note::Braked);
     approve(&ledger, &hash).await.unwrap();
-    assert_eq!(ledger.brakes().borrow().approved, news(&["desk-a", "desk-b"]).0);
+    assert_eq!(ledger.directives().borrow().approved, news(&["desk-a", "desk-b"]).0);
 
     assert_eq!(note_within(&ledger, "desk-a", Cause::Drift, 0, 0).await, Note::Braked, "f36: another cause");
     assert_eq!(under_approval(&ledger, "desk-c", 0).await, Note::Braked, "f36: another target");
@@ -166,12 +166,12 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
     ledger.answered(id, &refusal()).await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 3).await);
     ledger.resolved(id, false, None).await.unwrap();
-    assert_eq!(ledger.brakes().borrow().approved.len(), 2, "none of these used it up");
+    assert_eq!(ledger.directives().borrow().approved.len(), 2, "none of these used it up");
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 4).await);
     ledger.resolved(id, true, None).await.unwrap();
-    assert_eq!(ledger.brakes().borrow().approved, news(&["desk-b"]).0);
+    assert_eq!(ledger.directives().borrow().approved, news(&["desk-b"]).0);
     assert_eq!(under_approval(&ledger, "desk-a", 5).await, Note::Braked, "f36: used up");
-    assert_eq!(ledger.brakes().borrow().counted, []);
+    assert_eq!(ledger.directives().borrow().counted, []);
     let (_own, _) = noted(note_within(&ledger, "desk-a", Cause::New, 6, 1).await);
 
     assert_eq!(
@@ -181,7 +181,7 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
     );
     tokio::time::advance(minutes(24 * 60)).await;
     ledger.notice().await.unwrap();
-    assert_eq!(ledger.brakes().borrow().approved, BTreeSet::new());
+    assert_eq!(ledger.directives().borrow().approved, BTreeSet::new());
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn f36_an_approval_is_stale_once_something_else_is_wanted_but_not_when_the
         ledger.notice().await.unwrap();
         assert_eq!(matches!(answer, Err(ApproveError::Stale(_))), stale, "{newest:?}: {answer:?}");
         let allowed = if stale { BTreeSet::new() } else { first.0.clone() };
-        assert_eq!(ledger.visitor().unwrap().brakes().unwrap().approved, allowed);
+        assert_eq!(ledger.visitor().unwrap().directives().unwrap().approved, allowed);
     }
 }
 
@@ -293,18 +293,18 @@ async fn what_ends_by_itself_is_noticed_though_nobody_writes() {
     approve(&ledger, &hash).await.unwrap();
     tokio::time::advance(minutes(24 * 60 - 1)).await;
     ledger.notice().await.unwrap();
-    let brakes = ledger.brakes();
-    assert_eq!(brakes.borrow().approved.len(), 1);
+    let directives = ledger.directives();
+    assert_eq!(directives.borrow().approved.len(), 1);
     tokio::time::advance(minutes(1)).await;
     assert!(!ledger.notice().await.unwrap());
-    assert_eq!(brakes.borrow().approved.len(), 0);
+    assert_eq!(directives.borrow().approved.len(), 0);
 
     visitor.pause(&[], "upgrade", Some(minutes(60))).unwrap();
     ledger.notice().await.unwrap();
-    assert_eq!(brakes.borrow().pauses.len(), 1);
+    assert_eq!(directives.borrow().pauses.len(), 1);
     tokio::time::advance(minutes(60)).await;
     assert!(!ledger.notice().await.unwrap());
-    assert_eq!(brakes.borrow().pauses.len(), 0);
+    assert_eq!(directives.borrow().pauses.len(), 0);
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn whatever_another_process_wrote_is_read_again() {
     let raw = rusqlite::Connection::open(dir.path().join("posmoded.sqlite")).unwrap();
     raw.execute("INSERT INTO pauses (reason, since) VALUES ('by hand', 1)", []).unwrap();
     assert!(ledger.notice().await.unwrap());
-    assert_eq!(ledger.brakes().borrow().pauses[0].pause.reason, "by hand");
+    assert_eq!(ledger.directives().borrow().pauses[0].pause.reason, "by hand");
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,12 +328,16 @@ async fn f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise(
     clock.set_wall_ahead(5 * 365 * 24 * HOUR);
     tokio::time::advance(minutes(120)).await;
     ledger.notice().await.unwrap();
-    assert_eq!(ledger.brakes().borrow().pauses.len(), 1);
+    assert_eq!(ledger.directives().borrow().pauses.len(), 1);
     assert_eq!(note(&ledger, "desk-a", Cause::New, 10 * HOUR).await, Note::Braked);
     clock.learn_exchange(ServerClock { offset: 0, doubt: Duration::ZERO, measured: clock.now() });
     ledger.notice().await.unwrap();
     let ends = ServerTime(START + 3 * HOUR);
-    assert_eq!(ledger.brakes().borrow().pauses[0].pause.until, Some(ends), "so long from when it is known");
+    assert_eq!(
+        ledger.directives().borrow().pauses[0].pause.until,
+        Some(ends),
+        "so long from when it is known"
+    );
     visitor.resume(&[]).unwrap();
 
     let hash = hold(&ledger, &news(&["desk-a"])).await;
@@ -346,9 +350,13 @@ async fn f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise(
     ledger.notice().await.unwrap();
     assert!(is_acknowledged(&ledger.visitor().unwrap(), request));
     clock.set_wall_ahead(25 * HOUR);
-    assert_eq!(ledger.visitor().unwrap().brakes().unwrap().approved.len(), 1);
+    assert_eq!(ledger.visitor().unwrap().directives().unwrap().approved.len(), 1);
     let unheard = ledger.restarted(clock.of_a_new_process()).unwrap();
-    assert_eq!(unheard.brakes().borrow().approved.len(), 1, "what lets a set go stands, too: none goes yet");
+    assert_eq!(
+        unheard.directives().borrow().approved.len(),
+        1,
+        "what lets a set go stands, too: none goes yet"
+    );
 }
 
 #[tokio::test(start_paused = true)]

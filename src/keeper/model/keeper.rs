@@ -1,5 +1,5 @@
-//! The model's keeper: does the step that `next` wants and learns by the functions of `facts`, as the real one does.
-//! How it can be bent is here too: around `next`, never inside.
+//! The model's keeper: does the step that the protocol wants and takes in what comes back, by the functions that the real one
+//! calls. How it can be bent is here too.
 
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(super) enum Bend {
     UnreadIsEmpty,
     /// Takes a mode that could not be read for the desired one.
     UnreadIsInSync,
+    /// Rests for one target before it looks for another.
+    RestsBeforeItLooks,
 }
 
 /// What the keeper would do next for a target.
@@ -59,7 +61,10 @@ pub(super) fn decide(world: &World, target: usize, bend: Bend) -> Step {
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
 pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
     let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, bend)));
-    let first = steps.min_by_key(|(target, step)| rank(step, world.targets[*target].facts.is_part_way()));
+    let first = steps.min_by_key(|(target, step)| match step {
+        Step::Rest(rest) if bend == Bend::RestsBeforeItLooks => (0, rest.until),
+        step => rank(step, world.targets[*target].facts.is_part_way()),
+    });
     first.expect("an account has a target")
 }
 
