@@ -277,18 +277,29 @@ impl Board {
     }
 }
 
+/// What is known of a target at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Which.
+    pub target: &'a Target,
+    /// All that is known of it.
+    pub facts: &'a Facts<'a>,
+    /// Where it stands by them.
+    pub standing: &'a Standing,
+    /// The moment.
+    pub now: Moment,
+    /// When it is looked at again.
+    pub next_look: Moment,
+    /// What was published last.
+    pub before: Option<&'a TargetStatus>,
+    /// What happened to it since the start of the process.
+    pub counts: Counts,
+}
+
 impl TargetStatus {
-    /// What `facts` say of a target that stands so at `now`; `before` is what was published last.
-    pub fn new(
-        target: &Target,
-        facts: &Facts<'_>,
-        standing: &Standing,
-        now: Moment,
-        next_look: Moment,
-        timestamp: impl Fn(Moment) -> Timestamp,
-        before: Option<&TargetStatus>,
-        counts: Counts,
-    ) -> TargetStatus {
+    /// What is known of a target, as operators see it; `timestamp` tells wall time.
+    pub fn new(of: &Known<'_>, timestamp: impl Fn(Moment) -> Timestamp) -> TargetStatus {
+        let Known { target, facts, standing, now, next_look, before, counts } = *of;
         let known = facts.target;
         let Standing { state, change: _, forbidden: _, blockers } = *standing;
         let reason = blockers.first();

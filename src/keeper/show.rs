@@ -7,7 +7,7 @@ use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
 use crate::protocol::{EndsBy, Reason, Standing, State};
-use crate::status::{Counts, TargetStatus};
+use crate::status::{Counts, Known, TargetStatus};
 
 impl<D: Doors> Keeper<D> {
     /// Publishes every target as it was last found to stand; `next_look` is when the keeper will look again.
@@ -21,16 +21,16 @@ impl<D: Doors> Keeper<D> {
             let target = Target { account: self.account.clone(), scope: *scope };
             let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
             let before = kept.shown.take();
-            let status = TargetStatus::new(
-                &target,
-                &facts,
-                &kept.standing,
+            let known = Known {
+                target: &target,
+                facts: &facts,
+                standing: &kept.standing,
                 now,
                 next_look,
-                timestamp,
-                before.as_ref(),
-                kept.counts,
-            );
+                before: before.as_ref(),
+                counts: kept.counts,
+            };
+            let status = TargetStatus::new(&known, timestamp);
             say_change(before.as_ref(), &status);
             looked &= kept.facts.seen.is_some() || has_an_answer(&self.facts, &kept.facts);
             targets.push(status.clone());
@@ -86,16 +86,17 @@ pub fn unseen(
         let target = Target { account: account.clone(), scope };
         let facts = TargetFacts::new(spec.account.wanted(mode, spec.generation), now);
         let facts = Facts { account: &AccountFacts::default(), brakes: &Brakes::default(), target: &facts };
-        TargetStatus::new(
-            &target,
-            &facts,
-            &Standing::of(&facts, now),
+        let (standing, counts) = (Standing::of(&facts, now), Counts::default());
+        let known = Known {
+            target: &target,
+            facts: &facts,
+            standing: &standing,
             now,
-            now,
-            |moment| clock.timestamp(moment),
-            None,
-            Counts::default(),
-        )
+            next_look: now,
+            before: None,
+            counts,
+        };
+        TargetStatus::new(&known, |moment| clock.timestamp(moment))
     };
     targets(&spec.account.declared, kind).into_iter().map(unseen).collect()
 }

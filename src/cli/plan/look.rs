@@ -16,7 +16,7 @@ use crate::ledger::{Directives, Limits};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
 use crate::protocol::{self, Look, Reason, Standing, State, Step, learn};
-use crate::status::{Counts, TargetStatus};
+use crate::status::{Counts, Known, TargetStatus};
 
 /// What the daemon's ledger says; empty where there is none.
 #[derive(Debug, Clone, Default)]
@@ -141,17 +141,17 @@ impl<'a> Round<'a> {
         let brakes = self.brakes(target, account, facts);
         let now = self.clock.now();
         let all = Facts { account, brakes: &brakes, target: facts };
-        let timestamp = |moment| self.clock.timestamp(moment);
-        let status = TargetStatus::new(
+        let standing = Standing::of(&all, now);
+        let known = Known {
             target,
-            &all,
-            &Standing::of(&all, now),
+            facts: &all,
+            standing: &standing,
             now,
-            now,
-            timestamp,
-            None,
-            Counts::default(),
-        );
+            next_look: now,
+            before: None,
+            counts: Counts::default(),
+        };
+        let status = TargetStatus::new(&known, |moment| self.clock.timestamp(moment));
         let due = status.state != State::InSync && !super::is_blocked(&status);
         if due && !brakes.guard.approved {
             self.taken += 1;

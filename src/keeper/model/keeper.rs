@@ -61,9 +61,10 @@ pub(super) fn decide(world: &World, target: usize, bend: Bend) -> Step {
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
 pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
     let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, bend)));
-    let first = steps.min_by_key(|(target, step)| match step {
-        Step::Rest(rest) if bend == Bend::RestsBeforeItLooks => (0, rest.until),
-        step => rank(step, world.targets[*target].facts.is_part_way()),
+    let first = steps.min_by_key(|(target, step)| {
+        let (rank, until) = rank(step, world.targets[*target].facts.is_part_way());
+        let is_bent = bend == Bend::RestsBeforeItLooks && matches!(step, Step::Rest(_));
+        (if is_bent { 0 } else { rank }, until)
     });
     first.expect("an account has a target")
 }

@@ -68,7 +68,7 @@ pub(super) fn story(
         steps += 1;
         assert!(steps < 10_000, "it spins: {}", text.lines().rev().take(5).collect::<Vec<_>>().join(", "));
         event(situation.now.since(begin), situation, exchange);
-        let step = step_for(&situation);
+        let step = step_for(situation);
         let at = situation.now.since(begin);
         let _ = writeln!(text, "{:.1}s {}", at.as_secs_f64(), in_words(&step, situation.now));
         take(&step, situation, exchange);
