@@ -10,7 +10,17 @@ use std::future::Future;
 use self::credential::Fingerprint;
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
+use crate::moment::Moment;
 use crate::position_mode::{PositionMode, Scope};
+
+/// A limit of the exchange that rests until a moment, because the exchange said 429.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoolDown {
+    /// Which limit, in the exchange's own words.
+    pub limit: String,
+    /// Until when.
+    pub until: Moment,
+}
 
 /// Who goes first where requests queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,7 @@ pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{Flatness, List, Part, Reading, Run};
-pub use identity::{FuturesRight, Identity, Rights};
+pub use identity::Identity;
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
 pub use wanted::{DriftPolicy, Generation, HostReading, Requirement, Requirements, Wanted};

@@ -17,11 +17,11 @@ use charge::Charge;
 use crate::clock::Clock;
 use crate::constants::{FILE_POLL, HELD_AGAIN, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
+use crate::exchange::CoolDown;
 use crate::facts::{Cause, Generation};
 use crate::keeper::{AccountSpec, Doors, Keeper, Outfit, unseen};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
 use crate::moment::Moment;
-use crate::pace::{CoolDown, LaneName};
 use crate::position_mode::AccountName;
 use crate::protocol::{Plan, PlanEntry, Reason, State};
 use crate::source::{Content, Word};
@@ -49,7 +49,7 @@ pub struct Fleet<D: Doors> {
     surveyed: Option<(Generation, u64)>,
     held: Arc<Plan>,
     held_recorded: Option<Moment>,
-    cooling: BTreeMap<LaneName, Moment>,
+    cooling: BTreeMap<String, Moment>,
     keepers: BTreeMap<AccountName, Charge>,
     tasks: JoinSet<()>,
 }
@@ -355,22 +355,19 @@ impl<D: Doors> Fleet<D> {
     }
 
     async fn restore_cool_downs(&self) -> Result<(), LedgerError> {
-        for (lane, until) in self.ledger.cool_downs().await? {
-            match lane.parse() {
-                Ok(lane) => self.doors.restore(CoolDown { lane, until: self.clock.moment(until) }),
-                Err(error) => tracing::warn!("a cool-down in the ledger is passed over: {error}"),
-            }
+        for (limit, until) in self.ledger.cool_downs().await? {
+            self.doors.restore(&CoolDown { limit, until: self.clock.moment(until) });
         }
         Ok(())
     }
 
-    /// Writes down which lanes rest, so that a restart does not ask again at once.
+    /// Writes down which limits rest, so that a restart does not ask again at once.
     async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
-        for CoolDown { lane, until } in self.doors.cool_downs() {
-            if self.cooling.get(&lane) != Some(&until) {
+        for CoolDown { limit, until } in self.doors.cool_downs() {
+            if self.cooling.get(&limit) != Some(&until) {
                 let at = self.clock.wall_of(until);
-                self.ledger.cool_down(&lane.to_string(), at).await?;
-                self.cooling.insert(lane, until);
+                self.ledger.cool_down(&limit, at).await?;
+                self.cooling.insert(limit, until);
             }
         }
         Ok(())

@@ -24,14 +24,13 @@ use crate::clock::Clock;
 use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
-use crate::exchange::{Apply, Urgency};
+use crate::exchange::{Apply, CoolDown, Urgency};
 use crate::facts::{
     AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble,
     Requirements, TargetFacts, Wanted,
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
-use crate::pace::CoolDown;
 use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
@@ -54,7 +53,7 @@ pub trait Doors: Send + Sync + 'static {
     fn cool_downs(&self) -> Vec<CoolDown>;
 
     /// Goes on with a cool-down that an earlier process was told of.
-    fn restore(&self, cool_down: CoolDown);
+    fn restore(&self, cool_down: &CoolDown);
 
     /// Looks at the host: what is not as required, or cannot be seen, each in a few words.
     fn unmet(&self, require: &Requirements) -> impl Future<Output = Vec<String>> + Send;

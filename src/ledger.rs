@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub use directives::{Directives, Limits, PauseRow, Pins, Request, RequestAnswer};
@@ -40,13 +41,12 @@ pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;
 pub use revisions::Revision;
-pub use store::Writes;
 pub use visitor::Visitor;
 pub use words::Stage;
 
 use intents::Wish;
 use listeners::Listeners;
-use store::Store;
+use store::{Store, Writes};
 use writer::Desk;
 
 use crate::clock::Clock;
@@ -62,7 +62,7 @@ pub struct Ledger {
     clock: Clock,
     place: PathBuf,
     directives: Listeners,
-    writes: watch::Receiver<Writes>,
+    writes: Writes,
 }
 
 /// What is kept of a target.
@@ -324,9 +324,9 @@ impl Ledger {
         self.directives.subscribe()
     }
 
-    /// How many transactions wrote, or failed to, since it was opened.
-    pub fn writes(&self) -> Writes {
-        *self.writes.borrow()
+    /// Has the number of transactions in the metrics.
+    pub fn register(&self, registry: &mut Registry) {
+        self.writes.register(registry);
     }
 
     /// Whether another process wrote since the last time. Publishes them, then acknowledges what commands wait

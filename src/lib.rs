@@ -24,7 +24,6 @@
 //! | [`facts`] | what is known, and how what comes back changes it | pure |
 //! | [`desired`] | the file's text to what it wants, or every problem of it | pure |
 //! | [`protocol`] | `next(&Facts, now) -> Step`: everything that decides | pure |
-//! | [`pace`] | permits as data: who may send when | pure |
 //! | [`clock`] | the only door to time and random numbers; the exchange's time as far as it is known | |
 //! | [`ledger`] | what we did, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
@@ -74,7 +73,6 @@ pub mod host;
 pub mod keeper;
 pub mod ledger;
 pub mod moment;
-pub mod pace;
 pub mod position_mode;
 pub mod protocol;
 pub mod serve;

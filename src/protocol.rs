@@ -25,7 +25,7 @@ pub use record::recorded;
 pub use say::{CRASHED, say};
 pub use standing::{Standing, wanted_change};
 pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn, rank};
-pub use whose::{Claims, warnings, wrong};
+pub use whose::{Claims, wrong};
 
 use standing::{
     fence_ends, gone_ends, has_settled, host_shown, is_met, is_only_reported, is_unmet, is_window_open,

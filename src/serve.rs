@@ -12,7 +12,8 @@ pub mod systemd;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+
+use prometheus_client::registry::Registry;
 
 use crate::clock::Clock;
 use crate::constants::KEEPER_LATE;
@@ -35,6 +36,8 @@ pub struct View {
     pub vitals: Arc<dyn Vitals>,
     /// What happened.
     pub records: Arc<dyn Records>,
+    /// What is counted since the start of the process.
+    pub counters: Arc<Registry>,
 }
 
 /// How the daemon itself is, beside what its keepers publish. Asked whenever somebody looks, so answers must be quick.
@@ -44,37 +47,6 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 
     /// Why the ledger cannot be used now, in a plain sentence; `None` while it can.
     fn ledger_trouble(&self) -> Option<String>;
-
-    /// What was counted since the start of the process.
-    fn counters(&self) -> Counters;
-}
-
-/// What was counted since the start of the process. What may be counted is there from the start, as 0.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Requests to the exchange, by endpoint.
-    pub requests: Vec<EndpointCounters>,
-    /// How long calls have waited for a permit, all together.
-    pub rate_limit_wait: Duration,
-    /// Transactions of the ledger that were committed.
-    pub ledger_writes_committed: u64,
-    /// Transactions of the ledger that failed.
-    pub ledger_writes_failed: u64,
-}
-
-/// Requests to one endpoint of the exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointCounters {
-    /// Its path.
-    pub endpoint: String,
-    /// How many came to which end (`ok`, `rate_limited` ...).
-    pub outcomes: Vec<(String, u64)>,
-    /// How long all answers together took to come.
-    pub seconds: Duration,
-    /// How many answers took at most so long, and longer than the bound before; without bounds all go into the last.
-    pub within: Vec<(Duration, u64)>,
-    /// How many took longer than the last bound.
-    pub beyond: u64,
 }
 
 impl View {

@@ -1,7 +1,6 @@
 //! `posmoded run`: the daemon, wired. Everything that it is made of comes together here, and nothing is decided.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use strum::VariantArray as _;
+use prometheus_client::registry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -18,18 +17,19 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Common, Exit, Misused, history, print};
 use crate::clock::Clock;
 use crate::constants::REQUESTS_PER_SECOND;
-use crate::exchange::bitget::{Account, BaseUrl, Bitget, Counted, Outcome, Sockets, Trading};
+use crate::exchange::CoolDown;
+use crate::exchange::bitget::{Account, BaseUrl, Bitget, Sockets, Trading};
 use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
 use crate::facts::Requirements;
 use crate::fleet::{Fleet, Kicks, Means, Pulse, StartError};
 use crate::host::Host;
 use crate::keeper::Doors;
-use crate::ledger::{Event, EventKind, HistoryFilter, Ledger, OpenError, Writes};
+use crate::ledger::{Event, EventKind, HistoryFilter, Ledger, OpenError};
 use crate::moment::Moment;
-use crate::pace::{CoolDown, Endpoint};
 use crate::position_mode::{AccountName, KeyId};
+use crate::serve::metrics::PREFIX;
 use crate::serve::systemd::ServiceManager;
-use crate::serve::{Bound, Counters, EndpointCounters, Listen, Records, View, Vitals, Wanted, http};
+use crate::serve::{Bound, Listen, Records, View, Vitals, Wanted, http};
 use crate::source::{Source, Word};
 use crate::status::Board;
 
@@ -191,9 +191,16 @@ impl Daemon {
         };
         let word = settled(&source).await;
         let fleet = Fleet::start(means, word).await.map_err(no_revision)?;
-        let vitals =
-            Arc::new(Health { pulse: fleet.pulse(), bitget: doors.bitget.clone(), ledger: ledger.clone() });
-        let view = View { board, clock, vitals, records: Arc::new(Books(ledger.clone())) };
+        let mut counters = Registry::with_prefix(PREFIX);
+        doors.bitget.register(&mut counters);
+        ledger.register(&mut counters);
+        let view = View {
+            board,
+            clock,
+            vitals: Arc::new(Health { pulse: fleet.pulse() }),
+            records: Arc::new(Books(ledger.clone())),
+            counters: Arc::new(counters),
+        };
         Ok(Daemon { fleet, view, listener, source, kicks, ledger, schedule, hangup, stop })
     }
 
@@ -423,7 +430,7 @@ impl Doors for KeyFiles {
         self.bitget.cool_downs()
     }
 
-    fn restore(&self, cool_down: CoolDown) {
+    fn restore(&self, cool_down: &CoolDown) {
         self.bitget.restore(cool_down);
     }
 
@@ -439,16 +446,9 @@ pub(super) fn kept_by(dir: &Path) -> KeptBy {
 }
 
 /// How the daemon is, beside what its keepers publish.
+#[derive(Debug)]
 struct Health {
     pulse: watch::Receiver<Pulse>,
-    bitget: Bitget<Sockets>,
-    ledger: Ledger,
-}
-
-impl fmt::Debug for Health {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Health").finish_non_exhaustive()
-    }
 }
 
 impl Vitals for Health {
@@ -458,44 +458,6 @@ impl Vitals for Health {
 
     fn ledger_trouble(&self) -> Option<String> {
         self.pulse.borrow().ledger_trouble.clone()
-    }
-
-    fn counters(&self) -> Counters {
-        let requests = self.bitget.requests();
-        let counted =
-            |endpoint, outcome| requests.sent.get(&(endpoint, outcome)).copied().unwrap_or_default();
-        let of_endpoint = |endpoint: Endpoint| {
-            let all: Vec<(Outcome, Counted)> = Outcome::VARIANTS
-                .iter()
-                .copied()
-                .map(|outcome| (outcome, counted(endpoint, outcome)))
-                .collect();
-            EndpointCounters {
-                endpoint: endpoint.to_string(),
-                outcomes: all
-                    .iter()
-                    .map(|(outcome, counted)| (outcome.as_str().to_owned(), counted.count))
-                    .collect(),
-                seconds: all
-                    .iter()
-                    .filter(|(outcome, _)| outcome.is_answered())
-                    .map(|(_, counted)| counted.took)
-                    .sum(),
-                within: Vec::new(),
-                beyond: all
-                    .iter()
-                    .filter(|(outcome, _)| outcome.is_answered())
-                    .map(|(_, counted)| counted.count)
-                    .sum(),
-            }
-        };
-        let Writes { committed, failed } = self.ledger.writes();
-        Counters {
-            requests: Endpoint::VARIANTS.iter().copied().map(of_endpoint).collect(),
-            rate_limit_wait: requests.waited,
-            ledger_writes_committed: committed,
-            ledger_writes_failed: failed,
-        }
     }
 }
 

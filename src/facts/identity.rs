@@ -1,37 +1,19 @@
-//! Whose key it is, and what it may do.
+//! Whose key it is.
 
 use crate::moment::Moment;
 use crate::position_mode::{Kind, Uid};
 
-/// Whose key it is.
+/// Whose key it is, as the exchange says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The exchange's number of the account; unknown where the key lacks the right to ask.
     pub uid: Option<Uid>,
+    /// The right that the key needs to say whose it is, as the exchange calls it.
+    pub uid_right: &'static str,
     /// The observed kind.
     pub kind: Kind,
-    /// What the key may do; unknown where it lacks the right to ask.
-    pub rights: Option<Rights>,
+    /// What an operator should know of the key's rights, though nothing waits for it: one sentence each.
+    pub warnings: Vec<String>,
     /// When it was observed.
     pub at: Moment,
-}
-
-/// What a key may do, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rights {
-    /// With futures.
-    pub futures: FuturesRight,
-    /// Whether it may take money out, which nothing here needs.
-    pub withdraws: bool,
-}
-
-/// What a key may do with futures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FuturesRight {
-    /// Nothing.
-    Nothing,
-    /// Read.
-    Read,
-    /// Read and write.
-    ReadWrite,
 }

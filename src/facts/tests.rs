@@ -314,7 +314,8 @@ fn a_row_of_failures_is_one_of_the_same_class() {
 }
 
 fn account() -> AccountFacts {
-    let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at: at(0) };
+    let identity =
+        Identity { uid: None, kind: Kind::Classic, uid_right: "read", warnings: Vec::new(), at: at(0) };
     let clock = ServerClock { offset: 0, doubt: seconds(1), measured: at(0) };
     AccountFacts { identity: Some(identity), clock: Some(clock), ..AccountFacts::default() }
 }
@@ -342,7 +343,13 @@ fn what_comes_back_ends_a_failure_except_the_measurement_that_it_asked_for() {
         account.heard(at(2), at(2), ServerTime(2_000));
         let asked_for = matches!(class, Class::Clock | Class::WrongKind);
         assert_eq!(account.failing.is_some(), asked_for, "{class:?}");
-        account.identity = Some(Identity { uid: None, kind: Kind::Classic, rights: None, at: at(2) });
+        account.identity = Some(Identity {
+            uid: None,
+            kind: Kind::Classic,
+            uid_right: "read",
+            warnings: Vec::new(),
+            at: at(2),
+        });
         account.heard(at(3), at(3), ServerTime(3_000));
         assert_eq!(account.failing, None, "{class:?}");
     }

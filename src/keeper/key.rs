@@ -3,7 +3,7 @@
 use super::{Doors, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
 use crate::facts::{AccountFacts, Flatness};
-use crate::protocol::{warnings, wrong};
+use crate::protocol::wrong;
 
 impl<D: Doors> Keeper<D> {
     /// Compares whose key it is with the file, with whose it was, and with the other names.
@@ -44,7 +44,8 @@ impl<D: Doors> Keeper<D> {
 
     /// Says what the key may do too much or too little, once.
     pub(super) fn warn(&mut self) {
-        let warnings = self.facts.identity.as_ref().map(warnings).unwrap_or_default();
+        let warnings =
+            self.facts.identity.as_ref().map(|identity| identity.warnings.clone()).unwrap_or_default();
         for say in warnings.iter().filter(|say| !self.warnings.contains(say)) {
             tracing::warn!(account = %self.account, "{}: {say}", self.account);
         }

@@ -3,12 +3,15 @@
 //! Knows how the database is opened and when the directives are published; what is written is the other files' business.
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use tokio::sync::watch;
 
 use super::directives::{self, Directives};
 use super::error::{LedgerError, Newer, OpenError, Trouble};
@@ -18,13 +21,33 @@ use super::{history, intents};
 use crate::clock::Clock;
 use crate::moment::ServerTime;
 
-/// Transactions that wrote, since the ledger was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Writes {
-    /// Those that are on disk.
-    pub committed: u64,
-    /// Those that are not.
-    pub failed: u64,
+/// Transactions that wrote, since the ledger was opened; clones count together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Writes(Family<[(&'static str, &'static str); 1], Counter>);
+
+impl Writes {
+    fn new() -> Writes {
+        let writes = Writes::default();
+        for is_on_disk in [true, false] {
+            drop(writes.counter(is_on_disk));
+        }
+        writes
+    }
+
+    fn counter(&self, is_on_disk: bool) -> impl Deref<Target = Counter> {
+        let result = if is_on_disk { "committed" } else { "failed" };
+        self.0.get_or_create(&[("result", result)])
+    }
+
+    #[cfg(test)]
+    pub(super) fn failed(&self) -> u64 {
+        self.counter(false).get()
+    }
+
+    /// Has them in the metrics.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("ledger_writes", "Transactions of the ledger since the start", self.0.clone());
+    }
 }
 
 /// When a transaction happens.
@@ -58,7 +81,7 @@ pub(super) struct Store {
     forgot_at: Option<ServerTime>,
     /// Whether something may be on disk that waits for the exchange's time.
     to_date: bool,
-    writes: watch::Sender<Writes>,
+    writes: Writes,
     files: Vec<OpenFile>,
     /// Held as long as the connection is; last, so that it is let go after it.
     _lock: Option<File>,
@@ -82,7 +105,7 @@ impl Store {
         let data_version = data_version(&connection).map_err(at)?;
         let place = place.to_owned();
         let directives = Listeners::default();
-        let (writes, _) = watch::channel(Writes::default());
+        let writes = Writes::new();
         let files = Vec::new();
         let mut store = Store {
             connection,
@@ -107,8 +130,8 @@ impl Store {
     }
 
     /// How many transactions wrote, or failed to.
-    pub(super) fn writes(&self) -> watch::Receiver<Writes> {
-        self.writes.subscribe()
+    pub(super) fn writes(&self) -> Writes {
+        self.writes.clone()
     }
 
     /// One transaction that writes; what it left of the directives is published once it is committed.
@@ -124,10 +147,7 @@ impl Store {
                 Ok((done, directives::read(tx, now)?))
             })
         });
-        self.writes.send_modify(|writes| {
-            let count = if written.is_ok() { &mut writes.committed } else { &mut writes.failed };
-            *count += 1;
-        });
+        self.writes.counter(written.is_ok()).inc();
         let (done, directives) = written?;
         self.publish(directives);
         Ok(done)

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::error::{LedgerError, OpenError};
 use super::listeners::Listeners;
@@ -30,7 +30,7 @@ pub(super) struct Writer {
 }
 
 /// What can be seen of a store from outside of its thread.
-pub(super) type Seen = (Listeners, watch::Receiver<Writes>);
+pub(super) type Seen = (Listeners, Writes);
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 

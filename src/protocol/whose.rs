@@ -1,8 +1,7 @@
-//! Whose key it is: what it showed of itself against the file, the ledger and the other names; and what it may do too much
-//! or too little.
+//! Whose key it is: what it showed of itself against the file, the ledger and the other names.
 
-use crate::facts::{FuturesRight, Identity, Rights};
-use crate::position_mode::{AccountName, Kind, Uid};
+use crate::facts::Identity;
+use crate::position_mode::{AccountName, Uid};
 
 /// Who says whose key it must be.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,12 +17,8 @@ pub struct Claims<'a> {
 /// Why the account is not the one that `name` stands for, in one or two sentences; `None` if nothing speaks against it. A
 /// key that may not say whose it is is no obstacle, unless the file names an account.
 pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Option<String> {
-    let Identity { uid, kind, rights: _, at: _ } = identity;
+    let Identity { uid, uid_right, kind: _, warnings: _, at: _ } = identity;
     let Claims { file, pinned, shared_with } = claims;
-    let right = match kind {
-        Kind::Classic => "spot, read",
-        Kind::Unified => "UTA mgt., read",
-    };
     match (uid.as_ref(), file) {
         (Some(uid), Some(file)) if uid != file => {
             return Some(format!(
@@ -34,7 +29,7 @@ pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Opt
         (None, Some(file)) => {
             return Some(format!(
                 "The file says that {name} is account {file}, and its key lacks the right to say whose it is: nothing is \
-                 changed. Allow it \"{right}\" at Bitget, or remove `uid` from the file."
+                 changed. Allow it \"{uid_right}\" at Bitget, or remove `uid` from the file."
             ));
         }
         (Some(_), Some(_)) | (Some(_) | None, None) => {}
@@ -52,30 +47,4 @@ pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Opt
         "The key belongs to account {uid}, and so does that of {with}: nothing is changed. Two names for one account \
          would fight each other; remove one from the file, or put the right key in place."
     ))
-}
-
-/// What an operator should know of the rights of a key, though nothing waits for it: one sentence each.
-pub fn warnings(identity: &Identity) -> Vec<String> {
-    let Some(Rights { futures, withdraws }) = identity.rights else { return Vec::new() };
-    let lacking = match (identity.kind, futures) {
-        (Kind::Classic, FuturesRight::Nothing) => {
-            Some("The key lacks the right to futures: allow it \"futures, read and write\" at Bitget.")
-        }
-        (Kind::Classic, FuturesRight::Read) => Some(
-            "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.",
-        ),
-        (Kind::Unified, FuturesRight::Nothing) => Some(
-            "The key lacks the right to look at positions, or at the account's settings: allow it \"UTA mgt., read and \
-             write\" and \"UTA trade, read\" at Bitget.",
-        ),
-        (Kind::Unified, FuturesRight::Read) => Some(
-            "The key may read the account's settings only, so a change would be refused: allow it \"UTA mgt., read and \
-             write\" at Bitget.",
-        ),
-        (Kind::Classic | Kind::Unified, FuturesRight::ReadWrite) => None,
-    };
-    let too_much = withdraws.then_some(
-        "The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.",
-    );
-    too_much.into_iter().chain(lacking).map(str::to_owned).collect()
 }

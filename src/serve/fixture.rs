@@ -4,8 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
-use super::{Counters, EndpointCounters, Records, View, Vitals, Wanted};
+use super::metrics::PREFIX;
+use super::{Records, View, Vitals, Wanted};
 use crate::clock::Clock;
 use crate::facts::{DriftPolicy, Generation};
 use crate::moment::Moment;
@@ -21,7 +25,6 @@ pub(crate) const BEGAN: i64 = 1_795_338_000_000;
 pub(crate) struct Set {
     pub(crate) fleet_due: Moment,
     pub(crate) ledger_trouble: Option<String>,
-    pub(crate) counters: Counters,
 }
 
 #[derive(Debug, Default)]
@@ -34,10 +37,6 @@ impl Vitals for Fixed {
 
     fn ledger_trouble(&self) -> Option<String> {
         self.0.lock().unwrap().ledger_trouble.clone()
-    }
-
-    fn counters(&self) -> Counters {
-        self.0.lock().unwrap().counters.clone()
     }
 }
 
@@ -60,11 +59,7 @@ impl Records for Five {
 pub(crate) fn view() -> (View, Arc<Fixed>) {
     let clock = Clock::simulated(BEGAN, 7);
     let vitals = Arc::new(Fixed::default());
-    {
-        let mut set = vitals.0.lock().unwrap();
-        set.fleet_due = clock.now() + Duration::from_secs(10);
-        set.counters = counters();
-    }
+    vitals.0.lock().unwrap().fleet_due = clock.now() + Duration::from_secs(10);
     let board = Board::default();
     board.frame(|frame| {
         frame.config = Config {
@@ -79,7 +74,8 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
     let due = clock.now() + Duration::from_secs(60);
     drop(board.add("desk-1".parse().unwrap(), account(due, vec![target("desk-1", None)])));
     drop(board.add("desk-3".parse().unwrap(), account(due, vec![target("desk-3", Some(Reason::NotFlat))])));
-    (View { board, clock, vitals: Arc::clone(&vitals) as Arc<dyn Vitals>, records: Arc::new(Five) }, vitals)
+    let (records, counters) = (Arc::new(Five), Arc::new(counters()));
+    (View { board, clock, vitals: Arc::clone(&vitals) as Arc<dyn Vitals>, records, counters }, vitals)
 }
 
 pub(crate) fn account(due: Moment, targets: Vec<TargetStatus>) -> AccountStatus {
@@ -116,17 +112,13 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(BEGAN / 1000 + seconds).unwrap()
 }
 
-fn counters() -> Counters {
-    Counters {
-        requests: vec![EndpointCounters {
-            endpoint: "/api/v2/mix/account/account".to_owned(),
-            outcomes: vec![("ok".to_owned(), 11), ("rate_limited".to_owned(), 0)],
-            seconds: Duration::from_millis(1500),
-            within: vec![(Duration::from_millis(100), 7), (Duration::from_secs(1), 3)],
-            beyond: 1,
-        }],
-        rate_limit_wait: Duration::from_millis(2500),
-        ledger_writes_committed: 5,
-        ledger_writes_failed: 0,
-    }
+/// Counters as other rooms register theirs: one family, and one with a unit.
+fn counters() -> Registry {
+    let (orders, waited) = (Counter::<u64>::default(), Histogram::new([0.5, 1.0]));
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register("coffees", "How many coffees were ordered", orders.clone());
+    registry.register_with_unit("coffee_wait", "How long they took", Unit::Seconds, waited.clone());
+    orders.inc_by(3);
+    waited.observe(0.75);
+    registry
 }

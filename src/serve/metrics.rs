@@ -5,22 +5,29 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State};
-use crate::serve::{Counters, EndpointCounters, View};
+use crate::serve::View;
 use crate::status::{Config, Counts, Status, TargetStatus};
+
+/// What stands before the name of every metric.
+pub const PREFIX: &str = "posmoded";
 
 /// What `/metrics` answers.
 #[derive(Debug)]
-pub struct Metrics(Registry);
+pub struct Metrics {
+    rendered: Registry,
+    counted: Arc<Registry>,
+}
 
 impl Metrics {
     /// The type of [`Metrics::text`].
@@ -28,15 +35,17 @@ impl Metrics {
 
     /// The metrics of a view.
     pub fn of(view: View) -> Metrics {
-        let mut registry = Registry::with_prefix("posmoded");
-        registry.register_collector(Box::new(Rendered(view)));
-        Metrics(registry)
+        let (mut rendered, counted) = (Registry::with_prefix(PREFIX), view.counters.clone());
+        rendered.register_collector(Box::new(Rendered(view)));
+        Metrics { rendered, counted }
     }
 
     /// All of them, now.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.0)?;
+        encode_registry(&mut text, &self.rendered)?;
+        encode_registry(&mut text, &self.counted)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }
@@ -58,8 +67,7 @@ impl Collector for Rendered {
             Some(&Unit::Seconds),
             offsets
                 .map(|(account, milliseconds)| ([("account", account.as_str())], thousandth(milliseconds))),
-        )?;
-        of_counters(&mut out, &self.0.vitals.counters())
+        )
     }
 }
 
@@ -170,27 +178,6 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
     )
 }
 
-fn of_counters(out: &mut Families<'_>, counters: &Counters) -> fmt::Result {
-    let Counters { requests, rate_limit_wait, ledger_writes_committed, ledger_writes_failed } = counters;
-    out.counters(
-        "requests",
-        "Requests to the exchange since the start, by how they ended",
-        requests.iter().flat_map(|EndpointCounters { endpoint, outcomes, .. }| {
-            outcomes.iter().map(move |(outcome, count)| {
-                ([("endpoint", endpoint.as_str()), ("outcome", outcome.as_str())], *count)
-            })
-        }),
-    )?;
-    out.durations("request_duration", "How long the exchange took to answer", requests)?;
-    out.seconds("rate_limit_wait", "How long calls have waited for a permit", rate_limit_wait.as_secs_f64())?;
-    let writes = [("committed", *ledger_writes_committed), ("failed", *ledger_writes_failed)];
-    out.counters(
-        "ledger_writes",
-        "Transactions of the ledger since the start",
-        writes.into_iter().map(|(result, count)| ([("result", result)], count)),
-    )
-}
-
 fn labels(target: &TargetStatus) -> [(&'static str, &str); 2] {
     [("account", target.account.as_str()), ("scope", target.scope.as_str())]
 }
@@ -237,31 +224,9 @@ impl Families<'_> {
         Ok(())
     }
 
-    fn seconds(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?
-            .encode_counter::<NoLabelSet, f64, f64>(&seconds, None)
-    }
-
     fn info<V: AsRef<str>>(&mut self, name: &str, help: &str, labels: &[(&'static str, V)]) -> fmt::Result {
         let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_ref())).collect();
         self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&labels)
-    }
-
-    fn durations(&mut self, name: &str, help: &str, requests: &[EndpointCounters]) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        for EndpointCounters { endpoint, seconds, within, beyond, outcomes: _ } in requests {
-            let bounds = within.iter().map(|(bound, count)| (bound.as_secs_f64(), *count));
-            let buckets: Vec<(f64, u64)> = bounds.chain([(f64::INFINITY, *beyond)]).collect();
-            let count = buckets.iter().map(|(_, count)| count).sum();
-            family.encode_family(&[("endpoint", endpoint.as_str())])?.encode_histogram::<NoLabelSet>(
-                seconds.as_secs_f64(),
-                count,
-                &buckets,
-                None,
-            )?;
-        }
-        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use posmoded::clock::Clock;
 use posmoded::exchange::bitget::{Account, Bitget, Sockets, Trading};
 use posmoded::exchange::credential::Credential;
 use posmoded::exchange::{Apply as _, Observe as _, Urgency};
-use posmoded::facts::{Cause, Change, Class, Failure, FuturesRight, Generation, List, Rights, SetAnswer};
+use posmoded::facts::{Cause, Change, Class, Failure, Generation, List, SetAnswer};
 use posmoded::ledger::{Ledger, Note, Noted};
 use posmoded::position_mode::{Kind, PositionMode, ProductType, Scope, Target};
 use tokio::task::JoinSet;
@@ -230,9 +230,10 @@ async fn a_unified_account_is_told_by_its_settings_and_read_and_set_as_a_whole()
     venue.simulator.with(|exchange| exchange.set_kind(UID, bitget_sim::Kind::Unified).unwrap());
     let desk = &venue.desk;
     desk.clock().await.unwrap();
-    let posmoded::facts::Identity { uid, kind, rights, at: _ } = desk.account().await.unwrap().value;
+    let posmoded::facts::Identity { uid, kind, uid_right, warnings, at: _ } =
+        desk.account().await.unwrap().value;
     assert_eq!((kind, uid.unwrap().0.as_str()), (Kind::Unified, "1001"));
-    assert_eq!(rights, Some(Rights { futures: FuturesRight::ReadWrite, withdraws: false }));
+    assert_eq!((uid_right, warnings), ("UTA mgt., read", Vec::new()));
     assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::WrongKind);
     assert_eq!(desk.mode(Scope::Account, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
     for list in [List::PlanOrders, List::Orders, List::Positions] {
@@ -343,7 +344,7 @@ async fn f23_a_429_is_a_definite_refusal_of_a_set_and_cools_its_lane_down() {
     let SetAnswer::Refused(failure) = venue.set().await else { panic!("refused for good") };
     assert_eq!(failure.class, Class::RateLimited);
     let [cool_down] = &venue.bitget.cool_downs()[..] else { panic!("one lane rests") };
-    assert!(cool_down.lane.to_string().ends_with("/set-position-mode"), "{cool_down:?}");
+    assert!(cool_down.limit.ends_with("/set-position-mode"), "{cool_down:?}");
     let busy = venue.desk.permit(USDT).await.unwrap_err();
     assert_eq!(busy.class, Class::Busy { until: cool_down.until });
 }

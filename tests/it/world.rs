@@ -13,6 +13,7 @@ use std::time::Duration;
 use bitget_sim::{ApiKey, Exchange, LogEntry, Outcome, PosMode, ProductType, Uid, UnixMs};
 use posmoded::clock::Clock;
 use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
+use posmoded::exchange::CoolDown;
 use posmoded::exchange::bitget::{
     Account, Bitget, Method, Request, Response, Trading, Transport, TransportError,
 };
@@ -22,7 +23,6 @@ use posmoded::fleet::{Fleet, Kicks, Means, StartError};
 use posmoded::keeper::Doors;
 use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, RequestAnswer, Visitor};
 use posmoded::moment::Moment;
-use posmoded::pace::CoolDown;
 use posmoded::position_mode::{AccountName, KeyId};
 use posmoded::source::{Content, Word};
 use posmoded::status::{Board, Status, TargetStatus};
@@ -604,7 +604,7 @@ impl Doors for SimulatedKeys {
         self.bitget.cool_downs()
     }
 
-    fn restore(&self, cool_down: CoolDown) {
+    fn restore(&self, cool_down: &CoolDown) {
         self.bitget.restore(cool_down);
     }
 

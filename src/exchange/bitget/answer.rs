@@ -5,13 +5,14 @@
 use serde_json::Value;
 
 use super::codes;
+use super::endpoint::Endpoint;
+use super::pace::Word;
 use super::requests::Outcome;
 use super::wire::{Broken, Envelope};
 use crate::constants::BODY_SHOWN;
 use crate::exchange::credential::Credential;
 use crate::facts::{Class, Failure, SetAnswer};
 use crate::moment::{Moment, ServerTime};
-use crate::pace::{Endpoint, Word};
 
 /// A whole answer to one request.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(super) struct Reply {
 
 /// What a look brought.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Told {
+pub(super) struct Payload {
     pub(super) server: ServerTime,
     pub(super) data: Value,
 }
@@ -48,7 +49,7 @@ enum Status {
 
 impl Reply {
     /// For a look: what it brought.
-    pub(super) fn look(&self) -> Result<Told, Failure> {
+    pub(super) fn look(&self) -> Result<Payload, Failure> {
         let envelope = match (self.kind_of_status(), &self.envelope) {
             (Status::TooMany, _) => return Err(self.too_many()),
             (Status::Unwell, _) => return Err(self.unwell()),
@@ -61,7 +62,7 @@ impl Reply {
         }
         match envelope {
             Envelope { server: Some(server), data: Some(data), code: _ } => {
-                Ok(Told { server: *server, data: data.clone() })
+                Ok(Payload { server: *server, data: data.clone() })
             }
             Envelope { server: None, .. } => Err(self.broken(&Broken("no requestTime".to_owned()))),
             Envelope { data: None, .. } => Err(self.broken(&Broken("no data".to_owned()))),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::account::{Account, Brought, Call, Setter};
-use super::answer::Told;
+use super::answer::Payload;
+use super::client::lock;
+use super::endpoint::Endpoint;
 use super::http::Transport;
-use super::lock;
+use super::pace::LaneName;
+use super::session::{Parsed, Session, Setter};
 use super::wire::classic::{
     Contract, OPEN_STATUSES, PLAN_TYPES, Page, Sample, SetPositionMode, SingleAccount,
 };
@@ -14,31 +16,31 @@ use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
 use crate::exchange::Urgency;
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
-use crate::pace::{Endpoint, LaneName};
+
 use crate::position_mode::{PositionMode, ProductType};
 
 /// The live mode of a product type.
 pub(super) async fn mode<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     product: ProductType,
     urgency: Urgency,
 ) -> Result<Answer<PositionMode>, Failure> {
-    let Sample { symbol, margin_coin } = sample(account, product, urgency).await?;
+    let Sample { symbol, margin_coin } = sample(session, product, urgency).await?;
     let query = format!("symbol={symbol}&productType={}&marginCoin={margin_coin}", product.as_str());
-    let brought: Result<Brought<SingleAccount>, Failure> =
-        Brought::of(account.ask(SINGLE_ACCOUNT, query, urgency).await?);
-    if brought.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
+    let parsed: Result<Parsed<SingleAccount>, Failure> =
+        Parsed::of(session.ask(Endpoint::Account, query, urgency).await?);
+    if parsed.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
         // The symbol may have left the list since.
-        lock(&account.bitget.shared.samples).remove(&product);
+        lock(&session.client.shared.samples).remove(&product);
     }
-    let brought = brought?;
-    let mode = brought.data.pos_mode;
-    Ok(brought.answer(mode))
+    let parsed = parsed?;
+    let mode = parsed.data.pos_mode;
+    Ok(parsed.answer(mode))
 }
 
 /// How many rows of a list count.
 pub(super) async fn count<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     product: ProductType,
     list: List,
     urgency: Urgency,
@@ -48,7 +50,7 @@ pub(super) async fn count<T: Transport>(
         List::Positions => {
             let mut count = 0;
             let lists = vec![format!("productType={product}")];
-            let whole = account.read(POSITIONS, lists, urgency, |rows: Vec<Position>| {
+            let whole = session.read(Endpoint::Positions, lists, urgency, |rows: Vec<Position>| {
                 count += open(&rows)?;
                 Ok(None)
             });
@@ -57,29 +59,32 @@ pub(super) async fn count<T: Transport>(
         List::Orders => {
             let lists =
                 OPEN_STATUSES.map(|status| format!("productType={product}&status={status}&limit={PAGE}"));
-            orders(account, ORDERS, lists.to_vec(), urgency).await
+            orders(session, Endpoint::Orders, lists.to_vec(), urgency).await
         }
         List::PlanOrders => {
             let lists = PLAN_TYPES.map(|plan| format!("productType={product}&planType={plan}&limit={PAGE}"));
-            orders(account, PLAN_ORDERS, lists.to_vec(), urgency).await
+            orders(session, Endpoint::PlanOrders, lists.to_vec(), urgency).await
         }
     }
 }
 
 /// The set of a product type's mode.
 pub(super) fn setter(product: ProductType, mode: PositionMode) -> Setter {
-    Setter { call: SET_POSITION_MODE, body: serde_json::to_string(&SetPositionMode { product, mode }) }
+    Setter {
+        endpoint: Endpoint::SetPositionMode,
+        body: serde_json::to_string(&SetPositionMode { product, mode }),
+    }
 }
 
 /// How many orders are in several lists, each counted once.
 async fn orders<T: Transport>(
-    account: &Account<T>,
-    call: Call,
+    session: &Session<T>,
+    endpoint: Endpoint,
     lists: Vec<String>,
     urgency: Urgency,
 ) -> Result<Answer<u32>, Failure> {
     let mut ids = BTreeSet::new();
-    let whole = account.read(call, lists, urgency, |page: Page| {
+    let whole = session.read(endpoint, lists, urgency, |page: Page| {
         let (rows, next) = page.rows()?;
         ids.extend(rows.into_iter().map(|order| order.order_id));
         Ok(next.map(|id| format!("idLessThan={id}")))
@@ -89,11 +94,11 @@ async fn orders<T: Transport>(
 
 /// A symbol and a margin coin of a product type: from the exchange's list, which is read once, else a usual one.
 async fn sample<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     product: ProductType,
     urgency: Urgency,
 ) -> Result<Sample, Failure> {
-    let shared = &account.bitget.shared;
+    let shared = &session.client.shared;
     let came = shared.clock.now();
     let known = || lock(&shared.samples).get(&product).cloned();
     if let Some(known) = known() {
@@ -104,16 +109,16 @@ async fn sample<T: Transport>(
         asking = shared.asking_for_samples.lock() => asking,
         () = shared.clock.sleep_until(came + PERMIT_WAIT) => {
             let lane = LaneName::Public(Endpoint::Contracts);
-            return Err(account.bitget.busy(&lane, shared.clock.now() + PERMIT_BACK));
+            return Err(session.client.busy(&lane, shared.clock.now() + PERMIT_BACK));
         }
     };
     if let Some(known) = known() {
         return Ok(known);
     }
     let query = format!("productType={}", product.as_str());
-    let asked = account.ask_public(CONTRACTS, query, urgency).await?;
+    let asked = session.ask_public(Endpoint::Contracts, query, urgency).await?;
     let listed = match asked.look() {
-        Ok(Told { data, server: _ }) => {
+        Ok(Payload { data, server: _ }) => {
             let rows: Vec<serde_json::Value> = shape(data).map_err(|broken| asked.broken(&broken))?;
             rows.into_iter().find_map(|row| shape::<Contract>(row).ok()?.sample())
         }
@@ -125,12 +130,3 @@ async fn sample<T: Transport>(
     lock(&shared.samples).insert(product, sample.clone());
     Ok(sample)
 }
-
-pub(super) const ACCOUNT_INFO: Call = Call(Endpoint::AccountInfo, "/api/v2/spot/account/info");
-pub(super) const POSITIONS: Call = Call(Endpoint::Positions, "/api/v2/mix/position/all-position");
-pub(super) const SET_POSITION_MODE: Call =
-    Call(Endpoint::SetPositionMode, "/api/v2/mix/account/set-position-mode");
-const CONTRACTS: Call = Call(Endpoint::Contracts, "/api/v2/mix/market/contracts");
-const SINGLE_ACCOUNT: Call = Call(Endpoint::Account, "/api/v2/mix/account/account");
-const ORDERS: Call = Call(Endpoint::Orders, "/api/v2/mix/order/orders-pending");
-const PLAN_ORDERS: Call = Call(Endpoint::PlanOrders, "/api/v2/mix/order/orders-plan-pending");

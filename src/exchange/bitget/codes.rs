@@ -2,8 +2,8 @@
 //!
 //! A table that we own: several of the codes are in no published one. Never looks at the message beside a code.
 
+use super::endpoint::Endpoint;
 use crate::facts::Class;
-use crate::pace::Endpoint;
 
 /// Success.
 pub(super) const DONE: &str = "00000";

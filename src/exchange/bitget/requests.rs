@@ -1,15 +1,21 @@
-//! How many requests were sent, how they ended and how long they took: numbers for the metrics page, no decisions.
+//! How many requests were sent, how they ended and how long they took: numbers for the metrics, no decisions.
 
-use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::pace::Endpoint;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use strum::VariantArray as _;
+
+use super::endpoint::Endpoint;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// `00000`
     Ok,
     /// Another code.
@@ -26,41 +32,80 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether an answer came, whatever it said: only then does the time that it took say something of the exchange.
-    pub fn is_answered(self) -> bool {
+    fn is_answered(self) -> bool {
         match self {
             Outcome::Ok | Outcome::Refused | Outcome::RateLimited | Outcome::Broken => true,
             Outcome::Unanswered | Outcome::NotSent => false,
         }
     }
-
-    /// As the metrics name it.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
-/// The requests of this process so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Requests {
-    /// By endpoint and outcome; what has not happened yet is not there.
-    pub sent: BTreeMap<(Endpoint, Outcome), Counted>,
-    /// How long calls have waited for our own limits, together.
-    pub waited: Duration,
-}
-
-/// So many requests, which took so long together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counted {
-    /// How many.
-    pub count: u64,
-    /// From leaving to the end of the answer, summed up.
-    pub took: Duration,
+/// The requests of a process so far; clones count together. What may be counted is there from the start, as 0.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    ended: Family<[(&'static str, &'static str); 2], Counter>,
+    took: Family<[(&'static str, &'static str); 1], Histogram>,
+    waited: Counter<f64, AtomicU64>,
 }
 
 impl Requests {
-    pub(super) fn count(&mut self, endpoint: Endpoint, outcome: Outcome, took: Duration) {
-        let counted = self.sent.entry((endpoint, outcome)).or_default();
-        counted.count += 1;
-        counted.took += took;
+    /// None so far.
+    pub(super) fn new() -> Requests {
+        let took = Family::new_with_constructor(new_histogram as fn() -> Histogram);
+        let requests = Requests { ended: Family::default(), took, waited: Counter::default() };
+        for endpoint in Endpoint::VARIANTS {
+            drop(requests.took.get_or_create(&of(*endpoint)));
+            for outcome in Outcome::VARIANTS {
+                drop(requests.ended.get_or_create(&of_both(*endpoint, *outcome)));
+            }
+        }
+        requests
     }
+
+    /// One request ended so, after so long.
+    pub(super) fn count(&self, endpoint: Endpoint, outcome: Outcome, took: Duration) {
+        self.ended.get_or_create(&of_both(endpoint, outcome)).inc();
+        if outcome.is_answered() {
+            self.took.get_or_create(&of(endpoint)).observe(took.as_secs_f64());
+        }
+    }
+
+    /// A call waited for so long for our own limits.
+    pub(super) fn waited(&self, span: Duration) {
+        self.waited.inc_by(span.as_secs_f64());
+    }
+
+    /// Has all of it in the metrics.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let Requests { ended, took, waited } = self.clone();
+        registry.register("requests", "Requests to the exchange since the start, by how they ended", ended);
+        let help = "How long the exchange took to answer";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, took);
+        let help = "How long calls have waited for a permit";
+        registry.register_with_unit("rate_limit_wait", help, Unit::Seconds, waited);
+    }
+}
+
+#[cfg(test)]
+impl Requests {
+    pub(super) fn ended(&self, endpoint: Endpoint, outcome: Outcome) -> u64 {
+        self.ended.get_or_create(&of_both(endpoint, outcome)).get()
+    }
+
+    pub(super) fn seconds_waited(&self) -> f64 {
+        self.waited.get()
+    }
+}
+
+fn of(endpoint: Endpoint) -> [(&'static str, &'static str); 1] {
+    [("endpoint", endpoint.as_str())]
+}
+
+fn of_both(endpoint: Endpoint, outcome: Outcome) -> [(&'static str, &'static str); 2] {
+    [("endpoint", endpoint.as_str()), ("outcome", outcome.into())]
+}
+
+/// The exchange answers in tens of milliseconds, and is given up after ten seconds.
+fn new_histogram() -> Histogram {
+    Histogram::new([0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }

@@ -3,25 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use super::account::{Account, Call, Setter};
-use super::answer::{Reply, Told};
+use super::answer::{Payload, Reply};
 use super::codes;
+use super::endpoint::Endpoint;
 use super::http::Transport;
+use super::session::{Session, Setter};
 use super::wire::unified::{Page, PositionList, SetHoldMode, Settings, Stage, TYPES};
 use super::wire::{Order, PAGE, open, shape};
 use crate::exchange::Urgency;
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
 use crate::moment::ServerTime;
-use crate::pace::Endpoint;
 use crate::position_mode::{PositionMode, ProductType};
 
 /// The live mode of the whole account.
 pub(super) async fn mode<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     urgency: Urgency,
 ) -> Result<Answer<PositionMode>, Failure> {
-    let reply = account.ask(SETTINGS, String::new(), urgency).await?;
+    let reply = session.ask(Endpoint::Settings, String::new(), urgency).await?;
     let Settled { server, uid: _, mode } = settled(&reply)?;
     Ok(Answer { value: mode, asked: reply.asked, answered: reply.answered, server })
 }
@@ -30,24 +30,24 @@ pub(super) async fn mode<T: Transport>(
 /// longer than a verdict may, where the exchange is far away. All are waited for, even if one has failed, for a question
 /// that is dropped on its way uses up its permit for long.
 pub(super) async fn count<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     list: List,
     urgency: Urgency,
 ) -> Result<Answer<u32>, Failure> {
     let categories = CATEGORIES.map(|category| format!("category={}", category.as_str()));
     let ids = match list {
         List::Positions => {
-            let [one, two, three] = categories.map(|category| positions(account, category, urgency));
+            let [one, two, three] = categories.map(|category| positions(session, category, urgency));
             let (one, two, three) = tokio::join!(one, two, three);
             return Ok(one?.and(two?, u32::saturating_add).and(three?, u32::saturating_add));
         }
         List::Orders => {
-            let [one, two, three] = categories.map(|category| orders(account, category, urgency));
+            let [one, two, three] = categories.map(|category| orders(session, category, urgency));
             let (one, two, three) = tokio::join!(one, two, three);
             one?.and(two?, both).and(three?, both)
         }
         List::PlanOrders => {
-            let [one, two, three] = categories.map(|category| strategy_orders(account, category, urgency));
+            let [one, two, three] = categories.map(|category| strategy_orders(session, category, urgency));
             let (one, two, three) = tokio::join!(one, two, three);
             one?.and(two?, both).and(three?, both)
         }
@@ -60,7 +60,7 @@ pub(super) async fn count<T: Transport>(
 type Ids = BTreeSet<String>;
 
 async fn positions<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     category: String,
     urgency: Urgency,
 ) -> Result<Answer<u32>, Failure> {
@@ -69,12 +69,12 @@ async fn positions<T: Transport>(
         count += open(&rows.positions())?;
         Ok(None)
     };
-    let whole = account.read(POSITIONS, vec![category], urgency, take).await?;
+    let whole = session.read(Endpoint::CurrentPosition, vec![category], urgency, take).await?;
     Ok(whole.with(count))
 }
 
 async fn orders<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     category: String,
     urgency: Urgency,
 ) -> Result<Answer<Ids>, Failure> {
@@ -84,13 +84,15 @@ async fn orders<T: Transport>(
         ids.extend(rows.into_iter().map(|order| order.order_id));
         Ok(next.map(|cursor| format!("cursor={cursor}")))
     };
-    let whole = account.read(ORDERS, vec![format!("{category}&limit={PAGE}")], urgency, take).await?;
+    let whole = session
+        .read(Endpoint::UnfilledOrders, vec![format!("{category}&limit={PAGE}")], urgency, take)
+        .await?;
     Ok(whole.with(ids))
 }
 
 /// Those without a type, and those of type `trigger`.
 async fn strategy_orders<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     category: String,
     urgency: Urgency,
 ) -> Result<Answer<Ids>, Failure> {
@@ -100,7 +102,7 @@ async fn strategy_orders<T: Transport>(
             ids.extend(rows.into_iter().map(|order| order.order_id));
             Ok(None)
         };
-        let whole = account.read(STRATEGY_ORDERS, vec![query], urgency, take).await?;
+        let whole = session.read(Endpoint::UnfilledStrategyOrders, vec![query], urgency, take).await?;
         Ok::<_, Failure>(whole.with(ids))
     };
     let [plain, trigger] = TYPES.map(|of| format!("{category}{of}"));
@@ -115,7 +117,7 @@ fn both(mut ids: Ids, more: Ids) -> Ids {
 
 /// The set of the account's mode.
 pub(super) fn setter(mode: PositionMode) -> Setter {
-    Setter { call: SET_HOLD_MODE, body: serde_json::to_string(&SetHoldMode { mode }) }
+    Setter { endpoint: Endpoint::SetHoldMode, body: serde_json::to_string(&SetHoldMode { mode }) }
 }
 
 /// The settings of an account that is unified and stays it.
@@ -127,7 +129,7 @@ pub(super) struct Settled {
 
 /// What settings tell, if they are those of a unified account.
 pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
-    let Told { server, data } = reply.look()?;
+    let Payload { server, data } = reply.look()?;
     let settings: Settings = shape(data).map_err(|broken| reply.broken(&broken))?;
     match settings.stage().map_err(|broken| reply.broken(&broken))? {
         Stage::Unified(mode) => Ok(Settled { server, uid: settings.uid, mode }),
@@ -145,11 +147,3 @@ pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
 /// One mode covers all of them.
 const CATEGORIES: [ProductType; 3] =
     [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];
-
-pub(super) const SETTINGS: Call = Call(Endpoint::Settings, "/api/v3/account/settings");
-pub(super) const ACCOUNT_INFO: Call = Call(Endpoint::UnifiedAccountInfo, "/api/v3/account/info");
-pub(super) const SET_HOLD_MODE: Call = Call(Endpoint::SetHoldMode, "/api/v3/account/set-hold-mode");
-const POSITIONS: Call = Call(Endpoint::CurrentPosition, "/api/v3/position/current-position");
-const ORDERS: Call = Call(Endpoint::UnfilledOrders, "/api/v3/trade/unfilled-orders");
-const STRATEGY_ORDERS: Call =
-    Call(Endpoint::UnfilledStrategyOrders, "/api/v3/trade/unfilled-strategy-orders");

@@ -95,7 +95,8 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
         }
         Step::Look(Look::Account) => {
             let at = world.now + ROUND_TRIP;
-            let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at };
+            let identity =
+                Identity { uid: None, kind: Kind::Classic, uid_right: "read", warnings: Vec::new(), at };
             let answer = answered_at_once(world, identity);
             learned(world, target, Learned::Account(answer));
         }

@@ -90,7 +90,7 @@ impl Line {
             jitter: _,
         } = account;
         // Only an account with the wrong key is asked again who it is.
-        if let Some(Identity { uid: _, kind: _, rights: _, at }) = identity {
+        if let Some(Identity { uid: _, kind: _, uid_right: _, warnings: _, at }) = identity {
             *at = PAST;
         }
         // The drift of the minutes that are searched is far below any doubt that matters.

@@ -153,7 +153,7 @@ async fn f33_a_ledger_that_was_taken_away_notes_nothing_until_it_is_back() {
     gone(wish(4).await.unwrap_err());
     fs::create_dir(&dir).unwrap();
     gone(wish(5).await.unwrap_err());
-    let failed = ledger.writes().failed;
+    let failed = ledger.writes.failed();
     assert_eq!(failed, 4);
 }
 

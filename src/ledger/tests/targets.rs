@@ -219,7 +219,8 @@ async fn events_are_forgotten_after_400_days_while_running_and_at_the_start() {
 /// The names that have an account together, each with the first of the others.
 fn shared(ledger: &Ledger) -> BTreeMap<AccountName, AccountName> {
     let pins = ledger.directives().borrow().pins.clone();
-    let nameless = Identity { uid: None, kind: Kind::Classic, rights: None, at: Moment(0) };
+    let nameless =
+        Identity { uid: None, kind: Kind::Classic, uid_right: "read", warnings: Vec::new(), at: Moment(0) };
     let other = |name: &AccountName| pins.claims(name, None, &nameless).shared_with.cloned();
     let names = ["desk-a", "desk-b", "desk-c"].map(name);
     names.into_iter().filter_map(|name| Some((name.clone(), other(&name)?))).collect()

@@ -76,7 +76,8 @@ pub(super) fn situation() -> Situation {
         identity: Some(Identity {
             uid: Some(Uid("42".to_owned())),
             kind: Kind::Classic,
-            rights: None,
+            uid_right: "read",
+            warnings: Vec::new(),
             at: now - minutes(10),
         }),
         clock: Some(ServerClock {
@@ -283,7 +284,8 @@ impl Situation {
 
     pub(super) fn kind(mut self, kind: Option<Kind>) -> Self {
         let at = self.now - minutes(5);
-        self.account.identity = kind.map(|kind| Identity { uid: None, kind, rights: None, at });
+        self.account.identity =
+            kind.map(|kind| Identity { uid: None, kind, uid_right: "read", warnings: Vec::new(), at });
         self
     }
 

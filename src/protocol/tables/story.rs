@@ -137,7 +137,13 @@ fn answered(look: Look, asked: Moment, situation: &Situation, exchange: &Exchang
     match look {
         Look::Clock => Learned::Clock(answer),
         Look::Account => {
-            let identity = Identity { uid: None, kind: Kind::Classic, rights: None, at: situation.now };
+            let identity = Identity {
+                uid: None,
+                kind: Kind::Classic,
+                uid_right: "read",
+                warnings: Vec::new(),
+                at: situation.now,
+            };
             Learned::Account(answer.with(identity))
         }
         Look::Mode => Learned::Mode(answer.with(exchange.mode)),

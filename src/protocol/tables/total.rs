@@ -166,7 +166,13 @@ fn failings() -> BoxedStrategy<Failing> {
 
 fn accounts() -> BoxedStrategy<AccountFacts> {
     let kind = prop_oneof![4 => Just(Kind::Classic), 1 => Just(Kind::Unified)];
-    let identity = (kind, past()).prop_map(|(kind, at)| Identity { uid: None, kind, rights: None, at });
+    let identity = (kind, past()).prop_map(|(kind, at)| Identity {
+        uid: None,
+        kind,
+        uid_right: "read",
+        warnings: Vec::new(),
+        at,
+    });
     let clock = (-30_000..30_000_i64, 0..25_000_u64, past()).prop_map(|(off, doubt, measured)| ServerClock {
         offset: OFFSET + off,
         doubt: Duration::from_millis(doubt),

@@ -1,11 +1,11 @@
-//! Whose key it is and what it may do: a row for each way in which that can be wrong, and for those in which it is not.
+//! Whose key it is: a row for each way in which that can be wrong, and for those in which it is not.
 
 use expect_test::{Expect, expect};
 
-use crate::facts::{FuturesRight, Identity, Rights};
+use crate::facts::Identity;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, Uid};
-use crate::protocol::{Claims, warnings, wrong};
+use crate::protocol::{Claims, wrong};
 
 use super::check;
 use super::situation::situation;
@@ -14,7 +14,11 @@ use super::situation::situation;
 #[track_caller]
 fn row(kind: Kind, [shown, file, pinned, other]: [&str; 4], expected: Expect) {
     let uid = |word: &str| (word != "-").then(|| Uid(word.to_owned()));
-    let identity = Identity { uid: uid(shown), kind, rights: None, at: Moment(0) };
+    let uid_right = match kind {
+        Kind::Classic => "spot, read",
+        Kind::Unified => "UTA mgt., read",
+    };
+    let identity = Identity { uid: uid(shown), uid_right, kind, warnings: Vec::new(), at: Moment(0) };
     let (file, pinned) = (uid(file), uid(pinned));
     let other: Option<AccountName> = (other != "-").then(|| other.parse().unwrap());
     let claims = Claims { file: file.as_ref(), pinned: pinned.as_ref(), shared_with: other.as_ref() };
@@ -100,24 +104,4 @@ fn f56_with_a_key_that_another_file_holds_too_nothing_is_asked() {
         > rest 2m 59s
     "#]],
     );
-}
-
-#[test]
-fn a_right_too_many_and_a_right_too_few_are_named() {
-    let told = |kind, futures, withdraws| {
-        let rights = Some(Rights { futures, withdraws });
-        warnings(&Identity { uid: None, kind, rights, at: Moment(0) }).join("\n")
-    };
-    let of = |futures, withdraws| told(Kind::Classic, futures, withdraws);
-    assert_eq!(of(FuturesRight::ReadWrite, false), "");
-    expect!["The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it."].assert_eq(&of(FuturesRight::ReadWrite, true));
-    expect![[r#"The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Read, false));
-    expect![[r#"
-        The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.
-        The key lacks the right to futures: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Nothing, true));
-    assert_eq!(told(Kind::Unified, FuturesRight::ReadWrite, false), "");
-    expect![[r#"The key may read the account's settings only, so a change would be refused: allow it "UTA mgt., read and write" at Bitget."#]].assert_eq(&told(Kind::Unified, FuturesRight::Read, false));
-    expect![[r#"The key lacks the right to look at positions, or at the account's settings: allow it "UTA mgt., read and write" and "UTA trade, read" at Bitget."#]].assert_eq(&told(Kind::Unified, FuturesRight::Nothing, false));
-    let unknown = Identity { uid: None, kind: Kind::Classic, rights: None, at: Moment(0) };
-    assert!(warnings(&unknown).is_empty(), "what a key may not tell is no warning");
 }

@@ -11,9 +11,17 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use expect_test::expect;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::registry::Registry;
+
 use super::*;
 use crate::clock::Clock;
-use crate::exchange::bitget::{Method, Outcome, Response, TransportError};
+use crate::exchange::bitget::pace::LaneName;
+use crate::exchange::bitget::requests::Outcome;
+use crate::exchange::bitget::{Bitget, Method, Request, Response, Trading, TransportError};
+use crate::exchange::credential::Credential;
+use crate::facts::Class;
 use crate::moment::Moment;
 use crate::position_mode::ProductType;
 
@@ -373,8 +381,7 @@ async fn a_set_that_found_no_connection_is_unclear_too_but_counts_against_no_lim
         let (answer, _) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
         assert!(matches!(answer, SetAnswer::Unclear(_)), "{answer:?}");
     }
-    let sent = bitget.requests().sent;
-    assert_eq!(sent[&(Endpoint::SetPositionMode, Outcome::NotSent)].count, 20);
+    assert_eq!(bitget.shared.requests.ended(Endpoint::SetPositionMode, Outcome::NotSent), 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -406,11 +413,14 @@ async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
     let failure = desk.mode(USDT, Urgency::Routine).await.unwrap_err();
     let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
-    assert_eq!((&cool_down.lane, cool_down.until), (&lane("desk", Endpoint::Account), until));
+    assert_eq!(
+        (cool_down.limit.clone(), cool_down.until),
+        (lane("desk", Endpoint::Account).to_string(), until)
+    );
     assert!(desk.count(USDT, List::Positions, Urgency::Routine).await.is_ok());
 
     let (restarted, script) = Script::new(usual);
-    restarted.restore(cool_down.clone());
+    restarted.restore(cool_down);
     let desk = ready(&restarted, "desk").await;
     assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::Busy { until });
     assert_eq!(script.asked(), ["GET mix/market/contracts?productType=USDT-FUTURES"]);
@@ -467,7 +477,7 @@ async fn f51_too_many_for_the_witness_too_stops_everything_even_a_set_that_holds
     };
     assert!(say.contains("it is this host's address whose limit is used up"), "{say}");
     assert_eq!(first.clock().await.unwrap_err().class, Class::Busy { until });
-    assert!(bitget.cool_downs().iter().any(|cool_down| cool_down.lane == LaneName::Everything));
+    assert!(bitget.cool_downs().iter().any(|cool_down| cool_down.limit == "*"));
     assert_eq!(witnesses(&script), 3, "nothing left");
     *limited.lock().unwrap() = false;
     script.clock.sleep_until(until).await;
@@ -517,7 +527,8 @@ async fn whoever_finds_no_permit_within_two_seconds_is_busy_and_has_sent_nothing
     }
     assert_eq!((answered, busy), (2, 4), "the quiet second, then one a second");
     assert_eq!(script.log.lock().unwrap().len(), 2);
-    assert!(bitget.requests().waited >= Duration::from_secs(10), "{:?}", bitget.requests().waited);
+    let waited = bitget.shared.requests.seconds_waited();
+    assert!(waited >= 10.0, "{waited} s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -563,18 +574,31 @@ async fn every_request_is_counted_by_how_it_ended() {
     let desk = ready(&bitget, "desk").await;
     desk.mode(USDT, Urgency::Routine).await.unwrap();
     desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap_err();
-    let sent: Vec<String> = bitget
-        .requests()
-        .sent
-        .iter()
-        .map(|((endpoint, outcome), counted)| {
-            format!("{endpoint} {} {} {:?}", outcome.as_str(), counted.count, counted.took)
-        })
-        .collect();
-    assert_eq!(
-        sent,
-        ["time ok 1 50ms", "contracts ok 1 50ms", "account ok 1 50ms", "all-position broken 1 50ms"]
-    );
+    let mut registry = Registry::default();
+    bitget.register(&mut registry);
+    let mut text = String::new();
+    encode_registry(&mut text, &registry).unwrap();
+    let told = |line: &&str| {
+        line.contains(['{']) && !line.ends_with(" 0") && !line.contains("_bucket") && !line.ends_with(" 0.0")
+    };
+    let mut told: Vec<&str> = text.lines().filter(told).collect();
+    told.sort_unstable();
+    expect![[r#"
+        request_duration_seconds_count{endpoint="account"} 1
+        request_duration_seconds_count{endpoint="all-position"} 1
+        request_duration_seconds_count{endpoint="contracts"} 1
+        request_duration_seconds_count{endpoint="time"} 1
+        request_duration_seconds_sum{endpoint="account"} 0.05
+        request_duration_seconds_sum{endpoint="all-position"} 0.05
+        request_duration_seconds_sum{endpoint="contracts"} 0.05
+        request_duration_seconds_sum{endpoint="time"} 0.05
+        requests_total{endpoint="account",outcome="ok"} 1
+        requests_total{endpoint="all-position",outcome="broken"} 1
+        requests_total{endpoint="contracts",outcome="ok"} 1
+        requests_total{endpoint="time",outcome="ok"} 1"#]]
+    .assert_eq(&told.join("\n"));
+    let within = r#"request_duration_seconds_bucket{le="0.05",endpoint="time"} 1"#;
+    assert!(text.contains(within), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Broken, Order, PAGE, is_plain, there_or_null};
-use crate::facts::{FuturesRight, Rights};
+use crate::exchange::bitget::rights::{FuturesRight, Rights};
 use crate::position_mode::{PositionMode, ProductType};
 
 /// One of `GET /api/v2/mix/market/contracts`: any of a product type's serves for asking the mode.

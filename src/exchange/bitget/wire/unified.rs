@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Broken, Order, PAGE, Position, is_plain, there_or_null};
-use crate::facts::{FuturesRight, Rights};
+use crate::exchange::bitget::rights::{FuturesRight, Rights};
 use crate::position_mode::PositionMode;
 
 /// `GET /api/v3/account/settings`. Clients take an account for unified by its `holdMode`, not by the word for its mode: of

@@ -1,7 +1,6 @@
 //! The kind: every answer to the settings and to what is asked after them, and what is concluded from it.
 
 use super::*;
-use crate::facts::{FuturesRight, Rights};
 use crate::position_mode::{Kind, Uid};
 
 const SETTINGS: &str = "account/settings";
@@ -50,7 +49,7 @@ async fn check<const N: usize>(
     let name = format!("{answers:?}");
     let (found, asked) = told(gives(answers)).await;
     let asked: Vec<&str> = asked.iter().filter_map(|asked| asked.split('?').next()).collect();
-    let found = found.map(|Identity { uid, kind, rights: _, at: _ }| (uid, kind));
+    let found = found.map(|Identity { uid, kind, uid_right: _, warnings: _, at: _ }| (uid, kind));
     let expected = expected.map(|(uid, kind)| (uid.map(|uid| Uid(uid.to_owned())), kind));
     assert_eq!(found.map_err(|failure| failure.class), expected, "{name}");
     assert!(
@@ -249,18 +248,19 @@ async fn what_stands_against_a_kind_is_told_in_a_sentence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rights_of_a_key_are_told_where_its_account_tells_them() {
-    let rights = |futures, withdraws| Some(Rights { futures, withdraws });
-    let unified = r#"{"userId":"1001","permType":"read-and-write","permissions":["uta_mgt","uta_trade"]}"#;
-    let classic = r#"{"userId":"1001","authorities":["cpow","wwow"]}"#;
+async fn the_rights_of_a_key_are_warned_of_where_its_account_tells_them() {
+    let reads = r#"{"userId":"1001","permType":"read-only","permissions":["uta_mgt","uta_trade"]}"#;
+    let withdraws = r#"{"userId":"1001","authorities":["cpow","wwow"]}"#;
     let cases = [
-        ([(SETTINGS, settings("unified")), (KEY, done(unified))], rights(FuturesRight::ReadWrite, false)),
+        ([(SETTINGS, settings("unified")), (KEY, done(reads))], Some("may read the account's settings only")),
         ([(SETTINGS, settings("unified")), (KEY, coded(400, "40014"))], None),
-        ([(SETTINGS, coded(400, "40084")), (INFO, done(classic))], rights(FuturesRight::ReadWrite, true)),
+        ([(SETTINGS, coded(400, "40084")), (INFO, done(withdraws))], Some("may withdraw")),
         ([(SETTINGS, coded(400, "40084")), (INFO, coded(400, "40014"))], None),
     ];
     for (answers, expected) in cases {
         let name = format!("{answers:?}");
-        assert_eq!(told(gives(answers)).await.0.unwrap().rights, expected, "{name}");
+        let warnings = told(gives(answers)).await.0.unwrap().warnings;
+        assert_eq!(warnings.len(), expected.iter().count(), "{name}");
+        assert!(expected.is_none_or(|part| warnings[0].contains(part)), "{name}: {warnings:?}");
     }
 }

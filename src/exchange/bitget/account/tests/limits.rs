@@ -95,7 +95,7 @@ async fn i8_the_exchange_never_says_429_however_long_the_way_is() {
 
 async fn set(desk: &Account<Direct>, clock: &Clock) -> Result<(), Failure> {
     let permit = desk.permit(USDT).await?;
-    let stamp = desk.bitget.server_clock().unwrap().at(clock.now());
+    let stamp = desk.session.client.server_clock().unwrap().at(clock.now());
     match desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await {
         (SetAnswer::Accepted, Some(_)) => Ok(()),
         (other, _) => panic!("{other:?}"),

@@ -351,7 +351,7 @@ async fn a_lane_that_cools_down_between_note_and_send_stops_the_set() {
     assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::Busy { .. }, .. })), "{answer:?}");
     assert_eq!(script.asked().len(), 1);
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
-    assert_eq!(cool_down.lane, lane("desk", Endpoint::SetHoldMode));
+    assert_eq!(cool_down.limit, lane("desk", Endpoint::SetHoldMode).to_string());
 }
 
 #[tokio::test(start_paused = true)]

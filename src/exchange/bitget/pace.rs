@@ -10,55 +10,18 @@ use std::time::Duration;
 
 use strum::VariantArray as _;
 
+use super::endpoint::Endpoint;
 use crate::constants::{
     ADDRESS_REST_FIRST, ADDRESS_REST_LONGEST, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, PERMIT_BACK,
-    PERMIT_BACK_UNANSWERED, QUIET_START, REMAINING_FLOOR, SETS_PER_SECOND, WITNESS_EVERY,
+    PERMIT_BACK_UNANSWERED, QUIET_START, REMAINING_FLOOR, WITNESS_EVERY,
 };
 use crate::moment::Moment;
 use crate::position_mode::{KeyId, Uid};
 
-/// A call of the exchange that has a limit of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub enum Endpoint {
-    /// The exchange's time; public.
-    Time,
-    /// The contracts of a product type; public.
-    Contracts,
-    /// Whose key it is.
-    AccountInfo,
-    /// The single account, which carries the mode.
-    Account,
-    /// All positions of a product type.
-    #[strum(serialize = "all-position")]
-    Positions,
-    /// Plain orders.
-    #[strum(serialize = "orders-pending")]
-    Orders,
-    /// Plan orders.
-    #[strum(serialize = "orders-plan-pending")]
-    PlanOrders,
-    /// The setter of a product type's mode.
-    SetPositionMode,
-    /// The settings of a unified account, which carry its kind and its mode.
-    Settings,
-    /// Whose key it is, of a unified account.
-    UnifiedAccountInfo,
-    /// All positions of a category.
-    CurrentPosition,
-    /// Plain orders of a category.
-    UnfilledOrders,
-    /// Strategy orders of a category: what classic accounts call plan orders.
-    UnfilledStrategyOrders,
-    /// The setter of a unified account's mode.
-    SetHoldMode,
-}
-
 /// Whose limit it is: an account's at one endpoint, this address's at a public one, or that of everything together. The
 /// exchange counts by UID; keys that are known to be of one UID have their lanes together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LaneName {
+pub(super) enum LaneName {
     /// `key:ID/ENDPOINT`
     Account(KeyId, Endpoint),
     /// `*/ENDPOINT`
@@ -67,25 +30,16 @@ pub enum LaneName {
     Everything,
 }
 
-/// A lane that rests until a moment, because the exchange said 429.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CoolDown {
-    /// Which.
-    pub lane: LaneName,
-    /// Until when.
-    pub until: Moment,
-}
-
 /// The right to send one request in a lane. It must be given back in one of three ways; a lost one is lost for good.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is not given back narrows its lane for good"]
-pub struct Permit {
+pub(super) struct Permit {
     lane: LaneName,
 }
 
 /// What an answer says of the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub(super) enum Word {
     /// It was served, or refused for a reason of its own.
     Served {
         /// What the exchange says remains in the lane, if it says so.
@@ -97,7 +51,7 @@ pub enum Word {
 
 /// What a 429 has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub(super) enum Stopped {
     /// One lane.
     Lane,
     /// Everything: the limit of this host's address is used up.
@@ -106,7 +60,7 @@ pub enum Stopped {
 
 /// All lanes of a process.
 #[derive(Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     lanes: BTreeMap<LaneName, Lane>,
     /// The key of each UID that was seen first: the lanes of all its keys go by that one.
     first_keys: BTreeMap<Uid, KeyId>,
@@ -138,7 +92,7 @@ struct AddressRest {
 
 /// One limit: so many permits outstanding or recent, and rests.
 #[derive(Debug)]
-pub struct Lane {
+pub(super) struct Lane {
     name: LaneName,
     permits: usize,
     outstanding: usize,
@@ -155,7 +109,7 @@ struct Cooling {
 
 impl Pace {
     /// The limits of a process that starts now: all free, after a quiet second.
-    pub fn new(now: Moment) -> Pace {
+    pub(super) fn new(now: Moment) -> Pace {
         Pace {
             lanes: BTreeMap::new(),
             first_keys: BTreeMap::new(),
@@ -166,7 +120,7 @@ impl Pace {
     }
 
     /// The key was seen to be of this UID: from now on it shares the lanes of the UID's other keys.
-    pub fn belongs(&mut self, key: &KeyId, uid: &Uid) {
+    pub(super) fn belongs(&mut self, key: &KeyId, uid: &Uid) {
         let first = self.first_keys.entry(uid.clone()).or_insert_with(|| key.clone()).clone();
         if first == *key {
             return;
@@ -181,7 +135,7 @@ impl Pace {
 
     /// The permit to ask for the exchange's time as the witness, when it is due: once after a 429, and again and again while
     /// the address rests, until it is answered.
-    pub fn witness(&mut self, now: Moment) -> Option<Permit> {
+    pub(super) fn witness(&mut self, now: Moment) -> Option<Permit> {
         let Address { suspected, asked, rest } = &self.address;
         let due = match rest {
             Some(rest) => rest.until <= now,
@@ -202,7 +156,7 @@ impl Pace {
     }
 
     /// A permit of the lane, or the moment before which there is none.
-    pub fn take(&mut self, lane: &LaneName, now: Moment) -> Result<Permit, Moment> {
+    pub(super) fn take(&mut self, lane: &LaneName, now: Moment) -> Result<Permit, Moment> {
         match self.everything_rests_until(now) {
             Some(until) => Err(until),
             None => self.lane(lane).take(now),
@@ -210,18 +164,18 @@ impl Pace {
     }
 
     /// Until when nothing may leave in the lane even with a permit, if so: a 429 came since it was taken.
-    pub fn stopped_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
+    pub(super) fn stopped_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
         self.everything_rests_until(now).max(self.cools_until(lane, now))
     }
 
     /// What of the lane, or around it, a 429 has stopped, if it is not our own pace that holds it back.
-    pub fn stopped(&self, lane: &LaneName, now: Moment) -> Option<Stopped> {
+    pub(super) fn stopped(&self, lane: &LaneName, now: Moment) -> Option<Stopped> {
         let lane = self.cools_until(lane, now).map(|_| Stopped::Lane);
         self.address_rests_until(now).map(|_| Stopped::Address).or(lane)
     }
 
     /// The request was answered at `at`.
-    pub fn give_back(&mut self, permit: Permit, at: Moment, word: Word) {
+    pub(super) fn give_back(&mut self, permit: Permit, at: Moment, word: Word) {
         let Permit { lane } = self.todays(permit);
         self.lane(&lane).give_back(Permit { lane: lane.clone() }, at);
         match (word, &lane) {
@@ -240,43 +194,39 @@ impl Pace {
     }
 
     /// No answer came; the request counts until the exchange would refuse its timestamp.
-    pub fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
+    pub(super) fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
         let permit = self.todays(permit);
         self.lane(&permit.lane.clone()).give_back_unanswered(permit, stamp);
     }
 
     /// Nothing was sent with it.
-    pub fn give_back_unused(&mut self, permit: Permit) {
+    pub(super) fn give_back_unused(&mut self, permit: Permit) {
         let permit = self.todays(permit);
         self.lane(&permit.lane.clone()).give_back_unused(permit);
     }
 
     /// The lanes that rest now because of a 429, and until when: a lane of several keys under each of them.
-    pub fn cool_downs(&self, now: Moment) -> Vec<CoolDown> {
+    pub(super) fn cool_downs(&self, now: Moment) -> Vec<(LaneName, Moment)> {
         let mut all = Vec::new();
         if let Some(rest) = self.address.rest {
-            all.push(CoolDown { lane: LaneName::Everything, until: rest.until });
+            all.push((LaneName::Everything, rest.until));
         }
         for (name, Cooling { until, length: _ }) in
             self.lanes.iter().filter_map(|(name, lane)| Some((name, lane.cooling?)))
         {
-            all.push(CoolDown { lane: name.clone(), until });
+            all.push((name.clone(), until));
             if let LaneName::Account(first, endpoint) = name {
                 let further = self.further_keys.iter().filter(|(_, of)| *of == first);
-                all.extend(further.map(|(key, _)| {
-                    let lane = LaneName::Account(key.clone(), *endpoint);
-                    CoolDown { lane, until }
-                }));
+                all.extend(further.map(|(key, _)| (LaneName::Account(key.clone(), *endpoint), until)));
             }
         }
-        all.retain(|cool_down| cool_down.until > now);
+        all.retain(|(_, until)| *until > now);
         all
     }
 
     /// Goes on with a cool-down that an earlier process saw.
-    pub fn restore(&mut self, cool_down: CoolDown, now: Moment) {
-        let CoolDown { lane, until } = cool_down;
-        match &lane {
+    pub(super) fn restore(&mut self, lane: &LaneName, until: Moment, now: Moment) {
+        match lane {
             LaneName::Everything => {
                 let until = until.min(now + ADDRESS_REST_LONGEST);
                 if self.address.rest.is_none_or(|rest| rest.until < until) {
@@ -285,7 +235,7 @@ impl Pace {
                 }
             }
             LaneName::Account(..) | LaneName::Public(_) => {
-                self.lane(&lane).restore(until.min(now + COOL_DOWN_LONGEST), now);
+                self.lane(lane).restore(until.min(now + COOL_DOWN_LONGEST), now);
             }
         }
     }
@@ -342,14 +292,14 @@ impl Address {
 
 impl Lane {
     /// A lane of which nothing is used.
-    pub fn new(name: LaneName) -> Lane {
+    pub(super) fn new(name: LaneName) -> Lane {
         let permits = name.permits();
         Lane { name, permits, outstanding: 0, coming_back: Vec::new(), breather: None, cooling: None }
     }
 
     /// A permit, or the moment before which there is none. Where that depends on an answer still to come it is the
     /// earliest moment possible.
-    pub fn take(&mut self, now: Moment) -> Result<Permit, Moment> {
+    pub(super) fn take(&mut self, now: Moment) -> Result<Permit, Moment> {
         if let Some(until) = self.rests_until(now) {
             return Err(until);
         }
@@ -362,22 +312,22 @@ impl Lane {
     }
 
     /// Answered at `answered`: the permit is free again a second later.
-    pub fn give_back(&mut self, permit: Permit, answered: Moment) {
+    pub(super) fn give_back(&mut self, permit: Permit, answered: Moment) {
         self.comes_back(permit, Some(after(answered, PERMIT_BACK)));
     }
 
     /// Not answered: the permit is free again when the exchange refuses its timestamp, and a second.
-    pub fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
+    pub(super) fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
         self.comes_back(permit, Some(after(stamp, PERMIT_BACK_UNANSWERED)));
     }
 
     /// Nothing was sent: the permit is free again at once.
-    pub fn give_back_unused(&mut self, permit: Permit) {
+    pub(super) fn give_back_unused(&mut self, permit: Permit) {
         self.comes_back(permit, None);
     }
 
     /// The exchange said 429: rests twice as long as the last time, unless it rests already.
-    pub fn cool_down(&mut self, at: Moment) {
+    pub(super) fn cool_down(&mut self, at: Moment) {
         let length = match self.cooling {
             Some(cooling) if at < cooling.until => return,
             Some(cooling) => (cooling.length * 2).min(COOL_DOWN_LONGEST),
@@ -387,7 +337,7 @@ impl Lane {
     }
 
     /// Until when it gives no permit whatever is free, if so.
-    pub fn rests_until(&self, now: Moment) -> Option<Moment> {
+    pub(super) fn rests_until(&self, now: Moment) -> Option<Moment> {
         self.cools_until(now).max(self.breather.filter(|until| *until > now))
     }
 
@@ -433,53 +383,10 @@ impl Lane {
 
 impl LaneName {
     /// How many permits the lane has.
-    pub fn permits(&self) -> usize {
+    pub(super) fn permits(&self) -> usize {
         match self {
             LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.permits(),
             LaneName::Everything => 0,
-        }
-    }
-}
-
-impl Endpoint {
-    /// As metrics and the ledger name it.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// Requests a second that the exchange documents, per UID, or per address where it is public.
-    pub fn documented_per_second(self) -> usize {
-        match self {
-            Endpoint::AccountInfo | Endpoint::UnifiedAccountInfo => 1,
-            Endpoint::Positions | Endpoint::SetPositionMode => 5,
-            Endpoint::Account | Endpoint::Orders | Endpoint::PlanOrders | Endpoint::SetHoldMode => 10,
-            Endpoint::Time
-            | Endpoint::Contracts
-            | Endpoint::Settings
-            | Endpoint::CurrentPosition
-            | Endpoint::UnfilledOrders
-            | Endpoint::UnfilledStrategyOrders => 20,
-        }
-    }
-
-    /// Requests a second that we take. The setters are ours alone, though neither is needed more often than the slower one
-    /// allows; of what we read, half is left to the account's own strategies.
-    pub fn permits(self) -> usize {
-        let documented = self.documented_per_second();
-        match self {
-            Endpoint::SetPositionMode | Endpoint::SetHoldMode => documented.min(SETS_PER_SECOND),
-            Endpoint::Time
-            | Endpoint::Contracts
-            | Endpoint::AccountInfo
-            | Endpoint::Account
-            | Endpoint::Positions
-            | Endpoint::Orders
-            | Endpoint::PlanOrders
-            | Endpoint::Settings
-            | Endpoint::UnifiedAccountInfo
-            | Endpoint::CurrentPosition
-            | Endpoint::UnfilledOrders
-            | Endpoint::UnfilledStrategyOrders => (documented / 2).max(1),
         }
     }
 }
@@ -497,7 +404,7 @@ impl fmt::Display for LaneName {
 /// A word that names no lane.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no lane")]
-pub struct UnknownLane(String);
+pub(super) struct UnknownLane(String);
 
 impl FromStr for LaneName {
     type Err = UnknownLane;
@@ -648,15 +555,15 @@ mod tests {
         let name = lane("desk", Endpoint::Account);
         assert_eq!(pace.take(&name, Moment(999)), Err(Moment(1000)));
         let until = Moment(50_000);
-        pace.restore(CoolDown { lane: name.clone(), until }, Moment(0));
+        pace.restore(&name, until, Moment(0));
         assert_eq!(pace.take(&name, Moment(1000)), Err(until));
-        assert_eq!(pace.cool_downs(Moment(1000)), [CoolDown { lane: name, until }]);
+        assert_eq!(pace.cool_downs(Moment(1000)), [(name, until)]);
         assert!(pace.take(&lane("other", Endpoint::Account), Moment(1000)).is_ok());
-        pace.restore(CoolDown { lane: LaneName::Everything, until: Moment(i64::MAX) }, Moment(1000));
+        pace.restore(&LaneName::Everything, Moment(i64::MAX), Moment(1000));
         let longest = Moment(61_000);
         assert_eq!(pace.take(&lane("other", Endpoint::Account), Moment(2000)), Err(longest));
         let further = lane("third", Endpoint::Account);
-        pace.restore(CoolDown { lane: further.clone(), until: Moment(i64::MAX) }, Moment(2000));
+        pace.restore(&further, Moment(i64::MAX), Moment(2000));
         assert_eq!(pace.lane(&further).cools_until(Moment(2000)), Some(Moment(62_000)));
     }
 
@@ -702,7 +609,7 @@ mod tests {
                 assert_eq!(pace.take(name, later), Err(until));
                 assert_eq!(pace.stopped(name, later), Some(Stopped::Address));
             }
-            let everything = CoolDown { lane: LaneName::Everything, until };
+            let everything = (LaneName::Everything, until);
             assert!(pace.cool_downs(later).contains(&everything));
             assert_eq!(pace.witness(until - Duration::from_millis(1)), None);
             rests.push(until.since(now).as_secs());
@@ -743,7 +650,7 @@ mod tests {
         assert_eq!(pace.stopped_until(&a, Moment(1001)), Some(until));
         // Whichever key the next process asks with first.
         let kept = pace.cool_downs(Moment(1001));
-        assert_eq!(kept, [a, b].map(|lane| CoolDown { lane, until }));
+        assert_eq!(kept, [a, b].map(|lane| (lane, until)));
     }
 
     proptest! {

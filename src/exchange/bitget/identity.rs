@@ -4,29 +4,31 @@
 
 use serde::de::DeserializeOwned;
 
-use super::account::{Account, Brought};
-use super::answer::{Reply, Told};
+use super::answer::{Payload, Reply};
+use super::endpoint::Endpoint;
 use super::http::Transport;
+use super::rights::{self, Rights};
+use super::session::{Parsed, Session};
 use super::unified::Settled;
 use super::wire::classic::AccountInfo;
 use super::wire::unified::KeyInfo;
 use super::wire::{Broken, Position, shape};
-use super::{classic, codes, unified};
+use super::{codes, unified};
 use crate::exchange::Urgency;
 use crate::facts::Answer;
-use crate::facts::{Class, Failure, Identity, Rights};
+use crate::facts::{Class, Failure, Identity};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, ProductType, Uid};
 
 /// The kind; and the UID and the key's rights, as far as the key may ask for them.
-pub(super) async fn identity<T: Transport>(account: &Account<T>) -> Result<Answer<Identity>, Failure> {
-    let settings = account.ask(unified::SETTINGS, String::new(), Urgency::Routine).await?;
+pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Identity>, Failure> {
+    let settings = session.ask(Endpoint::Settings, String::new(), Urgency::Routine).await?;
     let refusal = match unified::settled(&settings) {
-        Ok(settled) => return of_unified(account, &settings, settled).await,
+        Ok(settled) => return of_unified(session, &settings, settled).await,
         Err(failure) => failure,
     };
     if is_refused(&refusal, Class::WrongKind, codes::is_classic) {
-        return of_classic(account, settings.asked, settings.server()).await;
+        return of_classic(session, settings.asked, settings.server()).await;
     }
     if !lacks_a_right(&refusal) {
         return Err(refusal);
@@ -34,9 +36,9 @@ pub(super) async fn identity<T: Transport>(account: &Account<T>) -> Result<Answe
     // A key that may not read the settings of a unified account is told so, whatever its account is: a futures read tells. A
     // unified account's v2 calls are all refused, before anything else is looked at: what is answered is a classic one's.
     let query = format!("productType={}", ProductType::UsdtFutures.as_str());
-    let positions = account.ask(classic::POSITIONS, query, Urgency::Routine).await?;
-    match Brought::<Vec<Position>>::of(positions) {
-        Ok(brought) => of_classic(account, settings.asked, Some(brought.server)).await,
+    let positions = session.ask(Endpoint::Positions, query, Urgency::Routine).await?;
+    match Parsed::<Vec<Position>>::of(positions) {
+        Ok(parsed) => of_classic(session, settings.asked, Some(parsed.server)).await,
         Err(failure) if is_refused(&failure, Class::WrongKind, codes::is_unified) => {
             let code = refusal.code;
             let shown = code.as_deref().unwrap_or_default();
@@ -48,11 +50,11 @@ pub(super) async fn identity<T: Transport>(account: &Account<T>) -> Result<Answe
 }
 
 async fn of_classic<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     asked: Moment,
     heard: Option<ServerTime>,
 ) -> Result<Answer<Identity>, Failure> {
-    let reply = account.ask(classic::ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
+    let reply = session.ask(Endpoint::AccountInfo, String::new(), Urgency::Routine).await?;
     let (info, server) = if_allowed::<AccountInfo>(&reply, heard)?;
     let (uid, rights) = match info {
         Some(info) => (Some(uid(&info.user_id).map_err(|broken| reply.broken(&broken))?), info.rights()),
@@ -62,15 +64,15 @@ async fn of_classic<T: Transport>(
 }
 
 async fn of_unified<T: Transport>(
-    account: &Account<T>,
+    session: &Session<T>,
     settings: &Reply,
     Settled { server, uid: owner, mode: _ }: Settled,
 ) -> Result<Answer<Identity>, Failure> {
     let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
-    let reply = account.ask(unified::ACCOUNT_INFO, String::new(), Urgency::Routine).await?;
+    let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), Urgency::Routine).await?;
     // It says no more than what the key may do: whatever else comes back leaves that unknown.
     let info: Option<KeyInfo> = match reply.look() {
-        Ok(Told { server: _, data }) => shape(data).ok(),
+        Ok(Payload { server: _, data }) => shape(data).ok(),
         Err(failure) if lacks_a_right(&failure) || failure.class == Class::OurFault => None,
         Err(failure) => return Err(failure),
     };
@@ -82,14 +84,14 @@ async fn of_unified<T: Transport>(
     Ok(identified(Kind::Unified, Some(owner), rights, settings.asked, reply.answered, server))
 }
 
-/// What an answer brought; `None` if the key lacks the right to ask. `heard` is the exchange's time in an earlier answer,
+/// What an answer parsed; `None` if the key lacks the right to ask. `heard` is the exchange's time in an earlier answer,
 /// for a refusal may come without.
 fn if_allowed<D: DeserializeOwned>(
     reply: &Reply,
     heard: Option<ServerTime>,
 ) -> Result<(Option<D>, ServerTime), Failure> {
     match reply.look() {
-        Ok(Told { server, data }) => {
+        Ok(Payload { server, data }) => {
             let data = shape(data).map_err(|broken| reply.broken(&broken))?;
             Ok((Some(data), server))
         }
@@ -110,7 +112,9 @@ fn identified(
     answered: Moment,
     server: ServerTime,
 ) -> Answer<Identity> {
-    Answer { value: Identity { uid, kind, rights, at: answered }, asked, answered, server }
+    let warnings = rights.map(|rights| rights::warnings(kind, rights)).unwrap_or_default();
+    let identity = Identity { uid, uid_right: rights::to_say_whose(kind), kind, warnings, at: answered };
+    Answer { value: identity, asked, answered, server }
 }
 
 fn uid(told: &str) -> Result<Uid, Broken> {

@@ -1,0 +1,272 @@
+//! What all accounts of a process share on the way to Bitget: its limits, its clock, one pool of connections.
+//!
+//! One call is one attempt. Nothing here decides what to ask, or whether to ask again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus_client::registry::Registry;
+
+use super::account::Account;
+use super::answer::{self, Reply};
+use super::endpoint::Endpoint;
+use super::http::{Request, Response, Transport, TransportError};
+use super::pace::{LaneName, Pace, Permit, Stopped};
+use super::queue::{Line, Queue};
+use super::requests::{Outcome, Requests};
+use super::session::Session;
+use super::sign::Trading;
+use super::wire::Envelope;
+use super::wire::classic::Sample;
+use crate::clock::Clock;
+use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
+use crate::exchange::credential::Credential;
+use crate::exchange::{CoolDown, Urgency};
+use crate::facts::{Class, Failure, ServerClock};
+use crate::moment::{Moment, ServerTime};
+use crate::position_mode::{AccountName, ProductType};
+
+/// One process's way to the exchange; clones share it.
+pub struct Bitget<T> {
+    pub(super) shared: Arc<Shared<T>>,
+}
+
+pub(super) struct Shared<T> {
+    transport: T,
+    pub(super) clock: Clock,
+    pub(super) pace: Mutex<Pace>,
+    lines: Mutex<BTreeMap<LaneName, Arc<Line>>>,
+    queue: Queue,
+    pub(super) requests: Requests,
+    pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
+    /// Samples are asked for once a process; whoever asks holds this, so that no herd does.
+    pub(super) asking_for_samples: tokio::sync::Mutex<()>,
+}
+
+impl<T: Transport> Bitget<T> {
+    /// The way over `transport`, of which at most `requests_per_second` are taken. Nothing leaves in the first second.
+    pub fn new(transport: T, clock: Clock, requests_per_second: NonZeroU32) -> Bitget<T> {
+        let shared = Shared {
+            transport,
+            pace: Mutex::new(Pace::new(clock.now())),
+            lines: Mutex::default(),
+            queue: Queue::new(clock.clone(), requests_per_second),
+            requests: Requests::new(),
+            samples: Mutex::default(),
+            asking_for_samples: tokio::sync::Mutex::default(),
+            clock,
+        };
+        Bitget { shared: Arc::new(shared) }
+    }
+
+    /// An account of either kind, asked with its credential.
+    pub fn account(&self, account: AccountName, credential: Credential, trading: Trading) -> Account<T> {
+        Account::new(account, Session::new(self.clone(), credential, trading))
+    }
+
+    /// Has what is sent from now on in the metrics.
+    pub fn register(&self, registry: &mut Registry) {
+        self.shared.requests.register(registry);
+    }
+
+    /// The exchange's clock, as the answers of all accounts tell it.
+    pub fn server_clock(&self) -> Option<ServerClock> {
+        self.shared.clock.exchange()
+    }
+
+    /// The limits that rest now because the exchange said 429: what the ledger keeps.
+    pub fn cool_downs(&self) -> Vec<CoolDown> {
+        let resting = lock(&self.shared.pace).cool_downs(self.shared.clock.now());
+        resting.into_iter().map(|(lane, until)| CoolDown { limit: lane.to_string(), until }).collect()
+    }
+
+    /// Goes on with a cool-down that the ledger kept.
+    pub fn restore(&self, cool_down: &CoolDown) {
+        let CoolDown { limit, until } = cool_down;
+        match limit.parse::<LaneName>() {
+            Ok(lane) => lock(&self.shared.pace).restore(&lane, *until, self.shared.clock.now()),
+            Err(error) => tracing::warn!("a cool-down in the ledger is passed over: {error}"),
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.shared.clock.now()
+    }
+
+    /// The exchange's time now, which reads are signed with.
+    pub(super) fn server_now(&self) -> Result<ServerTime, Failure> {
+        let clock = self.server_clock().ok_or_else(|| Failure {
+            class: Class::Clock,
+            code: None,
+            say: "Bitget's clock is not known yet; it is asked first".to_owned(),
+        })?;
+        Ok(clock.at(self.now()))
+    }
+
+    /// Waits for the right to send one request in `lane`, for a short time.
+    pub(super) async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
+        self.ask_the_witness().await;
+        let came = self.now();
+        let turn = self.wait(&lane, urgency, came + PERMIT_WAIT).await;
+        let now = self.now();
+        self.shared.requests.waited(now.since(came));
+        let turn = turn.map_err(|until| self.busy(&lane, until))?;
+        match self.stopped_until(&lane) {
+            Some(until) => Err(self.busy(&lane, until)),
+            None => Ok(turn),
+        }
+    }
+
+    pub(super) fn stopped_until(&self, lane: &LaneName) -> Option<Moment> {
+        lock(&self.shared.pace).stopped_until(lane, self.now())
+    }
+
+    /// Asks for the exchange's time where a 429 may be about this host's address: whoever comes next asks, the others go on.
+    /// What is answered changes the limits and nothing else.
+    async fn ask_the_witness(&self) {
+        let now = self.now();
+        let Some(permit) = lock(&self.shared.pace).witness(now) else { return };
+        let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
+        if self.shared.queue.turn(Urgency::PartWay, now + PERMIT_WAIT).await.is_ok() {
+            let request = Request::get(Endpoint::Time.path(), String::new());
+            let _ = self.send(Endpoint::Time, request, turn, self.now(), None).await;
+        }
+    }
+
+    /// Nothing was sent, and why not.
+    pub(super) fn busy(&self, lane: &LaneName, until: Moment) -> Failure {
+        let what = match lane {
+            LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
+            LaneName::Everything => "everything",
+        };
+        let say = match lock(&self.shared.pace).stopped(lane, self.now()) {
+            Some(Stopped::Address) => {
+                "Bitget answers even the call time with too many requests (HTTP 429), so it is this host's address whose limit \
+                 is used up: nothing is asked for any account until that call is answered"
+                    .to_owned()
+            }
+            Some(Stopped::Lane) => format!(
+                "Bitget answered the call {what} with too many requests (HTTP 429): the account's limit for it is used up, \
+                 which its strategies share, and it rests; other accounts go on"
+            ),
+            None => format!(
+                "our own limit for {what} is used up or rests; nothing was sent, it is asked again when free"
+            ),
+        };
+        Failure { class: Class::Busy { until }, code: None, say }
+    }
+
+    async fn wait(&self, lane: &LaneName, urgency: Urgency, deadline: Moment) -> Result<Turn, Moment> {
+        let Shared { clock, pace, lines, queue, .. } = &*self.shared;
+        let waiting = Arc::clone(lock(lines).entry(lane.clone()).or_default());
+        let each = PERMIT_BACK / u32::try_from(lane.permits().max(1)).unwrap_or(1);
+        let take = |now| lock(pace).take(lane, now);
+        let permit = waiting.turn(clock, urgency, deadline, each, take).await?;
+        let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
+        queue.turn(urgency, deadline).await?;
+        Ok(turn)
+    }
+
+    /// Sends one request. `stamp` is when its timestamp was, on our line.
+    pub(super) async fn send(
+        &self,
+        endpoint: Endpoint,
+        request: Request,
+        mut turn: Turn,
+        stamp: Moment,
+        credential: Option<&Credential>,
+    ) -> Result<Reply, TransportError> {
+        turn.left = Some(stamp);
+        let asked = self.now();
+        let answer = self.shared.transport.send(request).await;
+        let answered = self.now();
+        let took = answered.since(asked);
+        let count = |outcome| self.shared.requests.count(endpoint, outcome, took);
+        let Response { status, remaining, body } = match answer {
+            Ok(response) => response,
+            Err(error) => {
+                match &error {
+                    TransportError::NotSent(_) => {
+                        turn.left = None;
+                        count(Outcome::NotSent);
+                    }
+                    TransportError::Unanswered(_) => count(Outcome::Unanswered),
+                }
+                return Err(error);
+            }
+        };
+        let envelope = Envelope::parse(&body);
+        let shown = answer::shown(&body, credential);
+        let key_hint = credential.map_or("", |credential| credential.kept_by().hint());
+        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, shown, key_hint };
+        if let Some(permit) = turn.permit.take() {
+            lock(&self.shared.pace).give_back(permit, answered, reply.word());
+        }
+        count(reply.outcome());
+        if let Some(server) = reply.server() {
+            self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
+        }
+        Ok(reply)
+    }
+}
+
+impl<T> Clone for Bitget<T> {
+    fn clone(&self) -> Bitget<T> {
+        Bitget { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> fmt::Debug for Bitget<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Bitget").finish_non_exhaustive()
+    }
+}
+
+/// The right to send one request. Dropped before it left, it is free at once; dropped without an answer, it counts until
+/// its timestamp is too old.
+pub(super) struct Turn {
+    pace: Arc<dyn HoldsPace>,
+    permit: Option<Permit>,
+    left: Option<Moment>,
+}
+
+/// So that a turn need not know the transport.
+trait HoldsPace: Send + Sync {
+    fn pace(&self) -> MutexGuard<'_, Pace>;
+}
+
+impl<T: Transport> HoldsPace for Shared<T> {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        lock(&self.pace)
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Turn")
+            .field("permit", &self.permit)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        match (self.permit.take(), self.left) {
+            (Some(permit), None) => self.pace.pace().give_back_unused(permit),
+            (Some(permit), Some(stamp)) => self.pace.pace().give_back_unanswered(permit, stamp),
+            (None, _) => {}
+        }
+    }
+}
+
+pub(super) fn unanswered(endpoint: Endpoint, error: &TransportError) -> Failure {
+    Failure { class: Class::TryAgain, code: None, say: format!("no answer to the call {endpoint}: {error}") }
+}
+
+/// A panic elsewhere must not stop everybody: what is behind these locks is whole between any two statements.
+pub(super) fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

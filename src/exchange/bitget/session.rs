@@ -1,0 +1,220 @@
+//! One key's questions: signed with the exchange's own time, sent within its limits, and answered or not.
+//!
+//! One call is one attempt. What is asked, and what an answer means for an account, is not known here.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use super::answer::{Payload, Reply};
+use super::client::{Bitget, Turn, lock, unanswered};
+use super::endpoint::Endpoint;
+use super::http::{Request, Transport};
+use super::pace::LaneName;
+use super::sign::{Trading, sign};
+use super::wire::{Broken, Time, shape};
+use crate::constants::PAGES;
+use crate::exchange::Urgency;
+use crate::exchange::credential::{Credential, Fingerprint};
+use crate::facts::{Answer, Class, Failure, SetAnswer};
+use crate::moment::ServerTime;
+use crate::position_mode::{KeyId, Uid};
+
+/// One key, and the client that it asks with.
+pub(super) struct Session<T> {
+    pub(super) client: Bitget<T>,
+    key: KeyId,
+    credential: Credential,
+    trading: Trading,
+}
+
+/// The right to send one set now: a permit of the setter's own limit, and a turn among all requests.
+#[derive(Debug)]
+#[must_use = "it is free again when dropped"]
+pub struct SetPermit {
+    turn: Turn,
+    endpoint: Endpoint,
+}
+
+/// A set as it leaves: where to, and its body as it is signed.
+#[derive(Debug)]
+pub(super) struct Setter {
+    pub(super) endpoint: Endpoint,
+    pub(super) body: serde_json::Result<String>,
+}
+
+/// What was asked for, in the shape that it must have.
+pub(super) struct Parsed<D> {
+    pub(super) data: D,
+    pub(super) reply: Reply,
+    pub(super) server: ServerTime,
+}
+
+impl<T: Transport> Session<T> {
+    pub(super) fn new(client: Bitget<T>, credential: Credential, trading: Trading) -> Session<T> {
+        Session { client, key: credential.key_id(), credential, trading }
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.credential.fingerprint()
+    }
+
+    /// The key was seen to be of this UID, whose limits it shares from now on.
+    pub(super) fn belongs_to(&self, uid: &Uid) {
+        lock(&self.client.shared.pace).belongs(&self.key, uid);
+    }
+
+    /// The exchange's time, unsigned.
+    pub(super) async fn time(&self) -> Result<Answer<()>, Failure> {
+        let parsed: Parsed<Time> =
+            Parsed::of(self.ask_public(Endpoint::Time, String::new(), Urgency::Routine).await?)?;
+        parsed.data.server_time().map_err(|broken| parsed.reply.broken(&broken))?;
+        Ok(parsed.answer(()))
+    }
+
+    /// A read, signed with the exchange's own time.
+    pub(super) async fn ask(
+        &self,
+        endpoint: Endpoint,
+        query: String,
+        urgency: Urgency,
+    ) -> Result<Reply, Failure> {
+        self.client.server_now()?;
+        let turn = self.client.turn(self.lane(endpoint), urgency).await?;
+        let stamp = self.client.server_now()?;
+        let mut request = Request::get(endpoint.path(), sorted(&query));
+        sign(&mut request, &self.credential, self.trading, stamp);
+        let now = self.client.now();
+        let sent = self.client.send(endpoint, request, turn, now, Some(&self.credential)).await;
+        sent.map_err(|error| unanswered(endpoint, &error))
+    }
+
+    /// A read of what is public, unsigned.
+    pub(super) async fn ask_public(
+        &self,
+        endpoint: Endpoint,
+        query: String,
+        urgency: Urgency,
+    ) -> Result<Reply, Failure> {
+        let turn = self.client.turn(LaneName::Public(endpoint), urgency).await?;
+        let request = Request::get(endpoint.path(), sorted(&query));
+        let sent = self.client.send(endpoint, request, turn, self.client.now(), None).await;
+        sent.map_err(|error| unanswered(endpoint, &error))
+    }
+
+    /// Reads lists one after the other, each page by page, from the first question to the last answer. `take` looks at a
+    /// page and says what to add to the question for the next one, if there may be one.
+    pub(super) async fn read<D: DeserializeOwned + Send>(
+        &self,
+        endpoint: Endpoint,
+        lists: Vec<String>,
+        urgency: Urgency,
+        mut take: impl FnMut(D) -> Result<Option<String>, Broken> + Send,
+    ) -> Result<Answer<()>, Failure> {
+        let mut whole: Option<Answer<()>> = None;
+        for list in lists {
+            let mut query = list.clone();
+            let mut followed = BTreeSet::new();
+            for _ in 0..PAGES {
+                let urgency = if whole.is_some() { Urgency::PartWay } else { urgency };
+                let Parsed { data, reply, server } = Parsed::of(self.ask(endpoint, query, urgency).await?)?;
+                let next = take(data).map_err(|broken| reply.broken(&broken))?;
+                let began = whole.map_or(reply.asked, |whole| whole.asked);
+                whole = Some(Answer { value: (), asked: began, answered: reply.answered, server });
+                let Some(next) = next else { break };
+                query = format!("{list}&{next}");
+                if !followed.insert(next) {
+                    return Err(reply.broken(&Broken("a page that leads back to one before it".to_owned())));
+                }
+            }
+        }
+        whole.ok_or_else(|| our_fault("no list was asked for"))
+    }
+
+    /// The right to send one set to this setter.
+    pub(super) async fn permit(&self, endpoint: Endpoint) -> Result<SetPermit, Failure> {
+        let turn = self.client.turn(self.lane(endpoint), Urgency::PartWay).await?;
+        Ok(SetPermit { turn, endpoint })
+    }
+
+    /// Sends a set, signed for `stamp`. The one place that writes.
+    pub(super) async fn send_set(
+        &self,
+        Setter { endpoint, body }: Setter,
+        stamp: ServerTime,
+        SetPermit { turn, endpoint: permitted }: SetPermit,
+    ) -> (SetAnswer, Option<Answer<()>>) {
+        let lane = self.lane(endpoint);
+        if let Some(until) = self.client.stopped_until(&lane) {
+            return (SetAnswer::Refused(self.client.busy(&lane, until)), None);
+        }
+        let body = match body {
+            Ok(body) if endpoint == permitted => body,
+            Ok(_) => {
+                let other = our_fault("a set was asked with the permit of another; nothing was sent");
+                return (SetAnswer::Refused(other), None);
+            }
+            Err(_) => {
+                return (SetAnswer::Refused(our_fault("a set cannot be written; nothing was sent")), None);
+            }
+        };
+        let mut request = Request::post(endpoint.path(), body);
+        sign(&mut request, &self.credential, self.trading, stamp);
+        let now = self.client.now();
+        let stamped = self.client.server_clock().map_or(now, |clock| clock.moment(stamp));
+        match self.client.send(endpoint, request, turn, stamped, Some(&self.credential)).await {
+            Ok(reply) => {
+                let answer = reply.server().map(|server| Answer {
+                    value: (),
+                    asked: reply.asked,
+                    answered: reply.answered,
+                    server,
+                });
+                (reply.set(), answer)
+            }
+            Err(error) => (SetAnswer::Unclear(unanswered(endpoint, &error).say), None),
+        }
+    }
+
+    fn lane(&self, endpoint: Endpoint) -> LaneName {
+        LaneName::Account(self.key.clone(), endpoint)
+    }
+}
+
+impl<T> fmt::Debug for Session<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Session { client: _, key: _, credential, trading } = self;
+        out.debug_struct("Session")
+            .field("credential", credential)
+            .field("trading", trading)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D> Parsed<D> {
+    pub(super) fn of(reply: Reply) -> Result<Parsed<D>, Failure>
+    where
+        D: DeserializeOwned,
+    {
+        let Payload { server, data } = reply.look()?;
+        let data = shape(data).map_err(|broken| reply.broken(&broken))?;
+        Ok(Parsed { data, reply, server })
+    }
+
+    pub(super) fn answer<V>(&self, value: V) -> Answer<V> {
+        Answer { value, asked: self.reply.asked, answered: self.reply.answered, server: self.server }
+    }
+}
+
+/// A fault of the program: nothing was sent.
+pub(super) fn our_fault(say: &str) -> Failure {
+    Failure { class: Class::OurFault, code: None, say: say.to_owned() }
+}
+
+/// By name, as every client in daily use signs its questions.
+fn sorted(query: &str) -> String {
+    let mut pairs: Vec<&str> = query.split('&').collect();
+    pairs.sort_unstable();
+    pairs.join("&")
+}
