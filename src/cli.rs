@@ -21,6 +21,7 @@ mod accounts;
 mod asking;
 mod print;
 mod rows;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

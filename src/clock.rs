@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::facts::ServerClock;
-use crate::moment::{Jitter, Moment, ServerTime};
+use crate::moment::{Jitter, Moment, ServerTime, millis};
 
 /// One process's clock; clones tell the same time.
 #[derive(Debug, Clone)]
@@ -135,5 +135,5 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn machine_wall() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    millis(since)
 }

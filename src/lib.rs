@@ -33,6 +33,7 @@
 //! | [`keeper`] | one account: do the step, keep the facts | |
 //! | [`fleet`] | which accounts have a keeper, and the guard over all | |
 //! | [`serve`] | HTTP, metrics, the service manager: only render `status` | |
+//! | [`daemon`] | all of the above, wired: what `run` and `apply` start | |
 //! | [`cli`] | one file per command | |
 //!
 //! # What always holds
@@ -65,6 +66,7 @@
 pub mod cli;
 pub mod clock;
 pub mod constants;
+pub mod daemon;
 pub mod desired;
 pub mod exchange;
 pub mod facts;

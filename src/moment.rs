@@ -88,7 +88,8 @@ pub fn span(text: &str) -> Result<Duration, String> {
     if length.is_zero() { Err(wrong()) } else { Ok(length) }
 }
 
-fn millis(span: Duration) -> i64 {
+/// A span in whole milliseconds; the longest that the number can hold if it is longer.
+pub fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 

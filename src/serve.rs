@@ -1,6 +1,6 @@
 //! What the daemon shows to others: over HTTP, as metrics, and to the service manager.
 //!
-//! Renders `status` and plain numbers. It changes nothing, and knows neither the exchange nor the ledger: what is needed
+//! Renders `status` and plain numbers. It changes nothing, and has no way to the exchange or the ledger: what is needed
 //! of them comes in as [`Vitals`] and [`Records`].
 
 pub mod bound;
@@ -22,7 +22,7 @@ use crate::protocol::Reason;
 use crate::status::{AccountStatus, Board, Config, Status};
 
 pub use bound::{BindError, Bound};
-pub use history::{Records, Wanted};
+pub use history::Records;
 pub use listen::{Listen, ListenError};
 
 /// All that can be shown; clones share it.

@@ -20,8 +20,8 @@ use bitget_sim::{
     ApiKey, Exchange, HoldSide, NewAccount, NewOrder, OrderId, PosMode, ProductType, Simulator, Uid,
 };
 use clap::Parser;
-use posmoded::cli::run::{Daemon, Run};
 use posmoded::constants::REQUESTS_PER_SECOND;
+use posmoded::daemon::{self, Daemon};
 use posmoded::protocol::{Reason, State};
 use posmoded::status::{Status, TargetStatus};
 use tokio::time::Instant;
@@ -109,7 +109,7 @@ fn exchange() -> Exchange {
 }
 
 /// The daemon's options: the shipped file, key files of the simulator's keys, state that goes away.
-fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<Run> {
+fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<daemon::Options> {
     let credentials = home.join("credentials");
     fs::create_dir(&credentials)?;
     for name in ["desk-main", "desk-arb", "desk-uta", "desk-grid", "desk-manual", "desk-risk", "paper"] {
@@ -119,7 +119,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(credentials.join(name));
         io::Write::write_all(&mut file?, text.as_bytes())?;
     }
-    Ok(Run {
+    Ok(daemon::Options {
         host: "sandbox".to_owned(),
         config: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml")),
         state: home.join("state"),

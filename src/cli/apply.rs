@@ -5,7 +5,6 @@
 mod progress;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -14,17 +13,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::flags::Printed;
-use crate::cli::run::{
-    KeyFiles, NotStarted, Run, no_revision, note_event, open, settled, stop_on_signals, unusable,
-};
+use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, accounts, plan, print};
 use crate::clock::Clock;
+use crate::daemon::{Core, NotStarted, Options, note_event};
 use crate::desired::Desired;
-use crate::fleet::{Fleet, Kicks, Means, Whom};
+use crate::fleet::{Kicks, Whom};
 use crate::ledger::{EventKind, Ledger};
 use crate::moment::{Moment, span, spell};
 use crate::position_mode::AccountName;
-use crate::source::Source;
 use crate::status::Board;
 use progress::{End, Progress};
 
@@ -52,7 +49,7 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let whom = if accounts.is_empty() { Whom::Everybody } else { Whom::Only(named.clone()) };
-    let work = match Work::start(Run::with(common)?, whom, stop.clone()).await {
+    let work = match Work::start(common.options()?, whom, stop.clone()).await {
         Ok(work) => work,
         Err(NotStarted::Held(say)) => {
             print::note(&format!(
@@ -81,15 +78,7 @@ struct Work {
 }
 
 impl Work {
-    async fn start(run: Run, whom: Whom, stop: CancellationToken) -> Result<Work, NotStarted> {
-        let clock = Clock::machine();
-        let doors = Arc::new(KeyFiles::new(&run, &clock)?);
-        let ledger = open(&run, None, &clock).await?;
-        let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
-        let source = Source::watch(run.config, known_good, clock.clone(), stop.clone());
-        source.read_again().await;
-        let (kicks, kicked) = watch::channel(Kicks::default());
-        let board = Board::default();
+    async fn start(options: Options, whom: Whom, stop: CancellationToken) -> Result<Work, NotStarted> {
         let text = match &whom {
             Whom::Everybody => concat!("posmoded ", env!("CARGO_PKG_VERSION"), " apply started").to_owned(),
             Whom::Only(these) => {
@@ -97,18 +86,7 @@ impl Work {
                 format!("posmoded {} apply started for {}", env!("CARGO_PKG_VERSION"), these.join(", "))
             }
         };
-        let means = Means {
-            doors,
-            ledger: ledger.clone(),
-            clock: clock.clone(),
-            board: board.clone(),
-            host: run.host,
-            words: source.words(),
-            kicks: kicked,
-            stop,
-        };
-        let word = settled(&source).await;
-        let fleet = Fleet::start_for(whom, means, word).await.map_err(no_revision)?;
+        let Core { fleet, ledger, board, clock, kicks, .. } = Core::start(options, whom, stop).await?;
         note_event(&ledger, EventKind::Started, &text).await;
         Ok(Work { clock, board, ledger, fleet: tokio::spawn(fleet.run()), _kicks: kicks })
     }

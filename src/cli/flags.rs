@@ -6,7 +6,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Misused;
+use crate::daemon::{Options, REQUESTS};
 use crate::exchange::bitget::BaseUrl;
+use crate::serve::Listen;
 use clap::{Args, ValueEnum};
 
 /// What every command takes.
@@ -77,6 +79,22 @@ pub struct Printed {
 }
 
 impl Common {
+    /// The options that every command takes. The daemon's own are at their defaults, and it listens nowhere.
+    pub(super) fn options(&self) -> Result<Options, Misused> {
+        let Common { config, state: _, credentials: _, host: _, base_url, ca, log: _ } = self;
+        Ok(Options {
+            config: config.clone(),
+            state: self.state_dir()?,
+            credentials: self.credentials_dir(),
+            host: self.host()?,
+            base_url: base_url.clone(),
+            ca: ca.clone(),
+            listen: Listen::Nowhere,
+            schedule: None,
+            requests_per_second: REQUESTS,
+        })
+    }
+
     /// The state directory: the flag, else what the service manager made, else the system's, else the user's own.
     pub fn state_dir(&self) -> Result<PathBuf, Misused> {
         let system = Path::new(SYSTEM_STATE);

@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::Serialize;
-
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, accounts, asking, print, rows};
-use crate::facts::{Cause, Generation, How};
 use crate::ledger::{Event, EventKind, HistoryFilter, Visitor};
-use crate::moment::span;
-use crate::position_mode::{AccountName, PositionMode, Scope};
-use crate::status::seconds;
+use crate::moment::{millis, span};
+use crate::position_mode::AccountName;
 
 /// What `history` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,10 +32,7 @@ pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let (visitor, clock) = asking::ledger(common)?;
     only_known(&visitor, accounts)?;
     let limit = usize::try_from(*limit)?;
-    let since_wall = since.map(|since| {
-        let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        clock.wall().saturating_sub(millis)
-    });
+    let since_wall = since.map(|since| clock.wall().saturating_sub(millis(since)));
     // One more than asked for tells whether there is more.
     let filter = HistoryFilter { accounts: accounts.clone(), since_wall, limit: limit + 1 };
     let events = visitor.history(&filter)?;
@@ -50,7 +42,7 @@ pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
         Output::Table => print::text(&table(shown))?,
         Output::Json => {
             for event in shown {
-                print::json(&print::WithSchema::of(Line::of(event)))?;
+                print::json(&print::WithSchema::of(event))?;
             }
         }
     }
@@ -72,15 +64,16 @@ fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     Ok(accounts::only_known(named, &known, "in the file or the ledger")?)
 }
 
-/// One event as programs read it.
-pub(super) fn as_json(event: &Event) -> serde_json::Result<serde_json::Value> {
-    serde_json::to_value(Line::of(event))
-}
-
 fn table(events: &[Event]) -> String {
     let rows = events.iter().map(|event| {
-        let Line { at, account, scope, event, text, .. } = Line::of(event);
-        [at.to_string(), rows::or_dash(account), rows::or_dash(scope), spelled(event), text.to_owned()]
+        let Event { account, scope, kind, text, .. } = event;
+        [
+            event.timestamp().to_string(),
+            rows::or_dash(account.as_ref()),
+            rows::or_dash(*scope),
+            spelled(*kind),
+            text.clone(),
+        ]
     });
     rows::table(["at", "account", "scope", "event", "what"], rows)
 }
@@ -90,47 +83,13 @@ fn spelled(kind: EventKind) -> String {
     serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The shape of an event, here and at `/api/history`.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    id: i64,
-    at: Timestamp,
-    account: Option<&'a AccountName>,
-    scope: Option<Scope>,
-    event: EventKind,
-    generation: Option<Generation>,
-    cause: Option<Cause>,
-    from: Option<PositionMode>,
-    to: Option<PositionMode>,
-    how: Option<How>,
-    text: &'a str,
-}
-
-impl Line<'_> {
-    fn of(event: &Event) -> Line<'_> {
-        let Event { id, at, account, scope, kind, generation, cause, from, to, how, text } = event;
-        Line {
-            id: *id,
-            at: Timestamp::from_millisecond(*at).map_or(Timestamp::UNIX_EPOCH, seconds),
-            account: account.as_ref(),
-            scope: *scope,
-            event: *kind,
-            generation: *generation,
-            cause: *cause,
-            from: *from,
-            to: *to,
-            how: *how,
-            text,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::facts::Change;
+    use crate::facts::{Cause, Change, Generation};
+    use crate::position_mode::PositionMode;
 
     fn event(kind: EventKind, text: &str) -> Event {
         Event { id: 7, at: 1_795_338_000_000, ..Event::new(kind, text) }
@@ -170,7 +129,7 @@ mod tests {
     #[test]
     fn an_event_is_one_object_with_the_number_of_its_shape() {
         let event = of_a_target(EventKind::Drift, "It was changed.");
-        let told = serde_json::to_string(&print::WithSchema::of(Line::of(&event))).unwrap();
+        let told = serde_json::to_string(&print::WithSchema::of(event)).unwrap();
         expect![[r#"{"schema":1,"id":7,"at":"2026-11-22T09:00:00Z","account":"desk-1","scope":"USDT-FUTURES","event":"drift","generation":3,"cause":"drift","from":"one_way_mode","to":"hedge_mode","how":null,"text":"It was changed."}"#]].assert_eq(&told);
     }
 }

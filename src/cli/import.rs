@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 
 use crate::cli::flags::{Output, Printed};
-use crate::cli::run::{KeyFiles, Run};
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
+use crate::daemon::KeyFiles;
 use crate::desired;
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{Class, Failure, Identity};
@@ -34,7 +34,7 @@ pub struct Args {
 pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, printed } = args;
     let clock = Clock::machine();
-    let doors = KeyFiles::new(&Run::with(common)?, &clock)?;
+    let doors = KeyFiles::new(&common.options()?, &clock)?;
     let (mut live, mut troubles) = (BTreeMap::new(), Vec::new());
     doors.survey(&accounts.iter().cloned().collect());
     for name in accounts {

@@ -6,10 +6,10 @@ use anyhow::{Context as _, bail};
 use clap::builder::FalseyValueParser;
 
 use crate::cli::flags::{Output, Printed};
-use crate::cli::run::{KeyFiles, Run};
 use crate::cli::status::sentences;
 use crate::cli::{Common, Exit, accounts, print, rows};
 use crate::clock::Clock;
+use crate::daemon::KeyFiles;
 use crate::desired::{self, Desired, Format};
 use crate::keeper::Doors as _;
 use crate::ledger::{VisitError, Visitor};
@@ -38,7 +38,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
     let clock = Clock::machine();
     let kept = kept(common, &clock)?;
-    let doors = KeyFiles::new(&Run::with(common)?, &clock)?;
+    let doors = KeyFiles::new(&common.options()?, &clock)?;
     let mut round = Round::new(&clock, &kept, &desired, common.host()?);
     doors.survey(&desired.accounts_of(round.host()));
     let mut targets = Vec::new();

@@ -64,7 +64,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
 fn an_address_that_others_can_reach_needs_to_be_asked_for() {
     let run = |words: &str| match said(words).unwrap() {
         Cli { common, command: Command::Run(args) } => {
-            run::Run::of(&args, &common).map(|run| run.listen.to_string())
+            args.options(&common).map(|run| run.listen.to_string())
         }
         other => panic!("{other:?}"),
     };
@@ -82,7 +82,7 @@ fn fewer_requests_a_second_than_a_verdict_needs_are_refused() {
         let Cli { common, command } =
             said(&format!("run --state x --requests-per-second {requests}")).unwrap();
         let Command::Run(args) = command else { panic!("{command:?}") };
-        run::Run::of(&args, &common).map(|run| run.requests_per_second.get())
+        args.options(&common).map(|run| run.requests_per_second.get())
     };
     assert_eq!(run(4).as_ref(), Ok(&4));
     let told = run(3).unwrap_err().to_string();

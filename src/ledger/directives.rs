@@ -12,10 +12,9 @@ use super::error::Trouble;
 use super::history::{self, Event, EventKind};
 use super::store::Now;
 use super::targets;
-use super::words::millis;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Brakes, Change, Guard, Identity, Pause, ServerClock};
-use crate::moment::{Moment, ServerTime};
+use crate::moment::{Moment, ServerTime, millis};
 use crate::position_mode::{AccountName, Kind, Target, Uid};
 use crate::protocol::{Claims, Plan, PlanEntry};
 

@@ -4,28 +4,32 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::store::Now;
-use super::words::millis;
 use crate::constants::EVENTS_KEPT;
 use crate::facts::{Applied, Cause, Change, Generation, How};
+use crate::moment::millis;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Serialized as `posmoded history -o json` and `/api/history` show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// Its number in the ledger; 0 until it is there.
     pub id: i64,
     /// When, by the exchange's clock, in milliseconds since 1970; by our own while that one has not been heard from. 0 until
     /// it is in the ledger.
+    #[serde(serialize_with = "as_timestamp")]
     pub at: i64,
     /// Whose, if it concerns one account.
     pub account: Option<AccountName>,
     /// What of the account, if it concerns one target.
     pub scope: Option<Scope>,
     /// What happened.
+    #[serde(rename = "event")]
     pub kind: EventKind,
     /// The revision that it belongs to, if it does.
     pub generation: Option<Generation>,
@@ -39,6 +43,16 @@ pub struct Event {
     pub how: Option<How>,
     /// One plain line.
     pub text: String,
+}
+
+/// The second in which it happened.
+fn timestamp(at: i64) -> Timestamp {
+    Timestamp::from_second(at.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn as_timestamp<S: Serializer>(at: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    timestamp(*at).serialize(serializer)
 }
 
 /// What kinds of things happen.
@@ -109,6 +123,11 @@ pub struct HistoryFilter {
 }
 
 impl Event {
+    /// The second in which it happened.
+    pub fn timestamp(&self) -> Timestamp {
+        timestamp(self.at)
+    }
+
     /// Something that concerns no account in particular.
     pub fn new(kind: EventKind, text: impl Into<String>) -> Event {
         Event {

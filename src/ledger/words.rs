@@ -2,8 +2,6 @@
 //!
 //! Knows no table. A word on disk that is none of ours is an error, never a default.
 
-use std::time::Duration;
-
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::de::DeserializeOwned;
@@ -87,11 +85,6 @@ impl FromSql for Generation {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         u64::try_from(value.as_i64()?).map(Generation).map_err(FromSqlError::other)
     }
-}
-
-/// A span in the milliseconds of the columns.
-pub(super) fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn spelled(word: &impl Serialize) -> rusqlite::Result<ToSqlOutput<'static>> {

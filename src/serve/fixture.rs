@@ -9,9 +9,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::metrics::PREFIX;
-use super::{Records, View, Vitals, Wanted};
+use super::{Records, View, Vitals};
 use crate::clock::Clock;
 use crate::facts::{DriftPolicy, Generation};
+use crate::ledger::{Event, EventKind, HistoryFilter};
 use crate::moment::Moment;
 use crate::position_mode::PositionMode;
 use crate::protocol::{Reason, State};
@@ -45,12 +46,13 @@ impl Vitals for Fixed {
 pub(crate) struct Five;
 
 impl Records for Five {
-    fn newest(&self, wanted: &Wanted) -> Result<Vec<serde_json::Value>, String> {
-        let Wanted { accounts, since_wall, limit } = wanted;
+    fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String> {
+        let HistoryFilter { accounts, since_wall, limit } = filter;
         if accounts.iter().any(|account| account.as_str() == "unreadable") {
             return Err("The disk is away.".to_owned());
         }
-        let event = |id: usize| serde_json::json!({ "id": id, "accounts": accounts, "since": since_wall });
+        let asked = format!("accounts {accounts:?}, since {since_wall:?}");
+        let event = |id: i64| Event { id, ..Event::new(EventKind::Started, asked.clone()) };
         Ok((1..=5).map(event).skip(5_usize.saturating_sub(*limit)).collect())
     }
 }

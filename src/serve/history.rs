@@ -1,6 +1,6 @@
 //! `/api/history`: what happened, oldest first, as far as it is asked for.
 //!
-//! Reads through a door that the commands make; it has no other way to the ledger.
+//! Reads through [`Records`], which the daemon gives it; it has no other way to the ledger.
 
 use std::fmt;
 
@@ -8,28 +8,16 @@ use axum::extract::Query;
 use axum::http::Uri;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::moment::span;
-use crate::position_mode::AccountName;
+use crate::ledger::{Event, HistoryFilter};
+use crate::moment::{millis, span};
 use crate::status::SCHEMA;
 
 /// What happened, to be read and never written.
 pub trait Records: fmt::Debug + Send + Sync + 'static {
-    /// The newest of the events that are wanted, oldest first, as `posmoded history -o json` prints them; or why they
-    /// cannot be read, in a plain sentence. Blocks for some seconds at most.
-    fn newest(&self, wanted: &Wanted) -> Result<Vec<Value>, String>;
-}
-
-/// Which events are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Of these accounts; empty: of all, and those of no account.
-    pub accounts: Vec<AccountName>,
-    /// Not older than this wall time in milliseconds since 1970.
-    pub since_wall: Option<i64>,
-    /// At most so many, the newest ones.
-    pub limit: usize,
+    /// The newest of the events that pass the filter, oldest first; or why they cannot be read, in a plain sentence.
+    /// Blocks for some seconds at most.
+    fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String>;
 }
 
 /// A question that cannot be meant: which part of it, and what to write.
@@ -37,71 +25,64 @@ pub struct Wanted {
 #[error("{0} Ask for example /api/history?account=desk-1&since=7d&limit=100.")]
 pub struct Refused(String);
 
-impl Wanted {
-    /// Reads what stands behind the `?`; `wall` is now.
-    pub(super) fn parse(query: &str, wall: i64) -> Result<Wanted, Refused> {
-        let refused = |what: String| Err(Refused(what));
-        let Ok(uri) = format!("/?{query}").parse::<Uri>() else {
-            return refused("The query is no query.".to_owned());
-        };
-        let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else {
-            return refused("The query is no query.".to_owned());
-        };
-        let mut wanted = Wanted { accounts: Vec::new(), since_wall: None, limit: LIMIT };
-        for (name, value) in pairs {
-            match name.as_str() {
-                "account" => match value.parse() {
-                    Ok(account) => wanted.accounts.push(account),
-                    Err(error) => return refused(format!("account: {error}.")),
-                },
-                "since" => match since(&value, wall) {
-                    Some(since) => wanted.since_wall = Some(since),
-                    None => {
-                        return refused(format!(
-                            "since: {value:?} is neither a span such as 7d nor a time such as 2026-11-22T09:00:00Z."
-                        ));
-                    }
-                },
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=MOST) => wanted.limit = limit,
-                    Ok(_) | Err(_) => {
-                        return refused(format!("limit: {value:?} is no number from 1 to {MOST}."));
-                    }
-                },
-                _ => {
+/// Reads what stands behind the `?`; `wall` is now.
+pub(super) fn parse(query: &str, wall: i64) -> Result<HistoryFilter, Refused> {
+    let refused = |what: String| Err(Refused(what));
+    let Ok(uri) = format!("/?{query}").parse::<Uri>() else {
+        return refused("The query is no query.".to_owned());
+    };
+    let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else {
+        return refused("The query is no query.".to_owned());
+    };
+    let mut filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: LIMIT };
+    for (name, value) in pairs {
+        match name.as_str() {
+            "account" => match value.parse() {
+                Ok(account) => filter.accounts.push(account),
+                Err(error) => return refused(format!("account: {error}.")),
+            },
+            "since" => match since(&value, wall) {
+                Some(since) => filter.since_wall = Some(since),
+                None => {
                     return refused(format!(
-                        "There is no {name:?} to ask for, only account, since and limit."
+                        "since: {value:?} is neither a span such as 7d nor a time such as 2026-11-22T09:00:00Z."
                     ));
                 }
+            },
+            "limit" => match value.parse() {
+                Ok(limit @ 1..=MOST) => filter.limit = limit,
+                Ok(_) | Err(_) => {
+                    return refused(format!("limit: {value:?} is no number from 1 to {MOST}."));
+                }
+            },
+            _ => {
+                return refused(format!("There is no {name:?} to ask for, only account, since and limit."));
             }
         }
-        Ok(wanted)
     }
+    Ok(filter)
 }
 
 fn since(text: &str, wall: i64) -> Option<i64> {
-    let back = span(text).ok().map(|span| {
-        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        wall.saturating_sub(millis)
-    });
+    let back = span(text).ok().map(|span| wall.saturating_sub(millis(span)));
     back.or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond))
 }
 
-/// What is answered.
+/// The answer's body.
 #[derive(Debug, Serialize)]
-pub(super) struct Told {
+pub(super) struct HistoryPage {
     schema: u32,
     /// Whether there are older ones that the limit left out.
     more: bool,
-    events: Vec<Value>,
+    events: Vec<Event>,
 }
 
-pub(super) fn tell(records: &dyn Records, wanted: &Wanted) -> Result<Told, String> {
+pub(super) fn page(records: &dyn Records, filter: &HistoryFilter) -> Result<HistoryPage, String> {
     // One more than asked for tells whether there is more.
-    let mut events = records.newest(&Wanted { limit: wanted.limit + 1, ..wanted.clone() })?;
-    let more = events.len() > wanted.limit;
-    let events = events.split_off(events.len().saturating_sub(wanted.limit));
-    Ok(Told { schema: SCHEMA, more, events })
+    let mut events = records.newest(&HistoryFilter { limit: filter.limit + 1, ..filter.clone() })?;
+    let more = events.len() > filter.limit;
+    let events = events.split_off(events.len().saturating_sub(filter.limit));
+    Ok(HistoryPage { schema: SCHEMA, more, events })
 }
 
 /// So many, unless told otherwise.
@@ -117,11 +98,11 @@ mod tests {
 
     #[test]
     fn each_part_of_a_question_is_understood() {
-        let parse = |query| Wanted::parse(query, WALL).unwrap();
-        assert_eq!(parse(""), Wanted { accounts: Vec::new(), since_wall: None, limit: 100 });
+        let parse = |query| super::parse(query, WALL).unwrap();
+        assert_eq!(parse(""), HistoryFilter { accounts: Vec::new(), since_wall: None, limit: 100 });
         let all = parse("account=desk-1&account=desk-2&since=1h&limit=7");
         let accounts = vec!["desk-1".parse().unwrap(), "desk-2".parse().unwrap()];
-        assert_eq!(all, Wanted { accounts, since_wall: Some(WALL - 3_600_000), limit: 7 });
+        assert_eq!(all, HistoryFilter { accounts, since_wall: Some(WALL - 3_600_000), limit: 7 });
         assert_eq!(parse("since=2026-11-22T09:00:00Z").since_wall, Some(WALL));
         assert_eq!(parse("since=1d%2012h").since_wall, Some(WALL - 129_600_000));
     }
@@ -137,7 +118,7 @@ mod tests {
             ("limit=-1", "from 1 to 1000"),
             ("acount=desk-1", "There is no \"acount\" to ask for"),
         ] {
-            let told = Wanted::parse(query, WALL).unwrap_err().to_string();
+            let told = parse(query, WALL).unwrap_err().to_string();
             assert!(told.contains(part) && told.contains("/api/history?account="), "{query}: {told}");
         }
     }

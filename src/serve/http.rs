@@ -106,8 +106,8 @@ async fn api_status(State(rooms): State<Arc<Rooms>>) -> Response {
 }
 
 async fn api_history(State(rooms): State<Arc<Rooms>>, uri: Uri) -> Response {
-    let wanted = match history::Wanted::parse(uri.query().unwrap_or_default(), rooms.view.clock.wall()) {
-        Ok(wanted) => wanted,
+    let filter = match history::parse(uri.query().unwrap_or_default(), rooms.view.clock.wall()) {
+        Ok(filter) => filter,
         Err(refused) => return sentence(StatusCode::BAD_REQUEST, &refused.to_string()),
     };
     let Ok(room) = Arc::clone(&rooms.histories).acquire_owned().await else {
@@ -115,13 +115,13 @@ async fn api_history(State(rooms): State<Arc<Rooms>>, uri: Uri) -> Response {
     };
     let records = Arc::clone(&rooms.view.records);
     // It reads from the disk.
-    let told = tokio::task::spawn_blocking(move || {
-        let told = history::tell(&*records, &wanted);
+    let page = tokio::task::spawn_blocking(move || {
+        let page = history::page(&*records, &filter);
         drop(room);
-        told
+        page
     });
-    match told.await {
-        Ok(Ok(told)) => axum::Json(told).into_response(),
+    match page.await {
+        Ok(Ok(page)) => axum::Json(page).into_response(),
         Ok(Err(say)) => sentence(StatusCode::SERVICE_UNAVAILABLE, &say),
         Err(failed) => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Args, exit, look, render};
 use crate::cli::flags::Output;
-use crate::cli::run::stop_on_signals;
+use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, print, rows};
 use crate::clock::Clock;
 use crate::moment::spell;

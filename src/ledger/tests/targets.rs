@@ -193,7 +193,7 @@ async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_e
     assert_eq!(told(&["desk-a"], None, 10).await, ["Changed."]);
     assert_eq!(told(&["desk-a", "desk-b"], Some(START + 1), 10).await, ["Line 3."]);
     let json = serde_json::to_value(&all(&ledger).await[2]).unwrap();
-    assert_eq!(json["kind"], "file_rejected");
+    assert_eq!(json["event"], "file_rejected");
     assert_eq!((json["at"].as_i64(), json["scope"].is_null()), (Some(START + 60_000), true));
 }
 

@@ -1,0 +1,137 @@
+//! The daemon, wired. All rooms above come together here; nothing is decided.
+
+mod core;
+mod key_files;
+mod options;
+mod reload;
+mod vitals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+
+use crate::fleet::{Kicks, Whom};
+use crate::ledger::EventKind;
+use crate::serve::metrics::PREFIX;
+use crate::serve::systemd::ServiceManager;
+use crate::serve::{Bound, Listen, View, http};
+
+pub use self::core::{Core, note_event};
+pub use key_files::KeyFiles;
+pub use options::{NotStarted, Options, REQUESTS};
+
+use options::unusable;
+use reload::Reload;
+use vitals::{FleetVitals, HistoryReader};
+
+/// The daemon, started: file, ledger and listener are up.
+pub struct Daemon {
+    core: Core,
+    view: View,
+    schedule: Option<JobScheduler>,
+    hangup: Signal,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    /// Brings everything up that the daemon cannot do without.
+    pub async fn start(options: Options, stop: CancellationToken) -> Result<Daemon, NotStarted> {
+        // Without a listener the signal would end the process; one that comes before the daemon is up is kept.
+        let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
+        let pattern = options.schedule.clone();
+        let core = Core::start(options, Whom::Everybody, stop.clone()).await?;
+        let schedule = match pattern {
+            Some(pattern) => Some(schedule(&pattern, core.kicks.clone()).await?),
+            None => None,
+        };
+        let mut counters = Registry::with_prefix(PREFIX);
+        core.keys.bitget.register(&mut counters);
+        core.ledger.register(&mut counters);
+        let view = View {
+            board: core.board.clone(),
+            clock: core.clock.clone(),
+            vitals: Arc::new(FleetVitals { pulse: core.fleet.pulse() }),
+            records: Arc::new(HistoryReader(core.ledger.clone())),
+            counters: Arc::new(counters),
+        };
+        Ok(Daemon { core, view, schedule, hangup, stop })
+    }
+
+    /// The address at which the status is served, if it is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.core.listener.as_ref().and_then(Bound::listen) {
+            Some(Listen::At(address)) => Some(address),
+            Some(Listen::Unix(_) | Listen::Nowhere) | None => None,
+        }
+    }
+
+    /// Runs until it is told to stop; then what is under way is brought to its end.
+    pub async fn run(self) {
+        let Daemon { core, view, schedule, hangup, stop } = self;
+        let Core { fleet, source, ledger, kicks, listener, .. } = core;
+        let listening = listener
+            .as_ref()
+            .and_then(Bound::listen)
+            .map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+        tracing::info!("posmoded {} started, listening: {listening}", env!("CARGO_PKG_VERSION"));
+        let manager = ServiceManager::of_the_environment();
+        note_event(&ledger, EventKind::Started, concat!("posmoded ", env!("CARGO_PKG_VERSION"), " started"))
+            .await;
+        let ended = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (view, ended) = (view.clone(), ended.clone());
+            async move {
+                if let Some(listener) = listener {
+                    http::serve(listener, view, ended).await;
+                }
+            }
+        });
+        let reload =
+            Reload { manager: manager.clone(), view: view.clone(), source, kicks, pulse: fleet.pulse() };
+        let reloading = tokio::spawn(reload.on(hangup));
+        if let Some(schedule) = &schedule
+            && let Err(error) = schedule.start().await
+        {
+            // Nothing is wrong when it never fires: `check_every` stays.
+            tracing::warn!("the schedule could not be started: {error}");
+        }
+        manager.ready(&view.status().line());
+        let informing = tokio::spawn({
+            let (manager, view, ended) = (manager.clone(), view.clone(), ended.clone());
+            async move { manager.keep_informed(&view, &ended).await }
+        });
+        let announced = tokio::spawn({
+            let (manager, stop) = (manager.clone(), stop.clone());
+            async move {
+                stop.cancelled().await;
+                tracing::info!("stopping: no new set, what is under way is finished");
+                manager.stopping();
+            }
+        });
+        fleet.run().await;
+        note_event(&ledger, EventKind::Stopped, "stopped").await;
+        reloading.abort();
+        announced.abort();
+        ended.cancel();
+        let _ = tokio::join!(serving, informing);
+    }
+}
+
+/// A scheduler that kicks a look at everything. Its known faults do no harm: the job sends one word, in UTC.
+async fn schedule(pattern: &str, kicks: watch::Sender<Kicks>) -> Result<JobScheduler, NotStarted> {
+    let refused = |error| {
+        NotStarted::Unusable(format!(
+            "--schedule {pattern:?} is not a cron pattern of six fields (second minute hour day month weekday, in UTC, \
+             such as \"0 */10 * * * *\"): {error}"
+        ))
+    };
+    let job = Job::new(pattern, move |_, _| kicks.send_modify(|kicks| kicks.looks += 1)).map_err(refused)?;
+    let scheduler = JobScheduler::new().await.map_err(refused)?;
+    scheduler.add(job).await.map_err(refused)?;
+    Ok(scheduler)
+}

@@ -1,0 +1,110 @@
+//! The file, the ledger and the fleet: what `posmoded run` and `posmoded apply` both start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::fleet::{Fleet, Kicks, Means, StartError, Whom};
+use crate::ledger::{Event, EventKind, Ledger, OpenError};
+use crate::serve::Bound;
+use crate::source::{Source, Word};
+use crate::status::Board;
+
+use super::key_files::KeyFiles;
+use super::options::{NotStarted, Options, unusable};
+
+/// Everything that keeps accounts in their modes, started; nothing is looked at before [`Fleet::run`].
+pub struct Core {
+    /// The keepers, and the guard over all.
+    pub fleet: Fleet<KeyFiles>,
+    /// The accounts at the exchange.
+    pub keys: Arc<KeyFiles>,
+    /// The declared file.
+    pub source: Source,
+    /// What was done, on disk.
+    pub ledger: Ledger,
+    /// Where the keepers publish.
+    pub board: Board,
+    /// What time it is.
+    pub clock: Clock,
+    /// Requests to look at everything.
+    pub kicks: watch::Sender<Kicks>,
+    /// The address to serve the status at, taken.
+    pub listener: Option<Bound>,
+}
+
+impl Core {
+    /// Reads the file and opens the ledger, whose lock keeps every other instance away from the accounts.
+    pub async fn start(options: Options, whom: Whom, stop: CancellationToken) -> Result<Core, NotStarted> {
+        let clock = Clock::machine();
+        let keys = Arc::new(KeyFiles::new(&options, &clock)?);
+        let bound = Bound::to(&options.listen).await;
+        let listen = bound.as_ref().ok().and_then(Option::as_ref).and_then(Bound::listen);
+        let ledger = open(&options, listen.map(|listen| listen.to_string()), &clock).await?;
+        // An instance that holds the state directory holds our address, too: the state directory says who it is.
+        let listener = bound.map_err(unusable)?;
+        let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
+        let source = Source::watch(options.config, known_good, clock.clone(), stop.clone());
+        source.read_again().await;
+        let (kicks, kicked) = watch::channel(Kicks::default());
+        let board = Board::default();
+        let means = Means {
+            doors: keys.clone(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            board: board.clone(),
+            host: options.host,
+            words: source.words(),
+            kicks: kicked,
+            stop,
+        };
+        let word = settled(&source).await;
+        let fleet = Fleet::start_for(whom, means, word).await.map_err(no_revision)?;
+        Ok(Core { fleet, keys, source, ledger, board, clock, kicks, listener })
+    }
+}
+
+/// Writes what happened to the process into the history.
+pub async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
+    if let Err(error) = ledger.event(Event::new(kind, text)).await {
+        tracing::warn!("{error}");
+    }
+}
+
+async fn open(options: &Options, listen: Option<String>, clock: &Clock) -> Result<Ledger, NotStarted> {
+    Ledger::open(&options.state, clock.clone(), listen).await.map_err(|error| match error {
+        held @ OpenError::Held { .. } => NotStarted::Held(held.to_string()),
+        other @ (OpenError::Newer(_) | OpenError::Io { .. } | OpenError::Ledger(_)) => unusable(other),
+    })
+}
+
+/// The first word of the source that says something; a file that never stops changing is a word, too.
+async fn settled(source: &Source) -> Word {
+    let mut words = source.words();
+    for _ in 0..FIRST_WORDS {
+        let word = words.borrow_and_update().clone();
+        match word {
+            Word::NotReadYet | Word::Changing => {
+                let _ = tokio::time::timeout(FIRST_WORD, words.changed()).await;
+            }
+            Word::Content(_) | Word::Unreadable(_) => return word,
+        }
+    }
+    words.borrow().clone()
+}
+
+fn no_revision(error: StartError) -> NotStarted {
+    match error {
+        StartError::Ledger(error) => unusable(error),
+        StartError::NoRevision(problem) => NotStarted::Unusable(format!(
+            "There is no acceptable file to start with, and no earlier one in the ledger: {problem}"
+        )),
+    }
+}
+
+/// How long the first word of the file is waited for, each time, and how often.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+const FIRST_WORDS: usize = 5;

@@ -1,0 +1,95 @@
+//! Accounts at the exchange, from a directory of credential files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::exchange::CoolDown;
+use crate::exchange::bitget::{Account, Bitget, Sockets, Trading};
+use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
+use crate::facts::Requirements;
+use crate::host::Host;
+use crate::keeper::Doors;
+use crate::position_mode::{AccountName, KeyId};
+
+use super::options::{NotStarted, Options, unusable};
+
+/// The exchange as each account's key sees it. An account's connection is made from its credential file.
+pub struct KeyFiles {
+    pub(super) bitget: Bitget<Sockets>,
+    dir: PathBuf,
+    kept_by: KeptBy,
+    keyring: Mutex<Keyring>,
+    host: Host,
+}
+
+impl KeyFiles {
+    /// Fails where there is no directory of key files, or the root certificate cannot be read.
+    pub fn new(options: &Options, clock: &Clock) -> Result<KeyFiles, NotStarted> {
+        let dir = options.credentials.clone().ok_or_else(|| {
+            NotStarted::Unusable(
+                "There is no directory of key files: write it after --credentials, or let systemd make one with \
+                 LoadCredential="
+                    .to_owned(),
+            )
+        })?;
+        if !dir.is_dir() {
+            return Err(NotStarted::Unusable(format!(
+                "--credentials {}: there is no such directory; make it, with one key file per account.",
+                dir.display()
+            )));
+        }
+        let sockets = Sockets::new(options.base_url.clone(), options.ca.as_deref()).map_err(unusable)?;
+        let bitget = Bitget::new(sockets, clock.clone(), options.requests_per_second);
+        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir, keyring: Mutex::default(), host: Host::default() })
+    }
+
+    fn key_of(&self, account: &AccountName) -> Option<KeyId> {
+        credential::read(&self.dir, account, self.kept_by).ok().map(|credential| credential.key_id())
+    }
+
+    fn keyring(&self) -> MutexGuard<'_, Keyring> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Doors for KeyFiles {
+    type Exchange = Account<Sockets>;
+
+    fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Sockets>, String> {
+        let read = credential::read(&self.dir, account, self.kept_by);
+        let key = read.as_ref().ok().map(Credential::key_id);
+        self.keyring().opened(account, key, |other| self.key_of(other));
+        let credential = read.map_err(|error| error.to_string())?;
+        let trading = if demo { Trading::Demo } else { Trading::Real };
+        Ok(self.bitget.account(account.clone(), credential, trading))
+    }
+
+    fn survey(&self, accounts: &BTreeSet<AccountName>) {
+        self.keyring().replace(accounts, |account| self.key_of(account));
+    }
+
+    fn shared_key(&self, account: &AccountName) -> Option<String> {
+        let other = self.keyring().shares_with(account)?.clone();
+        Some(credential::say_shared(&self.dir, self.kept_by, account, &other))
+    }
+
+    fn cool_downs(&self) -> Vec<CoolDown> {
+        self.bitget.cool_downs()
+    }
+
+    fn restore(&self, cool_down: &CoolDown) {
+        self.bitget.restore(cool_down);
+    }
+
+    async fn unmet(&self, require: &Requirements) -> Vec<String> {
+        self.host.unmet(require).await
+    }
+}
+
+/// systemd's own directory is not for others to read, whatever the modes of the files in it.
+fn kept_by(dir: &Path) -> KeptBy {
+    let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|theirs| Path::new(&theirs) == dir);
+    if systemd { KeptBy::Systemd } else { KeptBy::Mode }
+}

@@ -1,0 +1,56 @@
+//! What the daemon needs to know before it starts, and why it may not start.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use crate::constants::REQUESTS_PER_SECOND;
+use crate::exchange::bitget::BaseUrl;
+use crate::serve::Listen;
+
+/// The options that the command line, or a test, starts with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The declared file.
+    pub config: PathBuf,
+    /// The directory of the ledger.
+    pub state: PathBuf,
+    /// The directory of the credential files, one per account.
+    pub credentials: Option<PathBuf>,
+    /// This host's name, as the file would write it.
+    pub host: String,
+    /// The address of the exchange.
+    pub base_url: BaseUrl,
+    /// A file with a root certificate (PEM) to trust beside the system's.
+    pub ca: Option<PathBuf>,
+    /// The address to serve the status at.
+    pub listen: Listen,
+    /// When to look at everything, beside `check_every`: a cron pattern of six fields, in UTC.
+    pub schedule: Option<String>,
+    /// The most requests that this process sends in a second.
+    pub requests_per_second: NonZeroU32,
+}
+
+/// Why the daemon did not start: one of these per exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// Another instance holds the state directory.
+    #[error("{0}")]
+    Held(String),
+    /// Something that it needs cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The error with all its causes in one line.
+pub(super) fn unusable(error: impl std::error::Error) -> NotStarted {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{}: {inner}", text.trim_end_matches('.'));
+        source = inner.source();
+    }
+    NotStarted::Unusable(text)
+}
+
+/// The default of [`Options::requests_per_second`].
+pub const REQUESTS: NonZeroU32 = NonZeroU32::new(REQUESTS_PER_SECOND).unwrap();
