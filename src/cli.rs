@@ -19,16 +19,17 @@ pub mod status;
 
 mod accounts;
 mod asking;
+mod exit;
 mod print;
 mod rows;
 mod signals;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use accounts::UnknownAccount;
+pub use exit::{Exit, UsageError};
 pub use flags::{Common, Log, Output, Printed};
 
 /// What was said.
@@ -85,54 +86,20 @@ pub enum Command {
     Schema,
 }
 
-/// The number that a command ends with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exit(pub u8);
-
-impl Exit {
-    /// Done; everything is as it should be.
-    pub const DONE: Exit = Exit(0);
-    /// Not done, or nobody answered.
-    pub const FAILED: Exit = Exit(1);
-    /// Done, and not everything is in sync.
-    pub const NOT_IN_SYNC: Exit = Exit(2);
-    /// Somebody changed a mode at the exchange.
-    pub const DRIFT: Exit = Exit(3);
-    /// Something stands in the way, or is not known.
-    pub const BLOCKED: Exit = Exit(4);
-    /// Wrongly asked (`EX_USAGE`).
-    pub const USAGE: Exit = Exit(64);
-    /// Another instance holds the state (`EX_TEMPFAIL`).
-    pub const HELD: Exit = Exit(75);
-    /// What it is to start with cannot be used (`EX_CONFIG`).
-    pub const UNUSABLE: Exit = Exit(78);
-}
-
-impl From<Exit> for ExitCode {
-    fn from(Exit(code): Exit) -> ExitCode {
-        ExitCode::from(code)
-    }
-}
-
-/// A way to ask that cannot be meant, found only after the words were understood. Ends with [`Exit::USAGE`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Misused(pub String);
-
-/// Understands what was said. What cannot be understood, or asks for help only, is answered here.
+/// Parses the command line. Usage errors and `--help` are printed here.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    Cli::try_parse_from(words).map_err(|told| {
-        // To a closed pipe nothing can be told.
-        let _ = told.print();
-        if told.use_stderr() { Exit::USAGE } else { Exit::DONE }
+    Cli::try_parse_from(words).map_err(|error| {
+        // Nobody reads a closed pipe.
+        let _ = error.print();
+        if error.use_stderr() { Exit::USAGE } else { Exit::DONE }
     })
 }
 
-/// Does it. Errors are told here, once, with their causes.
-pub async fn obey(cli: Cli) -> Exit {
+/// Runs the command. Its error is printed here, once, with its causes.
+pub async fn run(cli: Cli) -> Exit {
     let Cli { common, command } = cli;
     let done = match &command {
-        Command::Run(args) => run::run(args, &common).await,
+        Command::Run(args) => self::run::run(args, &common).await,
         Command::Check(args) => check::check(args, &common),
         Command::Plan(args) => plan::plan(args, &common).await,
         Command::Apply(args) => apply::apply(args, &common).await,
@@ -142,13 +109,13 @@ pub async fn obey(cli: Cli) -> Exit {
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
-        Command::Completions(args) => completions::completions(*args),
-        Command::Man(args) => completions::man(args),
+        Command::Completions(args) => completions::completions(Cli::command(), *args),
+        Command::Man(args) => completions::man(Cli::command(), args),
         Command::Schema => schema::schema(),
     };
     done.unwrap_or_else(|error| {
         print::error(&error);
-        if error.is::<Misused>() || error.is::<UnknownAccount>() { Exit::USAGE } else { Exit::FAILED }
+        if error.is::<UsageError>() || error.is::<UnknownAccount>() { Exit::USAGE } else { Exit::FAILED }
     })
 }
 

@@ -5,11 +5,12 @@
 //! time agree. Decides nothing.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::facts::ServerClock;
@@ -99,7 +100,7 @@ impl Clock {
 
     fn readings(&self) -> MutexGuard<'_, Option<ServerClock>> {
         // A reading is whole between any two statements.
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+        self.exchange.lock()
     }
 
     /// A moment in milliseconds of wall time, going by what the wall clock shows now.

@@ -24,7 +24,7 @@ use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
 use crate::protocol::{Plan, PlanEntry, Reason, State};
-use crate::source::{Content, Word};
+use crate::source::{Content, FileState};
 use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds, short};
 
 /// All keepers, and what they are told.
@@ -35,7 +35,7 @@ pub struct Fleet<D: Doors> {
     clock: Clock,
     board: Board,
     host: String,
-    words: watch::Receiver<Word>,
+    words: watch::Receiver<FileState>,
     kicks: watch::Receiver<Kicks>,
     kicked: Kicks,
     pulse: watch::Sender<Pulse>,
@@ -67,7 +67,7 @@ pub struct Means<D: Doors> {
     /// This host's name, as the file would write it.
     pub host: String,
     /// What the file says.
-    pub words: watch::Receiver<Word>,
+    pub words: watch::Receiver<FileState>,
     /// Who wants a look at everything now.
     pub kicks: watch::Receiver<Kicks>,
     /// Ends it.
@@ -133,12 +133,7 @@ pub enum StartError {
 impl<D: Doors> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
     /// `word` is the first thing that the source said.
-    pub async fn start(means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
-        Fleet::start_for(Whom::Everybody, means, word).await
-    }
-
-    /// The same, for some accounts only.
-    pub async fn start_for(whom: Whom, means: Means<D>, word: Word) -> Result<Fleet<D>, StartError> {
+    pub async fn start(whom: Whom, means: Means<D>, word: FileState) -> Result<Fleet<D>, StartError> {
         let Means { doors, ledger, clock, board, host, words, kicks, stop } = means;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
@@ -243,13 +238,13 @@ impl<D: Doors> Fleet<D> {
     }
 
     /// Takes the newest word of the source: a good file comes into force, anything else is a brake.
-    async fn follow(&mut self, word: Word) -> Result<(), LedgerError> {
+    async fn follow(&mut self, word: FileState) -> Result<(), LedgerError> {
         self.to_follow = false;
         let problem = match word {
-            Word::NotReadYet => return Ok(()),
-            Word::Changing => Some(CHANGING.to_owned()),
-            Word::Unreadable(say) => Some(say),
-            Word::Content(content) => self.accept(&content).await,
+            FileState::NotReadYet => return Ok(()),
+            FileState::Changing => Some(CHANGING.to_owned()),
+            FileState::Unreadable(say) => Some(say),
+            FileState::Content(content) => self.accept(&content).await,
         };
         if problem != self.problem {
             self.problem = problem;

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -144,7 +145,7 @@ fn no_answer() -> String {
 }
 
 fn hung(all: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
-    all.lock().unwrap_or_else(PoisonError::into_inner)
+    all.lock()
 }
 
 /// The most of an error of `systemctl` that is shown.

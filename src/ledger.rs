@@ -6,11 +6,15 @@
 
 mod directives;
 mod error;
+mod event;
 mod history;
+mod identities;
 mod intents;
 mod listeners;
 mod lock;
 mod noted;
+mod now;
+mod registration;
 mod revisions;
 mod schema;
 mod store;
@@ -36,21 +40,25 @@ use tokio::sync::watch;
 
 pub use directives::{Directives, Limits, PauseRow, Pins, Request, RequestAnswer};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
-pub use history::{Event, EventKind, HistoryFilter};
+pub use event::{Event, EventKind};
+pub use history::HistoryFilter;
+pub use identities::Pinned;
 pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;
+pub use registration::TargetRecord;
 pub use revisions::Revision;
 pub use visitor::Visitor;
 pub use words::Stage;
 
-use intents::Wish;
+use intents::IntentRequest;
 use listeners::Listeners;
-use store::{Store, Writes};
-use writer::Desk;
+use lock::LOCK;
+use store::{DATABASE, Store, Writes};
+use writer::Executor;
 
 use crate::clock::Clock;
-use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
+use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, SetAnswer};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Target, Uid};
 use crate::protocol::Plan;
@@ -58,47 +66,20 @@ use crate::protocol::Plan;
 /// The daemon's hold on its ledger; clones are the same one.
 #[derive(Clone)]
 pub struct Ledger {
-    desk: Arc<Desk>,
+    executor: Arc<Executor>,
     clock: Clock,
     place: PathBuf,
     directives: Listeners,
     writes: Writes,
 }
 
-/// What is kept of a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
-    /// The last mode seen live equal to desired.
-    pub applied: Option<Applied>,
-    /// The set whose outcome is not known.
-    pub intent: Option<Intent>,
-    /// When drift was corrected, since a revision changed the target or an operator resumed it; oldest first.
-    pub corrections: Vec<ServerTime>,
-    /// The newest set that seemed lost; the protocol knows for how long it may still come.
-    pub may_come_late: Option<LateSet>,
-}
-
-/// What became of the wish to note a set.
+/// What became of the request to note a set.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Note {
     /// It is on disk and may leave, once.
     Noted(Noted, Intent),
     /// A newer revision, a pause, an unresolved set of the target or a used up budget forbids it; nothing was written.
     Braked,
-}
-
-/// Whose key it is, compared with what was seen before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pinned {
-    /// Seen for the first time: it is pinned now.
-    New,
-    /// As ever.
-    Same,
-    /// It was another one: not pinned anew.
-    Changed {
-        /// The pinned one.
-        was: Uid,
-    },
 }
 
 impl Ledger {
@@ -121,8 +102,8 @@ impl Ledger {
             return Err(OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) });
         };
         let place = dir.join(DATABASE);
-        let (desk, (directives, writes)) = Desk::threaded(place.clone(), clock.clone(), lock).await?;
-        Ok(Ledger { desk: Arc::new(desk), clock, place, directives, writes })
+        let (executor, (directives, writes)) = Executor::threaded(place.clone(), clock.clone(), lock).await?;
+        Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
     }
 
     /// A new ledger in memory, for simulation: no thread, no file, no lock.
@@ -146,20 +127,22 @@ impl Ledger {
     fn inline(place: PathBuf, clock: Clock) -> Result<Ledger, OpenError> {
         let store = Store::open(&place, clock.clone(), None)?;
         let (directives, writes) = (store.directives(), store.writes());
-        Ok(Ledger { desk: Arc::new(Desk::inline(store)), clock, place, directives, writes })
+        Ok(Ledger { executor: Arc::new(Executor::inline(store)), clock, place, directives, writes })
     }
 
     /// Writes down what the file wants of a target, and tells what is kept of it. An unresolved set comes back as
     /// unclear: who asks does not know what became of it.
-    pub async fn take_up(
+    pub async fn register_target(
         &self,
         target: &Target,
         desired: Option<PositionMode>,
         generation: Generation,
-    ) -> Result<Remembered, LedgerError> {
+    ) -> Result<TargetRecord, LedgerError> {
         let target = target.clone();
-        self.desk
-            .run(move |store| store.write(|tx, _| targets::take_up(tx, &target, desired, generation)))
+        self.executor
+            .run(move |store| {
+                store.write(|tx, _| registration::register_target(tx, &target, desired, generation))
+            })
             .await
     }
 
@@ -173,11 +156,11 @@ impl Ledger {
         max_changes: u32,
     ) -> Result<Note, LedgerError> {
         let target = target.clone();
-        let wish = Wish { target: target.clone(), change, generation, stamp, max_changes };
+        let request = IntentRequest { target: target.clone(), change, generation, stamp, max_changes };
         // Not after the answer: however late this task is woken, the set has to leave within its time.
         let at = self.clock.now();
         let written =
-            self.desk.run(move |store| store.write(|tx, now| intents::note(tx, now, &wish))).await?;
+            self.executor.run(move |store| store.write(|tx, now| intents::note(tx, now, &request))).await?;
         let Some(id) = written else {
             return Ok(Note::Braked);
         };
@@ -189,24 +172,24 @@ impl Ledger {
     /// The set will not leave. Should this fail, go on as after an unclear answer: the intent stands.
     pub async fn withdraw(&self, noted: Noted, why: &str) -> Result<(), LedgerError> {
         let (id, why) = (noted.id(), why.to_owned());
-        self.desk.run(move |store| store.write(|tx, now| intents::withdraw(tx, now, id, &why))).await
+        self.executor.run(move |store| store.write(|tx, now| intents::withdraw(tx, now, id, &why))).await
     }
 
     /// The set was answered.
     pub async fn answered(&self, id: IntentId, answer: &SetAnswer) -> Result<(), LedgerError> {
         let answer = answer.clone();
-        self.desk.run(move |store| store.write(|tx, now| intents::answered(tx, now, id, &answer))).await
+        self.executor.run(move |store| store.write(|tx, now| intents::answered(tx, now, id, &answer))).await
     }
 
     /// It was accepted, and no read showed it in time. Like the two below it also takes an intent that is still
     /// `noted` on disk, for its answer may not have been writable.
     pub async fn unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, now| intents::unconfirmed(tx, now, id))).await
+        self.executor.run(move |store| store.write(|tx, now| intents::unconfirmed(tx, now, id))).await
     }
 
     /// It was accepted, and a read shows it; `applied` if that is what the file wants.
     pub async fn confirmed(&self, id: IntentId, applied: Option<Applied>) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, now| intents::confirmed(tx, now, id, applied))).await
+        self.executor.run(move |store| store.write(|tx, now| intents::confirmed(tx, now, id, applied))).await
     }
 
     /// The fence of an unresolved set has passed, and a read showed what became of it.
@@ -216,14 +199,14 @@ impl Ledger {
         took_effect: bool,
         applied: Option<Applied>,
     ) -> Result<(), LedgerError> {
-        self.desk
+        self.executor
             .run(move |store| store.write(|tx, now| intents::resolved(tx, now, id, took_effect, applied)))
             .await
     }
 
     /// A set that was resolved as without effect shows now. What it asked for is applied.
     pub async fn late(&self, id: IntentId, applied: Applied) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, now| intents::late(tx, now, id, applied))).await
+        self.executor.run(move |store| store.write(|tx, now| intents::late(tx, now, id, applied))).await
     }
 
     /// Live equals desired, adopted or changed by somebody else; `before` is the mode that was applied before.
@@ -234,7 +217,7 @@ impl Ledger {
         before: Option<PositionMode>,
     ) -> Result<(), LedgerError> {
         let target = target.clone();
-        self.desk
+        self.executor
             .run(move |store| {
                 store.write(|tx, now| targets::applied_without_a_set(tx, now, &target, applied, before))
             })
@@ -245,7 +228,7 @@ impl Ledger {
     /// [`Directives::pins`] tells both.
     pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
         let (account, uid) = (account.clone(), uid.clone());
-        self.desk.run(move |store| store.write(|tx, now| targets::pin(tx, now, &account, &uid))).await
+        self.executor.run(move |store| store.write(|tx, now| identities::pin(tx, now, &account, &uid))).await
     }
 
     /// Writes an accepted content of the file; the same content as the last good one keeps its number.
@@ -256,7 +239,7 @@ impl Ledger {
         commit: Option<&str>,
     ) -> Result<Generation, LedgerError> {
         let (sha256, bytes, commit) = (sha256.to_owned(), bytes.to_owned(), commit.map(str::to_owned));
-        self.desk
+        self.executor
             .run(move |store| {
                 store.write(|tx, now| revisions::accept(tx, now, &sha256, &bytes, commit.as_deref()))
             })
@@ -265,7 +248,7 @@ impl Ledger {
 
     /// The newest accepted content of the file.
     pub async fn last_good(&self) -> Result<Option<Revision>, LedgerError> {
-        self.desk.run(|store| store.read(|tx, _| revisions::last_good(tx))).await
+        self.executor.run(|store| store.read(|tx, _| revisions::last_good(tx))).await
     }
 
     /// Forgets what the file wanted of an account's targets and what is applied there, but for the scopes to keep
@@ -278,45 +261,47 @@ impl Ledger {
         keep: Option<&BTreeSet<Scope>>,
     ) -> Result<Option<ServerTime>, LedgerError> {
         let (account, keep) = (account.clone(), keep.cloned());
-        self.desk
-            .run(move |store| store.write(|tx, now| targets::release(tx, now, &account, keep.as_ref())))
+        self.executor
+            .run(move |store| store.write(|tx, now| registration::release(tx, now, &account, keep.as_ref())))
             .await
     }
 
     /// Writes down which kind of account it is, with an event if it was another one before: [`Directives::kinds`].
     pub async fn observed(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
-        self.desk.run(move |store| store.write(|tx, now| targets::observed(tx, now, &account, kind))).await
+        self.executor
+            .run(move |store| store.write(|tx, now| identities::observed(tx, now, &account, kind)))
+            .await
     }
 
     /// The accounts of which something is kept that `release` forgets.
     pub async fn accounts(&self) -> Result<BTreeSet<AccountName>, LedgerError> {
-        self.desk.run(|store| store.read(|tx, _| targets::accounts(tx))).await
+        self.executor.run(|store| store.read(|tx, _| targets::accounts(tx))).await
     }
 
     /// A lane rests until a wall time in milliseconds; a shorter rest does not end a longer one.
     pub async fn cool_down(&self, lane: &str, until_wall_ms: i64) -> Result<(), LedgerError> {
         let lane = lane.to_owned();
-        self.desk
+        self.executor
             .run(move |store| store.write(|tx, now| Ok(revisions::cool_down(tx, now, &lane, until_wall_ms)?)))
             .await
     }
 
     /// The lanes that still rest, and until which wall time.
     pub async fn cool_downs(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
-        self.desk.run(|store| store.read(revisions::cool_downs)).await
+        self.executor.run(|store| store.read(revisions::cool_downs)).await
     }
 
     /// Writes an event that comes with no other call; its number and time are given here.
     pub async fn event(&self, event: Event) -> Result<(), LedgerError> {
-        self.desk.run(move |store| store.write(|tx, now| Ok(history::add(tx, now, &event)?))).await
+        self.executor.run(move |store| store.write(|tx, now| Ok(history::add(tx, now, &event)?))).await
     }
 
     /// Writes down what is held, so that it may be approved; nothing if that is on record and may still be approved.
     /// To be called with whatever is held, an empty plan too, whenever it changes and now and then.
     pub async fn hold(&self, plan: &Plan) -> Result<(), LedgerError> {
         let plan = plan.clone();
-        self.desk.run(move |store| store.write(|tx, now| directives::hold(tx, now, &plan))).await
+        self.executor.run(move |store| store.write(|tx, now| directives::hold(tx, now, &plan))).await
     }
 
     /// What operators wrote, as of the last write or `notice`.
@@ -332,13 +317,13 @@ impl Ledger {
     /// Whether another process wrote since the last time. Publishes them, then acknowledges what commands wait
     /// for, unless a set is noted and its answer not written yet.
     pub async fn notice(&self) -> Result<bool, LedgerError> {
-        self.desk.run(Store::notice).await
+        self.executor.run(Store::notice).await
     }
 
     /// What happened, oldest first.
     pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Event>, LedgerError> {
         let filter = filter.clone();
-        self.desk.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
+        self.executor.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
     }
 }
 
@@ -348,8 +333,6 @@ impl fmt::Debug for Ledger {
     }
 }
 
-const DATABASE: &str = "posmoded.sqlite";
-const LOCK: &str = "posmoded.lock";
 /// A command that asks who holds the lock holds it itself for a moment: so often is it tried again ...
 const LOCK_TRIES: u32 = 4;
 /// ... and after so long each time.

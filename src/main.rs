@@ -10,12 +10,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Ok(said) => obey(said).into(),
+        Ok(said) => run(said).into(),
         Err(exit) => exit.into(),
     }
 }
 
-fn obey(said: Cli) -> Exit {
+fn run(said: Cli) -> Exit {
     let ours = match said.command {
         Command::Run(_) => "warn,posmoded=info",
         // What they do is their result.
@@ -40,7 +40,7 @@ fn obey(said: Cli) -> Exit {
             return Exit::FAILED;
         }
     };
-    let exit = runtime.block_on(cli::obey(said));
+    let exit = runtime.block_on(cli::run(said));
     // A look at a file system that does not answer may hang for good: nobody waits for it.
     runtime.shutdown_background();
     exit

@@ -5,7 +5,8 @@
 
 mod chain;
 mod commit;
-mod judge;
+mod content;
+mod debounce;
 mod read;
 
 use std::path::{Path, PathBuf};
@@ -22,14 +23,15 @@ use crate::constants::{FILE_POLL, FILE_SETTLE};
 use crate::moment::Moment;
 
 use self::chain::{Chain, Watch};
-use self::judge::Judged;
-pub use self::judge::{Content, Word};
+pub use self::content::Content;
+use self::debounce::Debounce;
+pub use self::debounce::FileState;
 use self::read::Reading;
 
 /// A file that is being watched.
 #[derive(Debug)]
 pub struct Source {
-    words: watch::Receiver<Word>,
+    words: watch::Receiver<FileState>,
     asks: mpsc::Sender<Ask>,
     reads: Arc<AtomicU64>,
 }
@@ -64,7 +66,7 @@ impl Source {
     fn prepare(path: PathBuf, known_good: Option<String>, clock: Clock, notice: Notice) -> (Watcher, Source) {
         // A later change of the working directory must not move the file.
         let path = std::path::absolute(&path).unwrap_or(path);
-        let (published, words) = watch::channel(Word::NotReadYet);
+        let (published, words) = watch::channel(FileState::NotReadYet);
         let (asks, asked) = mpsc::channel(ASKS);
         let reads = Arc::new(AtomicU64::new(0));
         let watcher = Watcher {
@@ -75,7 +77,7 @@ impl Source {
             published,
             asked,
             waiting: Vec::new(),
-            judged: Judged::NotReadYet,
+            debounce: Debounce::NotReadYet,
             reads: Arc::clone(&reads),
             under_way: None,
             watch: None,
@@ -85,7 +87,7 @@ impl Source {
     }
 
     /// The newest word, and every change of it; a word is published only when it differs from the one before.
-    pub fn words(&self) -> watch::Receiver<Word> {
+    pub fn words(&self) -> watch::Receiver<FileState> {
         self.words.clone()
     }
 
@@ -119,10 +121,10 @@ struct Watcher {
     known_good: Option<String>,
     clock: Clock,
     notice: Notice,
-    published: watch::Sender<Word>,
+    published: watch::Sender<FileState>,
     asked: mpsc::Receiver<Ask>,
     waiting: Vec<Waiting>,
-    judged: Judged,
+    debounce: Debounce,
     reads: Arc<AtomicU64>,
     under_way: Option<JoinHandle<Done>>,
     watch: Option<Watch>,
@@ -150,8 +152,8 @@ impl Watcher {
             let begun = self.clock.now();
             let reading = self.read().await;
             let ended = self.clock.now();
-            self.judged =
-                std::mem::take(&mut self.judged).next(reading, begun, ended, self.known_good.as_deref());
+            self.debounce =
+                std::mem::take(&mut self.debounce).next(reading, begun, ended, self.known_good.as_deref());
             self.publish();
             self.answer();
             self.until_next_read(ended).await;
@@ -160,12 +162,12 @@ impl Watcher {
 
     /// The poll's next turn, an event, somebody who asks, or, where nothing is believed yet, the second read.
     async fn until_next_read(&mut self, last: Moment) {
-        let due = match &self.judged {
-            Judged::NotReadYet => last,
-            Judged::Unsettled { newest: _, since } => *since + FILE_SETTLE,
-            Judged::Settled(_) => last + FILE_POLL,
+        let due = match &self.debounce {
+            Debounce::NotReadYet => last,
+            Debounce::Unsettled { newest: _, since } => *since + FILE_SETTLE,
+            Debounce::Settled(_) => last + FILE_POLL,
         };
-        let settled = matches!(self.judged, Judged::Settled(_));
+        let settled = matches!(self.debounce, Debounce::Settled(_));
         tokio::select! {
             biased;
             Some(ask) = self.asked.recv() => self.waiting.push(Waiting { ask, reads: 0 }),
@@ -221,7 +223,7 @@ impl Watcher {
     }
 
     fn publish(&self) {
-        let word = self.judged.word();
+        let word = self.debounce.word();
         self.published.send_if_modified(|published| {
             let differs = *published != word;
             if differs {
@@ -231,9 +233,9 @@ impl Watcher {
         });
     }
 
-    /// Two reads begun after the question judge any content: it is believed then, or it changed between them.
+    /// Two reads begun after the question debounce any content: it is believed then, or it changed between them.
     fn answer(&mut self) {
-        let settled = matches!(self.judged, Judged::Settled(_));
+        let settled = matches!(self.debounce, Debounce::Settled(_));
         for Waiting { ask, reads } in std::mem::take(&mut self.waiting) {
             if settled || reads + 1 >= 2 {
                 // Whoever no longer waits needs no answer.

@@ -3,10 +3,11 @@
 //! Page, JSON, metrics, the service manager's line and the commands only render these. Nothing here decides anything.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -216,27 +217,27 @@ impl Board {
     /// One more account; its keeper publishes through what is given back.
     pub fn add(&self, account: AccountName, first: AccountStatus) -> watch::Sender<AccountStatus> {
         let (publish, cell) = watch::channel(first);
-        self.cells.write().unwrap_or_else(PoisonError::into_inner).insert(account, cell);
+        self.cells.write().insert(account, cell);
         publish
     }
 
     /// The account has left the file.
     pub fn remove(&self, account: &AccountName) {
-        self.cells.write().unwrap_or_else(PoisonError::into_inner).remove(account);
+        self.cells.write().remove(account);
     }
 
     /// What every keeper published last.
     pub fn accounts(&self) -> BTreeMap<AccountName, AccountStatus> {
-        let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner);
+        let cells = self.cells.read();
         cells.iter().map(|(account, cell)| (account.clone(), cell.borrow().clone())).collect()
     }
 
     /// Changes what is known beside the targets.
     pub fn frame(&self, change: impl FnOnce(&mut Frame)) {
-        let mut frame = self.frame.write().unwrap_or_else(PoisonError::into_inner);
+        let mut frame = self.frame.write();
         change(&mut frame);
         if self.is_followed(&frame.config) {
-            self.followed.write().unwrap_or_else(PoisonError::into_inner).clone_from(&frame.config);
+            self.followed.write().clone_from(&frame.config);
         }
     }
 
@@ -248,9 +249,8 @@ impl Board {
     /// All of it, at `now`. A new revision shows as the one in force once every account has been held against it: before,
     /// "in sync" would be said of another one.
     pub fn status(&self, now: Timestamp) -> Status {
-        let Frame { paused, paused_accounts, config, held } =
-            self.frame.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let followed = self.followed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Frame { paused, paused_accounts, config, held } = self.frame.read().clone();
+        let followed = self.followed.read().clone();
         let config = if self.is_followed(&config) || followed == Config::default() {
             config
         } else {

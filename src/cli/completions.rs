@@ -3,10 +3,9 @@
 
 use std::io::Write as _;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Exit, Misused, print};
+use crate::cli::{Exit, UsageError, print};
 
 /// What `completions` takes.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -25,30 +24,30 @@ pub struct ManArgs {
 }
 
 /// The completion script of a shell, to be sourced by it.
-pub fn completions(args: Args) -> anyhow::Result<Exit> {
+pub fn completions(mut cli: clap::Command, args: Args) -> anyhow::Result<Exit> {
     let Args { shell } = args;
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "posmoded", &mut script);
+    clap_complete::generate(shell, &mut cli, "posmoded", &mut script);
     print::bytes(&script)?;
     Ok(Exit::DONE)
 }
 
 /// A manual page in roff, section 1.
-pub fn man(args: &ManArgs) -> anyhow::Result<Exit> {
+pub fn man(cli: clap::Command, args: &ManArgs) -> anyhow::Result<Exit> {
     let ManArgs { command } = args;
-    print::bytes(&page(command.as_deref())?)?;
+    print::bytes(&page(cli, command.as_deref())?)?;
     Ok(Exit::DONE)
 }
 
-fn page(command: Option<&str>) -> anyhow::Result<Vec<u8>> {
-    let mut cli = Cli::command().version(env!("CARGO_PKG_VERSION"));
+fn page(cli: clap::Command, command: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut cli = cli.version(env!("CARGO_PKG_VERSION"));
     cli.build();
     let shown = match command {
         None => cli,
         Some(name) => {
             let known: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
             let unknown =
-                || Misused(format!("There is no command {name:?}. There are: {}.", known.join(", ")));
+                || UsageError(format!("There is no command {name:?}. There are: {}.", known.join(", ")));
             let found = cli.find_subcommand(name).ok_or_else(unknown)?.clone();
             found.version(env!("CARGO_PKG_VERSION"))
         }
@@ -62,20 +61,23 @@ fn page(command: Option<&str>) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn there_is_a_page_for_every_command_and_one_that_names_them_all() {
-        let all = String::from_utf8(page(None).unwrap()).unwrap();
+        let all = String::from_utf8(page(Cli::command(), None).unwrap()).unwrap();
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
             assert!(all.contains(&format!("posmoded\\-{name}(1)")), "{name}: {all}");
-            let page = String::from_utf8(page(Some(name)).unwrap()).unwrap();
+            let page = String::from_utf8(page(Cli::command(), Some(name)).unwrap()).unwrap();
             let title = format!(".TH posmoded-{name} 1  \"posmoded {}\"", env!("CARGO_PKG_VERSION"));
             assert!(page.contains(&title), "{page}");
             assert!(page.contains("SYNOPSIS"), "{page}");
         }
-        let told = page(Some("frobnicate")).unwrap_err().to_string();
+        let told = page(Cli::command(), Some("frobnicate")).unwrap_err().to_string();
         assert!(told.starts_with("There is no command \"frobnicate\". There are: run, "), "{told}");
     }
 }

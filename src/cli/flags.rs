@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Misused;
+use crate::cli::UsageError;
 use crate::daemon::{Options, REQUESTS};
 use crate::exchange::bitget::BaseUrl;
 use crate::serve::Listen;
@@ -80,7 +80,7 @@ pub struct Printed {
 
 impl Common {
     /// The options that every command takes. The daemon's own are at their defaults, and it listens nowhere.
-    pub(super) fn options(&self) -> Result<Options, Misused> {
+    pub(super) fn options(&self) -> Result<Options, UsageError> {
         let Common { config, state: _, credentials: _, host: _, base_url, ca, log: _ } = self;
         Ok(Options {
             config: config.clone(),
@@ -96,24 +96,24 @@ impl Common {
     }
 
     /// The state directory: the flag, else what the service manager made, else the system's, else the user's own.
-    pub fn state_dir(&self) -> Result<PathBuf, Misused> {
+    pub fn state_dir(&self) -> Result<PathBuf, UsageError> {
         let system = Path::new(SYSTEM_STATE);
         let given = std::env::var_os("STATE_DIRECTORY");
         state_dir(self.state.as_deref(), given, system.is_dir().then_some(system), std::env::var_os("HOME"))
             .ok_or_else(|| {
-                Misused("Nothing was done: say where the ledger is with --state DIR (there is no HOME to look in).".to_owned())
+                UsageError("Nothing was done: say where the ledger is with --state DIR (there is no HOME to look in).".to_owned())
             })
     }
 
     /// This host's name: the flag, else the kernel's.
-    pub fn host(&self) -> Result<String, Misused> {
+    pub fn host(&self) -> Result<String, UsageError> {
         if let Some(host) = &self.host {
             return Ok(host.clone());
         }
         // Not from /proc, of which a service may see its own processes only.
         match rustix::system::uname().nodename().to_string_lossy().as_ref() {
             "" | "(none)" => {
-                Err(Misused("Say this host's name: --host NAME (the kernel has none).".to_owned()))
+                Err(UsageError("Say this host's name: --host NAME (the kernel has none).".to_owned()))
             }
             name => Ok(name.to_owned()),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cli::flags::Printed;
-use crate::cli::{Common, Exit, Misused, accounts, asking};
+use crate::cli::{Common, Exit, UsageError, accounts, asking};
 use crate::moment::{span, spell};
 use crate::position_mode::AccountName;
 
@@ -30,7 +30,7 @@ pub struct Args {
 pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, reason, lasting, printed } = args;
     let reason = one_line(reason).ok_or_else(|| {
-        Misused("Say why: --reason TEXT; others read it in the status and wonder.".to_owned())
+        UsageError("Say why: --reason TEXT; others read it in the status and wonder.".to_owned())
     })?;
     let (visitor, clock) = asking::ledger(common).context("Nothing was paused.")?;
     accounts::only_known(accounts, &asking::known(&visitor)?, "in the file or the ledger")?;

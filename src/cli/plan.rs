@@ -16,7 +16,7 @@ use crate::ledger::{VisitError, Visitor};
 use crate::position_mode::AccountName;
 use crate::protocol::State;
 use crate::status::TargetStatus;
-use look::{Kept, Round};
+use look::{Kept, Round, is_blocked};
 
 /// What `plan` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -121,11 +121,6 @@ fn exit(targets: &[TargetStatus]) -> Exit {
     } else {
         Exit::DONE
     }
-}
-
-/// Whether a change would wait for anything but its own course.
-fn is_blocked(target: &TargetStatus) -> bool {
-    target.state != State::InSync && target.reason.is_some_and(|reason| !reason.is_progress())
 }
 
 fn render(targets: &[TargetStatus]) -> String {

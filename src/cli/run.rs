@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::signals::stop_on_signals;
-use crate::cli::{Common, Exit, Misused, print};
+use crate::cli::{Common, Exit, UsageError, print};
 use crate::daemon::{Daemon, NotStarted, Options, REQUESTS};
 use crate::serve::Listen;
 
@@ -53,10 +53,10 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 }
 
 impl Args {
-    pub(super) fn options(&self, common: &Common) -> Result<Options, Misused> {
+    pub(super) fn options(&self, common: &Common) -> Result<Options, UsageError> {
         let Args { listen, listen_anywhere, schedule, requests_per_second } = self;
         if requests_per_second.get() < FEWEST_REQUESTS {
-            return Err(Misused(format!(
+            return Err(UsageError(format!(
                 "--requests-per-second {requests_per_second} is too little: to change a unified account takes fourteen \
                  requests within 5 s; write {FEWEST_REQUESTS} or more"
             )));
@@ -64,7 +64,7 @@ impl Args {
         let listen = listen.clone();
         let allowed = if *listen_anywhere { Ok(listen) } else { listen.on_loopback_only() };
         Ok(Options {
-            listen: allowed.map_err(|error| Misused(error.to_string()))?,
+            listen: allowed.map_err(|error| UsageError(error.to_string()))?,
             schedule: schedule.clone(),
             requests_per_second: *requests_per_second,
             ..common.options()?

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::fleet::{Fleet, Kicks, Means, StartError, Whom};
 use crate::ledger::{Event, EventKind, Ledger, OpenError};
 use crate::serve::Bound;
-use crate::source::{Source, Word};
+use crate::source::{FileState, Source};
 use crate::status::Board;
 
 use super::key_files::KeyFiles;
@@ -62,7 +62,7 @@ impl Core {
             stop,
         };
         let word = settled(&source).await;
-        let fleet = Fleet::start_for(whom, means, word).await.map_err(no_revision)?;
+        let fleet = Fleet::start(whom, means, word).await.map_err(no_revision)?;
         Ok(Core { fleet, keys, source, ledger, board, clock, kicks, listener })
     }
 }
@@ -82,15 +82,15 @@ async fn open(options: &Options, listen: Option<String>, clock: &Clock) -> Resul
 }
 
 /// The first word of the source that says something; a file that never stops changing is a word, too.
-async fn settled(source: &Source) -> Word {
+async fn settled(source: &Source) -> FileState {
     let mut words = source.words();
     for _ in 0..FIRST_WORDS {
         let word = words.borrow_and_update().clone();
         match word {
-            Word::NotReadYet | Word::Changing => {
+            FileState::NotReadYet | FileState::Changing => {
                 let _ = tokio::time::timeout(FIRST_WORD, words.changed()).await;
             }
-            Word::Content(_) | Word::Unreadable(_) => return word,
+            FileState::Content(_) | FileState::Unreadable(_) => return word,
         }
     }
     words.borrow().clone()

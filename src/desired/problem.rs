@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::account::{Account, Desired};
 use super::secret;
-use super::tree::Place;
-use super::{Account, Desired};
+
 use crate::position_mode::AccountName;
 
 /// One thing that is wrong, at its place.
@@ -114,6 +114,17 @@ fn annotation(file: &str, Problem { line, column, text: _, what, remedy }: &Prob
     let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let file = escape(file).replace(':', "%3A").replace(',', "%2C");
     format!("::error file={file},line={line},col={column}::{}\n", escape(&format!("{what}; {remedy}")))
+}
+
+/// A place in the file, both from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Place {
+    pub(super) const START: Place = Place { line: 1, column: 1 };
 }
 
 /// A problem that has its place but not yet its line.

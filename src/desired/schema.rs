@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use strum::VariantNames as _;
 
-use super::rules::{
+use super::keys::{
     ACCOUNT, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS, REQUIREMENT, Section,
     WINDOW,
 };

@@ -7,14 +7,7 @@ use serde_saphyr::granit_parser::{
     self, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput,
 };
 
-use super::problem::Remark;
-
-/// A place in the file, both from 1; columns count characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
-}
+use super::problem::{Place, Remark};
 
 /// A file's only document.
 #[derive(Debug)]
@@ -189,10 +182,6 @@ impl<'t> Grower<'t> {
     fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Remark> {
         self.parser.next_event().transpose().map_err(|error| syntax(&error, self.text))
     }
-}
-
-impl Place {
-    pub(super) const START: Place = Place { line: 1, column: 1 };
 }
 
 fn place(mark: &Marker) -> Place {

@@ -39,13 +39,13 @@ impl<D: Doors> Keeper<D> {
         }
         self.judge().await;
         self.observe().await;
-        self.take_up().await;
+        self.register_target().await;
         self.hear_brakes();
     }
 
     /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen, by an earlier
     /// process too: while it is looked at again, on reload, the targets stay what they are.
-    async fn take_up(&mut self) {
+    async fn register_target(&mut self) {
         self.kind = self.kind.or_else(|| self.directives.borrow().kinds.get(&self.account).copied());
         let declared = &self.spec.account.declared;
         self.facts.unsatisfiable = declared.is_unsatisfiable(self.kind).then(|| declared.clone());
@@ -93,7 +93,7 @@ impl<D: Doors> Keeper<D> {
         }
         let (target, generation) =
             (Target { account: self.account.clone(), scope }, kept.facts.wanted.generation);
-        let remembered = self.ledger.take_up(&target, mode, generation).await?;
+        let remembered = self.ledger.register_target(&target, mode, generation).await?;
         let Some(kept) = self.kept.get_mut(&scope) else { return Ok(()) };
         if kept.taken_up.is_none() {
             kept.facts.applied = remembered.applied;

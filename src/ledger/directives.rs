@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::error::Trouble;
-use super::history::{self, Event, EventKind};
-use super::store::Now;
+use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::history;
+use super::identities;
+use super::now::Now;
 use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Brakes, Change, Guard, Identity, Pause, ServerClock};
@@ -165,8 +167,8 @@ pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
         .query_map([now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)], entry)?
         .collect::<rusqlite::Result<_>>()?;
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
-    let pins = targets::pins(tx)?.into_iter().collect();
-    let kinds = targets::kinds(tx)?;
+    let pins = identities::pins(tx)?.into_iter().collect();
+    let kinds = identities::kinds(tx)?;
     Ok(Directives { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), pins, kinds })
 }
 
@@ -178,7 +180,7 @@ pub(super) fn may_lapse(directives: &Arc<Directives>) -> bool {
 
 /// Writes the held plan, unless it is the newest one and may still be approved. Before the exchange's time is known nothing
 /// is held, for nothing was looked at.
-pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), Trouble> {
+pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), StoreError> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let newest = newest(tx)?;
     let known = match &newest {
@@ -213,7 +215,7 @@ pub(super) fn pause(
     accounts: &[AccountName],
     reason: &str,
     lasts: Option<Duration>,
-) -> Result<Request, Trouble> {
+) -> Result<Request, StoreError> {
     for account in each(accounts) {
         tx.execute(
             "INSERT INTO pauses (account, reason, since, lasts) VALUES (?1, ?2, ?3, ?4)",
@@ -232,7 +234,7 @@ pub(super) fn resume(
     tx: &Connection,
     now: Now,
     accounts: &[AccountName],
-) -> Result<Result<Request, String>, Trouble> {
+) -> Result<Result<Request, String>, StoreError> {
     let standing = standing(tx, now)?;
     let own = standing.iter().any(|row| row.account.as_ref().is_some_and(|one| accounts.contains(one)));
     let of_everything = standing.iter().find(|row| row.account.is_none());
@@ -262,7 +264,7 @@ pub(super) fn approve(
     tx: &Connection,
     now: Now,
     prefix: &str,
-) -> Result<Result<Request, Unapproved>, Trouble> {
+) -> Result<Result<Request, Unapproved>, StoreError> {
     let id = match find(tx, prefix)? {
         Ok(id) => id,
         Err(why) => return Ok(Err(why)),
@@ -293,7 +295,7 @@ pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool>
 }
 
 /// Acknowledges what waits for it, unless a noted set may still be on its way out.
-pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), Trouble> {
+pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
     if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", [], |row| row.get(0))? {
         return Ok(());
     }
@@ -320,7 +322,12 @@ pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), Trouble> {
 }
 
 /// Approves a plan from now on, or says why not.
-fn approve_at(tx: &Connection, now: Now, exchange: ServerTime, plan: i64) -> Result<Option<String>, Trouble> {
+fn approve_at(
+    tx: &Connection,
+    now: Now,
+    exchange: ServerTime,
+    plan: i64,
+) -> Result<Option<String>, StoreError> {
     let (hash, recorded_at): (String, i64) =
         tx.query_row("SELECT hash, recorded_at FROM plans WHERE id = ?1", [plan], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -422,7 +429,7 @@ fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
     .collect()
 }
 
-fn request(tx: &Connection, now: Now, what: &str, plan: Option<i64>) -> Result<Request, Trouble> {
+fn request(tx: &Connection, now: Now, what: &str, plan: Option<i64>) -> Result<Request, StoreError> {
     tx.execute("INSERT INTO requests (what, at, plan) VALUES (?1, ?2, ?3)", params![what, now.wall, plan])?;
     Ok(Request(tx.last_insert_rowid()))
 }

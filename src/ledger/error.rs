@@ -236,24 +236,24 @@ impl LedgerError {
 
 /// What a transaction can fail with, before it is known where.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StoreError {
     /// The database.
     Sql(rusqlite::Error),
     /// The caller.
     Misused(String),
 }
 
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Trouble {
-        Trouble::Sql(error)
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        StoreError::Sql(error)
     }
 }
 
-impl Trouble {
+impl StoreError {
     pub(super) fn at(self, place: &Path) -> LedgerError {
         match self {
-            Trouble::Sql(error) => LedgerError::of(place, error),
-            Trouble::Misused(what) => LedgerError::Misused(what),
+            StoreError::Sql(error) => LedgerError::of(place, error),
+            StoreError::Misused(what) => LedgerError::Misused(what),
         }
     }
 }

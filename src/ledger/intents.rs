@@ -4,9 +4,11 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
-use super::error::Trouble;
-use super::history::{self, Event, EventKind};
-use super::store::Now;
+use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::history;
+use super::identities;
+use super::now::Now;
 use super::targets;
 use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
@@ -16,7 +18,7 @@ use crate::position_mode::Target;
 
 /// An intent on disk, whatever has become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct IntentRecord {
     pub(super) id: IntentId,
     pub(super) target: Target,
     pub(super) change: Change,
@@ -25,10 +27,10 @@ pub(super) struct Kept {
     pub(super) stage: Stage,
 }
 
-impl Kept {
+impl IntentRecord {
     /// The same, for somebody who knows what state it is in.
-    pub(super) fn told(self, state: IntentState) -> Intent {
-        let Kept { id, target: _, change, generation, stamp, stage: _ } = self;
+    pub(super) fn in_state(self, state: IntentState) -> Intent {
+        let IntentRecord { id, target: _, change, generation, stamp, stage: _ } = self;
         Intent { id, change, generation, stamp, state }
     }
 }
@@ -52,7 +54,7 @@ pub struct IntentRow {
 
 /// A set that somebody wants to note.
 #[derive(Debug, Clone)]
-pub(super) struct Wish {
+pub(super) struct IntentRequest {
     pub(super) target: Target,
     pub(super) change: Change,
     pub(super) generation: Generation,
@@ -62,9 +64,13 @@ pub(super) struct Wish {
 
 /// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, another name for the same
 /// account, or a used up budget forbids it.
-pub(super) fn note(tx: &Connection, now: Now, wish: &Wish) -> Result<Option<IntentId>, Trouble> {
-    let Wish { target, change, generation, stamp, max_changes } = wish;
-    let shared = targets::is_shared(tx, &target.account)?;
+pub(super) fn note(
+    tx: &Connection,
+    now: Now,
+    request: &IntentRequest,
+) -> Result<Option<IntentId>, StoreError> {
+    let IntentRequest { target, change, generation, stamp, max_changes } = request;
+    let shared = identities::is_shared(tx, &target.account)?;
     let outdated = is_outdated(tx, *generation)?;
     if shared || outdated || is_paused(tx, *stamp, target)? || unresolved(tx, target)?.is_some() {
         return Ok(None);
@@ -91,7 +97,7 @@ pub(super) fn note(tx: &Connection, now: Now, wish: &Wish) -> Result<Option<Inte
     Ok(Some(id))
 }
 
-/// Whether the file has said something newer, which whoever wishes for the set has not heard yet.
+/// Whether the file has said something newer, which whoever requests the set does not know yet.
 fn is_outdated(tx: &Connection, generation: Generation) -> rusqlite::Result<bool> {
     tx.query_row("SELECT EXISTS (SELECT 1 FROM revisions WHERE generation > ?1)", [generation], |row| {
         row.get(0)
@@ -99,13 +105,18 @@ fn is_outdated(tx: &Connection, generation: Generation) -> rusqlite::Result<bool
 }
 
 /// It never left.
-pub(super) fn withdraw(tx: &Connection, now: Now, id: IntentId, why: &str) -> Result<(), Trouble> {
-    let kept = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
-    tell(tx, now, &kept, EventKind::Withdrawn, format!("The set did not leave: {why}"))
+pub(super) fn withdraw(tx: &Connection, now: Now, id: IntentId, why: &str) -> Result<(), StoreError> {
+    let intent = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
+    add_event(tx, now, &intent, EventKind::Withdrawn, format!("The set did not leave: {why}"))
 }
 
 /// The set was answered.
-pub(super) fn answered(tx: &Connection, now: Now, id: IntentId, answer: &SetAnswer) -> Result<(), Trouble> {
+pub(super) fn answered(
+    tx: &Connection,
+    now: Now,
+    id: IntentId,
+    answer: &SetAnswer,
+) -> Result<(), StoreError> {
     let (stage, kind, text) = match answer {
         SetAnswer::Accepted => {
             (Stage::Accepted, EventKind::Accepted, "The exchange accepted the set.".to_owned())
@@ -120,15 +131,15 @@ pub(super) fn answered(tx: &Connection, now: Now, id: IntentId, answer: &SetAnsw
             format!("The set left and no usable answer came back: {said}"),
         ),
     };
-    let kept = move_on(tx, id, &[Stage::Noted], stage)?;
-    tell(tx, now, &kept, kind, text)
+    let intent = move_on(tx, id, &[Stage::Noted], stage)?;
+    add_event(tx, now, &intent, kind, text)
 }
 
 /// Accepted, but no read showed it in time.
-pub(super) fn unconfirmed(tx: &Connection, now: Now, id: IntentId) -> Result<(), Trouble> {
-    let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
+pub(super) fn unconfirmed(tx: &Connection, now: Now, id: IntentId) -> Result<(), StoreError> {
+    let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
     let text = format!("The exchange accepted the set, but no read showed it within {}.", spell(CONFIRMING));
-    tell(tx, now, &kept, EventKind::Unclear, text)
+    add_event(tx, now, &intent, EventKind::Unclear, text)
 }
 
 /// Accepted, and a read shows it.
@@ -137,11 +148,11 @@ pub(super) fn confirmed(
     now: Now,
     id: IntentId,
     applied: Option<Applied>,
-) -> Result<(), Trouble> {
-    let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Confirmed)?;
-    record(tx, &kept, applied)?;
-    let text = format!("A read shows {}: the set took effect.", kept.change.to);
-    tell(tx, now, &kept, EventKind::Confirmed, text)
+) -> Result<(), StoreError> {
+    let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Confirmed)?;
+    record_applied(tx, &intent, applied)?;
+    let text = format!("A read shows {}: the set took effect.", intent.change.to);
+    add_event(tx, now, &intent, EventKind::Confirmed, text)
 }
 
 /// The fence has passed, and a read showed what became of it.
@@ -151,57 +162,57 @@ pub(super) fn resolved(
     id: IntentId,
     took_effect: bool,
     applied: Option<Applied>,
-) -> Result<(), Trouble> {
+) -> Result<(), StoreError> {
     let (stage, kind) = if took_effect {
         (Stage::TookEffect, EventKind::TookEffect)
     } else {
         (Stage::NoEffect, EventKind::NoEffect)
     };
-    let kept = move_on(tx, id, &[Stage::Noted, Stage::Accepted, Stage::Unclear], stage)?;
-    record(tx, &kept, applied)?;
+    let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted, Stage::Unclear], stage)?;
+    record_applied(tx, &intent, applied)?;
     let text = if took_effect {
-        format!("The set took effect after all: a read shows {}.", kept.change.to)
+        format!("The set took effect after all: a read shows {}.", intent.change.to)
     } else {
-        format!("The set had no effect: a read does not show {}.", kept.change.to)
+        format!("The set had no effect: a read does not show {}.", intent.change.to)
     };
-    tell(tx, now, &kept, kind, text)
+    add_event(tx, now, &intent, kind, text)
 }
 
 /// It seemed lost, and shows now.
-pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), Trouble> {
-    let kept = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
-    record(tx, &kept, Some(applied))?;
-    let mode = kept.change.to;
+pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
+    let intent = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
+    record_applied(tx, &intent, Some(applied))?;
+    let mode = intent.change.to;
     let text = format!("A set of ours that seemed lost took effect late: a read shows {mode}.");
-    tell(tx, now, &kept, EventKind::Late, text)
+    add_event(tx, now, &intent, EventKind::Late, text)
 }
 
 /// Whatever a process that is no more left noted or accepted: nobody knows what became of it.
-pub(super) fn orphaned(tx: &Connection, now: Now) -> Result<(), Trouble> {
-    for kept in all_unresolved(tx)?.into_iter().filter(|kept| kept.stage != Stage::Unclear) {
-        let kept = move_on(tx, kept.id, &[kept.stage], Stage::Unclear)?;
+pub(super) fn orphaned(tx: &Connection, now: Now) -> Result<(), StoreError> {
+    for intent in all_unresolved(tx)?.into_iter().filter(|intent| intent.stage != Stage::Unclear) {
+        let intent = move_on(tx, intent.id, &[intent.stage], Stage::Unclear)?;
         let text = "posmoded ended while the set was under way: nobody knows what became of it.";
-        tell(tx, now, &kept, EventKind::Unclear, text.to_owned())?;
+        add_event(tx, now, &intent, EventKind::Unclear, text.to_owned())?;
     }
     Ok(())
 }
 
 /// The unresolved intent of a target; there is one at most.
-pub(super) fn unresolved(tx: &Connection, target: &Target) -> rusqlite::Result<Option<Kept>> {
+pub(super) fn unresolved(tx: &Connection, target: &Target) -> rusqlite::Result<Option<IntentRecord>> {
     tx.prepare_cached("SELECT * FROM unresolved WHERE account = ?1 AND scope = ?2")?
-        .query_row(params![target.account, target.scope], kept)
+        .query_row(params![target.account, target.scope], from_row)
         .optional()
 }
 
 /// Every unresolved intent, oldest first.
-pub(super) fn all_unresolved(tx: &Connection) -> rusqlite::Result<Vec<Kept>> {
-    tx.prepare_cached("SELECT * FROM unresolved ORDER BY id")?.query_map([], kept)?.collect()
+pub(super) fn all_unresolved(tx: &Connection) -> rusqlite::Result<Vec<IntentRecord>> {
+    tx.prepare_cached("SELECT * FROM unresolved ORDER BY id")?.query_map([], from_row)?.collect()
 }
 
 /// Every intent there ever was, oldest first.
 pub(super) fn all(tx: &Connection) -> rusqlite::Result<Vec<IntentRow>> {
     let row = |row: &Row<'_>| {
-        let Kept { id: _, target, change, generation: _, stamp, stage } = kept(row)?;
+        let IntentRecord { id: _, target, change, generation: _, stamp, stage } = from_row(row)?;
         let (noted_wall, plan) = (row.get("noted_at")?, row.get::<_, Option<i64>>("plan")?);
         Ok(IntentRow { target, change, stamp, noted_wall, stage, approved: plan.is_some() })
     };
@@ -235,11 +246,11 @@ pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Resul
                              AND later.state IN ('confirmed', 'took_effect'))
          ORDER BY id DESC LIMIT 1",
     )?
-    .query_row(params![target.account, target.scope], kept)
+    .query_row(params![target.account, target.scope], from_row)
     .optional()
     .map(|found| {
-        found.map(|kept| {
-            let Kept { id, change, stamp, generation, target: _, stage: _ } = kept;
+        found.map(|intent| {
+            let IntentRecord { id, change, stamp, generation, target: _, stage: _ } = intent;
             LateSet { id, mode: change.to, stamp, generation }
         })
     })
@@ -277,34 +288,40 @@ fn sets_within_the_hour(tx: &Connection, now: ServerTime) -> rusqlite::Result<i6
     })
 }
 
-fn move_on(tx: &Connection, id: IntentId, from: &[Stage], to: Stage) -> Result<Kept, Trouble> {
+fn move_on(tx: &Connection, id: IntentId, from: &[Stage], to: Stage) -> Result<IntentRecord, StoreError> {
     let found = tx
         .prepare_cached("SELECT * FROM intents WHERE id = ?1")?
-        .query_row(params![id], kept)
+        .query_row(params![id], from_row)
         .optional()?
-        .ok_or_else(|| Trouble::Misused(format!("there is no intent {}", id.0)))?;
+        .ok_or_else(|| StoreError::Misused(format!("there is no intent {}", id.0)))?;
     if !from.contains(&found.stage) {
         let is = found.stage;
-        return Err(Trouble::Misused(format!("intent {} is {is:?} and cannot become {to:?}", id.0)));
+        return Err(StoreError::Misused(format!("intent {} is {is:?} and cannot become {to:?}", id.0)));
     }
     tx.execute("UPDATE intents SET state = ?1 WHERE id = ?2", params![to, id])?;
-    Ok(Kept { stage: to, ..found })
+    Ok(IntentRecord { stage: to, ..found })
 }
 
-fn record(tx: &Connection, kept: &Kept, applied: Option<Applied>) -> rusqlite::Result<()> {
+fn record_applied(tx: &Connection, intent: &IntentRecord, applied: Option<Applied>) -> rusqlite::Result<()> {
     if let Some(applied) = applied {
-        targets::record(tx, &kept.target, applied)?;
+        targets::record(tx, &intent.target, applied)?;
     }
     Ok(())
 }
 
-fn tell(tx: &Connection, now: Now, kept: &Kept, kind: EventKind, text: String) -> Result<(), Trouble> {
-    let event = Event::new(kind, text).of(&kept.target).in_revision(kept.generation).about(kept.change);
+fn add_event(
+    tx: &Connection,
+    now: Now,
+    intent: &IntentRecord,
+    kind: EventKind,
+    text: String,
+) -> Result<(), StoreError> {
+    let event = Event::new(kind, text).of(&intent.target).in_revision(intent.generation).about(intent.change);
     Ok(history::add(tx, now, &event)?)
 }
 
-fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
-    Ok(Kept {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<IntentRecord> {
+    Ok(IntentRecord {
         id: row.get("id")?,
         target: targets::target(row)?,
         change: Change { from: row.get("live")?, to: row.get("desired")?, cause: row.get("cause")? },

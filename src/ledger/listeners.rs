@@ -2,18 +2,19 @@
 //!
 //! One channel for all would wake them in a random order; a simulation must go the same way each time.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::directives::Directives;
 
 /// All listeners, in the order in which they came; clones are the same ones.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Listeners(Arc<Mutex<Told>>);
+pub(super) struct Listeners(Arc<Mutex<Subscribers>>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct Subscribers {
     newest: Arc<Directives>,
     channels: Vec<watch::Sender<Arc<Directives>>>,
 }
@@ -44,7 +45,7 @@ impl Listeners {
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self) -> MutexGuard<'_, Subscribers> {
+        self.0.lock()
     }
 }

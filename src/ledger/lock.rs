@@ -43,3 +43,6 @@ pub(super) fn holder(path: &Path) -> Option<Instance> {
         }
     }
 }
+
+/// The lock file in the state directory.
+pub(super) const LOCK: &str = "posmoded.lock";

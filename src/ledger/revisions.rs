@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::error::Trouble;
-use super::history::{self, Event, EventKind};
-use super::store::Now;
+use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::history;
+use super::now::Now;
 use crate::facts::Generation;
 
 /// An accepted content of the file.
@@ -33,7 +34,7 @@ pub(super) fn accept(
     sha256: &str,
     bytes: &[u8],
     commit: Option<&str>,
-) -> Result<Generation, Trouble> {
+) -> Result<Generation, StoreError> {
     let last = last_good(tx)?;
     if let Some(last) = last.as_ref().filter(|last| last.sha256 == sha256 && last.bytes == bytes) {
         return Ok(last.generation);

@@ -14,8 +14,9 @@ use prometheus_client::registry::Registry;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::directives::{self, Directives};
-use super::error::{LedgerError, Newer, OpenError, Trouble};
+use super::error::{LedgerError, Newer, OpenError, StoreError};
 use super::listeners::Listeners;
+use super::now::Now;
 use super::schema::{FORMAT, MIGRATIONS, beside, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
@@ -47,26 +48,6 @@ impl Writes {
     /// Has them in the metrics.
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("ledger_writes", "Transactions of the ledger since the start", self.0.clone());
-    }
-}
-
-/// When a transaction happens.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    /// By the machine's own clock, in milliseconds since 1970. It may step, so it lifts no brake and deletes nothing.
-    pub(super) wall: i64,
-    /// By the exchange's clock; `None` before its first answer to this process, and in commands that never ask it.
-    pub(super) exchange: Option<ServerTime>,
-}
-
-impl Now {
-    pub(super) fn of(clock: &Clock) -> Now {
-        Now { wall: clock.wall(), exchange: clock.exchange_time() }
-    }
-
-    /// What is written where a time is only shown.
-    pub(super) fn shown(self) -> i64 {
-        self.exchange.map_or(self.wall, |exchange| exchange.0)
     }
 }
 
@@ -137,7 +118,7 @@ impl Store {
     /// One transaction that writes; what it left of the directives is published once it is committed.
     pub(super) fn write<T>(
         &mut self,
-        job: impl FnOnce(&Connection, Now) -> Result<T, Trouble>,
+        job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
     ) -> Result<T, LedgerError> {
         let now = Now::of(&self.clock);
         self.to_date |= now.exchange.is_none();
@@ -268,7 +249,7 @@ pub(super) fn connect(place: &Path, more: OpenFlags) -> rusqlite::Result<Connect
 pub(super) fn write<T>(
     connection: &mut Connection,
     place: &Path,
-    job: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    job: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, LedgerError> {
     transact(connection, TransactionBehavior::Immediate, job).map_err(|trouble| trouble.at(place))
 }
@@ -287,8 +268,8 @@ pub(super) fn read<T>(
 fn transact<T>(
     connection: &mut Connection,
     behavior: TransactionBehavior,
-    job: impl FnOnce(&Connection) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+    job: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let tx: Transaction<'_> = connection.transaction_with_behavior(behavior)?;
     let done = job(&tx)?;
     tx.commit()?;
@@ -304,3 +285,5 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
 const BUSY: Duration = Duration::from_secs(5);
 /// How often what is too old is forgotten.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The database in the state directory.
+pub(super) const DATABASE: &str = "posmoded.sqlite";

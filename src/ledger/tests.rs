@@ -92,8 +92,8 @@ fn noted(note: Note) -> (Noted, IntentId) {
     }
 }
 
-async fn take_up(ledger: &Ledger, words: &str, generation: u64) -> Remembered {
-    ledger.take_up(&target(words), Some(PositionMode::Hedge), Generation(generation)).await.unwrap()
+async fn register_target(ledger: &Ledger, words: &str, generation: u64) -> TargetRecord {
+    ledger.register_target(&target(words), Some(PositionMode::Hedge), Generation(generation)).await.unwrap()
 }
 
 async fn kinds(ledger: &Ledger) -> Vec<EventKind> {

@@ -4,20 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
 use super::directives::{self, Directives, Request, RequestAnswer, Unapproved};
-use super::error::{ApproveError, LedgerError, Newer, ResumeError, Trouble, VisitError};
-use super::history::{self, Event, HistoryFilter};
+use super::error::{ApproveError, LedgerError, Newer, ResumeError, StoreError, VisitError};
+use super::event::Event;
+use super::history::{self, HistoryFilter};
 use super::intents::IntentRow;
-use super::lock::{self, Instance};
+use super::lock::{self, Instance, LOCK};
+use super::now::Now;
 use super::revisions::{self, Revision};
 use super::schema::{FORMAT, format};
-use super::store::{self, Now, connect};
-use super::{DATABASE, LOCK, intents, targets};
+use super::store::{self, DATABASE, connect};
+use super::{intents, targets};
 use crate::clock::Clock;
 use crate::facts::{Applied, Intent, IntentState};
 use crate::position_mode::{AccountName, Target};
@@ -105,7 +107,7 @@ impl Visitor {
     /// The sets whose outcome is not known; to anybody but the daemon they are all unclear.
     pub fn open_intents(&self) -> Result<BTreeMap<Target, Intent>, LedgerError> {
         let open = self.read(|tx, _| intents::all_unresolved(tx))?;
-        Ok(open.into_iter().map(|kept| (kept.target.clone(), kept.told(IntentState::Unclear))).collect())
+        Ok(open.into_iter().map(|kept| (kept.target.clone(), kept.in_state(IntentState::Unclear))).collect())
     }
 
     /// Every intent there ever was, oldest first: what audits compare with the exchange's own records.
@@ -128,14 +130,17 @@ impl Visitor {
         lock::holder(self.lock.as_deref()?)
     }
 
-    fn write<T>(&self, job: impl FnOnce(&Connection, Now) -> Result<T, Trouble>) -> Result<T, LedgerError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write<T>(
+        &self,
+        job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        let mut connection = self.connection.lock();
         let now = Now::of(&self.clock);
         store::write(&mut connection, &self.place, |tx| job(tx, now))
     }
 
     fn read<T>(&self, job: impl FnOnce(&Connection, Now) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock();
         let now = Now::of(&self.clock);
         store::read(&mut connection, &self.place, |tx| job(tx, now))
     }

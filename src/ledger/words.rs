@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
-use super::history::EventKind;
+use super::event::EventKind;
 use crate::facts::{Cause, Generation, How, IntentId};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};

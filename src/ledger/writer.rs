@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::error::{LedgerError, OpenError};
@@ -16,7 +17,7 @@ use super::store::{Store, Writes};
 use crate::clock::Clock;
 
 /// Where jobs are handed in.
-pub(super) enum Desk {
+pub(super) enum Executor {
     /// To the thread that owns the store.
     Thread(Writer),
     /// To nobody: they are done at once. Boxed, for a store is large.
@@ -34,13 +35,13 @@ pub(super) type Seen = (Listeners, Writes);
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
-impl Desk {
+impl Executor {
     /// Opens the store on a thread of its own.
     pub(super) async fn threaded(
         place: PathBuf,
         clock: Clock,
         lock: File,
-    ) -> Result<(Desk, Seen), OpenError> {
+    ) -> Result<(Executor, Seen), OpenError> {
         let dir = place.clone();
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened, is_open) = oneshot::channel();
@@ -60,12 +61,12 @@ impl Desk {
             .map_err(|source| OpenError::Io { dir, source })?;
         let writer = Writer { jobs: Some(jobs), thread: Some(thread) };
         let seen = is_open.await.map_err(|_| LedgerError::Ended)??;
-        Ok((Desk::Thread(writer), seen))
+        Ok((Executor::Thread(writer), seen))
     }
 
     /// Keeps the store here.
-    pub(super) fn inline(store: Store) -> Desk {
-        Desk::Inline(Box::new(Mutex::new(store)))
+    pub(super) fn inline(store: Store) -> Executor {
+        Executor::Inline(Box::new(Mutex::new(store)))
     }
 
     /// Does the job and brings back what came of it.
@@ -74,8 +75,8 @@ impl Desk {
         job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         match self {
-            Desk::Inline(store) => job(&mut store.lock().unwrap_or_else(PoisonError::into_inner)),
-            Desk::Thread(Writer { jobs, thread: _ }) => {
+            Executor::Inline(store) => job(&mut store.lock()),
+            Executor::Thread(Writer { jobs, thread: _ }) => {
                 let (answer, done) = oneshot::channel();
                 let job: Job = Box::new(move |store| {
                     let _ = answer.send(job(store));

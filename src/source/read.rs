@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::commit;
-use super::judge::Content;
+use super::content::Content;
 use crate::position_mode::hex;
 
 /// What one read found.

@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 struct Watched {
     source: Source,
-    words: watch::Receiver<Word>,
+    words: watch::Receiver<FileState>,
     path: PathBuf,
     cancel: DropGuard,
 }
@@ -28,7 +28,10 @@ impl Watched {
         let cancel = CancellationToken::new();
         let source = Source::start(path.clone(), None, Clock::machine(), cancel.clone(), notice);
         let mut words = source.words();
-        words.wait_for(|word| matches!(word, Word::Content(_) | Word::Unreadable(_))).await.unwrap();
+        words
+            .wait_for(|word| matches!(word, FileState::Content(_) | FileState::Unreadable(_)))
+            .await
+            .unwrap();
         Watched { source, words, path, cancel: cancel.drop_guard() }
     }
 
@@ -53,11 +56,11 @@ impl Watched {
     fn complains_within(&mut self, bound: Duration, part: &str) -> impl Future<Output = ()> {
         self.word_within(bound, format!("a complaint: {part:?}"), {
             let part = part.to_owned();
-            move |word| matches!(word, Word::Unreadable(sentence) if sentence.contains(&part))
+            move |word| matches!(word, FileState::Unreadable(sentence) if sentence.contains(&part))
         })
     }
 
-    async fn word_within(&mut self, bound: Duration, what: String, is_it: impl FnMut(&Word) -> bool) {
+    async fn word_within(&mut self, bound: Duration, what: String, is_it: impl FnMut(&FileState) -> bool) {
         let in_time = timeout(bound, self.words.wait_for(is_it)).await.is_ok();
         assert!(in_time, "no {what} within {bound:?}, but {:?}", *self.words.borrow());
     }
@@ -70,10 +73,10 @@ impl Watched {
     }
 }
 
-fn content(word: &Word) -> Option<&str> {
+fn content(word: &FileState) -> Option<&str> {
     match word {
-        Word::Content(content) => Some(std::str::from_utf8(&content.bytes).unwrap()),
-        Word::NotReadYet | Word::Changing | Word::Unreadable(_) => None,
+        FileState::Content(content) => Some(std::str::from_utf8(&content.bytes).unwrap()),
+        FileState::NotReadYet | FileState::Changing | FileState::Unreadable(_) => None,
     }
 }
 
@@ -312,9 +315,9 @@ async fn f9_each_swap_to_another_commit_is_told_even_with_the_same_content() {
     let mut watched = Watched::on(at.join("current/file"), Notice::Inotify).await;
     let holds = |text: &str, commit: &str| {
         let (text, commit) = (text.to_owned(), commit.to_owned());
-        move |word: &Word| {
+        move |word: &FileState| {
             content(word) == Some(&text)
-                && matches!(word, Word::Content(content) if content.commit.as_ref() == Some(&commit))
+                && matches!(word, FileState::Content(content) if content.commit.as_ref() == Some(&commit))
         }
     };
     watched.word_within(SOON, "the first commit".into(), holds("before", &commits[0])).await;
@@ -330,7 +333,8 @@ async fn f9_each_swap_to_another_commit_is_told_even_with_the_same_content() {
     watched.word_within(SOON, "the third commit".into(), holds("after", &commits[2])).await;
     fs::remove_file(at.join("current")).unwrap();
     tree(at, "current", "after");
-    let is_unknown = |word: &Word| matches!(word, Word::Content(content) if content.commit.is_none());
+    let is_unknown =
+        |word: &FileState| matches!(word, FileState::Content(content) if content.commit.is_none());
     watched.word_within(SOON, "no commit".into(), is_unknown).await;
 }
 
@@ -396,9 +400,9 @@ async fn f15_a_stream_of_different_bytes_is_changing_within_a_poll_and_never_bel
         sleep(Duration::from_millis(100)).await;
         let word = watched.words.borrow_and_update().clone();
         if began.elapsed() > FILE_POLL + Duration::from_millis(100) {
-            assert_eq!(word, Word::Changing);
+            assert_eq!(word, FileState::Changing);
         } else {
-            assert!(word == Word::Changing || content(&word) == Some("before"), "{word:?}");
+            assert!(word == FileState::Changing || content(&word) == Some("before"), "{word:?}");
         }
     }
     watched.says_within(Duration::from_secs(2), &format!("revision {writes}")).await;
@@ -434,7 +438,7 @@ async fn a_hundred_times_what_was_written_before_the_question_is_judged_when_it_
         if time % 3 == 2 {
             fs::remove_file(&watched.path).unwrap();
             watched.source.read_again().await;
-            assert!(matches!(*watched.source.words().borrow(), Word::Unreadable(_)));
+            assert!(matches!(*watched.source.words().borrow(), FileState::Unreadable(_)));
         } else {
             watched.replace(&format!("revision {time}"));
             watched.source.read_again().await;
@@ -457,7 +461,7 @@ async fn the_question_is_answered_while_the_file_is_changing_and_after_the_end()
         () = stream => unreachable!("it is written for ever"),
         () = watched.source.read_again() => {}
     }
-    assert_eq!(*watched.source.words().borrow(), Word::Changing);
+    assert_eq!(*watched.source.words().borrow(), FileState::Changing);
     let Watched { source, words: _, path: _, cancel } = watched;
     drop(cancel);
     source.read_again().await;
@@ -476,7 +480,7 @@ async fn what_is_known_to_be_good_is_believed_at_its_first_read() {
     words.changed().await.unwrap();
     assert_eq!(
         *words.borrow(),
-        Word::Content(Content { bytes: b"abc".as_slice().into(), sha256: known.into(), commit: None })
+        FileState::Content(Content { bytes: b"abc".as_slice().into(), sha256: known.into(), commit: None })
     );
     assert_eq!(source.reads(), 1);
     cancel.cancel();
@@ -491,7 +495,8 @@ async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once()
     watcher.under_way = Some(tokio::spawn(async { answered.await.unwrap() }));
     tokio::spawn(cancel.clone().run_until_cancelled_owned(watcher.run()));
     let mut words = source.words();
-    let silent = |word: &Word| matches!(word, Word::Unreadable(told) if told.contains("does not answer"));
+    let silent =
+        |word: &FileState| matches!(word, FileState::Unreadable(told) if told.contains("does not answer"));
     timeout(FILE_POLL * 3, words.wait_for(silent)).await.unwrap().unwrap();
     source.read_again().await;
     assert_eq!(source.reads(), 0);

@@ -1,6 +1,9 @@
-//! The rule of arrows: a room may name only rooms above it in the list, and a pure one reaches no clock and no socket.
+//! The rule of arrows: a room may name only rooms above it in the list, files name each other in no circle, and a pure
+//! room reaches no clock and no socket.
 //!
 //! It reads the text of `src`, not what a compiler makes of it: comments and test modules are left out.
+
+mod circles;
 
 use std::fs;
 use std::path::Path;
@@ -56,6 +59,19 @@ fn every_room_names_only_rooms_above_it() {
 }
 
 #[test]
+fn no_files_name_each_other_in_a_circle() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let named = |file: &std::path::PathBuf| {
+        let name = file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+        let text = code(&fs::read_to_string(file).unwrap());
+        (name, text)
+    };
+    let files = files(&source).iter().map(named).filter(|(name, _)| !is_of_tests(name)).collect::<Vec<_>>();
+    let circles = circles::Files::new(files).circles();
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
 fn the_rule_can_be_broken() {
     #[rustfmt::skip] // A table.
     let cases = [
@@ -84,14 +100,13 @@ fn the_rule_can_be_broken() {
 
 /// What `text`, the file `name` below `src`, does against the rule.
 fn violations(name: &str, text: &str) -> Vec<String> {
-    if ["lib.rs", "main.rs"].contains(&name) || name.ends_with("/tests.rs") || name.contains("/tests/") {
+    if ["lib.rs", "main.rs"].contains(&name) || is_of_tests(name) {
         return Vec::new();
     }
     let room = name.split(['/', '.']).next().unwrap();
     let place = |room: &str| ROOMS.iter().position(|listed| *listed == room);
     let Some(here) = place(room) else { return vec![format!("{name}: {room} is in no list of rooms")] };
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let text: String = text.lines().map(|line| line.split("//").next().unwrap().to_owned() + "\n").collect();
+    let text = code(text);
     // In a room's own file `super` is the crate; further in it is the room.
     let roots: &[&str] = if name.contains('/') { &["crate::"] } else { &["crate::", "super::"] };
     let mut wrong = Vec::new();
@@ -116,6 +131,16 @@ fn violations(name: &str, text: &str) -> Vec<String> {
         );
     }
     wrong
+}
+
+fn is_of_tests(name: &str) -> bool {
+    name.ends_with("/tests.rs") || name.contains("/tests/")
+}
+
+/// The text without comments and without the tests that stand in it.
+fn code(text: &str) -> String {
+    let text = text.split("mod tests {").next().unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap().to_owned() + "\n").collect()
 }
 
 /// Every path that the text names below `root`, groups taken apart.

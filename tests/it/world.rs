@@ -19,12 +19,12 @@ use posmoded::exchange::bitget::{
 };
 use posmoded::exchange::credential::{Credential, Keyring};
 use posmoded::facts::{Requirement, Requirements};
-use posmoded::fleet::{Fleet, Kicks, Means, StartError};
+use posmoded::fleet::{Fleet, Kicks, Means, StartError, Whom};
 use posmoded::keeper::Doors;
 use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, RequestAnswer, Visitor};
 use posmoded::moment::Moment;
 use posmoded::position_mode::{AccountName, KeyId};
-use posmoded::source::{Content, Word};
+use posmoded::source::{Content, FileState};
 use posmoded::status::{Board, Status, TargetStatus};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ pub struct World {
     exchange: Arc<Mutex<Exchange>>,
     wire: Arc<Wire>,
     ledger: Ledger,
-    words: watch::Sender<Word>,
+    words: watch::Sender<FileState>,
     kicks: watch::Sender<Kicks>,
     board: Board,
     daemon: Option<(JoinHandle<()>, CancellationToken)>,
@@ -156,7 +156,7 @@ impl World {
         let stop = CancellationToken::new();
         let means = self.means(stop.clone());
         let word = self.words.borrow().clone();
-        let fleet = Fleet::start(means, word).await.expect("the fleet starts");
+        let fleet = Fleet::start(Whom::Everybody, means, word).await.expect("the fleet starts");
         self.daemon = Some((tokio::spawn(fleet.run()), stop));
     }
 
@@ -192,7 +192,7 @@ impl World {
     pub async fn start_refused(&self) -> StartError {
         let means = self.means(CancellationToken::new());
         let word = self.words.borrow().clone();
-        Fleet::start(means, word).await.err().expect("the fleet does not start")
+        Fleet::start(Whom::Everybody, means, word).await.err().expect("the fleet does not start")
     }
 
     /// kill -9: nothing more is done or written, wherever it was.
@@ -232,7 +232,7 @@ impl World {
     }
 
     /// The source says this now.
-    pub fn say(&self, word: Word) {
+    pub fn say(&self, word: FileState) {
         locked(&self.told).words.push((self.clock.now(), word.clone()));
         self.words.send_if_modified(|old| {
             let news = *old != word;
@@ -477,9 +477,9 @@ pub fn line(target: &TargetStatus) -> String {
     }
 }
 
-fn content(file: &str, commit: Option<String>) -> Word {
+fn content(file: &str, commit: Option<String>) -> FileState {
     let sha256 = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
-    Word::Content(Content { bytes: file.as_bytes().into(), sha256, commit })
+    FileState::Content(Content { bytes: file.as_bytes().into(), sha256, commit })
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -152,7 +152,7 @@ impl<'a> Round<'a> {
             counts: Counts::default(),
         };
         let status = TargetStatus::new(&known, |moment| self.clock.timestamp(moment));
-        let due = status.state != State::InSync && !super::is_blocked(&status);
+        let due = status.state != State::InSync && !is_blocked(&status);
         if due && !brakes.guard.approved {
             self.taken += 1;
         }
@@ -191,3 +191,8 @@ fn our_own_limit(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> 
 
 /// The clock, the account, the mode and three lists are six; with waits for our own limits still far fewer than this.
 const MOST_LOOKS: usize = 40;
+
+/// Whether a change would wait for anything but its own course.
+pub(super) fn is_blocked(target: &TargetStatus) -> bool {
+    target.state != State::InSync && target.reason.is_some_and(|reason| !reason.is_progress())
+}

@@ -2,11 +2,15 @@
 
 use expect_test::{Expect, expect};
 
-use super::*;
+use super::ask::{ask, exit, only};
+use super::render::render;
+use crate::cli::Exit;
 use crate::facts::Cause;
-use crate::position_mode::PositionMode;
-use crate::protocol::{Plan, Reason, State};
+use crate::position_mode::{AccountName, PositionMode};
+use crate::protocol::{Plan, PlanEntry, Reason, State};
+use crate::serve::Listen;
 use crate::serve::fixture::{at, target, view};
+use crate::status::{Config, Held, Paused, Status, TargetStatus};
 
 #[track_caller]
 fn check(status: &Status, expected: &Expect) {

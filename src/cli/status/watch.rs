@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Args, exit, look, render};
+use super::ask::{Question, exit, look};
+use super::render::render;
 use crate::cli::flags::Output;
 use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, print, rows};
@@ -17,16 +18,16 @@ use crate::moment::spell;
 use crate::status::{LiveStatus, Status, TargetStatus};
 
 /// Ends with what the last answer said: 0 all in sync and the newest file in force, 2 not, 1 no answer. Without a first answer it fails.
-pub(super) async fn watch(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+pub(super) async fn watch(question: &Question, output: Output, common: &Common) -> anyhow::Result<Exit> {
     let (clock, ended) = (Clock::machine(), CancellationToken::new());
     stop_on_signals(ended.clone())?;
-    let redrawn = args.printed.output == Output::Table && io::stdout().is_terminal();
-    let mut seen = Ok(look(args, common).await?);
+    let redrawn = output == Output::Table && io::stdout().is_terminal();
+    let mut seen = Ok(look(question, common).await?);
     let mut told = None;
     loop {
         let news = essence(&seen);
         if redrawn || told.as_ref() != Some(&news) {
-            let written = match (&seen, args.printed.output) {
+            let written = match (&seen, output) {
                 (_, Output::Table) if redrawn => print::passed_on(&screen(&seen)),
                 (Ok(status), Output::Table) => {
                     print::passed_on(&format!("{}\n\n", render(status).trim_end()))
@@ -52,7 +53,7 @@ pub(super) async fn watch(args: &Args, common: &Common) -> anyhow::Result<Exit> 
             () = clock.sleep_until(clock.now() + EVERY) => {}
         }
         // A daemon that is being restarted is waited for.
-        seen = look(args, common).await.map_err(|error| error.to_string());
+        seen = look(question, common).await.map_err(|error| error.to_string());
     }
 }
 

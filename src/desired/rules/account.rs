@@ -7,11 +7,13 @@ use strum::VariantNames as _;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{ACCOUNT, Entry, Everywhere, Given, Rules};
+use super::entries::{Entry, Given, Rules};
+use super::settings::Everywhere;
 use crate::desired::Account;
-use crate::desired::problem::{counted, quoted};
+use crate::desired::keys::{ACCOUNT, LONGEST_HOST, LONGEST_UID};
+use crate::desired::problem::{Place, counted, quoted};
 use crate::desired::scalar::Value;
-use crate::desired::tree::{Node, Place};
+use crate::desired::tree::Node;
 use crate::desired::word;
 use crate::facts::Requirements;
 use crate::position_mode::{AccountName, Declared, PositionMode, ProductType, Uid};
@@ -233,10 +235,6 @@ fn is_host(text: &str) -> bool {
     (1..=LONGEST_HOST).contains(&text.len()) && text.bytes().all(plain)
 }
 
-/// The exchange's have ten or so; more than this no counter reaches.
-pub(in crate::desired) const LONGEST_UID: usize = 20;
-/// Linux takes no longer name.
-pub(in crate::desired) const LONGEST_HOST: usize = 64;
 /// How often a target that is in sync is compared, unless the file says otherwise: drift shows within a minute.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 /// How long an account must have been flat, unless the file says otherwise: a strategy between two trades is not done.

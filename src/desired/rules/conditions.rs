@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Entry, Given, REQUIREMENT, Rules, WINDOW};
+use super::entries::{Entry, Given, Rules};
+use crate::desired::keys::{REQUIREMENT, WINDOW};
 use crate::desired::problem::{quoted, steers};
 use crate::desired::scalar::{Bounds, Value};
 use crate::desired::tree::Node;

@@ -1,17 +1,70 @@
-//! The entries of a mapping: known or not, twice or not, fit to be shown or not.
+//! The remarks so far, and the entries of a mapping: known or not, twice or not, fit to be shown or not.
 //!
 //! Looks at keys only; what the values say is read elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use super::{ACCOUNT, DEFAULTS, Entry, FILE, REQUIREMENT, Rules, Section, WINDOW};
-use crate::desired::problem::quoted;
+use crate::desired::keys::{ACCOUNT, DEFAULTS, FILE, REQUIREMENT, Section, WINDOW};
+use crate::desired::problem::{Place, Remark, quoted};
 use crate::desired::scalar::Value;
 use crate::desired::secret;
-use crate::desired::tree::{Content, Node, Place};
+use crate::desired::tree::{Content, Node};
 use crate::desired::word;
 
+/// One entry of a mapping.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'t> {
+    pub(super) name: &'t str,
+    pub(super) key: &'t Node,
+    pub(super) value: &'t Node,
+}
+
+/// A setting as the file gives it.
+#[derive(Clone)]
+pub(super) enum Given<T> {
+    /// Not at all.
+    Absent,
+    /// With something wrong that was remarked on.
+    Badly,
+    /// So.
+    As(T),
+}
+
+/// All rules are methods of this; each adds its remarks.
+pub(super) struct Rules {
+    pub(super) remarks: Vec<Remark>,
+    pub(super) hidden: Vec<RangeInclusive<usize>>,
+}
+
 impl Rules {
+    pub(super) fn remark(&mut self, place: Place, what: impl Into<String>, remedy: impl Into<String>) {
+        self.remarks.push(Remark::new(place, what, remedy));
+    }
+
+    /// A value of another kind than wanted; of one that is missing the place is that of its key.
+    pub(super) fn wrong_kind(
+        &mut self,
+        name: &str,
+        (key, at): (Place, Place),
+        value: Value<'_>,
+        wanted: &str,
+        so: &str,
+    ) {
+        let remedy = format!("write `{so}`");
+        let name = quoted(name);
+        match value {
+            Value::Refused => {}
+            Value::Nothing => self.remark(key, format!("{name} has no value"), remedy),
+            Value::Text(text) if !text.contains('\n') => {
+                self.remark(at, format!("{name} is the text {}, not {wanted}", quoted(text)), remedy);
+            }
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                self.remark(at, format!("{name} is {}, not {wanted}", value.name()), remedy);
+            }
+        }
+    }
+
     /// The entries of a mapping whose keys are fixed; whatever else is there gets its remark and is left out.
     pub(super) fn section<'t>(
         &mut self,
@@ -136,5 +189,32 @@ impl Rules {
                       of their own, one file per account";
         self.remark(key.place, "here is a key that looks like a secret", remedy);
         false
+    }
+}
+
+impl<T: Clone> Given<T> {
+    /// This, else `other`.
+    pub(super) fn or(&self, other: &Given<T>) -> Given<T> {
+        match self {
+            Given::Absent => other.clone(),
+            Given::Badly | Given::As(_) => self.clone(),
+        }
+    }
+
+    /// The value, if there is a good one; a bad one has its remark, for which the whole file is refused.
+    pub(super) fn if_given(self) -> Option<T> {
+        match self {
+            Given::Absent | Given::Badly => None,
+            Given::As(value) => Some(value),
+        }
+    }
+
+    /// The value, if there is a good one or, with none given, a built-in one.
+    pub(super) fn unless_given(self, built_in: T) -> Option<T> {
+        match self {
+            Given::Absent => Some(built_in),
+            Given::Badly => None,
+            Given::As(value) => Some(value),
+        }
     }
 }

@@ -8,11 +8,13 @@ mod tests;
 
 use std::fmt;
 
+use super::client::Bitget;
 use super::endpoint::Endpoint;
 use super::http::Transport;
 use super::session::{Session, SetPermit, our_fault};
+use super::sign::Trading;
 use super::{classic, identity, unified};
-use crate::exchange::credential::Fingerprint;
+use crate::exchange::credential::{Credential, Fingerprint};
 use crate::exchange::{Apply, Observe, Urgency};
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
@@ -23,6 +25,13 @@ use crate::position_mode::{AccountName, PositionMode, Scope};
 pub struct Account<T> {
     name: AccountName,
     session: Session<T>,
+}
+
+impl<T: Transport> Bitget<T> {
+    /// An account of either kind, asked with its credential.
+    pub fn account(&self, name: AccountName, credential: Credential, trading: Trading) -> Account<T> {
+        Account { name, session: Session::new(self.clone(), credential, trading) }
+    }
 }
 
 impl<T: Transport> Observe for Account<T> {
@@ -78,10 +87,6 @@ impl<T: Transport> Apply for Account<T> {
 }
 
 impl<T: Transport> Account<T> {
-    pub(super) fn new(name: AccountName, session: Session<T>) -> Account<T> {
-        Account { name, session }
-    }
-
     async fn send_set(
         &self,
         scope: Scope,

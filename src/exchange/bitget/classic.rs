@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::answer::Payload;
-use super::client::lock;
 use super::endpoint::Endpoint;
 use super::http::Transport;
 use super::pace::LaneName;
@@ -31,7 +30,7 @@ pub(super) async fn mode<T: Transport>(
         Parsed::of(session.ask(Endpoint::Account, query, urgency).await?);
     if parsed.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
         // The symbol may have left the list since.
-        lock(&session.client.shared.samples).remove(&product);
+        session.client.shared.samples.lock().remove(&product);
     }
     let parsed = parsed?;
     let mode = parsed.data.pos_mode;
@@ -100,7 +99,7 @@ async fn sample<T: Transport>(
 ) -> Result<Sample, Failure> {
     let shared = &session.client.shared;
     let came = shared.clock.now();
-    let known = || lock(&shared.samples).get(&product).cloned();
+    let known = || shared.samples.lock().get(&product).cloned();
     if let Some(known) = known() {
         return Ok(known);
     }
@@ -127,6 +126,6 @@ async fn sample<T: Transport>(
         Err(failure) => return Err(failure),
     };
     let sample = listed.unwrap_or_else(|| Sample::fallback(product));
-    lock(&shared.samples).insert(product, sample.clone());
+    shared.samples.lock().insert(product, sample.clone());
     Ok(sample)
 }

@@ -5,19 +5,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::registry::Registry;
 
-use super::account::Account;
 use super::answer::{self, Reply};
 use super::endpoint::Endpoint;
 use super::http::{Request, Response, Transport, TransportError};
 use super::pace::{LaneName, Pace, Permit, Stopped};
 use super::queue::{Line, Queue};
 use super::requests::{Outcome, Requests};
-use super::session::Session;
-use super::sign::Trading;
 use super::wire::Envelope;
 use super::wire::classic::Sample;
 use crate::clock::Clock;
@@ -26,7 +24,7 @@ use crate::exchange::credential::Credential;
 use crate::exchange::{CoolDown, Urgency};
 use crate::facts::{Class, Failure, ServerClock};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::{AccountName, ProductType};
+use crate::position_mode::ProductType;
 
 /// One process's way to the exchange; clones share it.
 pub struct Bitget<T> {
@@ -61,11 +59,6 @@ impl<T: Transport> Bitget<T> {
         Bitget { shared: Arc::new(shared) }
     }
 
-    /// An account of either kind, asked with its credential.
-    pub fn account(&self, account: AccountName, credential: Credential, trading: Trading) -> Account<T> {
-        Account::new(account, Session::new(self.clone(), credential, trading))
-    }
-
     /// Has what is sent from now on in the metrics.
     pub fn register(&self, registry: &mut Registry) {
         self.shared.requests.register(registry);
@@ -78,7 +71,7 @@ impl<T: Transport> Bitget<T> {
 
     /// The limits that rest now because the exchange said 429: what the ledger keeps.
     pub fn cool_downs(&self) -> Vec<CoolDown> {
-        let resting = lock(&self.shared.pace).cool_downs(self.shared.clock.now());
+        let resting = self.shared.pace.lock().cool_downs(self.shared.clock.now());
         resting.into_iter().map(|(lane, until)| CoolDown { limit: lane.to_string(), until }).collect()
     }
 
@@ -86,7 +79,7 @@ impl<T: Transport> Bitget<T> {
     pub fn restore(&self, cool_down: &CoolDown) {
         let CoolDown { limit, until } = cool_down;
         match limit.parse::<LaneName>() {
-            Ok(lane) => lock(&self.shared.pace).restore(&lane, *until, self.shared.clock.now()),
+            Ok(lane) => self.shared.pace.lock().restore(&lane, *until, self.shared.clock.now()),
             Err(error) => tracing::warn!("a cool-down in the ledger is passed over: {error}"),
         }
     }
@@ -120,14 +113,14 @@ impl<T: Transport> Bitget<T> {
     }
 
     pub(super) fn stopped_until(&self, lane: &LaneName) -> Option<Moment> {
-        lock(&self.shared.pace).stopped_until(lane, self.now())
+        self.shared.pace.lock().stopped_until(lane, self.now())
     }
 
     /// Asks for the exchange's time where a 429 may be about this host's address: whoever comes next asks, the others go on.
     /// What is answered changes the limits and nothing else.
     async fn ask_the_witness(&self) {
         let now = self.now();
-        let Some(permit) = lock(&self.shared.pace).witness(now) else { return };
+        let Some(permit) = self.shared.pace.lock().witness(now) else { return };
         let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
         if self.shared.queue.turn(Urgency::PartWay, now + PERMIT_WAIT).await.is_ok() {
             let request = Request::get(Endpoint::Time.path(), String::new());
@@ -141,7 +134,7 @@ impl<T: Transport> Bitget<T> {
             LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
             LaneName::Everything => "everything",
         };
-        let say = match lock(&self.shared.pace).stopped(lane, self.now()) {
+        let say = match self.shared.pace.lock().stopped(lane, self.now()) {
             Some(Stopped::Address) => {
                 "Bitget answers even the call time with too many requests (HTTP 429), so it is this host's address whose limit \
                  is used up: nothing is asked for any account until that call is answered"
@@ -160,9 +153,9 @@ impl<T: Transport> Bitget<T> {
 
     async fn wait(&self, lane: &LaneName, urgency: Urgency, deadline: Moment) -> Result<Turn, Moment> {
         let Shared { clock, pace, lines, queue, .. } = &*self.shared;
-        let waiting = Arc::clone(lock(lines).entry(lane.clone()).or_default());
+        let waiting = Arc::clone(lines.lock().entry(lane.clone()).or_default());
         let each = PERMIT_BACK / u32::try_from(lane.permits().max(1)).unwrap_or(1);
-        let take = |now| lock(pace).take(lane, now);
+        let take = |now| pace.lock().take(lane, now);
         let permit = waiting.turn(clock, urgency, deadline, each, take).await?;
         let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
         queue.turn(urgency, deadline).await?;
@@ -202,7 +195,7 @@ impl<T: Transport> Bitget<T> {
         let key_hint = credential.map_or("", |credential| credential.kept_by().hint());
         let reply = Reply { endpoint, asked, answered, status, remaining, envelope, shown, key_hint };
         if let Some(permit) = turn.permit.take() {
-            lock(&self.shared.pace).give_back(permit, answered, reply.word());
+            self.shared.pace.lock().give_back(permit, answered, reply.word());
         }
         count(reply.outcome());
         if let Some(server) = reply.server() {
@@ -239,7 +232,7 @@ trait HoldsPace: Send + Sync {
 
 impl<T: Transport> HoldsPace for Shared<T> {
     fn pace(&self) -> MutexGuard<'_, Pace> {
-        lock(&self.pace)
+        self.pace.lock()
     }
 }
 
@@ -264,9 +257,4 @@ impl Drop for Turn {
 
 pub(super) fn unanswered(endpoint: Endpoint, error: &TransportError) -> Failure {
     Failure { class: Class::TryAgain, code: None, say: format!("no answer to the call {endpoint}: {error}") }
-}
-
-/// A panic elsewhere must not stop everybody: what is behind these locks is whole between any two statements.
-pub(super) fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -115,7 +116,7 @@ impl Line {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 
@@ -185,7 +186,7 @@ mod tests {
             let (queue, clock, log) = (Arc::clone(&queue), clock.clone(), Arc::clone(&log));
             tasks.push(tokio::spawn(async move {
                 queue.turn(urgency, Moment(START + 60_000)).await.unwrap();
-                log.lock().unwrap().push((name, clock.now().0 - START));
+                log.lock().push((name, clock.now().0 - START));
             }));
             tokio::task::yield_now().await;
         }
@@ -194,7 +195,7 @@ mod tests {
         }
         let expected =
             [("routine 1", 0), ("urgent 1", 100), ("urgent 2", 200), ("routine 2", 300), ("routine 3", 400)];
-        assert_eq!(*log.lock().unwrap(), expected);
+        assert_eq!(*log.lock(), expected);
     }
 
     #[tokio::test(start_paused = true)]
@@ -260,7 +261,7 @@ mod tests {
                 let (queue, asked) = (Arc::clone(&queue), Arc::clone(&asked));
                 tokio::spawn(async move {
                     let ask = |now| {
-                        *asked.lock().unwrap() += 1;
+                        *asked.lock() += 1;
                         let ticks = Ticks(queue.clock.clone());
                         queue
                             .bucket
@@ -275,7 +276,7 @@ mod tests {
         for task in tasks {
             served += usize::from(task.await.unwrap().is_ok());
         }
-        let asked = *asked.lock().unwrap();
+        let asked = *asked.lock();
         assert!((200..=202).contains(&served), "{served} served");
         assert!(asked < 4000, "{served} served, the bucket asked {asked} times");
     }

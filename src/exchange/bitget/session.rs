@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Payload, Reply};
-use super::client::{Bitget, Turn, lock, unanswered};
+use super::client::{Bitget, Turn, unanswered};
 use super::endpoint::Endpoint;
 use super::http::{Request, Transport};
 use super::pace::LaneName;
@@ -62,7 +62,7 @@ impl<T: Transport> Session<T> {
 
     /// The key was seen to be of this UID, whose limits it shares from now on.
     pub(super) fn belongs_to(&self, uid: &Uid) {
-        lock(&self.client.shared.pace).belongs(&self.key, uid);
+        self.client.shared.pace.lock().belongs(&self.key, uid);
     }
 
     /// The exchange's time, unsigned.

@@ -18,7 +18,7 @@ const LONGER: [&str; 5] = [
 async fn before() -> (TempDir, Vec<Event>, Connection) {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
     let events = all(&ledger).await;
     let connection = converter(dir.path());
@@ -58,7 +58,7 @@ async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_o
     let ledger = open(restored.path()).await;
     // The last one tells of the set that this start found.
     assert_eq!(all(&ledger).await[..events.len()], events);
-    let intent = take_up(&ledger, "desk-a", 1).await.intent.unwrap();
+    let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
     assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));
 
     std::fs::remove_file(beside(&place, ".before-4")).unwrap();

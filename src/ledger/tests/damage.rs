@@ -8,10 +8,10 @@ use super::*;
 use crate::ledger::schema::beside;
 
 /// What decides whether something is sent.
-type Deciding = (Remembered, Option<Revision>, BTreeSet<AccountName>, Directives);
+type Deciding = (TargetRecord, Option<Revision>, BTreeSet<AccountName>, Directives);
 
 async fn deciding(ledger: &Ledger) -> Result<Deciding, LedgerError> {
-    let kept = ledger.take_up(&target("desk-a"), Some(PositionMode::Hedge), Generation(1)).await?;
+    let kept = ledger.register_target(&target("desk-a"), Some(PositionMode::Hedge), Generation(1)).await?;
     let last_good = ledger.last_good().await?;
     let accounts = ledger.accounts().await?;
     let directives = Directives::clone(&ledger.directives().borrow());
@@ -24,9 +24,9 @@ async fn filled() -> (TempDir, Ledger) {
     let ledger = open(dir.path()).await;
     ledger.accept_revision("aa", &[b'x'; 9000], None).await.unwrap();
     for number in 0..40 {
-        take_up(&ledger, &format!("desk-{number}"), 1).await;
+        register_target(&ledger, &format!("desk-{number}"), 1).await;
     }
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
     ledger.visitor().unwrap().pause(&[name("desk-3")], "lunch", None).unwrap();
     for number in 0..30 {
@@ -131,7 +131,7 @@ async fn f33_a_ledger_that_was_taken_away_notes_nothing_until_it_is_back() {
         assert!(matches!(error, LedgerError::Gone { .. }), "{error:?}");
         assert!(error.to_string().contains("put it back, or start posmoded again"), "{error}");
     };
-    let wish = |number: i64| {
+    let request = |number: i64| {
         let ledger = ledger.clone();
         async move {
             let (target, stamp) = (target(&format!("set-{number}")), ServerTime(START + number));
@@ -139,20 +139,20 @@ async fn f33_a_ledger_that_was_taken_away_notes_nothing_until_it_is_back() {
         }
     };
     fs::rename(&dir, &aside).unwrap();
-    gone(wish(1).await.unwrap_err());
+    gone(request(1).await.unwrap_err());
     gone(ledger.notice().await.unwrap_err());
     fs::rename(&aside, &dir).unwrap();
     ledger.notice().await.unwrap();
-    let (_noted, _) = noted(wish(2).await.unwrap());
+    let (_noted, _) = noted(request(2).await.unwrap());
 
     let place = dir.join(DATABASE);
     fs::copy(&place, aside.with_extension("copy")).unwrap();
     fs::rename(aside.with_extension("copy"), &place).unwrap();
-    gone(wish(3).await.unwrap_err());
+    gone(request(3).await.unwrap_err());
     fs::remove_dir_all(&dir).unwrap();
-    gone(wish(4).await.unwrap_err());
+    gone(request(4).await.unwrap_err());
     fs::create_dir(&dir).unwrap();
-    gone(wish(5).await.unwrap_err());
+    gone(request(5).await.unwrap_err());
     let failed = ledger.writes.failed();
     assert_eq!(failed, 4);
 }

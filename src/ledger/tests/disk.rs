@@ -15,7 +15,7 @@ async fn a_state_directory_is_made_for_its_owner_alone() {
     let raw = Connection::open(dir.join("posmoded.sqlite")).unwrap();
     let journal: String = raw.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(journal, "wal");
-    let full = ledger.desk.run(|store| {
+    let full = ledger.executor.run(|store| {
         store.read(|tx, _| tx.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)))
     });
     assert_eq!(full.await.unwrap(), 2, "FULL");
@@ -67,7 +67,7 @@ async fn a_first_start_that_was_killed_half_way_is_made_good() {
     let none = Visitor::open(dir.path(), clock()).unwrap_err();
     assert!(matches!(none, VisitError::NoLedger { .. }), "{none:?}");
     let ledger = open(dir.path()).await;
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     drop(ledger);
     assert_eq!(Visitor::open(dir.path(), clock()).unwrap().accounts().unwrap().len(), 1);
 }
@@ -98,7 +98,7 @@ async fn what_is_no_ledger_and_what_is_no_directory_is_said_in_a_sentence() {
 async fn a_word_on_disk_that_is_none_of_ours_is_damage_not_a_default() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     let raw = Connection::open(dir.path().join("posmoded.sqlite")).unwrap();
     raw.execute(
         "UPDATE targets SET applied_mode = 'both', applied_how = 'set', applied_at = 1, applied_generation = 1",
@@ -106,7 +106,8 @@ async fn a_word_on_disk_that_is_none_of_ours_is_damage_not_a_default() {
     )
     .unwrap();
     let target = target("desk-a");
-    let damaged = ledger.take_up(&target, Some(PositionMode::Hedge), Generation(1)).await.unwrap_err();
+    let damaged =
+        ledger.register_target(&target, Some(PositionMode::Hedge), Generation(1)).await.unwrap_err();
     assert!(matches!(damaged, LedgerError::Damaged { .. }), "{damaged:?}");
 }
 
@@ -114,11 +115,13 @@ async fn a_word_on_disk_that_is_none_of_ours_is_damage_not_a_default() {
 async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     let (_noted, open_one) = noted(note(&ledger, "desk-b", Cause::New, 0).await);
     // SQLite answers with the same code when the file system has no room left.
     let pages = |sql: &'static str| {
-        ledger.desk.run(move |store| store.read(|tx, _| tx.query_row(sql, [], |row| row.get::<_, i64>(0))))
+        ledger
+            .executor
+            .run(move |store| store.read(|tx, _| tx.query_row(sql, [], |row| row.get::<_, i64>(0))))
     };
     pages("PRAGMA max_page_count = 1").await.unwrap();
     let filler = || Event::new(EventKind::Drift, "x".repeat(3000));
@@ -161,8 +164,9 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
 async fn f33_a_ledger_that_cannot_be_written_notes_nothing_and_says_why() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
-    let query_only =
-        |on: bool| ledger.desk.run(move |store| store.read(|tx, _| tx.pragma_update(None, "query_only", on)));
+    let query_only = |on: bool| {
+        ledger.executor.run(move |store| store.read(|tx, _| tx.pragma_update(None, "query_only", on)))
+    };
     query_only(true).await.unwrap();
     let stamp = ServerTime(START);
     let target = target("desk-a");
@@ -206,15 +210,15 @@ async fn a_lock_that_is_not_let_go_is_said_and_passes_by_itself() {
         store.connection.busy_timeout(Duration::from_millis(20)).unwrap();
         Ok(())
     };
-    ledger.desk.run(impatient).await.unwrap();
+    ledger.executor.run(impatient).await.unwrap();
     let other = Connection::open(dir.path().join("posmoded.sqlite")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let target = target("desk-a");
-    let locked = ledger.take_up(&target, None, Generation(1)).await.unwrap_err();
+    let locked = ledger.register_target(&target, None, Generation(1)).await.unwrap_err();
     assert!(matches!(locked, LedgerError::Locked { .. }), "{locked:?}");
     assert_eq!(all(&ledger).await, [], "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
-    ledger.take_up(&target, None, Generation(1)).await.unwrap();
+    ledger.register_target(&target, None, Generation(1)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,7 +265,7 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
 #[tokio::test]
 async fn two_ledgers_in_memory_know_nothing_of_each_other() {
     let (one, two) = (Ledger::in_memory(clock()).unwrap(), Ledger::in_memory(clock()).unwrap());
-    take_up(&one, "desk-a", 1).await;
+    register_target(&one, "desk-a", 1).await;
     assert_eq!(two.accounts().await.unwrap(), BTreeSet::new());
     assert_eq!(one.visitor().unwrap().open_intents().unwrap(), BTreeMap::new());
     let (_noted, id) = noted(note(&one, "desk-a", Cause::New, 3).await);

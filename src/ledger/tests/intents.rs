@@ -1,11 +1,12 @@
 //! How an intent moves, and what a restart finds of it.
 
 use super::*;
+use crate::facts::LateSet;
 
 #[tokio::test]
 async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
     for (ledger, dir) in both().await {
-        take_up(&ledger, "desk-a", 1).await;
+        register_target(&ledger, "desk-a", 1).await;
         let (noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
         assert_eq!(
             (noted.id(), noted.mode(), noted.stamp()),
@@ -14,11 +15,11 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
         ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
         ledger.confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
-        let kept = take_up(&ledger, "desk-a", 1).await;
+        let kept = register_target(&ledger, "desk-a", 1).await;
         let wanted = Some(applied(How::Set, 1));
         assert_eq!(
             kept,
-            Remembered { applied: wanted, intent: None, corrections: vec![], may_come_late: None }
+            TargetRecord { applied: wanted, intent: None, corrections: vec![], may_come_late: None }
         );
         let story = all(&ledger).await;
         let told: Vec<(EventKind, &str)> =
@@ -47,20 +48,20 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
 async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next() {
     for answer in [None, Some(SetAnswer::Accepted), Some(SetAnswer::Unclear("timed out".to_owned()))] {
         for (ledger, dir) in both().await {
-            take_up(&ledger, "desk-a", 1).await;
+            register_target(&ledger, "desk-a", 1).await;
             let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
             if let Some(answer) = &answer {
                 ledger.answered(id, answer).await.unwrap();
             }
             let ledger = restart(ledger, dir.as_ref()).await;
-            let intent = take_up(&ledger, "desk-a", 1).await.intent.unwrap();
+            let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
             assert_eq!(intent.id, id);
             assert_eq!((intent.state, intent.stamp), (IntentState::Unclear, ServerTime(START + 7)));
             assert_eq!(intent.change, to_hedge(Cause::New));
             assert_eq!(note(&ledger, "desk-a", Cause::New, 60_000).await, Note::Braked);
             assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Unclear));
             ledger.resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
-            assert_eq!(take_up(&ledger, "desk-a", 1).await.intent, None);
+            assert_eq!(register_target(&ledger, "desk-a", 1).await.intent, None);
             let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 60_000).await);
         }
     }
@@ -101,18 +102,18 @@ async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
 #[tokio::test]
 async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
     for (ledger, dir) in both().await {
-        take_up(&ledger, "desk-a", 1).await;
+        register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
         ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
-        assert_eq!(take_up(&ledger, "desk-a", 1).await.may_come_late, None);
+        assert_eq!(register_target(&ledger, "desk-a", 1).await.may_come_late, None);
         ledger.resolved(id, false, None).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
-        let lost = take_up(&ledger, "desk-a", 1).await.may_come_late.unwrap();
+        let lost = register_target(&ledger, "desk-a", 1).await.may_come_late.unwrap();
         let generation = Generation(1);
         assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, stamp: ServerTime(START + 7), generation });
         let late = applied(How::Set, 1);
         ledger.late(id, late).await.unwrap();
-        let kept = take_up(&ledger, "desk-a", 1).await;
+        let kept = register_target(&ledger, "desk-a", 1).await;
         assert_eq!((kept.applied, kept.may_come_late), (Some(late), None));
         assert!(ledger.late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
         assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Late));
@@ -122,10 +123,10 @@ async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
 #[tokio::test]
 async fn an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a_read_shows() {
     let ledger = Ledger::in_memory(clock()).unwrap();
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
     ledger.confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
-    assert!(take_up(&ledger, "desk-a", 1).await.applied.is_some());
+    assert!(register_target(&ledger, "desk-a", 1).await.applied.is_some());
     let (_noted, id) = noted(note(&ledger, "desk-b", Cause::New, 0).await);
     ledger.unconfirmed(id).await.unwrap();
     ledger.resolved(id, true, None).await.unwrap();
@@ -159,7 +160,7 @@ async fn calls_out_of_turn_are_faults_and_change_nothing() {
 #[tokio::test]
 async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or_the_resume() {
     let ledger = Ledger::in_memory(clock()).unwrap();
-    take_up(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-a", 1).await;
     for stamp in [1, 2] {
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, stamp).await);
         ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
@@ -170,19 +171,23 @@ async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 4).await);
     ledger.resolved(id, true, None).await.unwrap();
     let two = [ServerTime(START + 1), ServerTime(START + 2)];
-    assert_eq!(take_up(&ledger, "desk-a", 1).await.corrections, two);
-    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, two, "a revision that does not change it");
+    assert_eq!(register_target(&ledger, "desk-a", 1).await.corrections, two);
+    assert_eq!(
+        register_target(&ledger, "desk-a", 2).await.corrections,
+        two,
+        "a revision that does not change it"
+    );
 
     ledger.visitor().unwrap().resume(&[name("desk-b")]).unwrap();
-    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, two, "another account");
+    assert_eq!(register_target(&ledger, "desk-a", 2).await.corrections, two, "another account");
     ledger.visitor().unwrap().resume(&[name("desk-a")]).unwrap();
-    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, []);
+    assert_eq!(register_target(&ledger, "desk-a", 2).await.corrections, []);
 
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 5).await);
     ledger.resolved(id, true, None).await.unwrap();
-    assert_eq!(take_up(&ledger, "desk-a", 2).await.corrections, [ServerTime(START + 5)]);
+    assert_eq!(register_target(&ledger, "desk-a", 2).await.corrections, [ServerTime(START + 5)]);
     let one_way = Some(PositionMode::OneWay);
-    let changed = ledger.take_up(&target("desk-a"), one_way, Generation(3)).await.unwrap();
+    let changed = ledger.register_target(&target("desk-a"), one_way, Generation(3)).await.unwrap();
     assert_eq!(changed.corrections, [], "f22: the revision changes it");
 }
 
@@ -191,7 +196,7 @@ async fn i3_a_newer_revision_refuses_a_note_that_has_not_heard_of_it() {
     for (ledger, _dir) in both().await {
         let first = ledger.accept_revision("aa", b"one", None).await.unwrap();
         let second = ledger.accept_revision("bb", b"two", None).await.unwrap();
-        take_up(&ledger, "desk-a", second.0).await;
+        register_target(&ledger, "desk-a", second.0).await;
         let target = Target { account: name("desk-a"), scope: "USDT-FUTURES".parse().unwrap() };
         let stamp = ServerTime(START + 7);
         let old = ledger.note(&target, to_hedge(Cause::New), first, stamp, 3).await.unwrap();

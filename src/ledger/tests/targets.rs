@@ -7,14 +7,14 @@ use crate::moment::Moment;
 #[tokio::test]
 async fn adopted_and_external_modes_are_kept_with_how_they_came() {
     for (ledger, dir) in both().await {
-        take_up(&ledger, "desk-a", 1).await;
+        register_target(&ledger, "desk-a", 1).await;
         ledger.applied(&target("desk-a"), applied(How::Adopted, 1), None).await.unwrap();
         ledger
             .applied(&target("desk-a"), applied(How::External, 1), Some(PositionMode::OneWay))
             .await
             .unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
-        assert_eq!(take_up(&ledger, "desk-a", 2).await.applied, Some(applied(How::External, 1)));
+        assert_eq!(register_target(&ledger, "desk-a", 2).await.applied, Some(applied(How::External, 1)));
         let story = all(&ledger).await;
         assert_eq!((story[0].kind, story[0].how), (EventKind::Adopted, Some(How::Adopted)));
         assert_eq!((story[1].kind, story[1].from), (EventKind::External, Some(PositionMode::OneWay)));
@@ -27,7 +27,7 @@ async fn adopted_and_external_modes_are_kept_with_how_they_came() {
 async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
     for (ledger, dir) in both().await {
         for words in ["desk-a", "desk-a COIN-FUTURES", "desk-b"] {
-            take_up(&ledger, words, 1).await;
+            register_target(&ledger, words, 1).await;
             ledger.applied(&target(words), applied(How::Adopted, 1), None).await.unwrap();
         }
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 0).await);
@@ -36,7 +36,7 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
         ledger.release(&name("desk-a"), Some(&keep)).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-a"), name("desk-b")]));
-        let kept = take_up(&ledger, "desk-a COIN-FUTURES", 2).await;
+        let kept = register_target(&ledger, "desk-a COIN-FUTURES", 2).await;
         assert!(kept.applied.is_some());
         ledger.release(&name("desk-a"), None).await.unwrap();
         assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-b")]));
@@ -45,7 +45,7 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
         ledger.applied(&target("desk-a COIN-FUTURES"), applied(How::Adopted, 1), None).await.unwrap();
         assert_eq!(ledger.visitor().unwrap().applied().unwrap().len(), 1);
 
-        let back = take_up(&ledger, "desk-a", 3).await;
+        let back = register_target(&ledger, "desk-a", 3).await;
         assert_eq!((back.applied, back.intent.map(|intent| intent.id)), (None, Some(id)));
         let released: Vec<_> = all(&ledger)
             .await
@@ -64,7 +64,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
         let whole = Target { account: account.clone(), scope: Scope::Account };
         ledger.observed(&account, Kind::Classic).await.unwrap();
         ledger.observed(&account, Kind::Classic).await.unwrap();
-        take_up(&ledger, "desk-a", 1).await;
+        register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
         ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         let classic = BTreeSet::from([product.scope]);
@@ -81,11 +81,11 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(ledger.directives().borrow().kinds, BTreeMap::from([(account.clone(), Kind::Unified)]));
         assert_eq!(ledger.release(&account, Some(&unified)).await.unwrap(), stamp);
-        ledger.take_up(&whole, Some(PositionMode::Hedge), Generation(1)).await.unwrap();
+        ledger.register_target(&whole, Some(PositionMode::Hedge), Generation(1)).await.unwrap();
 
         ledger.observed(&account, Kind::Classic).await.unwrap();
         assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
-        assert_eq!(take_up(&ledger, "desk-a", 1).await.intent.map(|intent| intent.id), Some(id));
+        assert_eq!(register_target(&ledger, "desk-a", 1).await.intent.map(|intent| intent.id), Some(id));
         let told = all(&ledger).await;
         let told =
             told.iter().filter(|event| matches!(event.kind, EventKind::Converted | EventKind::Released));
@@ -194,7 +194,7 @@ async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_e
     assert_eq!(told(&["desk-a", "desk-b"], Some(START + 1), 10).await, ["Line 3."]);
     let json = serde_json::to_value(&all(&ledger).await[2]).unwrap();
     assert_eq!(json["event"], "file_rejected");
-    assert_eq!((json["at"].as_i64(), json["scope"].is_null()), (Some(START + 60_000), true));
+    assert_eq!((json["at"].as_str(), json["scope"].is_null()), (Some("2025-11-13T02:14:20Z"), true));
 }
 
 #[tokio::test(start_paused = true)]

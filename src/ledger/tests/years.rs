@@ -70,7 +70,7 @@ async fn a_million_events_of_four_hundred_days_are_opened_pruned_and_asked_quick
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
     took.push(("note a set", began.elapsed()));
     assert!(took.iter().all(|(_, took)| *took < QUICK), "{took:?}");
-    let oldest = ledger.desk.run(|store| {
+    let oldest = ledger.executor.run(|store| {
         store.read(|tx, _| {
             tx.query_row("SELECT min(at), count(*) FROM events", [], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bitget_sim::{Kind, PosMode, ProductType};
-use posmoded::source::Word;
+use posmoded::source::FileState;
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 
@@ -191,14 +191,14 @@ impl Bad {
         [Bad::CutOff, Bad::Half, Bad::UnknownKey, Bad::Empty, Bad::Changing, Bad::Unreadable];
 
     /// What becomes of a good file.
-    pub fn text_of(self, good: &str) -> Result<String, Word> {
+    pub fn text_of(self, good: &str) -> Result<String, FileState> {
         match self {
             Bad::CutOff => Ok(good.trim_end_matches("...\n").to_owned()),
             Bad::Half => Ok(good[..good.len() / 2].to_owned()),
             Bad::UnknownKey => Ok(good.replacen("accounts:", "windoes: {}\naccounts:", 1)),
             Bad::Empty => Ok(String::new()),
-            Bad::Changing => Err(Word::Changing),
-            Bad::Unreadable => Err(Word::Unreadable("there is no desired-state.yaml".to_owned())),
+            Bad::Changing => Err(FileState::Changing),
+            Bad::Unreadable => Err(FileState::Unreadable("there is no desired-state.yaml".to_owned())),
         }
     }
 }

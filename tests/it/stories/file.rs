@@ -3,7 +3,7 @@
 use bitget_sim::PosMode;
 use posmoded::fleet::StartError;
 use posmoded::ledger::EventKind;
-use posmoded::source::Word;
+use posmoded::source::FileState;
 
 use super::*;
 
@@ -67,7 +67,7 @@ async fn f9_f10_the_commit_that_is_shown_follows_the_file_and_the_same_content_i
     world.until(5 * SECOND, "its commit", |world| config(world).commit.as_ref() == Some(&three)).await;
     // On record is the commit that brought the content: without a file nothing newer is known.
     world.kill().await;
-    world.say(Word::Unreadable("desired-state.yaml is missing: put it back.".to_owned()));
+    world.say(FileState::Unreadable("desired-state.yaml is missing: put it back.".to_owned()));
     world.start().await;
     assert_eq!((config(&world).generation.0, config(&world).commit), (2, Some(two)));
     let revisions = count(&world.everything_on_record().await, EventKind::Revision);
@@ -98,14 +98,17 @@ async fn i10_a_bad_file_that_names_fewer_accounts_releases_none_and_drift_is_not
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_missing_or_still_changing_brakes_until_it_is_there_again() {
-    let words = [Word::Changing, Word::Unreadable("desired-state.yaml is missing: put it back.".to_owned())];
+    let words = [
+        FileState::Changing,
+        FileState::Unreadable("desired-state.yaml is missing: put it back.".to_owned()),
+    ];
     for word in words {
         let good = file(&[("desk-a", HEDGE)]);
         let world = World::started(&good, desks).await;
         line_begins(&world, MINUTE, A_USDT, "new, settling").await;
         world.say(word.clone());
         line_begins(&world, 5 * SECOND, A_USDT, "new, file").await;
-        let expected = if word == Word::Changing { "still changing" } else { "put it back" };
+        let expected = if word == FileState::Changing { "still changing" } else { "put it back" };
         assert!(world.line(A_USDT).contains(expected), "{}", world.told());
         world.pass(10 * MINUTE).await;
         assert_eq!(all_sets(&world), []);
@@ -141,7 +144,10 @@ async fn a_start_with_a_bad_or_missing_file_goes_on_with_the_last_good_revision_
     let mut world = World::started(&good, desks).await;
     line_begins(&world, MINUTE, A_USDT, "new, settling").await;
     world.kill().await;
-    let bad = [Word::Unreadable("desired-state.yaml is missing: put it back.".to_owned()), Word::Changing];
+    let bad = [
+        FileState::Unreadable("desired-state.yaml is missing: put it back.".to_owned()),
+        FileState::Changing,
+    ];
     for word in bad {
         world.say(word);
         world.start().await;

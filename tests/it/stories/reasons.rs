@@ -3,7 +3,7 @@
 use bitget_sim::{Blocker, Fault, FaultKind, HoldSide, PosMode};
 use posmoded::facts::Requirement;
 use posmoded::protocol::Reason;
-use posmoded::source::Word;
+use posmoded::source::FileState;
 use strum::VariantArray as _;
 
 use super::*;
@@ -74,7 +74,7 @@ fn scene_of(reason: Reason) -> Scene {
         Reason::Paused => scene(hedge(), nothing, |world| {
             world.visitor().pause(&[], "maintenance", None).map(drop).unwrap();
         }),
-        Reason::File => scene(hedge(), nothing, |world| world.say(Word::Changing)),
+        Reason::File => scene(hedge(), nothing, |world| world.say(FileState::Changing)),
         Reason::Held => scene(
             file_with(1, "drift: correct", &[("desk-a", HEDGE), ("desk-b", HEDGE)]),
             // desk-b goes first.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use posmoded::ledger::{Request, RequestAnswer};
 use posmoded::moment::{Moment, ServerTime};
 use posmoded::position_mode::AccountName;
-use posmoded::source::Word;
+use posmoded::source::FileState;
 
 use super::{World, locked};
 
@@ -14,7 +14,7 @@ use super::{World, locked};
 #[derive(Debug, Clone, Default)]
 pub struct Told {
     /// What the source said of the file.
-    pub words: Vec<(Moment, Word)>,
+    pub words: Vec<(Moment, FileState)>,
     /// Pauses.
     pub pauses: Vec<PauseTold>,
     /// Resumes, of everything where no account is named.

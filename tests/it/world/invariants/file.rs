@@ -6,7 +6,7 @@ use posmoded::desired::{self, Desired};
 use posmoded::facts::{Cause, DriftPolicy};
 use posmoded::moment::Moment;
 use posmoded::position_mode::{AccountName, Declared, PositionMode, ProductType};
-use posmoded::source::{Content, Word};
+use posmoded::source::{Content, FileState};
 use strum::VariantArray as _;
 
 use super::evidence::{Evidence, Sent, scope_of};
@@ -75,14 +75,14 @@ pub fn changes_of(evidence: &Evidence, set: &Sent) -> Vec<Moment> {
 }
 
 /// The word that the daemon had to follow at a moment; of those said in that very millisecond it may be any.
-fn words_at(evidence: &Evidence, at: Moment) -> Vec<Word> {
+fn words_at(evidence: &Evidence, at: Moment) -> Vec<FileState> {
     let words = &evidence.told.words;
     let before = words.iter().rfind(|(said, _)| *said < at);
     let just_now = words.iter().filter(|(said, _)| *said == at);
     before.into_iter().chain(just_now).map(|(_, word)| word.clone()).collect()
 }
 
-fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
+fn allows(evidence: &Evidence, word: &FileState, set: &Sent) -> bool {
     let target = set.target();
     let name = evidence.name(target.0);
     let Some(desired) = accepted(word) else { return false };
@@ -99,10 +99,10 @@ fn allows(evidence: &Evidence, word: &Word, set: &Sent) -> bool {
     as_wanted && account.suspended.is_none() && !only_reported && in_a_window
 }
 
-fn accepted(word: &Word) -> Option<Desired> {
+fn accepted(word: &FileState) -> Option<Desired> {
     match word {
-        Word::Content(Content { bytes, sha256: _, commit: _ }) => desired::read(bytes).ok(),
-        Word::NotReadYet | Word::Changing | Word::Unreadable(_) => None,
+        FileState::Content(Content { bytes, sha256: _, commit: _ }) => desired::read(bytes).ok(),
+        FileState::NotReadYet | FileState::Changing | FileState::Unreadable(_) => None,
     }
 }
 

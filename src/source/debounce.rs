@@ -1,16 +1,14 @@
 //! Which reads of the file are believed: a pure state machine. It opens nothing and knows no clock.
 
-use std::fmt;
-use std::sync::Arc;
-
 use crate::constants::FILE_SETTLE;
 use crate::moment::Moment;
 
+use super::content::Content;
 use super::read::Reading;
 
 /// What is to be said of the file now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum FileState {
     /// Nothing is known yet: the first read is under way.
     NotReadYet,
     /// The file holds this.
@@ -21,30 +19,10 @@ pub enum Word {
     Unreadable(String),
 }
 
-/// The bytes of the file, as two reads found them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Content {
-    /// All of them; at most 1 MiB.
-    pub bytes: Arc<[u8]>,
-    /// Their SHA-256 in lower-case hex.
-    pub sha256: String,
-    /// The git commit that they are from, in lower-case hex, where it is known. A label: whether reads agree is not its
-    /// business, for the same content in another commit is nothing new.
-    pub commit: Option<String>,
-}
-
-/// Shows no byte of the file: it may hold what does not belong there.
-impl fmt::Debug for Content {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Content { bytes, sha256, commit: _ } = self;
-        write!(out, "Content({} bytes, sha256 {sha256})", bytes.len())
-    }
-}
-
 /// What the reads so far come to. A problem is judged as content is: a file that is missing for a blink of a rename is
 /// no missing file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) enum Judged {
+pub(super) enum Debounce {
     #[default]
     NotReadYet,
     /// `newest` was first read at `since` and differs from what was read before.
@@ -55,7 +33,7 @@ pub(super) enum Judged {
     Settled(Reading),
 }
 
-impl Judged {
+impl Debounce {
     /// Takes in a read that began and ended at these moments.
     pub(super) fn next(
         self,
@@ -63,39 +41,41 @@ impl Judged {
         begun: Moment,
         ended: Moment,
         known_good: Option<&str>,
-    ) -> Judged {
+    ) -> Debounce {
         if let Reading::Content(Content { bytes: _, sha256, commit: _ }) = &reading
             && known_good == Some(sha256)
         {
-            return Judged::Settled(reading);
+            return Debounce::Settled(reading);
         }
         match self {
-            Judged::Settled(believed) if believed.agrees_with(&reading) => Judged::Settled(reading),
-            Judged::Unsettled { newest, since } if newest.agrees_with(&reading) => {
+            Debounce::Settled(believed) if believed.agrees_with(&reading) => Debounce::Settled(reading),
+            Debounce::Unsettled { newest, since } if newest.agrees_with(&reading) => {
                 if begun >= since + FILE_SETTLE {
-                    Judged::Settled(reading)
+                    Debounce::Settled(reading)
                 } else {
-                    Judged::Unsettled { newest: reading, since }
+                    Debounce::Unsettled { newest: reading, since }
                 }
             }
-            Judged::NotReadYet | Judged::Unsettled { .. } | Judged::Settled(_) => {
-                Judged::Unsettled { newest: reading, since: ended }
+            Debounce::NotReadYet | Debounce::Unsettled { .. } | Debounce::Settled(_) => {
+                Debounce::Unsettled { newest: reading, since: ended }
             }
         }
     }
 
-    pub(super) fn word(&self) -> Word {
+    pub(super) fn word(&self) -> FileState {
         match self {
-            Judged::NotReadYet => Word::NotReadYet,
-            Judged::Unsettled { .. } => Word::Changing,
-            Judged::Settled(Reading::Content(content)) => Word::Content(content.clone()),
-            Judged::Settled(Reading::Problem(sentence)) => Word::Unreadable(sentence.clone()),
+            Debounce::NotReadYet => FileState::NotReadYet,
+            Debounce::Unsettled { .. } => FileState::Changing,
+            Debounce::Settled(Reading::Content(content)) => FileState::Content(content.clone()),
+            Debounce::Settled(Reading::Problem(sentence)) => FileState::Unreadable(sentence.clone()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// One letter for each read, 100 ms apart and taking 10 ms each: `a`, `b`, `g` (known to be good) are content, `A`,
@@ -103,7 +83,7 @@ mod tests {
     /// `~` for changing.
     #[track_caller]
     fn check(reads: &str, said: &str) {
-        let mut judged = Judged::default();
+        let mut judged = Debounce::default();
         let mut at = Moment(0);
         let told: String = reads
             .chars()
@@ -121,10 +101,10 @@ mod tests {
                 let ended = Moment(begun.0 + 10);
                 judged = std::mem::take(&mut judged).next(reading, begun, ended, Some("g"));
                 match judged.word() {
-                    Word::NotReadYet => ".".to_owned(),
-                    Word::Changing => "~".to_owned(),
-                    Word::Content(content) => content.commit.unwrap_or(content.sha256),
-                    Word::Unreadable(sentence) => sentence,
+                    FileState::NotReadYet => ".".to_owned(),
+                    FileState::Changing => "~".to_owned(),
+                    FileState::Content(content) => content.commit.unwrap_or(content.sha256),
+                    FileState::Unreadable(sentence) => sentence,
                 }
             })
             .collect();
@@ -169,6 +149,6 @@ mod tests {
     #[test]
     fn the_content_shows_no_byte_of_itself() {
         let content = Content { bytes: Arc::from(*b"test-secret"), sha256: "9f".into(), commit: None };
-        assert_eq!(format!("{:?}", Word::Content(content)), "Content(Content(11 bytes, sha256 9f))");
+        assert_eq!(format!("{:?}", FileState::Content(content)), "Content(Content(11 bytes, sha256 9f))");
     }
 }

@@ -1,0 +1,85 @@
+//! A status as people read it.
+
+use crate::cli::rows;
+use crate::position_mode::{AccountName, Scope};
+use crate::protocol::PlanEntry;
+use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
+
+/// A table, then everything that is to be said of it in sentences.
+pub(super) fn render(status: &Status) -> String {
+    let Status { schema: _, version: _, now, paused, paused_accounts, config, held, targets, warnings } =
+        status;
+    let table = rows::table(
+        ["account", "scope", "desired", "live", "state", "reason", "since"],
+        targets.iter().map(|target| {
+            [
+                target.account.to_string(),
+                target.scope.to_string(),
+                rows::mode(target.desired),
+                rows::mode(target.live.as_ref().map(|live| live.mode)),
+                target.state.to_string(),
+                rows::or_dash(target.reason),
+                rows::age(target.since, *now),
+            ]
+        }),
+    );
+    let what = sentences(targets);
+    let paused = paused.iter().map(|Paused { reason, since, until }| {
+        let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
+        let since = rows::age(*since, *now);
+        format!("Everything was PAUSED {since} ago, {until}until `posmoded resume`: {reason}")
+    });
+    let paused_accounts = paused_accounts.iter().map(|(account, Paused { reason, since, until })| {
+        let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
+        let since = rows::age(*since, *now);
+        format!("{account} was PAUSED {since} ago, {until}until `posmoded resume {account}`: {reason}")
+    });
+    let Config { generation, commit, loaded_at, problem, next, sha256: _ } = config;
+    let commit = commit.iter().map(|commit| format!(" ({})", short(commit)));
+    let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
+    let next = next.iter().map(|next| format!(" Revision {} is being taken up.", next.0));
+    let revision = format!(
+        "Revision {}{}{}.{}",
+        generation.0,
+        commit.collect::<String>(),
+        accepted.collect::<String>(),
+        next.collect::<String>()
+    );
+    let problem = problem.iter().map(|problem| {
+        format!("The newest content of the file is REFUSED, and nothing is changed until that is mended: {problem}")
+    });
+    let held = held.iter().map(render_held);
+    let warned = warnings.iter().map(|Warning { account, say }| format!("{account}: {say}"));
+    let below: Vec<String> = what
+        .into_iter()
+        .chain(warned)
+        .chain(paused)
+        .chain(paused_accounts)
+        .chain(held)
+        .chain(problem)
+        .chain([revision])
+        .collect();
+    format!("{table}\n{}\n", below.join("\n"))
+}
+
+/// One sentence per target that is not in sync; targets of one account that say the same say it together.
+pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
+    let mut said: Vec<(&AccountName, &str, Vec<Scope>)> = Vec::new();
+    for target in targets {
+        let Some(say) = target.say.as_deref() else { continue };
+        match said.iter_mut().find(|(account, before, _)| *account == &target.account && *before == say) {
+            Some((_, _, scopes)) => scopes.push(target.scope),
+            None => said.push((&target.account, say, vec![target.scope])),
+        }
+    }
+    let spelled = |scopes: &[Scope]| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+    said.iter().map(|(account, say, scopes)| format!("{account} {}: {say}", spelled(scopes))).collect()
+}
+
+pub(in crate::cli) fn render_held(Held { hash, plan }: &Held) -> String {
+    let waits = rows::counted(plan.0.len(), "change waits", "changes wait");
+    let entries = plan.0.iter().map(|PlanEntry { account, scope, live, desired, cause }| {
+        format!("\n  {account} {scope}: {live} -> {desired} ({cause})")
+    });
+    format!("{waits} for `posmoded approve {hash}`:{}", entries.collect::<String>())
+}

@@ -1,0 +1,43 @@
+//! The keys of every mapping in the file, and the bounds that rules and schema share.
+
+/// One mapping with fixed keys.
+pub(super) struct Section {
+    /// As a message calls it.
+    pub(super) name: &'static str,
+    /// The keys it may have.
+    pub(super) keys: &'static [&'static str],
+}
+
+pub(super) const FILE: Section = Section {
+    name: "at the top level",
+    keys: &["version", "max_changes", "defaults", "suspend", "windows", "accounts"],
+};
+pub(super) const DEFAULTS: Section =
+    Section { name: "under `defaults`", keys: &["drift", "check_every", "settle"] };
+pub(super) const ACCOUNT: Section = Section {
+    name: "in an account",
+    keys: &[
+        "uid",
+        "host",
+        "position_mode",
+        "demo",
+        "drift",
+        "check_every",
+        "settle",
+        "suspend",
+        "windows",
+        "require",
+    ],
+};
+pub(super) const WINDOW: Section = Section { name: "in a window", keys: &["opens", "lasts", "time_zone"] };
+pub(super) const REQUIREMENT: Section =
+    Section { name: "in a requirement", keys: &["unit_inactive", "file_absent"] };
+
+/// Who writes `suspend: no` means the opposite of what it would do.
+pub(super) const NO_REASONS: [&str; 9] = ["yes", "no", "on", "off", "y", "n", "true", "false", "none"];
+/// A reason stands in one line of a log and one cell of a table.
+pub(super) const LONGEST_REASON: usize = 200;
+/// The exchange's have ten or so; more than this no counter reaches.
+pub(super) const LONGEST_UID: usize = 20;
+/// Linux takes no longer name.
+pub(super) const LONGEST_HOST: usize = 64;

@@ -1,0 +1,104 @@
+//! Whose account each name is, and of which kind: the pinned UIDs and the kinds last observed.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::history;
+use super::now::Now;
+use crate::position_mode::{AccountName, Kind, Uid};
+
+/// Whose key it is, compared with what was seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pinned {
+    /// Seen for the first time: it is pinned now.
+    New,
+    /// As ever.
+    Same,
+    /// It was another one: not pinned anew.
+    Changed {
+        /// The pinned one.
+        was: Uid,
+    },
+}
+
+/// Writes down which kind of account it is, if that is news.
+pub(super) fn observed(
+    tx: &Connection,
+    now: Now,
+    account: &AccountName,
+    kind: Kind,
+) -> Result<(), StoreError> {
+    let was: Option<Kind> = tx
+        .query_row("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))
+        .optional()?;
+    if was == Some(kind) {
+        return Ok(());
+    }
+    tx.execute(
+        "INSERT INTO kinds (account, kind, seen_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET kind = ?2, seen_at = ?3",
+        params![account, kind, now.shown()],
+    )?;
+    if let Some(was) = was {
+        let text = format!("It was a {was} account and is a {kind} one now: its modes are compared anew.");
+        history::add(tx, now, &Event::new(EventKind::Converted, text).of_account(account))?;
+    }
+    Ok(())
+}
+
+/// Which kind each account was when last observed.
+pub(super) fn kinds(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Kind>> {
+    tx.prepare_cached("SELECT account, kind FROM kinds")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Compares the UID that a key showed with the pinned one; the first look pins. A name that was pinned to an account which
+/// an older name has, too, got the wrong key then: it is pinned anew.
+pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -> Result<Pinned, StoreError> {
+    let pinned: Option<Uid> = tx
+        .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
+        .optional()?;
+    match pinned {
+        Some(was) if was == *uid => return Ok(Pinned::Same),
+        Some(was) if !came_second(tx, account)? => return Ok(Pinned::Changed { was }),
+        Some(_) | None => {}
+    }
+    tx.execute(
+        "INSERT INTO uids (account, uid, pinned_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET uid = ?2, pinned_at = ?3",
+        params![account, uid, now.shown()],
+    )?;
+    let text = format!("The key belongs to user id {uid}, and must from now on.");
+    history::add(tx, now, &Event::new(EventKind::Pinned, text).of_account(account))?;
+    Ok(Pinned::New)
+}
+
+/// Whether another name has the account that is pinned for this one.
+pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
+                        WHERE one.account = ?1)",
+    )?
+    .query_row(params![account], |row| row.get(0))
+}
+
+/// Whose account each name has been since its first look.
+pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Uid>> {
+    tx.prepare("SELECT account, uid FROM uids")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Whether another name had the account that is pinned for this one, and had it before.
+fn came_second(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
+    tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
+                        WHERE one.account = ?1 AND other.pinned_at <= one.pinned_at)",
+        params![account],
+        |row| row.get(0),
+    )
+}

@@ -1,0 +1,24 @@
+//! The time of a transaction.
+
+use crate::clock::Clock;
+use crate::moment::ServerTime;
+
+/// When a transaction happens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// By the machine's own clock, in milliseconds since 1970. It may step, so it lifts no brake and deletes nothing.
+    pub(super) wall: i64,
+    /// By the exchange's clock; `None` before its first answer to this process, and in commands that never ask it.
+    pub(super) exchange: Option<ServerTime>,
+}
+
+impl Now {
+    pub(super) fn of(clock: &Clock) -> Now {
+        Now { wall: clock.wall(), exchange: clock.exchange_time() }
+    }
+
+    /// What is written where a time is only shown.
+    pub(super) fn shown(self) -> i64 {
+        self.exchange.map_or(self.wall, |exchange| exchange.0)
+    }
+}

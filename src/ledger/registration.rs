@@ -1,0 +1,91 @@
+//! A target that the file declares is registered, with what the ledger knows of it; one that it no longer declares is
+//! released.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::now::Now;
+use super::{history, intents, targets};
+use crate::facts::{Applied, Generation, Intent, IntentState, LateSet};
+use crate::moment::ServerTime;
+use crate::position_mode::{AccountName, PositionMode, Scope, Target};
+
+/// What is intent of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetRecord {
+    /// The last mode seen live equal to desired.
+    pub applied: Option<Applied>,
+    /// The set whose outcome is not known.
+    pub intent: Option<Intent>,
+    /// When drift was corrected, since a revision changed the target or an operator resumed it; oldest first.
+    pub corrections: Vec<ServerTime>,
+    /// The newest set that seemed lost; the protocol knows for how long it may still come.
+    pub may_come_late: Option<LateSet>,
+}
+
+/// Writes down what the file wants of the target, and tells what is known of it.
+pub(super) fn register_target(
+    tx: &Connection,
+    target: &Target,
+    desired: Option<PositionMode>,
+    generation: Generation,
+) -> Result<TargetRecord, StoreError> {
+    tx.execute(
+        "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET desired = ?3, changed_in = ?4 WHERE desired IS NOT ?3",
+        params![target.account, target.scope, desired, generation],
+    )?;
+    let (changed_in, applied) = tx.query_row(
+        "SELECT * FROM targets WHERE account = ?1 AND scope = ?2",
+        params![target.account, target.scope],
+        |row| Ok((row.get("changed_in")?, targets::applied(row)?)),
+    )?;
+    let intent = intents::unresolved(tx, target)?.map(|intent| intent.in_state(IntentState::Unclear));
+    let corrections = intents::corrections(tx, target, changed_in)?;
+    let may_come_late = intents::may_come_late(tx, target)?;
+    Ok(TargetRecord { applied, intent, corrections, may_come_late })
+}
+
+/// Forgets the targets of an account that are not intent. With the last of them goes the pinned UID, so that an account
+/// may be renamed in the file, or given another key by taking it out and putting it back. Tells when the newest
+/// set was signed whose outcome is unknown and whose target is gone: one of this account that is not intent, or one of an account
+/// that has none any more, for that may have been its name.
+pub(super) fn release(
+    tx: &Connection,
+    now: Now,
+    account: &AccountName,
+    keep: Option<&BTreeSet<Scope>>,
+) -> Result<Option<ServerTime>, StoreError> {
+    let scopes: Vec<Scope> = tx
+        .prepare("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope")?
+        .query_map(params![account], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let is_gone = |scope: &Scope| keep.is_none_or(|keep| !keep.contains(scope));
+    for scope in scopes.into_iter().filter(is_gone) {
+        tx.execute("DELETE FROM targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
+        let target = Target { account: account.clone(), scope };
+        let whole = |scope: &Scope| *scope == Scope::Account;
+        let text = if keep.is_some_and(|keep| keep.iter().any(whole) != whole(&scope)) {
+            "Its account is of another kind now: it is forgotten here, and nothing is sent for it."
+        } else {
+            "It is in the file no more: it is forgotten here, and nothing is sent for it."
+        };
+        history::add(tx, now, &Event::new(EventKind::Released, text).of(&target))?;
+    }
+    if keep.is_none() {
+        tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
+        tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
+    }
+    let named: BTreeSet<AccountName> = tx
+        .prepare("SELECT DISTINCT account FROM targets")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let gone = intents::all_unresolved(tx)?.into_iter().filter(|intent| {
+        let Target { account: of, scope } = &intent.target;
+        if of == account { is_gone(scope) } else { !named.contains(of) }
+    });
+    Ok(gone.map(|intent| intent.stamp).max())
+}
