@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, accounts, asking, print, rows};
-use crate::ledger::{Event, EventKind, HistoryFilter, Visitor};
+use crate::ledger::{Event, HistoryFilter, Visitor};
 use crate::moment::{millis, span};
 use crate::position_mode::AccountName;
 
@@ -68,19 +68,14 @@ fn table(events: &[Event]) -> String {
     let rows = events.iter().map(|event| {
         let Event { account, scope, kind, text, .. } = event;
         [
-            event.timestamp().to_string(),
+            rows::Cell::new(event.timestamp()),
             rows::or_dash(account.as_ref()),
             rows::or_dash(*scope),
-            spelled(*kind),
-            text.clone(),
+            rows::Cell::new(kind),
+            rows::Cell::new(text),
         ]
     });
     rows::table(["at", "account", "scope", "event", "what"], rows)
-}
-
-fn spelled(kind: EventKind) -> String {
-    // A kind without data is always a string.
-    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -89,6 +84,7 @@ mod tests {
 
     use super::*;
     use crate::facts::{Cause, Change, Generation};
+    use crate::ledger::EventKind;
     use crate::position_mode::PositionMode;
 
     fn event(kind: EventKind, text: &str) -> Event {

@@ -97,7 +97,7 @@ fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
 
 fn tell(args: &Args, targets: &[TargetStatus]) -> anyhow::Result<Exit> {
     match args.printed.output {
-        Output::Table => print::text(&rows::painted(&render(targets)))?,
+        Output::Table => print::text(&render(targets))?,
         Output::Json => print::json(&print::WithSchema::of(Plan { targets }))?,
     }
     Ok(if args.exit_code { exit(targets) } else { Exit::DONE })
@@ -140,11 +140,11 @@ fn render(targets: &[TargetStatus]) -> String {
         ["account", "scope", "live", "desired", "why", "reason"],
         differing.iter().map(|target| {
             [
-                target.account.to_string(),
-                target.scope.to_string(),
-                rows::mode(target.live.as_ref().map(|live| live.mode)),
-                rows::mode(target.desired),
-                target.state.to_string(),
+                rows::Cell::new(&target.account),
+                rows::Cell::new(target.scope),
+                rows::or_dash(target.live.as_ref().map(|live| live.mode)),
+                rows::or_dash(target.desired),
+                rows::state(target.state),
                 rows::or_dash(target.reason),
             ]
         }),

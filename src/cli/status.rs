@@ -7,7 +7,7 @@ mod watch;
 use clap::builder::FalseyValueParser;
 
 use crate::cli::flags::{Output, Printed};
-use crate::cli::{Common, Exit, print, rows};
+use crate::cli::{Common, Exit, print};
 
 pub use ask::Question;
 pub(super) use render::{render_held, sentences};
@@ -34,7 +34,7 @@ pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
     let status = ask::look(question, common).await?;
     match output {
-        Output::Table => print::text(&rows::painted(&render::render(&status)))?,
+        Output::Table => print::text(&render::render(&status))?,
         Output::Json => print::json(&status)?,
     }
     Ok(ask::exit(&status))

@@ -48,8 +48,9 @@ fn as_timestamp<S: Serializer>(at: &i64, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 /// What kinds of things happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum EventKind {
     /// The daemon started.
     Started,

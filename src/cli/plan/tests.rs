@@ -16,7 +16,7 @@ fn unknown(account: &str, reason: Reason) -> TargetStatus {
 
 #[track_caller]
 fn check(targets: &[TargetStatus], code: Exit, expected: &Expect) {
-    let told = render(targets);
+    let told = anstream::adapter::strip_str(&render(targets)).to_string();
     expected.assert_eq(&told);
     assert_eq!(exit(targets), code);
 }

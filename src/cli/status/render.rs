@@ -13,13 +13,13 @@ pub(super) fn render(status: &Status) -> String {
         ["account", "scope", "desired", "live", "state", "reason", "since"],
         targets.iter().map(|target| {
             [
-                target.account.to_string(),
-                target.scope.to_string(),
-                rows::mode(target.desired),
-                rows::mode(target.live.as_ref().map(|live| live.mode)),
-                target.state.to_string(),
+                rows::Cell::new(&target.account),
+                rows::Cell::new(target.scope),
+                rows::or_dash(target.desired),
+                rows::or_dash(target.live.as_ref().map(|live| live.mode)),
+                rows::state(target.state),
                 rows::or_dash(target.reason),
-                rows::age(target.since, *now),
+                rows::Cell::new(rows::age(target.since, *now)),
             ]
         }),
     );

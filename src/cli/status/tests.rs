@@ -14,7 +14,7 @@ use crate::status::{Config, Held, Paused, Status, TargetStatus};
 
 #[track_caller]
 fn check(status: &Status, expected: &Expect) {
-    let told = render(status);
+    let told = anstream::adapter::strip_str(&render(status)).to_string();
     let table = told.lines().take_while(|line| !line.is_empty());
     assert!(table.into_iter().all(|line| line.chars().count() <= 100), "{told}");
     expected.assert_eq(&told);

@@ -12,7 +12,7 @@ use super::ask::{Question, exit, look};
 use super::render::render;
 use crate::cli::flags::Output;
 use crate::cli::signals::stop_on_signals;
-use crate::cli::{Common, Exit, print, rows};
+use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::moment::spell;
 use crate::status::{LiveStatus, Status, TargetStatus};
@@ -64,7 +64,7 @@ fn number(seen: &Result<Status, String>) -> Exit {
 /// Clears the screen first.
 fn screen(seen: &Result<Status, String>) -> String {
     let shown = match seen {
-        Ok(status) => format!("{}\nAs of {}.", rows::painted(&render(status)), status.now),
+        Ok(status) => format!("{}\nAs of {}.", render(status), status.now),
         Err(say) => say.clone(),
     };
     format!("\u{1b}[2J\u{1b}[H{shown} Asked every {}; Ctrl-C ends it.\n", spell(EVERY))
