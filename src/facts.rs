@@ -14,7 +14,7 @@ mod wanted;
 pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
-pub use flatness::{Flatness, List, Part, Reading, Run};
+pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress};
 pub use identity::Identity;
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
@@ -52,7 +52,7 @@ pub struct AccountFacts {
     pub unsatisfiable: Option<Declared>,
     /// When the newest set was signed whose outcome is unknown and whose target is gone: the file names it no more, or the
     /// account's kind has changed.
-    pub gone: Option<ServerTime>,
+    pub orphaned_set_at: Option<ServerTime>,
     /// Why the account as a whole cannot be looked at, if so.
     pub failing: Option<Failing>,
     /// The exchange's clock, as far as it is known.
@@ -126,27 +126,27 @@ impl TargetFacts {
 
     /// What was read of the lists since the mode was read: older readings say nothing any more.
     pub fn this_round(&self) -> Flatness {
-        let Flatness { plan_orders, orders, positions, part, run } = self.flatness;
+        let Flatness { plan_orders, orders, positions, in_progress, flat_span } = self.flatness;
         let began = self.seen.map_or(Moment(i64::MIN), |seen| seen.asked);
         let newer = |reading: Option<Reading>| reading.filter(|reading| reading.asked >= began);
         let (plan_orders, orders, positions) = (newer(plan_orders), newer(orders), newer(positions));
-        Flatness { plan_orders, orders, positions, part, run }
+        Flatness { plan_orders, orders, positions, in_progress, flat_span }
     }
 
     /// Whether a verdict or a set is under way, which should not wait for looks at other targets.
     pub fn is_part_way(&self) -> bool {
-        self.intent.is_some() || self.flatness.part.is_some()
+        self.intent.is_some() || self.flatness.in_progress.is_some()
     }
 
     /// The live mode was read. While it is as desired nobody reads the lists, so what they said before is over: a later
     /// change is settled from its own verdicts.
-    pub fn saw(&mut self, seen: Seen) {
+    pub fn record_mode(&mut self, seen: Seen) {
         let in_sync = self.wanted.mode == Some(seen.mode);
         if in_sync {
             self.flatness = Flatness::default();
         }
         if in_sync || self.unread.is_none() {
-            self.mended();
+            self.clear_failure();
         }
         self.seen = Some(seen);
     }
@@ -155,13 +155,14 @@ impl TargetFacts {
     pub fn read(&mut self, list: List, reading: Reading) {
         let known_for = (self.wanted.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
         // Nobody looked for so long that nobody can say that it was flat all the time.
-        self.flatness.run = self.flatness.run.filter(|run| reading.asked.since(run.newest) <= known_for);
+        self.flatness.flat_span =
+            self.flatness.flat_span.filter(|run| reading.asked.since(run.newest) <= known_for);
         self.flatness.read(list, reading);
         if reading.count > 0 {
             self.refused_though_flat = None;
         }
         if reading.count > 0 || self.unread.is_none_or(|unread| unread == list) {
-            self.mended();
+            self.clear_failure();
         }
     }
 
@@ -172,7 +173,7 @@ impl TargetFacts {
         self.unread = list;
     }
 
-    fn mended(&mut self) {
+    fn clear_failure(&mut self) {
         self.failing = None;
         self.unread = None;
     }
@@ -181,7 +182,7 @@ impl TargetFacts {
     /// again.
     pub fn look_again(&mut self, now: Moment) {
         self.look_since = now;
-        self.mended();
+        self.clear_failure();
         self.set_refused = None;
     }
 
@@ -260,7 +261,7 @@ impl AccountFacts {
 
     /// Something came back: it tells the time, and the account can be looked at. A clock or a kind that was refused is
     /// not mended by measuring or observing it anew, only by the look that comes after.
-    pub fn heard(&mut self, asked: Moment, answered: Moment, server: ServerTime) {
+    pub fn note_server_time(&mut self, asked: Moment, answered: Moment, server: ServerTime) {
         let newer = ServerClock::measured(asked, answered, server);
         let before = self.clock.replace(self.clock.map_or(newer, |old| old.better(newer, answered)));
         let mended =

@@ -2,7 +2,7 @@
 //!
 //! Follows the file and the ledger once a second; starts a keeper that failed again. Sends nothing itself.
 
-mod charge;
+mod supervised;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use charge::Charge;
+use supervised::Supervised;
 
 use crate::clock::Clock;
 use crate::constants::{FILE_POLL, HELD_AGAIN, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
 use crate::exchange::CoolDown;
 use crate::facts::{Cause, Generation};
-use crate::keeper::{AccountSpec, Doors, Keeper, Outfit, unseen};
+use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
@@ -28,14 +28,14 @@ use crate::source::{Content, FileState};
 use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds, short};
 
 /// All keepers, and what they are told.
-pub struct Fleet<D: Doors> {
+pub struct Fleet<D: Environment> {
     whom: Whom,
-    doors: Arc<D>,
+    environment: Arc<D>,
     ledger: Ledger,
     clock: Clock,
     board: Board,
     host: String,
-    words: watch::Receiver<FileState>,
+    file: watch::Receiver<FileState>,
     kicks: watch::Receiver<Kicks>,
     kicked: Kicks,
     pulse: watch::Sender<Pulse>,
@@ -50,14 +50,14 @@ pub struct Fleet<D: Doors> {
     held: Arc<Plan>,
     held_recorded: Option<Moment>,
     cooling: BTreeMap<String, Moment>,
-    keepers: BTreeMap<AccountName, Charge>,
+    keepers: BTreeMap<AccountName, Supervised>,
     tasks: JoinSet<()>,
 }
 
 /// What a fleet is given.
-pub struct Means<D: Doors> {
+pub struct FleetDeps<D: Environment> {
     /// Where exchanges come from.
-    pub doors: Arc<D>,
+    pub environment: Arc<D>,
     /// What was done.
     pub ledger: Ledger,
     /// What time it is.
@@ -67,7 +67,7 @@ pub struct Means<D: Doors> {
     /// This host's name, as the file would write it.
     pub host: String,
     /// What the file says.
-    pub words: watch::Receiver<FileState>,
+    pub file: watch::Receiver<FileState>,
     /// Who wants a look at everything now.
     pub kicks: watch::Receiver<Kicks>,
     /// Ends it.
@@ -108,7 +108,7 @@ pub struct Pulse {
     pub due: Moment,
     /// Why the ledger could not be used in the last turn, in one sentence.
     pub ledger_trouble: Option<String>,
-    /// What it had been asked for when it read the newest word of the source: all that is followed and shown now.
+    /// What it had been asked for when it read the newest state of the file: all that is followed and shown now.
     pub followed: Kicks,
 }
 
@@ -130,21 +130,21 @@ pub enum StartError {
     NoRevision(String),
 }
 
-impl<D: Doors> Fleet<D> {
+impl<D: Environment> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
-    /// `word` is the first thing that the source said.
-    pub async fn start(whom: Whom, means: Means<D>, word: FileState) -> Result<Fleet<D>, StartError> {
-        let Means { doors, ledger, clock, board, host, words, kicks, stop } = means;
+    /// `state` is the first that the source published.
+    pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
+        let FleetDeps { environment, ledger, clock, board, host, file, kicks, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let mut fleet = Fleet {
             whom,
-            doors,
+            environment,
             ledger,
             clock,
             board,
             host,
-            words,
+            file,
             kicks,
             kicked,
             pulse,
@@ -167,13 +167,13 @@ impl<D: Doors> Fleet<D> {
             fleet.in_force = desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
         }
         fleet.restore_cool_downs().await?;
-        fleet.follow(word).await?;
+        fleet.follow(state).await?;
         if fleet.in_force.is_none() {
             return Err(StartError::NoRevision(fleet.problem.unwrap_or_default()));
         }
         fleet.release_the_gone().await?;
         fleet.tell();
-        // The first word to the service manager is not to wait for the first turn.
+        // What the service manager is first told is not to wait for the first turn.
         fleet.show();
         Ok(fleet)
     }
@@ -187,12 +187,12 @@ impl<D: Doors> Fleet<D> {
     pub async fn run(mut self) {
         while !self.stop.is_cancelled() {
             self.turn().await;
-            let watched = self.words.has_changed().is_ok();
+            let watched = self.file.has_changed().is_ok();
             let poll = self.clock.now() + LEDGER_POLL;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
-                Ok(()) = self.words.changed(), if watched => self.to_follow = true,
+                Ok(()) = self.file.changed(), if watched => self.to_follow = true,
                 Ok(()) = self.kicks.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = self.clock.sleep_until(poll) => {}
@@ -209,15 +209,15 @@ impl<D: Doors> Fleet<D> {
     }
 
     async fn turn(&mut self) {
-        // Whoever kicks has had the file read before: kicks first, or the word may be older than they are.
+        // Whoever kicks has had the file read before: kicks first, or the state may be older than they are.
         self.kicked = *self.kicks.borrow_and_update();
-        let word = {
-            let word = self.words.borrow_and_update();
+        let state = {
+            let state = self.file.borrow_and_update();
             // One that came after the wait for it was over counts as seen from here on.
-            self.to_follow |= word.has_changed();
-            word.clone()
+            self.to_follow |= state.has_changed();
+            state.clone()
         };
-        let followed = if self.to_follow { self.follow(word).await } else { Ok(()) };
+        let followed = if self.to_follow { self.follow(state).await } else { Ok(()) };
         self.tell();
         let followed = followed.and(self.release_the_gone().await);
         let told = self.tell_of_the_file().await;
@@ -237,10 +237,10 @@ impl<D: Doors> Fleet<D> {
         self.pulse.send_replace(Pulse { due, ledger_trouble, followed: self.kicked });
     }
 
-    /// Takes the newest word of the source: a good file comes into force, anything else is a brake.
-    async fn follow(&mut self, word: FileState) -> Result<(), LedgerError> {
+    /// Takes the newest state of the file: a good file comes into force, anything else is a brake.
+    async fn follow(&mut self, state: FileState) -> Result<(), LedgerError> {
         self.to_follow = false;
-        let problem = match word {
+        let problem = match state {
             FileState::NotReadYet => return Ok(()),
             FileState::Changing => Some(CHANGING.to_owned()),
             FileState::Unreadable(say) => Some(say),
@@ -249,7 +249,7 @@ impl<D: Doors> Fleet<D> {
         if problem != self.problem {
             self.problem = problem;
             self.problem_since = self.clock.now();
-            // The brake first, the word about it after: the ledger may be slow.
+            // The brake first, the log line after: the ledger may be slow.
             self.tell();
         }
         Ok(())
@@ -351,14 +351,14 @@ impl<D: Doors> Fleet<D> {
 
     async fn restore_cool_downs(&self) -> Result<(), LedgerError> {
         for (limit, until) in self.ledger.cool_downs().await? {
-            self.doors.restore(&CoolDown { limit, until: self.clock.moment(until) });
+            self.environment.restore(&CoolDown { limit, until: self.clock.moment(until) });
         }
         Ok(())
     }
 
     /// Writes down which limits rest, so that a restart does not ask again at once.
     async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
-        for CoolDown { limit, until } in self.doors.cool_downs() {
+        for CoolDown { limit, until } in self.environment.cool_downs() {
             if self.cooling.get(&limit) != Some(&until) {
                 let at = self.clock.wall_of(until);
                 self.ledger.cool_down(&limit, at).await?;
@@ -375,7 +375,7 @@ impl<D: Doors> Fleet<D> {
         let news = Some((revision.generation, kicks.reloads));
         if self.surveyed != news {
             self.surveyed = news;
-            self.doors.survey(&desired.accounts_of(&self.host));
+            self.environment.survey(&desired.accounts_of(&self.host));
         }
         for (name, account) in desired.accounts.iter().filter(|(name, _)| self.whom.includes(name)) {
             let spec = Arc::new(AccountSpec {
@@ -388,40 +388,41 @@ impl<D: Doors> Fleet<D> {
                 looks: kicks.looks,
                 reloads: kicks.reloads,
             });
-            let charge = self
+            let supervised = self
                 .keepers
                 .entry(name.clone())
-                .or_insert_with(|| Charge::new(spec.clone(), self.stop.child_token()));
-            charge.specs.send_if_modified(|old| {
+                .or_insert_with(|| Supervised::new(spec.clone(), self.stop.child_token()));
+            supervised.specs.send_if_modified(|old| {
                 let news = *old != spec;
                 *old = spec.clone();
                 news
             });
-            if charge.is_due(now) {
-                if charge.shown.is_empty() {
+            if supervised.is_due(now) {
+                if supervised.shown.is_empty() {
                     let kind = self.ledger.directives().borrow().kinds.get(name).copied();
-                    charge.shown = unseen(name, &spec, kind, &self.clock);
+                    supervised.shown = unseen(name, &spec, kind, &self.clock);
                 }
-                let publish = self.board.add(name.clone(), charge.last_shown(now));
-                let outfit = Outfit {
+                let publish = self.board.add(name.clone(), supervised.last_shown(now));
+                let deps = KeeperDeps {
                     account: name.clone(),
-                    doors: self.doors.clone(),
+                    environment: self.environment.clone(),
                     ledger: self.ledger.clone(),
                     clock: self.clock.clone(),
-                    specs: charge.specs.subscribe(),
+                    specs: supervised.specs.subscribe(),
                     publish,
-                    stop: charge.stop.clone(),
+                    stop: supervised.stop.clone(),
                 };
-                charge.started = Some(now);
-                charge.task = Some(self.tasks.spawn(Keeper::new(outfit).keep()).id());
+                supervised.started = Some(now);
+                supervised.task = Some(self.tasks.spawn(Keeper::new(deps).keep()).id());
             }
         }
-        for (name, charge) in &self.keepers {
+        for (name, supervised) in &self.keepers {
             if !desired.accounts.contains_key(name) {
-                charge.stop.cancel();
+                supervised.stop.cancel();
             }
         }
-        self.keepers.retain(|name, charge| charge.task.is_some() || desired.accounts.contains_key(name));
+        self.keepers
+            .retain(|name, supervised| supervised.task.is_some() || desired.accounts.contains_key(name));
     }
 
     /// A keeper has come to its end: the file took its account away, or it failed and is started again after a while.
@@ -430,20 +431,22 @@ impl<D: Doors> Fleet<D> {
             Ok((id, ())) => (id, false),
             Err(error) => (error.id(), true),
         };
-        let Some((name, charge)) = self.keepers.iter_mut().find(|(_, charge)| charge.task == Some(id)) else {
+        let Some((name, supervised)) =
+            self.keepers.iter_mut().find(|(_, supervised)| supervised.task == Some(id))
+        else {
             return;
         };
-        charge.task = None;
+        supervised.task = None;
         let shown = self.board.accounts().remove(name).map(|account| account.targets).unwrap_or_default();
         self.board.remove(name);
-        charge.stop = self.stop.child_token();
+        supervised.stop = self.stop.child_token();
         if failed {
             let now = self.clock.now();
-            let wait = charge.failed(now);
-            charge.shown =
+            let wait = supervised.failed(now);
+            supervised.shown =
                 shown.into_iter().map(|target| target.crashed(self.clock.timestamp(now))).collect();
             tracing::error!(account = %name, "{name}: the keeper failed; it is started again in {} s", wait.as_secs());
-            drop(self.board.add(name.clone(), charge.last_shown(now)));
+            drop(self.board.add(name.clone(), supervised.last_shown(now)));
         }
     }
 

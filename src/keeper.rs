@@ -4,7 +4,7 @@
 //! end, whoever asks it to stop.
 
 mod act;
-mod hear;
+mod inputs;
 mod key;
 mod look;
 #[cfg(test)]
@@ -36,12 +36,12 @@ use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn
 use crate::status::{AccountStatus, Counts, TargetStatus};
 
 /// Makes the exchange of an account from its credential.
-pub trait Doors: Send + Sync + 'static {
+pub trait Environment: Send + Sync + 'static {
     /// What it makes.
     type Exchange: Apply;
 
     /// Reads the credential anew; if there is none, one sentence that says what to do.
-    fn open(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
+    fn connect(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
 
     /// Reads the key files of all these accounts, so that two with one key are found before anything is asked.
     fn survey(&self, accounts: &BTreeSet<AccountName>);
@@ -81,9 +81,9 @@ pub struct AccountSpec {
 }
 
 /// The task that looks after one account.
-pub struct Keeper<D: Doors> {
+pub struct Keeper<D: Environment> {
     account: AccountName,
-    doors: Arc<D>,
+    environment: Arc<D>,
     exchange: Option<D::Exchange>,
     opened: Option<Occasion>,
     key: Option<Fingerprint>,
@@ -104,7 +104,7 @@ pub struct Keeper<D: Doors> {
     /// When it was last found out where the targets stand.
     stood: Moment,
     kind: Option<Kind>,
-    kept: BTreeMap<Scope, Kept>,
+    targets: BTreeMap<Scope, TargetSlot>,
     released_all_but: Option<BTreeSet<Scope>>,
     noted: Option<(Noted, <D::Exchange as Apply>::Permit)>,
 }
@@ -118,7 +118,7 @@ struct Occasion {
 }
 
 /// What a keeper keeps of one target.
-struct Kept {
+struct TargetSlot {
     facts: TargetFacts,
     brakes: Brakes,
     standing: Standing,
@@ -129,11 +129,11 @@ struct Kept {
 }
 
 /// What a keeper is given.
-pub struct Outfit<D: Doors> {
+pub struct KeeperDeps<D: Environment> {
     /// Whom it looks after.
     pub account: AccountName,
     /// Where its exchange comes from.
-    pub doors: Arc<D>,
+    pub environment: Arc<D>,
     /// Where it writes down what it does.
     pub ledger: Ledger,
     /// What time it is.
@@ -146,17 +146,17 @@ pub struct Outfit<D: Doors> {
     pub stop: CancellationToken,
 }
 
-impl<D: Doors> Keeper<D> {
+impl<D: Environment> Keeper<D> {
     /// A keeper that knows nothing yet.
-    pub fn new(outfit: Outfit<D>) -> Keeper<D> {
-        let Outfit { account, doors, ledger, clock, mut specs, publish, stop } = outfit;
+    pub fn new(deps: KeeperDeps<D>) -> Keeper<D> {
+        let KeeperDeps { account, environment, ledger, clock, mut specs, publish, stop } = deps;
         let spec = specs.borrow_and_update().clone();
         let directives = ledger.directives();
         let shown = (spec.generation, clock.now());
         let facts = AccountFacts { jitter: clock.jitter(), ..AccountFacts::default() };
         Keeper {
             account,
-            doors,
+            environment,
             exchange: None,
             opened: None,
             key: None,
@@ -175,7 +175,7 @@ impl<D: Doors> Keeper<D> {
             stood: shown.1,
             shown,
             kind: None,
-            kept: BTreeMap::new(),
+            targets: BTreeMap::new(),
             released_all_but: None,
             noted: None,
         }
@@ -184,7 +184,7 @@ impl<D: Doors> Keeper<D> {
     /// Looks after the account until it is told to stop.
     pub async fn keep(mut self) {
         while !self.may_end() {
-            self.hear().await;
+            self.sync_inputs().await;
             // Taking up what is new may have waited for the disk.
             if self.may_end() {
                 break;
@@ -217,9 +217,9 @@ impl<D: Doors> Keeper<D> {
     /// Finds out where each target stands now: what is decided next, and what is shown.
     fn stand(&mut self) {
         let now = self.clock.now();
-        for kept in self.kept.values_mut() {
-            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
-            kept.standing = Standing::of(&facts, now);
+        for slot in self.targets.values_mut() {
+            let facts = Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts };
+            slot.standing = Standing::of(&facts, now);
         }
         self.stood = now;
     }
@@ -228,16 +228,16 @@ impl<D: Doors> Keeper<D> {
     /// what is under way: a note that is wanted elsewhere would come before the looks that end it.
     fn next_step(&self) -> Option<(Scope, Step)> {
         let (now, stopping) = (self.stood, self.stop.is_cancelled());
-        let kept = self.kept.iter().filter(|(_, kept)| !stopping || is_under_way(&kept.facts));
-        let steps = kept.map(|(scope, kept)| {
-            let step = protocol::next(&self.facts_of(kept), &kept.standing, now);
-            (protocol::rank(&step, kept.facts.is_part_way()), *scope, step)
+        let slot = self.targets.iter().filter(|(_, slot)| !stopping || is_under_way(&slot.facts));
+        let steps = slot.map(|(scope, slot)| {
+            let step = protocol::next(&self.facts_of(slot), &slot.standing, now);
+            (protocol::rank(&step, slot.facts.is_part_way()), *scope, step)
         });
         steps.min_by_key(|(rank, _, _)| *rank).map(|(_, scope, step)| (scope, step))
     }
 
-    fn facts_of<'a>(&'a self, kept: &'a Kept) -> Facts<'a> {
-        Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts }
+    fn facts_of<'a>(&'a self, slot: &'a TargetSlot) -> Facts<'a> {
+        Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts }
     }
 
     async fn look(&mut self, scope: Scope, what: Look) {
@@ -245,11 +245,11 @@ impl<D: Doors> Keeper<D> {
             // The protocol asks for no look without a key; were it to, this must not turn in circles.
             return self.rest(self.clock.now() + LEDGER_RETRY).await;
         };
-        let Some(kept) = self.kept.get(&scope) else { return };
+        let Some(slot) = self.targets.get(&scope) else { return };
         let now = self.clock.now();
-        let urgency = if kept.facts.is_part_way() {
+        let urgency = if slot.facts.is_part_way() {
             Urgency::PartWay
-        } else if protocol::is_near_a_set(&self.facts_of(kept), &kept.standing, self.stood) {
+        } else if protocol::may_set_next(&self.facts_of(slot), &slot.standing, self.stood) {
             Urgency::BeforeSet
         } else {
             Urgency::Routine
@@ -263,13 +263,13 @@ impl<D: Doors> Keeper<D> {
         };
         let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            learn(&mut self.facts, &mut kept.facts, learned, now, jitter);
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            learn(&mut self.facts, &mut slot.facts, learned, now, jitter);
         }
         match what {
             Look::Account => {
                 self.pinned = None;
-                self.judge().await;
+                self.check_identity().await;
                 self.observe().await;
                 self.warn();
             }
@@ -283,14 +283,14 @@ impl<D: Doors> Keeper<D> {
 
     /// Looks at what the file requires of the host.
     async fn look_at_host(&mut self, scope: Scope) {
-        let Some(kept) = self.kept.get(&scope) else { return };
-        let Wanted { generation, require, .. } = kept.facts.wanted.clone();
+        let Some(slot) = self.targets.get(&scope) else { return };
+        let Wanted { generation, require, .. } = slot.facts.wanted.clone();
         let asked = self.clock.now();
         self.promise(asked + LONGEST_LOOK);
         let under_way = !self.nothing_under_way();
         let unmet = tokio::select! {
             biased;
-            unmet = self.doors.unmet(&require) => unmet,
+            unmet = self.environment.unmet(&require) => unmet,
             () = self.stop.cancelled(), if !under_way => return,
         };
         self.facts.host = Some(HostReading { generation, asked, unmet });
@@ -324,13 +324,13 @@ impl<D: Doors> Keeper<D> {
     }
 
     fn nothing_under_way(&self) -> bool {
-        !self.kept.values().any(|kept| is_under_way(&kept.facts))
+        !self.targets.values().any(|slot| is_under_way(&slot.facts))
     }
 }
 
-impl Kept {
-    fn new(facts: TargetFacts) -> Kept {
-        Kept {
+impl TargetSlot {
+    fn new(facts: TargetFacts) -> TargetSlot {
+        TargetSlot {
             facts,
             brakes: Brakes::default(),
             standing: Standing::default(),

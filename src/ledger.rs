@@ -38,7 +38,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub use directives::{Directives, Limits, PauseRow, Pins, Request, RequestAnswer};
+pub use directives::{CommandAnswer, CommandRequest, Directives, Limits, PauseRow, Pins};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;

@@ -17,7 +17,7 @@ mod whose;
 
 use std::time::Duration;
 
-pub use backoff::{retry_at, retry_though_flat, sooner};
+pub use backoff::{jittered_next, retry_at, retry_though_flat};
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use reason::{EndsBy, Reason, Reasons, State};
@@ -28,8 +28,8 @@ pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn, rank};
 pub use whose::{Claims, wrong};
 
 use standing::{
-    fence_ends, gone_ends, has_settled, host_shown, is_met, is_only_reported, is_unmet, is_window_open,
-    requires_nothing, window_edge, window_opens,
+    fence_ends, has_settled, host_shown, is_met, is_only_reported, is_unmet, is_window_open,
+    orphaned_set_ends, requires_nothing, window_edge, window_opens,
 };
 
 use crate::constants::{
@@ -37,7 +37,7 @@ use crate::constants::{
     SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
-    Brakes, Change, Facts, Flatness, How, Intent, IntentId, IntentState, List, Reading, Run, Seen,
+    Brakes, Change, Facts, FlatSpan, Flatness, How, Intent, IntentId, IntentState, List, Reading, Seen,
 };
 use crate::moment::Moment;
 
@@ -92,15 +92,15 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
 }
 
 /// Whether a set may follow right after the looks that come now: they go before those that can wait.
-pub fn is_near_a_set(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
+pub fn may_set_next(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
     let target = facts.target;
     let settled = target.wanted.settle == Duration::ZERO
-        || target.flatness.run.is_some_and(|run| has_settled_by(facts, run, now));
+        || target.flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
     let free = standing.change.is_some() && standing.forbidden.is_empty();
     target.intent.is_some() || (free && settled && !is_unmet(facts))
 }
 
-fn has_settled_by(facts: &Facts<'_>, run: Run, now: Moment) -> bool {
+fn has_settled_by(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {
     now >= run.since + facts.target.wanted.settle
 }
 
@@ -134,7 +134,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
         || target.wanted.mode != Some(intent.change.to)
         || target.wanted.suspended.is_some()
         || is_only_reported(facts, intent.change.cause);
-    let fresh = target.flatness.run.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
+    let fresh = target.flatness.flat_span.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
     if unwanted {
         Step::Withdraw(Withdrawn::Revision)
     } else if facts.account.shared_key.is_some() {
@@ -202,18 +202,18 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
 /// The live mode, if it was looked at recently enough to go on with.
 fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
     let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
-    let is_short = gone_ends(facts).is_some_and(|end| now >= end);
+    let is_short = orphaned_set_ends(facts).is_some_and(|end| now >= end);
     (now < due_again(facts, seen) && !is_short).then_some(seen)
 }
 
 /// When a mode that nothing is done about is looked at again.
 fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
-    sooner(seen.asked, facts.target.wanted.check_every, facts.account.jitter)
+    jittered_next(seen.asked, facts.target.wanted.check_every, facts.account.jitter)
 }
 
 /// Live equals desired: write that down if it is news.
 fn in_sync(facts: &Facts<'_>, standing: &Standing, seen: Seen, now: Moment) -> Step {
-    if let Some(end) = gone_ends(facts) {
+    if let Some(end) = orphaned_set_ends(facts) {
         return rest(facts, standing, now, end.min(due_again(facts, seen)));
     }
     match &facts.target.applied {
@@ -238,7 +238,7 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
         return rest(facts, standing, now, due_again(facts, seen));
     }
     if let Some(open) = flatness.positions.filter(|open| open.count > 0 && forbidden.is_empty()) {
-        let due = sooner(open.asked, OPEN_POSITION_LOOK, facts.account.jitter);
+        let due = jittered_next(open.asked, OPEN_POSITION_LOOK, facts.account.jitter);
         return if now >= due {
             Step::Look(Look::List(List::Positions))
         } else {
@@ -268,37 +268,41 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
 fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let target = facts.target;
     let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.check_every };
-    let regular = sooner(seen.asked, interval, facts.account.jitter);
-    let settling = target.flatness.run.filter(|run| !has_settled(facts, *run));
+    let regular = jittered_next(seen.asked, interval, facts.account.jitter);
+    let settling = target.flatness.flat_span.filter(|run| !has_settled(facts, *run));
     let settled = settling.map(|run| run.since + target.wanted.settle);
     let retried = target.refused_though_flat.map(retry_though_flat);
     let opened = window_opens(facts, seen.asked);
-    let edges =
-        [settled, retried, gone_ends(facts), opened].into_iter().flatten().filter(|edge| *edge > seen.asked);
+    let edges = [settled, retried, orphaned_set_ends(facts), opened]
+        .into_iter()
+        .flatten()
+        .filter(|edge| *edge > seen.asked);
     edges.fold(regular, Moment::min)
 }
 
 /// Which list the round that began with the mode read at `began` wants next; `None` when its verdict is in.
 /// While the last word was not "flat", positions come first: they settle it early.
 fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
-    let Flatness { plan_orders, orders, positions, part, run } = flatness;
+    let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
     let of_this_round = |reading: &Option<Reading>| reading.filter(|reading| reading.asked >= began);
-    if run.is_none() && of_this_round(positions).is_none() {
+    if flat_span.is_none() && of_this_round(positions).is_none() {
         return Some(List::Positions);
     }
     if [plan_orders, orders, positions].into_iter().filter_map(of_this_round).any(|reading| reading.count > 0)
     {
         return None;
     }
-    if run.is_some_and(|run| run.newest >= began) {
+    if flat_span.is_some_and(|span| span.newest >= began) {
         return None;
     }
     // Every list of the round was empty, and yet it took too long to be a verdict: the next round tries again.
     let all_read = [plan_orders, orders, positions].into_iter().all(|list| of_this_round(list).is_some());
-    if all_read && part.is_none() {
+    if all_read && in_progress.is_none() {
         return None;
     }
-    Some(part.filter(|part| part.began >= began).map_or(List::PlanOrders, |part| part.next))
+    Some(
+        in_progress.filter(|verdict| verdict.began >= began).map_or(List::PlanOrders, |verdict| verdict.next),
+    )
 }
 
 /// Whether the verdicts allow a set now: the newest is fresh, and the first one `settle` before it.
@@ -306,8 +310,8 @@ fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
     facts
         .target
         .flatness
-        .run
-        .is_some_and(|run| has_settled(facts, run) && now.since(run.newest) <= VERDICT_AGE)
+        .flat_span
+        .is_some_and(|span| has_settled(facts, span) && now.since(span.newest) <= VERDICT_AGE)
 }
 
 /// A rest until the next look at `until`, or until something ends that is known to end before.
@@ -330,7 +334,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         (Deadline::LedgerRetry, ledger.as_ref().map(|trouble| trouble.retry_at)),
         (Deadline::BudgetFrees, guard.frees_at.filter(|_| standing.blockers.holds(Reason::Held))),
         (Deadline::SetRetry, target.set_refused.as_ref().map(retry_at)),
-        (Deadline::GoneSetOver, gone_ends(facts)),
+        (Deadline::GoneSetOver, orphaned_set_ends(facts)),
         (Deadline::WindowEdge, window_edge(facts, now).filter(|_| !standing.blockers.is_empty())),
     ];
     let look = Rest { until, ends_with: Deadline::Look };

@@ -26,12 +26,12 @@ use self::chain::{Chain, Watch};
 pub use self::content::Content;
 use self::debounce::Debounce;
 pub use self::debounce::FileState;
-use self::read::Reading;
+use self::read::FileReading;
 
 /// A file that is being watched.
 #[derive(Debug)]
 pub struct Source {
-    words: watch::Receiver<FileState>,
+    states: watch::Receiver<FileState>,
     asks: mpsc::Sender<Ask>,
     reads: Arc<AtomicU64>,
 }
@@ -66,7 +66,7 @@ impl Source {
     fn prepare(path: PathBuf, known_good: Option<String>, clock: Clock, notice: Notice) -> (Watcher, Source) {
         // A later change of the working directory must not move the file.
         let path = std::path::absolute(&path).unwrap_or(path);
-        let (published, words) = watch::channel(FileState::NotReadYet);
+        let (published, states) = watch::channel(FileState::NotReadYet);
         let (asks, asked) = mpsc::channel(ASKS);
         let reads = Arc::new(AtomicU64::new(0));
         let watcher = Watcher {
@@ -83,12 +83,12 @@ impl Source {
             watch: None,
             complaint: None,
         };
-        (watcher, Source { words, asks, reads })
+        (watcher, Source { states, asks, reads })
     }
 
-    /// The newest word, and every change of it; a word is published only when it differs from the one before.
-    pub fn words(&self) -> watch::Receiver<FileState> {
-        self.words.clone()
+    /// The newest state, and every change of it; a state is published only when it differs from the one before.
+    pub fn subscribe(&self) -> watch::Receiver<FileState> {
+        self.states.clone()
     }
 
     /// Reads the file now and returns when what was read has been judged: believed, or found to be changing still.
@@ -138,7 +138,7 @@ struct Waiting {
 
 /// What came of one visit to the file system.
 struct Done {
-    reading: Reading,
+    reading: FileReading,
     watch: Option<Watch>,
     complaint: Option<String>,
 }
@@ -180,7 +180,7 @@ impl Watcher {
     }
 
     /// Arms the watch afresh, then reads: what changes after the read began is an event, what changed before is read.
-    async fn read(&mut self) -> Reading {
+    async fn read(&mut self) -> FileReading {
         let mut under_way = match self.under_way.take() {
             Some(under_way) => under_way,
             None => self.visit(),
@@ -194,7 +194,7 @@ impl Watcher {
                     self.complain(complaint);
                     reading
                 }
-                Err(failed) => Reading::Problem(format!(
+                Err(failed) => FileReading::Problem(format!(
                     "{} could not be read ({failed}): please report this as a fault of posmoded",
                     self.path.display()
                 )),
@@ -202,7 +202,7 @@ impl Watcher {
             () = self.clock.sleep_until(patience) => {
                 // One thread may hang in there, not one more with each poll.
                 self.under_way = Some(under_way);
-                Reading::Problem(format!(
+                FileReading::Problem(format!(
                     "{} does not answer: check the file system that it is on",
                     self.path.display()
                 ))
@@ -223,11 +223,11 @@ impl Watcher {
     }
 
     fn publish(&self) {
-        let word = self.debounce.word();
+        let state = self.debounce.state();
         self.published.send_if_modified(|published| {
-            let differs = *published != word;
+            let differs = *published != state;
             if differs {
-                *published = word;
+                *published = state;
             }
             differs
         });

@@ -363,7 +363,7 @@ impl From<Applied> for AppliedStatus {
 impl Detail {
     /// What was read since the mode was: an older number says nothing any more.
     fn of(facts: &TargetFacts) -> Detail {
-        let Flatness { plan_orders, orders, positions, part: _, run: _ } = facts.this_round();
+        let Flatness { plan_orders, orders, positions, in_progress: _, flat_span: _ } = facts.this_round();
         let count = |reading: Option<Reading>| reading.map(|reading| reading.count);
         Detail { positions: count(positions), orders: count(orders), plan_orders: count(plan_orders) }
     }

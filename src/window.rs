@@ -124,8 +124,8 @@ impl Window {
         for _ in 0..STRETCHES {
             let stretch = Stretch::at(&self.time_zone, from);
             match self.first_start_in(&stretch, from)? {
-                Found::Start(start) => return Some(ServerTime(start.as_millisecond())),
-                Found::NotBefore(end) => from = end,
+                FirstStart::Start(start) => return Some(ServerTime(start.as_millisecond())),
+                FirstStart::NotBefore(end) => from = end,
             }
         }
         None
@@ -171,7 +171,7 @@ impl Window {
         }
     }
 
-    fn first_start_in(&self, stretch: &Stretch, from: Timestamp) -> Option<Found> {
+    fn first_start_in(&self, stretch: &Stretch, from: Timestamp) -> Option<FirstStart> {
         let mut shown = stretch.offset.to_datetime(from);
         if let Some(began) = &stretch.began {
             let skipped = began.expected < began.shown && from == began.at;
@@ -179,11 +179,11 @@ impl Window {
         }
         let start = self.opens.cron.find_next_occurrence(&shown, true).ok()?;
         if let Some(began) = stretch.began.as_ref().filter(|began| start < began.shown) {
-            return Some(Found::Start(began.at));
+            return Some(FirstStart::Start(began.at));
         }
         match stretch.ends {
-            Some(end) if start >= stretch.offset.to_datetime(end) => Some(Found::NotBefore(end)),
-            Some(_) | None => stretch.offset.to_timestamp(start).ok().map(Found::Start),
+            Some(end) if start >= stretch.offset.to_datetime(end) => Some(FirstStart::NotBefore(end)),
+            Some(_) | None => stretch.offset.to_timestamp(start).ok().map(FirstStart::Start),
         }
     }
 }
@@ -275,7 +275,7 @@ struct Began {
     expected: DateTime,
 }
 
-enum Found {
+enum FirstStart {
     Start(Timestamp),
     /// There is none in this stretch, which ends here.
     NotBefore(Timestamp),

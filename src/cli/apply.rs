@@ -68,7 +68,7 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     progress.conclude(&last, end)
 }
 
-/// The daemon's works without its doors to the outside.
+/// The core and its task, without a listener.
 struct Work {
     clock: Clock,
     board: Board,

@@ -13,7 +13,7 @@ use crate::cli::{Exit, print};
 use crate::clock::Clock;
 use crate::constants::ACKNOWLEDGED_WITHIN;
 use crate::desired;
-use crate::ledger::{Request, RequestAnswer, Visitor};
+use crate::ledger::{CommandAnswer, CommandRequest, Visitor};
 use crate::moment::spell;
 use crate::position_mode::AccountName;
 
@@ -38,7 +38,7 @@ pub(super) fn known(visitor: &Visitor) -> anyhow::Result<BTreeSet<AccountName>> 
 /// Waits until the daemon has answered to what was written, and says what it was. `done` and `refused` are whole sentences.
 pub(super) async fn conclude(
     (visitor, clock): (&Visitor, &Clock),
-    request: &Request,
+    request: &CommandRequest,
     refused: &str,
     done: &str,
     output: Output,
@@ -47,8 +47,8 @@ pub(super) async fn conclude(
         .await
         .context("It is written, but whether the daemon has acknowledged it cannot be read.")?;
     let acknowledged = match answer {
-        Some(RequestAnswer::Refused(why)) => bail!(anyhow::anyhow!(why).context(refused.to_owned())),
-        Some(RequestAnswer::Acknowledged) => true,
+        Some(CommandAnswer::Refused(why)) => bail!(anyhow::anyhow!(why).context(refused.to_owned())),
+        Some(CommandAnswer::Acknowledged) => true,
         None => false,
     };
     match output {
@@ -84,8 +84,8 @@ struct Asked<'a> {
 async fn answer(
     visitor: &Visitor,
     clock: &Clock,
-    request: &Request,
-) -> anyhow::Result<Option<RequestAnswer>> {
+    request: &CommandRequest,
+) -> anyhow::Result<Option<CommandAnswer>> {
     let end = clock.now() + ACKNOWLEDGED_WITHIN;
     loop {
         let answer = visitor.answer(request)?;

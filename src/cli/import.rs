@@ -15,7 +15,7 @@ use crate::daemon::KeyFiles;
 use crate::desired;
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{Class, Failure, Identity};
-use crate::keeper::Doors as _;
+use crate::keeper::Environment as _;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, ProductType, Scope, Uid};
 
@@ -34,15 +34,15 @@ pub struct Args {
 pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, printed } = args;
     let clock = Clock::machine();
-    let doors = KeyFiles::new(&common.options()?, &clock)?;
+    let environment = KeyFiles::new(&common.options()?, &clock)?;
     let (mut live, mut troubles) = (BTreeMap::new(), Vec::new());
-    doors.survey(&accounts.iter().cloned().collect());
+    environment.survey(&accounts.iter().cloned().collect());
     for name in accounts {
-        if let Some(say) = doors.shared_key(name) {
+        if let Some(say) = environment.shared_key(name) {
             troubles.push(format!("{name}: {say}"));
             continue;
         }
-        match account(&doors, name, &clock).await {
+        match account(&environment, name, &clock).await {
             Ok(read) => {
                 live.insert(name.clone(), read);
             }
@@ -80,12 +80,12 @@ struct Imported<'a> {
 }
 
 /// Whether a key was made in demo mode is not written on it: the exchange says so when it is asked the other way.
-async fn account(doors: &KeyFiles, name: &AccountName, clock: &Clock) -> Result<Live, String> {
+async fn account(environment: &KeyFiles, name: &AccountName, clock: &Clock) -> Result<Live, String> {
     let mut demo = false;
-    let read = match modes(&doors.open(name, demo)?, clock).await {
+    let read = match modes(&environment.connect(name, demo)?, clock).await {
         Err(failure) if failure.code.as_deref() == Some(OF_THE_OTHER_MODE) => {
             demo = true;
-            modes(&doors.open(name, demo)?, clock).await
+            modes(&environment.connect(name, demo)?, clock).await
         }
         other => other,
     };

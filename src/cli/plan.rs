@@ -11,12 +11,12 @@ use crate::cli::{Common, Exit, accounts, print, rows};
 use crate::clock::Clock;
 use crate::daemon::KeyFiles;
 use crate::desired::{self, Desired, Format};
-use crate::keeper::Doors as _;
+use crate::keeper::Environment as _;
 use crate::ledger::{VisitError, Visitor};
 use crate::position_mode::AccountName;
 use crate::protocol::State;
 use crate::status::TargetStatus;
-use look::{Kept, Round, is_blocked};
+use look::{LedgerSnapshot, Round, is_blocked};
 
 /// What `plan` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,18 +37,18 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let desired = declared(common)?;
     accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
     let clock = Clock::machine();
-    let kept = kept(common, &clock)?;
-    let doors = KeyFiles::new(&common.options()?, &clock)?;
-    let mut round = Round::new(&clock, &kept, &desired, common.host()?);
-    doors.survey(&desired.accounts_of(round.host()));
+    let snapshot = snapshot(common, &clock)?;
+    let environment = KeyFiles::new(&common.options()?, &clock)?;
+    let mut round = Round::new(&clock, &snapshot, &desired, common.host()?);
+    environment.survey(&desired.accounts_of(round.host()));
     let mut targets = Vec::new();
     for (name, account) in &desired.accounts {
         if args.accounts.is_empty() || args.accounts.contains(name) {
             let exchange = match account.elsewhere(round.host()) {
                 Some(host) => Err(format!("It is another host's: {host}.")),
-                None => doors.open(name, account.demo),
+                None => environment.connect(name, account.demo),
             };
-            targets.extend(round.account(name, account, &exchange, doors.shared_key(name)).await);
+            targets.extend(round.account(name, account, &exchange, environment.shared_key(name)).await);
         }
     }
     tell(args, &targets)
@@ -73,7 +73,7 @@ pub(super) fn declared(common: &Common) -> anyhow::Result<Desired> {
 }
 
 /// What the daemon's ledger says. Where no daemon has ever run every difference counts as first contact.
-fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
+fn snapshot(common: &Common, clock: &Clock) -> anyhow::Result<LedgerSnapshot> {
     let visitor = match Visitor::open(&common.state_dir()?, clock.clone()) {
         Ok(visitor) => visitor,
         Err(VisitError::NoLedger { looked_at }) => {
@@ -81,13 +81,13 @@ fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
                 "There is no ledger at {}: every difference counts as new.",
                 looked_at.display()
             ));
-            return Ok(Kept::default());
+            return Ok(LedgerSnapshot::default());
         }
         Err(error @ (VisitError::Newer(_) | VisitError::Older { .. } | VisitError::Ledger(_))) => {
             bail!(error)
         }
     };
-    Ok(Kept {
+    Ok(LedgerSnapshot {
         applied: visitor.applied()?,
         open_intents: visitor.open_intents()?,
         directives: visitor.directives()?,
@@ -98,13 +98,13 @@ fn kept(common: &Common, clock: &Clock) -> anyhow::Result<Kept> {
 fn tell(args: &Args, targets: &[TargetStatus]) -> anyhow::Result<Exit> {
     match args.printed.output {
         Output::Table => print::text(&render(targets))?,
-        Output::Json => print::json(&print::WithSchema::of(Plan { targets }))?,
+        Output::Json => print::json(&print::WithSchema::of(PlanOutput { targets }))?,
     }
     Ok(if args.exit_code { exit(targets) } else { Exit::DONE })
 }
 
 #[derive(Debug, serde::Serialize)]
-struct Plan<'a> {
+struct PlanOutput<'a> {
     targets: &'a [TargetStatus],
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::fleet::{Fleet, Kicks, Means, StartError, Whom};
+use crate::fleet::{Fleet, FleetDeps, Kicks, StartError, Whom};
 use crate::ledger::{Event, EventKind, Ledger, OpenError};
 use crate::serve::Bound;
 use crate::source::{FileState, Source};
@@ -51,18 +51,18 @@ impl Core {
         source.read_again().await;
         let (kicks, kicked) = watch::channel(Kicks::default());
         let board = Board::default();
-        let means = Means {
-            doors: keys.clone(),
+        let deps = FleetDeps {
+            environment: keys.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
             board: board.clone(),
             host: options.host,
-            words: source.words(),
+            file: source.subscribe(),
             kicks: kicked,
             stop,
         };
-        let word = settled(&source).await;
-        let fleet = Fleet::start(whom, means, word).await.map_err(no_revision)?;
+        let state = settled(&source).await;
+        let fleet = Fleet::start(whom, deps, state).await.map_err(no_revision)?;
         Ok(Core { fleet, keys, source, ledger, board, clock, kicks, listener })
     }
 }
@@ -81,19 +81,19 @@ async fn open(options: &Options, listen: Option<String>, clock: &Clock) -> Resul
     })
 }
 
-/// The first word of the source that says something; a file that never stops changing is a word, too.
+/// The first state of the file that says something; a file that never stops changing counts, too.
 async fn settled(source: &Source) -> FileState {
-    let mut words = source.words();
-    for _ in 0..FIRST_WORDS {
-        let word = words.borrow_and_update().clone();
-        match word {
+    let mut states = source.subscribe();
+    for _ in 0..FIRST_STATES {
+        let state = states.borrow_and_update().clone();
+        match state {
             FileState::NotReadYet | FileState::Changing => {
-                let _ = tokio::time::timeout(FIRST_WORD, words.changed()).await;
+                let _ = tokio::time::timeout(FIRST_STATE, states.changed()).await;
             }
-            FileState::Content(_) | FileState::Unreadable(_) => return word,
+            FileState::Content(_) | FileState::Unreadable(_) => return state,
         }
     }
-    words.borrow().clone()
+    states.borrow().clone()
 }
 
 fn no_revision(error: StartError) -> NotStarted {
@@ -105,6 +105,6 @@ fn no_revision(error: StartError) -> NotStarted {
     }
 }
 
-/// How long the first word of the file is waited for, each time, and how often.
-const FIRST_WORD: Duration = Duration::from_secs(1);
-const FIRST_WORDS: usize = 5;
+/// How long the first state of the file is waited for, each time, and how often.
+const FIRST_STATE: Duration = Duration::from_secs(1);
+const FIRST_STATES: usize = 5;

@@ -7,11 +7,11 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
 use crate::exchange::CoolDown;
-use crate::exchange::bitget::{Account, Bitget, Sockets, Trading};
+use crate::exchange::bitget::{AccountClient, Bitget, Sockets, Trading};
 use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
 use crate::facts::Requirements;
 use crate::host::Host;
-use crate::keeper::Doors;
+use crate::keeper::Environment;
 use crate::position_mode::{AccountName, KeyId};
 
 use super::options::{NotStarted, Options, unusable};
@@ -55,10 +55,10 @@ impl KeyFiles {
     }
 }
 
-impl Doors for KeyFiles {
-    type Exchange = Account<Sockets>;
+impl Environment for KeyFiles {
+    type Exchange = AccountClient<Sockets>;
 
-    fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Sockets>, String> {
+    fn connect(&self, account: &AccountName, demo: bool) -> Result<AccountClient<Sockets>, String> {
         let read = credential::read(&self.dir, account, self.kept_by);
         let key = read.as_ref().ok().map(Credential::key_id);
         self.keyring().opened(account, key, |other| self.key_of(other));

@@ -20,7 +20,7 @@ mod sign;
 mod unified;
 mod wire;
 
-pub use account::Account;
+pub use account::AccountClient;
 pub use client::Bitget;
 pub use http::{BaseUrl, Method, Request, Response, Sockets, Transport, TransportError, Unusable};
 pub use session::SetPermit;

@@ -35,14 +35,14 @@ pub struct Flatness {
     /// Likewise.
     pub positions: Option<Reading>,
     /// How far a verdict has come whose lists were empty so far.
-    pub part: Option<Part>,
+    pub in_progress: Option<VerdictInProgress>,
     /// The unbroken run of flat verdicts, if the last word was "flat".
-    pub run: Option<Run>,
+    pub flat_span: Option<FlatSpan>,
 }
 
 /// A verdict under way: its lists are read in one order, positions last, for an order that fills shows as a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Part {
+pub struct VerdictInProgress {
     /// When its first list was asked for.
     pub began: Moment,
     /// The list that comes next.
@@ -51,7 +51,7 @@ pub struct Part {
 
 /// An unbroken run of flat verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
+pub struct FlatSpan {
     /// When the first one was complete.
     pub since: Moment,
     /// When the reading for the newest one began.
@@ -63,26 +63,26 @@ impl Flatness {
     /// positions, all empty, within the age of a verdict) begins or prolongs it.
     pub fn read(&mut self, list: List, reading: Reading) {
         let Reading { count, asked, answered } = reading;
-        let part = self.part.take().filter(|part| part.next == list).map(|part| part.began);
+        let part = self.in_progress.take().filter(|part| part.next == list).map(|part| part.began);
         match list {
             List::PlanOrders => {
                 self.plan_orders = Some(reading);
-                self.part = Some(Part { began: asked, next: List::Orders });
+                self.in_progress = Some(VerdictInProgress { began: asked, next: List::Orders });
             }
             List::Orders => {
                 self.orders = Some(reading);
-                self.part = part.map(|began| Part { began, next: List::Positions });
+                self.in_progress = part.map(|began| VerdictInProgress { began, next: List::Positions });
             }
             List::Positions => self.positions = Some(reading),
         }
         if count > 0 {
-            self.part = None;
-            self.run = None;
+            self.in_progress = None;
+            self.flat_span = None;
         } else if let Some(newest) =
             part.filter(|began| list == List::Positions && answered.since(*began) <= VERDICT_AGE)
         {
-            let since = self.run.map_or(answered, |run| run.since);
-            self.run = Some(Run { since, newest });
+            let since = self.flat_span.map_or(answered, |run| run.since);
+            self.flat_span = Some(FlatSpan { since, newest });
         }
     }
 

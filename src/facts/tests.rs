@@ -71,7 +71,7 @@ fn check(lists: &[(List, u32, i64)], expected: Expect) {
 }
 
 fn told(flatness: &Flatness) -> String {
-    let Flatness { plan_orders, orders, positions, part, run } = flatness;
+    let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
     let count = |list: &Option<Reading>| list.map_or("unknown".to_owned(), |list| list.count.to_string());
     let mut text = format!(
         "plan orders {}, orders {}, positions {}",
@@ -79,10 +79,10 @@ fn told(flatness: &Flatness) -> String {
         count(orders),
         count(positions)
     );
-    if let Some(Part { began, next }) = part {
+    if let Some(VerdictInProgress { began, next }) = in_progress {
         let _ = write!(text, "; a verdict begun at {}s, {next:?} next", began.0 / 1000);
     }
-    if let Some(Run { since, newest }) = run {
+    if let Some(FlatSpan { since, newest }) = flat_span {
         let _ = write!(text, "; flat since {}s, read again at {}s", since.0 / 1000, newest.0 / 1000);
     }
     text
@@ -170,10 +170,10 @@ fn a_look_that_shows_the_desired_mode_ends_the_run_and_any_look_ends_the_failure
         assert_eq!(target.failing, None);
     }
     target.failing = Some(failing(Class::TryAgain));
-    target.saw(seen(PositionMode::OneWay, 2));
-    assert!(target.flatness.run.is_some());
+    target.record_mode(seen(PositionMode::OneWay, 2));
+    assert!(target.flatness.flat_span.is_some());
     assert_eq!(target.failing, None);
-    target.saw(seen(PositionMode::Hedge, 3));
+    target.record_mode(seen(PositionMode::Hedge, 3));
     assert_eq!(target.flatness, Flatness::default());
 }
 
@@ -188,7 +188,7 @@ fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
     let tries = |target: &TargetFacts| target.failing.as_ref().map(|failing| failing.tries);
     let reading = |count| Reading { count, asked: at(3), answered: at(3) };
     let mut other = unread();
-    other.saw(seen(PositionMode::OneWay, 3));
+    other.record_mode(seen(PositionMode::OneWay, 3));
     other.read(PlanOrders, reading(0));
     assert_eq!(tries(&other), Some(2));
     other.failed(None, failure(Class::TryAgain), at(4), Jitter(0));
@@ -198,7 +198,7 @@ fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
     let mut open = unread();
     open.read(Positions, reading(1));
     let mut in_sync = unread();
-    in_sync.saw(seen(PositionMode::Hedge, 3));
+    in_sync.record_mode(seen(PositionMode::Hedge, 3));
     let mut reloaded = unread();
     reloaded.look_again(at(3));
     for mended in [read, open, in_sync, reloaded] {
@@ -340,7 +340,7 @@ fn what_comes_back_ends_a_failure_except_the_measurement_that_it_asked_for() {
     for class in classes() {
         let mut account = account();
         account.failed(failure(class), at(1));
-        account.heard(at(2), at(2), ServerTime(2_000));
+        account.note_server_time(at(2), at(2), ServerTime(2_000));
         let asked_for = matches!(class, Class::Clock | Class::WrongKind);
         assert_eq!(account.failing.is_some(), asked_for, "{class:?}");
         account.identity = Some(Identity {
@@ -350,7 +350,7 @@ fn what_comes_back_ends_a_failure_except_the_measurement_that_it_asked_for() {
             warnings: Vec::new(),
             at: at(2),
         });
-        account.heard(at(3), at(3), ServerTime(3_000));
+        account.note_server_time(at(3), at(3), ServerTime(3_000));
         assert_eq!(account.failing, None, "{class:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! The half of a keeper that changes something: note, send, withdraw, record.
 
-use super::{Doors, Keeper, Kept, is_about_the_key};
+use super::{Environment, Keeper, TargetSlot, is_about_the_key};
 use crate::constants::LEDGER_RETRY;
 use crate::exchange::Apply as _;
 use crate::facts::Answer;
@@ -10,7 +10,7 @@ use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Reason, Record, Standing, State, Step, Withdrawn};
 use crate::status::Counts;
 
-impl<D: Doors> Keeper<D> {
+impl<D: Environment> Keeper<D> {
     /// Takes the permit, then writes the intent; the permit may have been waited for, so the protocol is asked again.
     pub(super) async fn note(&mut self, scope: Scope, change: Change) {
         if self.stop.is_cancelled() {
@@ -21,20 +21,20 @@ impl<D: Doors> Keeper<D> {
             Ok(permit) => permit,
             Err(failure) => return self.target_failed(scope, failure),
         };
-        self.hear().await;
+        self.sync_inputs().await;
         let now = self.clock.now();
-        let Some(kept) = self.kept.get(&scope) else { return };
-        let facts = self.facts_of(kept);
+        let Some(slot) = self.targets.get(&scope) else { return };
+        let facts = self.facts_of(slot);
         if protocol::next(&facts, &Standing::of(&facts, now), now) != Step::Note(change) {
             return;
         }
         let Some(clock) = self.facts.clock else { return };
         let target = Target { account: self.account.clone(), scope };
-        let (generation, stamp) = (kept.facts.wanted.generation, clock.at(now));
+        let (generation, stamp) = (slot.facts.wanted.generation, clock.at(now));
         match self.ledger.note(&target, change, generation, stamp, self.spec.max_changes).await {
             Ok(Note::Noted(noted, intent)) => {
-                if let Some(kept) = self.kept.get_mut(&scope) {
-                    kept.facts.intent = Some(intent);
+                if let Some(slot) = self.targets.get_mut(&scope) {
+                    slot.facts.intent = Some(intent);
                     self.noted = Some((noted, permit));
                 }
             }
@@ -59,15 +59,15 @@ impl<D: Doors> Keeper<D> {
         let (answer, heard) = exchange.set(noted, permit).await;
         let now = self.clock.now();
         if let Some(Answer { value: (), asked, answered, server }) = heard {
-            self.facts.heard(asked, answered, server);
+            self.facts.note_server_time(asked, answered, server);
         }
-        let Some(kept) = self.kept.get_mut(&scope) else { return };
-        let Some(id) = kept.facts.intent.as_ref().map(|intent| intent.id) else { return };
-        kept.facts.answered(answer.clone(), now);
+        let Some(slot) = self.targets.get_mut(&scope) else { return };
+        let Some(id) = slot.facts.intent.as_ref().map(|intent| intent.id) else { return };
+        slot.facts.answered(answer.clone(), now);
         let told = match &answer {
             SetAnswer::Accepted => self.ledger.answered(id, &answer).await,
             SetAnswer::Unclear(said) => {
-                kept.counts.unknown += 1;
+                slot.counts.unknown += 1;
                 tracing::warn!(account = %self.account, %scope, "{} {scope}: set: no usable answer ({said})", self.account);
                 self.ledger.answered(id, &answer).await
             }
@@ -94,10 +94,10 @@ impl<D: Doors> Keeper<D> {
         };
         match self.ledger.withdraw(noted, say).await {
             Ok(()) => {
-                let Some(kept) = self.kept.get_mut(&scope) else { return };
-                kept.counts.withdrawn += 1;
-                if let Some(intent) = kept.facts.intent.take() {
-                    kept.facts.corrections.retain(|stamp| *stamp != intent.stamp);
+                let Some(slot) = self.targets.get_mut(&scope) else { return };
+                slot.counts.withdrawn += 1;
+                if let Some(intent) = slot.facts.intent.take() {
+                    slot.facts.corrections.retain(|stamp| *stamp != intent.stamp);
                 }
             }
             Err(error) => {
@@ -116,9 +116,9 @@ impl<D: Doors> Keeper<D> {
     }
 
     async fn try_record(&mut self, scope: Scope, record: Record) -> Result<(), LedgerError> {
-        let Some(kept) = self.kept.get(&scope) else { return Ok(()) };
-        let (before, intent) = (kept.facts.applied, kept.facts.intent.as_ref().map(|intent| intent.id));
-        let applied = record.applied(&kept.facts);
+        let Some(slot) = self.targets.get(&scope) else { return Ok(()) };
+        let (before, intent) = (slot.facts.applied, slot.facts.intent.as_ref().map(|intent| intent.id));
+        let applied = record.applied(&slot.facts);
         match (&record, intent) {
             (Record::Applied(_), _) => {
                 let Some(applied) = applied else { return Ok(()) };
@@ -145,9 +145,9 @@ impl<D: Doors> Keeper<D> {
         }
         let refused_key = matches!(&record, Record::Refused(failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.count(&record);
-            protocol::recorded(record, applied, &mut self.facts, &mut kept.facts, now, jitter);
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.count(&record);
+            protocol::recorded(record, applied, &mut self.facts, &mut slot.facts, now, jitter);
         }
         if refused_key {
             self.open_door();
@@ -158,12 +158,12 @@ impl<D: Doors> Keeper<D> {
     /// The exchange was changed behind us: said once, until it is as desired again.
     pub(super) async fn notice_drift(&mut self, scope: Scope) {
         let now = self.clock.now();
-        let Some(kept) = self.kept.get(&scope) else { return };
-        let facts = self.facts_of(kept);
+        let Some(slot) = self.targets.get(&scope) else { return };
+        let facts = self.facts_of(slot);
         let Standing { state, blockers, .. } = Standing::of(&facts, now);
-        let (noticed, late) = (kept.drift_noticed, kept.facts.may_come_late.map(|late| late.mode));
-        let (Some(seen), generation) = (kept.facts.seen, kept.facts.wanted.generation) else { return };
-        let drifted = state == State::Drifted && kept.facts.intent.is_none() && late != Some(seen.mode);
+        let (noticed, late) = (slot.drift_noticed, slot.facts.may_come_late.map(|late| late.mode));
+        let (Some(seen), generation) = (slot.facts.seen, slot.facts.wanted.generation) else { return };
+        let drifted = state == State::Drifted && slot.facts.intent.is_none() && late != Some(seen.mode);
         if drifted && !noticed {
             let target = Target { account: self.account.clone(), scope };
             let text = format!("the exchange was changed behind us: live is {}", seen.mode);
@@ -181,16 +181,16 @@ impl<D: Doors> Keeper<D> {
                 return self.ledger_failed(&error);
             }
         }
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.counts.drift += u64::from(drifted && !noticed);
-            kept.drift_noticed = drifted || (noticed && state != State::InSync);
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.counts.drift += u64::from(drifted && !noticed);
+            slot.drift_noticed = drifted || (noticed && state != State::InSync);
         }
     }
 
     /// An intent whose note is gone: only its fence can tell.
     async fn left_unclear(&mut self, scope: Scope, said: String) {
-        let Some(kept) = self.kept.get_mut(&scope) else { return };
-        let Some(intent) = &mut kept.facts.intent else { return };
+        let Some(slot) = self.targets.get_mut(&scope) else { return };
+        let Some(intent) = &mut slot.facts.intent else { return };
         intent.state = IntentState::Unclear;
         let id = intent.id;
         if let Err(error) = self.ledger.answered(id, &SetAnswer::Unclear(said)).await {
@@ -200,13 +200,13 @@ impl<D: Doors> Keeper<D> {
 
     fn target_failed(&mut self, scope: Scope, failure: Failure) {
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
-        if let Some(kept) = self.kept.get_mut(&scope) {
-            kept.facts.failed(None, failure, now, jitter);
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.facts.failed(None, failure, now, jitter);
         }
     }
 }
 
-impl Kept {
+impl TargetSlot {
     /// What operators see of it as numbers.
     fn count(&mut self, record: &Record) {
         let Counts { confirmed, refused, unknown, withdrawn: _, drift: _ } = &mut self.counts;

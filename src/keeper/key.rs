@@ -1,13 +1,13 @@
 //! Whose key it is: reads the credential, compares whom it belongs to with whom it should, and warns of its rights.
 
-use super::{Doors, Keeper, is_about_the_key};
+use super::{Environment, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
 use crate::facts::{AccountFacts, Flatness};
 use crate::protocol::wrong;
 
-impl<D: Doors> Keeper<D> {
+impl<D: Environment> Keeper<D> {
     /// Compares whose key it is with the file, with whose it was, and with the other names.
-    pub(super) async fn judge(&mut self) {
+    pub(super) async fn check_identity(&mut self) {
         let Some(identity) = self.facts.identity.clone() else { return };
         let file = self.spec.account.uid.as_ref();
         // A key that the file says is the wrong one is not remembered as the right one.
@@ -61,16 +61,16 @@ impl<D: Doors> Keeper<D> {
             self.facts.credential = None;
             return;
         }
-        match self.doors.open(&self.account, self.spec.account.demo) {
+        match self.environment.connect(&self.account, self.spec.account.demo) {
             Ok(exchange) => {
                 let key = Some(exchange.fingerprint());
                 if self.key != key {
                     self.key = key;
                     self.forget_the_key_before();
                     // What was read with another key says nothing of what this one opens.
-                    for kept in self.kept.values_mut() {
-                        kept.facts.flatness = Flatness::default();
-                        kept.facts.refused_though_flat = None;
+                    for slot in self.targets.values_mut() {
+                        slot.facts.flatness = Flatness::default();
+                        slot.facts.refused_though_flat = None;
                     }
                 }
                 self.exchange = Some(exchange);
@@ -88,8 +88,8 @@ impl<D: Doors> Keeper<D> {
         self.facts.failing = None;
         self.facts.wrong = None;
         self.pinned = None;
-        for kept in self.kept.values_mut() {
-            kept.facts.set_refused = None;
+        for slot in self.targets.values_mut() {
+            slot.facts.set_refused = None;
         }
     }
 

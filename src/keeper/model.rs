@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use self::invariants::{Invariant, Unwatched};
-use self::keeper::Bend;
+use self::keeper::Mutation;
 use self::search::{Counterexample, Outcome, search};
 use self::world::{Faults, NO_FAULTS, World, applied};
 use crate::facts::DriftPolicy;
@@ -84,85 +84,85 @@ fn under_drift_report_what_the_file_changes_converges() {
 #[test]
 fn who_does_not_record_a_set_that_the_file_wants_no_more_takes_it_for_drift_and_gets_stuck() {
     let start = in_sync_under_report(Faults { edits: 2, in_all: 2, ..NO_FAULTS });
-    breaks_from(&start, Bend::RecordsOnlyTheDesired, None, Invariant::Converges);
+    breaks_from(&start, Mutation::RecordsOnlyTheDesired, None, Invariant::Converges);
 }
 
 #[test]
 fn without_a_fence_there_are_two_live_requests() {
-    breaks(Bend::NoFence, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
+    breaks(Mutation::NoFence, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
 }
 
 #[test]
 fn with_an_intent_that_a_kill_loses_there_are_two_live_requests() {
-    breaks(Bend::IntentLostAtKill, Faults { kills: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
+    breaks(Mutation::IntentLostAtKill, Faults { kills: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
 }
 
 #[test]
 fn with_a_note_that_is_sent_again_after_a_kill_there_are_two_live_requests() {
-    breaks(Bend::SendsAgainAfterAKill, Faults { kills: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
+    breaks(Mutation::SendsAgainAfterAKill, Faults { kills: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
 }
 
 #[test]
 fn without_an_intent_on_disk_a_set_was_not_preceded_by_one() {
-    breaks(Bend::IntentNotWritten, NO_FAULTS, None, Invariant::IntentFirst);
+    breaks(Mutation::IntentNotWritten, NO_FAULTS, None, Invariant::IntentFirst);
 }
 
 #[test]
 fn an_intent_stamped_earlier_than_the_signature_is_not_the_intent_of_that_set() {
-    breaks(Bend::IntentStampedEarly, NO_FAULTS, None, Invariant::IntentFirst);
+    breaks(Mutation::IntentStampedEarly, NO_FAULTS, None, Invariant::IntentFirst);
 }
 
 #[test]
 fn with_an_intent_stamped_earlier_than_the_signature_there_are_two_live_requests() {
     let (losses, unwatched) = (Faults { losses: 1, ..NO_FAULTS }, Some(Invariant::IntentFirst));
-    breaks(Bend::IntentStampedEarly, losses, unwatched, Invariant::OneAtATime);
+    breaks(Mutation::IntentStampedEarly, losses, unwatched, Invariant::OneAtATime);
 }
 
 #[test]
 fn who_trusts_the_record_says_in_sync_without_having_read() {
-    breaks(Bend::TrustsTheRecord, NO_FAULTS, None, Invariant::InSync);
+    breaks(Mutation::TrustsTheRecord, NO_FAULTS, None, Invariant::InSync);
 }
 
 #[test]
 fn who_trusts_the_record_gets_stuck_for_good() {
     let (flips, unwatched) = (Faults { flips: 1, ..NO_FAULTS }, Some(Invariant::InSync));
-    breaks(Bend::TrustsTheRecord, flips, unwatched, Invariant::Converges);
+    breaks(Mutation::TrustsTheRecord, flips, unwatched, Invariant::Converges);
 }
 
 #[test]
 fn without_a_check_of_the_revision_an_old_change_leaves() {
-    breaks(Bend::NoRevisionCheck, Faults { edits: 1, ..NO_FAULTS }, None, Invariant::NewestRevision);
+    breaks(Mutation::NoRevisionCheck, Faults { edits: 1, ..NO_FAULTS }, None, Invariant::NewestRevision);
 }
 
 #[test]
 fn who_takes_silence_for_a_refusal_has_two_live_requests() {
-    breaks(Bend::SilenceIsARefusal, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
+    breaks(Mutation::SilenceIsARefusal, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
 }
 
 #[test]
 fn who_repeats_an_unanswered_request_has_two_live_requests() {
-    breaks(Bend::RepeatsTheRequest, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
+    breaks(Mutation::RepeatsTheRequest, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::OneAtATime);
 }
 
 #[test]
 fn who_believes_a_success_without_a_read_says_in_sync_too_early() {
-    breaks(Bend::SuccessWithoutARead, NO_FAULTS, None, Invariant::InSync);
+    breaks(Mutation::SuccessWithoutARead, NO_FAULTS, None, Invariant::InSync);
 }
 
 #[test]
 fn who_takes_an_unread_list_for_an_empty_one_sends_without_a_flat_verdict() {
-    breaks(Bend::UnreadIsEmpty, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::Flat);
+    breaks(Mutation::UnreadIsEmpty, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::Flat);
 }
 
 #[test]
 fn who_takes_an_unread_mode_for_the_desired_one_says_in_sync_without_having_read() {
-    breaks(Bend::UnreadIsInSync, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::InSync);
+    breaks(Mutation::UnreadIsInSync, Faults { losses: 1, ..NO_FAULTS }, None, Invariant::InSync);
 }
 
 #[test]
 fn who_rests_for_one_target_before_it_looks_for_another_never_comes_to_that_one() {
     let start = World::new(2, Duration::ZERO, NO_FAULTS);
-    breaks_from(&start, Bend::RestsBeforeItLooks, None, Invariant::Converges);
+    breaks_from(&start, Mutation::RestsBeforeItLooks, None, Invariant::Converges);
 }
 
 fn one(left: Faults) -> World {
@@ -184,7 +184,7 @@ fn in_sync_under_report(left: Faults) -> World {
 /// The keeper as it should be breaks nothing; gives what it did at least once.
 #[track_caller]
 fn holds(start: &World) -> BTreeSet<&'static str> {
-    let Outcome { states, transitions, acts, broken } = search(start, Bend::Straight, None);
+    let Outcome { states, transitions, acts, broken } = search(start, Mutation::None, None);
     println!("{states} states, {transitions} transitions");
     if let Some(Counterexample { invariant, story, world }) = broken {
         panic!("{invariant:?} is broken:\n{story}\nThe world before: {world:#?}");
@@ -193,18 +193,18 @@ fn holds(start: &World) -> BTreeSet<&'static str> {
 }
 
 #[track_caller]
-fn breaks(bend: Bend, left: Faults, unwatched: Unwatched, expected: Invariant) {
-    breaks_from(&one(Faults { in_all: 2, ..left }), bend, unwatched, expected);
+fn breaks(mutation: Mutation, left: Faults, unwatched: Unwatched, expected: Invariant) {
+    breaks_from(&one(Faults { in_all: 2, ..left }), mutation, unwatched, expected);
 }
 
 /// A keeper that is bent so breaks this, and what it is bent around does not: the same faults find nothing without it.
 #[track_caller]
-fn breaks_from(start: &World, bend: Bend, unwatched: Unwatched, expected: Invariant) {
-    let straight = search(start, Bend::Straight, unwatched);
+fn breaks_from(start: &World, mutation: Mutation, unwatched: Unwatched, expected: Invariant) {
+    let straight = search(start, Mutation::None, unwatched);
     assert!(straight.broken.is_none(), "it is broken without being bent");
-    let Outcome { states, transitions: _, acts: _, broken } = search(start, bend, unwatched);
+    let Outcome { states, transitions: _, acts: _, broken } = search(start, mutation, unwatched);
     let Counterexample { invariant, story, world: _ } =
-        broken.unwrap_or_else(|| panic!("{bend:?}: nothing is broken in {states} states"));
-    println!("{bend:?} breaks {invariant:?} within {states} states:\n{story}");
-    assert_eq!(invariant, expected, "{bend:?} breaks something else first");
+        broken.unwrap_or_else(|| panic!("{mutation:?}: nothing is broken in {states} states"));
+    println!("{mutation:?} breaks {invariant:?} within {states} states:\n{story}");
+    assert_eq!(invariant, expected, "{mutation:?} breaks something else first");
 }

@@ -1,6 +1,6 @@
 //! What a keeper publishes: the values it used, and one log line per change of state.
 
-use super::{AccountSpec, Doors, Keeper};
+use super::{AccountSpec, Environment, Keeper};
 use crate::clock::Clock;
 use crate::constants::SHOWN_EVERY;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
@@ -9,32 +9,32 @@ use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
 use crate::protocol::{EndsBy, Reason, Standing, State};
 use crate::status::{Counts, Known, TargetStatus};
 
-impl<D: Doors> Keeper<D> {
+impl<D: Environment> Keeper<D> {
     /// Publishes every target as it was last found to stand; `next_look` is when the keeper will look again.
     pub(super) fn show(&mut self, next_look: Moment) {
         let now = self.stood;
         self.shown = (self.spec.generation, now);
         let timestamp = |moment| self.clock.timestamp(moment);
         let mut targets = Vec::new();
-        let mut looked = !self.kept.is_empty();
-        for (scope, kept) in &mut self.kept {
+        let mut looked = !self.targets.is_empty();
+        for (scope, slot) in &mut self.targets {
             let target = Target { account: self.account.clone(), scope: *scope };
-            let facts = Facts { account: &self.facts, brakes: &kept.brakes, target: &kept.facts };
-            let before = kept.shown.take();
+            let facts = Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts };
+            let before = slot.shown.take();
             let known = Known {
                 target: &target,
                 facts: &facts,
-                standing: &kept.standing,
+                standing: &slot.standing,
                 now,
                 next_look,
                 before: before.as_ref(),
-                counts: kept.counts,
+                counts: slot.counts,
             };
             let status = TargetStatus::new(&known, timestamp);
             say_change(before.as_ref(), &status);
-            looked &= kept.facts.seen.is_some() || has_an_answer(&self.facts, &kept.facts);
+            looked &= slot.facts.seen.is_some() || has_an_answer(&self.facts, &slot.facts);
             targets.push(status.clone());
-            kept.shown = Some(status);
+            slot.shown = Some(status);
         }
         let clock_offset = self.facts.clock.map(|clock| clock.offset);
         self.publish.send_modify(|cell| {

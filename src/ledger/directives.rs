@@ -133,11 +133,11 @@ pub struct PauseRow {
 
 /// Something that a command asked for and the daemon has to acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request(pub(super) i64);
+pub struct CommandRequest(pub(super) i64);
 
 /// What the daemon said to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequestAnswer {
+pub enum CommandAnswer {
     /// It counts.
     Acknowledged,
     /// It does not, and why: one sentence.
@@ -215,7 +215,7 @@ pub(super) fn pause(
     accounts: &[AccountName],
     reason: &str,
     lasts: Option<Duration>,
-) -> Result<Request, StoreError> {
+) -> Result<CommandRequest, StoreError> {
     for account in each(accounts) {
         tx.execute(
             "INSERT INTO pauses (account, reason, since, lasts) VALUES (?1, ?2, ?3, ?4)",
@@ -234,7 +234,7 @@ pub(super) fn resume(
     tx: &Connection,
     now: Now,
     accounts: &[AccountName],
-) -> Result<Result<Request, String>, StoreError> {
+) -> Result<Result<CommandRequest, String>, StoreError> {
     let standing = standing(tx, now)?;
     let own = standing.iter().any(|row| row.account.as_ref().is_some_and(|one| accounts.contains(one)));
     let of_everything = standing.iter().find(|row| row.account.is_none());
@@ -264,7 +264,7 @@ pub(super) fn approve(
     tx: &Connection,
     now: Now,
     prefix: &str,
-) -> Result<Result<Request, Unapproved>, StoreError> {
+) -> Result<Result<CommandRequest, Unapproved>, StoreError> {
     let id = match find(tx, prefix)? {
         Ok(id) => id,
         Err(why) => return Ok(Err(why)),
@@ -352,10 +352,13 @@ pub(super) fn date(tx: &Connection, now: Now) -> rusqlite::Result<()> {
 }
 
 /// What the daemon has answered.
-pub(super) fn answer(tx: &Connection, Request(id): Request) -> rusqlite::Result<Option<RequestAnswer>> {
+pub(super) fn answer(
+    tx: &Connection,
+    CommandRequest(id): CommandRequest,
+) -> rusqlite::Result<Option<CommandAnswer>> {
     tx.query_row("SELECT acknowledged_at, refused FROM requests WHERE id = ?1", [id], |row| {
         let (at, refused): (Option<i64>, Option<String>) = (row.get(0)?, row.get(1)?);
-        Ok(at.map(|_| refused.map_or(RequestAnswer::Acknowledged, RequestAnswer::Refused)))
+        Ok(at.map(|_| refused.map_or(CommandAnswer::Acknowledged, CommandAnswer::Refused)))
     })
 }
 
@@ -429,9 +432,9 @@ fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
     .collect()
 }
 
-fn request(tx: &Connection, now: Now, what: &str, plan: Option<i64>) -> Result<Request, StoreError> {
+fn request(tx: &Connection, now: Now, what: &str, plan: Option<i64>) -> Result<CommandRequest, StoreError> {
     tx.execute("INSERT INTO requests (what, at, plan) VALUES (?1, ?2, ?3)", params![what, now.wall, plan])?;
-    Ok(Request(tx.last_insert_rowid()))
+    Ok(CommandRequest(tx.last_insert_rowid()))
 }
 
 fn is_over(recorded_at: i64, now: ServerTime) -> bool {

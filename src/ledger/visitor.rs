@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
-use super::directives::{self, Directives, Request, RequestAnswer, Unapproved};
+use super::directives::{self, CommandAnswer, CommandRequest, Directives, Unapproved};
 use super::error::{ApproveError, LedgerError, Newer, ResumeError, StoreError, VisitError};
 use super::event::Event;
 use super::history::{self, HistoryFilter};
@@ -62,19 +62,19 @@ impl Visitor {
         accounts: &[AccountName],
         reason: &str,
         lasts: Option<Duration>,
-    ) -> Result<Request, LedgerError> {
+    ) -> Result<CommandRequest, LedgerError> {
         self.write(|tx, now| directives::pause(tx, now, accounts, reason, lasts))
     }
 
     /// Lifts every pause (no account named), or those of some accounts, and ends the fights of whom it covers.
-    pub fn resume(&self, accounts: &[AccountName]) -> Result<Request, ResumeError> {
+    pub fn resume(&self, accounts: &[AccountName]) -> Result<CommandRequest, ResumeError> {
         self.write(|tx, now| directives::resume(tx, now, accounts))?
             .map_err(|reason| ResumeError::EverythingPaused { reason })
     }
 
     /// Asks for the approval of the held plan with this hash, or with the only one that begins so. Whether it is not too old the
     /// daemon says: see `answer`.
-    pub fn approve(&self, hash: &str) -> Result<Request, ApproveError> {
+    pub fn approve(&self, hash: &str) -> Result<CommandRequest, ApproveError> {
         let hash = hash.to_owned();
         self.write(|tx, now| directives::approve(tx, now, &hash))?.map_err(|why| match why {
             Unapproved::Unknown => ApproveError::Unknown(hash),
@@ -85,7 +85,7 @@ impl Visitor {
     }
 
     /// What the daemon has answered to what was asked for; `None` as long as it has not.
-    pub fn answer(&self, request: &Request) -> Result<Option<RequestAnswer>, LedgerError> {
+    pub fn answer(&self, request: &CommandRequest) -> Result<Option<CommandAnswer>, LedgerError> {
         self.read(|tx, _| directives::answer(tx, *request))
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Writer {
 }
 
 /// What can be seen of a store from outside of its thread.
-pub(super) type Seen = (Listeners, Writes);
+pub(super) type Handles = (Listeners, Writes);
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
@@ -41,7 +41,7 @@ impl Executor {
         place: PathBuf,
         clock: Clock,
         lock: File,
-    ) -> Result<(Executor, Seen), OpenError> {
+    ) -> Result<(Executor, Handles), OpenError> {
         let dir = place.clone();
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened, is_open) = oneshot::channel();

@@ -40,7 +40,7 @@ pub fn retry_though_flat(refusals: Refusals) -> Moment {
 }
 
 /// The next time of something that is done every `interval`, up to a tenth sooner, so that many do not keep step.
-pub fn sooner(last: Moment, interval: Duration, jitter: Jitter) -> Moment {
+pub fn jittered_next(last: Moment, interval: Duration, jitter: Jitter) -> Moment {
     last + interval * (10_000 - u32::from(jitter.0.min(1000))) / 10_000
 }
 
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn an_interval_is_shortened_by_a_tenth_at_most() {
         let minute = Duration::from_secs(60);
-        let due = [0, 500, 1000, u16::MAX].map(|jitter| sooner(Moment(0), minute, Jitter(jitter)).0);
+        let due = [0, 500, 1000, u16::MAX].map(|jitter| jittered_next(Moment(0), minute, Jitter(jitter)).0);
         assert_eq!(due, [60_000, 57_000, 54_000, 54_000]);
     }
 }

@@ -30,17 +30,17 @@ pub fn learn(
 ) {
     account.jitter = jitter;
     match learned {
-        Learned::Clock(answer) => heard(account, answer),
+        Learned::Clock(answer) => take(account, answer),
         Learned::Account(answer) => {
-            account.identity = Some(heard(account, answer));
+            account.identity = Some(take(account, answer));
         }
         Learned::Mode(answer) => {
             let Answer { value: _, asked, answered, server } = answer;
-            target.saw(Seen { mode: heard(account, answer), asked, answered, server });
+            target.record_mode(Seen { mode: take(account, answer), asked, answered, server });
         }
         Learned::List(list, answer) => {
             let Answer { value: _, asked, answered, server: _ } = answer;
-            target.read(list, Reading { count: heard(account, answer), asked, answered });
+            target.read(list, Reading { count: take(account, answer), asked, answered });
         }
         Learned::Failed(Look::Clock | Look::Account, failure) => account.failed(failure, now),
         Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
@@ -64,8 +64,8 @@ fn is_of_the_account(look: Look, class: Class) -> bool {
     class.row().account_wide && !contradicts
 }
 
-fn heard<T>(account: &mut AccountFacts, answer: Answer<T>) -> T {
+fn take<T>(account: &mut AccountFacts, answer: Answer<T>) -> T {
     let Answer { value, asked, answered, server } = answer;
-    account.heard(asked, answered, server);
+    account.note_server_time(asked, answered, server);
     value
 }

@@ -76,7 +76,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
                 spell(retry_though_flat(refusals).since(now))
             )
         }),
-        Reason::Settling => target.flatness.run.map_or_else(
+        Reason::Settling => target.flatness.flat_span.map_or_else(
             || say_no_verdict(target),
             |run| {
                 format!(
@@ -160,7 +160,7 @@ fn say_unsatisfiable(declared: &Declared) -> String {
 }
 
 fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
-    let stamp = facts.target.intent.as_ref().map(|intent| intent.stamp).or(facts.account.gone);
+    let stamp = facts.target.intent.as_ref().map(|intent| intent.stamp).or(facts.account.orphaned_set_at);
     let over = match (stamp, facts.account.clock) {
         (Some(stamp), Some(clock)) => clock.moment(stamp + FENCE).since(now),
         (Some(_) | None, Some(_) | None) => FENCE,
@@ -251,9 +251,9 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
 
 /// Nothing was found open, and yet nobody may say that it is flat.
 fn say_no_verdict(target: &TargetFacts) -> String {
-    let Flatness { plan_orders, orders, positions, part, run: _ } = target.this_round();
+    let Flatness { plan_orders, orders, positions, in_progress, flat_span: _ } = target.this_round();
     let all_read = [plan_orders, orders, positions].iter().all(Option::is_some);
-    if all_read && part.is_none() {
+    if all_read && in_progress.is_none() {
         format!(
             "Every list was empty, and reading them took longer than {}: too long to say that it is flat. The way to the \
              exchange is slow, or much is asked at once.",

@@ -8,7 +8,8 @@ use super::backoff::{retry_at, retry_though_flat};
 use super::reason::{Reason, Reasons, State};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{
-    Cause, Change, Class, DriftPolicy, Facts, Failing, HostReading, Intent, IntentState, Requirements, Run,
+    Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState,
+    Requirements,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
@@ -62,7 +63,8 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
-            let may_change = target.intent.as_ref().is_some_and(may_still_act) || gone_ends(facts).is_some();
+            let may_change =
+                target.intent.as_ref().is_some_and(may_still_act) || orphaned_set_ends(facts).is_some();
             if may_change { State::Unknown } else { State::InSync }
         }
         (Some(_), Some(desired)) => match cause(facts, desired) {
@@ -106,7 +108,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
     match state {
         State::InSync => {}
         State::Unknown => {
-            if gone_ends(facts).is_some() {
+            if orphaned_set_ends(facts).is_some() {
                 all.add(Reason::OutcomeUnknown);
             }
             if all.is_empty() {
@@ -138,7 +140,7 @@ fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Reported, is_only_reported(facts, cause)),
         (Reason::Window, facts.account.clock.is_some() && !is_window_open(facts, now)),
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
-        (Reason::OutcomeUnknown, gone_ends(facts).is_some()),
+        (Reason::OutcomeUnknown, orphaned_set_ends(facts).is_some()),
     ];
     let mut all = Reasons::default();
     for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
@@ -192,7 +194,7 @@ fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
     if target.intent.is_none() && is_unmet(facts) {
         all.add(Reason::Requirement);
     }
-    match (&target.intent, target.flatness.run) {
+    match (&target.intent, target.flatness.flat_span) {
         (Some(_), _) => {}
         (None, Some(run)) => {
             if now.since(run.since) < target.wanted.settle {
@@ -238,7 +240,7 @@ pub(super) fn requires_nothing(facts: &Facts<'_>) -> bool {
 /// What the host showed of this revision's requirements since the newest flat verdict began: older readings say too little,
 /// and this one is good for no longer than that verdict.
 pub(super) fn host_shown<'a>(facts: &Facts<'a>) -> Option<&'a HostReading> {
-    let began = facts.target.flatness.run?.newest;
+    let began = facts.target.flatness.flat_span?.newest;
     let HostReading { generation, asked, unmet: _ } = facts.account.host.as_ref()?;
     let counts = *generation == facts.target.wanted.generation && *asked >= began;
     facts.account.host.as_ref().filter(|_| counts)
@@ -273,7 +275,7 @@ pub(super) fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
 }
 
 /// Whether the first flat verdict lies `settle` before the newest one. With `settle: 0s` one is both.
-pub(super) fn has_settled(facts: &Facts<'_>, run: Run) -> bool {
+pub(super) fn has_settled(facts: &Facts<'_>, run: FlatSpan) -> bool {
     let settle = facts.target.wanted.settle;
     settle == Duration::ZERO || run.newest >= run.since + settle
 }
@@ -285,8 +287,8 @@ pub(super) fn fence_ends(intent: &Intent) -> ServerTime {
 
 /// When to look whether a set of a target that is gone can take effect no more: the mode that it was to set may be covered
 /// by this target now. `None` once a read from after its fence is here.
-pub(super) fn gone_ends(facts: &Facts<'_>) -> Option<Moment> {
-    let ends = facts.account.gone? + FENCE;
+pub(super) fn orphaned_set_ends(facts: &Facts<'_>) -> Option<Moment> {
+    let ends = facts.account.orphaned_set_at? + FENCE;
     let seen = facts.target.seen;
     if seen.is_some_and(|seen| seen.server >= ends) {
         return None;

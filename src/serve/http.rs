@@ -82,7 +82,7 @@ enum Names {
 }
 
 #[derive(Debug)]
-struct Rooms {
+struct ServerState {
     view: View,
     histories: Arc<Semaphore>,
     metrics: Metrics,
@@ -98,22 +98,22 @@ fn router(view: View, names: Names) -> Router {
         .route("/metrics", get(metrics_text))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(names, guard))
-        .with_state(Arc::new(Rooms { view, metrics, histories: Arc::new(Semaphore::new(HISTORIES)) }))
+        .with_state(Arc::new(ServerState { view, metrics, histories: Arc::new(Semaphore::new(HISTORIES)) }))
 }
 
-async fn api_status(State(rooms): State<Arc<Rooms>>) -> Response {
-    axum::Json(rooms.view.status()).into_response()
+async fn api_status(State(server): State<Arc<ServerState>>) -> Response {
+    axum::Json(server.view.status()).into_response()
 }
 
-async fn api_history(State(rooms): State<Arc<Rooms>>, uri: Uri) -> Response {
-    let filter = match history::parse(uri.query().unwrap_or_default(), rooms.view.clock.wall()) {
+async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Response {
+    let filter = match history::parse(uri.query().unwrap_or_default(), server.view.clock.wall()) {
         Ok(filter) => filter,
         Err(refused) => return sentence(StatusCode::BAD_REQUEST, &refused.to_string()),
     };
-    let Ok(room) = Arc::clone(&rooms.histories).acquire_owned().await else {
+    let Ok(room) = Arc::clone(&server.histories).acquire_owned().await else {
         return sentence(StatusCode::SERVICE_UNAVAILABLE, "posmoded is ending.");
     };
-    let records = Arc::clone(&rooms.view.records);
+    let records = Arc::clone(&server.view.records);
     // It reads from the disk.
     let page = tokio::task::spawn_blocking(move || {
         let page = history::page(&*records, &filter);
@@ -130,16 +130,16 @@ async fn api_history(State(rooms): State<Arc<Rooms>>, uri: Uri) -> Response {
     }
 }
 
-async fn livez(State(rooms): State<Arc<Rooms>>) -> Response {
-    health(rooms.view.stuck())
+async fn livez(State(server): State<Arc<ServerState>>) -> Response {
+    health(server.view.stuck())
 }
 
-async fn readyz(State(rooms): State<Arc<Rooms>>) -> Response {
-    health(rooms.view.unready())
+async fn readyz(State(server): State<Arc<ServerState>>) -> Response {
+    health(server.view.unready())
 }
 
-async fn metrics_text(State(rooms): State<Arc<Rooms>>) -> Response {
-    match rooms.metrics.text() {
+async fn metrics_text(State(server): State<Arc<ServerState>>) -> Response {
+    match server.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,7 +4,7 @@ use crate::constants::FILE_SETTLE;
 use crate::moment::Moment;
 
 use super::content::Content;
-use super::read::Reading;
+use super::read::FileReading;
 
 /// What is to be said of the file now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum FileState {
     Unreadable(String),
 }
 
-/// What the reads so far come to. A problem is judged as content is: a file that is missing for a blink of a rename is
+/// What the reads so far come to. A problem is debounce as content is: a file that is missing for a blink of a rename is
 /// no missing file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Debounce {
@@ -27,22 +27,22 @@ pub(super) enum Debounce {
     NotReadYet,
     /// `newest` was first read at `since` and differs from what was read before.
     Unsettled {
-        newest: Reading,
+        newest: FileReading,
         since: Moment,
     },
-    Settled(Reading),
+    Settled(FileReading),
 }
 
 impl Debounce {
     /// Takes in a read that began and ended at these moments.
     pub(super) fn next(
         self,
-        reading: Reading,
+        reading: FileReading,
         begun: Moment,
         ended: Moment,
         known_good: Option<&str>,
     ) -> Debounce {
-        if let Reading::Content(Content { bytes: _, sha256, commit: _ }) = &reading
+        if let FileReading::Content(Content { bytes: _, sha256, commit: _ }) = &reading
             && known_good == Some(sha256)
         {
             return Debounce::Settled(reading);
@@ -62,12 +62,12 @@ impl Debounce {
         }
     }
 
-    pub(super) fn word(&self) -> FileState {
+    pub(super) fn state(&self) -> FileState {
         match self {
             Debounce::NotReadYet => FileState::NotReadYet,
             Debounce::Unsettled { .. } => FileState::Changing,
-            Debounce::Settled(Reading::Content(content)) => FileState::Content(content.clone()),
-            Debounce::Settled(Reading::Problem(sentence)) => FileState::Unreadable(sentence.clone()),
+            Debounce::Settled(FileReading::Content(content)) => FileState::Content(content.clone()),
+            Debounce::Settled(FileReading::Problem(sentence)) => FileState::Unreadable(sentence.clone()),
         }
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     /// `~` for changing.
     #[track_caller]
     fn check(reads: &str, said: &str) {
-        let mut judged = Debounce::default();
+        let mut debounce = Debounce::default();
         let mut at = Moment(0);
         let told: String = reads
             .chars()
@@ -91,16 +91,16 @@ mod tests {
                 let begun = at;
                 at = at + FILE_SETTLE / 2;
                 let reading = match letter {
-                    '!' => Reading::Problem("!".into()),
-                    letter => Reading::Content(Content {
+                    '!' => FileReading::Problem("!".into()),
+                    letter => FileReading::Content(Content {
                         bytes: Arc::from([]),
                         sha256: letter.to_ascii_lowercase().to_string(),
                         commit: letter.is_ascii_uppercase().then(|| letter.to_string()),
                     }),
                 };
                 let ended = Moment(begun.0 + 10);
-                judged = std::mem::take(&mut judged).next(reading, begun, ended, Some("g"));
-                match judged.word() {
+                debounce = std::mem::take(&mut debounce).next(reading, begun, ended, Some("g"));
+                match debounce.state() {
                     FileState::NotReadYet => ".".to_owned(),
                     FileState::Changing => "~".to_owned(),
                     FileState::Content(content) => content.commit.unwrap_or(content.sha256),

@@ -13,38 +13,41 @@ use crate::position_mode::hex;
 
 /// What one read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum FileReading {
     Content(Content),
     /// One sentence that says what is wrong and what to do.
     Problem(String),
 }
 
-impl Reading {
+impl FileReading {
     /// Whether both say the same of the file's content, in whatever commit it is.
-    pub(super) fn agrees_with(&self, other: &Reading) -> bool {
+    pub(super) fn agrees_with(&self, other: &FileReading) -> bool {
         match (self, other) {
-            (Reading::Content(one), Reading::Content(other)) => {
+            (FileReading::Content(one), FileReading::Content(other)) => {
                 one.sha256 == other.sha256 && one.bytes == other.bytes
             }
-            (Reading::Problem(one), Reading::Problem(other)) => one == other,
-            (Reading::Content(_), Reading::Problem(_)) | (Reading::Problem(_), Reading::Content(_)) => false,
+            (FileReading::Problem(one), FileReading::Problem(other)) => one == other,
+            (FileReading::Content(_), FileReading::Problem(_))
+            | (FileReading::Problem(_), FileReading::Content(_)) => false,
         }
     }
 }
 
 /// Reads the whole file at `path`, through all its symlinks.
-pub(super) fn read(path: &Path) -> Reading {
-    let problem = |what: &str| Reading::Problem(format!("{} {what}", path.display()));
+pub(super) fn read(path: &Path) -> FileReading {
+    let problem = |what: &str| FileReading::Problem(format!("{} {what}", path.display()));
     match bytes(path) {
-        Ok(Found::Bytes(bytes, commit)) => {
-            Reading::Content(Content { sha256: hex(&Sha256::digest(&bytes)), bytes: bytes.into(), commit })
-        }
-        Ok(Found::Directory) => problem("is a directory: put the file in its place, or correct --config"),
-        Ok(Found::NoFile) => problem("is not a regular file: put one in its place, or correct --config"),
-        Ok(Found::TooLarge) => {
+        Ok(Opened::Bytes(bytes, commit)) => FileReading::Content(Content {
+            sha256: hex(&Sha256::digest(&bytes)),
+            bytes: bytes.into(),
+            commit,
+        }),
+        Ok(Opened::Directory) => problem("is a directory: put the file in its place, or correct --config"),
+        Ok(Opened::NoFile) => problem("is not a regular file: put one in its place, or correct --config"),
+        Ok(Opened::TooLarge) => {
             problem("is larger than 1 MiB: no such file is that large, put the right one there")
         }
-        Ok(Found::Unlinked) => problem(
+        Ok(Opened::Unlinked) => problem(
             "was replaced where this process cannot see it, as happens when that single file is mounted: \
              mount its directory instead",
         ),
@@ -66,7 +69,7 @@ fn refused(error: &io::Error) -> String {
     }
 }
 
-enum Found {
+enum Opened {
     /// And the git commit that they are from.
     Bytes(Vec<u8>, Option<String>),
     Directory,
@@ -75,26 +78,26 @@ enum Found {
     Unlinked,
 }
 
-fn bytes(path: &Path) -> io::Result<Found> {
+fn bytes(path: &Path) -> io::Result<Opened> {
     // Without O_NONBLOCK the opening of a fifo waits until somebody writes to it.
     let file: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
-        return Ok(Found::Directory);
+        return Ok(Opened::Directory);
     }
     if !metadata.is_file() {
-        return Ok(Found::NoFile);
+        return Ok(Opened::NoFile);
     }
     if metadata.nlink() == 0 {
-        return Ok(Found::Unlinked);
+        return Ok(Opened::Unlinked);
     }
     let commit = commit::of(&file);
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
-        Ok(Found::Bytes(bytes, commit))
+        Ok(Opened::Bytes(bytes, commit))
     } else {
-        Ok(Found::TooLarge)
+        Ok(Opened::TooLarge)
     }
 }
 
@@ -122,10 +125,10 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(at.join("fifo")).status().unwrap().success());
         let _listener = UnixListener::bind(at.join("socket")).unwrap();
         let text = match read(&at.join(path)) {
-            Reading::Content(Content { bytes, sha256, commit: _ }) => {
+            FileReading::Content(Content { bytes, sha256, commit: _ }) => {
                 format!("{} bytes, {sha256}", bytes.len())
             }
-            Reading::Problem(sentence) => sentence.replace(&at.display().to_string(), "/etc"),
+            FileReading::Problem(sentence) => sentence.replace(&at.display().to_string(), "/etc"),
         };
         told.assert_eq(&text);
     }

@@ -27,7 +27,7 @@ impl Watched {
     async fn on(path: PathBuf, notice: Notice) -> Watched {
         let cancel = CancellationToken::new();
         let source = Source::start(path.clone(), None, Clock::machine(), cancel.clone(), notice);
-        let mut words = source.words();
+        let mut words = source.subscribe();
         words
             .wait_for(|word| matches!(word, FileState::Content(_) | FileState::Unreadable(_)))
             .await
@@ -236,7 +236,7 @@ async fn f5_a_file_that_was_replaced_out_of_our_sight_is_complained_about() {
 #[tokio::test]
 async fn f7_one_change_is_one_load_and_few_opens_whatever_is_written_beside_it() {
     let (directory, mut watched) = Watched::holding("before", Notice::Inotify).await;
-    let mut words = watched.source.words();
+    let mut words = watched.source.subscribe();
     words.mark_unchanged();
     let heard = tokio::spawn(async move {
         let mut heard = Vec::new();
@@ -279,7 +279,7 @@ async fn f8_twenty_thousand_files_beside_it_hide_no_change() {
 #[tokio::test]
 async fn f9_touch_chmod_and_the_same_bytes_are_no_news() {
     let (_directory, watched) = Watched::holding("same", Notice::Inotify).await;
-    let mut words = watched.source.words();
+    let mut words = watched.source.subscribe();
     words.mark_unchanged();
     let undone: [fn(&Watched); 4] = [
         |watched| {
@@ -321,7 +321,7 @@ async fn f9_each_swap_to_another_commit_is_told_even_with_the_same_content() {
         }
     };
     watched.word_within(SOON, "the first commit".into(), holds("before", &commits[0])).await;
-    let mut words = watched.source.words();
+    let mut words = watched.source.subscribe();
     words.mark_unchanged();
     turn_to(&commits[1], "before");
     words.changed().await.unwrap();
@@ -374,7 +374,7 @@ async fn f14_a_second_change_soon_after_the_first_wins() {
 async fn f15_the_same_new_bytes_again_and_again_are_believed_within_two_seconds() {
     let (_directory, mut watched) = Watched::holding("before", Notice::Inotify).await;
     let mut again = tokio::time::interval(Duration::from_millis(100));
-    let mut words = watched.source.words();
+    let mut words = watched.source.subscribe();
     let written = async {
         loop {
             again.tick().await;
@@ -438,11 +438,14 @@ async fn a_hundred_times_what_was_written_before_the_question_is_judged_when_it_
         if time % 3 == 2 {
             fs::remove_file(&watched.path).unwrap();
             watched.source.read_again().await;
-            assert!(matches!(*watched.source.words().borrow(), FileState::Unreadable(_)));
+            assert!(matches!(*watched.source.subscribe().borrow(), FileState::Unreadable(_)));
         } else {
             watched.replace(&format!("revision {time}"));
             watched.source.read_again().await;
-            assert_eq!(content(&watched.source.words().borrow()), Some(format!("revision {time}").as_str()));
+            assert_eq!(
+                content(&watched.source.subscribe().borrow()),
+                Some(format!("revision {time}").as_str())
+            );
         }
     }
 }
@@ -461,7 +464,7 @@ async fn the_question_is_answered_while_the_file_is_changing_and_after_the_end()
         () = stream => unreachable!("it is written for ever"),
         () = watched.source.read_again() => {}
     }
-    assert_eq!(*watched.source.words().borrow(), FileState::Changing);
+    assert_eq!(*watched.source.subscribe().borrow(), FileState::Changing);
     let Watched { source, words: _, path: _, cancel } = watched;
     drop(cancel);
     source.read_again().await;
@@ -476,7 +479,7 @@ async fn what_is_known_to_be_good_is_believed_at_its_first_read() {
     let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let cancel = CancellationToken::new();
     let source = Source::start(path, Some(known.into()), Clock::machine(), cancel.clone(), Notice::PollOnly);
-    let mut words = source.words();
+    let mut words = source.subscribe();
     words.changed().await.unwrap();
     assert_eq!(
         *words.borrow(),
@@ -494,14 +497,14 @@ async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once()
     let (answer, answered) = oneshot::channel();
     watcher.under_way = Some(tokio::spawn(async { answered.await.unwrap() }));
     tokio::spawn(cancel.clone().run_until_cancelled_owned(watcher.run()));
-    let mut words = source.words();
+    let mut words = source.subscribe();
     let silent =
         |word: &FileState| matches!(word, FileState::Unreadable(told) if told.contains("does not answer"));
     timeout(FILE_POLL * 3, words.wait_for(silent)).await.unwrap().unwrap();
     source.read_again().await;
     assert_eq!(source.reads(), 0);
     let late = Content { bytes: Arc::from([]), sha256: "9f".into(), commit: None };
-    let done = Done { reading: Reading::Content(late), watch: None, complaint: None };
+    let done = Done { reading: FileReading::Content(late), watch: None, complaint: None };
     assert!(answer.send(done).is_ok());
     timeout(FILE_POLL * 3, words.wait_for(|word| !silent(word))).await.unwrap().unwrap();
     cancel.cancel();

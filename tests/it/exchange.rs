@@ -18,7 +18,7 @@ use bitget_sim::{
     PosMode, Simulator, Uid,
 };
 use posmoded::clock::Clock;
-use posmoded::exchange::bitget::{Account, Bitget, Sockets, Trading};
+use posmoded::exchange::bitget::{AccountClient, Bitget, Sockets, Trading};
 use posmoded::exchange::credential::Credential;
 use posmoded::exchange::{Apply as _, Observe as _, Urgency};
 use posmoded::facts::{Cause, Change, Class, Failure, Generation, List, SetAnswer};
@@ -36,7 +36,7 @@ struct Venue {
     simulator: Simulator,
     ledger: Ledger,
     bitget: Bitget<Sockets>,
-    desk: Account<Sockets>,
+    desk: AccountClient<Sockets>,
 }
 
 impl Venue {
@@ -133,7 +133,7 @@ fn canned(answer: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 /// The way to such a server.
-fn at(base: &str) -> Account<Sockets> {
+fn at(base: &str) -> AccountClient<Sockets> {
     Venue::at(Simulator::default(), base, None).desk
 }
 

@@ -15,13 +15,13 @@ use posmoded::clock::Clock;
 use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
 use posmoded::exchange::CoolDown;
 use posmoded::exchange::bitget::{
-    Account, Bitget, Method, Request, Response, Trading, Transport, TransportError,
+    AccountClient, Bitget, Method, Request, Response, Trading, Transport, TransportError,
 };
 use posmoded::exchange::credential::{Credential, Keyring};
 use posmoded::facts::{Requirement, Requirements};
-use posmoded::fleet::{Fleet, Kicks, Means, StartError, Whom};
-use posmoded::keeper::Doors;
-use posmoded::ledger::{Event, EventKind, HistoryFilter, Ledger, RequestAnswer, Visitor};
+use posmoded::fleet::{Fleet, FleetDeps, Kicks, StartError, Whom};
+use posmoded::keeper::Environment;
+use posmoded::ledger::{CommandAnswer, Event, EventKind, HistoryFilter, Ledger, Visitor};
 use posmoded::moment::Moment;
 use posmoded::position_mode::{AccountName, KeyId};
 use posmoded::source::{Content, FileState};
@@ -154,14 +154,14 @@ impl World {
         self.board = Board::default();
         self.processes += 1;
         let stop = CancellationToken::new();
-        let means = self.means(stop.clone());
+        let deps = self.deps(stop.clone());
         let word = self.words.borrow().clone();
-        let fleet = Fleet::start(Whom::Everybody, means, word).await.expect("the fleet starts");
+        let fleet = Fleet::start(Whom::Everybody, deps, word).await.expect("the fleet starts");
         self.daemon = Some((tokio::spawn(fleet.run()), stop));
     }
 
     /// What a new process is given.
-    fn means(&self, stop: CancellationToken) -> Means<SimulatedKeys> {
+    fn deps(&self, stop: CancellationToken) -> FleetDeps<SimulatedKeys> {
         let direct = Direct {
             process: self.processes,
             exchange: self.exchange.clone(),
@@ -170,8 +170,8 @@ impl World {
         };
         let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
         let bitget = Bitget::new(direct, self.process_clock.clone(), rate);
-        Means {
-            doors: Arc::new(SimulatedKeys {
+        FleetDeps {
+            environment: Arc::new(SimulatedKeys {
                 stop: stop.clone(),
                 keyring: Mutex::default(),
                 bitget,
@@ -182,7 +182,7 @@ impl World {
             clock: self.process_clock.clone(),
             board: self.board.clone(),
             host: HOST.to_owned(),
-            words: self.words.subscribe(),
+            file: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
             stop,
         }
@@ -190,9 +190,9 @@ impl World {
 
     /// A start that is expected to be refused.
     pub async fn start_refused(&self) -> StartError {
-        let means = self.means(CancellationToken::new());
+        let deps = self.deps(CancellationToken::new());
         let word = self.words.borrow().clone();
-        Fleet::start(Whom::Everybody, means, word).await.err().expect("the fleet does not start")
+        Fleet::start(Whom::Everybody, deps, word).await.err().expect("the fleet does not start")
     }
 
     /// kill -9: nothing more is done or written, wherever it was.
@@ -365,9 +365,9 @@ impl World {
     }
 
     /// Whether the daemon has acknowledged what a command asked for.
-    pub fn acknowledged(&self, request: posmoded::ledger::Request) -> bool {
+    pub fn acknowledged(&self, request: posmoded::ledger::CommandRequest) -> bool {
         let answer = self.visitor().answer(&request).expect("the ledger is read");
-        answer == Some(RequestAnswer::Acknowledged)
+        answer == Some(CommandAnswer::Acknowledged)
     }
 
     /// A command in another process.
@@ -571,10 +571,10 @@ impl SimulatedKeys {
     }
 }
 
-impl Doors for SimulatedKeys {
-    type Exchange = Account<Direct>;
+impl Environment for SimulatedKeys {
+    type Exchange = AccountClient<Direct>;
 
-    fn open(&self, account: &AccountName, demo: bool) -> Result<Account<Direct>, String> {
+    fn connect(&self, account: &AccountName, demo: bool) -> Result<AccountClient<Direct>, String> {
         let crashes = locked(&self.wire.state).crashing.contains(account.as_str());
         assert!(!crashes, "a keeper that fails, as the test wants");
         if locked(&self.wire.state).stop_at_the_next_key {

@@ -66,7 +66,9 @@ impl Progress {
             }
             match self.output {
                 Output::Table => print::text(&line(target))?,
-                Output::Json => print::json(&print::WithSchema::of(Line { now: seconds(now), target }))?,
+                Output::Json => {
+                    print::json(&print::WithSchema::of(ProgressLine { now: seconds(now), target }))?;
+                }
             }
             self.told.insert(key, stands);
         }
@@ -190,7 +192,7 @@ fn summary(last: &Status, here: usize, in_sync: usize, changed: u64) -> String {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct ProgressLine<'a> {
     now: Timestamp,
     target: &'a TargetStatus,
 }

@@ -20,7 +20,7 @@ use crate::status::{Counts, Known, TargetStatus};
 
 /// What the daemon's ledger says; empty where there is none.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
+pub(super) struct LedgerSnapshot {
     pub(super) applied: BTreeMap<Target, Applied>,
     pub(super) open_intents: BTreeMap<Target, Intent>,
     pub(super) directives: Directives,
@@ -30,7 +30,7 @@ pub(super) struct Kept {
 /// One run over accounts.
 pub(super) struct Round<'a> {
     clock: &'a Clock,
-    kept: &'a Kept,
+    snapshot: &'a LedgerSnapshot,
     host: String,
     here: Host,
     max_changes: u32,
@@ -39,8 +39,13 @@ pub(super) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn new(clock: &'a Clock, kept: &'a Kept, desired: &Desired, host: String) -> Round<'a> {
-        Round { clock, kept, host, here: Host::default(), max_changes: desired.max_changes, taken: 0 }
+    pub(super) fn new(
+        clock: &'a Clock,
+        snapshot: &'a LedgerSnapshot,
+        desired: &Desired,
+        host: String,
+    ) -> Round<'a> {
+        Round { clock, snapshot, host, here: Host::default(), max_changes: desired.max_changes, taken: 0 }
     }
 
     /// The name of this host.
@@ -83,15 +88,15 @@ impl<'a> Round<'a> {
 
     fn wrong(&self, name: &AccountName, account: &Account, facts: &AccountFacts) -> Option<String> {
         let identity = facts.identity.as_ref()?;
-        let claims = self.kept.directives.pins.claims(name, account.uid.as_ref(), identity);
+        let claims = self.snapshot.directives.pins.claims(name, account.uid.as_ref(), identity);
         protocol::wrong(name, identity, claims)
     }
 
     fn target(&self, target: &Target, account: &Account, mode: Option<PositionMode>) -> TargetFacts {
-        let wanted = account.wanted(mode, self.kept.generation);
+        let wanted = account.wanted(mode, self.snapshot.generation);
         let mut facts = TargetFacts::new(wanted, self.clock.now());
-        facts.applied = self.kept.applied.get(target).copied();
-        facts.intent = self.kept.open_intents.get(target).cloned();
+        facts.applied = self.snapshot.applied.get(target).copied();
+        facts.intent = self.snapshot.open_intents.get(target).cloned();
         facts
     }
 
@@ -120,7 +125,7 @@ impl<'a> Round<'a> {
                     Some(free) if free > self.clock.now() => self.clock.sleep_until(free).await,
                     Some(_) | None => {
                         // The daemon looks at the host last; here nobody waits for `settle`.
-                        if !facts.wanted.require.0.is_empty() && facts.flatness.run.is_some() {
+                        if !facts.wanted.require.0.is_empty() && facts.flatness.flat_span.is_some() {
                             account.host = Some(self.host_reading(facts).await);
                         }
                         return;
@@ -167,7 +172,7 @@ impl<'a> Round<'a> {
     fn brakes(&self, target: &Target, account: &AccountFacts, facts: &TargetFacts) -> Brakes {
         let change = protocol::wanted_change(&Facts { account, brakes: &Brakes::default(), target: facts });
         let limits = Limits { max_changes: self.max_changes, exchange: account.clock, now: self.clock.now() };
-        let mut brakes = self.kept.directives.brakes(target, change, &limits);
+        let mut brakes = self.snapshot.directives.brakes(target, change, &limits);
         // What this plan would set before has its part of the budget, too.
         brakes.guard.left = brakes.guard.left.saturating_sub(self.taken);
         brakes

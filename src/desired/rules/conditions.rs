@@ -15,10 +15,10 @@ use crate::facts::{Requirement, Requirements};
 use crate::window::{BadPattern, Opens, Window, WindowName, Windows, Zone};
 
 /// The windows that the file declares, by name; `None` for what a remark was made of.
-pub(super) type Declared<'t> = Option<BTreeMap<&'t str, Option<Window>>>;
+pub(super) type DeclaredWindows<'t> = Option<BTreeMap<&'t str, Option<Window>>>;
 
 impl Rules {
-    pub(super) fn windows<'t>(&mut self, entry: Option<&Entry<'t>>) -> Declared<'t> {
+    pub(super) fn windows<'t>(&mut self, entry: Option<&Entry<'t>>) -> DeclaredWindows<'t> {
         let Some(Entry { name: _, key, value }) = entry.copied() else { return Some(BTreeMap::new()) };
         let entries = self.named("under `windows`", key.place, value)?;
         if matches!(Value::of(value), Value::Map([])) {
@@ -104,7 +104,7 @@ impl Rules {
     pub(super) fn windows_of(
         &mut self,
         entry: Option<&Entry<'_>>,
-        declared: &Declared<'_>,
+        declared: &DeclaredWindows<'_>,
     ) -> Given<Windows> {
         let Some(Entry { name, key, value }) = entry.copied() else { return Given::Absent };
         let given = Value::of(value);
@@ -131,7 +131,7 @@ impl Rules {
     fn window_of<'t>(
         &mut self,
         item: &'t Node,
-        declared: &Declared<'_>,
+        declared: &DeclaredWindows<'_>,
         named: &mut BTreeSet<&'t str>,
     ) -> Option<Window> {
         let given = Value::of(item);

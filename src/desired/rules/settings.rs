@@ -14,7 +14,7 @@ use crate::facts::DriftPolicy;
 pub(super) struct Everywhere<'t> {
     pub(super) defaults: Defaults,
     pub(super) suspended: Given<String>,
-    pub(super) windows: conditions::Declared<'t>,
+    pub(super) windows: conditions::DeclaredWindows<'t>,
 }
 
 /// What `defaults` says, or may say, for every account.

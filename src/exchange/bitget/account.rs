@@ -22,19 +22,19 @@ use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, PositionMode, Scope};
 
 /// One account, asked with its credential.
-pub struct Account<T> {
+pub struct AccountClient<T> {
     name: AccountName,
     session: Session<T>,
 }
 
 impl<T: Transport> Bitget<T> {
     /// An account of either kind, asked with its credential.
-    pub fn account(&self, name: AccountName, credential: Credential, trading: Trading) -> Account<T> {
-        Account { name, session: Session::new(self.clone(), credential, trading) }
+    pub fn account(&self, name: AccountName, credential: Credential, trading: Trading) -> AccountClient<T> {
+        AccountClient { name, session: Session::new(self.clone(), credential, trading) }
     }
 }
 
-impl<T: Transport> Observe for Account<T> {
+impl<T: Transport> Observe for AccountClient<T> {
     fn fingerprint(&self) -> Fingerprint {
         self.session.fingerprint()
     }
@@ -66,7 +66,7 @@ impl<T: Transport> Observe for Account<T> {
     }
 }
 
-impl<T: Transport> Apply for Account<T> {
+impl<T: Transport> Apply for AccountClient<T> {
     type Permit = SetPermit;
 
     async fn permit(&self, scope: Scope) -> Result<SetPermit, Failure> {
@@ -86,7 +86,7 @@ impl<T: Transport> Apply for Account<T> {
     }
 }
 
-impl<T: Transport> Account<T> {
+impl<T: Transport> AccountClient<T> {
     async fn send_set(
         &self,
         scope: Scope,
@@ -102,9 +102,9 @@ impl<T: Transport> Account<T> {
     }
 }
 
-impl<T> fmt::Debug for Account<T> {
+impl<T> fmt::Debug for AccountClient<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Account { name, session } = self;
-        out.debug_struct("Account").field("name", name).field("session", session).finish()
+        let AccountClient { name, session } = self;
+        out.debug_struct("AccountClient").field("name", name).field("session", session).finish()
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Payload {
 }
 
 /// What the status alone says.
-enum Status {
+enum StatusClass {
     /// 2xx
     Good,
     /// 4xx other than 429: the exchange refuses by code.
@@ -51,11 +51,11 @@ impl Reply {
     /// For a look: what it brought.
     pub(super) fn look(&self) -> Result<Payload, Failure> {
         let envelope = match (self.kind_of_status(), &self.envelope) {
-            (Status::TooMany, _) => return Err(self.too_many()),
-            (Status::Unwell, _) => return Err(self.unwell()),
-            (Status::Good | Status::Refusal, Err(broken)) => return Err(self.broken(broken)),
-            (Status::Refusal, Ok(envelope)) if envelope.code == codes::DONE => return Err(self.unwell()),
-            (Status::Good | Status::Refusal, Ok(envelope)) => envelope,
+            (StatusClass::TooMany, _) => return Err(self.too_many()),
+            (StatusClass::Unwell, _) => return Err(self.unwell()),
+            (StatusClass::Good | StatusClass::Refusal, Err(broken)) => return Err(self.broken(broken)),
+            (StatusClass::Refusal, Ok(envelope)) if envelope.code == codes::DONE => return Err(self.unwell()),
+            (StatusClass::Good | StatusClass::Refusal, Ok(envelope)) => envelope,
         };
         if envelope.code != codes::DONE {
             return Err(self.refusal(&envelope.code));
@@ -72,20 +72,22 @@ impl Reply {
     /// For a set: its outcome. Definite only where the exchange itself was clear.
     pub(super) fn set(&self) -> SetAnswer {
         match (self.kind_of_status(), &self.envelope) {
-            (Status::TooMany, _) => SetAnswer::Refused(self.too_many()),
-            (Status::Good, Ok(Envelope { code, server: Some(_), data: _ })) if code == codes::DONE => {
+            (StatusClass::TooMany, _) => SetAnswer::Refused(self.too_many()),
+            (StatusClass::Good, Ok(Envelope { code, server: Some(_), data: _ })) if code == codes::DONE => {
                 SetAnswer::Accepted
             }
-            (Status::Good | Status::Refusal, Ok(Envelope { code, server: Some(_), data: _ }))
+            (StatusClass::Good | StatusClass::Refusal, Ok(Envelope { code, server: Some(_), data: _ }))
                 if self.may_refuse_for_good() && codes::class(code).row().definite =>
             {
                 SetAnswer::Refused(self.refusal(code))
             }
-            (Status::Good | Status::Refusal, Err(broken)) => SetAnswer::Unclear(self.broken(broken).say),
-            (Status::Good | Status::Refusal, Ok(envelope)) if envelope.code != codes::DONE => {
+            (StatusClass::Good | StatusClass::Refusal, Err(broken)) => {
+                SetAnswer::Unclear(self.broken(broken).say)
+            }
+            (StatusClass::Good | StatusClass::Refusal, Ok(envelope)) if envelope.code != codes::DONE => {
                 SetAnswer::Unclear(self.refusal(&envelope.code).say)
             }
-            (Status::Unwell, _) | (Status::Good | Status::Refusal, Ok(_)) => {
+            (StatusClass::Unwell, _) | (StatusClass::Good | StatusClass::Refusal, Ok(_)) => {
                 SetAnswer::Unclear(self.unwell().say)
             }
         }
@@ -114,13 +116,15 @@ impl Reply {
     /// How it is counted.
     pub(super) fn outcome(&self) -> Outcome {
         match (self.kind_of_status(), self.code()) {
-            (Status::TooMany, _) => Outcome::RateLimited,
-            (Status::Unwell, _) | (_, None) => Outcome::Broken,
-            (Status::Good, Some(codes::DONE)) => Outcome::Ok,
-            (Status::Good | Status::Refusal, Some(code)) if codes::class(code) == Class::RateLimited => {
+            (StatusClass::TooMany, _) => Outcome::RateLimited,
+            (StatusClass::Unwell, _) | (_, None) => Outcome::Broken,
+            (StatusClass::Good, Some(codes::DONE)) => Outcome::Ok,
+            (StatusClass::Good | StatusClass::Refusal, Some(code))
+                if codes::class(code) == Class::RateLimited =>
+            {
                 Outcome::RateLimited
             }
-            (Status::Good | Status::Refusal, Some(_)) => Outcome::Refused,
+            (StatusClass::Good | StatusClass::Refusal, Some(_)) => Outcome::Refused,
         }
     }
 
@@ -170,12 +174,12 @@ impl Reply {
         Failure { class, code: code.map(|code| shown(code.as_bytes(), None)), say }
     }
 
-    fn kind_of_status(&self) -> Status {
+    fn kind_of_status(&self) -> StatusClass {
         match self.status {
-            200..=299 => Status::Good,
-            429 => Status::TooMany,
-            400..=499 => Status::Refusal,
-            _ => Status::Unwell,
+            200..=299 => StatusClass::Good,
+            429 => StatusClass::TooMany,
+            400..=499 => StatusClass::Refusal,
+            _ => StatusClass::Unwell,
         }
     }
 

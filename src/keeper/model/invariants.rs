@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::keeper::{Bend, decide};
-use super::world::{CHECK_EVERY, Call, FlatTold, Request, Side, Told, World};
+use super::keeper::{Mutation, decide};
+use super::world::{CHECK_EVERY, Call, FlatRead, InFlightSet, ReadLog, Side, World};
 use crate::constants::{LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::facts::{Facts, List};
 use crate::moment::Moment;
@@ -41,7 +41,7 @@ pub(super) struct Broken {
 /// I1 to I4, when a set leaves `world`.
 pub(super) fn when_a_set_leaves(
     world: &World,
-    request: &Request,
+    request: &InFlightSet,
     unwatched: Unwatched,
 ) -> Result<(), Broken> {
     let side = &world.targets[request.target];
@@ -49,7 +49,7 @@ pub(super) fn when_a_set_leaves(
     let noted = side.ledger.intent.as_ref().is_some_and(|intent| {
         (intent.stamp, intent.change.to) == (request.stamp, request.mode) && !side.ledger.left
     });
-    let settled = side.told.flat.is_some_and(|FlatTold { first, began, last }| {
+    let settled = side.told.flat.is_some_and(|FlatRead { first, began, last }| {
         world.now.since(began) <= VERDICT_AGE && last.since(first) >= side.facts.wanted.settle
     });
     let holds = [
@@ -64,7 +64,7 @@ pub(super) fn when_a_set_leaves(
 }
 
 /// I5, and that a rest is one, in any state.
-pub(super) fn in_every_state(world: &World, bend: Bend, unwatched: Unwatched) -> Result<(), Broken> {
+pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwatched) -> Result<(), Broken> {
     for (target, side) in world.targets.iter().enumerate() {
         if state_of(world, side).0 == State::InSync {
             let read = side.told.mode.is_some_and(|(mode, arrived)| {
@@ -77,7 +77,7 @@ pub(super) fn in_every_state(world: &World, bend: Bend, unwatched: Unwatched) ->
                 format!("in sync is said; told {:?}, wire {:?}", side.told, world.wire)
             })?;
         }
-        if let Step::Rest(Rest { until, ends_with }) = decide(world, target, bend) {
+        if let Step::Rest(Rest { until, ends_with }) = decide(world, target, mutation) {
             let holds = [(Invariant::Rests, until > world.now)];
             first_broken(&holds, unwatched, || {
                 format!("a rest at {} until {} for {ends_with:?}", world.now.0, until.0)
@@ -104,7 +104,7 @@ pub(super) fn is_converged(world: &World) -> bool {
         })
 }
 
-impl Told {
+impl ReadLog {
     /// A list was told: a verdict is flat when plan orders, orders and positions were told empty in this order.
     pub(super) fn list(&mut self, list: List, count: u32, asked: Moment, answered: Moment) {
         let part = self.part.take();
@@ -117,7 +117,7 @@ impl Told {
             (List::Orders, Some((began, 1))) => self.part = Some((began, 2)),
             (List::Positions, Some((began, 2))) => {
                 let first = self.flat.map_or(answered, |flat| flat.first);
-                self.flat = Some(FlatTold { first, began, last: answered });
+                self.flat = Some(FlatRead { first, began, last: answered });
             }
             (List::Orders | List::Positions, _) => {}
         }

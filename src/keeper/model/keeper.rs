@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::world::{Call, ROUND_TRIP, Request, Row, Side, World, applied, intent, server_at};
+use super::world::{Call, InFlightSet, ROUND_TRIP, Row, Side, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
     AccountFacts, Answer, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, List, Seen,
@@ -15,9 +15,9 @@ use crate::protocol::{Learned, Look, Record, Standing, Step, learn, next, rank, 
 
 /// How the keeper is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bend {
+pub(super) enum Mutation {
     /// As it should be.
-    Straight,
+    None,
     /// Takes the fence for passed at once.
     NoFence,
     /// The intent is only in the page cache when the set leaves: a kill loses it.
@@ -49,32 +49,32 @@ pub(super) enum Bend {
 }
 
 /// What the keeper would do next for a target.
-pub(super) fn decide(world: &World, target: usize, bend: Bend) -> Step {
+pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
     let side = &world.targets[target];
     let brakes = world.brakes();
-    let shown = (bend == Bend::NoFence).then(|| without_fence(&side.facts));
+    let shown = (mutation == Mutation::NoFence).then(|| without_fence(&side.facts));
     let facts =
         Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
     next(&facts, &Standing::of(&facts, world.now), world.now)
 }
 
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
-pub(super) fn most_urgent(world: &World, bend: Bend) -> (usize, Step) {
-    let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, bend)));
+pub(super) fn most_urgent(world: &World, mutation: Mutation) -> (usize, Step) {
+    let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, mutation)));
     let first = steps.min_by_key(|(target, step)| {
         let (rank, until) = rank(step, world.targets[*target].facts.is_part_way());
-        let is_bent = bend == Bend::RestsBeforeItLooks && matches!(step, Step::Rest(_));
-        (if is_bent { 0 } else { rank }, until)
+        let is_mutated = mutation == Mutation::RestsBeforeItLooks && matches!(step, Step::Rest(_));
+        (if is_mutated { 0 } else { rank }, until)
     });
     first.expect("an account has a target")
 }
 
 /// At the top of its loop the keeper takes over the newest accepted revision.
-pub(super) fn adopt(world: &mut World, bend: Bend) {
+pub(super) fn adopt(world: &mut World, mutation: Mutation) {
     let now = world.now;
     for side in &mut world.targets {
         let noted = side.facts.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Noted { .. }));
-        let blind = bend == Bend::NoRevisionCheck && noted;
+        let blind = mutation == Mutation::NoRevisionCheck && noted;
         if side.facts.wanted.mode != Some(side.file) && !blind {
             side.facts.wanted.mode = Some(side.file);
             side.facts.look_again(now);
@@ -85,9 +85,9 @@ pub(super) fn adopt(world: &mut World, bend: Bend) {
 }
 
 /// Does the step of a target that is not at rest. A look at the mode and a set leave a call behind.
-pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
-    match decide(world, target, bend) {
-        Step::Look(Look::Mode) => look_at_mode(world, target, bend),
+pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
+    match decide(world, target, mutation) {
+        Step::Look(Look::Mode) => look_at_mode(world, target, mutation),
         Step::Look(Look::List(list)) => look_at_list(world, target, list),
         Step::Look(Look::Clock) => {
             let answer = answered_at_once(world, ());
@@ -106,26 +106,26 @@ pub(super) fn act(world: &mut World, target: usize, bend: Bend) {
         }
         Step::Note(change) => {
             let clock = world.account.clock.expect("next wants no note without a clock");
-            let stamp = clock.at(world.now) - early(bend);
+            let stamp = clock.at(world.now) - early(mutation);
             let noted = intent(change, stamp, world.now);
             let side = &mut world.targets[target];
-            if bend != Bend::IntentNotWritten {
+            if mutation != Mutation::IntentNotWritten {
                 side.ledger.intent = Some(noted.clone());
                 side.ledger.left = false;
             }
             side.facts.intent = Some(noted);
         }
-        Step::Send => send(world, target, bend),
+        Step::Send => send(world, target, mutation),
         Step::Withdraw(_) => close(&mut world.targets[target]),
-        Step::Record(record) => write_down(world, target, record, bend),
+        Step::Record(record) => write_down(world, target, record, mutation),
         Step::Rest(_) => {}
     }
 }
 
 /// A look at the clock, the account or a list brought nothing.
-pub(super) fn look_failed(world: &mut World, target: usize, look: Look, bend: Bend) {
+pub(super) fn look_failed(world: &mut World, target: usize, look: Look, mutation: Mutation) {
     let nothing = match look {
-        Look::List(list) if bend == Bend::UnreadIsEmpty => Learned::List(
+        Look::List(list) if mutation == Mutation::UnreadIsEmpty => Learned::List(
             list,
             Answer { value: 0, asked: world.now, answered: world.now, server: server_at(world.now) },
         ),
@@ -135,7 +135,7 @@ pub(super) fn look_failed(world: &mut World, target: usize, look: Look, bend: Be
 }
 
 /// The answer that the keeper waits for arrives.
-pub(super) fn hear(world: &mut World, bend: Bend) {
+pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
     match world.call.take() {
         Some(Call::Mode { target, asked, mode, server }) => {
             world.now = world.now.max(asked + ROUND_TRIP);
@@ -145,14 +145,14 @@ pub(super) fn hear(world: &mut World, bend: Bend) {
         }
         Some(Call::Set { target, stamp: _, answer: Some(answer) }) => {
             let Answer { value: (), asked, answered, server } = answered_at_once(world, ());
-            world.account.heard(asked, answered, server);
+            world.account.note_server_time(asked, answered, server);
             let accepted = answer == SetAnswer::Accepted;
             let facts = &mut world.targets[target].facts;
             facts.answered(answer, world.now);
-            if accepted && bend == Bend::SuccessWithoutARead {
+            if accepted && mutation == Mutation::SuccessWithoutARead {
                 let mode = facts.intent.as_ref().expect("it was sent").change.to;
-                facts.saw(Seen { mode, asked, answered: world.now, server: server_at(world.now) });
-                write_down(world, target, Record::Confirmed, bend);
+                facts.record_mode(Seen { mode, asked, answered: world.now, server: server_at(world.now) });
+                write_down(world, target, Record::Confirmed, mutation);
             }
         }
         Some(Call::Set { answer: None, .. }) | None => {}
@@ -160,21 +160,21 @@ pub(super) fn hear(world: &mut World, bend: Bend) {
 }
 
 /// No answer arrives: the connection broke, or the call took too long.
-pub(super) fn give_up(world: &mut World, bend: Bend) {
+pub(super) fn give_up(world: &mut World, mutation: Mutation) {
     let now = world.now;
     match world.call.take() {
-        Some(Call::Mode { target, asked, .. }) if bend == Bend::UnreadIsInSync => {
+        Some(Call::Mode { target, asked, .. }) if mutation == Mutation::UnreadIsInSync => {
             let side = &mut world.targets[target];
-            side.facts.saw(Seen { mode: side.file, asked, answered: now, server: server_at(now) });
+            side.facts.record_mode(Seen { mode: side.file, asked, answered: now, server: server_at(now) });
         }
-        Some(Call::Mode { target, .. }) => look_failed(world, target, Look::Mode, bend),
-        Some(Call::Set { target, stamp, answer: _ }) if bend == Bend::RepeatsTheRequest => {
+        Some(Call::Mode { target, .. }) => look_failed(world, target, Look::Mode, mutation),
+        Some(Call::Set { target, stamp, answer: _ }) if mutation == Mutation::RepeatsTheRequest => {
             let mode = world.targets[target].file;
-            world.wire.push(Request { target, mode, stamp });
+            world.wire.push(InFlightSet { target, mode, stamp });
             world.call = Some(Call::Set { target, stamp, answer: None });
         }
         Some(Call::Set { target, .. }) => {
-            let silence = if bend == Bend::SilenceIsARefusal {
+            let silence = if mutation == Mutation::SilenceIsARefusal {
                 SetAnswer::Refused(unreachable())
             } else {
                 SetAnswer::Unclear(String::new())
@@ -186,15 +186,15 @@ pub(super) fn give_up(world: &mut World, bend: Bend) {
 }
 
 /// The process is killed and started again: it knows what the ledger holds, and of a set that it noted no more than that.
-pub(super) fn restart(world: &mut World, bend: Bend) {
+pub(super) fn restart(world: &mut World, mutation: Mutation) {
     let now = world.now;
     world.account = AccountFacts::default();
     world.call = None;
     for side in &mut world.targets {
-        if bend == Bend::IntentLostAtKill {
+        if mutation == Mutation::IntentLostAtKill {
             side.ledger.intent = None;
         }
-        let state = if bend == Bend::SendsAgainAfterAKill {
+        let state = if mutation == Mutation::SendsAgainAfterAKill {
             IntentState::Noted { at: now }
         } else {
             IntentState::Unclear
@@ -210,11 +210,11 @@ pub(super) fn restart(world: &mut World, bend: Bend) {
     }
 }
 
-fn look_at_mode(world: &mut World, target: usize, bend: Bend) {
+fn look_at_mode(world: &mut World, target: usize, mutation: Mutation) {
     let (asked, server) = (world.now, server_at(world.now + ROUND_TRIP / 2));
     let side = &mut world.targets[target];
-    if let Some(applied) = side.facts.applied.filter(|_| bend == Bend::TrustsTheRecord) {
-        side.facts.saw(Seen { mode: applied.mode, asked, answered: asked, server });
+    if let Some(applied) = side.facts.applied.filter(|_| mutation == Mutation::TrustsTheRecord) {
+        side.facts.record_mode(Seen { mode: applied.mode, asked, answered: asked, server });
     } else {
         world.call = Some(Call::Mode { target, asked, mode: side.live, server });
     }
@@ -238,19 +238,20 @@ fn learned(world: &mut World, target: usize, learned: Learned) {
     learn(&mut world.account, &mut world.targets[target].facts, learned, world.now, Jitter(0));
 }
 
-fn send(world: &mut World, target: usize, bend: Bend) {
+fn send(world: &mut World, target: usize, mutation: Mutation) {
     let noted = world.targets[target].facts.intent.as_ref().expect("next wants no send without an intent");
-    let request = Request { target, mode: noted.change.to, stamp: noted.stamp + early(bend) };
+    let request = InFlightSet { target, mode: noted.change.to, stamp: noted.stamp + early(mutation) };
     world.targets[target].ledger.left = true;
     world.wire.push(request);
     world.call = Some(Call::Set { target, stamp: request.stamp, answer: None });
 }
 
-fn write_down(world: &mut World, target: usize, record: Record, bend: Bend) {
+fn write_down(world: &mut World, target: usize, record: Record, mutation: Mutation) {
     let now = world.now;
     let side = &mut world.targets[target];
     let mut applied = record.applied(&side.facts);
-    if bend == Bend::RecordsOnlyTheDesired && !matches!(record, Record::Applied(_) | Record::Late(_)) {
+    if mutation == Mutation::RecordsOnlyTheDesired && !matches!(record, Record::Applied(_) | Record::Late(_))
+    {
         applied = applied.filter(|applied| applied.mode == side.file);
     }
     recorded(record, applied, &mut world.account, &mut side.facts, now, Jitter(0));
@@ -275,8 +276,8 @@ fn without_fence(facts: &TargetFacts) -> TargetFacts {
     TargetFacts { intent, ..facts.clone() }
 }
 
-fn early(bend: Bend) -> Duration {
-    if bend == Bend::IntentStampedEarly { Duration::from_secs(10) } else { Duration::ZERO }
+fn early(mutation: Mutation) -> Duration {
+    if mutation == Mutation::IntentStampedEarly { Duration::from_secs(10) } else { Duration::ZERO }
 }
 
 fn unreachable() -> Failure {

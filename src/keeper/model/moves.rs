@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::invariants::{self, Broken, Unwatched};
-use super::keeper::{self, Bend, decide};
+use super::keeper::{self, Mutation, decide};
 use super::world::{Call, Faults, NO_FAULTS, World};
 use crate::facts::{Class, Failure, SetAnswer};
 use crate::moment::Moment;
@@ -49,8 +49,8 @@ pub(super) enum Move {
 const STALLS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(36)];
 
 /// All that can happen.
-pub(super) fn moves(world: &World, bend: Bend) -> Vec<Move> {
-    let mut all = of_the_keeper(world, bend);
+pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
+    let mut all = of_the_keeper(world, mutation);
     // To oversleep a rest is to stand still after it.
     if !all.contains(&Move::Wait) {
         all.extend(STALLS.into_iter().map(Move::Stall));
@@ -70,26 +70,31 @@ pub(super) fn moves(world: &World, bend: Bend) -> Vec<Move> {
 }
 
 /// The world after a move, moved back to the fixed now.
-pub(super) fn after(before: &World, step: Move, bend: Bend, unwatched: Unwatched) -> Result<World, Broken> {
+pub(super) fn after(
+    before: &World,
+    step: Move,
+    mutation: Mutation,
+    unwatched: Unwatched,
+) -> Result<World, Broken> {
     let mut world = before.clone();
     if let Some(left) = step.budget(&mut world.left) {
         *left -= 1;
         world.left.in_all -= 1;
     }
     match step {
-        Move::Act { target } => keeper::act(&mut world, target, bend),
-        Move::Hear => keeper::hear(&mut world, bend),
+        Move::Act { target } => keeper::act(&mut world, target, mutation),
+        Move::Hear => keeper::sync_inputs(&mut world, mutation),
         Move::Handle { request } => handle(&mut world, request),
-        Move::Wait => world.now = rest_of_all(&world, bend),
+        Move::Wait => world.now = rest_of_all(&world, mutation),
         Move::Close { target } => world.targets[target].open = false,
         Move::LoseLook { target } => {
-            if let Step::Look(look) = decide(&world, target, bend) {
-                keeper::look_failed(&mut world, target, look, bend);
+            if let Step::Look(look) = decide(&world, target, mutation) {
+                keeper::look_failed(&mut world, target, look, mutation);
             }
         }
-        Move::LoseAnswer => keeper::give_up(&mut world, bend),
+        Move::LoseAnswer => keeper::give_up(&mut world, mutation),
         Move::Stall(span) => world.now = world.now + span,
-        Move::Kill => keeper::restart(&mut world, bend),
+        Move::Kill => keeper::restart(&mut world, mutation),
         Move::Edit { target } => {
             let side = &mut world.targets[target];
             side.file = other(side.file);
@@ -106,18 +111,18 @@ pub(super) fn after(before: &World, step: Move, bend: Bend, unwatched: Unwatched
         invariants::when_a_set_leaves(before, left, unwatched)?;
     }
     if world.call.is_none() {
-        keeper::adopt(&mut world, bend);
-        invariants::in_every_state(&world, bend, unwatched)?;
+        keeper::adopt(&mut world, mutation);
+        invariants::in_every_state(&world, mutation, unwatched)?;
     }
     Ok(world.rebased())
 }
 
 /// What the keeper may do: wait for its answer, or do the most urgent step, or rest where all targets do.
-fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
+fn of_the_keeper(world: &World, mutation: Mutation) -> Vec<Move> {
     if world.call.is_some() {
         return vec![Move::Hear];
     }
-    let (target, step) = keeper::most_urgent(world, bend);
+    let (target, step) = keeper::most_urgent(world, mutation);
     match step {
         Step::Rest(_) => vec![Move::Wait],
         Step::Look(Look::Clock | Look::Account | Look::List(_)) => {
@@ -135,8 +140,8 @@ fn of_the_keeper(world: &World, bend: Bend) -> Vec<Move> {
 }
 
 /// When the first rest ends.
-fn rest_of_all(world: &World, bend: Bend) -> Moment {
-    match keeper::most_urgent(world, bend).1 {
+fn rest_of_all(world: &World, mutation: Mutation) -> Moment {
+    match keeper::most_urgent(world, mutation).1 {
         Step::Rest(Rest { until, ends_with: _ }) => until,
         Step::Look(_)
         | Step::LookAtHost

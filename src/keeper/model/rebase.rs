@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::world::{Call, FlatTold, NOW, Row, Side, Told, World, server_at};
+use super::world::{Call, FlatRead, NOW, ReadLog, Row, Side, World, server_at};
 use crate::constants::VERDICT_AGE;
 use crate::facts::{
-    AccountFacts, Failing, Flatness, HostReading, Identity, Intent, IntentState, LateSet, Reading, Run, Seen,
-    ServerClock, TargetFacts,
+    AccountFacts, Failing, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState, LateSet, Reading,
+    Seen, ServerClock, TargetFacts,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::protocol::{retry_at, retry_though_flat};
@@ -23,7 +23,7 @@ impl World {
     pub(super) fn rebased(mut self) -> World {
         self.forget_refused_requests();
         let World { now, account, targets, call, rejected: _, wire, left: _ } = &mut self;
-        let line = Line { by: now.0 - NOW.0 };
+        let line = Shift { by: now.0 - NOW.0 };
         *now = NOW;
         line.account(account);
         for Side { file: _, live: _, open: _, ledger, facts, told } in targets {
@@ -62,11 +62,11 @@ impl World {
 
 /// Moves all moments back by so many milliseconds, and those of long ago to one.
 #[derive(Clone, Copy)]
-struct Line {
+struct Shift {
     by: i64,
 }
 
-impl Line {
+impl Shift {
     fn moment(self, at: &mut Moment) {
         *at = Moment(at.0 - self.by).max(PAST);
     }
@@ -83,7 +83,7 @@ impl Line {
             identity,
             wrong: _,
             unsatisfiable: _,
-            gone: _,
+            orphaned_set_at: _,
             failing,
             clock,
             host,
@@ -141,7 +141,7 @@ impl Line {
     }
 
     fn flatness(self, flatness: &mut Flatness, seen: Option<Seen>, settle: Duration) {
-        let Flatness { plan_orders, orders, positions, part, run } = flatness;
+        let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
         let began = seen.map_or(PAST, |seen| seen.answered);
         for Reading { count, asked, answered } in [plan_orders, orders, positions].into_iter().flatten() {
             self.moment(asked);
@@ -151,12 +151,13 @@ impl Line {
                 (*asked, *answered) = (PAST, PAST);
             }
         }
-        if let Some(part) = part {
-            self.moment(&mut part.began);
+        if let Some(verdict) = in_progress {
+            self.moment(&mut verdict.began);
         }
         // A verdict that began before this round and has aged can neither be completed nor be the newest.
-        *part = part.filter(|part| part.began >= began || NOW.since(part.began) <= VERDICT_AGE);
-        if let Some(Run { since, newest }) = run {
+        *in_progress =
+            in_progress.filter(|verdict| verdict.began >= began || NOW.since(verdict.began) <= VERDICT_AGE);
+        if let Some(FlatSpan { since, newest }) = flat_span {
             self.moment(since);
             self.moment(newest);
             if *newest < began && NOW.since(*newest) > VERDICT_AGE {
@@ -198,8 +199,8 @@ impl Line {
         late(may_come_late);
     }
 
-    fn told(self, told: &mut Told, settle: Duration) {
-        let Told { mode, part, flat } = told;
+    fn told(self, told: &mut ReadLog, settle: Duration) {
+        let ReadLog { mode, part, flat } = told;
         if let Some((_, arrived)) = mode {
             self.moment(arrived);
         }
@@ -207,7 +208,7 @@ impl Line {
             self.moment(began);
         }
         *part = part.filter(|(began, _)| NOW.since(*began) <= VERDICT_AGE);
-        if let Some(FlatTold { first, began, last }) = flat {
+        if let Some(FlatRead { first, began, last }) = flat {
             for at in [&mut *first, &mut *began, &mut *last] {
                 self.moment(at);
             }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::invariants::{Broken, Invariant, Unwatched, is_converged};
-use super::keeper::{Bend, decide, most_urgent};
+use super::keeper::{Mutation, decide, most_urgent};
 use super::moves::{Move, after, moves};
 use super::world::World;
 use crate::protocol::{Look, Record, Step, Withdrawn};
@@ -32,14 +32,14 @@ pub(super) struct Counterexample {
 }
 
 /// Searches everything that a keeper can come to from `start`, until something is broken.
-pub(super) fn search(start: &World, bend: Bend, unwatched: Unwatched) -> Outcome {
-    let mut graph = Graph::new(start, bend, unwatched);
+pub(super) fn search(start: &World, mutation: Mutation, unwatched: Unwatched) -> Outcome {
+    let mut graph = Graph::new(start, mutation, unwatched);
     let mut queue = VecDeque::from([(0, start.clone())]);
     while let Some((id, world)) = queue.pop_front() {
-        for step in moves(&world, bend) {
+        for step in moves(&world, mutation) {
             graph.transitions += 1;
             if let Move::Act { target } = step {
-                graph.acts.insert(name(&decide(&world, target, bend)));
+                graph.acts.insert(name(&decide(&world, target, mutation)));
             }
             let stays = |reached: &World| {
                 unwatched == Some(Invariant::Converges)
@@ -47,7 +47,7 @@ pub(super) fn search(start: &World, bend: Bend, unwatched: Unwatched) -> Outcome
                     || !is_converged(&world)
                     || is_converged(reached)
             };
-            match after(&world, step, bend, unwatched) {
+            match after(&world, step, mutation, unwatched) {
                 Ok(reached) if stays(&reached) => queue.extend(graph.arrive(id, step, reached)),
                 Ok(_) => {
                     return graph.outcome(Some((id, Some(step), not_converging("it does not stay in sync"))));
@@ -71,7 +71,7 @@ type Id = u32;
 /// The states that were reached, as far as they are needed to tell a way and to walk backwards.
 struct Graph<'a> {
     start: &'a World,
-    bend: Bend,
+    mutation: Mutation,
     unwatched: Unwatched,
     known: HashMap<u64, Id>,
     /// From where, and by what, each state was reached first.
@@ -84,11 +84,11 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    fn new(start: &'a World, bend: Bend, unwatched: Unwatched) -> Graph<'a> {
+    fn new(start: &'a World, mutation: Mutation, unwatched: Unwatched) -> Graph<'a> {
         let known = HashMap::from([(fingerprint(start), 0)]);
         Graph {
             start,
-            bend,
+            mutation,
             unwatched,
             known,
             came_from: vec![None],
@@ -153,22 +153,22 @@ impl<'a> Graph<'a> {
         let mut world = self.start.clone();
         let mut lines = Vec::new();
         for step in way.into_iter().rev() {
-            lines.push(tell(&world, step, self.bend));
-            world = after(&world, step, self.bend, self.unwatched).expect("it was walked before");
+            lines.push(tell(&world, step, self.mutation));
+            world = after(&world, step, self.mutation, self.unwatched).expect("it was walked before");
         }
-        lines.extend(last.map(|step| tell(&world, step, self.bend)));
+        lines.extend(last.map(|step| tell(&world, step, self.mutation)));
         lines.push(broken.to_string());
         Counterexample { invariant: broken.invariant, story: lines.join("\n"), world }
     }
 }
 
 /// One line of a story: what happens, and what the keeper had decided.
-fn tell(world: &World, step: Move, bend: Bend) -> String {
+fn tell(world: &World, step: Move, mutation: Mutation) -> String {
     match step {
         Move::Act { target } | Move::LoseLook { target } => {
-            format!("  {step}: {:?}", decide(world, target, bend))
+            format!("  {step}: {:?}", decide(world, target, mutation))
         }
-        Move::Wait => format!("  {step}: {:?}", most_urgent(world, bend).1),
+        Move::Wait => format!("  {step}: {:?}", most_urgent(world, mutation).1),
         Move::Hear
         | Move::Handle { .. }
         | Move::Close { .. }

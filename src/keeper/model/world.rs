@@ -39,7 +39,7 @@ pub(super) struct World {
     /// Whether the newest content of the file is not acceptable.
     pub(super) rejected: bool,
     /// Sets that have left and that the exchange has not handled.
-    pub(super) wire: Vec<Request>,
+    pub(super) wire: Vec<InFlightSet>,
     /// What may still go wrong.
     pub(super) left: Faults,
 }
@@ -58,7 +58,7 @@ pub(super) struct Side {
     /// The daemon's memory.
     pub(super) facts: TargetFacts,
     /// What the exchange has told, by its own log.
-    pub(super) told: Told,
+    pub(super) told: ReadLog,
 }
 
 /// What the ledger holds of a target.
@@ -78,18 +78,18 @@ pub(super) struct Row {
 
 /// What the exchange's log shows of reads that were answered and arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Told {
+pub(super) struct ReadLog {
     /// The mode last told, and when that arrived.
     pub(super) mode: Option<(PositionMode, Moment)>,
     /// A verdict under way: when it began and how many lists were told empty in order.
     pub(super) part: Option<(Moment, u8)>,
     /// The flat verdicts since something was last told open.
-    pub(super) flat: Option<FlatTold>,
+    pub(super) flat: Option<FlatRead>,
 }
 
 /// An unbroken run of complete flat verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct FlatTold {
+pub(super) struct FlatRead {
     /// When the first was complete.
     pub(super) first: Moment,
     /// When the last began.
@@ -109,7 +109,7 @@ pub(super) enum Call {
 
 /// A set on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Request {
+pub(super) struct InFlightSet {
     pub(super) target: usize,
     pub(super) mode: PositionMode,
     /// What it is signed with.
@@ -161,7 +161,7 @@ impl World {
             open: false,
             ledger: Row::default(),
             facts: TargetFacts::new(wanted, NOW),
-            told: Told::default(),
+            told: ReadLog::default(),
         };
         World {
             now: NOW,
@@ -183,12 +183,12 @@ impl World {
     }
 
     /// Whether a set that is on its way may still take effect.
-    pub(super) fn may_take_effect(&self, request: &Request) -> bool {
+    pub(super) fn may_take_effect(&self, request: &InFlightSet) -> bool {
         request.in_time(server_at(self.now))
     }
 }
 
-impl Request {
+impl InFlightSet {
     /// Whether the exchange still takes its timestamp.
     pub(super) fn in_time(&self, server: ServerTime) -> bool {
         server.since(self.stamp).max(self.stamp.since(server)) <= EXECUTED_WITHIN

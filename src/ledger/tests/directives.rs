@@ -24,8 +24,8 @@ async fn under_approval(ledger: &Ledger, words: &str, stamp: i64) -> Note {
     note_within(ledger, words, Cause::New, stamp, 0).await
 }
 
-fn is_acknowledged(visitor: &Visitor, request: Request) -> bool {
-    visitor.answer(&request).unwrap() == Some(RequestAnswer::Acknowledged)
+fn is_acknowledged(visitor: &Visitor, request: CommandRequest) -> bool {
+    visitor.answer(&request).unwrap() == Some(CommandAnswer::Acknowledged)
 }
 
 /// What the daemon makes of an approval.
@@ -34,8 +34,8 @@ async fn approve(ledger: &Ledger, hash: &str) -> Result<(), String> {
     let request = visitor.approve(hash).unwrap();
     ledger.notice().await.unwrap();
     match visitor.answer(&request).unwrap().unwrap() {
-        RequestAnswer::Acknowledged => Ok(()),
-        RequestAnswer::Refused(why) => Err(why),
+        CommandAnswer::Acknowledged => Ok(()),
+        CommandAnswer::Refused(why) => Err(why),
     }
 }
 

@@ -118,7 +118,7 @@ fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
 #[test]
 fn f34_a_list_that_was_not_read_is_unknown_and_not_empty() {
     let orders_missing = begun().list(List::PlanOrders, 0, seconds(0)).list(List::Positions, 0, seconds(0));
-    assert_eq!(orders_missing.target.flatness.run, None);
+    assert_eq!(orders_missing.target.flatness.flat_span, None);
     check(
         &orders_missing,
         expect![[r#"
@@ -1047,8 +1047,8 @@ fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_se
 fn a_round_of_empty_lists_that_took_too_long_is_told_as_such() {
     let slow = situation().list(List::PlanOrders, 0, Duration::ZERO).list(List::Orders, 0, Duration::ZERO);
     let mut slow = slow.list(List::Positions, 0, Duration::ZERO);
-    slow.target.flatness.part = None;
-    slow.target.flatness.run = None;
+    slow.target.flatness.in_progress = None;
+    slow.target.flatness.flat_span = None;
     check(
         &slow,
         expect![[r#"

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, Flatness, Generation,
-    HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List, Part, Pause,
-    Reading, Refusals, Requirement, Requirements, Run, Seen, ServerClock, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, FlatSpan, Flatness,
+    Generation, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List,
+    Pause, Reading, Refusals, Requirement, Requirements, Seen, ServerClock, TargetFacts, Wanted,
 };
 use crate::facts::{Cause, Change};
 use crate::moment::{Jitter, Moment, ServerTime};
@@ -222,8 +222,8 @@ impl Situation {
             plan_orders: reading,
             orders: reading,
             positions: reading,
-            part: None::<Part>,
-            run: Some(Run { since, newest }),
+            in_progress: None,
+            flat_span: Some(FlatSpan { since, newest }),
         };
         self
     }
@@ -298,7 +298,7 @@ impl Situation {
 
     /// A set of a target that is gone was signed so long ago, and nobody knows what became of it.
     pub(super) fn gone(mut self, ago: Duration) -> Self {
-        self.account.gone = Some(server(self.now - ago));
+        self.account.orphaned_set_at = Some(server(self.now - ago));
         self
     }
 

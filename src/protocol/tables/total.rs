@@ -12,9 +12,10 @@ use super::story::{Exchange, take};
 use super::{in_words, step_for};
 use crate::facts::List;
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, Flatness, Generation, Guard,
-    HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, Part, Pause, Reading,
-    Refusals, Requirements, Run, Seen, ServerClock, SetAnswer, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, FlatSpan, Flatness,
+    Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
+    Pause, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, TargetFacts, VerdictInProgress,
+    Wanted,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -199,7 +200,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 identity,
                 wrong,
                 unsatisfiable,
-                gone,
+                orphaned_set_at,
                 failing,
                 clock,
                 host,
@@ -212,7 +213,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     identity,
                     wrong,
                     unsatisfiable,
-                    gone,
+                    orphaned_set_at,
                     failing,
                     clock,
                     host,
@@ -293,15 +294,15 @@ fn flatness() -> BoxedStrategy<Flatness> {
         }))
     };
     let list = prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
-    let part = option::of((past(), list).prop_map(|(began, next)| Part { began, next }));
-    let run = option::of((past(), past()).prop_map(|(since, newest)| Run { since, newest }));
-    (reading(), reading(), reading(), part, run)
-        .prop_map(|(plan_orders, orders, positions, part, run)| Flatness {
+    let in_progress = option::of((past(), list).prop_map(|(began, next)| VerdictInProgress { began, next }));
+    let flat_span = option::of((past(), past()).prop_map(|(since, newest)| FlatSpan { since, newest }));
+    (reading(), reading(), reading(), in_progress, flat_span)
+        .prop_map(|(plan_orders, orders, positions, in_progress, flat_span)| Flatness {
             plan_orders,
             orders,
             positions,
-            part,
-            run,
+            in_progress,
+            flat_span,
         })
         .boxed()
 }

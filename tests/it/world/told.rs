@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use posmoded::ledger::{Request, RequestAnswer};
+use posmoded::ledger::{CommandAnswer, CommandRequest};
 use posmoded::moment::{Moment, ServerTime};
 use posmoded::position_mode::AccountName;
 use posmoded::source::FileState;
@@ -38,7 +38,7 @@ pub struct PauseTold {
     pub until: Option<ServerTime>,
     /// When somebody resumed.
     pub lifted: Option<Moment>,
-    request: Request,
+    request: CommandRequest,
 }
 
 impl PauseTold {
@@ -98,7 +98,7 @@ impl World {
         let visitor = self.visitor();
         for pause in waiting {
             let answer = visitor.answer(&pause.request).expect("the ledger is read");
-            if answer == Some(RequestAnswer::Acknowledged) {
+            if answer == Some(CommandAnswer::Acknowledged) {
                 pause.acknowledged = Some(now);
             }
         }

@@ -85,7 +85,7 @@ impl Script {
     }
 }
 
-fn account(bitget: &Bitget<Script>, name: &str) -> Account<Script> {
+fn account(bitget: &Bitget<Script>, name: &str) -> AccountClient<Script> {
     bitget.account(name.parse().unwrap(), credential_of(name), Trading::Real)
 }
 
@@ -100,7 +100,7 @@ fn lane(name: &str, endpoint: Endpoint) -> LaneName {
 }
 
 /// An account whose exchange's clock is known.
-async fn ready(bitget: &Bitget<Script>, name: &str) -> Account<Script> {
+async fn ready(bitget: &Bitget<Script>, name: &str) -> AccountClient<Script> {
     let account = account(bitget, name);
     account.clock().await.unwrap();
     account

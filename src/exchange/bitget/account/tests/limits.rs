@@ -93,7 +93,7 @@ async fn i8_the_exchange_never_says_429_however_long_the_way_is() {
     assert!(did.iter().all(|did| *did > 0), "everybody came to their turn: {did:?}");
 }
 
-async fn set(desk: &Account<Direct>, clock: &Clock) -> Result<(), Failure> {
+async fn set(desk: &AccountClient<Direct>, clock: &Clock) -> Result<(), Failure> {
     let permit = desk.permit(USDT).await?;
     let stamp = desk.session.client.server_clock().unwrap().at(clock.now());
     match desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await {

@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::status::{AccountStatus, TargetStatus};
 
 /// One keeper as the fleet sees it.
-pub(super) struct Charge {
+pub(super) struct Supervised {
     pub(super) specs: watch::Sender<Arc<AccountSpec>>,
     pub(super) stop: CancellationToken,
     pub(super) task: Option<Id>,
@@ -24,10 +24,18 @@ pub(super) struct Charge {
     pub(super) shown: Vec<TargetStatus>,
 }
 
-impl Charge {
-    pub(super) fn new(spec: Arc<AccountSpec>, stop: CancellationToken) -> Charge {
+impl Supervised {
+    pub(super) fn new(spec: Arc<AccountSpec>, stop: CancellationToken) -> Supervised {
         let (specs, _) = watch::channel(spec);
-        Charge { specs, stop, task: None, started: None, failures: 0, start_again: None, shown: Vec::new() }
+        Supervised {
+            specs,
+            stop,
+            task: None,
+            started: None,
+            failures: 0,
+            start_again: None,
+            shown: Vec::new(),
+        }
     }
 
     /// Whether it has no task and may have one now.
