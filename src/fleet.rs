@@ -1,6 +1,6 @@
-//! Which accounts have a keeper, what each is told, and the guard over all of them.
+//! Which accounts have a keeper, the spec that each receives, and the guard over all of them.
 //!
-//! Follows the file and the ledger once a second; starts a keeper that failed again. Sends nothing itself.
+//! Follows the file and the ledger once a second and restarts a keeper that failed. Sends nothing itself.
 
 mod supervised;
 
@@ -27,59 +27,82 @@ use crate::protocol::{Plan, PlanEntry, Reason, State};
 use crate::source::{Content, FileState};
 use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds, short};
 
-/// All keepers, and what they are told.
+/// All keepers, and what their specs are made from.
 pub struct Fleet<D: Environment> {
+    /// The accounts that may have a keeper; never changes.
     whom: Whom,
+    /// Shared with every keeper; here it reads the key files and lists and restores cool-downs.
     environment: Arc<D>,
+    /// Shared with every keeper; here it records revisions, releases, held plans, cool-downs and events of the file.
     ledger: Ledger,
+    /// The source of every moment and sleep.
     clock: Clock,
+    /// Where keepers publish; `held` is computed from it.
     board: Board,
+    /// This host's name, as the file would write it; never changes.
     host: String,
+    /// The newest state of the file; a change ends the wait for the next turn.
     file: watch::Receiver<FileState>,
+    /// The newest requests for a look; a change ends the wait for the next turn.
     kicks: watch::Receiver<Kicks>,
+    /// `kicks` as of this turn, read before the state of the file; what keepers receive.
     kicked: Kicks,
+    /// Published at the end of each turn.
     pulse: watch::Sender<Pulse>,
+    /// Ends the fleet when cancelled; the parent of every keeper's token.
     stop: CancellationToken,
+    /// The last accepted revision; `None` only within `start`, which fails if it stays so.
     in_force: Option<InForce>,
+    /// Why the newest content of the file is not in force: a brake on every keeper. `None` if it is in force.
     problem: Option<String>,
+    /// When `problem` last changed, to `None` too.
     problem_since: Moment,
+    /// The `problem` last reported. `tell_of_the_file` updates it, to "still changing" only once that lasts.
     told: Option<String>,
+    /// Whether the state of the file is still to be followed: set by a change, and when the ledger failed to accept.
     to_follow: bool,
+    /// The revision for which the accounts that the file does not name were last released; `None` before the first.
     released_in: Option<Generation>,
+    /// The revision and the number of reloads for which the key files were last read; `None` before the first time.
     surveyed: Option<(Generation, u64)>,
+    /// The held plan last written to the ledger; empty at first. Keepers receive only this one.
     held: Arc<Plan>,
+    /// When this process last wrote `held`; `None` before that, and then due once every account was looked at.
     held_recorded: Option<Moment>,
+    /// The end of each cool-down that this process wrote to the ledger, by limit; another end is written anew.
     cooling: BTreeMap<String, Moment>,
+    /// One for each account that the file names and `whom` includes, and for any other whose task has not ended.
     keepers: BTreeMap<AccountName, Supervised>,
+    /// The tasks of all keepers, each known to its `Supervised::task`.
     tasks: JoinSet<()>,
 }
 
-/// What a fleet is given.
+/// What a fleet needs to start.
 pub struct FleetDeps<D: Environment> {
-    /// Where exchanges come from.
+    /// Makes the exchange clients.
     pub environment: Arc<D>,
-    /// What was done.
+    /// The ledger, shared with the keepers.
     pub ledger: Ledger,
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
-    /// Where everything is shown.
+    /// Where every status is published.
     pub board: Board,
     /// This host's name, as the file would write it.
     pub host: String,
-    /// What the file says.
+    /// The newest state of the file.
     pub file: watch::Receiver<FileState>,
-    /// Who wants a look at everything now.
+    /// Requests to look at everything now.
     pub kicks: watch::Receiver<Kicks>,
-    /// Ends it.
+    /// Ends the fleet when cancelled.
     pub stop: CancellationToken,
 }
 
-/// Whom a fleet looks after.
+/// The accounts that a fleet looks after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whom {
-    /// Every account that the file names; what it does not name any more is released.
+    /// Every account that the file names; an account that it no longer names is released.
     Everybody,
-    /// Only these, as far as the file names them. Nobody else is asked for, touched or released.
+    /// Only these, as far as the file names them. No other account is read, changed or released.
     Only(BTreeSet<AccountName>),
 }
 
@@ -92,23 +115,23 @@ impl Whom {
     }
 }
 
-/// Requests to look at everything now; each counts up.
+/// Requests to look at everything now, counted since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kicks {
-    /// Look at every target.
+    /// Requests to look at every target; a reload is one too.
     pub looks: u64,
-    /// Read the credentials again, too.
+    /// Requests to read the credentials again as well.
     pub reloads: u64,
 }
 
-/// How the fleet's own loop is.
+/// The health of the fleet's own loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
-    /// By when it turns again.
+    /// By when the next turn begins.
     pub due: Moment,
-    /// Why the ledger could not be used in the last turn, in one sentence.
+    /// Why the ledger could not be used in the last turn, in one sentence; `None` if it could.
     pub ledger_trouble: Option<String>,
-    /// What it had been asked for when it read the newest state of the file: all that is followed and shown now.
+    /// The requests that came before the last turn read the state of the file: these are followed and shown now.
     pub followed: Kicks,
 }
 
@@ -119,7 +142,7 @@ struct InForce {
     desired: Desired,
 }
 
-/// Why there is nothing to go on with.
+/// Why a fleet could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The ledger cannot be used.
@@ -132,7 +155,7 @@ pub enum StartError {
 
 impl<D: Environment> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
-    /// `state` is the first that the source published.
+    /// `state` is the first one that the source published.
     pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
         let FleetDeps { environment, ledger, clock, board, host, file, kicks, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
@@ -163,7 +186,7 @@ impl<D: Environment> Fleet<D> {
             tasks: JoinSet::new(),
         };
         if let Some(revision) = fleet.ledger.last_good().await? {
-            // What an older version accepted may mean nothing to this one; then only the file counts.
+            // A revision that an older version accepted may be unreadable to this one; then only the file counts.
             fleet.in_force = desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
         }
         fleet.restore_cool_downs().await?;
@@ -173,17 +196,17 @@ impl<D: Environment> Fleet<D> {
         }
         fleet.release_the_gone().await?;
         fleet.tell();
-        // What the service manager is first told is not to wait for the first turn.
+        // The first status for the service manager must not wait for the first turn.
         fleet.show();
         Ok(fleet)
     }
 
-    /// How the loop itself is: what `/livez` and the watchdog go by.
+    /// The health of the loop, which `/livez` and the watchdog use.
     pub fn pulse(&self) -> watch::Receiver<Pulse> {
         self.pulse.subscribe()
     }
 
-    /// Follows file and ledger until told to stop; then brings what is under way to its end.
+    /// Follows file and ledger until `stop` is cancelled; then waits at most `STOPPING` for the sets under way.
     pub async fn run(mut self) {
         while !self.stop.is_cancelled() {
             self.turn().await;
@@ -203,17 +226,17 @@ impl<D: Environment> Fleet<D> {
         tokio::select! {
             biased;
             () = all_ended => {}
-            // What is still under way is left to its intent on disk.
+            // A set still under way is left to its intent on disk.
             () = self.clock.sleep_until(last) => tracing::warn!("a set under way is left unfinished"),
         }
     }
 
     async fn turn(&mut self) {
-        // Whoever kicks has had the file read before: kicks first, or the state may be older than they are.
+        // A reload has the file read before it kicks: take the kicks first, or the state may be older than they are.
         self.kicked = *self.kicks.borrow_and_update();
         let state = {
             let state = self.file.borrow_and_update();
-            // One that came after the wait for it was over counts as seen from here on.
+            // A state that came after the wait ended is marked as seen by this read, so remember it here.
             self.to_follow |= state.has_changed();
             state.clone()
         };
@@ -237,7 +260,7 @@ impl<D: Environment> Fleet<D> {
         self.pulse.send_replace(Pulse { due, ledger_trouble, followed: self.kicked });
     }
 
-    /// Takes the newest state of the file: a good file comes into force, anything else is a brake.
+    /// Takes over the newest state of the file: a good file comes into force, anything else is a brake.
     async fn follow(&mut self, state: FileState) -> Result<(), LedgerError> {
         self.to_follow = false;
         let problem = match state {
@@ -249,13 +272,14 @@ impl<D: Environment> Fleet<D> {
         if problem != self.problem {
             self.problem = problem;
             self.problem_since = self.clock.now();
-            // The brake first, the log line after: the ledger may be slow.
+            // The brake goes out before the event is written: the ledger may be slow.
             self.tell();
         }
         Ok(())
     }
 
-    /// Tells of a file that is not in force, or is again. Each ordinary edit changes for a moment: only what lasts is told.
+    /// Reports a file that is not in force, or is again. Every edit is "still changing" for a moment, which is reported
+    /// only if it lasts.
     async fn tell_of_the_file(&mut self) -> Result<(), LedgerError> {
         let lasts = self.clock.now().since(self.problem_since) >= FILE_POLL;
         if self.told == self.problem || (self.problem.as_deref() == Some(CHANGING) && !lasts) {
@@ -272,13 +296,13 @@ impl<D: Environment> Fleet<D> {
         }
     }
 
-    /// Brings content into force, or says why it is not.
+    /// Brings content into force, or returns why it is not.
     async fn accept(&mut self, content: &Content) -> Option<String> {
         let Content { bytes, sha256, commit } = content;
         if let Some(InForce { revision, desired: _ }) = &mut self.in_force
             && revision.sha256 == *sha256
         {
-            // The same content in another commit is no new revision: the ledger keeps the commit that brought it.
+            // The same content in another commit is no new revision: the ledger keeps the one it was accepted with.
             revision.commit.clone_from(commit);
             return None;
         }
@@ -312,7 +336,7 @@ impl<D: Environment> Fleet<D> {
         }
     }
 
-    /// Forgets what was applied for accounts that the file does not name any more. Nothing is sent for them, ever.
+    /// Forgets what was applied for accounts that the file no longer names. Nothing is ever sent for them.
     async fn release_the_gone(&mut self) -> Result<(), LedgerError> {
         let Some(InForce { revision, desired }) = &self.in_force else { return Ok(()) };
         if self.released_in == Some(revision.generation) {
@@ -328,7 +352,7 @@ impl<D: Environment> Fleet<D> {
         Ok(())
     }
 
-    /// Writes down what is held, so that it can be approved.
+    /// Records the held plan in the ledger, so that it can be approved.
     async fn hold(&mut self) -> Result<(), LedgerError> {
         let accounts = self.board.accounts();
         let all_looked = accounts.values().all(|account| account.looked);
@@ -336,9 +360,9 @@ impl<D: Environment> Fleet<D> {
         let held = Plan(targets.filter_map(|target| held_entry(&target)).collect());
         let now = self.clock.now();
         let due = match self.held_recorded {
-            // What an earlier process held may be over: that is to be on record, too.
+            // The plan of an earlier process may no longer be held: that must be recorded too.
             None => all_looked,
-            // What is held for days is recorded again from time to time: a plan may be approved for a day only.
+            // A plan held for days is recorded again from time to time: it may be approved for one day only.
             Some(at) => !held.0.is_empty() && now.since(at) >= HELD_AGAIN,
         };
         if held != *self.held || due {
@@ -356,7 +380,7 @@ impl<D: Environment> Fleet<D> {
         Ok(())
     }
 
-    /// Writes down which limits rest, so that a restart does not ask again at once.
+    /// Records which limits rest, so that a restart does not send requests to them at once.
     async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
         for CoolDown { limit, until } in self.environment.cool_downs() {
             if self.cooling.get(&limit) != Some(&until) {
@@ -368,7 +392,7 @@ impl<D: Environment> Fleet<D> {
         Ok(())
     }
 
-    /// Gives every keeper its newest spec; starts and stops keepers as the file says.
+    /// Sends every keeper its newest spec; starts and stops keepers as the file says.
     fn tell(&mut self) {
         let Some(InForce { revision, desired }) = &self.in_force else { return };
         let (now, kicks) = (self.clock.now(), self.kicked);
@@ -425,7 +449,7 @@ impl<D: Environment> Fleet<D> {
             .retain(|name, supervised| supervised.task.is_some() || desired.accounts.contains_key(name));
     }
 
-    /// A keeper has come to its end: the file took its account away, or it failed and is started again after a while.
+    /// Handles the end of a keeper: its account left the file, or it failed and is restarted after a wait.
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
         let (id, failed) = match ended {
             Ok((id, ())) => (id, false),
@@ -450,7 +474,7 @@ impl<D: Environment> Fleet<D> {
         }
     }
 
-    /// Shows what is known beside the targets.
+    /// Publishes what is known beside the targets: pauses, the revision in force and the held plan.
     fn show(&self) {
         let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
         let directives = self.ledger.directives().borrow().clone();
@@ -483,7 +507,7 @@ impl<D: Environment> Fleet<D> {
 
 const CHANGING: &str = "it is still changing";
 
-/// What of a target can be approved: a change that is held, or a first contact that waits under `drift: report`.
+/// The change of a target that can be approved: one that is held, or a first contact that waits under `drift: report`.
 pub fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
     let cause = match target.state {
         State::New => Cause::New,

@@ -1,7 +1,7 @@
-//! One account: do the step that the protocol wants, and keep the facts.
+//! The task of one account: it does the step that the protocol wants and stores the facts that result.
 //!
-//! Decides nothing itself. Looks and rests may be dropped at any moment; from a note to its record it goes on to the
-//! end, whoever asks it to stop.
+//! It decides nothing itself. Looks and rests may be dropped at any moment; a set under way runs from its note to its
+//! record even if a stop is requested meanwhile.
 
 mod act;
 mod inputs;
@@ -35,81 +35,105 @@ use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
 use crate::status::{AccountStatus, Counts, TargetStatus};
 
-/// Makes the exchange of an account from its credential.
+/// What keepers and the fleet use besides the ledger: exchange clients, key files, cool-downs and the host.
 pub trait Environment: Send + Sync + 'static {
-    /// What it makes.
+    /// The exchange client of one account.
     type Exchange: Apply;
 
-    /// Reads the credential anew; if there is none, one sentence that says what to do.
+    /// Reads the credential again and makes a client with it; the error is one sentence that says what to do.
     fn connect(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
 
-    /// Reads the key files of all these accounts, so that two with one key are found before anything is asked.
+    /// Reads the key files of these accounts, so that two files with the same key are found before any request.
     fn survey(&self, accounts: &BTreeSet<AccountName>);
 
-    /// What to tell of an account whose key is in another account's file, too, if it is.
+    /// The message for the operator if another account's file holds the same key.
     fn shared_key(&self, account: &AccountName) -> Option<String>;
 
-    /// The lanes that rest now because the exchange said 429.
+    /// The lanes that rest now because the exchange answered 429.
     fn cool_downs(&self) -> Vec<CoolDown>;
 
-    /// Goes on with a cool-down that an earlier process was told of.
+    /// Continues a cool-down that an earlier process received.
     fn restore(&self, cool_down: &CoolDown);
 
-    /// Looks at the host: what is not as required, or cannot be seen, each in a few words.
+    /// Checks the host: the requirements that are unmet or cannot be checked, each in a few words.
     fn unmet(&self, require: &Requirements) -> impl Future<Output = Vec<String>> + Send;
 }
 
-/// What an account is to be, and what goes for all of them; always the newest.
+/// What the fleet gives a keeper: its account's part of the file and what holds for all accounts; always the newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountSpec {
     /// The revision in force.
     pub generation: Generation,
-    /// What it says of this account.
+    /// This account in that revision.
     pub account: Arc<Account>,
-    /// The host that the file gives the account to, if that is not this one.
+    /// The host that the file assigns the account to, if that is not this one.
     pub elsewhere: Option<String>,
     /// How many sets may leave in an hour, over all accounts.
     pub max_changes: u32,
-    /// Why the newest content of the file is not in force.
+    /// Why the newest content of the file is not in force; `None` if it is.
     pub file: Option<String>,
-    /// The held plan as it is on record.
+    /// The held plan as recorded in the ledger.
     pub held: Arc<Plan>,
-    /// Counts reloads and kicks: a new number means look at every target now.
+    /// Number of reloads and kicks so far: when it changes, every target is looked at again.
     pub looks: u64,
-    /// Counts reloads: a new number means read the credential again.
+    /// Number of reloads so far: when it changes, the credential is read again.
     pub reloads: u64,
 }
 
 /// The task that looks after one account.
 pub struct Keeper<D: Environment> {
+    /// The account; never changes.
     account: AccountName,
+    /// Makes `exchange`, compares key files and checks the host; shared by all keepers.
     environment: Arc<D>,
+    /// The client with the key last read; `None` if that read failed or the account is another host's.
     exchange: Option<D::Exchange>,
+    /// What the credential was last read for; `None` before the first read. Does not change while a set is noted.
     opened: Option<Occasion>,
+    /// Identifies the last usable key, so that a new one is noticed. A failed read does not clear it.
     key: Option<Fingerprint>,
-    /// The UID that the ledger was asked to pin for the key in use.
+    /// The UID that the ledger was last asked to pin for the key in use. A new key, a new occasion to read the key, and
+    /// a look at the account clear it, so that the ledger is asked again.
     pinned: Option<Uid>,
+    /// The warnings about the key at the last look at the account, all logged; the next look logs only new ones.
     warnings: Vec<String>,
+    /// Where notes, records and events are written.
     ledger: Ledger,
+    /// The source of every moment, jitter and sleep.
     clock: Clock,
+    /// From the fleet; a change ends a rest.
     specs: watch::Receiver<Arc<AccountSpec>>,
+    /// The spec last taken from `specs`; replaced in `sync_inputs` only.
     spec: Arc<AccountSpec>,
+    /// From the ledger: pauses, approvals, budget, pins and kinds; a change ends a rest.
     directives: watch::Receiver<Arc<Directives>>,
+    /// Where the status goes, to the board.
     publish: watch::Sender<AccountStatus>,
+    /// Once cancelled nothing new is begun, and the keeper ends when no set is under way.
     stop: CancellationToken,
+    /// What is known of the account, for all of its targets.
     facts: AccountFacts,
+    /// The last failure of the ledger: a brake on every target. `sync_inputs` clears it once `retry_at` has passed.
     ledger_trouble: Option<LedgerTrouble>,
+    /// When `open_door` last ran; at first `Moment(0)`. While another key is needed, it runs again `HUMAN_LOOK` later.
     door_tried: Moment,
+    /// The revision and the moment of the last published status; at first those of the start.
     shown: (Generation, Moment),
-    /// When it was last found out where the targets stand.
+    /// The moment for which every `standing` was last computed.
     stood: Moment,
+    /// The kind last observed, by an earlier process too (from the ledger). `None` only until one is known.
     kind: Option<Kind>,
+    /// The targets that the file wants, and any other for which a set is still under way.
     targets: BTreeMap<Scope, TargetSlot>,
+    /// The scopes that the ledger kept at the last release of all others; `None` before the first. When the wanted
+    /// scopes differ, the others are released again.
     released_all_but: Option<BTreeSet<Scope>>,
+    /// The noted set that has not left, with its permit: `Some` from its note until it is sent or withdrawn. At most
+    /// one per account.
     noted: Option<(Noted, <D::Exchange as Apply>::Permit)>,
 }
 
-/// What the credential was last read for: at another of these it is read again.
+/// The inputs for which the credential was last read: when one of them changes, it is read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Occasion {
     reloads: u64,
@@ -117,37 +141,46 @@ struct Occasion {
     elsewhere: Option<String>,
 }
 
-/// What a keeper keeps of one target.
+/// The state of one target in its keeper.
 struct TargetSlot {
+    /// What is known of the target.
     facts: TargetFacts,
+    /// The reasons outside of the account that forbid sets; computed anew in every `sync_inputs`.
     brakes: Brakes,
+    /// Where it stands at the keeper's `stood`; computed anew in every turn, and just before a set leaves.
     standing: Standing,
+    /// What happened to it since this slot was made; only grows.
     counts: Counts,
+    /// Whether the present drift has its event; cleared when the target is in sync or a set of ours has taken effect.
     drift_noticed: bool,
+    /// The desired mode and the number of resumes when it was last registered in the ledger; if they differ, it is
+    /// registered again, but not while a set is under way. `None` before the first time, which also reads its applied
+    /// mode, intent and late set.
     taken_up: Option<(Option<PositionMode>, u64)>,
+    /// The status last published, for comparison with the next; `None` before the first.
     shown: Option<TargetStatus>,
 }
 
-/// What a keeper is given.
+/// What a keeper needs to start.
 pub struct KeeperDeps<D: Environment> {
-    /// Whom it looks after.
+    /// The account that it looks after.
     pub account: AccountName,
-    /// Where its exchange comes from.
+    /// Makes its exchange client.
     pub environment: Arc<D>,
-    /// Where it writes down what it does.
+    /// Where it writes notes, records and events.
     pub ledger: Ledger,
-    /// What time it is.
+    /// The time.
     pub clock: Clock,
-    /// What it is to do, from the fleet.
+    /// What it is to do; the fleet sends the newest.
     pub specs: watch::Receiver<Arc<AccountSpec>>,
-    /// Where it publishes.
+    /// Where it publishes its status.
     pub publish: watch::Sender<AccountStatus>,
-    /// Ends it: nothing more is sent, what is under way is brought to its end.
+    /// Ends it when cancelled: nothing more is sent, a set under way is brought to its end.
     pub stop: CancellationToken,
 }
 
 impl<D: Environment> Keeper<D> {
-    /// A keeper that knows nothing yet.
+    /// A keeper without any facts yet.
     pub fn new(deps: KeeperDeps<D>) -> Keeper<D> {
         let KeeperDeps { account, environment, ledger, clock, mut specs, publish, stop } = deps;
         let spec = specs.borrow_and_update().clone();
@@ -181,11 +214,11 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Looks after the account until it is told to stop.
+    /// Looks after the account until `stop` is cancelled and no set is under way.
     pub async fn keep(mut self) {
         while !self.may_end() {
             self.sync_inputs().await;
-            // Taking up what is new may have waited for the disk.
+            // Reading the inputs may have waited for the disk.
             if self.may_end() {
                 break;
             }
@@ -214,7 +247,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Finds out where each target stands now: what is decided next, and what is shown.
+    /// Computes where each target stands now: the next step and the published status use it.
     fn stand(&mut self) {
         let now = self.clock.now();
         for slot in self.targets.values_mut() {
@@ -224,8 +257,8 @@ impl<D: Environment> Keeper<D> {
         self.stood = now;
     }
 
-    /// The most urgent step of all targets; where all rest, the rest that ends first. Once told to stop it is only about
-    /// what is under way: a note that is wanted elsewhere would come before the looks that end it.
+    /// The most urgent step of all targets; where all rest, the rest that ends first. Once a stop is requested, only
+    /// targets with a set under way count: a note wanted by another one would rank before the looks that end that set.
     fn next_step(&self) -> Option<(Scope, Step)> {
         let (now, stopping) = (self.stood, self.stop.is_cancelled());
         let slot = self.targets.iter().filter(|(_, slot)| !stopping || is_under_way(&slot.facts));
@@ -242,7 +275,7 @@ impl<D: Environment> Keeper<D> {
 
     async fn look(&mut self, scope: Scope, what: Look) {
         let Some(exchange) = &self.exchange else {
-            // The protocol asks for no look without a key; were it to, this must not turn in circles.
+            // The protocol wants no look without a key; if it ever did, this must not become a busy loop.
             return self.rest(self.clock.now() + LEDGER_RETRY).await;
         };
         let Some(slot) = self.targets.get(&scope) else { return };
@@ -281,7 +314,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Looks at what the file requires of the host.
+    /// Checks what the file requires of the host.
     async fn look_at_host(&mut self, scope: Scope) {
         let Some(slot) = self.targets.get(&scope) else { return };
         let Wanted { generation, require, .. } = slot.facts.wanted.clone();
@@ -296,7 +329,7 @@ impl<D: Environment> Keeper<D> {
         self.facts.host = Some(HostReading { generation, asked, unmet });
     }
 
-    /// Sleeps until a moment, or until somebody says something new.
+    /// Sleeps until a moment, a new spec, new directives or a stop.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
         let door = self.waits_for_a_key().then(|| self.door_tried + HUMAN_LOOK);
@@ -342,12 +375,12 @@ impl TargetSlot {
     }
 }
 
-/// Whether another key may well be answered otherwise.
+/// Whether another key may well get another answer.
 fn is_about_the_key(failure: &Failure) -> bool {
     matches!(failure.class, Class::Credential | Class::Denied)
 }
 
-/// Between a note and its record; an intent whose outcome is unknown can be left under its fence.
+/// Whether a set is between its note and its record; one with an unknown outcome may be left to its fence.
 fn is_under_way(facts: &TargetFacts) -> bool {
     facts.intent.as_ref().is_some_and(|intent| match intent.state {
         IntentState::Noted { .. } | IntentState::Accepted { .. } | IntentState::Refused(_) => true,

@@ -1,4 +1,4 @@
-//! One keeper as the fleet sees it: its task, what it is told, and when it may be started again.
+//! One keeper as the fleet sees it: its task, its spec, and when it may be restarted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,19 @@ use crate::status::{AccountStatus, TargetStatus};
 
 /// One keeper as the fleet sees it.
 pub(super) struct Supervised {
+    /// Holds the newest spec; outlives the tasks, each of which subscribes to it.
     pub(super) specs: watch::Sender<Arc<AccountSpec>>,
+    /// Ends the task: cancelled when its account leaves the file, or with the fleet's. Renewed when a task ends.
     pub(super) stop: CancellationToken,
+    /// The running task; `None` before the first and from the end of one to the start of the next.
     pub(super) task: Option<Id>,
+    /// When the last task was started; `None` before the first.
     pub(super) started: Option<Moment>,
+    /// Failures in a row, 0 before the first; starts at 1 again after a task that ran longer than `BACKOFF_LONGEST`.
     failures: u32,
+    /// When it may be started after its last failure; `None` if it never failed. Only a failure changes it.
     start_again: Option<Moment>,
-    /// What is shown until its keeper says something.
+    /// What is shown until its keeper publishes; empty until just before the first start, replaced after a failure.
     pub(super) shown: Vec<TargetStatus>,
 }
 
@@ -43,7 +49,7 @@ impl Supervised {
         self.task.is_none() && self.start_again.is_none_or(|at| at <= now)
     }
 
-    /// The keeper failed: it is started again after what is given back, longer each time unless it has run well.
+    /// Notes a failure of the keeper and returns the wait before its restart: longer each time unless it ran well.
     pub(super) fn failed(&mut self, now: Moment) -> Duration {
         let ran_well = self.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
         self.failures = if ran_well { 1 } else { self.failures.saturating_add(1) };

@@ -11,7 +11,8 @@ use crate::protocol::{self, Reason, Record, Standing, State, Step, Withdrawn};
 use crate::status::Counts;
 
 impl<D: Environment> Keeper<D> {
-    /// Takes the permit, then writes the intent; the permit may have been waited for, so the protocol is asked again.
+    /// Takes the permit, then writes the intent. Waiting for the permit may take time, so the protocol is asked again
+    /// in between.
     pub(super) async fn note(&mut self, scope: Scope, change: Change) {
         if self.stop.is_cancelled() {
             return;
@@ -39,7 +40,7 @@ impl<D: Environment> Keeper<D> {
                 }
             }
             Ok(Note::Braked) => {
-                // Another process braked, or another keeper used the budget up, since we looked: look again soon.
+                // Since our check another process set a brake, or another keeper used up the budget: try again soon.
                 let until = now + LEDGER_RETRY / 5;
                 let say = "A brake was put on in this very moment.".to_owned();
                 self.target_failed(scope, Failure { class: Class::Busy { until }, code: None, say });
@@ -48,7 +49,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Lets the noted set leave. Not to be dropped half-way: the keeper's own task awaits it.
+    /// Sends the noted set. Must not be dropped half-way: the keeper's own task awaits it.
     pub(super) async fn send(&mut self, scope: Scope) {
         self.stand();
         self.show(self.stood + crate::constants::HTTP_TOTAL);
@@ -73,7 +74,7 @@ impl<D: Environment> Keeper<D> {
             }
             SetAnswer::Refused(_) => return,
         };
-        // What could not be written now is still an open intent on disk: nothing is lost but a word in the history.
+        // If the write failed, the intent on disk is still open: only an entry in the history is lost.
         if let Err(error) = told {
             self.ledger_failed(&error);
         }
@@ -108,7 +109,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Writes down what has been learned; the facts follow only once it is on disk.
+    /// Writes what has been learned to the ledger; the facts change only once it is on disk.
     pub(super) async fn record(&mut self, scope: Scope, record: Record) {
         if let Err(error) = self.try_record(scope, record).await {
             self.ledger_failed(&error);
@@ -155,7 +156,7 @@ impl<D: Environment> Keeper<D> {
         Ok(())
     }
 
-    /// The exchange was changed behind us: said once, until it is as desired again.
+    /// Records drift (a change at the exchange that is not ours): one event until live is as desired again.
     pub(super) async fn notice_drift(&mut self, scope: Scope) {
         let now = self.clock.now();
         let Some(slot) = self.targets.get(&scope) else { return };
@@ -187,7 +188,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// An intent whose note is gone: only its fence can tell.
+    /// Marks an intent without its note as unclear: its outcome is known only after its fence.
     async fn left_unclear(&mut self, scope: Scope, said: String) {
         let Some(slot) = self.targets.get_mut(&scope) else { return };
         let Some(intent) = &mut slot.facts.intent else { return };
@@ -207,7 +208,7 @@ impl<D: Environment> Keeper<D> {
 }
 
 impl TargetSlot {
-    /// What operators see of it as numbers.
+    /// Counts the record in what is published of the target.
     fn count(&mut self, record: &Record) {
         let Counts { confirmed, refused, unknown, withdrawn: _, drift: _ } = &mut self.counts;
         match record {

@@ -1,4 +1,4 @@
-//! What a keeper hears: the newest course of the fleet, and the brakes and memories of the ledger. Turns them into facts.
+//! The inputs of a keeper: the fleet's newest spec, and the ledger's brakes and records. Turns them into facts.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::position_mode::{PositionMode, Scope, Target, targets};
 use crate::protocol::{self, PlanEntry};
 
 impl<D: Environment> Keeper<D> {
-    /// Takes in what the fleet and the ledger say.
+    /// Takes over the newest inputs from the fleet and the ledger.
     pub(super) async fn sync_inputs(&mut self) {
         let spec = self.specs.borrow_and_update().clone();
         let again = spec.looks != self.spec.looks;
@@ -18,7 +18,7 @@ impl<D: Environment> Keeper<D> {
         self.facts.elsewhere.clone_from(&self.spec.elsewhere);
         let AccountSpec { reloads, account, elsewhere, .. } = &*self.spec;
         let occasion = Some(Occasion { reloads: *reloads, demo: account.demo, elsewhere: elsewhere.clone() });
-        // A noted set leaves with the key that its account was looked at with, or not at all.
+        // A noted set may leave only with the key that its account was read with.
         if self.opened != occasion && self.noted.is_none() {
             self.opened = occasion;
             self.forget_the_key_before();
@@ -43,8 +43,8 @@ impl<D: Environment> Keeper<D> {
         self.hear_brakes();
     }
 
-    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last seen, by an earlier
-    /// process too: while it is looked at again, on reload, the targets stay what they are.
+    /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last observed, by an
+    /// earlier process too: a reload, which reads it again, leaves the targets as they are meanwhile.
     async fn register_target(&mut self) {
         self.kind = self.kind.or_else(|| self.directives.borrow().kinds.get(&self.account).copied());
         let declared = &self.spec.account.declared;
@@ -88,8 +88,8 @@ impl<D: Environment> Keeper<D> {
             self.facts.failing = None;
         }
         slot.facts.wanted = wanted;
-        // Taking up says that whatever was under way is lost: not while it is under way here. And while no kind is known
-        // it only stands for targets to come: nothing of it belongs into the ledger.
+        // Registering returns an unresolved set as unclear, so it must not happen while that set is under way here.
+        // Before the kind is known the target is a mere placeholder, which does not belong in the ledger.
         let due = slot.taken_up != news && !is_under_way(&slot.facts) && self.kind.is_some();
         if !due || self.ledger_trouble.is_some() {
             return Ok(());
@@ -108,7 +108,7 @@ impl<D: Environment> Keeper<D> {
         Ok(())
     }
 
-    /// What forbids sets now, for each target.
+    /// Computes the brakes of each target.
     fn hear_brakes(&mut self) {
         let directives = self.directives.borrow_and_update().clone();
         let AccountSpec { max_changes, held, file, .. } = &*self.spec;

@@ -1,4 +1,4 @@
-//! Whose key it is: reads the credential, compares whom it belongs to with whom it should, and warns of its rights.
+//! The key: reads the credential, checks that it belongs to the right account, and warns of its rights.
 
 use super::{Environment, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
@@ -6,11 +6,11 @@ use crate::facts::{AccountFacts, Flatness};
 use crate::protocol::wrong;
 
 impl<D: Environment> Keeper<D> {
-    /// Compares whose key it is with the file, with whose it was, and with the other names.
+    /// Pins the UID that the key showed, and compares it with the file, with the pinned one and with the other names.
     pub(super) async fn check_identity(&mut self) {
         let Some(identity) = self.facts.identity.clone() else { return };
         let file = self.spec.account.uid.as_ref();
-        // A key that the file says is the wrong one is not remembered as the right one.
+        // A UID that contradicts the file is not pinned.
         let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));
         let is_asked = uid == self.pinned.as_ref();
         if let Some(uid) = uid.filter(|_| !is_asked && self.ledger_trouble.is_none()) {
@@ -19,14 +19,14 @@ impl<D: Environment> Keeper<D> {
                 Err(error) => self.ledger_failed(&error),
             }
         }
-        // While the ledger could not be asked, its trouble is a brake of its own; it is asked again before that ends.
+        // A ledger that could not be asked is itself a brake; it is asked again before that brake ends.
         let directives = self.directives.borrow().clone();
         let claims = directives.pins.claims(&self.account, self.spec.account.uid.as_ref(), &identity);
         self.facts.wrong = wrong(&self.account, &identity, claims);
     }
 
-    /// Writes down which kind of account it is; what the key of another account shows is not believed. One that could not be
-    /// written is written later.
+    /// Records the kind of the account, unless the key belongs to another account. A kind that could not be written is
+    /// written later.
     pub(super) async fn observe(&mut self) {
         let identity = self.facts.identity.as_ref().filter(|_| self.facts.wrong.is_none());
         let Some(kind) = identity.map(|identity| identity.kind) else { return };
@@ -42,7 +42,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Says what the key may do too much or too little, once.
+    /// Logs, once each, the rights that the key has too many or too few of.
     pub(super) fn warn(&mut self) {
         let warnings =
             self.facts.identity.as_ref().map(|identity| identity.warnings.clone()).unwrap_or_default();
@@ -52,8 +52,8 @@ impl<D: Environment> Keeper<D> {
         self.warnings = warnings;
     }
 
-    /// Reads the credential and makes the exchange of it. Another key than before may be another account's, and is tried
-    /// at once whatever was said to the one before.
+    /// Reads the credential and makes the exchange client with it. A new key may belong to another account, so it is
+    /// tried at once, whatever the exchange answered to the previous one.
     pub(super) fn open_door(&mut self) {
         self.door_tried = self.clock.now();
         if self.facts.elsewhere.is_some() {
@@ -67,7 +67,7 @@ impl<D: Environment> Keeper<D> {
                 if self.key != key {
                     self.key = key;
                     self.forget_the_key_before();
-                    // What was read with another key says nothing of what this one opens.
+                    // What another key read need not hold for the account of this one.
                     for slot in self.targets.values_mut() {
                         slot.facts.flatness = Flatness::default();
                         slot.facts.refused_though_flat = None;
@@ -93,7 +93,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Whether another key file than now is what it takes.
+    /// Whether only another key file can help.
     pub(super) fn waits_for_a_key(&self) -> bool {
         let AccountFacts { credential, shared_key, .. } = &self.facts;
         credential.is_some() || shared_key.is_some() || self.is_key_refused()

@@ -1,10 +1,10 @@
-//! One look at the exchange: the half of a keeper that only reads. `plan` uses it without the other half.
+//! One look at the exchange: the read-only half of a keeper. `plan` uses it without the other half.
 
 use crate::exchange::{Observe, Urgency};
 use crate::position_mode::Scope;
 use crate::protocol::{Learned, Look};
 
-/// Does one look.
+/// Does one look; a failure is returned as `Learned::Failed`.
 pub async fn look<O: Observe>(exchange: &O, scope: Scope, look: Look, urgency: Urgency) -> Learned {
     let learned = match look {
         Look::Clock => exchange.clock().await.map(Learned::Clock),

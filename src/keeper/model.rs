@@ -1,6 +1,6 @@
-//! An explicit-state search over the rules that keepers run (`next`, `rank`, `learn`, `recorded` and those for brakes and wanted
-//! modes): one account with one or two targets, a file that is
-//! edited, a daemon that is killed, a network that loses things, an exchange that executes late, a human, positions.
+//! An explicit-state search over the rules that keepers run (`next`, `rank`, `learn`, `recorded` and those for brakes
+//! and wanted modes): one account with one or two targets, a file that is edited, a daemon that is killed, a network
+//! that loses requests and answers, an exchange that executes late, a human, positions.
 //!
 //! Nothing here is in the product; a broken keeper is the real one with one rule bent.
 
@@ -23,12 +23,12 @@ use self::world::{Faults, NO_FAULTS, World, applied};
 use crate::facts::DriftPolicy;
 use crate::position_mode::PositionMode;
 
-/// Each kind of fault once; how many of them in one story is what bounds a search.
+/// Each kind of fault once; the number of faults in one story (`in_all`) bounds a search.
 const ONE_EACH: Faults =
     Faults { edits: 1, rejections: 0, kills: 1, losses: 1, flips: 1, opens: 1, stalls: 1, in_all: 0 };
 
-/// Without a stall for time's sake: with any three faults there are stalls, and all six kinds in one story, 2.3 million
-/// states, held when this was written.
+/// Without stalls, to save time: the search with any three faults has them, and the one with all six kinds in one story
+/// (2.3 million states) held when this was written.
 #[test]
 fn one_target_with_any_four_kinds_of_faults_keeps_every_promise_and_can_always_converge() {
     holds(&one(Faults { stalls: 0, in_all: 4, ..ONE_EACH }));
@@ -46,7 +46,7 @@ fn one_target_with_any_three_faults_the_same_twice_keeps_every_promise_and_does_
         stalls: 2,
         in_all: 3,
     }));
-    // A search that never came to these would prove nothing of them.
+    // A search that never reached these would prove nothing about them.
     let done: Vec<&str> = acts.into_iter().filter(|act| !act.starts_with("look")).collect();
     let expected = [
         "note",
@@ -169,7 +169,7 @@ fn one(left: Faults) -> World {
     World::new(1, Duration::ZERO, left)
 }
 
-/// Hedge mode is live, wanted and on record, and drift is only to be reported.
+/// Hedge mode is live, wanted and on record, and drift is only reported.
 fn in_sync_under_report(left: Faults) -> World {
     let mut world = one(left);
     for side in &mut world.targets {
@@ -181,7 +181,7 @@ fn in_sync_under_report(left: Faults) -> World {
     world
 }
 
-/// The keeper as it should be breaks nothing; gives what it did at least once.
+/// Asserts that the correct keeper breaks nothing; returns what it did at least once.
 #[track_caller]
 fn holds(start: &World) -> BTreeSet<&'static str> {
     let Outcome { states, transitions, acts, broken } = search(start, Mutation::None, None);
@@ -197,7 +197,7 @@ fn breaks(mutation: Mutation, left: Faults, unwatched: Unwatched, expected: Inva
     breaks_from(&one(Faults { in_all: 2, ..left }), mutation, unwatched, expected);
 }
 
-/// A keeper that is bent so breaks this, and what it is bent around does not: the same faults find nothing without it.
+/// Asserts that a keeper with this mutation breaks this invariant, and that the same faults break nothing without it.
 #[track_caller]
 fn breaks_from(start: &World, mutation: Mutation, unwatched: Unwatched, expected: Invariant) {
     let straight = search(start, Mutation::None, unwatched);

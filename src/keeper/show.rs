@@ -1,4 +1,4 @@
-//! What a keeper publishes: the values it used, and one log line per change of state.
+//! What a keeper publishes: the values that it decides with, and one log line per change of state.
 
 use super::{AccountSpec, Environment, Keeper};
 use crate::clock::Clock;
@@ -10,7 +10,7 @@ use crate::protocol::{EndsBy, Reason, Standing, State};
 use crate::status::{Counts, Known, TargetStatus};
 
 impl<D: Environment> Keeper<D> {
-    /// Publishes every target as it was last found to stand; `next_look` is when the keeper will look again.
+    /// Publishes every target with its last computed standing; `next_look` is when the keeper will look again.
     pub(super) fn show(&mut self, next_look: Moment) {
         let now = self.stood;
         self.shown = (self.spec.generation, now);
@@ -47,7 +47,8 @@ impl<D: Environment> Keeper<D> {
         });
     }
 
-    /// Publishes what nobody could see before the next rest, which may be far: where looks take long, one follows the other.
+    /// Publishes before the next rest if the revision is new or `SHOWN_EVERY` has passed: while slow looks follow each
+    /// other, that rest may be far off.
     pub(super) fn show_what_is_new(&mut self) {
         let (now, (generation, at)) = (self.stood, self.shown);
         if generation != self.spec.generation || now.since(at) >= SHOWN_EVERY {
@@ -55,7 +56,7 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Promises to be heard of again by then.
+    /// Sets the time by which the keeper will publish again; the watchdog goes by it.
     pub(super) fn promise(&self, due: Moment) {
         self.publish.send_if_modified(|cell| {
             cell.due = due;
@@ -64,17 +65,17 @@ impl<D: Environment> Keeper<D> {
     }
 }
 
-/// Whether the exchange, or our own side, has said why there is no live mode to show.
+/// Whether it is known why there is no live mode to show: from the exchange, or from our own side.
 fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
-    // Waiting for our own limit, nobody has said anything.
+    // Waiting for our own limit is no answer.
     let mut failing = [&account.failing, &target.failing].into_iter().flatten();
     let told = failing.any(|failing| failing.failure.class.our_own_limit().is_none());
     let no_key = account.credential.is_some() || account.shared_key.is_some();
     told || no_key || account.elsewhere.is_some() || account.identity.is_some()
 }
 
-/// An account that nobody has looked at yet: its targets, `unknown`, so that nobody takes silence for "in sync". The kind
-/// is the one last observed, if any.
+/// The targets of an account that was not looked at yet, shown as `unknown` so that their absence is not taken for "in
+/// sync". `kind` is the one last observed, if any.
 pub fn unseen(
     account: &AccountName,
     spec: &AccountSpec,
@@ -102,7 +103,7 @@ pub fn unseen(
 }
 
 fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
-    // Waiting for one's own limit while in sync is no change of state.
+    // A wait for our own limit while in sync is no change of state.
     let said = |status: &TargetStatus| match (status.state, status.reason) {
         (State::InSync, Some(Reason::RateLimited)) => (State::InSync, None),
         other => other,

@@ -297,5 +297,5 @@ fn colour_is_for_terminals_only() {
     let words = desk.words(&["plan"]);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let forced = posmoded(desk.home.path(), &words).env("CLICOLOR_FORCE", "1").output().unwrap();
-    assert!(String::from_utf8(forced.stdout).unwrap().contains("\u{1b}[33mnew\u{1b}[0m"));
+    assert!(String::from_utf8(forced.stdout).unwrap().contains("\u{1b}[38;5;3mnew"));
 }

@@ -2,7 +2,7 @@
 //!
 //! A validator of the keywords that the schema uses stands here; a keyword that it does not know fails the test.
 
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use posmoded::desired::{read, schema};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -132,6 +132,15 @@ accounts:
   paper: { demo: true, position_mode: hedge_mode }
 ...
 ";
+
+/// The file that the first line of the example leads editors to.
+#[test]
+fn the_shipped_schema_is_the_one_that_the_program_prints() {
+    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    expect_file!["../../deploy/desired-state.schema.json"].assert_eq(&text);
+    let hint = EXAMPLE.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();
+    assert_eq!(hint, "deploy/desired-state.schema.json");
+}
 
 #[test]
 fn the_shipped_file_and_one_with_every_key_are_accepted_by_both() {

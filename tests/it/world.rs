@@ -3,27 +3,22 @@
 
 pub mod invariants;
 pub mod journeys;
+mod keys;
 pub mod told;
+mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bitget_sim::{ApiKey, Exchange, LogEntry, Outcome, PosMode, ProductType, Uid, UnixMs};
+use bitget_sim::{Exchange, LogEntry, PosMode, ProductType, Uid, UnixMs};
 use posmoded::clock::Clock;
-use posmoded::constants::{HTTP_TOTAL, REQUESTS_PER_SECOND};
-use posmoded::exchange::CoolDown;
-use posmoded::exchange::bitget::{
-    AccountClient, Bitget, Method, Request, Response, Trading, Transport, TransportError,
-};
-use posmoded::exchange::credential::{Credential, Keyring};
-use posmoded::facts::{Requirement, Requirements};
+use posmoded::constants::REQUESTS_PER_SECOND;
+use posmoded::exchange::bitget::Bitget;
+use posmoded::facts::Requirement;
 use posmoded::fleet::{Fleet, FleetDeps, Kicks, StartError, Whom};
-use posmoded::keeper::Environment;
 use posmoded::ledger::{CommandAnswer, Event, EventKind, HistoryFilter, Ledger, Visitor};
 use posmoded::moment::Moment;
-use posmoded::position_mode::{AccountName, KeyId};
 use posmoded::source::{Content, FileState};
 use posmoded::status::{Board, Status, TargetStatus};
 use sha2::{Digest as _, Sha256};
@@ -31,8 +26,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use journeys::{Journey, Journeys, Left};
+use journeys::{Journey, Left};
+use keys::SimulatedKeys;
 use told::Told;
+use wire::{Direct, Wire, locked};
 
 /// The exchange, the daemon and whoever looks on.
 pub struct World {
@@ -48,51 +45,6 @@ pub struct World {
     daemon: Option<(JoinHandle<()>, CancellationToken)>,
     processes: u32,
     told: Mutex<Told>,
-}
-
-/// What a test may do to the way between daemon and exchange.
-#[derive(Debug, Default)]
-pub struct Wire {
-    state: Mutex<WireState>,
-    journeys: Journeys,
-}
-
-#[derive(Debug, Clone)]
-struct WireState {
-    /// How far the exchange's clock is ahead of the daemon's.
-    skew_ms: i64,
-    /// From one side to the other.
-    latency: Duration,
-    /// No connection can be made.
-    cut: bool,
-    /// Accounts whose keeper fails when it reads the credential.
-    crashing: BTreeSet<String>,
-    /// The daemon is told to stop in the very moment in which a keeper reads its credential.
-    stop_at_the_next_key: bool,
-    /// Accounts without a credential file.
-    keyless: BTreeSet<String>,
-    /// Accounts whose file holds the key of another name.
-    keys: BTreeMap<String, String>,
-    /// What the host shows where it is not as required.
-    unmet: BTreeMap<Requirement, String>,
-    /// When the host was looked at.
-    looks_at_host: Vec<Moment>,
-}
-
-impl Default for WireState {
-    fn default() -> WireState {
-        WireState {
-            skew_ms: 0,
-            latency: Duration::from_millis(20),
-            cut: false,
-            crashing: BTreeSet::new(),
-            stop_at_the_next_key: false,
-            keyless: BTreeSet::new(),
-            keys: BTreeMap::new(),
-            unmet: BTreeMap::new(),
-            looks_at_host: Vec::new(),
-        }
-    }
 }
 
 /// The name of the host that the daemon runs on.
@@ -480,137 +432,4 @@ pub fn line(target: &TargetStatus) -> String {
 fn content(file: &str, commit: Option<String>) -> FileState {
     let sha256 = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
     FileState::Content(Content { bytes: file.as_bytes().into(), sha256, commit })
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no test panics while it holds this")
-}
-
-/// Straight into the simulated exchange.
-#[derive(Clone)]
-struct Direct {
-    process: u32,
-    exchange: Arc<Mutex<Exchange>>,
-    wire: Arc<Wire>,
-    clock: Clock,
-}
-
-impl Transport for Direct {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        if locked(&self.wire.state).cut {
-            return Err(TransportError::NotSent("no route to the exchange".to_owned()));
-        }
-        let journeys = &self.wire.journeys;
-        let number = journeys.leaves(self.process, self.clock.now(), request.method == Method::Post);
-        // In a task of its own: what has left arrives, even if its sender is killed meanwhile.
-        let journey = tokio::spawn(self.clone().travel(number, request));
-        match tokio::time::timeout(HTTP_TOTAL, journey).await {
-            Ok(Ok(Some(response))) => {
-                journeys.heard(number, self.clock.now(), &response);
-                Ok(response)
-            }
-            Ok(Ok(None)) => Err(TransportError::Unanswered("the connection was closed".to_owned())),
-            Ok(Err(error)) => panic!("the exchange failed: {error}"),
-            Err(_) => Err(TransportError::Unanswered("no answer in time".to_owned())),
-        }
-    }
-}
-
-impl Direct {
-    async fn travel(self, number: usize, request: Request) -> Option<Response> {
-        let Request { method, path, query, headers, body } = request;
-        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let method = method.as_str().to_owned();
-        let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
-        let latency = locked(&self.wire.state).latency;
-        tokio::time::sleep(latency).await;
-        let reply = {
-            let now = self.clock.now();
-            let mut exchange = locked(&self.exchange);
-            let reply = exchange.handle(UnixMs(now.0 + locked(&self.wire.state).skew_ms), &request);
-            self.wire.journeys.arrives(number, now, exchange.log().len() - 1);
-            reply
-        };
-        tokio::time::sleep(latency + reply.after).await;
-        match reply.outcome {
-            Outcome::Response(bitget_sim::Response { status, headers, body }) => {
-                let remaining = headers
-                    .iter()
-                    .find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"))
-                    .and_then(|(_, value)| value.parse().ok());
-                Some(Response { status, remaining, body })
-            }
-            Outcome::Dropped => None,
-            Outcome::Hang => {
-                tokio::time::sleep(HTTP_TOTAL).await;
-                None
-            }
-        }
-    }
-}
-
-/// Keys as the simulator makes them, by the account's name.
-struct SimulatedKeys {
-    stop: CancellationToken,
-    keyring: Mutex<Keyring>,
-    bitget: Bitget<Direct>,
-    wire: Arc<Wire>,
-    clock: Clock,
-}
-
-impl SimulatedKeys {
-    fn key_of(&self, account: &AccountName) -> Option<KeyId> {
-        let keyless = locked(&self.wire.state).keyless.contains(account.as_str());
-        (!keyless).then(|| KeyId::of(&self.key(account).key))
-    }
-
-    /// What the credential file of an account holds.
-    fn key(&self, account: &AccountName) -> ApiKey {
-        let name = locked(&self.wire.state).keys.get(account.as_str()).cloned();
-        ApiKey::named(name.as_deref().unwrap_or(account.as_str()))
-    }
-}
-
-impl Environment for SimulatedKeys {
-    type Exchange = AccountClient<Direct>;
-
-    fn connect(&self, account: &AccountName, demo: bool) -> Result<AccountClient<Direct>, String> {
-        let crashes = locked(&self.wire.state).crashing.contains(account.as_str());
-        assert!(!crashes, "a keeper that fails, as the test wants");
-        if locked(&self.wire.state).stop_at_the_next_key {
-            self.stop.cancel();
-        }
-        if locked(&self.wire.state).keyless.contains(account.as_str()) {
-            locked(&self.keyring).opened(account, None, |other| self.key_of(other));
-            return Err(format!("There is no credential file for {account}: put one in place."));
-        }
-        let ApiKey { key, secret, passphrase, .. } = self.key(account);
-        let credential = Credential::new(key, secret.0, passphrase.0).map_err(|error| error.to_string())?;
-        locked(&self.keyring).opened(account, Some(credential.key_id()), |other| self.key_of(other));
-        let trading = if demo { Trading::Demo } else { Trading::Real };
-        Ok(self.bitget.account(account.clone(), credential, trading))
-    }
-
-    fn survey(&self, accounts: &BTreeSet<AccountName>) {
-        locked(&self.keyring).replace(accounts, |account| self.key_of(account));
-    }
-
-    fn shared_key(&self, account: &AccountName) -> Option<String> {
-        let other = locked(&self.keyring).shares_with(account)?.clone();
-        Some(format!("The files of {account} and {other} hold the same key."))
-    }
-
-    fn cool_downs(&self) -> Vec<CoolDown> {
-        self.bitget.cool_downs()
-    }
-
-    fn restore(&self, cool_down: &CoolDown) {
-        self.bitget.restore(cool_down);
-    }
-
-    async fn unmet(&self, Requirements(all): &Requirements) -> Vec<String> {
-        let state = &mut locked(&self.wire.state);
-        state.looks_at_host.push(self.clock.now());
-        all.iter().filter_map(|requirement| state.unmet.get(requirement).cloned()).collect()
-    }
 }

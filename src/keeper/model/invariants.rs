@@ -1,4 +1,4 @@
-//! What must always hold, checked from what the exchange and the disk know, not from the daemon's word.
+//! What must always hold, checked against the exchange and the disk, not against what the daemon believes.
 
 use std::fmt;
 
@@ -14,31 +14,31 @@ use crate::protocol::{Reasons, Rest, Standing, State, Step};
 pub(super) enum Invariant {
     /// I1: no set leaves while an older one for its target may still take effect.
     OneAtATime,
-    /// I2: no set without complete flat verdicts `settle` apart and none other between, the last at most 5 s old.
+    /// I2: a set leaves only after an unbroken run of complete flat verdicts over `settle`, the last at most 5 s old.
     Flat,
-    /// I3: a set asks for what the newest accepted revision says when it leaves, and the newest content is accepted.
+    /// I3: when a set leaves, it asks for what the newest accepted revision says, and the newest content is accepted.
     NewestRevision,
-    /// I4: a set was preceded by its intent on disk, with the very timestamp, and an intent has one set.
+    /// I4: before a set leaves, its intent is on disk with the same timestamp, and an intent has only one set.
     IntentFirst,
-    /// I5: "in sync" means that live was desired when last read, not long ago, and nothing older can still take effect.
+    /// I5: "in sync" means that live was desired when last read, which is recent, and no older set can take effect.
     InSync,
-    /// I9: once faults stop, there is a way to in sync with nothing left open, and it stays so.
+    /// I9: once faults stop, there is a way to in sync with nothing left open, and the state stays in sync.
     Converges,
     /// A rest ends later than now: the keeper never spins.
     Rests,
 }
 
-/// The one that is not looked at, to see what else would be broken.
+/// The invariant that is not checked, to see what else would be broken.
 pub(super) type Unwatched = Option<Invariant>;
 
-/// What does not hold, in a few words.
+/// An invariant that does not hold, and how, in a few words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     pub(super) invariant: Invariant,
     pub(super) how: String,
 }
 
-/// I1 to I4, when a set leaves `world`.
+/// Checks I1 to I4 when a set leaves `world`.
 pub(super) fn when_a_set_leaves(
     world: &World,
     request: &InFlightSet,
@@ -63,7 +63,7 @@ pub(super) fn when_a_set_leaves(
     })
 }
 
-/// I5, and that a rest is one, in any state.
+/// Checks I5, and that a rest ends later than now, in any state.
 pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwatched) -> Result<(), Broken> {
     for (target, side) in world.targets.iter().enumerate() {
         if state_of(world, side).0 == State::InSync {
@@ -87,7 +87,7 @@ pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwat
     Ok(())
 }
 
-/// Where everything is to end: the mode is what the file wants, the daemon says so, and nothing else is on its way.
+/// The goal of every story: the mode is what the file wants, the daemon reports that, and nothing else is on its way.
 pub(super) fn is_converged(world: &World) -> bool {
     let undisturbed = match &world.call {
         Some(Call::Mode { target, mode, .. }) => *mode == world.targets[*target].file,
@@ -105,7 +105,8 @@ pub(super) fn is_converged(world: &World) -> bool {
 }
 
 impl ReadLog {
-    /// A list was told: a verdict is flat when plan orders, orders and positions were told empty in this order.
+    /// Logs the answer for a list: a verdict is flat when plan orders, orders and positions were answered empty in this
+    /// order.
     pub(super) fn list(&mut self, list: List, count: u32, asked: Moment, answered: Moment) {
         let part = self.part.take();
         if count > 0 {
@@ -124,7 +125,7 @@ impl ReadLog {
     }
 }
 
-/// What the daemon says of a target.
+/// The state and blockers that the daemon computes for a target.
 fn state_of(world: &World, side: &Side) -> (State, Reasons) {
     let brakes = world.brakes();
     let facts = Facts { account: &world.account, brakes: &brakes, target: &side.facts };

@@ -1,5 +1,5 @@
-//! The model's keeper: does the step that the protocol wants and takes in what comes back, by the functions that the real one
-//! calls. How it can be bent is here too.
+//! The model's keeper: does the step that the protocol wants and learns from what comes back, with the functions that
+//! the real one calls. The mutations that bend it are here too.
 
 use std::time::Duration;
 
@@ -13,38 +13,38 @@ use crate::moment::Jitter;
 use crate::position_mode::Kind;
 use crate::protocol::{Learned, Look, Record, Standing, Step, learn, next, rank, recorded};
 
-/// How the keeper is built.
+/// The rule of the keeper that is bent, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutation {
-    /// As it should be.
+    /// The correct keeper.
     None,
-    /// Takes the fence for passed at once.
+    /// Treats the fence as passed at once.
     NoFence,
     /// The intent is only in the page cache when the set leaves: a kill loses it.
     IntentLostAtKill,
-    /// Sends first and would note later.
+    /// Sends without an intent on disk.
     IntentNotWritten,
-    /// After a kill it takes a note for one whose set has not left.
+    /// After a kill, treats a noted set as one that has not left.
     SendsAgainAfterAKill,
     /// Notes a timestamp that is ten seconds earlier than the one it signs with.
     IntentStampedEarly,
-    /// Takes what the ledger says was applied for what is live.
+    /// Treats the mode that the ledger holds as applied as the live one.
     TrustsTheRecord,
-    /// Between note and send it does not look whether there is a newer revision.
+    /// Does not check for a newer revision between note and send.
     NoRevisionCheck,
-    /// Takes no answer for a refusal.
+    /// Treats a missing answer as a refusal.
     SilenceIsARefusal,
-    /// Takes `00000` for the end, without a read.
+    /// Treats `00000` as confirmed, without a read.
     SuccessWithoutARead,
     /// Repeats a request that was not answered, within the same call.
     RepeatsTheRequest,
     /// Records a set of its own as applied only if the file still wants its mode.
     RecordsOnlyTheDesired,
-    /// Takes a list that could not be read for an empty one.
+    /// Treats a list that could not be read as empty.
     UnreadIsEmpty,
-    /// Takes a mode that could not be read for the desired one.
+    /// Treats a mode that could not be read as the desired one.
     UnreadIsInSync,
-    /// Rests for one target before it looks for another.
+    /// Rests for one target before it looks at another.
     RestsBeforeItLooks,
 }
 
@@ -69,8 +69,8 @@ pub(super) fn most_urgent(world: &World, mutation: Mutation) -> (usize, Step) {
     first.expect("an account has a target")
 }
 
-/// At the top of its loop the keeper takes over the newest accepted revision.
-pub(super) fn adopt(world: &mut World, mutation: Mutation) {
+/// Takes over the newest accepted revision, as the keeper does at the top of its loop.
+pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
     let now = world.now;
     for side in &mut world.targets {
         let noted = side.facts.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Noted { .. }));
@@ -122,7 +122,7 @@ pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
     }
 }
 
-/// A look at the clock, the account or a list brought nothing.
+/// Learns that a look failed.
 pub(super) fn look_failed(world: &mut World, target: usize, look: Look, mutation: Mutation) {
     let nothing = match look {
         Look::List(list) if mutation == Mutation::UnreadIsEmpty => Learned::List(
@@ -134,8 +134,8 @@ pub(super) fn look_failed(world: &mut World, target: usize, look: Look, mutation
     learned(world, target, nothing);
 }
 
-/// The answer that the keeper waits for arrives.
-pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
+/// Learns the answer that the keeper waits for.
+pub(super) fn receive(world: &mut World, mutation: Mutation) {
     match world.call.take() {
         Some(Call::Mode { target, asked, mode, server }) => {
             world.now = world.now.max(asked + ROUND_TRIP);
@@ -159,7 +159,7 @@ pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
     }
 }
 
-/// No answer arrives: the connection broke, or the call took too long.
+/// Ends the call without an answer: the connection broke, or the call took too long.
 pub(super) fn give_up(world: &mut World, mutation: Mutation) {
     let now = world.now;
     match world.call.take() {
@@ -185,7 +185,7 @@ pub(super) fn give_up(world: &mut World, mutation: Mutation) {
     }
 }
 
-/// The process is killed and started again: it knows what the ledger holds, and of a set that it noted no more than that.
+/// Kills and restarts the process: afterwards it knows only what the ledger holds, so a noted set is unclear.
 pub(super) fn restart(world: &mut World, mutation: Mutation) {
     let now = world.now;
     world.account = AccountFacts::default();
@@ -256,7 +256,7 @@ fn write_down(world: &mut World, target: usize, record: Record, mutation: Mutati
     }
     recorded(record, applied, &mut world.account, &mut side.facts, now, Jitter(0));
     let TargetFacts { applied, intent, corrections, may_come_late, .. } = &side.facts;
-    // When it was applied makes no difference here.
+    // The time and way of applying make no difference here.
     side.ledger.applied = applied.map(|applied| self::applied(applied.mode));
     side.ledger.corrections.clone_from(corrections);
     side.ledger.may_come_late = *may_come_late;

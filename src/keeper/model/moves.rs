@@ -18,7 +18,7 @@ pub(super) enum Move {
     /// The keeper does the step that `next` wants.
     Act { target: usize },
     /// The answer arrives.
-    Hear,
+    Receive,
     /// The exchange handles a set that is on its way.
     Handle { request: usize },
     /// Every target rests: time passes until the first rest ends.
@@ -27,17 +27,17 @@ pub(super) enum Move {
     Close { target: usize },
     /// The file is accepted again.
     Mend,
-    /// A fault: a look at the clock, the account or a list brings nothing.
+    /// A fault: a look at the clock, the account or a list fails.
     LoseLook { target: usize },
-    /// A fault: the request was lost, or its answer; the set may still be on its way.
+    /// A fault: the request or its answer is lost; the set may still be on its way.
     LoseAnswer,
     /// A fault: the daemon, or its machine, stands still for so long.
     Stall(Duration),
     /// A fault: the process is killed and started again.
     Kill,
-    /// A fault, for it puts off the end: new content of the file is not acceptable.
+    /// Counted as a fault because it delays convergence: new content of the file is not acceptable.
     Reject,
-    /// Likewise: a new revision wants the other mode.
+    /// Counted as a fault for the same reason: a new revision wants the other mode.
     Edit { target: usize },
     /// A fault: a human changes the mode at the exchange.
     Flip { target: usize },
@@ -45,13 +45,13 @@ pub(super) enum Move {
     Open { target: usize },
 }
 
-/// Short enough to stay within the age of a verdict and of a note; and longer than a fence.
+/// One within the age of a verdict and of a note (5 s each), and one longer than a fence (35 s).
 const STALLS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(36)];
 
-/// All that can happen.
+/// All moves that are possible in `world`.
 pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
     let mut all = of_the_keeper(world, mutation);
-    // To oversleep a rest is to stand still after it.
+    // A stall during a rest is the same as a stall after it.
     if !all.contains(&Move::Wait) {
         all.extend(STALLS.into_iter().map(Move::Stall));
     }
@@ -69,7 +69,7 @@ pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
     all
 }
 
-/// The world after a move, moved back to the fixed now.
+/// The world after a move, shifted back to the fixed now; the error is the invariant that the move breaks.
 pub(super) fn after(
     before: &World,
     step: Move,
@@ -83,7 +83,7 @@ pub(super) fn after(
     }
     match step {
         Move::Act { target } => keeper::act(&mut world, target, mutation),
-        Move::Hear => keeper::sync_inputs(&mut world, mutation),
+        Move::Receive => keeper::receive(&mut world, mutation),
         Move::Handle { request } => handle(&mut world, request),
         Move::Wait => world.now = rest_of_all(&world, mutation),
         Move::Close { target } => world.targets[target].open = false,
@@ -111,16 +111,16 @@ pub(super) fn after(
         invariants::when_a_set_leaves(before, left, unwatched)?;
     }
     if world.call.is_none() {
-        keeper::adopt(&mut world, mutation);
+        keeper::sync_inputs(&mut world, mutation);
         invariants::in_every_state(&world, mutation, unwatched)?;
     }
     Ok(world.rebased())
 }
 
-/// What the keeper may do: wait for its answer, or do the most urgent step, or rest where all targets do.
+/// The keeper's moves: wait for its answer, or do the most urgent step, or rest if all targets rest.
 fn of_the_keeper(world: &World, mutation: Mutation) -> Vec<Move> {
     if world.call.is_some() {
-        return vec![Move::Hear];
+        return vec![Move::Receive];
     }
     let (target, step) = keeper::most_urgent(world, mutation);
     match step {
@@ -152,7 +152,7 @@ fn rest_of_all(world: &World, mutation: Mutation) -> Moment {
     }
 }
 
-/// The exchange executes a set in time if nothing is open, else it refuses it.
+/// The exchange executes a set that is in time if nothing is open, and refuses it otherwise.
 fn handle(world: &mut World, request: usize) {
     let set = world.wire[request];
     let in_time = world.may_take_effect(&set);
@@ -185,7 +185,7 @@ fn other(mode: PositionMode) -> PositionMode {
 }
 
 impl Move {
-    /// Whether it is one of the things that end once faults stop.
+    /// Whether it no longer happens once faults stop.
     pub(super) fn is_fault(self) -> bool {
         self.budget(&mut NO_FAULTS.clone()).is_some()
     }
@@ -193,7 +193,7 @@ impl Move {
     fn budget(self, left: &mut Faults) -> Option<&mut u8> {
         match self {
             Move::Act { .. }
-            | Move::Hear
+            | Move::Receive
             | Move::Handle { .. }
             | Move::Wait
             | Move::Close { .. }
@@ -224,7 +224,7 @@ impl Move {
             | Move::Edit { .. } => true,
             Move::Reject => !world.rejected,
             Move::Mend => world.rejected,
-            Move::Hear => !matches!(world.call, Some(Call::Set { answer: None, .. })),
+            Move::Receive => !matches!(world.call, Some(Call::Set { answer: None, .. })),
             Move::LoseAnswer => world.call.is_some(),
             Move::Close { target } => world.targets[target].open,
             Move::Flip { target } | Move::Open { target } => !world.targets[target].open,
@@ -236,7 +236,7 @@ impl fmt::Display for Move {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Move::Act { target } => write!(out, "the keeper acts for target {target}"),
-            Move::Hear => write!(out, "the answer arrives"),
+            Move::Receive => write!(out, "the answer arrives"),
             Move::Handle { request } => write!(out, "the exchange handles set {request} on the wire"),
             Move::Wait => write!(out, "time passes until the rest ends"),
             Move::Close { target } => write!(out, "target {target} becomes flat"),

@@ -1,7 +1,7 @@
-//! Moves a state to the fixed now and takes out of it what can make no difference any more, so that equal situations at
+//! Shifts a state to the fixed now and removes what can no longer make a difference, so that equal situations at
 //! different times are one state and there are finitely many.
 //!
-//! Each thing taken out names the comparison that it is too old for. Decides nothing.
+//! Each removal names the comparison for which the value is too old. Decides nothing.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::facts::{
 use crate::moment::{Moment, ServerTime};
 use crate::protocol::{retry_at, retry_though_flat};
 
-/// Moments before this one are as good as it: that is longer ago than a fence and two stalls, than a live mode is called
-/// known, and than any settle that is searched.
+/// Earlier moments are equivalent to this one: it is longer ago than a fence and two stalls, than a live mode is called
+/// known, and than any settle in the searches.
 const PAST: Moment = Moment(NOW.0 - 120_000);
 
 impl World {
@@ -31,7 +31,7 @@ impl World {
             line.facts(facts);
             line.row(ledger);
             line.told(told, settle);
-            // Nobody goes by what was told before a kill.
+            // Modes read before a kill are no longer used.
             told.mode = told.mode.filter(|_| facts.seen.is_some());
         }
         match call {
@@ -48,7 +48,7 @@ impl World {
         self
     }
 
-    /// A set that comes too late is refused; that is told only if somebody waits for it.
+    /// Removes sets that come too late, as they are refused, unless the keeper waits for the answer.
     fn forget_refused_requests(&mut self) {
         let awaited = match &self.call {
             Some(Call::Set { target, stamp, answer: None }) => Some((*target, *stamp)),
@@ -60,7 +60,7 @@ impl World {
     }
 }
 
-/// Moves all moments back by so many milliseconds, and those of long ago to one.
+/// Moves all moments back by `by` milliseconds, and those before `PAST` to it.
 #[derive(Clone, Copy)]
 struct Shift {
     by: i64,
@@ -89,11 +89,11 @@ impl Shift {
             host,
             jitter: _,
         } = account;
-        // Only an account with the wrong key is asked again who it is.
+        // Only an account with the wrong key is looked at again, so the age of the identity does not matter.
         if let Some(Identity { uid: _, kind: _, uid_right: _, warnings: _, at }) = identity {
             *at = PAST;
         }
-        // The drift of the minutes that are searched is far below any doubt that matters.
+        // The clock drift within the minutes of a search is far below any doubt that matters.
         if let Some(ServerClock { offset: _, doubt: _, measured }) = clock {
             *measured = NOW;
         }
@@ -125,7 +125,7 @@ impl Shift {
             self.moment(answered);
             self.server(server);
         }
-        // It tells only whether what was seen is to be seen again.
+        // It matters only for whether `seen` must be read again.
         *look_since = if seen.is_some_and(|seen| seen.asked < *look_since) { NOW } else { PAST };
         self.flatness(flatness, *seen, wanted.settle);
         self.intent(intent);
@@ -146,7 +146,7 @@ impl Shift {
         for Reading { count, asked, answered } in [plan_orders, orders, positions].into_iter().flatten() {
             self.moment(asked);
             self.moment(answered);
-            // An empty list of an earlier round is only a 0 to show.
+            // An empty list of an earlier round is only shown, as 0.
             if *count == 0 && *asked < began {
                 (*asked, *answered) = (PAST, PAST);
             }
@@ -154,14 +154,14 @@ impl Shift {
         if let Some(verdict) = in_progress {
             self.moment(&mut verdict.began);
         }
-        // A verdict that began before this round and has aged can neither be completed nor be the newest.
+        // A verdict that began before this round and is too old can neither be completed nor be the newest.
         *in_progress =
             in_progress.filter(|verdict| verdict.began >= began || NOW.since(verdict.began) <= VERDICT_AGE);
         if let Some(FlatSpan { since, newest }) = flat_span {
             self.moment(since);
             self.moment(newest);
             if *newest < began && NOW.since(*newest) > VERDICT_AGE {
-                // Too old for a set; the gap of minutes that breaks a run is not searched.
+                // Too old for a set; the gap of minutes that breaks a run does not occur in a search.
                 *newest = NOW - VERDICT_AGE - Duration::from_millis(1);
             }
             if seen.is_some_and(|seen| *since + settle <= seen.asked) {
@@ -191,7 +191,7 @@ impl Shift {
     fn row(self, row: &mut Row) {
         let Row { applied: _, intent, left: _, corrections, may_come_late } = row;
         corrections.iter_mut().for_each(today);
-        // A restart takes it for unclear, whatever the process before knew.
+        // A restart treats it as unclear, whatever the previous process knew.
         if let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent {
             self.server(stamp);
             *state = IntentState::Unclear;
@@ -222,14 +222,14 @@ impl Shift {
     }
 }
 
-/// Only its mode matters.
+/// Only the mode of a late set matters, not its stamp.
 fn late(late: &mut Option<LateSet>) {
     if let Some(LateSet { id: _, mode: _, stamp, generation: _ }) = late {
         today(stamp);
     }
 }
 
-/// A day is longer than anything that is searched: when exactly makes no difference.
+/// The comparison is with a day, longer than any story: the exact time makes no difference.
 fn today(at: &mut ServerTime) {
     *at = server_at(PAST);
 }

@@ -1,7 +1,7 @@
-//! Every state that can be reached, breadth first, each once; the shortest way to a broken invariant; and whether from
+//! Visits every reachable state once, breadth first; finds the shortest way to a broken invariant; and checks that from
 //! every state a way without faults leads to in sync, and stays there.
 //!
-//! A state is remembered by a 64-bit fingerprint: among a million the chance that two share one is 1 in 30 million.
+//! States are stored as 64-bit fingerprints: among a million, the chance that two share one is 1 in 30 million.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,26 +12,26 @@ use super::moves::{Move, after, moves};
 use super::world::World;
 use crate::protocol::{Look, Record, Step, Withdrawn};
 
-/// What the search came to.
+/// The result of a search.
 pub(super) struct Outcome {
     pub(super) states: usize,
     pub(super) transitions: usize,
     /// What the keeper did at least once.
     pub(super) acts: BTreeSet<&'static str>,
-    /// The first thing that does not hold, with the shortest way to it.
+    /// The first invariant found broken, with the shortest way to it.
     pub(super) broken: Option<Counterexample>,
 }
 
-/// How something came to be broken.
+/// How an invariant was broken.
 pub(super) struct Counterexample {
     pub(super) invariant: Invariant,
-    /// The way there.
+    /// The moves from the start, one a line, and what broke.
     pub(super) story: String,
     /// The state before it broke.
     pub(super) world: World,
 }
 
-/// Searches everything that a keeper can come to from `start`, until something is broken.
+/// Searches all states that can be reached from `start`, until an invariant is broken.
 pub(super) fn search(start: &World, mutation: Mutation, unwatched: Unwatched) -> Outcome {
     let mut graph = Graph::new(start, mutation, unwatched);
     let mut queue = VecDeque::from([(0, start.clone())]);
@@ -68,16 +68,16 @@ fn not_converging(how: &str) -> Broken {
 
 type Id = u32;
 
-/// The states that were reached, as far as they are needed to tell a way and to walk backwards.
+/// The states reached so far, with what is needed to print a story and to walk backwards.
 struct Graph<'a> {
     start: &'a World,
     mutation: Mutation,
     unwatched: Unwatched,
     known: HashMap<u64, Id>,
-    /// From where, and by what, each state was reached first.
+    /// The state and the move by which each state was first reached; `None` for the start.
     came_from: Vec<Option<(Id, Move)>>,
     converged: Vec<Id>,
-    /// The transitions without faults, backwards: to, from.
+    /// The transitions without faults, backwards: (to, from).
     backwards: Vec<(Id, Id)>,
     transitions: usize,
     acts: BTreeSet<&'static str>,
@@ -99,7 +99,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Notes a transition; gives the state back if it is a new one.
+    /// Stores a transition; returns the state if it is a new one.
     fn arrive(&mut self, from: Id, step: Move, world: World) -> Option<(Id, World)> {
         let new = Id::try_from(self.came_from.len()).expect("so many states fit no memory");
         let id = *self.known.entry(fingerprint(&world)).or_insert(new);
@@ -142,7 +142,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The way to a state, told by walking it again.
+    /// The way to a state, line by line, found by walking it again.
     fn story(&self, at: Id, last: Option<Move>, broken: &Broken) -> Counterexample {
         let mut way = Vec::new();
         let mut id = at;
@@ -169,7 +169,7 @@ fn tell(world: &World, step: Move, mutation: Mutation) -> String {
             format!("  {step}: {:?}", decide(world, target, mutation))
         }
         Move::Wait => format!("  {step}: {:?}", most_urgent(world, mutation).1),
-        Move::Hear
+        Move::Receive
         | Move::Handle { .. }
         | Move::Close { .. }
         | Move::Mend

@@ -14,25 +14,25 @@ use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Declared, PositionMode, Scope, Target};
 use crate::window::Windows;
 
-/// The moment that every state is moved back to.
+/// The moment to which every state is shifted back.
 pub(super) const NOW: Moment = Moment(1_000_000_000);
-/// How far the exchange's clock is ahead of ours: whoever takes one line for the other is off by so much.
+/// How far the exchange's clock is ahead of ours: code that confuses the two is off by this much.
 const AHEAD: Duration = Duration::from_secs(7);
-/// What every answer takes.
+/// The time from a request to its answer.
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(200);
-/// The exchange executes a request while its timestamp is at most so far off.
+/// The exchange executes a request whose timestamp is at most this far off.
 const EXECUTED_WITHIN: Duration = Duration::from_secs(30);
-/// The file's `check_every`: short, so that waiting in the model soon comes round to where it was.
+/// The file's `check_every`: short, so that waiting soon returns to a known state.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(10);
 
-/// One account with its targets, seen from everywhere at once.
+/// One account with its targets, from all points of view: file, exchange, ledger and daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
-    /// On the daemon's line.
+    /// The time by the daemon's clock.
     pub(super) now: Moment,
     /// What the daemon knows of the account.
     pub(super) account: AccountFacts,
-    /// One or two.
+    /// One or two targets.
     pub(super) targets: Vec<Side>,
     /// The call whose answer the keeper waits for.
     pub(super) call: Option<Call>,
@@ -40,7 +40,7 @@ pub(super) struct World {
     pub(super) rejected: bool,
     /// Sets that have left and that the exchange has not handled.
     pub(super) wire: Vec<InFlightSet>,
-    /// What may still go wrong.
+    /// The faults that may still happen.
     pub(super) left: Faults,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Side {
     pub(super) ledger: Row,
     /// The daemon's memory.
     pub(super) facts: TargetFacts,
-    /// What the exchange has told, by its own log.
+    /// What the exchange has answered, by its own log.
     pub(super) told: ReadLog,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Row {
     pub(super) applied: Option<Applied>,
     /// The set that is not concluded yet.
     pub(super) intent: Option<Intent>,
-    /// Whether the intent's set has left. No daemon knows this after a kill; it is here to be checked.
+    /// Whether the intent's set has left. No daemon knows this after a kill; it is here for the invariants.
     pub(super) left: bool,
     /// When drift was corrected.
     pub(super) corrections: Vec<ServerTime>,
@@ -76,14 +76,14 @@ pub(super) struct Row {
     pub(super) may_come_late: Option<LateSet>,
 }
 
-/// What the exchange's log shows of reads that were answered and arrived.
+/// The exchange's log of reads, as far as their answers have arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct ReadLog {
-    /// The mode last told, and when that arrived.
+    /// The mode last answered, and when that answer arrived.
     pub(super) mode: Option<(PositionMode, Moment)>,
-    /// A verdict under way: when it began and how many lists were told empty in order.
+    /// A verdict under way: when it began and how many lists were answered empty in order.
     pub(super) part: Option<(Moment, u8)>,
-    /// The flat verdicts since something was last told open.
+    /// The flat verdicts since a list was last not empty.
     pub(super) flat: Option<FlatRead>,
 }
 
@@ -98,12 +98,12 @@ pub(super) struct FlatRead {
     pub(super) last: Moment,
 }
 
-/// What the keeper waits for.
+/// The call whose answer the keeper waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Call {
     /// The mode, as the exchange read it; the answer is on its way.
     Mode { target: usize, asked: Moment, mode: PositionMode, server: ServerTime },
-    /// A set; its answer once the exchange has handled it.
+    /// A set; `answer` is `None` until the exchange has handled it.
     Set { target: usize, stamp: ServerTime, answer: Option<SetAnswer> },
 }
 
@@ -112,11 +112,11 @@ pub(super) enum Call {
 pub(super) struct InFlightSet {
     pub(super) target: usize,
     pub(super) mode: PositionMode,
-    /// What it is signed with.
+    /// The timestamp that it is signed with.
     pub(super) stamp: ServerTime,
 }
 
-/// How often each thing may still happen, and how many of them in all.
+/// How often each fault may still happen, and how many faults in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Faults {
     /// New revisions.
@@ -135,7 +135,7 @@ pub(super) struct Faults {
     pub(super) in_all: u8,
 }
 
-/// None.
+/// No fault may happen.
 pub(super) const NO_FAULTS: Faults =
     Faults { edits: 0, rejections: 0, kills: 0, losses: 0, flips: 0, opens: 0, stalls: 0, in_all: 0 };
 
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// What forbids sets from outside of the account.
+    /// The reasons outside of the account that forbid sets.
     pub(super) fn brakes(&self) -> Brakes {
         let target = Target { account: "a".parse().expect("an account name"), scope: Scope::Account };
         let limits = Limits { max_changes: 1, exchange: self.account.clock, now: self.now };
@@ -200,7 +200,7 @@ pub(super) fn server_at(moment: Moment) -> ServerTime {
     ServerTime((moment + AHEAD).0)
 }
 
-/// A ledger holds more of it; nothing that decides looks at that.
+/// An applied mode. A real ledger holds other values beside the mode; no decision depends on them.
 pub(super) fn applied(mode: PositionMode) -> Applied {
     Applied { mode, how: How::Set, at: server_at(NOW), generation: Generation(1) }
 }

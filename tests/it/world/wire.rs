@@ -1,0 +1,126 @@
+//! The way between daemon and exchange, and what a test may do to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bitget_sim::{Exchange, Outcome, UnixMs};
+use posmoded::clock::Clock;
+use posmoded::constants::HTTP_TOTAL;
+use posmoded::exchange::bitget::{Method, Request, Response, Transport, TransportError};
+use posmoded::facts::Requirement;
+use posmoded::moment::Moment;
+
+use super::journeys::Journeys;
+
+/// What a test may do to the way between daemon and exchange.
+#[derive(Debug, Default)]
+pub struct Wire {
+    pub(super) state: Mutex<WireState>,
+    pub(super) journeys: Journeys,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct WireState {
+    /// How far the exchange's clock is ahead of the daemon's.
+    pub(super) skew_ms: i64,
+    /// From one side to the other.
+    pub(super) latency: Duration,
+    /// No connection can be made.
+    pub(super) cut: bool,
+    /// Accounts whose keeper fails when it reads the credential.
+    pub(super) crashing: BTreeSet<String>,
+    /// The daemon is told to stop in the very moment in which a keeper reads its credential.
+    pub(super) stop_at_the_next_key: bool,
+    /// Accounts without a credential file.
+    pub(super) keyless: BTreeSet<String>,
+    /// Accounts whose file holds the key of another name.
+    pub(super) keys: BTreeMap<String, String>,
+    /// What the host shows where it is not as required.
+    pub(super) unmet: BTreeMap<Requirement, String>,
+    /// When the host was looked at.
+    pub(super) looks_at_host: Vec<Moment>,
+}
+
+impl Default for WireState {
+    fn default() -> WireState {
+        WireState {
+            skew_ms: 0,
+            latency: Duration::from_millis(20),
+            cut: false,
+            crashing: BTreeSet::new(),
+            stop_at_the_next_key: false,
+            keyless: BTreeSet::new(),
+            keys: BTreeMap::new(),
+            unmet: BTreeMap::new(),
+            looks_at_host: Vec::new(),
+        }
+    }
+}
+
+/// Straight into the simulated exchange.
+#[derive(Clone)]
+pub(super) struct Direct {
+    pub(super) process: u32,
+    pub(super) exchange: Arc<Mutex<Exchange>>,
+    pub(super) wire: Arc<Wire>,
+    pub(super) clock: Clock,
+}
+
+impl Transport for Direct {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if locked(&self.wire.state).cut {
+            return Err(TransportError::NotSent("no route to the exchange".to_owned()));
+        }
+        let journeys = &self.wire.journeys;
+        let number = journeys.leaves(self.process, self.clock.now(), request.method == Method::Post);
+        // In a task of its own: what has left arrives, even if its sender is killed meanwhile.
+        let journey = tokio::spawn(self.clone().travel(number, request));
+        match tokio::time::timeout(HTTP_TOTAL, journey).await {
+            Ok(Ok(Some(response))) => {
+                journeys.heard(number, self.clock.now(), &response);
+                Ok(response)
+            }
+            Ok(Ok(None)) => Err(TransportError::Unanswered("the connection was closed".to_owned())),
+            Ok(Err(error)) => panic!("the exchange failed: {error}"),
+            Err(_) => Err(TransportError::Unanswered("no answer in time".to_owned())),
+        }
+    }
+}
+
+impl Direct {
+    async fn travel(self, number: usize, request: Request) -> Option<Response> {
+        let Request { method, path, query, headers, body } = request;
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let method = method.as_str().to_owned();
+        let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
+        let latency = locked(&self.wire.state).latency;
+        tokio::time::sleep(latency).await;
+        let reply = {
+            let now = self.clock.now();
+            let mut exchange = locked(&self.exchange);
+            let reply = exchange.handle(UnixMs(now.0 + locked(&self.wire.state).skew_ms), &request);
+            self.wire.journeys.arrives(number, now, exchange.log().len() - 1);
+            reply
+        };
+        tokio::time::sleep(latency + reply.after).await;
+        match reply.outcome {
+            Outcome::Response(bitget_sim::Response { status, headers, body }) => {
+                let remaining = headers
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"))
+                    .and_then(|(_, value)| value.parse().ok());
+                Some(Response { status, remaining, body })
+            }
+            Outcome::Dropped => None,
+            Outcome::Hang => {
+                tokio::time::sleep(HTTP_TOTAL).await;
+                None
+            }
+        }
+    }
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics while it holds this")
+}
