@@ -1,4 +1,4 @@
-//! The declared file: YAML text to `Desired`, or every problem of it with line, column and what to write instead.
+//! The declared file: YAML text to `Desired`, or every problem with its line, its column and what to write instead.
 //!
 //! Accepts all of a file or none of it. Pure: it reads no file and no clock, and knows nothing of what is live.
 

@@ -1,6 +1,6 @@
-//! What is known of a target and its account at a moment, and how each thing that comes back changes it.
+//! What is known of a target and its account at a moment, and how each answer changes it.
 //!
-//! Pure: the keeper and the model checker learn by the same functions. Nothing here decides what to do next.
+//! Pure: the keeper and the model checker update facts by the same functions. Nothing here decides what to do next.
 
 mod answer;
 mod brakes;
@@ -24,42 +24,42 @@ use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, PositionMode};
 
-/// All that `protocol::next` looks at.
+/// The input of `protocol::next`.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// What holds for the whole account.
+    /// Facts about the whole account.
     pub account: &'a AccountFacts,
-    /// What forbids sets from outside of the account.
+    /// What forbids sets for reasons outside the account.
     pub brakes: &'a Brakes,
-    /// What holds for this target.
+    /// Facts about this target.
     pub target: &'a TargetFacts,
 }
 
-/// What is known of an account, whatever the target.
+/// What is known of an account, for all its targets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AccountFacts {
-    /// The host that the file gives this account to, if that is not this one: then nothing is asked of it here.
+    /// The host that the file assigns this account to, if it is another one: this host then sends no request for it.
     pub elsewhere: Option<String>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
-    /// Why nothing is asked with the key, if another account's file holds the same one: one or two sentences.
+    /// Why the key is not used, if another account's credential file holds the same one: one or two sentences.
     pub shared_key: Option<String>,
-    /// What the key showed of its account at the last look.
+    /// The account that the key belongs to, as of the last look.
     pub identity: Option<Identity>,
-    /// Why the key belongs to another account than it should, if it does: one sentence.
+    /// Why the key's account is the wrong one, if it is: one or two sentences.
     pub wrong: Option<String>,
-    /// What the file says of the account, if an account of its kind cannot have it.
+    /// The declared modes, if an account of this kind cannot have them.
     pub unsatisfiable: Option<Declared>,
-    /// When the newest set was signed whose outcome is unknown and whose target is gone: the file names it no more, or the
-    /// account's kind has changed.
+    /// Signing time of the newest unresolved set whose target no longer exists: the file does not name it any more, or
+    /// the account's kind has changed.
     pub orphaned_set_at: Option<ServerTime>,
-    /// Why the account as a whole cannot be looked at, if so.
+    /// The current failure of looks that concerns the whole account, if any.
     pub failing: Option<Failing>,
     /// The exchange's clock, as far as it is known.
     pub clock: Option<ServerClock>,
-    /// What the host showed of what the file requires of it, when it was looked at last.
+    /// The last check of the file's requirements on the host.
     pub host: Option<HostReading>,
-    /// The random number of the wait now under way; drawn anew for each.
+    /// The random number of the current wait; drawn anew for each.
     pub jitter: Jitter,
 }
 
@@ -70,43 +70,43 @@ pub struct TargetFacts {
     pub wanted: Wanted,
     /// The live mode at the last look.
     pub seen: Option<Seen>,
-    /// What was read of positions and orders.
+    /// The readings of positions and orders.
     pub flatness: Flatness,
-    /// The last mode seen live equal to desired.
+    /// The last mode that was live while it was the desired one.
     pub applied: Option<Applied>,
-    /// A set that was noted and whose end is not on record yet.
+    /// A noted set whose outcome is not recorded yet.
     pub intent: Option<Intent>,
-    /// Why this target alone cannot be looked at, if so.
+    /// The current failure of looks at this target alone, if any.
     pub failing: Option<Failing>,
-    /// Which list it is that cannot be read, if it is one: a look at the mode does not mend that.
+    /// The list that keeps failing, if any; a successful read of the mode clears it only if the target is in sync.
     pub unread: Option<List>,
-    /// Why the last set was refused, other than for not being flat; no look ends it, only time, a reload or a success.
+    /// Why the last set was refused, except as not flat; only time, a reload or a successful set ends it, not a look.
     pub set_refused: Option<Failing>,
-    /// Refusals of the not-flat class since a set last went through or a list last showed something.
+    /// Refusals as not flat since a set last took effect or a list last had rows that count.
     pub refused_though_flat: Option<Refusals>,
-    /// When drift was corrected, since a revision changed the target or an operator resumed it; oldest first.
+    /// When drift was corrected, since a revision last changed the target or an operator resumed it; oldest first.
     pub corrections: Vec<ServerTime>,
-    /// A mode that a set of ours asked for which seemed lost: should it show up now, it is that set, late.
+    /// A set of ours that seemed lost: if its mode shows up now, that set took effect late.
     pub may_come_late: Option<LateSet>,
-    /// What was seen before this moment is to be seen again: a reload, a kick, a revision that wants something else.
+    /// Readings from before this moment are stale, after a reload, a kick or a revision that wants something else.
     pub look_since: Moment,
 }
 
 /// One reading of the live mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
-    /// What the exchange said.
+    /// The mode that the exchange returned.
     pub mode: PositionMode,
-    /// When we asked.
+    /// When the request was sent.
     pub asked: Moment,
-    /// When the answer was here.
+    /// When the answer was received.
     pub answered: Moment,
-    /// The exchange's own time of the answer.
+    /// The exchange's own time in the answer.
     pub server: ServerTime,
 }
 
 impl TargetFacts {
-    /// A target of which nothing is known yet but what the file wants.
+    /// A target of which only the file's wish is known yet.
     pub fn new(wanted: Wanted, now: Moment) -> TargetFacts {
         TargetFacts {
             wanted,
@@ -124,7 +124,7 @@ impl TargetFacts {
         }
     }
 
-    /// What was read of the lists since the mode was read: older readings say nothing any more.
+    /// The readings of the lists since the mode was read: older ones are stale.
     pub fn this_round(&self) -> Flatness {
         let Flatness { plan_orders, orders, positions, in_progress, flat_span } = self.flatness;
         let began = self.seen.map_or(Moment(i64::MIN), |seen| seen.asked);
@@ -138,8 +138,8 @@ impl TargetFacts {
         self.intent.is_some() || self.flatness.in_progress.is_some()
     }
 
-    /// The live mode was read. While it is as desired nobody reads the lists, so what they said before is over: a later
-    /// change is settled from its own verdicts.
+    /// The live mode was read. While it equals the desired one the lists are not read, so their old readings are
+    /// dropped: a later change settles by its own verdicts.
     pub fn record_mode(&mut self, seen: Seen) {
         let in_sync = self.wanted.mode == Some(seen.mode);
         if in_sync {
@@ -154,7 +154,7 @@ impl TargetFacts {
     /// A list was read.
     pub fn read(&mut self, list: List, reading: Reading) {
         let known_for = (self.wanted.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
-        // Nobody looked for so long that nobody can say that it was flat all the time.
+        // After a longer gap between readings the target may not have been flat all the time.
         self.flatness.flat_span =
             self.flatness.flat_span.filter(|run| reading.asked.since(run.newest) <= known_for);
         self.flatness.read(list, reading);
@@ -166,7 +166,7 @@ impl TargetFacts {
         }
     }
 
-    /// A look failed, at the mode or at a list, in a way that says nothing of the account as a whole.
+    /// A look at the mode or at a list failed in a way that does not concern the whole account.
     pub fn failed(&mut self, list: Option<List>, failure: Failure, at: Moment, jitter: Jitter) {
         let before = self.failing.take().filter(|_| self.unread == list);
         self.failing = Some(Failing::after(before, failure, at, jitter));
@@ -178,8 +178,8 @@ impl TargetFacts {
         self.unread = None;
     }
 
-    /// A reload, a kick, or a revision that wants something else: it is looked at again, and what was refused may be tried
-    /// again.
+    /// After a reload, a kick or a revision that wants something else: it is read again, and a refused set may be
+    /// retried.
     pub fn look_again(&mut self, now: Moment) {
         self.look_since = now;
         self.clear_failure();
@@ -197,8 +197,8 @@ impl TargetFacts {
         }
     }
 
-    /// The refusal is on record: the intent is closed, and what was refused is remembered here or, where it says
-    /// something of the whole account, given back.
+    /// The refusal is recorded: closes the intent and keeps the refusal here; returns it if it concerns the whole
+    /// account.
     pub fn refusal_recorded(&mut self, failure: Failure, at: Moment, jitter: Jitter) -> Option<Failure> {
         self.intent = None;
         let mut wait = |failure| {
@@ -222,17 +222,17 @@ impl TargetFacts {
         }
     }
 
-    /// A set left that corrected drift, whatever became of it: one step towards a fight.
+    /// Counts a set that corrected drift towards a fight, whatever its outcome.
     pub fn count_correction(&mut self, cause: Cause, stamp: ServerTime) {
         if cause == Cause::Drift && !self.corrections.contains(&stamp) {
             self.corrections.push(stamp);
         }
     }
 
-    /// The set is on record as having had its effect: what stood against it is over.
+    /// The set is recorded as effective: earlier refusals no longer count.
     pub fn effect_recorded(&mut self, applied: Option<Applied>) {
         self.intent = None;
-        // Whatever was lost before it: the mode that shows from now on is what came after.
+        // A set lost before it no longer matters: the mode shown from now on comes from a later one.
         self.may_come_late = None;
         self.set_refused = None;
         self.refused_though_flat = None;
@@ -243,7 +243,7 @@ impl TargetFacts {
 }
 
 impl AccountFacts {
-    /// Something went wrong that concerns the whole account.
+    /// Something failed that concerns the whole account.
     pub fn failed(&mut self, failure: Failure, at: Moment) {
         if failure.class == Class::Clock {
             self.clock = None;
@@ -252,15 +252,15 @@ impl AccountFacts {
         self.failing = Some(Failing::after(self.failing.take(), failure, at, self.jitter));
     }
 
-    /// Whatever failed: the kind is observed again if it may be another one.
+    /// Makes the kind be observed again if the failure suggests another one.
     pub fn doubt_the_kind(&mut self, failure: &Failure) {
         if failure.class.row().doubts_kind {
             self.identity = None;
         }
     }
 
-    /// Something came back: it tells the time, and the account can be looked at. A clock or a kind that was refused is
-    /// not mended by measuring or observing it anew, only by the look that comes after.
+    /// An answer arrived: it updates the clock and clears the account's failure. A refused clock or kind is not cleared
+    /// by measuring or observing it anew, only by the look that follows.
     pub fn note_server_time(&mut self, asked: Moment, answered: Moment, server: ServerTime) {
         let newer = ServerClock::measured(asked, answered, server);
         let before = self.clock.replace(self.clock.map_or(newer, |old| old.better(newer, answered)));

@@ -1,6 +1,6 @@
-//! Points in time as plain numbers: the local line, which never steps, and the exchange's line.
+//! Points in time as plain numbers: our own time, which never steps, and the exchange's time.
 //!
-//! Nothing here knows what time it *is*; that is `clock`'s business alone.
+//! Nothing here knows the current time; only `clock` does.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -9,13 +9,13 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-/// A point on this process's own line, in milliseconds. It is anchored once and then follows the monotonic clock, so a
-/// step of the wall clock moves no moment.
+/// A point in this process's own time, in milliseconds. That time is anchored once and then follows the monotonic
+/// clock, so a step of the wall clock does not affect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(pub i64);
 
-/// A point on the exchange's line, in milliseconds since 1970 (UTC): what it writes as `requestTime` and what a request
-/// is signed with.
+/// A point in the exchange's time, in milliseconds since 1970 (UTC): the `requestTime` of its answers, and the
+/// timestamp that a request is signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServerTime(pub i64);
@@ -79,7 +79,7 @@ pub fn spell(span: Duration) -> String {
     if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
 }
 
-/// A span of time as people write it: `90s`, `2h`, `1d 12h`. Longer than nothing, a day has 24 hours.
+/// Parses a span such as `90s`, `2h` or `1d 12h`. It must be longer than zero; a day has 24 hours.
 pub fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time as in 90s, 2h or 7d".to_owned();
     let span: Span = text.parse().map_err(|_| wrong())?;
@@ -88,7 +88,7 @@ pub fn span(text: &str) -> Result<Duration, String> {
     if length.is_zero() { Err(wrong()) } else { Ok(length) }
 }
 
-/// A span in whole milliseconds; the longest that the number can hold if it is longer.
+/// A span in whole milliseconds, at most `i64::MAX`.
 pub fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
-//! The words: position mode, product type, account, kind, scope, target, and which targets an account has.
+//! The basic types: position mode, product type, account, kind, scope, target, and which targets an account has.
 //!
-//! Spelled as the exchange and the file spell them. Pure: no clock, no socket, no opinion on what to do.
+//! Spelled as the exchange and the file spell them. Pure: no clock, no network, no decisions.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -55,7 +55,7 @@ pub struct AccountName(Arc<str>);
 #[serde(transparent)]
 pub struct Uid(pub String);
 
-/// Tells one API key from another without holding it: the first digits of its SHA-256, in hex.
+/// Identifies an API key without containing it: the first digits of its SHA-256, in hex.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Arc<str>);
 
@@ -80,16 +80,16 @@ pub enum Scope {
     Account,
 }
 
-/// The thing that has a mode.
+/// One scope of one account, which has one mode.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
-    /// Whose.
+    /// The account's name in the file.
     pub account: AccountName,
     /// What the mode covers.
     pub scope: Scope,
 }
 
-/// What the file says of one account's position mode.
+/// The position mode that the file declares for one account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Declared {
@@ -99,8 +99,8 @@ pub enum Declared {
     PerProduct(BTreeMap<ProductType, PositionMode>),
 }
 
-/// The targets of an account, with the mode that the file wants for each. A desired mode is `None` where the kind is unknown
-/// and the file names more than one mode, and where [`Declared::is_unsatisfiable`].
+/// The targets of an account, with the mode that the file wants for each. A desired mode is `None` if the kind is
+/// unknown and the file names more than one mode, or if [`Declared::is_unsatisfiable`].
 pub fn targets(declared: &Declared, kind: Option<Kind>) -> BTreeMap<Scope, Option<PositionMode>> {
     match (kind, declared) {
         (Some(Kind::Classic), Declared::Everything(mode)) => {
@@ -115,7 +115,7 @@ pub fn targets(declared: &Declared, kind: Option<Kind>) -> BTreeMap<Scope, Optio
 }
 
 impl Declared {
-    /// The one mode that the file wants everywhere, if it is one.
+    /// The mode that the file wants, if it names only one.
     pub fn single_mode(&self) -> Option<PositionMode> {
         match self {
             Declared::Everything(mode) => Some(*mode),
@@ -127,7 +127,7 @@ impl Declared {
         }
     }
 
-    /// The one mode that the file wants for the whole account, if it speaks for all of it.
+    /// The mode that the file wants for the whole account, if it names one for all products of the short form.
     pub fn mode_of_the_whole(&self) -> Option<PositionMode> {
         let speaks_for_all = match self {
             Declared::Everything(_) => true,
@@ -138,7 +138,7 @@ impl Declared {
         self.single_mode().filter(|_| speaks_for_all)
     }
 
-    /// Whether an account of this kind cannot have what the file says: a unified one has one mode for all that it holds.
+    /// Whether an account of this kind cannot have the declared modes: a unified one has one mode for everything.
     pub fn is_unsatisfiable(&self, kind: Option<Kind>) -> bool {
         kind == Some(Kind::Unified) && self.mode_of_the_whole().is_none()
     }
@@ -188,7 +188,7 @@ impl Scope {
     }
 }
 
-/// A word that is none of the known ones, or not written as it must be.
+/// A word that is unknown or not spelled as required.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is not {expected}")]
 pub struct UnknownWord {
@@ -308,7 +308,7 @@ fn unknown(word: &str, expected: &'static str) -> UnknownWord {
     UnknownWord { word: word.to_owned(), expected }
 }
 
-/// So many that no two keys of a host share them by chance, and too few to try keys against.
+/// Enough that no two keys of a host share them by chance, and too few to test guessed keys against.
 const KEY_ID_DIGITS: usize = 16;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What to do next with what is known: one pure function, `next`, for everything that decides.
+//! Every decision is one pure function: `next` maps the known facts to the next step.
 //!
-//! No clock, no network, no random numbers of its own. The keeper does the step and comes back with a new fact; the
-//! model checker steps this very function.
+//! It uses no clock, no network and no random numbers of its own. The keeper executes the step and records the result
+//! as a new fact; the model checker calls this same function.
 
 mod backoff;
 mod learn;
@@ -41,7 +41,7 @@ use crate::facts::{
 };
 use crate::moment::Moment;
 
-/// The step that the protocol wants now, where the target stands so. Total: whatever is known, there is one.
+/// The next step for a target with this standing. Total: every combination of facts has one.
 pub fn next(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     let step = wanted_step(facts, standing, now);
     let unwritable = facts.brakes.ledger.as_ref().filter(|trouble| trouble.retry_at > now);
@@ -71,7 +71,7 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
         return await_outcome(facts, standing, intent, now);
     }
     if facts.target.wanted.mode.is_none() && facts.account.unsatisfiable.is_none() {
-        // Nothing to look at: the keeper sorts the targets anew once it knows the kind.
+        // No mode to compare with: the keeper rebuilds the targets once it knows the kind.
         return rest(facts, standing, now, now + facts.target.wanted.check_every);
     }
     let Some(seen) = current(facts, now) else {
@@ -91,7 +91,7 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     }
 }
 
-/// Whether a set may follow right after the looks that come now: they go before those that can wait.
+/// Whether a set may follow directly after the next looks; these then go before looks that can wait.
 pub fn may_set_next(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
     let target = facts.target;
     let settled = target.wanted.settle == Duration::ZERO
@@ -104,7 +104,7 @@ fn has_settled_by(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {
     now >= run.since + facts.target.wanted.settle
 }
 
-/// What can be said of an intent without asking anybody.
+/// What the known facts already decide about an intent, without another look.
 fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
     let seen = facts.target.seen;
     match &intent.state {
@@ -119,7 +119,7 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
             }
         }
         IntentState::Unclear => {
-            // Were the exchange's clock set back, a look from before the set could bear a time from after its fence.
+            // If the exchange's clock was set back, a read from before the set may carry a time later than its fence.
             let signed = facts.account.clock?.moment(intent.stamp);
             let seen = seen.filter(|seen| seen.asked > signed && seen.server >= fence_ends(intent))?;
             Some(Step::Record(Record::Resolved { took_effect: seen.mode == intent.change.to }))
@@ -127,7 +127,7 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
     }
 }
 
-/// A set is on disk and has not left: let it, unless something changed since. Its verdict ages on while it waits.
+/// A noted set that was not sent yet: sends it, or withdraws it if something changed or its verdict has become too old.
 fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step {
     let target = facts.target;
     let unwanted = facts.account.elsewhere.is_some()
@@ -146,14 +146,14 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
     } else if now.since(noted) >= SEND_WITHIN || !fresh {
         Step::Withdraw(Withdrawn::TooLate)
     } else if !requires_nothing(facts) && !host_shown(facts).is_some_and(is_met) {
-        // A newer revision requires what nobody has looked at.
+        // A newer revision has requirements that were not checked yet.
         Step::Withdraw(Withdrawn::Revision)
     } else {
         Step::Send
     }
 }
 
-/// What must be so before anything of the account can be asked: a key, a way to the exchange, its time, its identity.
+/// The step while a precondition of every read is missing: a key, a reachable exchange, its time, the key's identity.
 fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> {
     let account = facts.account;
     if account.elsewhere.is_some() || account.credential.is_some() || account.shared_key.is_some() {
@@ -169,7 +169,7 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
     }
     match &account.identity {
         None => Some(Step::Look(Look::Account)),
-        // Whose key it is changes only with the key or the file, and the call that tells is the scarcest of all.
+        // The key's owner changes only with the key or the file, and the call that returns it has the lowest limit.
         Some(identity) if account.wrong.is_some() => {
             let told_to = identity.at < facts.target.look_since;
             Some(if told_to {
@@ -182,7 +182,7 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
     }
 }
 
-/// The set has left and its outcome is not known yet: read until a success shows, or until the fence has passed.
+/// The set was sent: reads the mode every `CONFIRMING_LOOK` if accepted, or after the fence if the outcome is unclear.
 fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: Moment) -> Step {
     let asked = facts.target.seen.map(|seen| seen.asked);
     let due = match &intent.state {
@@ -192,26 +192,26 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
         }
         IntentState::Unclear | IntentState::Noted { .. } | IntentState::Refused(_) => {
             let passed = facts.account.clock.map_or(now, |clock| clock.moment(fence_ends(intent)));
-            // An answer still short of the fence says that our clock runs ahead: wait a little more.
+            // A read still dated before the fence means that our clock runs ahead: wait a little longer.
             asked.map_or(passed, |asked| passed.max(asked + CONFIRMING_LOOK))
         }
     };
     if now >= due { Step::Look(Look::Mode) } else { rest(facts, standing, now, due) }
 }
 
-/// The live mode, if it was looked at recently enough to go on with.
+/// The live mode, if it was read recently enough to decide by.
 fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
     let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
     let is_short = orphaned_set_ends(facts).is_some_and(|end| now >= end);
     (now < due_again(facts, seen) && !is_short).then_some(seen)
 }
 
-/// When a mode that nothing is done about is looked at again.
+/// When the mode is read again if nothing has to be done about it.
 fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
     jittered_next(seen.asked, facts.target.wanted.check_every, facts.account.jitter)
 }
 
-/// Live equals desired: write that down if it is news.
+/// Live equals desired: records that if it is new.
 fn in_sync(facts: &Facts<'_>, standing: &Standing, seen: Seen, now: Moment) -> Step {
     if let Some(end) = orphaned_set_ends(facts) {
         return rest(facts, standing, now, end.min(due_again(facts, seen)));
@@ -223,14 +223,14 @@ fn in_sync(facts: &Facts<'_>, standing: &Standing, seen: Seen, now: Moment) -> S
     }
 }
 
-/// A set of ours that seemed lost, whose mode shows up now.
+/// The intent of a set of ours that seemed lost, if this read shows its mode within `LATE_EFFECT`.
 fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
     let late = facts.target.may_come_late?;
     let in_time = seen.server.since(late.stamp) <= LATE_EFFECT;
     (late.mode == seen.mode && in_time).then_some(late.id)
 }
 
-/// A change is wanted: find out whether the target is flat for long enough, and note the set when nothing forbids it.
+/// A change is wanted: checks whether the target is flat for long enough, and notes the set if nothing forbids it.
 fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, now: Moment) -> Step {
     let forbidden = standing.forbidden;
     let flatness = &facts.target.flatness;
@@ -263,8 +263,8 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
     }
 }
 
-/// When the next round of reading (mode, then the lists) begins: at an interval, at the moment when the account has
-/// been flat for long enough, when a set may be tried again, or when a change window opens.
+/// When the next round of reads (mode, then the lists) begins: after an interval, or sooner when the target has been
+/// flat for long enough, a set may be retried, the fence of a removed target's set ends, or a change window opens.
 fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let target = facts.target;
     let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.check_every };
@@ -280,8 +280,8 @@ fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     edges.fold(regular, Moment::min)
 }
 
-/// Which list the round that began with the mode read at `began` wants next; `None` when its verdict is in.
-/// While the last word was not "flat", positions come first: they settle it early.
+/// The list to read next in the round that began with the mode at `began`; `None` once it has its verdict.
+/// While the last verdict was not flat, positions are read first: an open one ends the round early.
 fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
     let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
     let of_this_round = |reading: &Option<Reading>| reading.filter(|reading| reading.asked >= began);
@@ -295,7 +295,7 @@ fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
     if flat_span.is_some_and(|span| span.newest >= began) {
         return None;
     }
-    // Every list of the round was empty, and yet it took too long to be a verdict: the next round tries again.
+    // Every list of the round was empty, but reading them took too long for a verdict: the next round tries again.
     let all_read = [plan_orders, orders, positions].into_iter().all(|list| of_this_round(list).is_some());
     if all_read && in_progress.is_none() {
         return None;
@@ -305,7 +305,7 @@ fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
     )
 }
 
-/// Whether the verdicts allow a set now: the newest is fresh, and the first one `settle` before it.
+/// Whether the verdicts allow a set now: the newest is at most `VERDICT_AGE` old, the first at least `settle` older.
 fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
     facts
         .target
@@ -314,7 +314,7 @@ fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
         .is_some_and(|span| has_settled(facts, span) && now.since(span.newest) <= VERDICT_AGE)
 }
 
-/// A rest until the next look at `until`, or until something ends that is known to end before.
+/// A rest until the next look at `until`, or until an earlier known deadline.
 fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> Step {
     let Brakes { paused, file: _, ledger, guard } = facts.brakes;
     let target = facts.target;
@@ -322,7 +322,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         IntentState::Accepted { at } => Some(at + CONFIRMING),
         IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear => None,
     });
-    // Live is not called known for ever: who rests for longer than that has to say so then.
+    // The live mode counts as known for a limited time: a longer rest has to end then to report it as unknown.
     let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR + Duration::from_millis(1);
     let deadlines = [
         (Deadline::LiveUnknown, target.seen.map(|seen| seen.answered + known_for)),
@@ -344,7 +344,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
     Step::Rest(coming.fold(look, |first, rest| if rest.until < first.until { rest } else { first }))
 }
 
-/// Whether only the mode is watched under this reason: nobody waits for the target to be flat before somebody acts, or for long.
+/// Whether only the mode is read under this reason, not the lists: no set follows before a human acts, or for long.
 fn is_mode_alone_watched(reason: Reason) -> bool {
     match reason {
         Reason::Suspended

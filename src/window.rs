@@ -1,10 +1,10 @@
 //! Change windows: when a set may leave at all.
 //!
-//! A window opens at the times of a cron pattern, as a clock on the wall of its zone shows them, and stays open for a
-//! fixed time. The moments are the exchange's, the zones are built in: neither the host's clock nor its tzdata counts.
+//! A window opens at the times of a cron pattern, in the local time of its zone, and stays open for a fixed time. The
+//! time is the exchange's and the zone database is built in: the host's clock and tzdata are not used.
 //!
-//! When clocks are set forward, a start that the wall clock skips counts where it goes on: none is lost. When they are
-//! set back, the times that are shown twice count the first time only; where the hour of the pattern is `*`, both times.
+//! When clocks go forward, a skipped start counts at the moment of the change: none is lost. When they go back, a
+//! repeated time counts the first time only, or both times if the hour of the pattern is `*`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -21,24 +21,24 @@ use jiff::{SignedDuration, Timestamp};
 use crate::moment::ServerTime;
 use crate::position_mode::AccountName;
 
-/// The windows of an account: alternatives. Without any a set may leave at all times.
+/// The windows of an account: a set may leave in any one of them, or at all times if there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Windows(pub Arc<[Window]>);
 
 /// One window.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// As the file calls it.
+    /// Its name in the file.
     pub name: WindowName,
     /// When it opens.
     pub opens: Opens,
-    /// For how long; longer than nothing.
+    /// How long it stays open; more than zero.
     pub lasts: Duration,
-    /// Whose wall clock it goes by.
+    /// The zone of the pattern's local times.
     pub time_zone: Zone,
 }
 
-/// The name of a window: spelled as that of an account is.
+/// The name of a window, spelled by the rules of an account name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowName(String);
 
@@ -59,13 +59,13 @@ pub struct Zone {
 /// Why a pattern is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
-    /// It does not have six fields, but so many.
+    /// It has this many fields instead of six.
     #[error("does not have six fields but {0}")]
     Fields(usize),
-    /// A field says something that cron does not know.
+    /// A field is not valid cron syntax.
     #[error("is no cron pattern")]
     Cron,
-    /// There is no such day.
+    /// It never matches, for instance because there is no such day.
     #[error("never matches")]
     Never,
 }
@@ -73,9 +73,9 @@ pub enum BadPattern {
 /// The next time that one of an account's windows opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening<'a> {
-    /// Which.
+    /// The window that opens.
     pub window: &'a Window,
-    /// When.
+    /// When it opens, in the exchange's time.
     pub at: ServerTime,
 }
 
@@ -85,12 +85,12 @@ impl Windows {
         self.0.is_empty() || self.0.iter().any(|window| window.open_until(at).is_some())
     }
 
-    /// When the one that is open for longest closes; `None` where none is open, or none is given.
+    /// When the last of the open windows closes; `None` if none is open, or there are none.
     pub fn open_until(&self, at: ServerTime) -> Option<ServerTime> {
         self.0.iter().filter_map(|window| window.open_until(at)).max()
     }
 
-    /// The first opening from `at` on, if none is open now.
+    /// The first opening from `at` on, if none is open at `at`.
     pub fn next_opening(&self, at: ServerTime) -> Option<Opening<'_>> {
         if self.are_open(at) {
             return None;
@@ -102,8 +102,8 @@ impl Windows {
 }
 
 impl Window {
-    /// Until when it is open, if it is open at `at`. Starts that follow each other without a break are one, as far as
-    /// anybody needs to know ahead: where there are very many it may be open for longer.
+    /// Until when it is open, if it is open at `at`. Up to `CHAINED` starts that follow each other without a break
+    /// count as one opening; with more it may stay open for longer.
     pub fn open_until(&self, at: ServerTime) -> Option<ServerTime> {
         let now = Timestamp::from_second(at.0.div_euclid(1000)).ok()?;
         let closes = |start: Timestamp| start.checked_add(self.length()).unwrap_or(Timestamp::MAX);
@@ -131,7 +131,7 @@ impl Window {
         None
     }
 
-    /// A moment as the wall clock of its zone shows it.
+    /// A time in the local time of its zone.
     pub fn shown(&self, at: ServerTime) -> String {
         Timestamp::from_millisecond(at.0).map_or_else(
             |_| at.to_string(),
@@ -146,7 +146,7 @@ impl Window {
         SignedDuration::try_from(self.lasts).unwrap_or(SignedDuration::MAX)
     }
 
-    /// The last start at or before `at`, as far back as it may still be open.
+    /// The last start at or before `at`, searched only as far back as it may still be open.
     fn latest_start(&self, at: Timestamp) -> Option<Timestamp> {
         let oldest = at.checked_sub(self.length()).unwrap_or(Timestamp::MIN);
         let mut until = at;
@@ -193,7 +193,7 @@ impl Opens {
     pub fn read(text: &str) -> Result<Opens, BadPattern> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [_, _, hour, _, _, _] = fields.as_slice() else { return Err(BadPattern::Fields(fields.len())) };
-        // Classic cron lets either of the two days match: a window would be open on more days than its line seems to say.
+        // In classic cron either day field may match: a window would be open on more days than its line suggests.
         let parser =
             CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).dom_and_dow(true).build();
         let cron = parser.parse(text).map_err(|_| BadPattern::Cron)?;
@@ -219,7 +219,7 @@ impl Zone {
 }
 
 impl WindowName {
-    /// As the file writes it.
+    /// The name as the file writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -259,25 +259,25 @@ impl Hash for Zone {
     }
 }
 
-/// A time in which a zone's clock runs on without being set: in it every shown time is one moment.
+/// A period without a clock change in a zone: in it every local time occurs once.
 struct Stretch {
     began: Option<Began>,
     offset: Offset,
     ends: Option<Timestamp>,
 }
 
-/// The moment when a zone's clock was set.
+/// The clock change that a stretch begins with.
 struct Began {
     at: Timestamp,
-    /// What it showed from then on.
+    /// The local time after the change.
     shown: DateTime,
-    /// What it would have shown.
+    /// The local time without the change.
     expected: DateTime,
 }
 
 enum FirstStart {
     Start(Timestamp),
-    /// There is none in this stretch, which ends here.
+    /// There is none in this stretch, which ends at this time.
     NotBefore(Timestamp),
 }
 
@@ -295,7 +295,7 @@ impl Stretch {
 }
 
 impl Began {
-    /// From which shown time on starts count: what is shown for the second time does not, unless every hour does.
+    /// The first local time that counts as a start: repeated times do not, unless the pattern's hour is `*`.
     fn first_counted(&self, opens: &Opens) -> DateTime {
         if opens.every_hour { self.shown } else { self.shown.max(self.expected) }
     }
@@ -305,13 +305,13 @@ fn second_before(at: Timestamp) -> Option<Timestamp> {
     at.checked_sub(SignedDuration::from_secs(1)).ok()
 }
 
-/// The database that is built in, and no other.
+/// The built-in database; no other is used.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-/// Where the search for a first match begins: whatever matches at all does so within the 400 years of the calendar.
+/// Where the search for a first match begins: a pattern that can match does so within the calendar's 400-year cycle.
 const SOME_DAY: DateTime = date(2000, 1, 1).at(0, 0, 0, 0);
-/// So many starts that follow each other without a break are looked at.
+/// How many starts that follow each other without a break are examined.
 const CHAINED: usize = 16;
-/// So many settings of the clock are looked past: a 29 February on one weekday comes within 40 years.
+/// How many clock changes the search passes: a 29 February on a given weekday comes within 40 years.
 const STRETCHES: usize = 400;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::window::Windows;
 /// What the file wants, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
-    /// At most so many sets leave in any hour, whatever their cause; at least 1.
+    /// How many sets may leave in any hour, whatever their cause; at least 1.
     pub max_changes: u32,
     /// The accounts by name; never empty.
     pub accounts: BTreeMap<AccountName, Arc<Account>>,
@@ -22,9 +22,9 @@ pub struct Desired {
 pub struct Account {
     /// Its position mode: one for everything, or one per product type (at least one).
     pub declared: Declared,
-    /// Whose key it must be, if the file says so.
+    /// The uid that the key must belong to, if the file gives one.
     pub uid: Option<Uid>,
-    /// The one host that may ask for it and set it, if the file says so.
+    /// The only host that may read and set it, if the file names one.
     pub host: Option<String>,
     /// Whether its key was made in demo mode.
     pub demo: bool,
@@ -36,14 +36,14 @@ pub struct Account {
     pub settle: Duration,
     /// Why nothing of it is changed, if the file says so: its own reason, else that of the whole file. One line.
     pub suspended: Option<String>,
-    /// The times in which it may be changed; alternatives, and without any all times.
+    /// When it may be changed: in any one of these windows, or at all times if there are none.
     pub windows: Windows,
-    /// What must be so on the host before it is changed.
+    /// What must hold on the host before it is changed.
     pub require: Requirements,
 }
 
 impl Desired {
-    /// The accounts that are not another host's, seen from `here`.
+    /// The accounts that the file does not assign to a host other than `here`.
     pub fn accounts_of(&self, here: &str) -> BTreeSet<AccountName> {
         let ours = self.accounts.iter().filter(|(_, account)| account.elsewhere(here).is_none());
         ours.map(|(name, _)| name.clone()).collect()
@@ -51,7 +51,7 @@ impl Desired {
 }
 
 impl Account {
-    /// What a revision that says this wants of a target that is to have `mode`.
+    /// What revision `generation` wants of a target of this account whose desired mode is `mode`.
     pub fn wanted(&self, mode: Option<PositionMode>, generation: Generation) -> Wanted {
         let Account {
             declared: _,
@@ -77,7 +77,7 @@ impl Account {
         }
     }
 
-    /// The host that the file gives it to, if that is not `here`.
+    /// The host that the file assigns it to, if that is not `here`.
     pub fn elsewhere(&self, here: &str) -> Option<String> {
         self.host.clone().filter(|host| host != here)
     }

@@ -2,7 +2,7 @@
 
 /// One mapping with fixed keys.
 pub(super) struct Section {
-    /// As a message calls it.
+    /// Where it is, in the words of a message.
     pub(super) name: &'static str,
     /// The keys it may have.
     pub(super) keys: &'static [&'static str],
@@ -33,11 +33,11 @@ pub(super) const WINDOW: Section = Section { name: "in a window", keys: &["opens
 pub(super) const REQUIREMENT: Section =
     Section { name: "in a requirement", keys: &["unit_inactive", "file_absent"] };
 
-/// Who writes `suspend: no` means the opposite of what it would do.
+/// Words that are no reason: `suspend: no` would do the opposite of what its writer means.
 pub(super) const NO_REASONS: [&str; 9] = ["yes", "no", "on", "off", "y", "n", "true", "false", "none"];
-/// A reason stands in one line of a log and one cell of a table.
+/// In characters: a reason has to fit into one line of a log and one cell of a table.
 pub(super) const LONGEST_REASON: usize = 200;
-/// The exchange's have ten or so; more than this no counter reaches.
+/// In digits: the exchange's have about ten, and no counter reaches more than this.
 pub(super) const LONGEST_UID: usize = 20;
-/// Linux takes no longer name.
+/// The longest host name that Linux allows.
 pub(super) const LONGEST_HOST: usize = 64;

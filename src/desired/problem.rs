@@ -1,4 +1,4 @@
-//! What is wrong with a file: where, what, and what to write instead; told as text, JSON or GitHub annotations.
+//! What is wrong with a file: where, what, and what to write instead; reported as text, JSON or GitHub annotations.
 //!
 //! Shows no line that may hold a secret, and no control character raw.
 
@@ -17,11 +17,11 @@ use crate::position_mode::AccountName;
 /// One thing that is wrong, at its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column in characters, from 1.
     pub column: usize,
-    /// The line as it stands, control characters made visible, a long one cut; `None` where it may hold a secret.
+    /// The text of the line, with control characters made visible and cut if long; `None` if it may hold a secret.
     pub text: Option<String>,
     /// What is wrong.
     pub what: String,
@@ -29,11 +29,11 @@ pub struct Problem {
     pub remedy: String,
 }
 
-/// Everything that is wrong with a file, in the order of the places; at least one.
+/// All problems of a file, ordered by place; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 
-/// In which form the outcome is told.
+/// The form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people: the place, the line with a caret under it, the remedy.
@@ -44,7 +44,7 @@ pub enum Format {
     Github,
 }
 
-/// What `check` prints of a file that was read: every problem, or that there is none (as annotations: nothing).
+/// What `check` prints about a file that was read: every problem, or that there is none (as annotations: nothing).
 pub fn report(file: &str, outcome: &Result<Desired, Problems>, format: Format) -> String {
     let problems = match outcome {
         Ok(_) => &[],
@@ -88,7 +88,7 @@ fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
     out
 }
 
-/// How many accounts may not be changed at all times, so that nobody wonders later.
+/// How many accounts have change windows or requirements, as a reminder that they may have to wait.
 fn conditions(accounts: &BTreeMap<AccountName, Arc<Account>>) -> String {
     let in_windows = accounts.values().filter(|account| !account.windows.0.is_empty()).count();
     let requiring = accounts.values().filter(|account| !account.require.0.is_empty()).count();
@@ -127,7 +127,7 @@ impl Place {
     pub(super) const START: Place = Place { line: 1, column: 1 };
 }
 
-/// A problem that has its place but not yet its line.
+/// A problem that has its place but not yet the text of its line.
 #[derive(Debug, Clone)]
 pub(super) struct Remark {
     place: Place,
@@ -142,7 +142,7 @@ impl Remark {
 }
 
 impl Problems {
-    /// The remarks by place, each with its line unless that is in a hidden range or looks as if it held a secret.
+    /// The remarks by place, each with its line unless that is in a hidden range or may hold a secret.
     pub(super) fn new(mut remarks: Vec<Remark>, text: &str, hidden: &[RangeInclusive<usize>]) -> Problems {
         remarks.sort_by_key(|remark| remark.place);
         let lines: Vec<&str> = text.split('\n').collect();
@@ -164,8 +164,8 @@ impl Problems {
         Problems(problems)
     }
 
-    /// Likewise, where no tree, or only part of one, tells which lines are a secret's: if there may be one anywhere, no
-    /// line is shown.
+    /// The same without a complete tree that shows which lines belong to a secret: if any line may hold one, no line is
+    /// shown.
     pub(super) fn without_tree(remarks: Vec<Remark>, text: &str) -> Problems {
         if text.split('\n').any(secret::may_stand_in) {
             Problems::new(remarks, text, &[1..=usize::MAX])
@@ -206,7 +206,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Text from the file or the command line with whatever would steer a terminal made visible, character by character.
+/// Text from the file or the command line, with U+FFFD for each character that would steer a terminal.
 pub(super) fn shown(text: &str) -> String {
     text.chars()
         .map(|c| if steers(c) { '\u{fffd}' } else { c })
@@ -214,14 +214,14 @@ pub(super) fn shown(text: &str) -> String {
         .collect()
 }
 
-/// Whether a character is not one that is simply seen: control, writing direction, line separators, the invisible.
+/// Whether a character is not plainly visible: control, writing direction, line separator or invisible.
 pub(super) fn steers(c: char) -> bool {
     let invisible = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     (c.is_control() && c != '\t') || invisible
 }
 
-/// A word of the file as a message names it.
+/// A word of the file as a message quotes it.
 pub(super) fn quoted(word: &str) -> String {
     let mut start: String = shown(word).chars().take(LONGEST_WORD).collect();
     if word.chars().nth(LONGEST_WORD).is_some() {
@@ -243,7 +243,7 @@ fn clipped(line: &str, column: usize) -> Option<String> {
     (column <= LONGEST_LINE + 1).then_some(start)
 }
 
-/// More than anybody mends in one go; a generator that went wrong must not fill the disk with its report.
+/// How many problems are reported at once: a faulty generator must not fill the disk with its report.
 const MOST: usize = 100;
 /// Longer lines are cut, for the same reason.
 const LONGEST_LINE: usize = 200;

@@ -1,11 +1,11 @@
-//! The bytes of a file to what they declare.
+//! Turns the bytes of a file into what they declare.
 
 use super::account::Desired;
 use super::problem::{Place, Problems, Remark};
 use super::{rules, tree};
 
-/// Reads a whole file: all of it, or everything that is wrong with it. Bytes that are not plain UTF-8 text, and YAML that
-/// cannot be read to its end, are told alone, save for a missing end mark: what follows from them is noise.
+/// Reads a whole file, or returns all its problems. Bytes that are not plain UTF-8 text, and YAML that cannot be parsed
+/// to its end, are reported alone, except for a missing end mark: the rest would only follow from them.
 pub fn read(bytes: &[u8]) -> Result<Desired, Problems> {
     if bytes.len() > LONGEST {
         return Err(Problems::untold(Remark::new(
@@ -66,7 +66,7 @@ fn line_ends(text: &str) -> Option<Remark> {
     ))
 }
 
-/// A file cut off anywhere does not end with YAML's end mark on a line of its own.
+/// The remark on a file that does not end with YAML's end mark on a line of its own, as one cut off anywhere does.
 fn truncated(text: &str) -> Option<Remark> {
     if text == "...\n" || text.ends_with("\n...\n") {
         return None;
@@ -81,5 +81,5 @@ fn truncated(text: &str) -> Option<Remark> {
     ))
 }
 
-/// The most bytes a file may have: thousands of accounts. It bounds what a bad one can cost.
+/// The most bytes a file may have, enough for thousands of accounts. It bounds the cost of a bad one.
 const LONGEST: usize = 1024 * 1024;

@@ -1,6 +1,6 @@
-//! Our rules over the tree: every key known, every value of its kind and within bounds, all remarks in one go.
+//! Our rules for the tree: every key known, every value of its kind and within bounds, all remarks at once.
 //!
-//! Decides nothing by itself about YAML and nothing about the exchange.
+//! Decides nothing about YAML syntax and nothing about the exchange.
 
 mod account;
 mod conditions;
@@ -21,10 +21,10 @@ use super::scalar::Value;
 use super::tree::{Node, Tree};
 use crate::position_mode::AccountName;
 
-/// The remarks on a file, and the lines that are not to be shown.
+/// The remarks on a file, and the lines that must not be shown.
 pub(super) type Refused = (Vec<Remark>, Vec<RangeInclusive<usize>>);
 
-/// What the tree declares, if nothing is to be remarked of it, `earlier` remarks included.
+/// What the tree declares, if there are no remarks on it, `earlier` ones included.
 pub(super) fn apply(tree: &Tree, earlier: Vec<Remark>) -> Result<Desired, Refused> {
     let Tree { root, remarks, deep_remarks: _ } = tree;
     let mut rules = Rules { remarks: earlier, hidden: Vec::new() };

@@ -1,4 +1,4 @@
-//! What one value says: strict YAML 1.2 words, and durations with their unit.
+//! The meaning of one value: strict YAML 1.2 words, and durations with their unit.
 //!
 //! Nothing is converted: text is not a number, `yes` is not `true`, 60 is not a minute.
 
@@ -25,7 +25,7 @@ pub(super) enum Value<'t> {
     List(&'t [Node]),
     /// A mapping.
     Map(&'t [(Node, Node)]),
-    /// Something of which a remark was made already.
+    /// Something that already has its remark.
     Refused,
 }
 
@@ -46,7 +46,7 @@ impl Value<'_> {
         }
     }
 
-    /// As a message calls it.
+    /// Its name in a message.
     pub(super) fn name(self) -> &'static str {
         match self {
             Value::Nothing => "nothing",
@@ -60,7 +60,7 @@ impl Value<'_> {
     }
 }
 
-/// How long something may take, both ends included, and some good ways to write it.
+/// The range of a duration, both ends included, and examples of how to write it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) least: Duration,
@@ -68,7 +68,7 @@ pub(super) struct Bounds {
     pub(super) such_as: &'static str,
 }
 
-/// Reads `60s`, `5m`, `1h 30m`; else says what is wrong with it and what to write.
+/// Reads `60s`, `5m`, `1h 30m`; the error is what is wrong with it and what to write instead.
 pub(super) fn duration(
     text: &str,
     Bounds { least, most, such_as }: Bounds,

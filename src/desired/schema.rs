@@ -1,6 +1,6 @@
-//! The JSON Schema of the file, for editors: it never refuses what `read` accepts, and lists what it cannot say.
+//! The JSON Schema of the file, for editors: it never refuses what `read` accepts, and lists what it cannot express.
 //!
-//! Made of the same lists and bounds as the rules. It judges nothing: `read` alone decides.
+//! Built from the same lists and bounds as the rules. Only `read` decides whether a file is accepted.
 
 use serde_json::{Value, json};
 use strum::VariantNames as _;
@@ -36,7 +36,7 @@ pub fn schema() -> Value {
     })
 }
 
-/// What no schema can say, or this one does not; `posmoded check` does.
+/// The rules that no schema can express, or this one does not; `posmoded check` applies them.
 const UNSAID: [&str; 10] = [
     "This schema helps an editor; `posmoded check` alone says whether a file is good. What it does not say:",
     "the last line must be `...`, YAML's end mark;",
@@ -141,7 +141,7 @@ fn property(section: &str, key: &str) -> Value {
             "description": "Why nothing is changed: watched, never set.",
             "type": "string", "minLength": 1, "maxLength": LONGEST_REASON, "not": { "enum": NO_REASONS },
         }),
-        // A key that has no text here yet: anything, so that nothing is refused that `read` accepts.
+        // A key without its own schema here allows anything, so that nothing that `read` accepts is refused.
         _ => json!(true),
     }
 }

@@ -1,8 +1,8 @@
 //! What looks like a secret: a key by its name, a line by what it may hold.
 //!
-//! Errs on the side of hiding: a line too few in a message costs a look into the file, a line too many a key.
+//! Errs on the side of hiding: a line hidden without need costs a look into the file, a line shown wrongly costs a key.
 
-/// Whether a key is named like something that belongs into a credential file.
+/// Whether a key is named like something that belongs in a credential file.
 pub(super) fn is_named_so(key: &str) -> bool {
     let together: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let split = split_words(key);
@@ -10,7 +10,7 @@ pub(super) fn is_named_so(key: &str) -> bool {
         || split.iter().any(|word| WORDS.contains(&word.as_str()) || is_nearly_one(word))
 }
 
-/// Whether a line holds a key that is named like a secret, or is written so that it cannot be told, or a piece of a
+/// Whether a line holds a key that is named like a secret or has escapes that may hide such a name, or a piece of a
 /// private key.
 pub(super) fn may_stand_in(line: &str) -> bool {
     let named = |(end, _): (usize, &str)| {
@@ -40,7 +40,7 @@ fn split_words(key: &str) -> Vec<String> {
     words
 }
 
-/// A slip of the finger hides nothing: `sercet`, `pasword`.
+/// Whether a word is a misspelt name of a secret, such as `sercet` or `pasword`.
 fn is_nearly_one(word: &str) -> bool {
     PARTS.iter().any(|part| {
         part.len() >= 6 && word.len().abs_diff(part.len()) <= 1 && strsim::osa_distance(word, part) == 1

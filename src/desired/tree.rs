@@ -1,7 +1,7 @@
 //! YAML text to a tree that keeps every key, also a repeated one, and the place of everything.
 //!
-//! The only module that knows the YAML library. It refuses what makes a file mean something else than it shows (anchors,
-//! aliases, tags, merge keys, a second document) and has no opinion on what the file says.
+//! The only module that uses the YAML library. It refuses syntax that makes a file mean something other than it shows
+//! (anchors, aliases, tags, a second document) and does not judge the content.
 
 use serde_saphyr::granit_parser::{
     self, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput,
@@ -16,7 +16,7 @@ pub(super) struct Tree {
     pub(super) root: Option<Node>,
     /// What was refused while reading.
     pub(super) remarks: Vec<Remark>,
-    /// Whether some of them are on values that the rules may never come to.
+    /// Whether some of them are on values that the rules may never reach.
     pub(super) deep_remarks: bool,
 }
 
@@ -37,11 +37,11 @@ pub(super) enum Content {
     List(Vec<Node>),
     /// A mapping's entries as they stand.
     Map(Vec<(Node, Node)>),
-    /// Something of which a remark was made already.
+    /// Something that already has its remark.
     Refused,
 }
 
-/// Reads the tree, or says where the text stops being YAML.
+/// Reads the tree; the error is where the text stops being YAML.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's list of events is open")]
 pub(super) fn grow(text: &str) -> Result<Tree, Remark> {
     let options = granit_parser::options! {
@@ -155,7 +155,7 @@ impl<'t> Grower<'t> {
         }
     }
 
-    /// The next event, or `None` if it is `end`; then `last_line` is where that was.
+    /// The next event, or `None` if it is `end`; `last_line` is then raised to its line.
     fn unless(
         &mut self,
         end: &Event<'t>,
@@ -203,7 +203,7 @@ fn syntax(error: &ScanError, text: &str) -> Remark {
     Remark::new(at_tab.unwrap_or(place), format!("not valid YAML: {}", error.kind()), cure(error.kind()))
 }
 
-/// The library names the value before the line that begins with a tab; an operator looks for the tab.
+/// The place of the tab: the library reports the value before the line that begins with it.
 fn tab_indent(text: &str, Place { line: from, column: _ }: Place) -> Option<Place> {
     text.split('\n').enumerate().skip(from).find_map(|(before, line)| {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
@@ -247,5 +247,5 @@ fn cure(kind: &ErrorKind) -> &'static str {
     }
 }
 
-/// The file needs four; the tree is read and dropped by functions that call themselves.
+/// The deepest nesting allowed; the file needs four levels. Reading and dropping the tree are recursive.
 const DEEPEST: usize = 16;

@@ -1,12 +1,12 @@
-//! Which right word somebody meant who wrote a wrong one.
+//! Suggests the right word for a wrong one.
 //!
-//! Only suggests; nothing is ever accepted because it is near.
+//! Only suggests; a word is never accepted because it is similar.
 
 use strum::VariantArray as _;
 
 use crate::position_mode::{PositionMode, ProductType};
 
-/// The word of the list that `word` is a slip of, if it is near to one.
+/// The word of the list that `word` is most similar to, if it is similar enough.
 pub(super) fn meant<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
     let near = if word.chars().count() <= 4 { 1 } else { 2 };
     words
@@ -17,7 +17,7 @@ pub(super) fn meant<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
         .map(|(_, known)| known)
 }
 
-/// The mode that other software, or a slip, spells so.
+/// The mode meant by `word`: its name in other software, or a misspelling.
 pub(super) fn meant_mode(word: &str) -> Option<PositionMode> {
     let plain = letters(word);
     let means = |other: &&str| near(&plain, other) || near(&plain, &format!("{other}mode"));
@@ -30,7 +30,7 @@ pub(super) fn meant_mode(word: &str) -> Option<PositionMode> {
     }
 }
 
-/// The product type that other software, an older version of the exchange's API, or a slip spells so.
+/// The product type meant by `word`: its name in other software or in an older API version, or a misspelling.
 pub(super) fn meant_product(word: &str) -> Option<ProductType> {
     let plain = letters(word);
     let mut all = ProductType::VARIANTS.iter().copied();
@@ -39,7 +39,7 @@ pub(super) fn meant_product(word: &str) -> Option<ProductType> {
     exactly.or_else(nearly)
 }
 
-/// The zone that somebody meant who wrote another case, a slip, or only its city.
+/// The zone meant by `word`: its name in another case, a misspelling, or its city only.
 pub(super) fn meant_zone<'a>(word: &str, zones: &'a [String]) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace([' ', '-'], "_");
     let word = plain(word);
@@ -53,7 +53,7 @@ pub(super) fn meant_zone<'a>(word: &str, zones: &'a [String]) -> Option<&'a str>
     (nearest.0 <= near).then_some(nearest.1)
 }
 
-/// A good account name that looks like `word`, if one can be made of it.
+/// A valid account name similar to `word`, if one can be made of it.
 pub(super) fn meant_name(word: &str) -> Option<String> {
     let lower = word.to_lowercase();
     let parts = lower.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit()));
@@ -74,7 +74,7 @@ const ONE_WAY: [&str; 5] = ["oneway", "single", "singlehold", "net", "merged"];
 const HEDGE: [&str; 8] =
     ["hedge", "hedged", "hedging", "double", "doublehold", "dual", "dualside", "longshort"];
 
-/// Without signs and in lower case.
+/// Its names in lower case, without punctuation.
 fn other_names(product: ProductType) -> &'static [&'static str] {
     match product {
         ProductType::UsdtFutures => &["usdtfutures", "usdt", "umcbl", "usdtm", "linear"],

@@ -14,35 +14,35 @@ pub struct Brakes {
     pub file: Option<String>,
     /// The ledger cannot be written: what is wrong with it, and when it is tried again.
     pub ledger: Option<LedgerTrouble>,
-    /// The guard over all sets.
+    /// The hourly limit on sets (`max_changes`).
     pub guard: Guard,
 }
 
-/// A pause that stands.
+/// A pause that is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pause {
-    /// As the operator wrote it.
+    /// The reason as the operator wrote it.
     pub reason: String,
     /// How long it was to last, if it ends by itself.
     pub lasts: Option<Duration>,
-    /// When it ends by itself, on the exchange's line; `None` also while nobody could say yet.
+    /// When it ends by itself, in the exchange's time; `None` also while that time is not known yet.
     pub until: Option<ServerTime>,
 }
 
 impl Pause {
-    /// Whether it stands by this reading of the exchange's clock; while that is unknown, it does.
+    /// Whether it is still in force by the exchange's clock; while that is unknown, it is.
     pub fn stands(&self, exchange: Option<ServerClock>, now: Moment) -> bool {
         let passed = |until: ServerTime| exchange.is_some_and(|exchange| exchange.at(now) >= until);
         !self.until.is_some_and(passed)
     }
 }
 
-/// Why nothing can be written down, so that nothing may be sent.
+/// Why the ledger cannot be written, so that nothing may be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LedgerTrouble {
     /// One sentence that says what to do.
     pub say: String,
-    /// When it is tried again.
+    /// When writing is tried again.
     pub retry_at: Moment,
 }
 
@@ -55,7 +55,7 @@ pub struct Guard {
     pub frees_at: Option<Moment>,
     /// Whether an approved plan holds exactly this change of this target.
     pub approved: bool,
-    /// The hash of the held plan that this target is in, once it is written.
+    /// The hash of the held plan that this target is in, once that is in the ledger.
     pub plan: Option<String>,
 }
 

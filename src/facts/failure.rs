@@ -1,29 +1,29 @@
-//! What went wrong, named by what it asks of us.
+//! Failures, classified by the reaction that they require.
 //!
-//! A class is a row of one table; whoever adds one has to fill the row.
+//! A class is a row of one table; a new class needs a complete row.
 
 use crate::moment::{Jitter, Moment};
 
-/// Something that keeps failing.
+/// A run of failures of the same class.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failing {
     /// The newest failure.
     pub failure: Failure,
-    /// When the first of the row came.
+    /// When the first of the run came.
     pub since: Moment,
     /// When the newest came.
     pub at: Moment,
     /// How many in a row.
     pub tries: u32,
-    /// The random number of the wait that follows.
+    /// The random number of the next wait.
     pub jitter: Jitter,
 }
 
-/// A look or a set that did not bring what was asked for.
+/// Why a look or a set failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{say}")]
 pub struct Failure {
-    /// What it asks of us.
+    /// The reaction that it requires.
     pub class: Class,
     /// The exchange's code, where there was one.
     pub code: Option<String>,
@@ -31,75 +31,75 @@ pub struct Failure {
     pub say: String,
 }
 
-/// What a failure asks of us; one per class of answers.
+/// The reaction that a failure requires; one per class of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter)]
 pub enum Class {
     /// Wait until flat; never an error.
     NotFlat,
     /// Refused for this account: stop, tell the operator.
     Refused,
-    /// Refused as a lead of copy trading, which a unified account was told at a classic call, too: stop as above, and
-    /// observe the kind again.
+    /// Refused as a lead of copy trading: stop as above. A unified account got this on a classic call, too, so observe
+    /// the kind again.
     LeadsCopies,
     /// Observe the kind again.
     WrongKind,
-    /// Come back later: the exchange converts the account.
+    /// Retry later: the exchange is converting the account.
     Converting,
     /// Stop until the credential changes.
     Credential,
-    /// A right is missing, or our address is not on the key's list: stop and say which.
+    /// The key lacks a right, or our address is not on its list: stop and report which.
     Denied,
     /// The account itself is not in order: stop, tell the operator.
     AccountStatus,
     /// Measure the clock again and decide afresh.
     Clock,
-    /// The exchange does not understand us: stop, keep the body.
+    /// The exchange does not understand our request: stop, keep the body.
     OurFault,
     /// Cool the lane down.
     RateLimited,
-    /// Our own limits: nothing was sent; a permit is free at this moment.
+    /// Our own limits: nothing was sent; a permit is free at `until`.
     Busy {
         /// When to ask again.
         until: Moment,
     },
-    /// Back off: the exchange or the way to it is not well.
+    /// Back off: the exchange or the connection to it is faulty.
     TryAgain,
     /// A code that is in no table: slow retry.
     UnknownCode,
 }
 
-/// What follows from a class, wherever it matters.
+/// Everything that follows from a class.
 #[expect(clippy::struct_excessive_bools, reason = "a row of a table")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassRow {
-    /// A look that failed so says something of the account as a whole, not of one target.
+    /// A failed look of this class concerns the whole account, not one target.
     pub account_wide: bool,
     /// The account may be of another kind than it was observed to be.
     pub doubts_kind: bool,
-    /// A set that is refused so had no effect and will have none.
+    /// A set refused with this class had no effect and will have none.
     pub definite: bool,
-    /// The answer itself is shown to the operator: its code alone says too little.
+    /// The answer itself is shown to the operator, because its code alone says too little.
     pub quotes_answer: bool,
-    /// What a set that was refused so leaves behind.
+    /// What waits after a set was refused with this class.
     pub refused_set: RefusedSet,
-    /// What has to come back before the account counts as well again.
+    /// Which answer clears the account's failure.
     pub cleared_by: ClearedBy,
 }
 
-/// What a refused set leaves behind.
+/// What waits after a refused set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedSet {
-    /// One more refusal of a target that looked flat.
+    /// The next set of the target, by the count of its refusals although it looked flat.
     NotFlat,
-    /// The next set of the target waits.
+    /// The next set of the target.
     TargetWaits,
-    /// Nothing of the account is asked for a while.
+    /// All requests for the account.
     AccountWaits,
-    /// Both: what is measured or observed anew may well be the same, so each such set waits longer.
+    /// Both: a clock or kind observed anew may be the same again, so each such refusal lengthens the wait.
     BothWait,
 }
 
-/// What has to come back before an account counts as well again.
+/// Which answer clears an account's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClearedBy {
     /// Any answer.
@@ -148,14 +148,14 @@ impl Class {
         }
     }
 
-    /// When our own limits let the next request go, if it is they that nothing was sent for.
+    /// When our own limits allow the next request, if they are why nothing was sent.
     pub fn our_own_limit(self) -> Option<Moment> {
         if let Class::Busy { until } = self { Some(until) } else { None }
     }
 }
 
 impl Failing {
-    /// One more failure after `before`, if that was of the same class.
+    /// One more failure of the run `before` if that was of the same class, else the first of a new run.
     pub fn after(before: Option<Failing>, failure: Failure, at: Moment, jitter: Jitter) -> Failing {
         match before {
             Some(Failing { failure: old, since, tries, at: _, jitter: _ })

@@ -1,9 +1,9 @@
-//! What was read of positions and orders, and since when every complete reading was flat.
+//! The readings of positions and orders, and since when every complete reading was flat.
 
 use crate::constants::VERDICT_AGE;
 use crate::moment::Moment;
 
-/// The lists that tell whether a target is flat.
+/// The lists that show whether a target is flat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum List {
     /// Trigger, trailing and take-profit or stop-loss orders.
@@ -19,31 +19,31 @@ pub enum List {
 pub struct Reading {
     /// How many rows count.
     pub count: u32,
-    /// When we asked for its first page.
+    /// When its first page was requested.
     pub asked: Moment,
-    /// When the last page was here.
+    /// When the last page was received.
     pub answered: Moment,
 }
 
-/// What was read of positions and orders, and since when every complete reading was flat.
+/// The readings of positions and orders, and since when every complete reading was flat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flatness {
-    /// The last reading of each list; `None` is unknown, not 0.
+    /// The last reading of the plan orders; `None` is unknown, not 0.
     pub plan_orders: Option<Reading>,
-    /// Likewise.
+    /// The last reading of the orders; `None` is unknown, not 0.
     pub orders: Option<Reading>,
-    /// Likewise.
+    /// The last reading of the positions; `None` is unknown, not 0.
     pub positions: Option<Reading>,
-    /// How far a verdict has come whose lists were empty so far.
+    /// The verdict under way, if its lists were empty so far.
     pub in_progress: Option<VerdictInProgress>,
-    /// The unbroken run of flat verdicts, if the last word was "flat".
+    /// The unbroken run of flat verdicts, if the last verdict was flat.
     pub flat_span: Option<FlatSpan>,
 }
 
-/// A verdict under way: its lists are read in one order, positions last, for an order that fills shows as a position.
+/// A verdict under way. Its lists are read in a fixed order, positions last: an order that fills shows as a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VerdictInProgress {
-    /// When its first list was asked for.
+    /// When its first list was requested.
     pub began: Moment,
     /// The list that comes next.
     pub next: List,
@@ -59,8 +59,8 @@ pub struct FlatSpan {
 }
 
 impl Flatness {
-    /// Learns one reading. Something that counts ends the run. A complete flat verdict (plan orders, then orders, then
-    /// positions, all empty, within the age of a verdict) begins or prolongs it.
+    /// Records one reading. A row that counts ends the run. A complete flat verdict (plan orders, then orders, then
+    /// positions, all empty, within `VERDICT_AGE`) begins or prolongs it.
     pub fn read(&mut self, list: List, reading: Reading) {
         let Reading { count, asked, answered } = reading;
         let part = self.in_progress.take().filter(|part| part.next == list).map(|part| part.began);
@@ -86,7 +86,7 @@ impl Flatness {
         }
     }
 
-    /// How many rows the readings count together; `None` where none was read.
+    /// The rows of all readings together; `None` if no list was read.
     pub fn known_rows(&self) -> Option<u32> {
         [self.plan_orders, self.orders, self.positions]
             .into_iter()

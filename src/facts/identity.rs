@@ -1,18 +1,18 @@
-//! Whose key it is.
+//! The account that a key belongs to.
 
 use crate::moment::Moment;
 use crate::position_mode::{Kind, Uid};
 
-/// Whose key it is, as the exchange says.
+/// The account that a key belongs to, as the exchange reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// The exchange's number of the account; unknown where the key lacks the right to ask.
+    /// The exchange's number of the account; unknown if the key lacks the right to read it.
     pub uid: Option<Uid>,
-    /// The right that the key needs to say whose it is, as the exchange calls it.
+    /// The right that a key needs to read its uid, as the exchange calls it.
     pub uid_right: &'static str,
     /// The observed kind.
     pub kind: Kind,
-    /// What an operator should know of the key's rights, though nothing waits for it: one sentence each.
+    /// Warnings about the key's rights that block nothing: one sentence each.
     pub warnings: Vec<String>,
     /// When it was observed.
     pub at: Moment,

@@ -1,4 +1,4 @@
-//! A change of mode on its way: why it is wanted, the note before it, what came of it, and the mode that was applied last.
+//! A change of mode: why it is wanted, the note before it, its outcome, and the mode that was applied last.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,12 +7,12 @@ use super::wanted::Generation;
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
 
-/// The last mode seen live equal to desired.
+/// The last mode that was live while it was the desired one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Applied {
-    /// Which.
+    /// The mode.
     pub mode: PositionMode,
-    /// How it came.
+    /// How it became live.
     pub how: How,
     /// When it was recorded.
     pub at: ServerTime,
@@ -26,7 +26,7 @@ pub struct Applied {
 pub enum How {
     /// We set it.
     Set,
-    /// It was so when we first looked.
+    /// It was already live at our first look.
     Adopted,
     /// Somebody else changed it to what the file wants.
     External,
@@ -38,35 +38,35 @@ pub enum How {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Cause {
-    /// First contact, and live differs.
+    /// No mode was ever applied, and live differs.
     New,
     /// The file changed.
     Pending,
-    /// The exchange was changed behind us.
+    /// The mode was changed at the exchange, not by us.
     Drift,
 }
 
-/// A set that is about to be noted.
+/// The change that a set is to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Change {
-    /// What is live.
+    /// The live mode.
     pub from: PositionMode,
-    /// What is desired.
+    /// The desired mode.
     pub to: PositionMode,
-    /// Why.
+    /// Why it is wanted.
     pub cause: Cause,
 }
 
-/// A durable note that a set is about to leave, and what has become of it.
+/// A durable note that a set is about to be sent, and its outcome so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Intent {
     /// Its number in the ledger.
     pub id: IntentId,
-    /// What it asks for.
+    /// The change that it asks for.
     pub change: Change,
     /// The revision that wanted it.
     pub generation: Generation,
-    /// The very timestamp that the request is signed with.
+    /// The timestamp that the request is signed with.
     pub stamp: ServerTime,
     /// What is known of its outcome.
     pub state: IntentState,
@@ -80,30 +80,30 @@ pub struct IntentId(pub i64);
 /// What is known of an intent's outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IntentState {
-    /// On disk, not sent yet, by this very process.
+    /// Written to the ledger by this process, not sent yet.
     Noted {
-        /// When the ledger had it.
+        /// When it was written.
         at: Moment,
     },
-    /// The exchange said `00000`; a read has not shown it yet.
+    /// The exchange answered `00000`; no read has shown the mode yet.
     Accepted {
-        /// When the answer was here.
+        /// When the answer was received.
         at: Moment,
     },
-    /// A definite refusal that is not on record yet.
+    /// A definite refusal that is not recorded yet.
     Refused(Failure),
-    /// Nobody knows: it may still take effect until its fence has passed.
+    /// The outcome is unknown: it may still take effect until its fence has passed.
     Unclear,
 }
 
-/// What came back from a set.
+/// The answer to a set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SetAnswer {
-    /// `00000`.
+    /// The code `00000`.
     Accepted,
     /// A definite refusal: it had no effect and will have none.
     Refused(Failure),
-    /// Anything else: it may have taken effect, or may yet. In the answer's own words, as far as there are any.
+    /// Anything else: it may have taken effect, or may still do so. Holds the answer's own text, if there is any.
     Unclear(String),
 }
 
@@ -112,15 +112,15 @@ pub enum SetAnswer {
 pub struct LateSet {
     /// Its number in the ledger.
     pub id: IntentId,
-    /// What it asked for.
+    /// The mode that it asked for.
     pub mode: PositionMode,
-    /// The timestamp it was signed with.
+    /// The timestamp that it was signed with.
     pub stamp: ServerTime,
     /// The revision that wanted it.
     pub generation: Generation,
 }
 
-/// Refusals of the not-flat class though every list was empty.
+/// Refusals as not flat although every list was empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Refusals {
     /// How many in a row.

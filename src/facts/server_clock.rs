@@ -1,11 +1,11 @@
-//! The exchange's clock against our line of moments.
+//! The exchange's clock relative to our moments.
 
 use std::time::Duration;
 
 use crate::constants::CLOCK_DRIFT_PER_MILLION;
 use crate::moment::{Moment, ServerTime};
 
-/// The exchange's clock against our line of moments.
+/// The exchange's clock relative to our moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServerClock {
     /// What must be added to a moment to get the exchange's time, in milliseconds.
@@ -17,7 +17,7 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// What one answer tells: the exchange wrote `server` somewhere between `asked` and `answered`.
+    /// The clock by one answer: the exchange wrote `server` at some moment between `asked` and `answered`.
     pub fn measured(asked: Moment, answered: Moment, server: ServerTime) -> ServerClock {
         let doubt = answered.since(asked) / 2;
         ServerClock { offset: server.0 - (asked + doubt).0, doubt, measured: answered }
@@ -28,7 +28,7 @@ impl ServerClock {
         ServerTime(now.0.saturating_add(self.offset))
     }
 
-    /// Our moment of an exchange's time.
+    /// Our moment for a time of the exchange.
     pub fn moment(&self, at: ServerTime) -> Moment {
         Moment(at.0.saturating_sub(self.offset))
     }

@@ -1,4 +1,4 @@
-//! How each thing that comes back changes what is known.
+//! How each answer changes what is known.
 
 #![allow(clippy::needless_raw_string_hashes, clippy::needless_pass_by_value, reason = "expect-test's way")]
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::*;
 use crate::position_mode::Kind;
 use crate::window::Windows;
 
-/// All classes; a permit of our own is free after nine seconds.
+/// All classes; `Busy` ends at nine seconds.
 fn classes() -> impl Iterator<Item = Class> {
     Class::iter().map(|class| match class.our_own_limit() {
         Some(_) => Class::Busy { until: Moment(9_000) },
@@ -60,7 +60,7 @@ fn intent() -> Intent {
     Intent { id, change, generation: Generation(1), stamp, state: IntentState::Noted { at: at(5) } }
 }
 
-/// Lists read one after another, each within a second: which, how many rows, and from which second on.
+/// Reads lists one after another, each within a second: the list, its rows that count, and the second of the request.
 #[track_caller]
 fn check(lists: &[(List, u32, i64)], expected: Expect) {
     let mut flatness = Flatness::default();

@@ -12,8 +12,8 @@ use crate::window::Windows;
 /// What the file wants of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wanted {
-    /// The desired mode; `None` while the kind is unknown and the file names more than one, where an account of its kind cannot
-    /// have what the file says, and once the target is gone.
+    /// The desired mode; `None` while the kind is unknown and the file names more than one, if an account of its kind
+    /// cannot have the declared modes, and once the target is gone.
     pub mode: Option<PositionMode>,
     /// The revision in force.
     pub generation: Generation,
@@ -21,21 +21,21 @@ pub struct Wanted {
     pub drift: DriftPolicy,
     /// How often a target that is in sync is compared.
     pub check_every: Duration,
-    /// How long the account must have been flat.
+    /// How long the account must have been flat before a set.
     pub settle: Duration,
-    /// The file's own reason to change nothing, if it gives one.
+    /// The file's reason to change nothing (`suspend`), if it gives one.
     pub suspended: Option<String>,
-    /// The times in which a set may leave; alternatives, and without any all times.
+    /// When a set may leave: in any one of these windows, or at all times if there are none.
     pub windows: Windows,
-    /// What must be so on the host before a set leaves.
+    /// What must hold on the host before a set leaves.
     pub require: Requirements,
 }
 
-/// What an account requires of the host: all of it, and without any nothing.
+/// What an account requires of the host: all of these must hold; an empty list requires nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Requirements(pub Arc<[Requirement]>);
 
-/// One thing that must be so on the host.
+/// One condition on the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Requirement {
     /// The systemd unit of this name does not run.
@@ -44,14 +44,14 @@ pub enum Requirement {
     FileAbsent(String),
 }
 
-/// What the host showed of an account's requirements.
+/// The result of checking an account's requirements on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostReading {
-    /// The revision whose requirements they are.
+    /// The revision that has these requirements.
     pub generation: Generation,
-    /// When it was looked at.
+    /// When the check began.
     pub asked: Moment,
-    /// What is not as required, or cannot be seen, each in a few words. Empty where all is as required.
+    /// The requirements that are unmet or cannot be checked, each in a few words. Empty if all are met.
     pub unmet: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ pub struct HostReading {
 #[serde(transparent)]
 pub struct Generation(pub u64);
 
-/// What to do when the exchange was changed behind us.
+/// What to do when a mode was changed at the exchange, not by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[derive(strum::EnumString, strum::VariantNames)]
 #[serde(rename_all = "lowercase")]
@@ -68,12 +68,12 @@ pub struct Generation(pub u64);
 pub enum DriftPolicy {
     /// Set the desired mode again.
     Correct,
-    /// Say so and change nothing.
+    /// Report it and change nothing.
     Report,
 }
 
 impl Wanted {
-    /// Whether what a newer revision wants may let a set go, or forbid it, that this did not: then the target is looked at now.
+    /// Whether `newer` may allow a set that this forbids, or the reverse: the target is then read at once.
     pub fn asks_for_another_look(&self, newer: &Wanted) -> bool {
         let Wanted { mode, generation: _, drift, check_every: _, settle: _, suspended, windows, require } =
             self;

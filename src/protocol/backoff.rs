@@ -1,4 +1,4 @@
-//! When to try again. Random numbers come in as facts; waits only ever get shorter by them, never longer.
+//! When to retry. Random numbers are passed in as facts; they only shorten waits, never lengthen them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::constants::{
 use crate::facts::{Class, Failing, Refusals};
 use crate::moment::{Jitter, Moment};
 
-/// When to try again what keeps failing.
+/// When to retry after this failure.
 pub fn retry_at(failing: &Failing) -> Moment {
     let Failing { failure, since: _, at, tries, jitter } = failing;
     match failure.class {
@@ -31,7 +31,7 @@ pub fn retry_at(failing: &Failing) -> Moment {
     }
 }
 
-/// When a set is tried again that was refused as not flat though every list was empty.
+/// When to retry a set that was refused as not flat although every list was empty.
 pub fn retry_though_flat(refusals: Refusals) -> Moment {
     let Refusals { count, last } = refusals;
     let index = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -39,7 +39,7 @@ pub fn retry_though_flat(refusals: Refusals) -> Moment {
     last + REFUSED_THOUGH_FLAT.get(index).copied().unwrap_or(longest)
 }
 
-/// The next time of something that is done every `interval`, up to a tenth sooner, so that many do not keep step.
+/// When something done every `interval` is next due: up to a tenth sooner, so that many of them do not run in step.
 pub fn jittered_next(last: Moment, interval: Duration, jitter: Jitter) -> Moment {
     last + interval * (10_000 - u32::from(jitter.0.min(1000))) / 10_000
 }

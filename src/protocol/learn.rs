@@ -1,26 +1,26 @@
-//! What came back from a look, and how it becomes facts.
+//! The result of a look, and how it updates the facts.
 
 use super::step::Look;
 use crate::facts::{AccountFacts, Answer, Class, Failure, Identity, List, Reading, Seen, TargetFacts};
 use crate::moment::{Jitter, Moment};
 use crate::position_mode::PositionMode;
 
-/// What came back from a look.
+/// The result of a look.
 #[derive(Debug)]
 pub enum Learned {
     /// The exchange's time.
     Clock(Answer<()>),
-    /// Whose key it is.
+    /// The account that the key belongs to.
     Account(Answer<Identity>),
     /// The live mode.
     Mode(Answer<PositionMode>),
-    /// Rows of a list.
+    /// How many rows of a list count.
     List(List, Answer<u32>),
-    /// Nothing usable.
+    /// The look failed.
     Failed(Look, Failure),
 }
 
-/// Turns what came back into facts.
+/// Updates the facts with the result of a look.
 pub fn learn(
     account: &mut AccountFacts,
     target: &mut TargetFacts,
@@ -57,8 +57,8 @@ pub fn learn(
     }
 }
 
-/// Whether it says something of the whole account. One list of the wrong kind, where the mode was just read, contradicts
-/// that: it counts against the list, which then waits longer and longer, and the kind is observed again.
+/// Whether the failure concerns the whole account. `WrongKind` from one list contradicts the mode that was just read:
+/// it counts against that list, which is retried at growing intervals, and the kind is observed again.
 fn is_of_the_account(look: Look, class: Class) -> bool {
     let contradicts = matches!(look, Look::List(_)) && class == Class::WrongKind;
     class.row().account_wide && !contradicts

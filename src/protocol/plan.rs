@@ -17,7 +17,7 @@ pub struct Plan(pub BTreeSet<PlanEntry>);
 /// One target that wants a change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlanEntry {
-    /// Whose.
+    /// The account's name in the file.
     pub account: AccountName,
     /// What the mode covers.
     pub scope: Scope,
@@ -30,7 +30,7 @@ pub struct PlanEntry {
 }
 
 impl PlanEntry {
-    /// The entry of a wanted change.
+    /// The entry for a wanted change.
     pub fn new(target: &Target, change: Change) -> PlanEntry {
         let Change { from, to, cause } = change;
         let Target { account, scope } = target.clone();

@@ -1,4 +1,4 @@
-//! The words for where a target stands and for what stands between it and "in sync".
+//! The names of a target's states, and of the reasons why it is not in sync.
 
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
@@ -11,61 +11,61 @@ use strum::VariantArray as _;
 pub enum State {
     /// Live equals desired.
     InSync,
-    /// First contact, and live differs.
+    /// No mode was ever applied, and live differs.
     New,
-    /// The file changed and live did not follow yet.
+    /// The file changed and live does not match it yet.
     Pending,
-    /// The exchange was changed behind us.
+    /// The mode was changed at the exchange, not by us.
     Drifted,
-    /// The live mode is not known, was not heard of for too long, or a set under way may yet change it.
+    /// The live mode is unknown, was read too long ago, or may still be changed by a set under way.
     #[default]
     Unknown,
 }
 
-/// What stands between a target and "in sync". The first of these that applies is the one to show: what needs a human
-/// comes before what passes by itself.
+/// Why a target is not in sync. The first reason that applies is shown: those that need a human come before those that
+/// pass by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
-    /// The task that looks after the account failed; it is started again.
+    /// The account's keeper task failed; it is restarted.
     Crashed,
-    /// An answer that nobody foresaw.
+    /// The exchange returned an unknown code, or did not understand a request.
     Unexpected,
-    /// The file gives the account to another host.
+    /// The file assigns the account to another host.
     Elsewhere,
-    /// The key belongs to another account than it should.
+    /// The key belongs to another account than it should, or another account's credential file holds the same key.
     WrongAccount,
     /// There is no usable key.
     Credential,
-    /// A right is missing, or our address is not on the key's list.
+    /// The key lacks a right, or our address is not on its list.
     Denied,
-    /// The exchange refuses this for this account.
+    /// The exchange refuses the request for this account.
     Refused,
-    /// An account of this kind cannot have what the file says.
+    /// An account of this kind cannot have the declared modes.
     Unsatisfiable,
     /// Whether it is a classic or a unified account is not known.
     KindUnknown,
     /// The exchange is converting the account.
     Converting,
-    /// The exchange does not answer, or not well.
+    /// The exchange gives no usable answer.
     Unreachable,
     /// The exchange's time is not known well enough.
     Clock,
-    /// Nothing can be written down, so nothing is sent.
+    /// The ledger cannot be written, so nothing is sent.
     Ledger,
-    /// A set was sent and nobody knows yet what became of it.
+    /// A set was sent and its outcome is unknown.
     OutcomeUnknown,
-    /// A set was accepted and is being looked for in reads.
+    /// A set was accepted and no read has confirmed it yet.
     Verifying,
-    /// A limit is used up.
+    /// A rate limit, the exchange's or our own, is used up.
     RateLimited,
-    /// The file suspends it.
+    /// The file suspends the account.
     Suspended,
-    /// An operator paused it.
+    /// An operator paused the account, or all accounts.
     Paused,
-    /// The newest content of the file is not acceptable.
+    /// The newest content of the file is rejected, missing or still changing.
     File,
     /// More changes are wanted than may leave in an hour.
     Held,
@@ -75,15 +75,15 @@ pub enum Reason {
     Reported,
     /// No change window is open.
     Window,
-    /// The host is not as the file requires.
+    /// The host does not meet the file's requirements.
     Requirement,
-    /// Something is open.
+    /// A position or an order is open.
     NotFlat,
-    /// The exchange says that something is open, and no list shows it.
+    /// The exchange refused a set as not flat although every list was empty.
     RefusedThoughFlat,
     /// Flat, but not for long enough yet.
     Settling,
-    /// A set is on its way.
+    /// A set is being prepared or sent.
     Acting,
 }
 
@@ -98,17 +98,17 @@ pub enum EndsBy {
     Itself,
     /// It passes with time alone.
     Time,
-    /// Somebody has to do something.
+    /// A human has to act.
     Human,
 }
 
 impl Reasons {
-    /// The one to show.
+    /// The reason to show.
     pub fn first(self) -> Option<Reason> {
         self.iter().next()
     }
 
-    /// All of them, the one to show first.
+    /// All reasons that apply, the one to show first.
     pub fn iter(self) -> impl Iterator<Item = Reason> {
         Reason::VARIANTS.iter().copied().filter(move |reason| self.holds(*reason))
     }
@@ -123,12 +123,12 @@ impl Reasons {
         self.0 == 0
     }
 
-    /// One more.
+    /// Adds a reason.
     pub fn add(&mut self, reason: Reason) {
         self.0 |= reason.bit();
     }
 
-    /// All of both.
+    /// Adds all of `others`.
     pub fn join(&mut self, others: Reasons) {
         self.0 |= others.0;
     }
@@ -181,7 +181,7 @@ impl Reason {
         }
     }
 
-    /// Whether it is a stage of a change that is on its way, rather than an obstacle.
+    /// Whether it is a stage of a change under way rather than an obstacle.
     pub fn is_progress(self) -> bool {
         match self {
             Reason::Settling | Reason::Verifying | Reason::Acting => true,

@@ -1,14 +1,14 @@
-//! What a record changes: computed before it is written down, taken into the facts once it is on disk.
+//! What a record changes: computed before it is written to the ledger, applied to the facts once it is on disk.
 //!
-//! Keeper, model and tests take records in by these functions alone.
+//! Keeper, model and tests apply records only through these functions.
 
 use super::step::Record;
 use crate::facts::{AccountFacts, Applied, How, Intent, LateSet, SetAnswer, TargetFacts};
 use crate::moment::{Jitter, Moment};
 
 impl Record {
-    /// The mode that counts as applied once this is on record; `None` if it makes none. A set of ours makes its mode the
-    /// applied one even if the file wants another by now: live is then ours to change back, and nobody else's drift.
+    /// The applied mode once this is recorded; `None` if the record sets none. A set of ours makes its mode the
+    /// applied one even if the file wants another by now: the difference is then our own pending change, not drift.
     pub fn applied(&self, target: &TargetFacts) -> Option<Applied> {
         let seen = target.seen?;
         let by_set = |mode, generation| Applied { mode, how: How::Set, at: seen.server, generation };
@@ -30,7 +30,7 @@ impl Record {
     }
 }
 
-/// Takes in a record that is on disk now, with the mode that it made the applied one.
+/// Applies a record that is on disk to the facts, with the applied mode that it sets.
 pub fn recorded(
     record: Record,
     applied: Option<Applied>,

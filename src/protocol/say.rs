@@ -11,11 +11,11 @@ use crate::moment::{Moment, spell};
 use crate::position_mode::Declared;
 use crate::window::Opening;
 
-/// What is said of an account whose keeper failed.
+/// The sentence for an account whose keeper failed.
 pub const CRASHED: &str = "The task that looks after this account failed and is started again; please report the \
                            lines around it in the log.";
 
-/// What it means and what to do, in one or two plain sentences, for a reason that applies.
+/// The meaning of a reason that applies and what to do, in one or two plain sentences.
 pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
     match reason {
@@ -129,12 +129,12 @@ fn say_failing(failing: &Failing, now: Moment) -> String {
     format!("{}.{again}", undotted(&failing.failure.say))
 }
 
-/// An operator's own words, which may end in a full stop or not, inside of a sentence that does.
+/// An operator's text without its final full stop, for use in a sentence that has its own.
 fn undotted(words: &str) -> &str {
     words.trim_end().trim_end_matches('.')
 }
 
-/// With the line to write.
+/// Includes the line to write into the file.
 fn say_unsatisfiable(declared: &Declared) -> String {
     const ONE: &str = "This is a unified account, which has one mode for all that it holds";
     match (declared, declared.single_mode()) {
@@ -239,7 +239,7 @@ fn say_requirement(facts: &Facts<'_>) -> String {
 
 fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
-    // Between a look at the mode and the lists that follow, what was open before is the last that is known.
+    // After the mode was read and before the lists are, the open rows of the round before are the newest known.
     let open = open_rows(&target.this_round()).or_else(|| open_rows(&target.flatness));
     open.map_or_else(
         || say_failure(Reason::NotFlat, facts, now),
@@ -249,7 +249,7 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
     )
 }
 
-/// Nothing was found open, and yet nobody may say that it is flat.
+/// Nothing was found open, but there is no flat verdict either.
 fn say_no_verdict(target: &TargetFacts) -> String {
     let Flatness { plan_orders, orders, positions, in_progress, flat_span: _ } = target.this_round();
     let all_read = [plan_orders, orders, positions].iter().all(Option::is_some);

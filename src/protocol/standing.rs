@@ -1,6 +1,6 @@
-//! Where a target stands at a moment: its state, the change that is wanted, and all that stands in the way.
+//! Where a target stands at a moment: its state, the wanted change and everything that blocks it.
 //!
-//! Found once for each moment; `next` decides by it, `say` and the status tell it.
+//! Computed once for each moment; `next` decides by it, `say` and the status report it.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::facts::{
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
 
-/// Where a target stands. By default: nothing is known.
+/// Where a target stands. The default means that nothing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Its state. Live as desired is in sync only once no set that was sent may still take effect.
+    /// Its state: in sync only if live equals desired and no set that was sent may still take effect.
     pub state: State,
     /// The change that is wanted: [`wanted_change`].
     pub change: Option<Change>,
-    /// What forbids that change, though the target may well be flat.
+    /// What forbids that change even if the target is flat.
     pub forbidden: Reasons,
-    /// All that stands in the way. Empty only for a target in sync.
+    /// All reasons that apply. Empty only for a target in sync.
     pub blockers: Reasons,
 }
 
@@ -38,7 +38,7 @@ impl Standing {
     }
 }
 
-/// The change that is wanted, as far as it is known: what a plan lists. Its live mode may be an old one.
+/// The wanted change as far as it is known, as a plan lists it. Its live mode may be out of date.
 pub fn wanted_change(facts: &Facts<'_>) -> Option<Change> {
     let (seen, desired) = (facts.target.seen?, facts.target.wanted.mode?);
     let change = Change { from: seen.mode, to: desired, cause: cause(facts, desired) };
@@ -76,7 +76,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
     }
 }
 
-/// Whether the set was sent and its end is not known.
+/// Whether the set was sent and its outcome is not settled.
 fn may_still_act(intent: &Intent) -> bool {
     match intent.state {
         IntentState::Noted { .. } | IntentState::Refused(_) => false,
@@ -86,7 +86,7 @@ fn may_still_act(intent: &Intent) -> bool {
 
 fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) -> Reasons {
     if facts.account.elsewhere.is_some() {
-        // What else there may be is the other host's to say.
+        // The other host reports everything else.
         return Reasons::from_iter([Reason::Elsewhere]);
     }
     let target = facts.target;
@@ -100,7 +100,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
             IntentState::Accepted { .. } => Reason::Verifying,
             IntentState::Unclear => Reason::OutcomeUnknown,
         });
-        // What becomes of it has to be written down, whatever live is.
+        // Its outcome has to be recorded, whatever the live mode is.
         if facts.brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now) {
             all.add(Reason::Ledger);
         }
@@ -126,7 +126,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
     all
 }
 
-/// What forbids a set that is wanted for `cause`, though the target may well be flat.
+/// What forbids a set that is wanted for `cause` even if the target is flat.
 fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
     let standing = [
@@ -134,7 +134,7 @@ fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
         (Reason::File, brakes.file.is_some()),
         (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
-        // A set that is under way has used up its part of the budget itself.
+        // A set under way has already taken its share of the budget.
         (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved && target.intent.is_none()),
         (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
         (Reason::Reported, is_only_reported(facts, cause)),
@@ -152,7 +152,7 @@ fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     all
 }
 
-/// Whether the file asks for a report of what is wanted for `cause`, and not for a set.
+/// Whether the file's drift policy asks to report a change wanted for `cause` instead of making it.
 pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
     match facts.target.wanted.drift {
         DriftPolicy::Correct => false,
@@ -167,7 +167,7 @@ pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
 fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     let account = facts.account;
     let unclear_clock = account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT);
-    // Between two kinds: that says more.
+    // While it is converting between two kinds, that is the more precise reason.
     let is_converting =
         account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);
     let standing = [
@@ -187,7 +187,7 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     all
 }
 
-/// What else is waited for before a wanted change: the host, and that the target is flat for long enough.
+/// What a wanted change still waits for: the host's requirements, and a target that is flat for long enough.
 fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
     let target = facts.target;
     let mut all = Reasons::default();
@@ -224,7 +224,7 @@ pub(super) fn of_failure(failing: &Failing) -> Reason {
     }
 }
 
-/// Three corrections within a day, whenever that was: it stays a fight until a revision or an operator ends it.
+/// Whether any three corrections lie within a day, even long ago: only a revision or an operator ends a fight.
 fn is_a_fight(corrections: &[ServerTime]) -> bool {
     corrections.windows(FIGHT).any(|some| match some {
         [first, .., last] => last.since(*first) <= FIGHT_WINDOW,
@@ -237,8 +237,8 @@ pub(super) fn requires_nothing(facts: &Facts<'_>) -> bool {
     all.is_empty()
 }
 
-/// What the host showed of this revision's requirements since the newest flat verdict began: older readings say too little,
-/// and this one is good for no longer than that verdict.
+/// The check of this revision's requirements made since the newest flat verdict began: older ones are stale, and this
+/// one is valid for no longer than that verdict.
 pub(super) fn host_shown<'a>(facts: &Facts<'a>) -> Option<&'a HostReading> {
     let began = facts.target.flatness.flat_span?.newest;
     let HostReading { generation, asked, unmet: _ } = facts.account.host.as_ref()?;
@@ -250,12 +250,12 @@ pub(super) fn is_met(reading: &HostReading) -> bool {
     reading.unmet.is_empty()
 }
 
-/// Whether the host was seen not to be as the file requires.
+/// Whether a valid check found requirements unmet.
 pub(super) fn is_unmet(facts: &Facts<'_>) -> bool {
     !requires_nothing(facts) && host_shown(facts).is_some_and(|reading| !is_met(reading))
 }
 
-/// Whether a set may leave by the file's change windows. They go by the exchange's time: while that is unknown, none is open.
+/// Whether the file's change windows allow a set. They follow the exchange's time: while that is unknown, none is open.
 pub(super) fn is_window_open(facts: &Facts<'_>, now: Moment) -> bool {
     let windows = &facts.target.wanted.windows;
     windows.0.is_empty() || facts.account.clock.is_some_and(|clock| windows.are_open(clock.at(now)))
@@ -274,7 +274,7 @@ pub(super) fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
     closes.or_else(|| window_opens(facts, now))
 }
 
-/// Whether the first flat verdict lies `settle` before the newest one. With `settle: 0s` one is both.
+/// Whether the first flat verdict is at least `settle` older than the newest. With `settle: 0s` one verdict is enough.
 pub(super) fn has_settled(facts: &Facts<'_>, run: FlatSpan) -> bool {
     let settle = facts.target.wanted.settle;
     settle == Duration::ZERO || run.newest >= run.since + settle
@@ -285,8 +285,8 @@ pub(super) fn fence_ends(intent: &Intent) -> ServerTime {
     intent.stamp + FENCE
 }
 
-/// When to look whether a set of a target that is gone can take effect no more: the mode that it was to set may be covered
-/// by this target now. `None` once a read from after its fence is here.
+/// When to check that a set of a removed target can no longer take effect: this target may now cover the mode that
+/// it was to set. `None` once there is a read from after its fence.
 pub(super) fn orphaned_set_ends(facts: &Facts<'_>) -> Option<Moment> {
     let ends = facts.account.orphaned_set_at? + FENCE;
     let seen = facts.target.seen;
@@ -294,6 +294,6 @@ pub(super) fn orphaned_set_ends(facts: &Facts<'_>) -> Option<Moment> {
         return None;
     }
     let passed = facts.account.clock.map_or(Moment(i64::MAX), |clock| clock.moment(ends));
-    // An answer still short of it says that our clock runs ahead: wait a little more.
+    // A read still dated before it means that our clock runs ahead: wait a little longer.
     Some(seen.map_or(passed, |seen| passed.max(seen.asked + CONFIRMING_LOOK)))
 }

@@ -1,4 +1,4 @@
-//! What to do next, as values: steps, looks, records. Which of several steps goes first is here too.
+//! The next step as a value (look, record, rest and so on), and which of several steps goes first.
 
 use crate::facts::{Change, Failure, How, IntentId, List};
 use crate::moment::Moment;
@@ -6,39 +6,39 @@ use crate::moment::Moment;
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Ask the exchange.
+    /// Read something from the exchange.
     Look(Look),
-    /// Look at what the file requires of the host.
+    /// Check the file's requirements on the host.
     LookAtHost,
-    /// Take the permit and write the intent, in one ledger transaction that refuses if a brake stands.
+    /// Take the permit and write the intent, in one ledger transaction that refuses while a brake is set.
     Note(Change),
-    /// Let the noted set leave.
+    /// Send the noted set.
     Send,
-    /// The noted set must not leave any more: close its intent unsent.
+    /// The noted set must no longer be sent: close its intent unsent.
     Withdraw(Withdrawn),
-    /// Write down what has been learned.
+    /// Write a result to the ledger.
     Record(Record),
-    /// Nothing to do before a moment.
+    /// Nothing to do until a given moment.
     Rest(Rest),
 }
 
-/// What to ask the exchange for.
+/// What to read from the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Look {
-    /// Its time.
+    /// The exchange's time.
     Clock,
-    /// Whose key it is, and the kind of account.
+    /// The account that the key belongs to, and its kind.
     Account,
     /// The live mode of the target.
     Mode,
-    /// One of the lists that tell whether the target is flat.
+    /// One of the lists that show whether the target is flat.
     List(List),
 }
 
-/// Why a noted set did not leave.
+/// Why a noted set was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Withdrawn {
-    /// The newest revision wants something else, or nothing, or requires what the host was not looked at for.
+    /// The newest revision wants something else, or nothing, or has requirements that were not checked on the host yet.
     Revision,
     /// The newest content of the file is rejected, missing or still changing.
     File,
@@ -46,16 +46,16 @@ pub enum Withdrawn {
     Window,
     /// It was not sent in time: its note or its verdict is too old.
     TooLate,
-    /// The daemon stops, or the account has left the file.
+    /// The daemon stops, or the account was removed from the file.
     Stopping,
-    /// Another account's file holds the same key now.
+    /// Another account's credential file now holds the same key.
     SharedKey,
 }
 
-/// What has been learned for good.
+/// A result that goes into the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// Live equals desired without a set of ours: by this way.
+    /// Live equals desired without a set of ours, and how that came about.
     Applied(How),
     /// The set was accepted, and a read shows it.
     Confirmed,
@@ -63,48 +63,48 @@ pub enum Record {
     Unconfirmed,
     /// The set was refused for good.
     Refused(Failure),
-    /// The fence has passed: this is what became of the set.
+    /// The fence has passed, and a read shows the outcome of the set.
     Resolved {
-        /// Whether live is what it asked for.
+        /// Whether the live mode is the one that it asked for.
         took_effect: bool,
     },
     /// A set that seemed lost has taken effect after its fence.
     Late(IntentId),
 }
 
-/// Where a rest ends unless something new comes before.
+/// When a rest ends unless something new arrives earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rest {
     /// When to decide again.
     pub until: Moment,
-    /// What it is that comes then.
+    /// What is due then.
     pub ends_with: Deadline,
 }
 
-/// What a rest may end with.
+/// What may end a rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Deadline {
     /// The next look, at an interval or after a failure.
     Look,
     /// The live mode is too old to be called known.
     LiveUnknown,
-    /// A success was looked for long enough.
+    /// The time to confirm an accepted set is over.
     Unconfirmed,
     /// A pause runs out.
     PauseEnds,
     /// The ledger is tried again.
     LedgerRetry,
-    /// One more set may leave within the hour.
+    /// The hourly budget allows one more set.
     BudgetFrees,
     /// A refused set may be tried again.
     SetRetry,
-    /// A set whose target is gone can take effect no more.
+    /// A set whose target is gone can no longer take effect.
     GoneSetOver,
     /// A change window opens or closes.
     WindowEdge,
 }
 
-/// Which of several steps goes first: the least one. What is under way comes before what begins, and a rest, by its end, last.
+/// The order of steps, least first: what is under way goes before what begins, and rests go last, earliest end first.
 pub fn rank(step: &Step, part_way: bool) -> (u8, Moment) {
     match step {
         Step::Send => (0, Moment(0)),

@@ -1,7 +1,7 @@
-//! The tables of the design, row by row: a situation, and the lines that an operator reads of it.
+//! The tables of the design, row by row: a situation, and the lines that an operator reads about it.
 //!
-//! What is expected is the state, every reason that applies with its sentence, and the next step in plain words. Here
-//! are the words; the rows are in the modules below. No row asks anything but the public functions of the protocol.
+//! Each row expects the state, every reason that applies with its sentence, and the next step in plain words. This file
+//! formats them; the rows are in the modules below. Rows call only the public functions of the protocol.
 
 #![allow(
     clippy::needless_raw_string_hashes,
@@ -27,7 +27,7 @@ use super::{Look, Record, Rest, Standing, Step, Withdrawn, next, say};
 use crate::facts::{Change, Failure, How, List};
 use crate::moment::{Moment, spell};
 
-/// What an operator reads of the situation, and what is done next.
+/// Compares what an operator reads about the situation, and the next step, with `expected`.
 #[track_caller]
 fn check(situation: &Situation, expected: Expect) {
     expected.assert_eq(&told(situation));
@@ -48,7 +48,7 @@ fn told(situation: &Situation) -> String {
     text
 }
 
-/// The step for these facts, wherever they stand.
+/// The next step for these facts, with their standing computed.
 fn step_for(situation: &Situation) -> Step {
     let facts = situation.facts();
     next(&facts, &Standing::of(&facts, situation.now), situation.now)

@@ -1,21 +1,21 @@
-//! Whose key it is: what it showed of itself against the file, the ledger and the other names.
+//! Compares the account that a key belongs to with the file, the ledger and the other names.
 
 use crate::facts::Identity;
 use crate::position_mode::{AccountName, Uid};
 
-/// Who says whose key it must be.
+/// What else says which account the key belongs to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Claims<'a> {
-    /// The file.
+    /// The uid in the file.
     pub file: Option<&'a Uid>,
-    /// The ledger: whose it was at the first look.
+    /// The uid in the ledger, recorded at the first look.
     pub pinned: Option<&'a Uid>,
     /// Another name whose key belongs to the same account.
     pub shared_with: Option<&'a AccountName>,
 }
 
-/// Why the account is not the one that `name` stands for, in one or two sentences; `None` if nothing speaks against it. A
-/// key that may not say whose it is is no obstacle, unless the file names an account.
+/// Why the key's account is not the one that `name` stands for, in one or two sentences; `None` if nothing
+/// contradicts it. A key without the right to read its uid is no obstacle, unless the file gives a uid.
 pub fn wrong(name: &AccountName, identity: &Identity, claims: Claims<'_>) -> Option<String> {
     let Identity { uid, uid_right, kind: _, warnings: _, at: _ } = identity;
     let Claims { file, pinned, shared_with } = claims;

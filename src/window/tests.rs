@@ -1,12 +1,12 @@
-//! Against a reference that goes through time minute by minute and knows neither cron nor stretches, over the days on
-//! which clocks are set.
+//! Compares with a reference that goes through time minute by minute and uses neither cron nor stretches, on the days
+//! of clock changes.
 
 use jiff::ToSpan as _;
 use jiff::civil::Weekday;
 
 use super::*;
 
-/// A pattern, the same by other means, and how many minutes it lasts.
+/// A pattern, the same rule in code, and how many minutes a window lasts.
 struct Sample {
     opens: &'static str,
     is_start: fn(DateTime) -> bool,
@@ -37,7 +37,7 @@ const SAMPLES: [Sample; 8] = [
         minutes: 48 * 60,
     },
     Sample { opens: "0 */20 * * * *", is_start: |t| t.minute() % 20 == 0, every_hour: true, minutes: 7 },
-    // Each one begins before the one before it ends.
+    // Each opening begins before the previous one ends.
     Sample {
         opens: "0 40 0-2 * * *",
         is_start: |t| t.minute() == 40 && t.hour() < 3,
@@ -46,7 +46,7 @@ const SAMPLES: [Sample; 8] = [
     },
 ];
 
-/// Zones, each with the day around which its clock is set; twice where it is set forward and back.
+/// Zones, each with the day around which its clock changes; twice for a change forward and one back.
 const DAYS: [(&str, &str); 22] = [
     ("Europe/London", "2026-03-29"),
     ("Europe/London", "2026-10-25"),
@@ -89,7 +89,7 @@ fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
 }
 
-/// The starts from `from` on, minute by minute.
+/// The starts from `from` to `to`, found minute by minute.
 fn starts(sample: &Sample, rules: &TimeZone, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     let mut starts = Vec::new();
     let mut latest = rules.to_datetime(from - minutes(1));
@@ -139,7 +139,7 @@ fn f40_a_window_is_open_as_a_minute_by_minute_reference_says_on_the_days_on_whic
                 if let Some(next) = next {
                     assert_eq!(window.opens_from(server(now)), Some(server(*next)), "{}", told());
                 }
-                // Clocks are set at whole quarters of an hour, give or take a minute.
+                // Clocks change at whole quarters of an hour, give or take a minute.
                 let quarter = now.as_second().rem_euclid(900);
                 now += if [0, 840].contains(&quarter) { minutes(1) } else { minutes(13) };
             }
@@ -170,7 +170,7 @@ fn f40_what_is_said_of_a_window_on_both_sides_of_a_change_of_the_clocks() {
     weekend("2026-03-29T21:59:59.999Z", "open until 2026-03-29T22:00:00Z");
     weekend("2026-03-29T22:00:00Z", "opens at 2026-04-03 22:00:00 +01:00 (Europe/London)");
     weekend("2026-10-23T21:00:00Z", "open until 2026-10-25T21:00:00Z");
-    // Skipped: it opens where the clock goes on. Shown twice: the first time counts.
+    // A skipped start opens at the change. Of a repeated time, the first counts.
     check("0 30 1 * * *", 10, "Europe/London", "2026-03-29T01:00:00Z", "open until 2026-03-29T01:10:00Z");
     check("0 30 1 * * *", 10, "Europe/London", "2026-10-25T00:30:00Z", "open until 2026-10-25T00:40:00Z");
     check(
@@ -181,7 +181,7 @@ fn f40_what_is_said_of_a_window_on_both_sides_of_a_change_of_the_clocks() {
         "opens at 2026-10-26 01:30:00 +00:00 (Europe/London)",
     );
     check("0 30 * * * *", 10, "Europe/London", "2026-10-25T01:30:00Z", "open until 2026-10-25T01:40:00Z");
-    // A whole day that a zone left out.
+    // A whole day that a zone skipped.
     check("0 0 12 30 12 *", 60, "Pacific/Apia", "2011-12-30T10:00:00Z", "open until 2011-12-30T11:00:00Z");
     check("0 0 0 29 2 +Mon", 60, "UTC", "2026-01-01T00:00:00Z", "opens at 2044-02-29 00:00:00 +00:00 (UTC)");
 }

@@ -1,6 +1,6 @@
 //! The rules of one account: its name, its position mode, its own settings.
 //!
-//! What the modes mean on a kind of account is not decided here: the kind is observed later.
+//! Does not decide what the modes mean for a kind of account: the kind is observed later.
 
 use strum::VariantNames as _;
 
@@ -19,7 +19,7 @@ use crate::facts::Requirements;
 use crate::position_mode::{AccountName, Declared, PositionMode, ProductType, Uid};
 use crate::window::Windows;
 
-/// The accounts for which neither they nor the defaults say what to do about drift.
+/// The accounts without a drift policy of their own or in `defaults`.
 #[derive(Default)]
 pub(super) struct Lacking {
     names: Vec<String>,
@@ -32,7 +32,7 @@ impl Lacking {
         self.names.push(quoted(entry.name));
     }
 
-    /// Where the first of them is, and the sentence on all of them.
+    /// The place of the first of them, and one sentence on all of them.
     pub(super) fn told(&self) -> Option<(Place, String)> {
         let Lacking { names, first } = self;
         let named = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
@@ -53,7 +53,7 @@ impl Rules {
         parsed
     }
 
-    /// A name that is no `account` name, or no `window` name.
+    /// Remarks on a bad name; `of` is `account` or `window`.
     pub(super) fn bad_name(&mut self, Entry { name, key, value: _ }: &Entry<'_>, of: &str) {
         let article = if of == "account" { "an" } else { "a" };
         let rule =
@@ -235,7 +235,7 @@ fn is_host(text: &str) -> bool {
     (1..=LONGEST_HOST).contains(&text.len()) && text.bytes().all(plain)
 }
 
-/// How often a target that is in sync is compared, unless the file says otherwise: drift shows within a minute.
+/// How often a target that is in sync is compared by default: drift shows within a minute.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
-/// How long an account must have been flat, unless the file says otherwise: a strategy between two trades is not done.
+/// How long an account must have been flat by default: a strategy between two trades is not done.
 const SETTLE: Duration = Duration::from_secs(5 * 60);

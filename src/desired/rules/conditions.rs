@@ -1,6 +1,6 @@
-//! The rules of what must be so before a change may leave: change windows, and requirements on the host.
+//! The rules for the conditions of a change: change windows, and requirements on the host.
 //!
-//! Whether they hold at a moment is not decided here.
+//! Does not decide whether they hold at a moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::desired::word;
 use crate::facts::{Requirement, Requirements};
 use crate::window::{BadPattern, Opens, Window, WindowName, Windows, Zone};
 
-/// The windows that the file declares, by name; `None` for what a remark was made of.
+/// The windows that the file declares, by name; `None` for whatever has a remark.
 pub(super) type DeclaredWindows<'t> = Option<BTreeMap<&'t str, Option<Window>>>;
 
 impl Rules {
@@ -277,7 +277,7 @@ enum UnitFault {
     Name,
 }
 
-/// systemd's own rules for names, without templates and without the patterns that `systemctl` would take.
+/// What is wrong with a unit's name by systemd's rules; templates and the patterns of `systemctl` are refused, too.
 fn unit_fault(text: &str) -> Option<UnitFault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     let starts_well = !text.starts_with(['-', '@', '.']);
@@ -306,7 +306,7 @@ fn is_below(path: &str, hidden: &str) -> bool {
     path.strip_prefix(hidden).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Below, it could not hold a set; above, it would hardly ever close.
+/// Shorter: a set would not fit in. Longer: it would hardly ever close.
 pub(in crate::desired) const LASTS: Bounds = Bounds {
     least: Duration::from_secs(1),
     most: Duration::from_secs(366 * 24 * 3600),
@@ -326,10 +326,10 @@ const UNITS: [&str; 11] = [
     "slice",
     "scope",
 ];
-/// systemd takes no longer name.
+/// The longest unit name that systemd allows, in bytes.
 const LONGEST_UNIT: usize = 255;
-/// A path stands in one line of a log.
+/// In bytes: a path has to fit into one line of a log.
 const LONGEST_PATH: usize = 255;
-/// What a hardened unit does not see as the host has it (`PrivateTmp`, `ProtectHome`, `PrivateDevices`, `ProtectProc`).
+/// Paths that a hardened unit sees differently (`PrivateTmp`, `ProtectHome`, `PrivateDevices`, `ProtectProc`).
 const HIDDEN: [&str; 9] =
     ["/tmp", "/var/tmp", "/home", "/root", "/run/user", "/var/run/user", "/dev", "/proc", "/run/credentials"];

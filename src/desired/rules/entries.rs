@@ -1,6 +1,6 @@
-//! The remarks so far, and the entries of a mapping: known or not, twice or not, fit to be shown or not.
+//! The remarks so far, and the entries of a mapping: known or not, repeated or not, fit to be shown or not.
 //!
-//! Looks at keys only; what the values say is read elsewhere.
+//! Checks keys only; the values are read elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -23,11 +23,11 @@ pub(super) struct Entry<'t> {
 /// A setting as the file gives it.
 #[derive(Clone)]
 pub(super) enum Given<T> {
-    /// Not at all.
+    /// It is not given.
     Absent,
-    /// With something wrong that was remarked on.
+    /// It is given wrongly, and that has its remark.
     Badly,
-    /// So.
+    /// It is given with this value.
     As(T),
 }
 
@@ -42,7 +42,7 @@ impl Rules {
         self.remarks.push(Remark::new(place, what, remedy));
     }
 
-    /// A value of another kind than wanted; of one that is missing the place is that of its key.
+    /// Remarks on a value of the wrong kind; for a missing value the place is that of its key.
     pub(super) fn wrong_kind(
         &mut self,
         name: &str,
@@ -65,7 +65,7 @@ impl Rules {
         }
     }
 
-    /// The entries of a mapping whose keys are fixed; whatever else is there gets its remark and is left out.
+    /// The entries of a mapping with fixed keys; every other key gets a remark and is left out.
     pub(super) fn section<'t>(
         &mut self,
         section: &Section,
@@ -78,7 +78,7 @@ impl Rules {
             .into_iter()
             .filter_map(|entry| {
                 let meant = self.known(section, &entry)?;
-                // A slip is read as what was meant, unless that is there, too: so nothing is called missing for it.
+                // A misspelt key counts as the one meant unless that is there, too: so it is not reported as missing.
                 (meant == entry.name || !names.contains(meant)).then_some(Entry { name: meant, ..entry })
             })
             .collect();
@@ -95,7 +95,7 @@ impl Rules {
         Some(self.once(entries))
     }
 
-    /// The entries of a mapping as they stand, as far as their keys are plain words.
+    /// The entries of a mapping in their order, as far as their keys are plain words.
     pub(super) fn mapping<'t>(&mut self, within: &str, key: Place, node: &'t Node) -> Option<Vec<Entry<'t>>> {
         let entries = match Value::of(node) {
             Value::Map(entries) => entries,
@@ -137,7 +137,7 @@ impl Rules {
         }
     }
 
-    /// The first entry of each name; the others get their remark.
+    /// The first entry of each name; repeated ones get a remark.
     pub(super) fn once<'t>(&mut self, entries: Vec<Entry<'t>>) -> Vec<Entry<'t>> {
         let mut first: BTreeMap<&str, Place> = BTreeMap::new();
         let mut kept = Vec::new();
@@ -154,7 +154,7 @@ impl Rules {
         kept
     }
 
-    /// Which of a section's keys an entry has, or was meant to have; in all other cases it got its remark.
+    /// The section's key that an entry has or was meant to have; any key but an exact one gets a remark.
     fn known<'t>(&mut self, section: &Section, entry: &Entry<'t>) -> Option<&'t str> {
         let Section { name: within, keys } = section;
         let Entry { name, key, value: _ } = entry;
@@ -177,12 +177,12 @@ impl Rules {
         if elsewhere.is_empty() { meant } else { None }
     }
 
-    /// Whether an entry is named like a secret; then it got its remark.
+    /// Whether an entry is named like a secret; if so, it gets a remark.
     pub(super) fn may_not_be_shown(&mut self, entry: &Entry<'_>) -> bool {
         secret::is_named_so(entry.name) && !self.hide(entry)
     }
 
-    /// An entry that may hold a secret: refused, neither it nor anything in it is shown or looked at.
+    /// Refuses an entry that may hold a secret: neither it nor anything in it is shown or read. Returns `false`.
     fn hide(&mut self, Entry { name: _, key, value }: &Entry<'_>) -> bool {
         self.hidden.push(key.place.line..=value.last_line);
         let remedy = "remove it, and make a new key if others could read this file; credentials live in a directory \
@@ -193,7 +193,7 @@ impl Rules {
 }
 
 impl<T: Clone> Given<T> {
-    /// This, else `other`.
+    /// This, or `other` if it is not given.
     pub(super) fn or(&self, other: &Given<T>) -> Given<T> {
         match self {
             Given::Absent => other.clone(),
@@ -201,7 +201,7 @@ impl<T: Clone> Given<T> {
         }
     }
 
-    /// The value, if there is a good one; a bad one has its remark, for which the whole file is refused.
+    /// The value, if there is a good one; a bad one has its remark, and the whole file is refused for that.
     pub(super) fn if_given(self) -> Option<T> {
         match self {
             Given::Absent | Given::Badly => None,
@@ -209,7 +209,7 @@ impl<T: Clone> Given<T> {
         }
     }
 
-    /// The value, if there is a good one or, with none given, a built-in one.
+    /// The value, or `built_in` if none is given; `None` for a bad one.
     pub(super) fn unless_given(self, built_in: T) -> Option<T> {
         match self {
             Given::Absent => Some(built_in),

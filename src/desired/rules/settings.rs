@@ -10,14 +10,14 @@ use crate::desired::problem::{quoted, steers};
 use crate::desired::scalar::{Bounds, Value, duration};
 use crate::facts::DriftPolicy;
 
-/// What is said outside of the accounts, and counts for them.
+/// The settings outside the accounts that apply to all of them.
 pub(super) struct Everywhere<'t> {
     pub(super) defaults: Defaults,
     pub(super) suspended: Given<String>,
     pub(super) windows: conditions::DeclaredWindows<'t>,
 }
 
-/// What `defaults` says, or may say, for every account.
+/// The settings that `defaults` may give for every account.
 pub(super) struct Defaults {
     pub(super) drift: Given<DriftPolicy>,
     pub(super) check_every: Given<Duration>,
@@ -38,7 +38,7 @@ impl Rules {
         self.settings(&entries)
     }
 
-    /// What both `defaults` and an account may say.
+    /// The settings that both `defaults` and an account may give.
     pub(super) fn settings(&mut self, entries: &BTreeMap<&str, Entry<'_>>) -> Defaults {
         Defaults {
             drift: self.drift(entries.get("drift")),
@@ -111,9 +111,9 @@ impl Rules {
     }
 }
 
-/// Below, two looks at 200 targets would not fit into a host's budget of requests; above, drift goes unseen for hours.
+/// Shorter: two looks at 200 targets would exceed a host's budget of requests. Longer: drift goes unseen for hours.
 const CHECK_EVERY: Bounds =
     Bounds { least: Duration::from_secs(5), most: Duration::from_secs(3600), such_as: "`60s` or `5m`" };
-/// 0 says that one flat verdict is enough; an account that is never flat for a whole day would wait for ever.
+/// 0: one flat verdict is enough. Longer than a day: an account that is never flat for so long would wait for ever.
 const SETTLE: Bounds =
     Bounds { least: Duration::ZERO, most: Duration::from_secs(24 * 3600), such_as: "`0s`, `5m` or `1h 30m`" };

@@ -1,4 +1,4 @@
-//! What forbids a set though one is wanted, and which reason wins when several apply.
+//! What forbids a wanted set, and which reason is shown when several apply.
 
 use std::slice::from_ref;
 use strum::VariantArray as _;
@@ -352,7 +352,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
             > rest 59s
         "#]],
     );
-    // One that closes in 300 ms: it is open.
+    // A window that closes in 300 ms is still open.
     check(
         &ready().windows(&[soon]),
         expect![[r#"
@@ -493,7 +493,7 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
         > rest 9s
     "#]],
     );
-    // Of before the verdict, or of another revision: it says nothing any more.
+    // A check from before the verdict, or of another revision, no longer counts.
     check(
         &ready().requires().host(&[], seconds(2)),
         expect![[r#"
@@ -518,7 +518,7 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
         > look at the host
     "#]],
     );
-    // What is not flat, or braked, is no reason to look at the host.
+    // The host is not checked for a target that is not flat or is braked.
     check(
         &situation().applied(OTHER).list(List::Positions, 1, seconds(0)).requires(),
         expect![[r#"

@@ -12,12 +12,12 @@ use crate::facts::{Class, DriftPolicy, Generation, List, Reading, ServerClock, S
 use crate::moment::ServerTime;
 use crate::protocol::Look;
 
-/// Wants a change, and was looked at just now.
+/// Wants a change, and its mode was read just now.
 fn begun() -> Situation {
     situation().live(OTHER, seconds(0))
 }
 
-/// Ready to be sent.
+/// A noted set that is ready to be sent.
 fn noted(ago: Duration) -> Situation {
     situation().flat_for(minutes(9), seconds(1)).noted(ago)
 }
@@ -662,7 +662,7 @@ fn f31_only_an_answer_past_the_fence_resolves_it_both_ways() {
 fn f31_a_fence_holds_though_our_clock_runs_ahead_of_the_exchange() {
     let mut ahead = situation().unclear(seconds(35));
     let now = ahead.now;
-    // The answer of this very moment is still a second short of the fence.
+    // The answer received at this moment is dated a second before the end of the fence.
     ahead.account.clock = Some(ServerClock { offset: 0, doubt: Duration::ZERO, measured: now });
     let intent = ahead.target.intent.as_mut().unwrap();
     intent.stamp = ServerTime(now.0 - 35_000);
@@ -750,7 +750,7 @@ fn f31_no_second_set_before_the_exchanges_clock_passes_the_fence_though_ours_run
     let answer = SetAnswer::Unclear("timeout".to_owned());
     let mut exchange = Exchange { answer, obeys: false, ..Exchange::flat(OTHER) };
     let text = story(&mut start, &mut exchange, seconds(50), |at, _, exchange| {
-        // The exchange's clock is set back by five seconds while nobody asks it.
+        // The exchange's clock is set back by five seconds while no request is sent.
         if at > seconds(1) {
             exchange.offset = OFFSET - 5_000;
         }

@@ -1,4 +1,4 @@
-//! The three-way compare: what the file desires, what was applied, what is live; and what drift asks for.
+//! The three-way compare of the desired, the applied and the live mode, and the drift policies.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! What keeps an account or a target from being looked at, or a set from being taken: one row per class of answers.
+//! Failed looks at an account or a target, and refused sets: one row per class of answers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::moment::{Jitter, Moment};
 use crate::position_mode::{Declared, PositionMode, ProductType};
 use crate::protocol::retry_at;
 
-/// The table of all classes: one paragraph each. A permit of our own is free in three seconds.
+/// The table of all classes, one paragraph each. `Busy` ends in three seconds.
 fn table(row: impl Fn(Class) -> Situation) -> String {
     let classes = Class::iter().map(|class| match class.our_own_limit() {
         Some(_) => Class::Busy { until: Moment(1_800_000_003_000) },
@@ -25,7 +25,7 @@ fn table(row: impl Fn(Class) -> Situation) -> String {
     paragraphs.concat()
 }
 
-/// The look failed a second ago: said of the account or of the target, as the class has it.
+/// The look failed a second ago: the failure is the account's or the target's, depending on its class.
 fn failing(before: Situation, class: Class) -> Situation {
     if class.row().account_wide {
         before.account_failing(class, seconds(1))

@@ -1,5 +1,5 @@
-//! A situation for a row of a table: a classic account whose file wants `hedge_mode` and whose live mode is
-//! `one_way_mode`, never applied, nothing read of its lists. Each method changes one thing. Decides nothing.
+//! A situation for a row of a table: a classic account with `hedge_mode` in the file and `one_way_mode` live, no
+//! applied mode, and no list read yet. Each method changes one thing. Decides nothing.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::window::{Opens, Window, Windows, Zone};
 
 /// The mode that the file wants.
 pub(super) const WANTED: PositionMode = PositionMode::Hedge;
-/// The other one.
+/// The other one, which is live at first.
 pub(super) const OTHER: PositionMode = PositionMode::OneWay;
-/// The exchange's line minus ours, in milliseconds.
+/// The exchange's time minus ours, in milliseconds.
 pub(super) const OFFSET: i64 = 700;
 
 #[derive(Debug, Clone)]
@@ -48,18 +48,18 @@ pub(super) fn server(at: Moment) -> ServerTime {
     ServerTime(at.0 + OFFSET)
 }
 
-/// A window by the clock of UTC; it is 08:00:00.7 there.
+/// A window in UTC, where the situation's time is 08:00:00.7.
 pub(super) fn window(name: &str, opens: &str, lasts: Duration) -> Window {
     let (opens, time_zone) = (Opens::read(opens).unwrap(), Zone::named("UTC").unwrap());
     Window { name: name.parse().unwrap(), opens, lasts, time_zone }
 }
 
-/// That a unit does not run.
+/// The requirement that a unit does not run.
 pub(super) fn required() -> Requirements {
     Requirements([Requirement::UnitInactive("arb.service".to_owned())].into())
 }
 
-/// Live differs from the file and was looked at a second ago.
+/// Live differs from the file and was read a second ago.
 pub(super) fn situation() -> Situation {
     let now = Moment(1_800_000_000_000);
     let wanted = Wanted {
@@ -96,14 +96,14 @@ impl Situation {
         Facts { account: &self.account, brakes: &self.brakes, target: &self.target }
     }
 
-    /// The last look brought this mode, so long ago; it took no time.
+    /// The last read, `ago` before now, returned this mode; it took no time.
     pub(super) fn live(mut self, mode: PositionMode, ago: Duration) -> Self {
         let at = self.now - ago;
         self.target.seen = Some(Seen { mode, asked: at, answered: at, server: server(at) });
         self
     }
 
-    /// Another account's file holds the same key.
+    /// Another account's credential file holds the same key.
     pub(super) fn shares_its_key(mut self) -> Self {
         self.account.shared_key = Some("The files a and b hold the same key.".to_owned());
         self
@@ -155,7 +155,7 @@ impl Situation {
         self
     }
 
-    /// The host showed this, so long ago.
+    /// The host was checked `ago` before now, with these requirements unmet.
     pub(super) fn host(mut self, unmet: &[&str], ago: Duration) -> Self {
         let unmet = unmet.iter().map(|what| (*what).to_owned()).collect();
         let (generation, asked) = (self.target.wanted.generation, self.now - ago);
@@ -163,7 +163,7 @@ impl Situation {
         self
     }
 
-    /// A newer revision, which differs in nothing else.
+    /// A newer revision with no other difference.
     pub(super) fn newer_revision(mut self) -> Self {
         self.target.wanted.generation = Generation(3);
         self
@@ -207,7 +207,7 @@ impl Situation {
         self
     }
 
-    /// One list was read, so long ago.
+    /// One list was read `ago` before now.
     pub(super) fn list(mut self, list: List, count: u32, ago: Duration) -> Self {
         let at = self.now - ago;
         self.target.flatness.read(list, Reading { count, asked: at, answered: at });
@@ -233,7 +233,7 @@ impl Situation {
         self
     }
 
-    /// A set that asks for what the file wants; its timestamp is `ago` old, and this is what is known of it.
+    /// A set that asks for what the file wants, with a timestamp `ago` old and in this state.
     pub(super) fn intent(mut self, ago: Duration, state: IntentState) -> Self {
         let stamp = server(self.now - ago);
         let change = Change { from: OTHER, to: WANTED, cause: Cause::New };
@@ -256,7 +256,7 @@ impl Situation {
         self.intent(ago, IntentState::Unclear)
     }
 
-    /// A set that seemed lost asked for this mode so long ago.
+    /// A set that seemed lost asked for this mode `ago` before now.
     pub(super) fn lost(mut self, mode: PositionMode, ago: Duration) -> Self {
         let stamp = server(self.now - ago);
         self.target.may_come_late = Some(LateSet { id: IntentId(5), mode, stamp, generation: Generation(1) });
@@ -289,14 +289,14 @@ impl Situation {
         self
     }
 
-    /// What the file says of a unified account that cannot have it.
+    /// A unified account that cannot have the modes that the file declares.
     pub(super) fn unsatisfiable(mut self, declared: Declared) -> Self {
         self.target.wanted.mode = None;
         self.account.unsatisfiable = Some(declared);
         self.kind(Some(Kind::Unified))
     }
 
-    /// A set of a target that is gone was signed so long ago, and nobody knows what became of it.
+    /// A set of a removed target was signed `ago` before now, and its outcome is unknown.
     pub(super) fn gone(mut self, ago: Duration) -> Self {
         self.account.orphaned_set_at = Some(server(self.now - ago));
         self

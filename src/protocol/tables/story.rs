@@ -1,5 +1,5 @@
-//! A story: the protocol against an exchange in memory, each look taking a tenth of a second, told as the steps with
-//! the second at which they came. Learns by the functions that the keeper uses; decides nothing.
+//! A story: the protocol against an exchange in memory, each look taking a tenth of a second, listed as steps with the
+//! second at which they came. Uses the keeper's functions to update the facts; decides nothing.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Learned, Look, Rest, Step, learn, recorded};
 
-/// The exchange, as far as one target shows.
+/// The exchange as far as one target shows it.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) mode: PositionMode,
@@ -24,18 +24,18 @@ pub(super) struct Exchange {
     pub(super) answer: SetAnswer,
     /// Whether a set takes effect.
     pub(super) obeys: bool,
-    /// Its clock against ours, in milliseconds.
+    /// Its clock minus ours, in milliseconds.
     pub(super) offset: i64,
-    /// What of the host is not as required.
+    /// The requirements that the host does not meet.
     pub(super) unmet: Vec<String>,
     /// How long one look takes.
     pub(super) took: Duration,
-    /// A look that always fails, and how.
+    /// A look that always fails, and the class of its failure.
     pub(super) fails: Option<(Look, Class)>,
 }
 
 impl Exchange {
-    /// Flat and obedient.
+    /// Flat, and every set takes effect.
     pub(super) fn flat(mode: PositionMode) -> Exchange {
         let took = Duration::from_millis(100);
         let answer = SetAnswer::Accepted;
@@ -54,7 +54,7 @@ impl Exchange {
     }
 }
 
-/// Goes on for `span`, and tells the steps; `event` may change the exchange and the situation before each.
+/// Runs for `span` and lists the steps; `event` may change the exchange and the situation before each.
 pub(super) fn story(
     situation: &mut Situation,
     exchange: &mut Exchange,
@@ -76,7 +76,7 @@ pub(super) fn story(
     text
 }
 
-/// Does one step and learns what came back.
+/// Executes one step and updates the facts with the result.
 pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchange) {
     let asked = situation.now;
     match step {

@@ -1,4 +1,4 @@
-//! Whatever is known, there is a step, a reason and a sentence; and the protocol never spins.
+//! Every combination of facts has a step, a reason and a sentence; and the protocol never spins.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::window::Windows;
 
 const NOW: Moment = Moment(1_800_000_000_000);
 
-/// More steps than this without time passing is a spin: the longest way is an account never seen, to a set on record.
+/// More steps than this at one moment are a spin: the longest valid run leads from an unseen account to a recorded set.
 const AT_ONCE: usize = 25;
 
 proptest! {
@@ -61,7 +61,7 @@ proptest! {
     }
 }
 
-/// Begins with a capital, a backtick or a number, ends with a full stop, and shows nothing of how it was put together.
+/// Begins with a capital, ends with a full stop, and contains no artefact of formatting.
 fn is_a_sentence(told: &str) -> bool {
     let artefacts = ["None", "Some(", "Moment", "Duration", "  ", "..", " .", ": ,", ": ."];
     told.len() > 8
@@ -76,7 +76,7 @@ fn fails() -> BoxedStrategy<Option<(Look, Class)>> {
     option::of((look, answered())).boxed()
 }
 
-/// What an exchange may answer: everything but our own limits, which never promise a permit for the past.
+/// The classes that an exchange may answer: all but our own limits, which never promise a permit for the past.
 fn answered() -> BoxedStrategy<Class> {
     classes().prop_filter("no answer", |class| !matches!(class, Class::Busy { .. })).boxed()
 }

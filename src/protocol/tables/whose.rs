@@ -1,4 +1,4 @@
-//! Whose key it is: a row for each way in which that can be wrong, and for those in which it is not.
+//! The account that a key belongs to: a row for each way in which it can be wrong, and for those in which it is not.
 
 use expect_test::{Expect, expect};
 
@@ -10,7 +10,7 @@ use crate::protocol::{Claims, wrong};
 use super::check;
 use super::situation::situation;
 
-/// What the key shows, what the file says, what the ledger has, and the other name; `-` is nothing.
+/// The uid of the key, of the file and of the ledger, and the other name of the account; `-` is none.
 #[track_caller]
 fn row(kind: Kind, [shown, file, pinned, other]: [&str; 4], expected: Expect) {
     let uid = |word: &str| (word != "-").then(|| Uid(word.to_owned()));
