@@ -1,8 +1,8 @@
-//! Wall time, monotonic time and random numbers: the only door to them. It also keeps what this process was told of the
-//! exchange's time, by which everything goes that must not depend on how the host's clock is set.
+//! The only source of wall time, monotonic time and random numbers. It also holds the exchange's time as this process
+//! learned it, which is used for everything that must not depend on how the host's clock is set.
 //!
-//! Follows tokio's clock, so that under a paused one (in simulation) everything that waits and everything that asks the
-//! time agree. Decides nothing.
+//! Follows tokio's clock, so that sleeps and readings of the time agree when that is paused (in simulation). Decides
+//! nothing.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::facts::ServerClock;
 use crate::moment::{Jitter, Moment, ServerTime, millis};
 
-/// One process's clock; clones tell the same time.
+/// One process's clock; clones share it.
 #[derive(Debug, Clone)]
 pub struct Clock {
     started: Instant,
@@ -30,7 +30,7 @@ pub struct Clock {
 enum Wall {
     /// The machine's own, which may step.
     Machine,
-    /// Follows the moments, for simulation; ahead of them by so many milliseconds.
+    /// Follows the moments, for simulation; holds how many milliseconds it is ahead of them.
     Moments(Arc<AtomicI64>),
 }
 
@@ -41,19 +41,19 @@ impl Clock {
         Clock::anchored(machine_wall(), Wall::Machine, seed)
     }
 
-    /// A clock whose wall time begins at `wall` milliseconds since 1970 and follows tokio's, and whose random numbers
-    /// follow from `seed`.
+    /// A clock whose wall time begins at `wall` (ms since 1970) and follows tokio's; `seed` determines its random
+    /// numbers.
     pub fn simulated(wall: i64, seed: u64) -> Clock {
         Clock::anchored(wall, Wall::Moments(Arc::default()), seed)
     }
 
-    /// The same clock in a new process, which has not heard from the exchange yet.
+    /// The same clock in a new process, which has no answer from the exchange yet.
     #[must_use]
     pub fn of_a_new_process(&self) -> Clock {
         Clock { exchange: Arc::default(), ..self.clone() }
     }
 
-    /// Somebody sets the wall clock, in simulation: it is so many milliseconds ahead of the moments from now on.
+    /// Sets the wall clock, in simulation only: `ahead_ms` milliseconds ahead of the moments from now on.
     pub fn set_wall_ahead(&self, ahead_ms: i64) {
         match &self.wall {
             Wall::Machine => {}
@@ -67,7 +67,7 @@ impl Clock {
         Clock { started: Instant::now(), anchor, wall, random, exchange: Arc::default() }
     }
 
-    /// Now, on the line that never steps.
+    /// Now, by the monotonic clock, which never steps.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub fn now(&self) -> Moment {
         Moment(self.anchor) + self.started.elapsed()
@@ -81,7 +81,7 @@ impl Clock {
         }
     }
 
-    /// The exchange's clock, as the answers that this process got tell it; `None` before the first.
+    /// The exchange's clock, as measured from the answers to this process; `None` before the first.
     pub fn exchange(&self) -> Option<ServerClock> {
         *self.readings()
     }
@@ -91,7 +91,7 @@ impl Clock {
         self.exchange().map(|exchange| exchange.at(self.now()))
     }
 
-    /// What one more answer tells of the exchange's clock.
+    /// Adds a reading of the exchange's clock from one more answer; keeps the better one.
     pub fn learn_exchange(&self, reading: ServerClock) {
         let now = self.now();
         let mut known = self.readings();
@@ -99,11 +99,11 @@ impl Clock {
     }
 
     fn readings(&self) -> MutexGuard<'_, Option<ServerClock>> {
-        // A reading is whole between any two statements.
+        // A reading is assigned as a whole, so a panic elsewhere leaves it valid.
         self.exchange.lock()
     }
 
-    /// A moment in milliseconds of wall time, going by what the wall clock shows now.
+    /// Converts a moment to wall time (ms since 1970), by what the wall clock shows now.
     pub fn wall_of(&self, moment: Moment) -> i64 {
         self.wall().saturating_add(moment.0.saturating_sub(self.now().0))
     }
@@ -113,7 +113,7 @@ impl Clock {
         Timestamp::from_millisecond(self.wall_of(moment)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// The moment of a wall time in milliseconds since 1970, going by what the wall clock shows now.
+    /// Converts a wall time (ms since 1970) to a moment, by what the wall clock shows now.
     pub fn moment(&self, wall: i64) -> Moment {
         Moment(self.now().0.saturating_add(wall.saturating_sub(self.wall())))
     }

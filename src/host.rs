@@ -1,6 +1,6 @@
-//! What this host shows of what the file requires of it: units and files.
+//! Checks what the file requires of this host: units and files.
 //!
-//! Only looks. What cannot be seen counts as not so, with what stood in the way; nothing is taken on a guess.
+//! Changes nothing. A requirement that cannot be checked counts as unmet, with the reason.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -22,17 +22,17 @@ use crate::moment::spell;
 #[derive(Debug, Clone, Default)]
 pub struct Host {
     path: Option<OsString>,
-    /// Files whose look has not come back: the file system that they are on does not answer, and each look holds a thread.
+    /// Files with a look that has not returned: their file system does not answer, and each look ties up a thread.
     hung: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Host {
-    /// A host whose `systemctl` is looked for in these directories, and not in those of `PATH`.
+    /// A host that searches for `systemctl` in these directories instead of those in `PATH`.
     pub fn with_programs_in(path: impl Into<OsString>) -> Host {
         Host { path: Some(path.into()), ..Host::default() }
     }
 
-    /// What is not as required, or cannot be seen, in the order of the requirements: each in a few words.
+    /// The requirements that are unmet or cannot be checked, in their order: a few words on each.
     pub async fn unmet(&self, Requirements(all): &Requirements) -> Vec<String> {
         let mut looks = JoinSet::new();
         for (place, requirement) in all.iter().cloned().enumerate() {
@@ -58,14 +58,14 @@ impl Host {
         }
     }
 
-    /// One look at a file at a time, once it did not come back.
+    /// Looks at a file. After a look that timed out, no other one starts before that has returned.
     async fn file(&self, path: &str, look: fn(&str) -> Shown) -> Shown {
         if hung(&self.hung).contains(path) {
             return Shown::Doubt("an earlier look has not come back yet".to_owned());
         }
         let back = Arc::new(AtomicBool::new(false));
         let (all, is_back, of) = (Arc::clone(&self.hung), Arc::clone(&back), path.to_owned());
-        // A file system that does not answer must not keep anything else waiting.
+        // A file system that does not answer must not block anything else.
         let looking = tokio::task::spawn_blocking(move || {
             let shown = look(&of);
             let mut all = hung(&all);
@@ -108,18 +108,18 @@ impl Host {
     }
 }
 
-/// What one look brought.
+/// The result of one look.
 #[derive(Debug, PartialEq, Eq)]
 enum Shown {
     AsRequired,
-    /// It is seen, and is this.
+    /// The requirement is unmet: what was found instead.
     Otherwise(String),
-    /// It is not seen, for this reason.
+    /// The requirement could not be checked, for this reason.
     Doubt(String),
 }
 
-/// Of a unit that is not loaded `systemctl` says `inactive`, too: that is a wrong name or a lost file, and no word on what
-/// runs.
+/// `systemctl` also reports `inactive` for a unit that is not loaded: that is a wrong name or a lost file, and says
+/// nothing about what runs.
 fn unit_shown(said: &str) -> Shown {
     let property = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     match (property("LoadState"), property("ActiveState")) {
@@ -148,7 +148,7 @@ fn hung(all: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
     all.lock()
 }
 
-/// The most of an error of `systemctl` that is shown.
+/// The most characters of an error of `systemctl` that are shown.
 const LONGEST_WHY: usize = 120;
 
 #[cfg(test)]

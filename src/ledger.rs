@@ -1,8 +1,8 @@
-//! What we did, on disk: intents, applied modes, brakes, revisions, history.
+//! The ledger: what posmoded did, on disk (intents, applied modes, brakes, revisions, history).
 //!
-//! Every call is one transaction: it happened as a whole, or it failed and nothing of it did. Decides nothing but
-//! whether a set may be noted. One thread owns the connection; in simulation the same code runs in the caller's place,
-//! for a real thread would let virtual time jump.
+//! Each call but `notice` is one transaction: it commits as a whole or changes nothing. The only decision made here is
+//! whether a set may be noted. One thread owns the connection; in simulation the same code runs on the caller's thread,
+//! because a real thread would let virtual time jump.
 
 mod directives;
 mod error;
@@ -63,7 +63,7 @@ use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Target, Uid};
 use crate::protocol::Plan;
 
-/// The daemon's hold on its ledger; clones are the same one.
+/// The daemon's handle to its ledger; clones share it.
 #[derive(Clone)]
 pub struct Ledger {
     executor: Arc<Executor>,
@@ -73,17 +73,19 @@ pub struct Ledger {
     writes: Writes,
 }
 
-/// What became of the request to note a set.
+/// The outcome of a request to note a set.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Note {
-    /// It is on disk and may leave, once.
+    /// The intent is on disk and the set may be sent, once.
     Noted(Noted, Intent),
-    /// A newer revision, a pause, an unresolved set of the target or a used up budget forbids it; nothing was written.
+    /// A newer revision, a pause, an unresolved set of the target, another name for the same account or a used up
+    /// budget forbids it; nothing was written.
     Braked,
 }
 
 impl Ledger {
-    /// Opens the ledger of a state directory, and makes both where they are missing. `listen` is what others are told.
+    /// Opens the ledger of a state directory, creating both if missing. `listen` is the address to write to the lock
+    /// file.
     pub async fn open(dir: &Path, clock: Clock, listen: Option<String>) -> Result<Ledger, OpenError> {
         let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
@@ -112,13 +114,13 @@ impl Ledger {
         Ledger::inline(PathBuf::from(format!("file:/posmoded-{number}?vfs=memdb")), clock)
     }
 
-    /// The same ledger in memory as a new process finds it: what was under way is unclear. The old one must not be used
-    /// any more.
+    /// The same ledger in memory as a new process opens it: sets under way become unclear. The old handle must not be
+    /// used any more.
     pub fn restarted(&self, clock: Clock) -> Result<Ledger, OpenError> {
         Ledger::inline(self.place.clone(), clock)
     }
 
-    /// The ledger as a command in another process sees it.
+    /// Opens the ledger as a command in another process does.
     pub fn visitor(&self) -> Result<Visitor, VisitError> {
         let lock = self.place.parent().map(|dir| dir.join(LOCK));
         Visitor::at(self.place.clone(), lock, self.clock.clone())
@@ -130,8 +132,8 @@ impl Ledger {
         Ok(Ledger { executor: Arc::new(Executor::inline(store)), clock, place, directives, writes })
     }
 
-    /// Writes down what the file wants of a target, and tells what is kept of it. An unresolved set comes back as
-    /// unclear: who asks does not know what became of it.
+    /// Records what the file wants of a target and returns what is on record for it. An unresolved set is returned as
+    /// unclear: the caller does not know its outcome.
     pub async fn register_target(
         &self,
         target: &Target,
@@ -146,7 +148,7 @@ impl Ledger {
             .await
     }
 
-    /// Writes the intent of a set, unless a brake that is on disk forbids it. From then on the set may leave, once.
+    /// Writes the intent of a set unless a brake on disk forbids it. From then on the set may be sent, once.
     pub async fn note(
         &self,
         target: &Target,
@@ -157,7 +159,7 @@ impl Ledger {
     ) -> Result<Note, LedgerError> {
         let target = target.clone();
         let request = IntentRequest { target: target.clone(), change, generation, stamp, max_changes };
-        // Not after the answer: however late this task is woken, the set has to leave within its time.
+        // Taken before the write: however late this task is woken, the set must be sent within its time.
         let at = self.clock.now();
         let written =
             self.executor.run(move |store| store.write(|tx, now| intents::note(tx, now, &request))).await?;
@@ -169,30 +171,30 @@ impl Ledger {
         Ok(Note::Noted(Noted::new(id, target, change.to, stamp), intent))
     }
 
-    /// The set will not leave. Should this fail, go on as after an unclear answer: the intent stands.
+    /// Records that the set will not be sent. If this fails, go on as after an unclear answer: the intent stands.
     pub async fn withdraw(&self, noted: Noted, why: &str) -> Result<(), LedgerError> {
         let (id, why) = (noted.id(), why.to_owned());
         self.executor.run(move |store| store.write(|tx, now| intents::withdraw(tx, now, id, &why))).await
     }
 
-    /// The set was answered.
+    /// Records the exchange's answer to a set.
     pub async fn answered(&self, id: IntentId, answer: &SetAnswer) -> Result<(), LedgerError> {
         let answer = answer.clone();
         self.executor.run(move |store| store.write(|tx, now| intents::answered(tx, now, id, &answer))).await
     }
 
-    /// It was accepted, and no read showed it in time. Like the two below it also takes an intent that is still
-    /// `noted` on disk, for its answer may not have been writable.
+    /// Records that the set was accepted but no read showed it in time. Like the next two calls it also takes an intent
+    /// that is still `noted` on disk, because writing the answer may have failed.
     pub async fn unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::unconfirmed(tx, now, id))).await
     }
 
-    /// It was accepted, and a read shows it; `applied` if that is what the file wants.
+    /// Records that the set was accepted and a read shows it; `applied` is given if that is what the file wants.
     pub async fn confirmed(&self, id: IntentId, applied: Option<Applied>) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::confirmed(tx, now, id, applied))).await
     }
 
-    /// The fence of an unresolved set has passed, and a read showed what became of it.
+    /// Records the outcome of an unresolved set, as a read after its fence shows it.
     pub async fn resolved(
         &self,
         id: IntentId,
@@ -204,12 +206,13 @@ impl Ledger {
             .await
     }
 
-    /// A set that was resolved as without effect shows now. What it asked for is applied.
+    /// Records that a set resolved as without effect shows in a read after all. Its mode is the applied one.
     pub async fn late(&self, id: IntentId, applied: Applied) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::late(tx, now, id, applied))).await
     }
 
-    /// Live equals desired, adopted or changed by somebody else; `before` is the mode that was applied before.
+    /// Records that live equals desired without a set: adopted, or changed by somebody else. `before` is the mode
+    /// applied before.
     pub async fn applied(
         &self,
         target: &Target,
@@ -224,14 +227,14 @@ impl Ledger {
             .await
     }
 
-    /// Compares the UID that a key showed with the pinned one; the first look pins. Two names may have one UID pinned:
-    /// [`Directives::pins`] tells both.
+    /// Compares the UID that a key showed with the pinned one; the first look pins it. Two names may have the same UID
+    /// pinned: [`Directives::pins`] contains both.
     pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
         let (account, uid) = (account.clone(), uid.clone());
         self.executor.run(move |store| store.write(|tx, now| identities::pin(tx, now, &account, &uid))).await
     }
 
-    /// Writes an accepted content of the file; the same content as the last good one keeps its number.
+    /// Records accepted content of the file; content equal to the last good one keeps its revision number.
     pub async fn accept_revision(
         &self,
         sha256: &str,
@@ -251,10 +254,10 @@ impl Ledger {
         self.executor.run(|store| store.read(|tx, _| revisions::last_good(tx))).await
     }
 
-    /// Forgets what the file wanted of an account's targets and what is applied there, but for the scopes to keep
-    /// (`None`: it left the file, and its pinned UID and its kind are forgotten too). Intents and history stay. Tells when the
-    /// newest set was signed whose outcome is unknown and whose target is not kept, be it of this account or of one that has no
-    /// target any more: it may have had another name.
+    /// Deletes the desired and applied modes of an account's targets, except for the scopes in `keep` (`None`: the
+    /// account left the file, so its pinned UID and its kind are deleted too). Intents and history stay. Returns the
+    /// signing time of the newest unresolved set whose target no longer exists, of this account or of one without any
+    /// target: that may be this account's former name.
     pub async fn release(
         &self,
         account: &AccountName,
@@ -266,7 +269,7 @@ impl Ledger {
             .await
     }
 
-    /// Writes down which kind of account it is, with an event if it was another one before: [`Directives::kinds`].
+    /// Records the kind of an account, with an event if it was another one before: [`Directives::kinds`].
     pub async fn observed(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
         self.executor
@@ -274,12 +277,12 @@ impl Ledger {
             .await
     }
 
-    /// The accounts of which something is kept that `release` forgets.
+    /// The accounts with anything on record that `release` would delete.
     pub async fn accounts(&self) -> Result<BTreeSet<AccountName>, LedgerError> {
         self.executor.run(|store| store.read(|tx, _| targets::accounts(tx))).await
     }
 
-    /// A lane rests until a wall time in milliseconds; a shorter rest does not end a longer one.
+    /// Records that a lane rests until a wall time (ms since 1970); a shorter rest does not end a longer one.
     pub async fn cool_down(&self, lane: &str, until_wall_ms: i64) -> Result<(), LedgerError> {
         let lane = lane.to_owned();
         self.executor
@@ -287,18 +290,18 @@ impl Ledger {
             .await
     }
 
-    /// The lanes that still rest, and until which wall time.
+    /// The lanes that still rest, each with the wall time (ms since 1970) at which its rest ends.
     pub async fn cool_downs(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
         self.executor.run(|store| store.read(revisions::cool_downs)).await
     }
 
-    /// Writes an event that comes with no other call; its number and time are given here.
+    /// Records an event that belongs to no other call; the ledger sets its number and time.
     pub async fn event(&self, event: Event) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| Ok(history::add(tx, now, &event)?))).await
     }
 
-    /// Writes down what is held, so that it may be approved; nothing if that is on record and may still be approved.
-    /// To be called with whatever is held, an empty plan too, whenever it changes and now and then.
+    /// Records the held plan so that it can be approved; writes nothing if it is on record and can still be approved.
+    /// Call it whenever the held plan changes, an empty one included, and now and then.
     pub async fn hold(&self, plan: &Plan) -> Result<(), LedgerError> {
         let plan = plan.clone();
         self.executor.run(move |store| store.write(|tx, now| directives::hold(tx, now, &plan))).await
@@ -309,18 +312,18 @@ impl Ledger {
         self.directives.subscribe()
     }
 
-    /// Has the number of transactions in the metrics.
+    /// Registers the number of transactions with the metrics.
     pub fn register(&self, registry: &mut Registry) {
         self.writes.register(registry);
     }
 
-    /// Whether another process wrote since the last time. Publishes them, then acknowledges what commands wait
-    /// for, unless a set is noted and its answer not written yet.
+    /// Returns whether another process wrote since the last call. Publishes changed directives, then acknowledges
+    /// pending requests of commands, unless a set is noted and its answer not recorded yet.
     pub async fn notice(&self) -> Result<bool, LedgerError> {
         self.executor.run(Store::notice).await
     }
 
-    /// What happened, oldest first.
+    /// The events that `filter` selects, oldest first.
     pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Event>, LedgerError> {
         let filter = filter.clone();
         self.executor.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
@@ -333,9 +336,9 @@ impl fmt::Debug for Ledger {
     }
 }
 
-/// A command that asks who holds the lock holds it itself for a moment: so often is it tried again ...
+/// Retries for the lock: a command that asks for its holder takes it for a moment.
 const LOCK_TRIES: u32 = 4;
-/// ... and after so long each time.
+/// The pause before each retry.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Numbers the ledgers in memory of this process.
 static IN_MEMORY: AtomicU64 = AtomicU64::new(0);

@@ -1,7 +1,8 @@
-//! The declared file's content: read on a poll, sooner when inotify says so, and believed only when two reads agree.
+//! The declared file's content: read on a poll, sooner when inotify reports a change, and believed only when two reads
+//! agree.
 //!
-//! Level-triggered: what counts is what the file holds now, never which event came. It knows nothing of what the
-//! bytes mean; whether they are good is `desired`'s business, and what a brake stops is the protocol's.
+//! Level-triggered: what counts is what the file contains now, never which event came. The meaning of the bytes is
+//! unknown here: `desired` judges whether they are good, and the protocol applies the brakes.
 
 mod chain;
 mod commit;
@@ -36,7 +37,7 @@ pub struct Source {
     reads: Arc<AtomicU64>,
 }
 
-/// Somebody waits for a read that begins from now on.
+/// A request for a read that begins after it was made.
 type Ask = oneshot::Sender<()>;
 
 impl Source {
@@ -86,17 +87,17 @@ impl Source {
         (watcher, Source { states, asks, reads })
     }
 
-    /// The newest state, and every change of it; a state is published only when it differs from the one before.
+    /// Subscribes to the state of the file; a state is published only when it differs from the one before.
     pub fn subscribe(&self) -> watch::Receiver<FileState> {
         self.states.clone()
     }
 
-    /// Reads the file now and returns when what was read has been judged: believed, or found to be changing still.
-    /// Takes `FILE_SETTLE` if the content is new, and returns at once if the watching has been cancelled.
+    /// Reads the file now and returns when the content read is believed, or found to be changing still. Takes
+    /// `FILE_SETTLE` if the content is new, and returns at once if the watching was cancelled.
     pub async fn read_again(&self) {
         let (ask, judged) = oneshot::channel();
         if self.asks.send(ask).await.is_ok() {
-            // An error says that the watching ended meanwhile: there is nothing left to wait for.
+            // An error means that the watching ended meanwhile: there is nothing left to wait for.
             let _ = judged.await;
         }
     }
@@ -107,11 +108,11 @@ impl Source {
     }
 }
 
-/// What makes a read come sooner than the poll.
+/// What triggers a read before the poll does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Notice {
     Inotify,
-    /// As where no inotify is to be had.
+    /// As on a host without inotify.
     #[cfg_attr(not(test), expect(dead_code, reason = "only tests do without inotify on purpose"))]
     PollOnly,
 }
@@ -136,7 +137,7 @@ struct Waiting {
     reads: u32,
 }
 
-/// What came of one visit to the file system.
+/// The result of one visit to the file system.
 struct Done {
     reading: FileReading,
     watch: Option<Watch>,
@@ -160,7 +161,7 @@ impl Watcher {
         }
     }
 
-    /// The poll's next turn, an event, somebody who asks, or, where nothing is believed yet, the second read.
+    /// Waits for the next poll, an event, a request or, while the content is unsettled, the time of the second read.
     async fn until_next_read(&mut self, last: Moment) {
         let due = match &self.debounce {
             Debounce::NotReadYet => last,
@@ -172,14 +173,14 @@ impl Watcher {
             biased;
             Some(ask) = self.asked.recv() => self.waiting.push(Waiting { ask, reads: 0 }),
             () = changed(&mut self.watch), if settled => {
-                // However fast the events come, the file is not read more often than this.
+                // However fast the events come, there is one read per `FILE_SETTLE` at most.
                 self.clock.sleep_until(last + FILE_SETTLE).await;
             }
             () = self.clock.sleep_until(due) => {}
         }
     }
 
-    /// Arms the watch afresh, then reads: what changes after the read began is an event, what changed before is read.
+    /// Arms the watch anew, then reads: a change before the read is in it, one after it began is an event.
     async fn read(&mut self) -> FileReading {
         let mut under_way = match self.under_way.take() {
             Some(under_way) => under_way,
@@ -200,7 +201,7 @@ impl Watcher {
                 )),
             },
             () = self.clock.sleep_until(patience) => {
-                // One thread may hang in there, not one more with each poll.
+                // At most one thread hangs in the file system, not one more with each poll.
                 self.under_way = Some(under_way);
                 FileReading::Problem(format!(
                     "{} does not answer: check the file system that it is on",
@@ -233,12 +234,13 @@ impl Watcher {
         });
     }
 
-    /// Two reads begun after the question debounce any content: it is believed then, or it changed between them.
+    /// Answers a request once the content is believed, or after two reads begun since it: the content changed between
+    /// them.
     fn answer(&mut self) {
         let settled = matches!(self.debounce, Debounce::Settled(_));
         for Waiting { ask, reads } in std::mem::take(&mut self.waiting) {
             if settled || reads + 1 >= 2 {
-                // Whoever no longer waits needs no answer.
+                // A requester that stopped waiting needs no answer.
                 let _ = ask.send(());
             } else {
                 self.waiting.push(Waiting { ask, reads: reads + 1 });
@@ -257,7 +259,7 @@ impl Watcher {
     }
 }
 
-/// Waits for an event; for ever where there is no watch, for the poll comes anyway.
+/// Waits for an event; for ever without a watch, because the poll comes anyway.
 async fn changed(watch: &mut Option<Watch>) {
     if let Some(armed) = watch
         && armed.changed().await
@@ -268,7 +270,7 @@ async fn changed(watch: &mut Option<Watch>) {
     std::future::pending::<()>().await;
 }
 
-/// Questions that may queue; whoever asks waits for an answer, so there are hardly ever two.
+/// Requests that may queue; a requester waits for its answer, so there are hardly ever two.
 const ASKS: usize = 16;
 
 #[cfg(test)]

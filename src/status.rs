@@ -1,4 +1,4 @@
-//! The values that operators see: one cell per account, published by its keeper, put together when somebody asks.
+//! The values that operators see: one cell per account, published by its keeper, combined on request.
 //!
 //! Page, JSON, metrics, the service manager's line and the commands only render these. Nothing here decides anything.
 
@@ -16,17 +16,17 @@ use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 use crate::protocol::{self, Plan, Reason, Standing, State};
 
-/// The shape of every JSON output; it grows, and is renumbered when something is taken away.
+/// The version of the JSON output: new fields leave it as it is, removing one raises it.
 pub const SCHEMA: u32 = 1;
 
-/// All that the daemon knows, at one moment.
+/// All that the daemon knows at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The version of the daemon.
     pub version: String,
-    /// When this was put together.
+    /// When this snapshot was taken, in whole seconds.
     pub now: Timestamp,
     /// The pause of everything, if there is one.
     pub paused: Option<Paused>,
@@ -34,121 +34,122 @@ pub struct Status {
     pub paused_accounts: BTreeMap<AccountName, Paused>,
     /// The revision in force.
     pub config: Config,
-    /// What more is wanted than may leave in this hour.
+    /// The changes beyond this hour's limit, if any; they can be approved.
     pub held: Option<Held>,
     /// Every target, by account and scope.
     pub targets: Vec<TargetStatus>,
-    /// What an operator should know though nothing waits for it.
+    /// What an operator should know that holds up no target.
     #[serde(default)]
     pub warnings: Vec<Warning>,
 }
 
-/// Something to know of an account, such as a right that its key had better not have.
+/// Something to know about an account, such as a permission that its key should not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Whose.
+    /// The account's name in the file.
     pub account: AccountName,
     /// What it is and what to do, in one or two plain sentences.
     pub say: String,
 }
 
-/// A pause of everything.
+/// A pause, of everything or of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
-    /// As the operator wrote it.
+    /// The reason, as the operator wrote it.
     pub reason: String,
-    /// Since when.
+    /// When the pause was written.
     pub since: Timestamp,
-    /// Until when, if it ends by itself.
+    /// When the pause ends, if it ends by itself.
     pub until: Option<Timestamp>,
 }
 
-/// The revision in force, and what is wrong with the file if something is.
+/// The revision in force, and the problem with the file, if any.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Config {
-    /// Its number.
+    /// The number of the revision.
     pub generation: Generation,
-    /// Of its content.
+    /// SHA-256 of its content, in lower-case hex.
     pub sha256: String,
-    /// The git commit that its content is from now, where known: the file may move to another one with the same content.
+    /// The git commit that its content is from, if known; it changes when the file moves to another commit with the
+    /// same content.
     pub commit: Option<String>,
     /// When it was accepted.
     pub loaded_at: Option<Timestamp>,
     /// Why the newest content of the file is not in force.
     pub problem: Option<String>,
-    /// The next revision, which is accepted and has not been held against every account yet.
+    /// The next revision: accepted, but not compared with every account yet.
     #[serde(default)]
     pub next: Option<Generation>,
 }
 
-/// A held plan.
+/// A plan held for approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// What `posmoded approve` takes.
+    /// The hash to give to `posmoded approve`.
     pub hash: String,
-    /// What it would let go.
+    /// The changes that an approval would allow.
     pub plan: Plan,
 }
 
-/// One target.
+/// The status of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetStatus {
-    /// Whose.
+    /// The account's name in the file.
     pub account: AccountName,
     /// A product type, or `account`.
     pub scope: Scope,
-    /// What the file wants; null while the kind is unknown and it names more than one mode.
+    /// The mode that the file wants; null while the account's kind is unknown and the file names more than one mode.
     pub desired: Option<PositionMode>,
     /// The last mode seen live equal to desired.
     pub applied: Option<AppliedStatus>,
-    /// The mode at the last look.
+    /// The mode at the exchange at the last look.
     pub live: Option<LiveStatus>,
-    /// Where it stands.
+    /// How live compares with desired.
     pub state: State,
-    /// What stands in the way; null only when in sync.
+    /// The first of the blockers; null only when in sync.
     pub reason: Option<Reason>,
-    /// All that stands in the way, the reason first.
+    /// Everything that stands in the way, `reason` first.
     pub blockers: Vec<Reason>,
-    /// What it means and what to do, in plain words; null when in sync.
+    /// What `reason` means and what to do, in plain words; null when in sync.
     pub say: Option<String>,
-    /// Since when state and reason have been as they are.
+    /// When `reason` last changed; without one, when `state` did.
     pub since: Timestamp,
     /// Since when it has not been in sync.
     pub not_in_sync_since: Option<Timestamp>,
-    /// What is open, as far as it was read.
+    /// Open positions and orders, as far as they were read.
     pub detail: Detail,
-    /// When it is looked at again.
+    /// When the next look is due.
     pub next_look_at: Timestamp,
-    /// What is done about drift.
+    /// What the file wants done about drift.
     pub drift: DriftPolicy,
-    /// What happened to it since the start of this process.
+    /// Counts of what happened to it since the start of this process.
     #[serde(skip)]
     pub counts: Counts,
 }
 
-/// An applied mode.
+/// The last mode seen live equal to desired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedStatus {
-    /// Which.
+    /// The mode that was live and desired.
     pub mode: PositionMode,
-    /// How it came.
+    /// How it came to be live.
     pub how: How,
-    /// When.
+    /// When it was recorded, by the exchange's clock.
     pub at: Timestamp,
-    /// In which revision.
+    /// The revision that wanted it.
     pub generation: Generation,
 }
 
-/// A live mode.
+/// The mode at the exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveStatus {
-    /// Which.
+    /// The mode that the exchange reported.
     pub mode: PositionMode,
-    /// When it was read.
+    /// When its answer arrived.
     pub at: Timestamp,
 }
 
-/// Rows at the exchange; null where not read.
+/// Row counts at the exchange; null where not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Detail {
     /// Open positions.
@@ -168,30 +169,30 @@ pub struct Counts {
     pub refused: u64,
     /// Sets whose outcome was unknown.
     pub unknown: u64,
-    /// Sets that were noted and did not leave.
+    /// Sets that were noted but not sent.
     pub withdrawn: u64,
-    /// Times that live was found changed behind us.
+    /// Times that live was found changed by somebody else.
     pub drift: u64,
 }
 
 /// What one keeper publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountStatus {
-    /// The revision that its targets were last held against.
+    /// The revision that its targets were last compared with.
     pub generation: Generation,
     /// Its targets.
     pub targets: Vec<TargetStatus>,
-    /// By when the keeper will be heard of again.
+    /// When the keeper publishes again at the latest.
     pub due: Moment,
-    /// Whether every target has been looked at, or failed to be, at least once.
+    /// Whether every target was looked at, or its look failed, at least once.
     pub looked: bool,
-    /// What must be added to our time to get the exchange's, in milliseconds.
+    /// The offset to add to our time to get the exchange's, in milliseconds.
     pub clock_offset: Option<i64>,
-    /// What to know of it though nothing waits for it.
+    /// What an operator should know about it that holds up no target.
     pub warnings: Vec<String>,
 }
 
-/// Where keepers publish and everybody reads. Clones share it.
+/// Where keepers publish and readers read; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     cells: Arc<RwLock<BTreeMap<AccountName, watch::Receiver<AccountStatus>>>>,
@@ -200,7 +201,7 @@ pub struct Board {
     followed: Arc<RwLock<Config>>,
 }
 
-/// What is known beside the targets.
+/// What is known apart from the targets.
 #[derive(Debug, Clone, Default)]
 pub struct Frame {
     /// The pause of everything.
@@ -214,25 +215,25 @@ pub struct Frame {
 }
 
 impl Board {
-    /// One more account; its keeper publishes through what is given back.
+    /// Adds an account; its keeper publishes through the returned sender.
     pub fn add(&self, account: AccountName, first: AccountStatus) -> watch::Sender<AccountStatus> {
         let (publish, cell) = watch::channel(first);
         self.cells.write().insert(account, cell);
         publish
     }
 
-    /// The account has left the file.
+    /// Removes an account that has left the file.
     pub fn remove(&self, account: &AccountName) {
         self.cells.write().remove(account);
     }
 
-    /// What every keeper published last.
+    /// The last status that each keeper published.
     pub fn accounts(&self) -> BTreeMap<AccountName, AccountStatus> {
         let cells = self.cells.read();
         cells.iter().map(|(account, cell)| (account.clone(), cell.borrow().clone())).collect()
     }
 
-    /// Changes what is known beside the targets.
+    /// Changes what is known apart from the targets.
     pub fn frame(&self, change: impl FnOnce(&mut Frame)) {
         let mut frame = self.frame.write();
         change(&mut frame);
@@ -241,13 +242,13 @@ impl Board {
         }
     }
 
-    /// Whether what every account shows was held against this revision.
+    /// Whether the targets that every account shows were compared with this revision or a newer one.
     fn is_followed(&self, config: &Config) -> bool {
         self.accounts().values().all(|account| account.generation >= config.generation)
     }
 
-    /// All of it, at `now`. A new revision shows as the one in force once every account has been held against it: before,
-    /// "in sync" would be said of another one.
+    /// The whole status at `now`. A new revision is shown as the one in force once every account was compared with it:
+    /// before that, "in sync" refers to an older one.
     pub fn status(&self, now: Timestamp) -> Status {
         let Frame { paused, paused_accounts, config, held } = self.frame.read().clone();
         let followed = self.followed.read().clone();
@@ -280,31 +281,31 @@ impl Board {
 /// What is known of a target at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// Which.
+    /// The account and scope.
     pub target: &'a Target,
     /// All that is known of it.
     pub facts: &'a Facts<'a>,
-    /// Where it stands by them.
+    /// What the protocol concludes from the facts.
     pub standing: &'a Standing,
-    /// The moment.
+    /// The moment at which the facts hold.
     pub now: Moment,
-    /// When it is looked at again.
+    /// When the next look is due.
     pub next_look: Moment,
-    /// What was published last.
+    /// The status published last, if any.
     pub before: Option<&'a TargetStatus>,
-    /// What happened to it since the start of the process.
+    /// Counts of what happened to it since the start of the process.
     pub counts: Counts,
 }
 
 impl TargetStatus {
-    /// What is known of a target, as operators see it; `timestamp` tells wall time.
+    /// Converts what is known of a target to what operators see; `timestamp` converts a moment to wall time.
     pub fn new(of: &Known<'_>, timestamp: impl Fn(Moment) -> Timestamp) -> TargetStatus {
         let Known { target, facts, standing, now, next_look, before, counts } = *of;
         let known = facts.target;
         let Standing { state, change: _, forbidden: _, blockers } = *standing;
         let reason = blockers.first();
         let at = |moment| seconds(timestamp(moment));
-        // What is waited for has been waited for since it was first so, whatever the state was called meanwhile.
+        // The wait began when its reason first applied, even if the state has changed since.
         let same =
             before.filter(|before| before.reason == reason && (reason.is_some() || before.state == state));
         let in_sync = state == State::InSync;
@@ -330,7 +331,7 @@ impl TargetStatus {
 }
 
 impl TargetStatus {
-    /// Whether it is another host's, so that here nobody knows and nobody asks.
+    /// Whether the file gives it to another host, so that this one asks nothing about it.
     pub fn is_elsewhere(&self) -> bool {
         self.reason == Some(Reason::Elsewhere)
     }
@@ -361,7 +362,7 @@ impl From<Applied> for AppliedStatus {
 }
 
 impl Detail {
-    /// What was read since the mode was: an older number says nothing any more.
+    /// The counts read since the mode was read; older ones are stale.
     fn of(facts: &TargetFacts) -> Detail {
         let Flatness { plan_orders, orders, positions, in_progress: _, flat_span: _ } = facts.this_round();
         let count = |reading: Option<Reading>| reading.map(|reading| reading.count);
@@ -377,10 +378,10 @@ impl Config {
 }
 
 impl Status {
-    /// Whether every target that is not another host's is as the newest content of the file wants it.
+    /// Whether every target except those of other hosts is as the newest content of the file wants it.
     pub fn is_all_in_sync(&self) -> bool {
         let here = self.targets.iter().filter(|target| !target.is_elsewhere());
-        // Before the first account is known nothing can be said to be in sync.
+        // With no target known, nothing is in sync.
         let any = !self.targets.is_empty();
         self.config.is_newest() && any && here.into_iter().all(|target| target.state == State::InSync)
     }
@@ -425,12 +426,12 @@ impl Status {
     }
 }
 
-/// A git commit as people write it.
+/// The first seven digits of a git commit.
 pub fn short(commit: &str) -> String {
     commit.chars().take(7).collect()
 }
 
-/// Whole seconds: what is below says nothing to an operator.
+/// Truncates to whole seconds: fractions tell an operator nothing.
 pub fn seconds(at: Timestamp) -> Timestamp {
     at.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! Real files, and a `systemctl` of the test's own.
+//! Real files, and a `systemctl` that the test provides.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A directory with a `systemctl` that is this script.
+/// A directory with this script as its `systemctl`.
 fn systemctl(script: &str) -> (TempDir, Host) {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("systemctl");

@@ -1,4 +1,4 @@
-//! What operators wrote against sets, or for them: pauses, resumes, held plans and their approval.
+//! How operators stop or allow sets: pauses, resumes, held plans and their approval.
 //!
 //! Commands write here in another process; the daemon reads, holds plans, and acknowledges.
 
@@ -20,25 +20,25 @@ use crate::moment::{Moment, ServerTime, millis};
 use crate::position_mode::{AccountName, Kind, Target, Uid};
 use crate::protocol::{Claims, Plan, PlanEntry};
 
-/// What operators wrote, and what else the ledger says to all accounts.
+/// What operators wrote, and what else on record concerns all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Directives {
-    /// Pauses that stood when this was read, oldest first; one may have run out since.
+    /// Pauses in force when this was read, oldest first; one may have ended since.
     pub pauses: Vec<PauseRow>,
-    /// The stamps of the sets that count for `max_changes`, oldest first; more than the last hour of them.
+    /// The signing times of the sets that count for `max_changes`, oldest first; they reach back further than an hour.
     pub counted: Vec<ServerTime>,
-    /// What approved plans allow and was not done yet.
+    /// The changes that approved plans allow and that are not done yet.
     pub approved: BTreeSet<PlanEntry>,
-    /// How many resumes there were: when it grows, corrections are to be read again.
+    /// The number of resumes so far; when it grows, the corrections must be read again.
     pub resumed: u64,
-    /// Whose account each name has been since its first look.
+    /// The UID pinned for each account name since its first look.
     pub pins: Pins,
     /// Which kind each account was when last observed.
     pub kinds: BTreeMap<AccountName, Kind>,
 }
 
 impl Directives {
-    /// What of it forbids a change of a target that is wanted, as far as one is known.
+    /// The brakes on a target; `change` is the one it wants, if known.
     pub fn brakes(&self, target: &Target, change: Option<Change>, limits: &Limits) -> Brakes {
         let Limits { max_changes, exchange, now } = *limits;
         let (left, frees_at) = self.budget(max_changes, exchange.as_ref(), now);
@@ -52,7 +52,7 @@ impl Directives {
         }
     }
 
-    /// The pause that forbids sets of an account, by the exchange's clock; of several the one that lasts longest.
+    /// The pause that forbids sets of an account, by the exchange's clock; of several, the one that lasts longest.
     fn pause_of(&self, account: &AccountName, exchange: Option<ServerClock>, now: Moment) -> Option<Pause> {
         let standing = self.pauses.iter().filter(|row| {
             row.account.as_ref().is_none_or(|paused| paused == account) && row.pause.stands(exchange, now)
@@ -65,7 +65,7 @@ impl Directives {
         standing.map(|row| &row.pause).max_by_key(|pause| end(pause)).cloned()
     }
 
-    /// How many of `max_changes` sets may still leave at a moment of the exchange's clock, and when one more may.
+    /// How many of `max_changes` sets may still be sent at `now`, by the exchange's clock, and when one more may.
     fn budget(&self, max_changes: u32, exchange: Option<&ServerClock>, now: Moment) -> (u32, Option<Moment>) {
         let Some(exchange) = exchange else { return (max_changes, None) };
         let hour_ago = exchange.at(now) - CHANGES_WINDOW;
@@ -76,18 +76,18 @@ impl Directives {
     }
 }
 
-/// What the budget of changes is measured with.
+/// The inputs of the budget of changes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// So many changes may leave in an hour.
+    /// The number of changes that may be sent in an hour.
     pub max_changes: u32,
     /// The exchange's clock, as far as it is known.
     pub exchange: Option<ServerClock>,
-    /// Now.
+    /// The present moment.
     pub now: Moment,
 }
 
-/// Whose account each name has been since its first look.
+/// The UID pinned for each account name since its first look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins {
     by_name: BTreeMap<AccountName, Uid>,
@@ -95,7 +95,8 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// What the ledger and the other names say to what a key of `account` has shown; `file` is the UID in the file.
+    /// What to compare `shown`, the identity of a key of `account`, with: the UID in the file (`file`), the pinned one,
+    /// and another name of the same account.
     pub fn claims<'a>(
         &'a self,
         account: &AccountName,
@@ -123,28 +124,28 @@ impl FromIterator<(AccountName, Uid)> for Pins {
 /// One pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PauseRow {
-    /// Of which account; `None`: of everything.
+    /// The paused account; `None`: everything is paused.
     pub account: Option<AccountName>,
-    /// What was said.
+    /// Its reason, length and end.
     pub pause: Pause,
-    /// When it was written, in milliseconds since 1970; only shown.
+    /// When it was written, in milliseconds since 1970; only shown to operators.
     pub since: i64,
 }
 
-/// Something that a command asked for and the daemon has to acknowledge.
+/// The number of a command's request that the daemon has to acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandRequest(pub(super) i64);
 
-/// What the daemon said to a request.
+/// The daemon's answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandAnswer {
-    /// It counts.
+    /// The request is in force.
     Acknowledged,
-    /// It does not, and why: one sentence.
+    /// The request is refused, with the reason: one sentence.
     Refused(String),
 }
 
-/// Why a plan cannot be approved, as far as it takes no clock to tell.
+/// Why a plan cannot be approved, as far as no clock is needed to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unapproved {
     Unknown,
@@ -153,7 +154,7 @@ pub(super) enum Unapproved {
     Stale,
 }
 
-/// Reads the brakes as of `wall`.
+/// Reads the directives as of `now`, by the exchange's clock.
 pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
     let pauses = standing(tx, now)?;
     let counted = tx
@@ -172,14 +173,14 @@ pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
     Ok(Directives { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), pins, kinds })
 }
 
-/// Whether the same may read differently later, though nobody writes.
+/// Whether a later read may differ without any write, because a pause or an approval ends.
 pub(super) fn may_lapse(directives: &Arc<Directives>) -> bool {
     let Directives { pauses, counted: _, approved, resumed: _, pins: _, kinds: _ } = &**directives;
     !approved.is_empty() || pauses.iter().any(|row| row.pause.until.is_some())
 }
 
-/// Writes the held plan, unless it is the newest one and may still be approved. Before the exchange's time is known nothing
-/// is held, for nothing was looked at.
+/// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time
+/// is known nothing is held, because nothing was looked at.
 pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), StoreError> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let newest = newest(tx)?;
@@ -228,8 +229,8 @@ pub(super) fn pause(
     request(tx, now, "pause", None)
 }
 
-/// Resumes everything (no account named), or some accounts. `Err` of the inside: only a pause of everything stands; its
-/// reason.
+/// Resumes everything (no account named), or some accounts. The inner `Err` is the reason of a pause of everything,
+/// when none of the named accounts has a pause of its own.
 pub(super) fn resume(
     tx: &Connection,
     now: Now,
@@ -258,8 +259,8 @@ pub(super) fn resume(
     request(tx, now, "resume", None).map(Ok)
 }
 
-/// Asks for an approval of the held plan with this hash, or with the only hash that begins so. It counts once the daemon has
-/// acknowledged it, for only the daemon knows by the exchange's time whether the plan is not too old.
+/// Requests the approval of the held plan with this hash, or with the only hash that begins so. It counts once the
+/// daemon has acknowledged it: only the daemon knows, by the exchange's time, whether the plan is too old.
 pub(super) fn approve(
     tx: &Connection,
     now: Now,
@@ -285,7 +286,7 @@ pub(super) fn approve(
     request(tx, now, "approve", Some(id)).map(Ok)
 }
 
-/// Whether something waits to be acknowledged, and can be: an approval needs the exchange's time.
+/// Whether a request waits for acknowledgement and can get it: an approval needs the exchange's time.
 pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1))",
@@ -294,7 +295,7 @@ pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool>
     )
 }
 
-/// Acknowledges what waits for it, unless a noted set may still be on its way out.
+/// Acknowledges pending requests, unless a noted set may be on its way to the exchange.
 pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
     if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", [], |row| row.get(0))? {
         return Ok(());
@@ -321,7 +322,7 @@ pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Approves a plan from now on, or says why not.
+/// Approves a plan from now on, or returns why not: one sentence.
 fn approve_at(
     tx: &Connection,
     now: Now,
@@ -342,7 +343,7 @@ fn approve_at(
     Ok(None)
 }
 
-/// Pauses that are to last for a time end so long after now: the exchange's time is known at last.
+/// Sets the end of pauses that have a length but no end yet: that long from now, by the exchange's time.
 pub(super) fn date(tx: &Connection, now: Now) -> rusqlite::Result<()> {
     tx.execute(
         "UPDATE pauses SET until = ?1 + lasts WHERE lasts IS NOT NULL AND until IS NULL AND lifted_at IS NULL",
@@ -351,7 +352,7 @@ pub(super) fn date(tx: &Connection, now: Now) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What the daemon has answered.
+/// The daemon's answer to a request; `None` until there is one.
 pub(super) fn answer(
     tx: &Connection,
     CommandRequest(id): CommandRequest,
@@ -362,8 +363,8 @@ pub(super) fn answer(
     })
 }
 
-/// A plan is stale when a target of it wants something else by now, or when nothing of it is wanted any more. What
-/// came to be wanted since simply stays held.
+/// A plan is stale when one of its targets wants another change by now, or when none of its changes is wanted any more.
+/// Changes wanted only since then stay held.
 fn is_stale(plan: &Plan, newest: &Plan) -> bool {
     let targets: BTreeSet<Target> = plan.0.iter().map(target).collect();
     let changed = newest.0.iter().any(|entry| targets.contains(&target(entry)) && !plan.0.contains(entry));
@@ -384,7 +385,7 @@ fn newest(tx: &Connection) -> rusqlite::Result<Option<(Plan, i64)>> {
     newest.map(|(id, recorded)| Ok((entries(tx, id)?, recorded))).transpose()
 }
 
-/// The newest recording of the one hash that begins with `prefix`.
+/// The newest record of the one hash that begins with `prefix`.
 fn find(tx: &Connection, prefix: &str) -> rusqlite::Result<Result<i64, Unapproved>> {
     if prefix.len() < SHORTEST_PREFIX {
         return Ok(Err(Unapproved::Unknown));
@@ -418,7 +419,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<PlanEntry> {
     Ok(PlanEntry { account, scope, live, desired, cause })
 }
 
-/// Those that nobody lifted and that are not over, by the exchange's time.
+/// The pauses that are neither lifted nor over, by the exchange's time.
 fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
     tx.prepare_cached(
         "SELECT * FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1) ORDER BY id",
@@ -441,7 +442,7 @@ fn is_over(recorded_at: i64, now: ServerTime) -> bool {
     now.since(ServerTime(recorded_at)) >= APPROVAL
 }
 
-/// `None` stands for everything.
+/// The accounts to write rows for; `None` stands for everything.
 fn each(accounts: &[AccountName]) -> Vec<Option<&AccountName>> {
     if accounts.is_empty() { vec![None] } else { accounts.iter().map(Some).collect() }
 }
@@ -453,5 +454,5 @@ fn of_maybe(event: Event, account: Option<&AccountName>) -> Event {
     }
 }
 
-/// Fewer digits of a hash than these are a slip of the hand.
+/// The shortest prefix of a hash: fewer digits count as a typing error.
 const SHORTEST_PREFIX: usize = 6;

@@ -1,108 +1,108 @@
-//! What can go wrong with the ledger, named by what somebody has to do about it.
+//! The errors of the ledger, named by what somebody has to do about them.
 //!
-//! Every text is whole sentences for an operator; the database's own words are the source, not part of the text.
+//! Every text is whole sentences for an operator; the database's own error is the source, not part of the text.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-/// The ledger could not do what it was asked for. Nothing of it was written: a call is one transaction.
+/// A call on the ledger failed. Its transaction wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// Somebody has to make room.
+    /// The disk is full: somebody has to make room.
     #[error("The disk that holds the ledger {} is full: make room. No mode is changed until it can be written.", place.display())]
     Full {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
-        /// In the database's words.
+        /// The database's error.
         source: rusqlite::Error,
     },
-    /// Somebody has to give us the right to write.
+    /// The ledger cannot be written: somebody has to give us the right to.
     #[error(
         "The ledger {} cannot be written: mount its disk writable, let the user that the daemon runs as own its \
          directory and every file in that, and run commands as the same user. No mode is changed until then.",
         place.display()
     )]
     ReadOnly {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
-        /// In the database's words.
+        /// The database's error.
         source: rusqlite::Error,
     },
-    /// Somebody has to let go of it; trying again may help.
+    /// Another process keeps the ledger locked: somebody has to end it; a retry may help.
     #[error(
         "Another process keeps the ledger {} locked: end it (a database shell, or a backup?). It is tried again, and no mode \
          is changed until then.",
         place.display()
     )]
     Locked {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
-        /// In the database's words.
+        /// The database's error.
         source: rusqlite::Error,
     },
-    /// Somebody has to restore it.
+    /// The ledger is damaged: somebody has to restore it.
     #[error(
         "The ledger {} is damaged, or not one of posmoded's: stop posmoded, then restore the file or move it away \
          (without it every mode counts as first contact). No mode is changed until then.",
         place.display()
     )]
     Damaged {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
-        /// In the database's words.
+        /// The database's error.
         source: rusqlite::Error,
     },
-    /// Somebody has to put it back: what is written now would be lost with the process.
+    /// The file was removed or replaced: somebody has to put it back, or what is written now is lost with the process.
     #[error(
         "The ledger {} was removed, moved away or replaced while posmoded runs: put it back, or start posmoded again. \
          No mode is changed until then.",
         place.display()
     )]
     Gone {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
     },
-    /// Somebody has to look at the cause.
+    /// Any other error of the database: somebody has to look at the cause.
     #[error("The ledger {} cannot be used: check its disk. No mode is changed until it can be written.", place.display())]
     Other {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
-        /// In the database's words.
+        /// The database's error.
         source: rusqlite::Error,
     },
-    /// The thread that owns the connection is no more.
+    /// The thread that owns the connection has ended.
     #[error(
         "The ledger's own thread has ended, so no mode is changed any more: start posmoded again, and please report the lines \
          above this one."
     )]
     Ended,
-    /// A fault of the caller, not of the disk: trying again does not help.
+    /// A fault of the caller, not of the disk: a retry does not help.
     #[error("This is a fault in posmoded, please report it: {0}.")]
     Misused(String),
 }
 
-/// Why the daemon cannot have the ledger.
+/// Why the daemon cannot open the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another daemon has this state directory.
+    /// Another daemon holds this state directory.
     #[error("Another posmoded{} holds the state directory: stop that one first, or give this one another --state.", told(*pid))]
     Held {
-        /// Its process, if the lock file says so.
+        /// Its process id, if the lock file has it.
         pid: Option<u32>,
-        /// The address it listens on, if it does.
+        /// The address it listens on, if any.
         listen: Option<String>,
     },
     /// A newer posmoded wrote it.
     #[error(transparent)]
     Newer(Newer),
-    /// The directory or the lock file cannot be made or read.
+    /// The directory or the lock file cannot be created or read.
     #[error("The state directory {} cannot be used, and without it nothing is changed: give posmoded a directory that it may write (--state).", dir.display())]
     Io {
-        /// Which directory.
+        /// The state directory.
         dir: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The database cannot be used.
@@ -110,13 +110,13 @@ pub enum OpenError {
     Ledger(#[from] LedgerError),
 }
 
-/// Why a command cannot have the ledger.
+/// Why a command cannot open the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum VisitError {
     /// No daemon has ever run with this directory.
     #[error("There is no ledger at {}: is --state the directory of the daemon, and has it been started once?", looked_at.display())]
     NoLedger {
-        /// The file that is not there.
+        /// The database file that is missing or empty.
         looked_at: PathBuf,
     },
     /// A newer posmoded wrote it.
@@ -125,11 +125,11 @@ pub enum VisitError {
     /// An older posmoded wrote it, and only the daemon converts a ledger.
     #[error("The ledger {} has format {found}, this posmoded needs {known}, so nothing was read or written: start its daemon once.", place.display())]
     Older {
-        /// Which file.
+        /// The ledger's file.
         place: PathBuf,
-        /// The format it has.
+        /// Its format.
         found: i64,
-        /// The format we write.
+        /// The format that this version needs.
         known: i64,
     },
     /// The database cannot be used.
@@ -145,23 +145,23 @@ pub enum VisitError {
     place.display()
 )]
 pub struct Newer {
-    /// Which file.
+    /// The ledger's file.
     pub place: PathBuf,
-    /// The format it has.
+    /// Its format.
     pub found: i64,
-    /// The newest format that we know.
+    /// The newest format that this version knows.
     pub known: i64,
 }
 
 /// Why nothing was resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
-    /// What stands is a pause of everything.
+    /// Only a pause of everything stands.
     #[error(
         "Everything is paused ({reason}), not this account alone: `posmoded resume` without a name ends that."
     )]
     EverythingPaused {
-        /// As the operator wrote it.
+        /// Its reason, as the operator wrote it.
         reason: String,
     },
     /// The database cannot be used.
@@ -175,15 +175,15 @@ pub enum ApproveError {
     /// No held plan has this hash.
     #[error("No held plan has the hash {0:?} (give at least six digits of it): see `posmoded status`.")]
     Unknown(String),
-    /// More than one held plan begins so.
+    /// More than one held plan has a hash that begins so.
     #[error("More than one held plan begins with {0:?}: give the whole hash.")]
     Ambiguous(String),
-    /// A plan is approved once.
+    /// The plan was approved before; a plan is approved once.
     #[error(
         "The plan {0} was approved before, and a plan is approved once: see `posmoded status` for what is held now."
     )]
     Used(String),
-    /// What is wanted has changed since.
+    /// The wanted changes are no longer those of the plan.
     #[error("The plan {0} no longer says what is wanted: see `posmoded status` for what is held now.")]
     Stale(String),
     /// The database cannot be used.
@@ -205,7 +205,7 @@ impl LedgerError {
         }
     }
 
-    /// What the database's error asks somebody to do.
+    /// Classifies an error of the database by what somebody has to do about it.
     pub(super) fn of(place: &Path, source: rusqlite::Error) -> LedgerError {
         let place = place.to_owned();
         let unreadable = matches!(
@@ -234,12 +234,12 @@ impl LedgerError {
     }
 }
 
-/// What a transaction can fail with, before it is known where.
+/// Why a transaction failed, before the ledger's path is added.
 #[derive(Debug)]
 pub(super) enum StoreError {
-    /// The database.
+    /// The database failed.
     Sql(rusqlite::Error),
-    /// The caller.
+    /// The caller made a mistake, described here.
     Misused(String),
 }
 

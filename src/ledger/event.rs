@@ -1,4 +1,4 @@
-//! What happens, as the history keeps it.
+//! Events, as the history records them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -6,38 +6,37 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::facts::{Applied, Cause, Change, Generation, How};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 
-/// One thing that happened.
-/// Serialized as `posmoded history -o json` and `/api/history` show it.
+/// One event, serialised as `posmoded history -o json` and `/api/history` show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
-    /// Its number in the ledger; 0 until it is there.
+    /// Its number in the ledger; 0 until it is written.
     pub id: i64,
-    /// When, by the exchange's clock, in milliseconds since 1970; by our own while that one has not been heard from. 0 until
-    /// it is in the ledger.
+    /// When it happened, in milliseconds since 1970, by the exchange's clock; by our own until that is known. 0 until
+    /// it is written.
     #[serde(serialize_with = "as_timestamp")]
     pub at: i64,
-    /// Whose, if it concerns one account.
+    /// The account, if it concerns one.
     pub account: Option<AccountName>,
-    /// What of the account, if it concerns one target.
+    /// The scope, if it concerns one target.
     pub scope: Option<Scope>,
-    /// What happened.
+    /// The kind of event.
     #[serde(rename = "event")]
     pub kind: EventKind,
-    /// The revision that it belongs to, if it does.
+    /// The revision that it belongs to, if any.
     pub generation: Option<Generation>,
-    /// Why a set was wanted.
+    /// Why a set was wanted, if it concerns one.
     pub cause: Option<Cause>,
     /// The mode before.
     pub from: Option<PositionMode>,
-    /// The mode after, or wanted.
+    /// The mode after it, or the wanted one.
     pub to: Option<PositionMode>,
     /// How an applied mode came to be live.
     pub how: Option<How>,
-    /// One plain line.
+    /// What happened, in one line of plain text.
     pub text: String,
 }
 
-/// The second in which it happened.
+/// Converts `at` (ms since 1970) to a timestamp, truncated to the second.
 fn timestamp(at: i64) -> Timestamp {
     Timestamp::from_second(at.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
@@ -47,7 +46,7 @@ fn as_timestamp<S: Serializer>(at: &i64, serializer: S) -> Result<S::Ok, S::Erro
     timestamp(*at).serialize(serializer)
 }
 
-/// What kinds of things happen.
+/// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -56,15 +55,15 @@ pub enum EventKind {
     Started,
     /// The daemon stopped.
     Stopped,
-    /// A content of the file was accepted.
+    /// New content of the file was accepted.
     Revision,
-    /// A content of the file was rejected, or the file is missing.
+    /// New content of the file was rejected, or the file is missing.
     FileRejected,
     /// The file is good again.
     FileGood,
     /// The first look pinned the UID of an account.
     Pinned,
-    /// The exchange has made an account another kind of account.
+    /// The exchange turned an account into one of another kind.
     Converted,
     /// A target left the file, or its account is of another kind now.
     Released,
@@ -72,33 +71,33 @@ pub enum EventKind {
     Adopted,
     /// Somebody else changed the mode to what the file wants.
     External,
-    /// The exchange was changed behind us.
+    /// The mode was changed at the exchange, not by us.
     Drift,
-    /// It was changed back so often that it is not corrected any more.
+    /// The mode was changed back so often that it is not corrected any more.
     Fighting,
-    /// A set is about to leave.
+    /// A set is about to be sent.
     Noted,
-    /// It did not leave.
+    /// The set was not sent.
     Withdrawn,
-    /// It was refused for good.
+    /// The set was refused for good.
     Refused,
-    /// It was accepted.
+    /// The set was accepted.
     Accepted,
-    /// A read shows it.
+    /// A read shows the mode that the set asked for.
     Confirmed,
-    /// Nobody knows what became of it.
+    /// The outcome of the set is unknown.
     Unclear,
-    /// It took effect, as a read after the fence shows.
+    /// The set took effect, as a read after the fence shows.
     TookEffect,
-    /// It had no effect, as a read after the fence shows.
+    /// The set had no effect, as a read after the fence shows.
     NoEffect,
-    /// It took effect after its fence.
+    /// The set took effect after its fence.
     Late,
     /// An operator paused everything, or an account.
     Paused,
     /// An operator resumed everything, or an account.
     Resumed,
-    /// More changes are wanted than may leave.
+    /// More changes are wanted than may be sent.
     Held,
     /// An operator approved a held plan.
     Approved,
@@ -110,7 +109,7 @@ impl Event {
         timestamp(self.at)
     }
 
-    /// Something that concerns no account in particular.
+    /// An event that concerns no account in particular.
     pub fn new(kind: EventKind, text: impl Into<String>) -> Event {
         Event {
             id: 0,

@@ -1,6 +1,6 @@
 //! The audit trail: one event for each thing that happened, in the same transaction as the thing itself.
 //!
-//! Only adds, reads, and forgets what is too old.
+//! Only adds, reads, and deletes what is too old.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +15,15 @@ use crate::position_mode::AccountName;
 /// Which events to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryFilter {
-    /// Of these accounts; empty: of all, and those of no account.
+    /// Only events of these accounts; if empty, all events, those of no account included.
     pub accounts: Vec<AccountName>,
-    /// Not older than this time in milliseconds since 1970.
+    /// Only events from this time (ms since 1970) on.
     pub since_wall: Option<i64>,
-    /// At most so many, the newest ones.
+    /// At most this many, the newest ones.
     pub limit: usize,
 }
 
-/// Adds one; its number and time are given here.
+/// Adds an event and sets its number and time.
 pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite::Result<()> {
     let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text } = event;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -39,8 +39,8 @@ pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite:
     Ok(())
 }
 
-/// Reads them, oldest first. An index serves each of the two questions in its order, so that no more rows are read than
-/// are told, however many years are kept.
+/// Reads events, oldest first. Each of the two queries has an index in its order, so that it reads no more rows than it
+/// returns, however many years are stored.
 pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Vec<Event>> {
     let HistoryFilter { accounts, since_wall, limit } = filter;
     let (since, most) = (since_wall.unwrap_or(i64::MIN), i64::try_from(*limit).unwrap_or(i64::MAX));
@@ -63,8 +63,8 @@ pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite:
     Ok(found)
 }
 
-/// Gives the events that were written before the exchange's time was known their date: as long before now as our own clock
-/// says, but not before the events that have one. A clock that was set in between shifts them within that span.
+/// Dates the events that were written before the exchange's time was known: as long before now as our own clock says,
+/// but not before older events that have a date. If our clock was set in between, they shift within that span.
 pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let before: Option<i64> = connection
@@ -85,7 +85,7 @@ pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Forgets what is too old by the exchange's time, and by our own: either may be wrong, and what is deleted is gone.
+/// Deletes what is too old by the exchange's time and by our own: either may be wrong, and a deletion is final.
 pub(super) fn forget(connection: &Connection, now: Now) -> rusqlite::Result<()> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let oldest = exchange.0.min(now.wall).saturating_sub(millis(EVENTS_KEPT));

@@ -1,4 +1,4 @@
-//! Whose account each name is, and of which kind: the pinned UIDs and the kinds last observed.
+//! The identity of the account behind each name: the pinned UID and the kind last observed.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use super::history;
 use super::now::Now;
 use crate::position_mode::{AccountName, Kind, Uid};
 
-/// Whose key it is, compared with what was seen before.
+/// How the UID of a key compares with the pinned one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pinned {
-    /// Seen for the first time: it is pinned now.
+    /// It is pinned now: it was seen for the first time, or the pinned one belongs to an older name.
     New,
-    /// As ever.
+    /// It is the pinned one.
     Same,
-    /// It was another one: not pinned anew.
+    /// Another one is pinned, and stays pinned.
     Changed {
-        /// The pinned one.
+        /// The pinned UID.
         was: Uid,
     },
 }
 
-/// Writes down which kind of account it is, if that is news.
+/// Records the kind of an account, if it is new or has changed.
 pub(super) fn observed(
     tx: &Connection,
     now: Now,
@@ -49,15 +49,15 @@ pub(super) fn observed(
     Ok(())
 }
 
-/// Which kind each account was when last observed.
+/// The kind of each account when last observed.
 pub(super) fn kinds(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Kind>> {
     tx.prepare_cached("SELECT account, kind FROM kinds")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
-/// Compares the UID that a key showed with the pinned one; the first look pins. A name that was pinned to an account which
-/// an older name has, too, got the wrong key then: it is pinned anew.
+/// Compares the UID that a key showed with the pinned one; the first look pins it. A name whose pinned UID an older
+/// name has too got the wrong key then: it is pinned anew.
 pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -> Result<Pinned, StoreError> {
     let pinned: Option<Uid> = tx
         .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
@@ -77,7 +77,7 @@ pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -
     Ok(Pinned::New)
 }
 
-/// Whether another name has the account that is pinned for this one.
+/// Whether another name has the UID that is pinned for this one.
 pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
@@ -86,14 +86,14 @@ pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Res
     .query_row(params![account], |row| row.get(0))
 }
 
-/// Whose account each name has been since its first look.
+/// The UID pinned for each account name since its first look.
 pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Uid>> {
     tx.prepare("SELECT account, uid FROM uids")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
-/// Whether another name had the account that is pinned for this one, and had it before.
+/// Whether another name has the UID that is pinned for this one, and had it no later.
 fn came_second(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account

@@ -1,6 +1,7 @@
-//! Intents: the one transaction that notes a set, and the ways in which an intent moves on from there.
+//! Intents: the one transaction that notes a set, and the transitions of an intent after that.
 //!
-//! A note that a brake forbids writes nothing. A call on an intent that is not where the call expects it is an error.
+//! A note that a brake forbids writes nothing. A call on an intent in a stage that the call does not expect is an
+//! error.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
@@ -16,7 +17,7 @@ use crate::facts::{Applied, Change, Failure, Generation, Intent, IntentId, Inten
 use crate::moment::{ServerTime, spell};
 use crate::position_mode::Target;
 
-/// An intent on disk, whatever has become of it.
+/// An intent on disk, in any stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IntentRecord {
     pub(super) id: IntentId,
@@ -28,7 +29,7 @@ pub(super) struct IntentRecord {
 }
 
 impl IntentRecord {
-    /// The same, for somebody who knows what state it is in.
+    /// The same intent, for a caller that knows its state.
     pub(super) fn in_state(self, state: IntentState) -> Intent {
         let IntentRecord { id, target: _, change, generation, stamp, stage: _ } = self;
         Intent { id, change, generation, stamp, state }
@@ -38,21 +39,21 @@ impl IntentRecord {
 /// An intent as an audit sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntentRow {
-    /// Of which target.
+    /// The target of the set.
     pub target: Target,
-    /// What was to be changed, and why.
+    /// The change that the set was to make, and its cause.
     pub change: Change,
     /// The timestamp that the set is signed with.
     pub stamp: ServerTime,
-    /// When it was written, in wall time in milliseconds since 1970.
+    /// When it was noted: wall time in milliseconds since 1970.
     pub noted_wall: i64,
-    /// What has become of it.
+    /// The stage that it has reached.
     pub stage: Stage,
     /// Whether it was noted under an approved plan.
     pub approved: bool,
 }
 
-/// A set that somebody wants to note.
+/// A request to note a set.
 #[derive(Debug, Clone)]
 pub(super) struct IntentRequest {
     pub(super) target: Target,
@@ -97,20 +98,20 @@ pub(super) fn note(
     Ok(Some(id))
 }
 
-/// Whether the file has said something newer, which whoever requests the set does not know yet.
+/// Whether there is a newer revision, which the requester of the set does not know yet.
 fn is_outdated(tx: &Connection, generation: Generation) -> rusqlite::Result<bool> {
     tx.query_row("SELECT EXISTS (SELECT 1 FROM revisions WHERE generation > ?1)", [generation], |row| {
         row.get(0)
     })
 }
 
-/// It never left.
+/// Records that the set was not sent.
 pub(super) fn withdraw(tx: &Connection, now: Now, id: IntentId, why: &str) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
     add_event(tx, now, &intent, EventKind::Withdrawn, format!("The set did not leave: {why}"))
 }
 
-/// The set was answered.
+/// Records the exchange's answer to the set.
 pub(super) fn answered(
     tx: &Connection,
     now: Now,
@@ -135,14 +136,14 @@ pub(super) fn answered(
     add_event(tx, now, &intent, kind, text)
 }
 
-/// Accepted, but no read showed it in time.
+/// Records that the set was accepted but no read showed it in time.
 pub(super) fn unconfirmed(tx: &Connection, now: Now, id: IntentId) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
     let text = format!("The exchange accepted the set, but no read showed it within {}.", spell(CONFIRMING));
     add_event(tx, now, &intent, EventKind::Unclear, text)
 }
 
-/// Accepted, and a read shows it.
+/// Records that the set was accepted and a read shows it.
 pub(super) fn confirmed(
     tx: &Connection,
     now: Now,
@@ -155,7 +156,7 @@ pub(super) fn confirmed(
     add_event(tx, now, &intent, EventKind::Confirmed, text)
 }
 
-/// The fence has passed, and a read showed what became of it.
+/// Records the outcome of an unresolved set, as a read after its fence shows it.
 pub(super) fn resolved(
     tx: &Connection,
     now: Now,
@@ -178,7 +179,7 @@ pub(super) fn resolved(
     add_event(tx, now, &intent, kind, text)
 }
 
-/// It seemed lost, and shows now.
+/// Records that a set which seemed lost shows in a read after all.
 pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
     record_applied(tx, &intent, Some(applied))?;
@@ -187,7 +188,7 @@ pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) ->
     add_event(tx, now, &intent, EventKind::Late, text)
 }
 
-/// Whatever a process that is no more left noted or accepted: nobody knows what became of it.
+/// Marks the sets that an ended process left noted or accepted as unclear: their outcome is unknown.
 pub(super) fn orphaned(tx: &Connection, now: Now) -> Result<(), StoreError> {
     for intent in all_unresolved(tx)?.into_iter().filter(|intent| intent.stage != Stage::Unclear) {
         let intent = move_on(tx, intent.id, &[intent.stage], Stage::Unclear)?;
@@ -209,7 +210,7 @@ pub(super) fn all_unresolved(tx: &Connection) -> rusqlite::Result<Vec<IntentReco
     tx.prepare_cached("SELECT * FROM unresolved ORDER BY id")?.query_map([], from_row)?.collect()
 }
 
-/// Every intent there ever was, oldest first.
+/// Every intent ever noted, oldest first.
 pub(super) fn all(tx: &Connection) -> rusqlite::Result<Vec<IntentRow>> {
     let row = |row: &Row<'_>| {
         let IntentRecord { id: _, target, change, generation: _, stamp, stage } = from_row(row)?;
@@ -219,8 +220,8 @@ pub(super) fn all(tx: &Connection) -> rusqlite::Result<Vec<IntentRow>> {
     tx.prepare_cached("SELECT * FROM intents ORDER BY id")?.query_map([], row)?.collect()
 }
 
-/// When drift of a target was corrected, oldest first: not before the revision that last changed it, nor before the
-/// last `resume` that covers it.
+/// The signing times of a target's drift corrections, oldest first: only those since the revision that last changed it
+/// and since the last `resume` that covers it.
 pub(super) fn corrections(
     tx: &Connection,
     target: &Target,
@@ -237,7 +238,7 @@ pub(super) fn corrections(
     .collect()
 }
 
-/// The newest set that seemed lost.
+/// The newest set of a target that seemed lost, if no later one took effect.
 pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Result<Option<LateSet>> {
     tx.prepare_cached(
         "SELECT * FROM intents AS lost WHERE account = ?1 AND scope = ?2 AND state = 'no_effect'
@@ -256,7 +257,7 @@ pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Resul
     })
 }
 
-/// By the exchange's time, which a set is signed with; a pause that has no end yet stands.
+/// Whether a pause stands at `stamp`, the exchange's time that the set is signed with; one without an end yet stands.
 fn is_paused(tx: &Connection, stamp: ServerTime, target: &Target) -> rusqlite::Result<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1)
@@ -266,7 +267,7 @@ fn is_paused(tx: &Connection, stamp: ServerTime, target: &Target) -> rusqlite::R
     )
 }
 
-/// The approved plan that holds exactly this change and whose entry for it is not used up yet.
+/// The approved plan that contains exactly this change and whose entry for it is not used up yet.
 fn approval(
     tx: &Connection,
     stamp: ServerTime,

@@ -1,6 +1,6 @@
-//! Who is told of the brakes on disk: each listener has a channel of its own.
+//! Publishes the directives to listeners, each with a channel of its own.
 //!
-//! One channel for all would wake them in a random order; a simulation must go the same way each time.
+//! One channel for all would wake them in a random order; a simulation must be reproducible.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::directives::Directives;
 
-/// All listeners, in the order in which they came; clones are the same ones.
+/// All listeners, in the order of subscription; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listeners(Arc<Mutex<Subscribers>>);
 
@@ -20,7 +20,7 @@ struct Subscribers {
 }
 
 impl Listeners {
-    /// One more, who knows the newest already.
+    /// Adds a listener whose channel already has the newest directives.
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Directives>> {
         let mut told = self.told();
         told.channels.retain(|channel| !channel.is_closed());
@@ -29,12 +29,12 @@ impl Listeners {
         listener
     }
 
-    /// What was told last.
+    /// The directives published last.
     pub(super) fn newest(&self) -> Arc<Directives> {
         self.told().newest.clone()
     }
 
-    /// Tells everybody, if it is news.
+    /// Publishes the directives to all listeners, if they changed.
     pub(super) fn tell(&self, directives: Directives) {
         let mut told = self.told();
         if *told.newest != directives {

@@ -1,6 +1,6 @@
-//! One daemon per state directory: a lock file that also says who holds it.
+//! One daemon per state directory: a lock file that also names its holder.
 //!
-//! The lock is the operating system's and ends with the process, however that ends; the text in the file is only told.
+//! The lock is the operating system's and ends with the process, however that ends; the text in the file only informs.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Who holds the state directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
-    /// The address it listens on, if it does.
+    /// The address it listens on, if any.
     pub listen: Option<String>,
 }
 
@@ -25,13 +25,13 @@ pub(super) fn take(path: &Path, instance: &Instance) -> io::Result<Option<File>>
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // On a full disk nobody is told who we are, but the lock is ours.
+    // On a full disk the file does not say who we are, but the lock is ours.
     let text = serde_json::to_string(instance)?;
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
     Ok(Some(file))
 }
 
-/// Who holds the lock, if somebody does and the file says who.
+/// Who holds the lock, if it is held and the file names the holder.
 pub(super) fn holder(path: &Path) -> Option<Instance> {
     let mut file = File::open(path).ok()?;
     match file.try_lock_shared() {

@@ -1,10 +1,10 @@
-//! The proof that an intent is on disk: made by `Ledger::note` alone, used up by sending or by withdrawing.
+//! The proof that an intent is on disk: created by `Ledger::note` only, consumed by sending or withdrawing the set.
 
 use crate::facts::IntentId;
 use crate::moment::ServerTime;
 use crate::position_mode::{PositionMode, Target};
 
-/// A set whose intent the ledger holds. Not `Clone`: there is one set for one note.
+/// A set whose intent is in the ledger. Not `Clone`: one note allows one set.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Noted {
     id: IntentId,
@@ -19,17 +19,17 @@ impl Noted {
         Noted { id, target, mode, stamp }
     }
 
-    /// The intent's number.
+    /// The intent's number in the ledger.
     pub fn id(&self) -> IntentId {
         self.id
     }
 
-    /// What is to be set.
+    /// The target to set.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// To which mode.
+    /// The mode to set.
     pub fn mode(&self) -> PositionMode {
         self.mode
     }

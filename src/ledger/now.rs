@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::moment::ServerTime;
 
-/// When a transaction happens.
+/// The time of a transaction, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
     /// By the machine's own clock, in milliseconds since 1970. It may step, so it lifts no brake and deletes nothing.
@@ -17,7 +17,7 @@ impl Now {
         Now { wall: clock.wall(), exchange: clock.exchange_time() }
     }
 
-    /// What is written where a time is only shown.
+    /// The time to write where it is only shown: the exchange's if known, else the machine's.
     pub(super) fn shown(self) -> i64 {
         self.exchange.map_or(self.wall, |exchange| exchange.0)
     }

@@ -1,5 +1,4 @@
-//! A target that the file declares is registered, with what the ledger knows of it; one that it no longer declares is
-//! released.
+//! Registers the targets that the file declares, and releases those that it no longer declares.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +12,21 @@ use crate::facts::{Applied, Generation, Intent, IntentState, LateSet};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 
-/// What is intent of a target.
+/// What the ledger has on record for a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetRecord {
     /// The last mode seen live equal to desired.
     pub applied: Option<Applied>,
-    /// The set whose outcome is not known.
+    /// The set whose outcome is unknown, if any.
     pub intent: Option<Intent>,
-    /// When drift was corrected, since a revision changed the target or an operator resumed it; oldest first.
+    /// The signing times of drift corrections, since a revision changed the target or an operator resumed it; oldest
+    /// first.
     pub corrections: Vec<ServerTime>,
-    /// The newest set that seemed lost; the protocol knows for how long it may still come.
+    /// The newest set that seemed lost; the protocol knows for how long it may still take effect.
     pub may_come_late: Option<LateSet>,
 }
 
-/// Writes down what the file wants of the target, and tells what is known of it.
+/// Records what the file wants of the target, and returns what is on record for it.
 pub(super) fn register_target(
     tx: &Connection,
     target: &Target,
@@ -49,10 +49,10 @@ pub(super) fn register_target(
     Ok(TargetRecord { applied, intent, corrections, may_come_late })
 }
 
-/// Forgets the targets of an account that are not intent. With the last of them goes the pinned UID, so that an account
-/// may be renamed in the file, or given another key by taking it out and putting it back. Tells when the newest
-/// set was signed whose outcome is unknown and whose target is gone: one of this account that is not intent, or one of an account
-/// that has none any more, for that may have been its name.
+/// Deletes the targets of an account that are not in `keep`. With `None` the pinned UID and the kind go too, so that an
+/// account may be renamed in the file, or given another key by taking it out and putting it back. Returns the signing
+/// time of the newest unresolved set whose target no longer exists: one of this account that is not in `keep`, or one
+/// of an account without any target, which may be this account's former name.
 pub(super) fn release(
     tx: &Connection,
     now: Now,

@@ -1,4 +1,4 @@
-//! The last good content of the file, and the cool-downs of lanes: what a new process goes on with.
+//! The last good content of the file, and the cool-downs of lanes: what a new process resumes from.
 //!
 //! Only the newest revision is kept; older ones are in the history, and their content in git.
 
@@ -12,22 +12,22 @@ use super::history;
 use super::now::Now;
 use crate::facts::Generation;
 
-/// An accepted content of the file.
+/// Accepted content of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Its number.
     pub generation: Generation,
-    /// Of the bytes, in hex.
+    /// SHA-256 of the bytes, in lower-case hex.
     pub sha256: String,
-    /// The git commit that brought it, where it was known.
+    /// The git commit that it came from, if known.
     pub commit: Option<String>,
-    /// Wall time in milliseconds since 1970.
+    /// When it was accepted: wall time in milliseconds since 1970.
     pub accepted_at: i64,
-    /// The content.
+    /// The content of the file.
     pub bytes: Vec<u8>,
 }
 
-/// Writes an accepted content; the same content as the last good one keeps its number.
+/// Records accepted content; content equal to the last good one keeps its number.
 pub(super) fn accept(
     tx: &Connection,
     now: Now,
@@ -65,7 +65,7 @@ pub(super) fn last_good(tx: &Connection) -> rusqlite::Result<Option<Revision>> {
     .optional()
 }
 
-/// A lane rests until then; a shorter rest does not end a longer one.
+/// Records that a lane rests until `until` (wall time, ms since 1970); a shorter rest does not end a longer one.
 pub(super) fn cool_down(tx: &Connection, now: Now, lane: &str, until: i64) -> rusqlite::Result<()> {
     tx.execute("DELETE FROM cool_downs WHERE until <= ?1", [now.wall])?;
     tx.execute(
@@ -76,7 +76,7 @@ pub(super) fn cool_down(tx: &Connection, now: Now, lane: &str, until: i64) -> ru
     Ok(())
 }
 
-/// The lanes that still rest.
+/// The lanes that still rest, each with the wall time (ms since 1970) at which its rest ends.
 pub(super) fn cool_downs(tx: &Connection, now: Now) -> rusqlite::Result<BTreeMap<String, i64>> {
     tx.prepare("SELECT lane, until FROM cool_downs WHERE until > ?1")?
         .query_map([now.wall], |row| Ok((row.get(0)?, row.get(1)?)))?

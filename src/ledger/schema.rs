@@ -1,6 +1,6 @@
 //! The tables, as a list of migrations: one per format, each run once and never edited after a release.
 //!
-//! `user_version` holds the format. Nothing here reads or writes a row.
+//! `user_version` holds the format. Apart from the migrations, nothing here reads or writes a row.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use super::error::{LedgerError, OpenError};
 /// The format that this version reads and writes.
 pub(super) const FORMAT: i64 = 3;
 
-/// The format of an open ledger; 0 is a file that holds none yet.
+/// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Brings a ledger of an older format to the newest of `migrations`, each step in a transaction of its own and after a copy
-/// of the ledger as it was, `*.before-N` beside it. The caller has made sure that it is not newer.
+/// Converts an older ledger to the newest format in `migrations`. Each step is a transaction of its own, after a copy
+/// of the ledger as it was to `*.before-N` beside it. The caller has checked that the ledger is not newer.
 pub(super) fn migrate(
     connection: &mut Connection,
     place: &Path,
@@ -48,7 +48,7 @@ fn step(connection: &mut Connection, to: i64, sql: &str) -> rusqlite::Result<()>
     step.commit()
 }
 
-/// A whole ledger in one file, on the disk itself before it has its name; an older one of that name is replaced.
+/// Copies the whole ledger to one file, which is on the disk itself before it has its name; an older copy is replaced.
 fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError> {
     let copy = beside(place, &format!(".before-{to}"));
     let part = beside(&copy, ".part");
@@ -68,14 +68,14 @@ fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError>
     kept().map_err(unusable)
 }
 
-/// A file beside another one, with so much more to its name.
+/// The path with `more` appended to the file's name.
 pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
     let mut name = OsString::from(place);
     name.push(more);
     PathBuf::from(name)
 }
 
-/// All there are, from the first.
+/// All migrations, from the first format.
 pub(super) const MIGRATIONS: [&str; 3] = [FIRST, KINDS, EXCHANGE_TIME];
 
 pub(super) const FIRST: &str = "
@@ -204,7 +204,7 @@ WHERE p.approved_at IS NOT NULL AND NOT EXISTS (
       AND i.state IN ('confirmed', 'took_effect', 'late'));
 ";
 
-/// So that a restart knows the targets of an account before its first look.
+/// Lets a restart know the targets of an account before its first look.
 pub(super) const KINDS: &str = "
 CREATE TABLE kinds (
     account TEXT PRIMARY KEY,
@@ -213,8 +213,9 @@ CREATE TABLE kinds (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// So that no wall clock lifts a brake, deletes or tells who came first: pauses, approvals and events go by the exchange's time. A
-/// pause that may still stand begins anew, for nobody knows how far off the clock was by which it was to end.
+/// Pauses, approvals and events go by the exchange's time, so that no wall clock lifts a brake, deletes anything or
+/// decides what came first. A pause that may still stand begins anew, because the error of the clock that set its end
+/// is unknown.
 pub(super) const EXCHANGE_TIME: &str = "
 ALTER TABLE pauses ADD COLUMN lasts INTEGER;
 UPDATE pauses SET lasts = max(until - since, 1), until = NULL

@@ -1,6 +1,6 @@
-//! The connection, and the transactions on it: the same code whether a thread of its own runs it or the caller does.
+//! The connection and its transactions; the same code runs on a thread of its own or on the caller's.
 //!
-//! Knows how the database is opened and when the directives are published; what is written is the other files' business.
+//! Opens the database and publishes the directives; what is written is the other files' business.
 
 use std::fs::{self, File};
 use std::ops::Deref;
@@ -22,7 +22,7 @@ use super::{history, intents};
 use crate::clock::Clock;
 use crate::moment::ServerTime;
 
-/// Transactions that wrote, since the ledger was opened; clones count together.
+/// Counts the transactions that wrote or failed to since the ledger was opened; clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writes(Family<[(&'static str, &'static str); 1], Counter>);
 
@@ -45,7 +45,7 @@ impl Writes {
         self.counter(false).get()
     }
 
-    /// Has them in the metrics.
+    /// Registers the counts with the metrics.
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("ledger_writes", "Transactions of the ledger since the start", self.0.clone());
     }
@@ -58,18 +58,18 @@ pub(super) struct Store {
     clock: Clock,
     directives: Listeners,
     data_version: i64,
-    /// When what is too old was last forgotten, by the exchange's time.
+    /// When old rows were last deleted, by the exchange's time.
     forgot_at: Option<ServerTime>,
-    /// Whether something may be on disk that waits for the exchange's time.
+    /// Whether something on disk may still wait to be dated by the exchange's time.
     to_date: bool,
     writes: Writes,
     files: Vec<OpenFile>,
-    /// Held as long as the connection is; last, so that it is let go after it.
+    /// Held as long as the connection; the last field, so that it is dropped after it.
     _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the ledger, brings it to our format, and gives up what a process before us left under way.
+    /// Opens the ledger, converts it to our format, and marks sets that an earlier process left under way as unclear.
     pub(super) fn open(place: &Path, clock: Clock, lock: Option<File>) -> Result<Store, OpenError> {
         let at = |error| LedgerError::of(place, error);
         let mut connection = connect(place, OpenFlags::SQLITE_OPEN_CREATE).map_err(at)?;
@@ -78,7 +78,7 @@ impl Store {
             let place = place.to_owned();
             return Err(OpenError::Newer(Newer { place, found, known: FORMAT }));
         }
-        // In memory there is no write-ahead log, and the answer says so; nothing depends on which it is.
+        // A ledger in memory has no write-ahead log, and the answer says so; nothing depends on the answer.
         let _: String =
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(at)?;
         check(&connection).map_err(at)?;
@@ -105,17 +105,17 @@ impl Store {
         Ok(store)
     }
 
-    /// What the directives were at the last write or look.
+    /// The listeners of the directives, which hold them as of the last write or `notice`.
     pub(super) fn directives(&self) -> Listeners {
         self.directives.clone()
     }
 
-    /// How many transactions wrote, or failed to.
+    /// The numbers of transactions that wrote, or failed to.
     pub(super) fn writes(&self) -> Writes {
         self.writes.clone()
     }
 
-    /// One transaction that writes; what it left of the directives is published once it is committed.
+    /// Runs one transaction that writes; publishes the directives that result once it is committed.
     pub(super) fn write<T>(
         &mut self,
         job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
@@ -134,7 +134,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Reads only.
+    /// Runs one transaction that only reads.
     pub(super) fn read<T>(
         &mut self,
         job: impl FnOnce(&Connection, Now) -> rusqlite::Result<T>,
@@ -143,9 +143,9 @@ impl Store {
         read(&mut self.connection, &self.place, |tx| job(tx, now))
     }
 
-    /// Whether another process wrote since the last time; then the directives are read again, and what commands wait for is
-    /// acknowledged. Once the exchange's time is known, what was written without it gets its date, and once a day what is too
-    /// old is forgotten.
+    /// Returns whether another process wrote since the last call; if so, reads the directives again. Acknowledges
+    /// pending requests. Once the exchange's time is known, dates what was written without it, and once a day deletes
+    /// what is too old.
     pub(super) fn notice(&mut self) -> Result<bool, LedgerError> {
         self.is_there()?;
         let seen = data_version(&self.connection).map_err(|error| LedgerError::of(&self.place, error))?;
@@ -177,7 +177,8 @@ impl Store {
         Ok(wrote)
     }
 
-    /// A file without a name takes every write and loses them all with the process.
+    /// Fails if a file of the ledger was removed or replaced: it would take every write and lose them all with the
+    /// process.
     fn is_there(&self) -> Result<(), LedgerError> {
         if self.files.iter().all(OpenFile::is_there) {
             Ok(())
@@ -191,14 +192,14 @@ impl Store {
     }
 }
 
-/// A file that the connection has open, and which one it was.
+/// A file that the connection has open, and its identity when it was opened.
 struct OpenFile {
     path: PathBuf,
     identity: (u64, u64),
 }
 
 impl OpenFile {
-    /// The database and its write-ahead log; none of a ledger in memory.
+    /// The database and its write-ahead log; empty for a ledger in memory.
     fn of(place: &Path) -> Vec<OpenFile> {
         let known = |path: PathBuf| identity(&path).map(|identity| OpenFile { path, identity });
         [place.to_owned(), beside(place, "-wal")].into_iter().filter_map(known).collect()
@@ -209,14 +210,14 @@ impl OpenFile {
     }
 }
 
-/// The file system and the number of the file in it.
+/// The device and inode number of the file.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let file = fs::metadata(path).ok()?;
     Some((file.dev(), file.ino()))
 }
 
-/// Looks for damage in all that decides, which is small. The events are many and only told: damage there shows when they
-/// are read.
+/// Checks all tables that decide, which are small, for damage. The events are many and only shown: damage there is
+/// found when they are read.
 fn check(connection: &Connection) -> rusqlite::Result<()> {
     let mut tables = connection.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'events'",
@@ -245,7 +246,8 @@ pub(super) fn connect(place: &Path, more: OpenFlags) -> rusqlite::Result<Connect
     Ok(connection)
 }
 
-/// One transaction that writes. It takes the write lock at once, so that what it reads first is still so when it writes.
+/// Runs one transaction that writes. It takes the write lock at once, so that what it reads first still holds when it
+/// writes.
 pub(super) fn write<T>(
     connection: &mut Connection,
     place: &Path,
@@ -254,7 +256,7 @@ pub(super) fn write<T>(
     transact(connection, TransactionBehavior::Immediate, job).map_err(|trouble| trouble.at(place))
 }
 
-/// One transaction that reads: all of it at the same moment.
+/// Runs one transaction that reads everything as of the same moment.
 pub(super) fn read<T>(
     connection: &mut Connection,
     place: &Path,
@@ -264,7 +266,7 @@ pub(super) fn read<T>(
         .map_err(|trouble| trouble.at(place))
 }
 
-/// Whatever fails before the commit leaves nothing behind: the transaction is rolled back when it is dropped.
+/// A failure before the commit leaves nothing behind: the transaction is rolled back when it is dropped.
 fn transact<T>(
     connection: &mut Connection,
     behavior: TransactionBehavior,
@@ -281,9 +283,9 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "data_version", |row| row.get(0))
 }
 
-/// A command's transaction takes milliseconds; who holds the lock for longer than this is stuck.
+/// How long to wait for the write lock. A command's transaction takes milliseconds; a longer holder is stuck.
 const BUSY: Duration = Duration::from_secs(5);
-/// How often what is too old is forgotten.
+/// How often old rows are deleted.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The database in the state directory.
 pub(super) const DATABASE: &str = "posmoded.sqlite";

@@ -1,6 +1,6 @@
 //! Targets on disk: what the file last wanted of them, and the applied mode.
 //!
-//! A target that was released has no row: whatever is learned of it afterwards is not kept.
+//! A released target has no row: what is learned of it afterwards is not recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::now::Now;
 use crate::facts::{Applied, How};
 use crate::position_mode::{AccountName, PositionMode, Target};
 
-/// Live equals desired without a set of ours: writes that down, with its event.
+/// Records, with an event, that live equals desired without a set of ours.
 pub(super) fn applied_without_a_set(
     tx: &Connection,
     now: Now,
@@ -37,7 +37,7 @@ pub(super) fn applied_without_a_set(
     Ok(())
 }
 
-/// Writes the applied mode; `false` if the target was released meanwhile.
+/// Records the applied mode; `false` if the target was released meanwhile.
 pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusqlite::Result<bool> {
     let Applied { mode, how, at, generation } = applied;
     let rows = tx.execute(
@@ -48,7 +48,7 @@ pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusq
     Ok(rows > 0)
 }
 
-/// The accounts of which something is kept.
+/// The accounts with anything on record.
 pub(super) fn accounts(tx: &Connection) -> rusqlite::Result<BTreeSet<AccountName>> {
     tx.prepare("SELECT account FROM targets UNION SELECT account FROM uids UNION SELECT account FROM kinds")?
         .query_map([], |row| row.get(0))?
@@ -66,7 +66,7 @@ pub(super) fn all_applied(tx: &Connection) -> rusqlite::Result<BTreeMap<Target, 
         .collect()
 }
 
-/// The target of a row.
+/// Reads the target of a row.
 pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
     Ok(Target { account: row.get("account")?, scope: row.get("scope")? })
 }

@@ -1,5 +1,5 @@
-//! The ledger as its users see it, in memory and against real files. What is asserted is what a restart, a command or
-//! another handle finds.
+//! The ledger as its users see it, in memory and against real files. Asserted is what a restart, a command or another
+//! handle finds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod copies;
@@ -22,7 +22,7 @@ use crate::protocol::PlanEntry;
 /// Where the wall clock of these tests begins.
 const START: i64 = 1_763_000_000_000;
 
-/// One whose process has heard from the exchange.
+/// The clock of a process that knows the exchange's time.
 fn clock() -> Clock {
     let clock = Clock::simulated(START, 1);
     clock.learn_exchange(ServerClock { offset: 0, doubt: Duration::ZERO, measured: clock.now() });
@@ -33,7 +33,7 @@ fn name(name: &str) -> AccountName {
     name.parse().unwrap()
 }
 
-/// `desk-a` or `desk-a COIN-FUTURES`; USDT-FUTURES if nothing is said.
+/// `desk-a` or `desk-a COIN-FUTURES`; USDT-FUTURES by default.
 fn target(words: &str) -> Target {
     let (account, scope) = words.split_once(' ').unwrap_or((words, "USDT-FUTURES"));
     Target { account: name(account), scope: scope.parse().unwrap() }
@@ -63,7 +63,7 @@ async fn both() -> Vec<(Ledger, Option<TempDir>)> {
     vec![(Ledger::in_memory(clock()).unwrap(), None), (directives, Some(dir))]
 }
 
-/// The ledger as the next process finds it.
+/// The ledger as the next process opens it.
 async fn restart(ledger: Ledger, dir: Option<&TempDir>) -> Ledger {
     match dir {
         None => ledger.restarted(clock()).unwrap(),
@@ -104,7 +104,7 @@ async fn all(ledger: &Ledger) -> Vec<Event> {
     ledger.history(&HistoryFilter { limit: 1000, ..HistoryFilter::default() }).await.unwrap()
 }
 
-/// Milliseconds of so many minutes.
+/// A duration of so many minutes.
 fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }

@@ -1,6 +1,7 @@
-//! The ledger as a command sees it: beside the daemon, in another process, in short transactions.
+//! The ledger as a command uses it: beside the daemon, in another process, in short transactions.
 //!
-//! Takes no lock, makes no ledger, converts none. Blocks for some seconds at most while somebody else writes.
+//! Creates and converts no ledger, and holds no lock beyond a call. Blocks for some seconds at most while another
+//! process writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use crate::clock::Clock;
 use crate::facts::{Applied, Intent, IntentState};
 use crate::position_mode::{AccountName, Target};
 
-/// A command's hold on the ledger.
+/// A command's handle to the ledger.
 #[derive(Debug)]
 pub struct Visitor {
     connection: Mutex<Connection>,
@@ -37,7 +38,7 @@ impl Visitor {
     /// Opens the ledger of a state directory, if there is one.
     pub fn open(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
         let place = dir.join(DATABASE);
-        // Where we may not even look, the database says so better than we could.
+        // Without permission to look, the database's error says more than ours.
         if !place.try_exists().unwrap_or(true) {
             return Err(VisitError::NoLedger { looked_at: place });
         }
@@ -55,8 +56,8 @@ impl Visitor {
         }
     }
 
-    /// Pauses everything (no account named), or some accounts; for so long from when the daemon has acknowledged it, if a
-    /// time is given.
+    /// Pauses everything (no account named), or some accounts; for `lasts`, if given, from when the daemon has read the
+    /// pause and knows the exchange's time.
     pub fn pause(
         &self,
         accounts: &[AccountName],
@@ -66,14 +67,14 @@ impl Visitor {
         self.write(|tx, now| directives::pause(tx, now, accounts, reason, lasts))
     }
 
-    /// Lifts every pause (no account named), or those of some accounts, and ends the fights of whom it covers.
+    /// Lifts every pause (no account named), or those of some accounts, and ends the fights of the accounts it covers.
     pub fn resume(&self, accounts: &[AccountName]) -> Result<CommandRequest, ResumeError> {
         self.write(|tx, now| directives::resume(tx, now, accounts))?
             .map_err(|reason| ResumeError::EverythingPaused { reason })
     }
 
-    /// Asks for the approval of the held plan with this hash, or with the only one that begins so. Whether it is not too old the
-    /// daemon says: see `answer`.
+    /// Requests the approval of the held plan with this hash, or with the only one that begins so. The daemon decides
+    /// whether the plan is too old: see `answer`.
     pub fn approve(&self, hash: &str) -> Result<CommandRequest, ApproveError> {
         let hash = hash.to_owned();
         self.write(|tx, now| directives::approve(tx, now, &hash))?.map_err(|why| match why {
@@ -84,12 +85,12 @@ impl Visitor {
         })
     }
 
-    /// What the daemon has answered to what was asked for; `None` as long as it has not.
+    /// The daemon's answer to a request; `None` until there is one.
     pub fn answer(&self, request: &CommandRequest) -> Result<Option<CommandAnswer>, LedgerError> {
         self.read(|tx, _| directives::answer(tx, *request))
     }
 
-    /// What happened, oldest first.
+    /// The events that `filter` selects, oldest first.
     pub fn history(&self, filter: &HistoryFilter) -> Result<Vec<Event>, LedgerError> {
         self.read(|tx, _| history::read(tx, filter))
     }
@@ -99,23 +100,23 @@ impl Visitor {
         self.read(|tx, _| targets::all_applied(tx))
     }
 
-    /// The accounts of which something is kept.
+    /// The accounts with anything on record.
     pub fn accounts(&self) -> Result<BTreeSet<AccountName>, LedgerError> {
         self.read(|tx, _| targets::accounts(tx))
     }
 
-    /// The sets whose outcome is not known; to anybody but the daemon they are all unclear.
+    /// The sets whose outcome is unknown; for any process but the daemon they are all unclear.
     pub fn open_intents(&self) -> Result<BTreeMap<Target, Intent>, LedgerError> {
         let open = self.read(|tx, _| intents::all_unresolved(tx))?;
         Ok(open.into_iter().map(|kept| (kept.target.clone(), kept.in_state(IntentState::Unclear))).collect())
     }
 
-    /// Every intent there ever was, oldest first: what audits compare with the exchange's own records.
+    /// Every intent ever noted, oldest first; audits compare them with the exchange's own records.
     pub fn intents(&self) -> Result<Vec<IntentRow>, LedgerError> {
         self.read(|tx, _| intents::all(tx))
     }
 
-    /// The directives as they are now.
+    /// The directives as of now.
     pub fn directives(&self) -> Result<Directives, LedgerError> {
         self.read(directives::read)
     }
@@ -125,7 +126,7 @@ impl Visitor {
         self.read(|tx, _| revisions::last_good(tx))
     }
 
-    /// The daemon that holds the state directory, if one does and says who it is.
+    /// The daemon that holds the state directory, if one does and the lock file names it.
     pub fn instance(&self) -> Option<Instance> {
         lock::holder(self.lock.as_deref()?)
     }

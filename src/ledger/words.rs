@@ -1,6 +1,6 @@
-//! How our words and numbers are written into columns: words as everywhere else, times in milliseconds since 1970.
+//! How names and numbers are stored in columns: names as in all output, times in milliseconds since 1970.
 //!
-//! Knows no table. A word on disk that is none of ours is an error, never a default.
+//! Knows no table. An unknown name on disk is an error, never a default.
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
@@ -13,17 +13,17 @@ use crate::facts::{Cause, Generation, How, IntentId};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
 
-/// What has become of an intent, as the ledger keeps it.
+/// The stage that an intent has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// On disk; it may have left.
+    /// On disk; the set may have been sent.
     Noted,
-    /// The exchange said `00000`; no read has shown it yet.
+    /// The exchange answered `00000`; no read has shown it yet.
     Accepted,
-    /// Nobody knows.
+    /// Its outcome is unknown.
     Unclear,
-    /// It never left.
+    /// It was not sent.
     Withdrawn,
     /// Refused for good: no effect.
     Refused,
@@ -33,7 +33,7 @@ pub enum Stage {
     TookEffect,
     /// Unclear, and the read after the fence did not show it.
     NoEffect,
-    /// It seemed lost, and took effect after its fence.
+    /// It seemed lost, then took effect after its fence.
     Late,
 }
 

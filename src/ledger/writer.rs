@@ -1,7 +1,7 @@
-//! Where a job on the store runs: on the one thread that owns it, or in the caller's place.
+//! Runs the jobs on the store: on the one thread that owns it, or on the caller's.
 //!
-//! Jobs run one after the other, in the order in which they were asked for. A job that was asked for runs to its end even
-//! if nobody waits for its answer any more.
+//! Jobs run one after the other, in the order of submission. A submitted job runs to its end even if nobody waits for
+//! its answer any more.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,21 +16,21 @@ use super::listeners::Listeners;
 use super::store::{Store, Writes};
 use crate::clock::Clock;
 
-/// Where jobs are handed in.
+/// Where jobs run.
 pub(super) enum Executor {
-    /// To the thread that owns the store.
+    /// On the thread that owns the store.
     Thread(Writer),
-    /// To nobody: they are done at once. Boxed, for a store is large.
+    /// On the caller's thread, at once. Boxed, because a store is large.
     Inline(Box<Mutex<Store>>),
 }
 
-/// The thread, ended when this is dropped.
+/// The ledger's thread, which ends when this is dropped.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What can be seen of a store from outside of its thread.
+/// The parts of a store that other threads use.
 pub(super) type Handles = (Listeners, Writes);
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
@@ -64,12 +64,12 @@ impl Executor {
         Ok((Executor::Thread(writer), seen))
     }
 
-    /// Keeps the store here.
+    /// Runs jobs on the caller's thread.
     pub(super) fn inline(store: Store) -> Executor {
         Executor::Inline(Box::new(Mutex::new(store)))
     }
 
-    /// Does the job and brings back what came of it.
+    /// Runs the job and returns its result.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,

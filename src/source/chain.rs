@@ -1,6 +1,6 @@
-//! The directories in which a change can give the path another content, and inotify on them.
+//! The directories in which a change can alter the content at the path, and inotify on them.
 //!
-//! It only makes things fast: whatever it misses, the poll finds. It reads no file and decides nothing.
+//! It only saves time: the poll finds whatever it misses. It reads no file and decides nothing.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -10,8 +10,8 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-/// Where a path leads: the directory of the file and of every symlink on the way, and their names in there. All
-/// directories are free of symlinks, so that none is listed twice.
+/// Where a path leads: the directory of the file and of every symlink on the way, and their names in them. No directory
+/// is listed through a symlink, so none is listed twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Chain {
     directories: BTreeSet<PathBuf>,
@@ -19,8 +19,8 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Follows an absolute path as the kernel would. Where it ends early, the last directory that exists is listed with
-    /// the name that is missing there, so that its making is noticed.
+    /// Follows an absolute path as the kernel would. If the path ends early, the last directory that exists is listed
+    /// with the name that is missing there, so that its creation is noticed.
     pub(super) fn walk(path: &Path) -> Chain {
         let mut chain = Chain::default();
         let mut at = PathBuf::from("/");
@@ -57,8 +57,8 @@ impl Chain {
         self.names.insert(name);
     }
 
-    /// Whether an event may mean another content. Our own reading never does: it ends in a loop (a read that is an
-    /// event that is a read).
+    /// Whether an event may mean new content. Reading the file does not count, or each of our reads would trigger the
+    /// next.
     fn concerns(&self, event: &Event) -> bool {
         let telling = match &event.kind {
             EventKind::Access(access) => *access == AccessKind::Close(AccessMode::Write),
@@ -75,8 +75,8 @@ impl Chain {
     }
 }
 
-/// Inotify on a chain. It is made anew for each read: a watch on a directory that was removed or moved away is dead
-/// without a word, and one that is made now is not.
+/// Inotify on a chain, created anew for each read: a watch on a directory that was removed or moved away goes dead
+/// silently.
 #[derive(Debug)]
 pub(super) struct Watch {
     changes: mpsc::Receiver<()>,
@@ -84,12 +84,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches as much as can be watched, and says what could not be.
+    /// Watches every directory that can be watched, and returns the last error, if any.
     pub(super) fn arm(chain: Chain) -> (Option<Watch>, Option<String>) {
         let (told, changes) = mpsc::channel(1);
         let directories = chain.directories.clone();
         let heard = move |event: notify::Result<Event>| {
-            // An error may hide a change. A full channel has said all there is to say.
+            // An error may hide a change, so it counts as one. A full channel already reports a change.
             if event.map_or(true, |event| chain.concerns(&event)) {
                 let _ = told.try_send(());
             }
@@ -121,7 +121,7 @@ fn parts(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
     })
 }
 
-/// The kernel gives up after so many.
+/// The kernel follows at most this many symlinks.
 const MOST_LINKS: usize = 40;
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
-//! Which git commit a file was checked out from, as the place that it lies in tells it. Nobody asks git.
+//! The git commit that a file was checked out from, taken from the directory that it lies in; git is not run.
 //!
-//! Tools that bring a file from git give each commit a directory of that name (`releases/<commit>/`, git-sync's
-//! `worktrees/<commit>/`) and lead a symlink there.
+//! Tools that deploy a file from git name a directory after each commit (`releases/<commit>/`, git-sync's
+//! `worktrees/<commit>/`) and point a symlink there.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::path::{Component, Path};
 
-/// The commit that names a directory above an open file. The file itself is asked where it lies, not the path that led
-/// to it: a symlink on that may lead to another commit by now. Unknown (`None`) without such a directory or without /proc.
+/// The commit that a directory above an open file is named after. The place comes from the open file, not from the path
+/// that led to it: a symlink on that may point to another commit by now. `None` without such a directory or without
+/// /proc.
 pub(super) fn of(file: &File) -> Option<String> {
     let place = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     above(&place)
 }
 
-/// The nearest directory above a file that is named as a commit is: by 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
+/// The name of the nearest directory above a file that is a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
 fn above(place: &Path) -> Option<String> {
     let names = place.parent()?.components().rev().filter_map(|part| match part {
         Component::Normal(name) => name.to_str(),

@@ -1,21 +1,21 @@
-//! What was read.
+//! The content of the file, as read.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The bytes of the file, as two reads found them.
+/// The bytes of the file, as a read found them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
-    /// All of them; at most 1 MiB.
+    /// The whole content; at most 1 MiB.
     pub bytes: Arc<[u8]>,
     /// Their SHA-256 in lower-case hex.
     pub sha256: String,
-    /// The git commit that they are from, in lower-case hex, where it is known. A label: whether reads agree is not its
-    /// business, for the same content in another commit is nothing new.
+    /// The git commit that they are from, in lower-case hex, if known. A label, ignored when reads are compared: the
+    /// same content in another commit is nothing new.
     pub commit: Option<String>,
 }
 
-/// Shows no byte of the file: it may hold what does not belong there.
+/// Shows no byte of the file, which may contain a secret by mistake.
 impl fmt::Debug for Content {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Content { bytes, sha256, commit: _ } = self;

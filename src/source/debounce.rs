@@ -1,4 +1,4 @@
-//! Which reads of the file are believed: a pure state machine. It opens nothing and knows no clock.
+//! A pure state machine that decides which reads of the file are believed. It opens nothing and has no clock.
 
 use crate::constants::FILE_SETTLE;
 use crate::moment::Moment;
@@ -6,21 +6,21 @@ use crate::moment::Moment;
 use super::content::Content;
 use super::read::FileReading;
 
-/// What is to be said of the file now.
+/// The state of the file, as published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileState {
     /// Nothing is known yet: the first read is under way.
     NotReadYet,
-    /// The file holds this.
+    /// The believed content of the file.
     Content(Content),
-    /// Something else than what was believed has been read, and it is not believed yet: the file is being written.
+    /// A read differs from what was believed and is not believed yet: the file is being written.
     Changing,
-    /// There is no content to be had: one sentence that says what is wrong and what to do.
+    /// There is no content: one sentence that says what is wrong and what to do.
     Unreadable(String),
 }
 
-/// What the reads so far come to. A problem is debounce as content is: a file that is missing for a blink of a rename is
-/// no missing file.
+/// The result of the reads so far. A problem is debounced as content is: a file that is missing for an instant during a
+/// rename does not count as missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Debounce {
     #[default]
@@ -34,7 +34,7 @@ pub(super) enum Debounce {
 }
 
 impl Debounce {
-    /// Takes in a read that began and ended at these moments.
+    /// Adds a read that began and ended at these moments.
     pub(super) fn next(
         self,
         reading: FileReading,
@@ -79,8 +79,8 @@ mod tests {
     use super::*;
 
     /// One letter for each read, 100 ms apart and taking 10 ms each: `a`, `b`, `g` (known to be good) are content, `A`,
-    /// `B`, `G` the same in another commit, `!` is a problem. What is said after each: the letter, `.` for nothing yet,
-    /// `~` for changing.
+    /// `B`, `G` the same in another commit, `!` is a problem. `said` has the state after each: the letter, `.` for
+    /// nothing yet, `~` for changing.
     #[track_caller]
     fn check(reads: &str, said: &str) {
         let mut debounce = Debounce::default();

@@ -20,7 +20,7 @@ pub(super) enum FileReading {
 }
 
 impl FileReading {
-    /// Whether both say the same of the file's content, in whatever commit it is.
+    /// Whether both found the same content, in whatever commit, or the same problem.
     pub(super) fn agrees_with(&self, other: &FileReading) -> bool {
         match (self, other) {
             (FileReading::Content(one), FileReading::Content(other)) => {
@@ -70,7 +70,7 @@ fn refused(error: &io::Error) -> String {
 }
 
 enum Opened {
-    /// And the git commit that they are from.
+    /// The content, and the git commit that it is from.
     Bytes(Vec<u8>, Option<String>),
     Directory,
     NoFile,
@@ -79,7 +79,7 @@ enum Opened {
 }
 
 fn bytes(path: &Path) -> io::Result<Opened> {
-    // Without O_NONBLOCK the opening of a fifo waits until somebody writes to it.
+    // Without O_NONBLOCK, opening a fifo waits for a writer.
     let file: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
@@ -101,7 +101,7 @@ fn bytes(path: &Path) -> io::Result<Opened> {
     }
 }
 
-/// The largest file that is read: a thousand accounts take 100 KB, so more is another file put there by mistake.
+/// The largest file that is read: a thousand accounts take 100 KB, so a larger one is the wrong file.
 const LARGEST: u64 = 1024 * 1024;
 
 #[cfg(test)]

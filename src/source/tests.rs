@@ -1,4 +1,4 @@
-//! Real files in real directories. Where the poll is meant, tokio's clock is paused and inotify left out.
+//! Real files in real directories. Tests of the poll pause tokio's clock and leave out inotify.
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use tokio_util::sync::DropGuard;
 
 use super::*;
 
-/// Less than a poll, so that only inotify can have brought what comes within it.
+/// Shorter than a poll, so that only inotify can report what arrives within it.
 const SOON: Duration = Duration::from_secs(5);
 
 struct Watched {
@@ -65,7 +65,7 @@ impl Watched {
         assert!(in_time, "no {what} within {bound:?}, but {:?}", *self.words.borrow());
     }
 
-    /// Replaces the file as an editor with good manners does.
+    /// Replaces the file atomically, by a rename.
     fn replace(&self, text: &str) {
         let new = self.path.with_extension("new");
         fs::write(&new, text).unwrap();
@@ -80,7 +80,7 @@ fn content(word: &FileState) -> Option<&str> {
     }
 }
 
-/// Makes update number 0 to 3 of the file below a directory.
+/// Writes update number 0 to 3 of the file below a directory.
 type Way = fn(&Path, usize, &str);
 
 const NINE_WAYS: [(&str, &str, Way); 9] = [
@@ -145,7 +145,7 @@ fn swap(at: &Path, target: &str, link: &str) {
     fs::rename(at.join("link.new"), at.join(link)).unwrap();
 }
 
-/// The directory for temporary files, and memory if that is another file system.
+/// The directory for temporary files, and /dev/shm if that is another file system.
 fn file_systems() -> Vec<PathBuf> {
     let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
     let (temporary, memory) = (std::env::temp_dir(), PathBuf::from("/dev/shm"));
@@ -159,7 +159,7 @@ fn file_systems() -> Vec<PathBuf> {
     }
 }
 
-/// Past the test harness, which keeps what a test prints that passes.
+/// Writes past the test harness, which hides what a passing test prints.
 fn tell(text: &str) {
     std::io::stderr().write_all(format!("\n{text}").as_bytes()).unwrap();
 }
@@ -248,7 +248,7 @@ async fn f7_one_change_is_one_load_and_few_opens_whatever_is_written_beside_it()
     let reads = watched.source.reads();
     fs::write(&watched.path, "after").unwrap();
     watched.says_within(SOON, "after").await;
-    // Long enough for a read that makes an event that makes a read to show; the next poll is later.
+    // Long enough to show a loop of reads and the events that they cause; the next poll is later.
     for line in 0..100 {
         fs::write(directory.path().join("ledger"), line.to_string()).unwrap();
         fs::read(&watched.path).unwrap();

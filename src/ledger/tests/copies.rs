@@ -56,7 +56,7 @@ async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_o
     let restored = TempDir::new().unwrap();
     std::fs::copy(beside(&place, ".before-4"), restored.path().join(DATABASE)).unwrap();
     let ledger = open(restored.path()).await;
-    // The last one tells of the set that this start found.
+    // The last event is about the set that this start found.
     assert_eq!(all(&ledger).await[..events.len()], events);
     let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
     assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));

@@ -1,4 +1,4 @@
-//! Files that were torn, garbled, removed or held: what decides is never read from what is damaged.
+//! Files that were torn, garbled, removed or locked: what decides is never read from a damaged file.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ async fn filled() -> (TempDir, Ledger) {
     (dir, ledger)
 }
 
-/// Opens a damaged ledger: it says so, or it was hit where nothing is decided.
+/// Opens a damaged ledger: it is refused, or (`false`) the damage is where nothing is decided.
 async fn refused_or_as_before(dir: &Path, before: &Deciding, what: &str) -> bool {
     let told = match Ledger::open(dir, clock(), None).await {
         Ok(ledger) => match deciding(&ledger).await {
@@ -114,7 +114,7 @@ async fn f33_a_torn_log_is_the_ledger_as_it_was_a_transaction_before() {
             let ledger = open(torn.path()).await;
             let kept = all(&ledger).await;
             let before = kept.iter().zip(&events).take_while(|(kept, was)| kept == was).count();
-            // What comes after is what this start wrote.
+            // Anything more was written by this start.
             assert!(kept.len() - before <= 1, "cut at {cut}: {kept:?}");
             seen.insert(before);
         }
@@ -179,6 +179,6 @@ async fn a_slow_reader_hinders_no_write_and_sees_none() {
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(count(), before + 300);
     drop(ledger);
-    // One more tells of the set that this start found.
+    // One more event is about the set that this start found.
     assert_eq!(all(&open(dir.path()).await).await.len(), usize::try_from(before).unwrap() + 301);
 }

@@ -1,4 +1,4 @@
-//! Pauses, the budget, held plans and approvals, and what the daemon notices of them.
+//! Pauses, the budget, held plans and approvals, and how the daemon notices them.
 
 use super::*;
 
@@ -19,7 +19,7 @@ async fn hold(ledger: &Ledger, plan: &Plan) -> String {
     plan.hash()
 }
 
-/// Notes under a budget of nothing: only an approval lets it through.
+/// Notes with a budget of zero: only an approval allows it.
 async fn under_approval(ledger: &Ledger, words: &str, stamp: i64) -> Note {
     note_within(ledger, words, Cause::New, stamp, 0).await
 }
@@ -28,7 +28,7 @@ fn is_acknowledged(visitor: &Visitor, request: CommandRequest) -> bool {
     visitor.answer(&request).unwrap() == Some(CommandAnswer::Acknowledged)
 }
 
-/// What the daemon makes of an approval.
+/// The daemon's answer to an approval.
 async fn approve(ledger: &Ledger, hash: &str) -> Result<(), String> {
     let visitor = ledger.visitor().unwrap();
     let request = visitor.approve(hash).unwrap();
@@ -409,7 +409,7 @@ async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing() {
         tokio::time::advance(minutes(25 * 60)).await;
         ledger.notice().await.unwrap();
     }
-    // Nor does one exchange's time that is years ahead, as long as our own clock does not say so, too.
+    // Nor does an exchange's time that is years ahead, as long as our own clock does not agree.
     clock.set_wall_ahead(0);
     wrong.learn_exchange(ServerClock { offset: years, doubt: Duration::ZERO, measured: wrong.now() });
     ledger.notice().await.unwrap();

@@ -1,4 +1,4 @@
-//! Files, locks, formats, and disks that do not take what is written.
+//! Files, locks, formats, and disks that refuse writes.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,4 +1,4 @@
-//! How an intent moves, and what a restart finds of it.
+//! The transitions of an intent, and what a restart finds of it.
 
 use super::*;
 use crate::facts::LateSet;

@@ -1,4 +1,4 @@
-//! Targets, whose account it is, revisions, cool-downs and events.
+//! Targets, identities of accounts, revisions, cool-downs and events.
 
 use super::*;
 use crate::facts::Identity;
@@ -41,7 +41,7 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
         ledger.release(&name("desk-a"), None).await.unwrap();
         assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-b")]));
 
-        // What is learned of it now is not kept, and no error.
+        // What is learned of it now is not recorded, and no error.
         ledger.applied(&target("desk-a COIN-FUTURES"), applied(How::Adopted, 1), None).await.unwrap();
         assert_eq!(ledger.visitor().unwrap().applied().unwrap().len(), 1);
 
@@ -216,7 +216,7 @@ async fn events_are_forgotten_after_400_days_while_running_and_at_the_start() {
     assert_eq!(kinds(&later).await, []);
 }
 
-/// The names that have an account together, each with the first of the others.
+/// The names that share an account, each with the first of the others.
 fn shared(ledger: &Ledger) -> BTreeMap<AccountName, AccountName> {
     let pins = ledger.directives().borrow().pins.clone();
     let nameless =

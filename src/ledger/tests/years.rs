@@ -8,7 +8,7 @@ use super::*;
 
 const EVENTS: i64 = 1_000_000;
 const DAYS: i64 = 24 * HOUR;
-/// Ten times what it takes where nothing else runs, in a build that is not optimised.
+/// Ten times what it takes with nothing else running, in a build that is not optimised.
 const QUICK: Duration = Duration::from_millis(500);
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn a_million_events_of_four_hundred_days_are_opened_pruned_and_asked_quick
     drop(open(dir.path()).await);
     let raw = Connection::open(dir.path().join(DATABASE)).unwrap();
     raw.pragma_update(None, "synchronous", "off").unwrap();
-    // Evenly over 402 days; a hundred accounts take turns, one has but the oldest, and every tenth event has none.
+    // Evenly over 402 days: ninety accounts take turns, one has a single old event, and every tenth has no account.
     raw.execute(
         "INSERT INTO events (at, account, scope, kind, text)
          WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?1)
