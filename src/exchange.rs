@@ -1,6 +1,6 @@
-//! The exchange in two halves: `Observe` reads, `Apply` sets. Whoever holds only the first cannot change anything.
+//! The exchange in two halves: `Observe` reads, `Apply` sets. A holder of `Observe` alone cannot change anything.
 //!
-//! One call is one look: nothing is repeated inside, and a call that finds no free permit soon says `Busy`.
+//! One call is one look: nothing is retried inside, and a call that gets no permit within a short time fails as `Busy`.
 
 pub mod bitget;
 pub mod credential;
@@ -13,20 +13,20 @@ use crate::ledger::Noted;
 use crate::moment::Moment;
 use crate::position_mode::{PositionMode, Scope};
 
-/// A limit of the exchange that rests until a moment, because the exchange said 429.
+/// A rate limit of the exchange that rests because the exchange answered 429.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoolDown {
-    /// Which limit, in the exchange's own words.
+    /// The limit's name, in the format of the exchange's module.
     pub limit: String,
-    /// Until when.
+    /// When the rest ends.
     pub until: Moment,
 }
 
-/// Who goes first where requests queue.
+/// Priority of a request in the queues, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// What ends a verdict that has begun, and the set that it allows: a verdict is worth nothing unless it comes in time,
-    /// so whoever has begun one goes before all who would begin one.
+    /// The remaining looks of a verdict that has begun, and the set that it allows. A late verdict is worthless, so
+    /// these go before every look that would begin one.
     PartWay,
     /// The first look of a verdict that may allow a set.
     BeforeSet,
@@ -36,13 +36,13 @@ pub enum Urgency {
 
 /// The half that reads; one value per account.
 pub trait Observe: Send + Sync + 'static {
-    /// Tells the credential that it asks with from another one.
+    /// Fingerprint of the credential that signs the requests.
     fn fingerprint(&self) -> Fingerprint;
 
-    /// The exchange's time, unsigned.
+    /// Reads the exchange's time, unsigned.
     fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;
 
-    /// Whose key it is, and which kind of account. `Identity::at` is when it was answered.
+    /// The account that the key belongs to, and its kind. `Identity::at` is when the answer arrived.
     fn account(&self) -> impl Future<Output = Result<Answer<Identity>, Failure>> + Send;
 
     /// The live mode of a scope.
@@ -52,7 +52,7 @@ pub trait Observe: Send + Sync + 'static {
         urgency: Urgency,
     ) -> impl Future<Output = Result<Answer<PositionMode>, Failure>> + Send;
 
-    /// How many rows of a list count in a scope, over all its pages.
+    /// Number of rows of a list that count in a scope, over all its pages (at most `PAGES`).
     fn count(
         &self,
         scope: Scope,
@@ -63,14 +63,14 @@ pub trait Observe: Send + Sync + 'static {
 
 /// The half that sets.
 pub trait Apply: Observe {
-    /// The right to send one set now, taken from the limits; it comes back when it is dropped unused.
+    /// The right to send one set now, taken from the rate limits; it is returned when dropped unused.
     type Permit: Send;
 
-    /// Takes the permit for a set, or says when to ask again (`Class::Busy`).
+    /// Takes the permit for a set; `Class::Busy` has the moment to retry.
     fn permit(&self, scope: Scope) -> impl Future<Output = Result<Self::Permit, Failure>> + Send;
 
-    /// Sends the one set that was noted, signed with the timestamp of its note. The answer's own time comes with it if
-    /// there was one.
+    /// Sends the noted set, signed with the timestamp of its note. Also returns the answer's times if it carried the
+    /// exchange's time.
     fn set(
         &self,
         noted: Noted,

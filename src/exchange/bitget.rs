@@ -1,7 +1,7 @@
-//! Bitget: all that is known of it, and nobody else knows.
+//! Everything that is specific to Bitget.
 //!
-//! From the wire up: its calls and shapes, the client that all accounts share, a session with one key, an account of either
-//! kind.
+//! From the wire up: its calls and shapes, the client that all accounts share, a session with one key, an account of
+//! either kind.
 
 mod account;
 mod answer;

@@ -1,5 +1,5 @@
-//! The key to one account, read from `DIR/NAME` (or systemd's `DIR/posmoded_NAME`): key, passphrase, and a secret or an RSA
-//! private key.
+//! The key to one account, read from `DIR/NAME` (or systemd's `DIR/posmoded_NAME`): key, passphrase, and a secret or an
+//! RSA private key.
 //!
 //! No text of a credential file is ever shown, not even of a broken one: an error says what is wrong and what to do.
 
@@ -30,11 +30,11 @@ pub struct Credential {
     kept_by: KeptBy,
 }
 
-/// Tells one credential from another. Kept in memory only; `Debug` shows nothing of it.
+/// A hash that tells one credential from another. Held in memory only; `Debug` shows nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// Who sees to it that nobody else reads the credential files.
+/// What protects the credential files from other readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptBy {
     /// The files' own mode, which must be 0600 or stricter.
@@ -43,12 +43,12 @@ pub enum KeptBy {
     Systemd,
 }
 
-/// Why there is no credential: one sentence that says what to do, without a word of the file.
+/// Why a credential is unusable: one sentence that says what to do and quotes nothing of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unusable(String);
 
-/// What two names are told whose files in `dir` hold the same key.
+/// The operator's sentence for two accounts whose files in `dir` hold the same key.
 pub fn say_shared(dir: &Path, kept_by: KeptBy, account: &AccountName, other: &AccountName) -> String {
     let shown = |account| kept_by.file_of(dir, account).unwrap_or_else(|_| dir.join(account.as_str()));
     format!(
@@ -127,17 +127,17 @@ impl Credential {
         Ok(Credential { key, passphrase, signer, fingerprint, kept_by: KeptBy::Mode })
     }
 
-    /// What tells it from another one.
+    /// The hash that tells it from another one.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// What tells its key from other keys.
+    /// The id of its API key.
     pub fn key_id(&self) -> KeyId {
         KeyId::of(self.key())
     }
 
-    /// Who keeps the file that it was read from.
+    /// What protects the file that it was read from.
     pub(super) fn kept_by(&self) -> KeptBy {
         self.kept_by
     }
@@ -147,18 +147,18 @@ impl Credential {
         self.signer.sign(prehash)
     }
 
-    /// What names the key to the exchange.
+    /// The API key, which is sent with each private request.
     pub(super) fn key(&self) -> &str {
         self.key.expose_secret()
     }
 
-    /// What goes with the key.
+    /// The passphrase, which is sent with each private request.
     pub(super) fn passphrase(&self) -> &str {
         self.passphrase.expose_secret()
     }
 
-    /// `text` without any of the three, as they are or as JSON writes them. An RSA key is never sent, so that nobody can
-    /// echo it.
+    /// `text` with key, passphrase and secret redacted, verbatim or as JSON writes them. An RSA key is never sent, so
+    /// it cannot be echoed.
     pub(super) fn redact(&self, text: &str) -> String {
         let secret = match &self.signer {
             Signer::Hmac(secret) => Some(secret.expose_secret()),
@@ -198,9 +198,9 @@ impl Fingerprint {
 }
 
 impl KeptBy {
-    /// Where the key of `account` is. systemd names a file after the `LoadCredential=` line that gave it: one line for a
-    /// directory named `posmoded` makes `posmoded_NAME`, a line for the account alone makes `NAME`. With both, nobody could
-    /// say which one is meant.
+    /// Path of the key file of `account`. systemd names a file after the `LoadCredential=` line that gave it: one line
+    /// for a directory named `posmoded` makes `posmoded_NAME`, a line for the account alone makes `NAME`. Both together
+    /// are an error, because either could be meant.
     fn file_of(self, dir: &Path, account: &AccountName) -> Result<PathBuf, Unusable> {
         let alone = dir.join(account.to_string());
         let of_directory = dir.join(format!("{DIRECTORY_ID}_{account}"));
@@ -231,7 +231,7 @@ impl KeptBy {
         }
     }
 
-    /// What to add inside of a sentence where an operator is told to put another file in place.
+    /// Text to add inside a sentence that asks the operator to replace a file.
     fn hint_beside(self) -> &'static str {
         match self {
             KeptBy::Mode => "",
@@ -239,7 +239,7 @@ impl KeptBy {
         }
     }
 
-    /// What to add where an operator is told to put another file in place.
+    /// Text to add after a sentence that asks the operator to replace a file.
     pub(super) fn hint(self) -> &'static str {
         match self {
             KeptBy::Mode => "",
@@ -250,7 +250,7 @@ impl KeptBy {
     }
 }
 
-/// The file's own shape.
+/// The YAML shape of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -262,7 +262,7 @@ struct Written {
 
 fn parse(text: &SecretString) -> Result<Credential, String> {
     let written: Written = serde_saphyr::from_str(text.expose_secret()).map_err(|error| {
-        // The error's own words may quote the file, so only its place is told.
+        // The error's text may quote the file, so only its line is reported.
         let line = error.location().map_or_else(String::new, |place| format!(" (line {})", place.line()));
         format!(
             "is not a credential{line}: it must be YAML with exactly the keys key, passphrase, and secret or \
@@ -288,7 +288,7 @@ fn parse(text: &SecretString) -> Result<Credential, String> {
     credential.map_err(|Unusable(what)| format!("is not usable: {what}"))
 }
 
-/// Whether it is there and may stand in an HTTP header.
+/// Checks that a value is not empty and may stand in an HTTP header.
 fn check(name: &str, value: &str) -> Result<(), Unusable> {
     if value.is_empty() {
         return Err(Unusable(format!("{name} is empty")));
@@ -303,9 +303,9 @@ fn unusable(path: &Path, what: &str) -> Unusable {
     Unusable(format!("the credential file {} {what}", path.display()))
 }
 
-/// What the shipped unit calls the directory in `LoadCredential=`.
+/// The name of the directory in `LoadCredential=` of the shipped unit.
 const DIRECTORY_ID: &str = "posmoded";
-/// What stands where a secret stood.
+/// The replacement for a secret.
 const REDACTED: &str = "[redacted]";
 /// The longest file that is read, in bytes: an RSA key in PEM has some 3,300.
 const LONGEST: u64 = 16 * 1024;

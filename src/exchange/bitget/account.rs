@@ -1,7 +1,7 @@
 //! One account of either kind: the two halves of the exchange, `Observe` and `Apply`.
 //!
-//! The scope says which API is asked: a product type v2, the whole account v3. What kind the account is of is not kept
-//! here. Says what is there and sends the one set that it is given. Never repeats a request and never judges a mode.
+//! The scope selects the API: v2 for a product type, v3 for the whole account; the account's kind is not stored here.
+//! Reports what it reads and sends the set that it is given; never retries a request and never judges a mode.
 
 #[cfg(test)]
 mod tests;
@@ -21,14 +21,14 @@ use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, PositionMode, Scope};
 
-/// One account, asked with its credential.
+/// Client of one account, with its credential.
 pub struct AccountClient<T> {
     name: AccountName,
     session: Session<T>,
 }
 
 impl<T: Transport> Bitget<T> {
-    /// An account of either kind, asked with its credential.
+    /// Client of an account of either kind, with its credential.
     pub fn account(&self, name: AccountName, credential: Credential, trading: Trading) -> AccountClient<T> {
         AccountClient { name, session: Session::new(self.clone(), credential, trading) }
     }

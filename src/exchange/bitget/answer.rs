@@ -1,6 +1,6 @@
 //! What an answer means: for a look, its data or a failure; for a set, accepted, refused for good, or unclear.
 //!
-//! Pure. The status comes first, then the code, never the message beside it.
+//! Pure. Decides by the status first, then by the code, never by the message beside it.
 
 use serde_json::Value;
 
@@ -23,32 +23,32 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) remaining: Option<u32>,
     pub(super) envelope: Result<Envelope, Broken>,
-    /// The body as it may be shown.
+    /// The body as an operator may see it.
     pub(super) shown: String,
-    /// What to add where another key is to be put in place.
+    /// Text to add where the operator must replace the key.
     pub(super) key_hint: &'static str,
 }
 
-/// What a look brought.
+/// The time and data of a successful look.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Payload {
     pub(super) server: ServerTime,
     pub(super) data: Value,
 }
 
-/// What the status alone says.
+/// The class of an HTTP status.
 enum StatusClass {
     /// 2xx
     Good,
     /// 4xx other than 429: the exchange refuses by code.
     Refusal,
     TooMany,
-    /// 5xx, 3xx and what else there may be.
+    /// 5xx, 3xx and any other.
     Unwell,
 }
 
 impl Reply {
-    /// For a look: what it brought.
+    /// Interprets the reply to a look.
     pub(super) fn look(&self) -> Result<Payload, Failure> {
         let envelope = match (self.kind_of_status(), &self.envelope) {
             (StatusClass::TooMany, _) => return Err(self.too_many()),
@@ -69,7 +69,7 @@ impl Reply {
         }
     }
 
-    /// For a set: its outcome. Definite only where the exchange itself was clear.
+    /// Interprets the reply to a set. The outcome is definite only where the exchange's answer is unambiguous.
     pub(super) fn set(&self) -> SetAnswer {
         match (self.kind_of_status(), &self.envelope) {
             (StatusClass::TooMany, _) => SetAnswer::Refused(self.too_many()),
@@ -98,12 +98,12 @@ impl Reply {
         self.envelope.as_ref().ok().map(|envelope| envelope.code.as_str())
     }
 
-    /// The exchange's time, if it was told.
+    /// The exchange's time, if the answer carries it.
     pub(super) fn server(&self) -> Option<ServerTime> {
         self.envelope.as_ref().ok().and_then(|envelope| envelope.server)
     }
 
-    /// What it says of the limits.
+    /// What the reply means for the limits.
     pub(super) fn word(&self) -> Word {
         match self.outcome() {
             Outcome::RateLimited => Word::TooMany,
@@ -113,7 +113,7 @@ impl Reply {
         }
     }
 
-    /// How it is counted.
+    /// The outcome that the metrics count.
     pub(super) fn outcome(&self) -> Outcome {
         match (self.kind_of_status(), self.code()) {
             (StatusClass::TooMany, _) => Outcome::RateLimited,
@@ -128,7 +128,7 @@ impl Reply {
         }
     }
 
-    /// What was brought is not what was asked for.
+    /// The failure for a malformed answer.
     pub(super) fn broken(&self, broken: &Broken) -> Failure {
         let hint = match self.status {
             403 => "; Bitget or something on the way to it may block this host's address",
@@ -373,7 +373,7 @@ mod tests {
             shown(echo.as_bytes(), Some(&credential)),
             "key [redacted] secret [redacted] pass [redacted]"
         );
-        // One that straddles the cut is gone as well.
+        // A secret that straddles the cut is removed as well.
         let long = format!("{}test-secret", "ä".repeat(BODY_SHOWN / 2 - 3));
         let told = shown(long.as_bytes(), Some(&credential));
         assert!(!told.contains("test") && told.len() <= BODY_SHOWN + 6, "{told}");

@@ -1,4 +1,4 @@
-//! What is asked of a classic account over API v2, where each product type has a mode of its own.
+//! Reads and sets of a classic account over API v2, where each product type has a mode of its own.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub(super) async fn mode<T: Transport>(
     let parsed: Result<Parsed<SingleAccount>, Failure> =
         Parsed::of(session.ask(Endpoint::Account, query, urgency).await?);
     if parsed.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
-        // The symbol may have left the list since.
+        // The symbol may have been delisted since.
         session.client.shared.samples.lock().remove(&product);
     }
     let parsed = parsed?;
@@ -37,7 +37,7 @@ pub(super) async fn mode<T: Transport>(
     Ok(parsed.answer(mode))
 }
 
-/// How many rows of a list count.
+/// Number of open positions or distinct orders in a list.
 pub(super) async fn count<T: Transport>(
     session: &Session<T>,
     product: ProductType,
@@ -67,7 +67,7 @@ pub(super) async fn count<T: Transport>(
     }
 }
 
-/// The set of a product type's mode.
+/// The request that sets a product type's mode.
 pub(super) fn setter(product: ProductType, mode: PositionMode) -> Setter {
     Setter {
         endpoint: Endpoint::SetPositionMode,
@@ -75,7 +75,7 @@ pub(super) fn setter(product: ProductType, mode: PositionMode) -> Setter {
     }
 }
 
-/// How many orders are in several lists, each counted once.
+/// Number of distinct orders over several lists.
 async fn orders<T: Transport>(
     session: &Session<T>,
     endpoint: Endpoint,
@@ -91,7 +91,7 @@ async fn orders<T: Transport>(
     Ok(whole.await?.with(u32::try_from(ids.len()).unwrap_or(u32::MAX)))
 }
 
-/// A symbol and a margin coin of a product type: from the exchange's list, which is read once, else a usual one.
+/// A symbol and a margin coin of a product type: from the exchange's list of contracts (cached), else a fallback.
 async fn sample<T: Transport>(
     session: &Session<T>,
     product: ProductType,
@@ -121,7 +121,7 @@ async fn sample<T: Transport>(
             let rows: Vec<serde_json::Value> = shape(data).map_err(|broken| asked.broken(&broken))?;
             rows.into_iter().find_map(|row| shape::<Contract>(row).ok()?.sample())
         }
-        // The list of a product type that the exchange does not offer any more; its accounts still have a mode.
+        // The exchange does not offer this product type any more; accounts still have a mode for it.
         Err(failure) if failure.class == Class::OurFault => None,
         Err(failure) => return Err(failure),
     };

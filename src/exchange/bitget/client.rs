@@ -1,4 +1,4 @@
-//! What all accounts of a process share on the way to Bitget: its limits, its clock, one pool of connections.
+//! The client that all accounts of a process share: Bitget's limits, its clock, one pool of connections.
 //!
 //! One call is one attempt. Nothing here decides what to ask, or whether to ask again.
 
@@ -26,7 +26,7 @@ use crate::facts::{Class, Failure, ServerClock};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::ProductType;
 
-/// One process's way to the exchange; clones share it.
+/// The process's client of the exchange; clones share its state.
 pub struct Bitget<T> {
     pub(super) shared: Arc<Shared<T>>,
 }
@@ -39,12 +39,12 @@ pub(super) struct Shared<T> {
     queue: Queue,
     pub(super) requests: Requests,
     pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
-    /// Samples are asked for once a process; whoever asks holds this, so that no herd does.
+    /// Held while a sample is requested, so that concurrent callers share one request.
     pub(super) asking_for_samples: tokio::sync::Mutex<()>,
 }
 
 impl<T: Transport> Bitget<T> {
-    /// The way over `transport`, of which at most `requests_per_second` are taken. Nothing leaves in the first second.
+    /// A client over `transport` that sends at most `requests_per_second`, and nothing in the first second.
     pub fn new(transport: T, clock: Clock, requests_per_second: NonZeroU32) -> Bitget<T> {
         let shared = Shared {
             transport,
@@ -59,23 +59,23 @@ impl<T: Transport> Bitget<T> {
         Bitget { shared: Arc::new(shared) }
     }
 
-    /// Has what is sent from now on in the metrics.
+    /// Registers the metrics of the requests.
     pub fn register(&self, registry: &mut Registry) {
         self.shared.requests.register(registry);
     }
 
-    /// The exchange's clock, as the answers of all accounts tell it.
+    /// The exchange's clock, measured from the answers of all accounts; `None` before the first.
     pub fn server_clock(&self) -> Option<ServerClock> {
         self.shared.clock.exchange()
     }
 
-    /// The limits that rest now because the exchange said 429: what the ledger keeps.
+    /// The limits that rest now because the exchange answered 429, as the ledger records them.
     pub fn cool_downs(&self) -> Vec<CoolDown> {
         let resting = self.shared.pace.lock().cool_downs(self.shared.clock.now());
         resting.into_iter().map(|(lane, until)| CoolDown { limit: lane.to_string(), until }).collect()
     }
 
-    /// Goes on with a cool-down that the ledger kept.
+    /// Resumes a cool-down recorded in the ledger; one with an unknown limit is logged and skipped.
     pub fn restore(&self, cool_down: &CoolDown) {
         let CoolDown { limit, until } = cool_down;
         match limit.parse::<LaneName>() {
@@ -88,7 +88,7 @@ impl<T: Transport> Bitget<T> {
         self.shared.clock.now()
     }
 
-    /// The exchange's time now, which reads are signed with.
+    /// The exchange's time now, for signing reads; `Class::Clock` until it is known.
     pub(super) fn server_now(&self) -> Result<ServerTime, Failure> {
         let clock = self.server_clock().ok_or_else(|| Failure {
             class: Class::Clock,
@@ -98,7 +98,7 @@ impl<T: Transport> Bitget<T> {
         Ok(clock.at(self.now()))
     }
 
-    /// Waits for the right to send one request in `lane`, for a short time.
+    /// Waits up to `PERMIT_WAIT` for the right to send one request in `lane`.
     pub(super) async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
         self.ask_the_witness().await;
         let came = self.now();
@@ -116,8 +116,8 @@ impl<T: Transport> Bitget<T> {
         self.shared.pace.lock().stopped_until(lane, self.now())
     }
 
-    /// Asks for the exchange's time where a 429 may be about this host's address: whoever comes next asks, the others go on.
-    /// What is answered changes the limits and nothing else.
+    /// Reads the exchange's time when a 429 may concern this host's address: the next caller does so, the others go on.
+    /// The answer changes only the limits and the measured clock.
     async fn ask_the_witness(&self) {
         let now = self.now();
         let Some(permit) = self.shared.pace.lock().witness(now) else { return };
@@ -128,7 +128,7 @@ impl<T: Transport> Bitget<T> {
         }
     }
 
-    /// Nothing was sent, and why not.
+    /// The failure `Class::Busy` of a lane: nothing was sent, and why not.
     pub(super) fn busy(&self, lane: &LaneName, until: Moment) -> Failure {
         let what = match lane {
             LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
@@ -162,7 +162,7 @@ impl<T: Transport> Bitget<T> {
         Ok(turn)
     }
 
-    /// Sends one request. `stamp` is when its timestamp was, on our line.
+    /// Sends one request. `stamp` is its timestamp as a moment of our own clock.
     pub(super) async fn send(
         &self,
         endpoint: Endpoint,
@@ -217,15 +217,15 @@ impl<T> fmt::Debug for Bitget<T> {
     }
 }
 
-/// The right to send one request. Dropped before it left, it is free at once; dropped without an answer, it counts until
-/// its timestamp is too old.
+/// The right to send one request. If it is dropped before the request is sent, its permit is free at once; if dropped
+/// without an answer, the permit stays taken until the request's timestamp is too old.
 pub(super) struct Turn {
     pace: Arc<dyn HoldsPace>,
     permit: Option<Permit>,
     left: Option<Moment>,
 }
 
-/// So that a turn need not know the transport.
+/// Keeps `Turn` independent of the type of transport.
 trait HoldsPace: Send + Sync {
     fn pace(&self) -> MutexGuard<'_, Pace>;
 }

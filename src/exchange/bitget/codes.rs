@@ -1,22 +1,22 @@
-//! What each of the exchange's codes asks of us, and the sentence that an operator reads.
+//! The class of each of the exchange's codes, and its sentence for the operator.
 //!
-//! A table that we own: several of the codes are in no published one. Never looks at the message beside a code.
+//! The table is our own: several of the codes are in no published one. The message beside a code is never read.
 
 use super::endpoint::Endpoint;
 use crate::facts::Class;
 
 /// Success.
 pub(super) const DONE: &str = "00000";
-/// A private v2 call with the key of a unified account.
+/// Refusal of a private v2 call made with the key of a unified account.
 const UNIFIED: &str = "40085";
-/// Likewise: what was asked for is not there on a unified account.
+/// Refusal of a v2 call for something that a unified account does not have.
 const NOT_ON_UNIFIED: &str = "40128";
-/// What an operator reads of an account on its way from one kind to the other.
+/// The operator's sentence for an account that is being converted from one kind to the other.
 pub(super) const CONVERTING: &str = "Bitget is converting the account; it is asked again every minute";
-/// What an operator reads where a key may not even see what its account is.
+/// The operator's sentence for a unified account whose key may not read the settings.
 pub(super) const BLIND: &str = "the account is a unified one and the key lacks a right, so that its settings cannot be read: allow it \"UTA mgt., read and write\" and \"UTA trade, read\" at Bitget";
 
-/// Groups of codes that are told alike; a class may have several.
+/// Groups of codes that share a sentence; a class may have several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Group {
     NotFlat,
@@ -42,12 +42,12 @@ enum Group {
     TryAgain,
 }
 
-/// What a code asks of us.
+/// The class of a code; `UnknownCode` if the table lacks it.
 pub(super) fn class(code: &str) -> Class {
     group(code).map_or(Class::UnknownCode, Group::class)
 }
 
-/// Whether the code says that the key lacks a right, rather than that our address is not on its list.
+/// Whether the code says that the key lacks a right, rather than that its IP whitelist lacks our address.
 pub(super) fn lacks_a_right(code: &str) -> bool {
     group(code) == Some(Group::Permission)
 }
@@ -145,7 +145,7 @@ impl Group {
     }
 }
 
-/// The right that an endpoint needs, as the exchange's page of API keys has it.
+/// The right that an endpoint needs, as Bitget's page of API keys names it.
 fn right(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::SetPositionMode => "futures, read and write",

@@ -1,4 +1,4 @@
-//! The calls of Bitget that are used: what each is called, its path, and how often it may be asked.
+//! The Bitget calls that are used: name, path and rate limit of each.
 
 use crate::constants::SETS_PER_SECOND;
 
@@ -11,7 +11,7 @@ pub enum Endpoint {
     Time,
     /// The contracts of a product type; public.
     Contracts,
-    /// Whose key it is.
+    /// UID and rights of a classic account's key.
     AccountInfo,
     /// The single account, which carries the mode.
     Account,
@@ -28,7 +28,7 @@ pub enum Endpoint {
     SetPositionMode,
     /// The settings of a unified account, which carry its kind and its mode.
     Settings,
-    /// Whose key it is, of a unified account.
+    /// UID and rights of a unified account's key.
     UnifiedAccountInfo,
     /// All positions of a category.
     CurrentPosition,
@@ -41,12 +41,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// As metrics, sentences and the ledger name it.
+    /// Its name in metrics, sentences and the ledger.
     pub(super) fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Where it is.
+    /// The path of its URL.
     pub(super) fn path(self) -> &'static str {
         match self {
             Endpoint::Time => "/api/v2/public/time",
@@ -66,7 +66,7 @@ impl Endpoint {
         }
     }
 
-    /// Requests a second that the exchange documents, per UID, or per address where it is public.
+    /// The exchange's documented limit in requests a second: per UID, or per address for a public call.
     pub(super) fn documented_per_second(self) -> usize {
         match self {
             Endpoint::AccountInfo | Endpoint::UnifiedAccountInfo => 1,
@@ -81,8 +81,8 @@ impl Endpoint {
         }
     }
 
-    /// Requests a second that we take. The setters are ours alone, though neither is needed more often than the slower one
-    /// allows; of what we read, half is left to the account's own strategies.
+    /// Requests a second that we use. Only we call the setters, though neither is needed more often than the slower one
+    /// allows; half of each read limit is left to the account's own strategies, but at least one request is ours.
     pub(super) fn permits(self) -> usize {
         let documented = self.documented_per_second();
         match self {

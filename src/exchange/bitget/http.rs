@@ -1,4 +1,4 @@
-//! One HTTP attempt: a signed request in, the raw answer out. Nothing is repeated, followed or decided here.
+//! One HTTP attempt: a signed request in, the raw answer out. No retries, redirects or decisions here.
 
 use std::fmt;
 use std::fs;
@@ -12,51 +12,51 @@ use reqwest::{Certificate, Client, Url};
 
 use crate::constants::{BODY_LIMIT, HTTP_CONNECT, HTTP_IDLE, HTTP_TOTAL};
 
-/// The way to the exchange: over a socket, or straight into a simulated one.
+/// The connection to the exchange: over a socket, or straight into a simulated one.
 pub trait Transport: Send + Sync + 'static {
     /// Sends this one request and reads the whole answer.
     fn send(&self, request: Request) -> impl Future<Output = Result<Response, TransportError>> + Send;
 }
 
-/// A request as it is to leave, byte for byte. `Debug` shows no header's value.
+/// A request exactly as it is sent, byte for byte. `Debug` shows no header's value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// How.
+    /// The HTTP method.
     pub method: Method,
-    /// Begins with `/`; plain ASCII.
+    /// The path: begins with `/`; plain ASCII.
     pub path: String,
-    /// Without its `?`; plain ASCII; empty if there is none.
+    /// The query without its `?`: plain ASCII; empty if there is none.
     pub query: String,
-    /// By lower-case name.
+    /// Lower-case name and value of each header.
     pub headers: Vec<(&'static str, String)>,
     /// JSON, or empty.
     pub body: String,
 }
 
-/// Read or write.
+/// The HTTP method: `GET` reads, `POST` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
+    /// A read.
     Get,
-    /// Writes.
+    /// A set.
     Post,
 }
 
-/// An answer as it came.
+/// The raw answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// `x-mbx-used-remain-limit`: the requests that remain at this endpoint, where it says so.
+    /// `x-mbx-used-remain-limit`: the requests that remain at this endpoint, if the header is there.
     pub remaining: Option<u32>,
-    /// The whole body.
+    /// The body; `Sockets` cuts it at `BODY_LIMIT`.
     pub body: Vec<u8>,
 }
 
-/// No answer came. In one plain sentence each, without secrets.
+/// Why no answer came: one plain sentence, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// There was no connection, so the request did not leave.
+    /// The request was not sent: there was no connection, or it cannot be sent as signed.
     #[error("{0}")]
     NotSent(String),
     /// The request may have arrived.
@@ -64,7 +64,7 @@ pub enum TransportError {
     Unanswered(String),
 }
 
-/// Where the exchange is: `https://HOST[:PORT]`, or `http://` to loopback.
+/// The exchange's base URL: `https://HOST[:PORT]`, or `http://` to loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -81,9 +81,9 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// The way to `base`. `ca` names a PEM file with roots to trust beside the system's own.
+    /// A client for `base`. `ca` names a PEM file with roots to trust in addition to the system's own.
     pub fn new(base: BaseUrl, ca: Option<&Path>) -> Result<Sockets, Unusable> {
-        // An error says that somebody installed one before, which is as good.
+        // An error means that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let roots = ca.map(roots).transpose()?.unwrap_or_default();
         let client = Client::builder()
@@ -92,7 +92,7 @@ impl Sockets {
             .timeout(HTTP_TOTAL)
             .pool_idle_timeout(HTTP_IDLE)
             .redirect(reqwest::redirect::Policy::none())
-            // Below it a request is written again only if not a byte of it had left on a connection that was closed.
+            // The layer below still resends a request if its connection was closed before a byte of it was written.
             .retry(reqwest::retry::never())
             .no_proxy()
             .https_only(!base.is_loopback())
@@ -109,7 +109,7 @@ impl Sockets {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             let room = BODY_LIMIT - body.len();
-            // A longer body is cut; cut JSON is no JSON, so nobody takes it for the whole.
+            // A longer body is cut; cut JSON does not parse, so it is never taken for the whole.
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if body.len() >= BODY_LIMIT {
                 break;
@@ -136,13 +136,13 @@ impl Transport for Sockets {
 }
 
 impl Request {
-    /// A `GET` that is not signed.
+    /// An unsigned `GET`.
     pub fn get(path: &str, query: String) -> Request {
         let headers = vec![("locale", "en-US".to_owned())];
         Request { method: Method::Get, path: path.to_owned(), query, headers, body: String::new() }
     }
 
-    /// A `POST` of JSON that is not signed yet.
+    /// An unsigned `POST` of JSON.
     pub fn post(path: &str, body: String) -> Request {
         let headers = vec![("locale", "en-US".to_owned()), ("content-type", "application/json".to_owned())];
         Request { method: Method::Post, path: path.to_owned(), query: String::new(), headers, body }
@@ -164,7 +164,7 @@ impl fmt::Debug for Request {
 }
 
 impl Method {
-    /// As HTTP and the signature write it.
+    /// Its name in HTTP and in the signature.
     pub fn as_str(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -251,7 +251,7 @@ fn remaining(headers: &HeaderMap) -> Option<u32> {
     headers.get("x-mbx-used-remain-limit")?.to_str().ok()?.trim().parse().ok()
 }
 
-/// An error and what is behind it, in one line.
+/// An error and its sources, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut told = error.to_string();
     let mut behind = error.source();

@@ -1,6 +1,7 @@
-//! Which kind an account is of, and whose it is: asked anew each time, from the v3 settings on.
+//! The kind and the UID of an account, read afresh each time, beginning with the v3 settings.
 //!
-//! Only a clear word is an answer. What is unclear is never "classic": it is a failure, from which nothing is concluded.
+//! Only an unambiguous answer counts. An unclear one never means "classic": it is a failure, from which nothing is
+//! concluded.
 
 use serde::de::DeserializeOwned;
 
@@ -20,7 +21,7 @@ use crate::facts::{Class, Failure, Identity};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, ProductType, Uid};
 
-/// The kind; and the UID and the key's rights, as far as the key may ask for them.
+/// The kind, and the UID and the key's rights where the key may read them.
 pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Identity>, Failure> {
     let settings = session.ask(Endpoint::Settings, String::new(), Urgency::Routine).await?;
     let refusal = match unified::settled(&settings) {
@@ -33,8 +34,8 @@ pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Iden
     if !lacks_a_right(&refusal) {
         return Err(refusal);
     }
-    // A key that may not read the settings of a unified account is told so, whatever its account is: a futures read tells. A
-    // unified account's v2 calls are all refused, before anything else is looked at: what is answered is a classic one's.
+    // A key without the right to unified settings gets this refusal for either kind of account; a v2 futures read
+    // decides. Bitget refuses all v2 calls of a unified account before any other check: an answer means classic.
     let query = format!("productType={}", ProductType::UsdtFutures.as_str());
     let positions = session.ask(Endpoint::Positions, query, Urgency::Routine).await?;
     match Parsed::<Vec<Position>>::of(positions) {
@@ -70,7 +71,7 @@ async fn of_unified<T: Transport>(
 ) -> Result<Answer<Identity>, Failure> {
     let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
     let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), Urgency::Routine).await?;
-    // It says no more than what the key may do: whatever else comes back leaves that unknown.
+    // This call only adds the key's rights; they stay unknown if it is denied, rejected or answered in another shape.
     let info: Option<KeyInfo> = match reply.look() {
         Ok(Payload { server: _, data }) => shape(data).ok(),
         Err(failure) if lacks_a_right(&failure) || failure.class == Class::OurFault => None,
@@ -84,8 +85,8 @@ async fn of_unified<T: Transport>(
     Ok(identified(Kind::Unified, Some(owner), rights, settings.asked, reply.answered, server))
 }
 
-/// What an answer parsed; `None` if the key lacks the right to ask. `heard` is the exchange's time in an earlier answer,
-/// for a refusal may come without.
+/// The parsed answer; `None` if the key lacks the right. `heard` is the exchange's time from an earlier answer, used
+/// when a refusal carries none.
 fn if_allowed<D: DeserializeOwned>(
     reply: &Reply,
     heard: Option<ServerTime>,
@@ -125,7 +126,7 @@ fn lacks_a_right(failure: &Failure) -> bool {
     is_refused(failure, Class::Denied, codes::lacks_a_right)
 }
 
-/// Whether it is a refusal with such a code: beside a 5xx a code says nothing.
+/// Whether it is a refusal with such a code. The class excludes a 5xx, beside which a code means nothing.
 fn is_refused(failure: &Failure, class: Class, with: impl Fn(&str) -> bool) -> bool {
     failure.class == class && failure.code.as_deref().is_some_and(with)
 }

@@ -1,7 +1,7 @@
-//! Who may send when: every limit of the exchange as permits, which are data and not timers.
+//! Rate limits: every limit of the exchange as permits, which are data and not timers.
 //!
-//! A permit comes back a second after the *answer*, so that what the exchange counts holds in every sliding second. Pure:
-//! `now` comes in as an argument, and nothing here waits.
+//! A permit is free again a second after the *answer*, so that the limit holds in every sliding second as the exchange
+//! counts it. Pure: `now` is an argument, and nothing here waits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +18,8 @@ use crate::constants::{
 use crate::moment::Moment;
 use crate::position_mode::{KeyId, Uid};
 
-/// Whose limit it is: an account's at one endpoint, this address's at a public one, or that of everything together. The
-/// exchange counts by UID; keys that are known to be of one UID have their lanes together.
+/// The name of a limit: an account's at one endpoint, this address's at a public one, or that of everything together.
+/// The exchange counts by UID; keys that are known to belong to one UID share their lanes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum LaneName {
     /// `key:ID/ENDPOINT`
@@ -30,22 +30,22 @@ pub(super) enum LaneName {
     Everything,
 }
 
-/// The right to send one request in a lane. It must be given back in one of three ways; a lost one is lost for good.
+/// The right to send one request in a lane. It must be given back in one of three ways, or the lane loses it for good.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is not given back narrows its lane for good"]
 pub(super) struct Permit {
     lane: LaneName,
 }
 
-/// What an answer says of the limits.
+/// What an answer means for the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
-    /// It was served, or refused for a reason of its own.
+    /// Answered without a rate limit: served, refused for another reason, or malformed.
     Served {
-        /// What the exchange says remains in the lane, if it says so.
+        /// Requests that remain in the lane by the exchange's count, if the answer has it.
         remaining: Option<u32>,
     },
-    /// Too many requests.
+    /// Too many requests: HTTP 429, or a code that means the same.
     TooMany,
 }
 
@@ -62,26 +62,26 @@ pub(super) enum Stopped {
 #[derive(Debug)]
 pub(super) struct Pace {
     lanes: BTreeMap<LaneName, Lane>,
-    /// The key of each UID that was seen first: the lanes of all its keys go by that one.
+    /// The first key seen of each UID; it names the lanes of all keys of the UID.
     first_keys: BTreeMap<Uid, KeyId>,
-    /// Further keys of a UID, each with the first one.
+    /// Each further key of a UID, with the UID's first key.
     further_keys: BTreeMap<KeyId, KeyId>,
     quiet_until: Moment,
     address: Address,
 }
 
-/// The limit of this host's address. A 429 may be about its own lane or about the address; the exchange's time is the witness,
-/// for that call has no other limit.
+/// The limit of this host's address. A 429 may concern its own lane or the address; the call for the exchange's time is
+/// the witness, because the address is its only limit.
 #[derive(Debug, Default)]
 struct Address {
-    /// A 429 came from a lane, and the witness has not been asked since.
+    /// A lane received a 429, and the witness has not been asked since.
     suspected: bool,
-    /// When the witness was asked.
+    /// When the witness was last asked.
     asked: Option<Moment>,
     rest: Option<AddressRest>,
 }
 
-/// Everything rests, for the witness met a 429, too.
+/// Everything rests because the witness received a 429, too.
 #[derive(Debug, Clone, Copy)]
 struct AddressRest {
     until: Moment,
@@ -90,7 +90,7 @@ struct AddressRest {
     asked_again: bool,
 }
 
-/// One limit: so many permits outstanding or recent, and rests.
+/// One limit: its permits, outstanding or recently used, and its rests.
 #[derive(Debug)]
 pub(super) struct Lane {
     name: LaneName,
@@ -119,7 +119,7 @@ impl Pace {
         }
     }
 
-    /// The key was seen to be of this UID: from now on it shares the lanes of the UID's other keys.
+    /// Records that the key belongs to this UID; from now on it shares the lanes of the UID's other keys.
     pub(super) fn belongs(&mut self, key: &KeyId, uid: &Uid) {
         let first = self.first_keys.entry(uid.clone()).or_insert_with(|| key.clone()).clone();
         if first == *key {
@@ -133,8 +133,8 @@ impl Pace {
         }
     }
 
-    /// The permit to ask for the exchange's time as the witness, when it is due: once after a 429, and again and again while
-    /// the address rests, until it is answered.
+    /// The permit for the witness, the call for the exchange's time, when it is due: once after a 429 (at most every
+    /// `WITNESS_EVERY`), and after each rest of the address, until it is answered.
     pub(super) fn witness(&mut self, now: Moment) -> Option<Permit> {
         let Address { suspected, asked, rest } = &self.address;
         let due = match rest {
@@ -147,7 +147,7 @@ impl Pace {
         let permit = self.lane(&LaneName::Public(Endpoint::Time)).take(now).ok()?;
         self.address.suspected = false;
         self.address.asked = Some(now);
-        // Until it is answered, everything goes on resting.
+        // Everything keeps resting until it is answered.
         if let Some(rest) = &mut self.address.rest {
             rest.until = now + rest.length;
             rest.asked_again = true;
@@ -163,18 +163,18 @@ impl Pace {
         }
     }
 
-    /// Until when nothing may leave in the lane even with a permit, if so: a 429 came since it was taken.
+    /// Until when nothing may be sent in the lane even with a permit, if a 429 arrived after the permit was taken.
     pub(super) fn stopped_until(&self, lane: &LaneName, now: Moment) -> Option<Moment> {
         self.everything_rests_until(now).max(self.cools_until(lane, now))
     }
 
-    /// What of the lane, or around it, a 429 has stopped, if it is not our own pace that holds it back.
+    /// What a 429 has stopped, the address or the lane; `None` if only our own pace holds the lane back.
     pub(super) fn stopped(&self, lane: &LaneName, now: Moment) -> Option<Stopped> {
         let lane = self.cools_until(lane, now).map(|_| Stopped::Lane);
         self.address_rests_until(now).map(|_| Stopped::Address).or(lane)
     }
 
-    /// The request was answered at `at`.
+    /// Gives back the permit of a request that was answered at `at`.
     pub(super) fn give_back(&mut self, permit: Permit, at: Moment, word: Word) {
         let Permit { lane } = self.todays(permit);
         self.lane(&lane).give_back(Permit { lane: lane.clone() }, at);
@@ -193,19 +193,19 @@ impl Pace {
         }
     }
 
-    /// No answer came; the request counts until the exchange would refuse its timestamp.
+    /// Gives back the permit of an unanswered request, which counts until the exchange would refuse its timestamp.
     pub(super) fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
         let permit = self.todays(permit);
         self.lane(&permit.lane.clone()).give_back_unanswered(permit, stamp);
     }
 
-    /// Nothing was sent with it.
+    /// Gives back a permit with which nothing was sent.
     pub(super) fn give_back_unused(&mut self, permit: Permit) {
         let permit = self.todays(permit);
         self.lane(&permit.lane.clone()).give_back_unused(permit);
     }
 
-    /// The lanes that rest now because of a 429, and until when: a lane of several keys under each of them.
+    /// The lanes that rest now because of a 429, and until when; a lane of several keys is listed under each of them.
     pub(super) fn cool_downs(&self, now: Moment) -> Vec<(LaneName, Moment)> {
         let mut all = Vec::new();
         if let Some(rest) = self.address.rest {
@@ -224,7 +224,7 @@ impl Pace {
         all
     }
 
-    /// Goes on with a cool-down that an earlier process saw.
+    /// Resumes the cool-down of an earlier process, capped at the longest one from `now`.
     pub(super) fn restore(&mut self, lane: &LaneName, until: Moment, now: Moment) {
         match lane {
             LaneName::Everything => {
@@ -245,7 +245,7 @@ impl Pace {
         self.lanes.entry(name).or_insert_with_key(|name| Lane::new(name.clone()))
     }
 
-    /// The lane that all keys of the UID share, if this is one of a further key.
+    /// The lane that all keys of the UID share, if this is the lane of a further key; else the lane itself.
     fn shared(&self, name: &LaneName) -> LaneName {
         match name {
             LaneName::Account(key, endpoint) => {
@@ -255,7 +255,7 @@ impl Pace {
         }
     }
 
-    /// The permit under the name that its lane has by now.
+    /// The permit under the current name of its lane.
     fn todays(&self, permit: Permit) -> Permit {
         let Permit { lane } = permit;
         Permit { lane: self.shared(&lane) }
@@ -269,7 +269,8 @@ impl Pace {
         Some(self.quiet_until).filter(|until| *until > now).max(self.address_rests_until(now))
     }
 
-    /// While the witness may be on its way, soon: its answer may end the rest at once.
+    /// Until when the address rests, if it does. While the witness may be under way, at most `PERMIT_BACK` from now:
+    /// its answer may end the rest at once.
     fn address_rests_until(&self, now: Moment) -> Option<Moment> {
         let Address { suspected: _, asked, rest } = &self.address;
         let until = rest.as_ref()?.until.max(after(now, Duration::ZERO));
@@ -279,7 +280,7 @@ impl Pace {
 }
 
 impl Address {
-    /// The witness met a 429: everything rests, twice as long as before if that is what it met after a rest.
+    /// The witness received a 429: everything rests, twice as long as before if it was asked again after a rest.
     fn too_many(&mut self, at: Moment) {
         let length = match self.rest {
             None => ADDRESS_REST_FIRST,
@@ -291,14 +292,14 @@ impl Address {
 }
 
 impl Lane {
-    /// A lane of which nothing is used.
+    /// A lane with all permits free.
     pub(super) fn new(name: LaneName) -> Lane {
         let permits = name.permits();
         Lane { name, permits, outstanding: 0, coming_back: Vec::new(), breather: None, cooling: None }
     }
 
-    /// A permit, or the moment before which there is none. Where that depends on an answer still to come it is the
-    /// earliest moment possible.
+    /// A permit, or the moment before which there is none. If that depends on an answer still to come, the earliest
+    /// moment possible.
     pub(super) fn take(&mut self, now: Moment) -> Result<Permit, Moment> {
         if let Some(until) = self.rests_until(now) {
             return Err(until);
@@ -316,7 +317,7 @@ impl Lane {
         self.comes_back(permit, Some(after(answered, PERMIT_BACK)));
     }
 
-    /// Not answered: the permit is free again when the exchange refuses its timestamp, and a second.
+    /// Not answered: the permit is free again a second after the exchange begins to refuse its timestamp.
     pub(super) fn give_back_unanswered(&mut self, permit: Permit, stamp: Moment) {
         self.comes_back(permit, Some(after(stamp, PERMIT_BACK_UNANSWERED)));
     }
@@ -326,7 +327,7 @@ impl Lane {
         self.comes_back(permit, None);
     }
 
-    /// The exchange said 429: rests twice as long as the last time, unless it rests already.
+    /// The exchange answered 429: rests twice as long as the last time, unless it rests already.
     pub(super) fn cool_down(&mut self, at: Moment) {
         let length = match self.cooling {
             Some(cooling) if at < cooling.until => return,
@@ -336,7 +337,7 @@ impl Lane {
         self.cooling = Some(Cooling { until: at + length, length });
     }
 
-    /// Until when it gives no permit whatever is free, if so.
+    /// Until when the lane grants no permit even if some are free, if it rests.
     pub(super) fn rests_until(&self, now: Moment) -> Option<Moment> {
         self.cools_until(now).max(self.breather.filter(|until| *until > now))
     }
@@ -345,7 +346,8 @@ impl Lane {
         self.cooling.map(|cooling| cooling.until).filter(|until| *until > now)
     }
 
-    /// A good answer. One that comes as long after a cool-down as that lasted ends its doubling.
+    /// An answer without a rate limit. It resets the doubling if it comes at least as long after a cool-down as that
+    /// lasted.
     fn served(&mut self, remaining: Option<u32>, at: Moment) {
         if remaining.is_some_and(|remaining| remaining < REMAINING_FLOOR) {
             self.breather = self.breather.max(Some(after(at, PERMIT_BACK)));
@@ -361,7 +363,7 @@ impl Lane {
         }
     }
 
-    /// What another lane held counts here from now on.
+    /// Merges the permits and rests of another lane into this one.
     fn join(&mut self, other: Lane) {
         let Lane { name: _, permits: _, outstanding, coming_back, breather, cooling } = other;
         self.outstanding += outstanding;
@@ -401,7 +403,7 @@ impl fmt::Display for LaneName {
     }
 }
 
-/// A word that names no lane.
+/// A text that names no lane.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no lane")]
 pub(super) struct UnknownLane(String);
@@ -423,7 +425,7 @@ impl FromStr for LaneName {
     }
 }
 
-/// `span` after `moment`, and a millisecond: moments are cut to whole ones, so what looks like a second may be less.
+/// `span` after `moment`, plus a millisecond: moments are truncated to whole ones, so a second may really be less.
 fn after(moment: Moment, span: Duration) -> Moment {
     moment + span + Duration::from_millis(1)
 }
@@ -616,7 +618,7 @@ mod tests {
             now = until;
         }
         assert_eq!(rests, [10, 20, 40, 60, 60]);
-        // One that is not answered at all says nothing: everything rests on.
+        // An unanswered witness proves nothing: everything keeps resting.
         let lost = pace.witness(now).unwrap();
         assert_eq!(pace.take(&names[0], now), Err(now + Duration::from_millis(1001)), "it may end at once");
         pace.give_back_unanswered(lost, now);
@@ -648,13 +650,13 @@ mod tests {
         pace.give_back(permit, Moment(1001), Word::TooMany);
         let until = Moment(6001);
         assert_eq!(pace.stopped_until(&a, Moment(1001)), Some(until));
-        // Whichever key the next process asks with first.
+        // Both, because the next process may ask with either key first.
         let kept = pace.cool_downs(Moment(1001));
         assert_eq!(kept, [a, b].map(|lane| (lane, until)));
     }
 
     proptest! {
-        /// What the exchange counts: a request reaches it some time between leaving and its answer.
+        /// The exchange counts a request when it arrives, some time between its sending and its answer.
         #[test]
         fn in_no_sliding_second_more_than_the_limit_arrive(
             requests in prop::collection::vec((0_i64..400, 0_i64..3000, 0_i64..=1000), 1..200)
@@ -680,7 +682,7 @@ mod tests {
                         }
                     }
                 };
-                // In tenths of a millisecond, for moments are cut to whole ones.
+                // In tenths of a millisecond, because moments are truncated to whole ones.
                 let answered = now + Duration::from_millis(round_trip.unsigned_abs());
                 arrivals.push(now.0 * 10 + 9 * share / 1000 + round_trip * 10 * share / 1000);
                 under_way.push((answered, permit));

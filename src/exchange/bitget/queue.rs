@@ -1,7 +1,8 @@
-//! Lines in which calls stand: one before each lane's permits, and one, with a bucket of requests a second, before all.
+//! Lines (queues) of waiting calls: one for each lane's permits, and one for all requests, with a bucket of requests a
+//! second.
 //!
-//! Only the head of a line asks. Urgent calls stand before all others; among equals first come, first served. Nothing is
-//! sent from here.
+//! Only the head of a line asks for its turn. Urgent calls go before all others; among equals first come, first served.
+//! Nothing is sent from here.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -27,13 +28,13 @@ pub(super) struct Queue {
     line: Line,
 }
 
-/// Who waits for one thing.
+/// The calls that wait for one resource.
 #[derive(Default)]
 pub(super) struct Line {
     waiting: Mutex<Waiting>,
 }
 
-/// Urgent ones first, then by the order in which they came.
+/// Ordered by urgency, then by arrival.
 #[derive(Default)]
 struct Waiting {
     came: u64,
@@ -55,7 +56,7 @@ impl GovernorClock for Ticks {
 }
 
 impl Queue {
-    /// A line that lets `per_second` requests out in any second, evenly.
+    /// A line that releases `per_second` requests in any second, evenly spaced.
     pub(super) fn new(clock: Clock, per_second: NonZeroU32) -> Queue {
         let interval = Duration::from_secs(1) / per_second.get();
         let quota = Quota::with_period(interval).unwrap_or_else(|| Quota::per_second(per_second));
@@ -63,7 +64,7 @@ impl Queue {
         Queue { clock, bucket, interval, line: Line::default() }
     }
 
-    /// Waits for the turn to send one request.
+    /// Waits for the turn to send one request; the error is when to retry.
     pub(super) async fn turn(&self, urgency: Urgency, deadline: Moment) -> Result<(), Moment> {
         let ask = |now| {
             let ticks = Ticks(self.clock.clone());
@@ -74,8 +75,8 @@ impl Queue {
 }
 
 impl Line {
-    /// Waits until `ask` gives something, which says else when to ask again; only the head of the line asks. Where the
-    /// turn does not come by `deadline`: the moment when it may be worth while to come again, if one turn takes `each`.
+    /// Waits until `ask` succeeds; its error is when to retry. Only the head of the line asks. If the turn does not
+    /// come by `deadline`, the error is when a retry may succeed, assuming that each turn ahead takes `each`.
     pub(super) async fn turn<G>(
         &self,
         clock: &Clock,
@@ -120,7 +121,7 @@ impl Line {
     }
 }
 
-/// A place in the line; whoever leaves it calls the new head.
+/// A place in the line; a head that leaves wakes the new head.
 struct Place<'a> {
     line: &'a Line,
     rank: Rank,
@@ -154,7 +155,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Rounded up: a wait cut to whole milliseconds would end too early and turn in circles.
+/// Rounded up: a wait truncated to whole milliseconds would end too early and spin.
 fn whole_millis(wait: Duration) -> Duration {
     Duration::from_millis(u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1))
 }

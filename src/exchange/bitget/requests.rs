@@ -18,20 +18,20 @@ use super::endpoint::Endpoint;
 pub(super) enum Outcome {
     /// `00000`
     Ok,
-    /// Another code.
+    /// Any other code.
     Refused,
-    /// 429, or a code that says so.
+    /// HTTP 429, or a code that means the same.
     RateLimited,
-    /// An answer that is none: 5xx, HTML, half a body.
+    /// An unusable answer: 5xx, HTML, half a body.
     Broken,
-    /// Sent, and no answer.
+    /// Sent, but not answered.
     Unanswered,
     /// No connection.
     NotSent,
 }
 
 impl Outcome {
-    /// Whether an answer came, whatever it said: only then does the time that it took say something of the exchange.
+    /// Whether any answer came; only then is its duration a measure of the exchange.
     fn is_answered(self) -> bool {
         match self {
             Outcome::Ok | Outcome::Refused | Outcome::RateLimited | Outcome::Broken => true,
@@ -40,7 +40,7 @@ impl Outcome {
     }
 }
 
-/// The requests of a process so far; clones count together. What may be counted is there from the start, as 0.
+/// The requests of a process so far; clones share the counters. Every combination of labels starts at 0.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     ended: Family<[(&'static str, &'static str); 2], Counter>,
@@ -49,7 +49,6 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// None so far.
     pub(super) fn new() -> Requests {
         let took = Family::new_with_constructor(new_histogram as fn() -> Histogram);
         let requests = Requests { ended: Family::default(), took, waited: Counter::default() };
@@ -62,7 +61,7 @@ impl Requests {
         requests
     }
 
-    /// One request ended so, after so long.
+    /// Counts one request by its outcome, and records its duration if it was answered.
     pub(super) fn count(&self, endpoint: Endpoint, outcome: Outcome, took: Duration) {
         self.ended.get_or_create(&of_both(endpoint, outcome)).inc();
         if outcome.is_answered() {
@@ -70,12 +69,12 @@ impl Requests {
         }
     }
 
-    /// A call waited for so long for our own limits.
+    /// Adds the time that a call waited for our own limits.
     pub(super) fn waited(&self, span: Duration) {
         self.waited.inc_by(span.as_secs_f64());
     }
 
-    /// Has all of it in the metrics.
+    /// Registers the metrics.
     pub(super) fn register(&self, registry: &mut Registry) {
         let Requests { ended, took, waited } = self.clone();
         registry.register("requests", "Requests to the exchange since the start, by how they ended", ended);
@@ -105,7 +104,7 @@ fn of_both(endpoint: Endpoint, outcome: Outcome) -> [(&'static str, &'static str
     [("endpoint", endpoint.as_str()), ("outcome", outcome.into())]
 }
 
-/// The exchange answers in tens of milliseconds, and is given up after ten seconds.
+/// Buckets in seconds: the exchange answers in tens of milliseconds, and a request times out after ten seconds.
 fn new_histogram() -> Histogram {
     Histogram::new([0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }

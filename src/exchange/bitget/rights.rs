@@ -1,28 +1,25 @@
-//! What a key may do, as far as it matters, and what an operator should know of it.
+//! The rights of a key that matter here, and the warnings about them for the operator.
 
 use crate::position_mode::Kind;
 
-/// What a key may do.
+/// The rights of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rights {
-    /// With futures.
     pub(super) futures: FuturesRight,
-    /// Whether it may take money out, which nothing here needs.
+    /// Whether it may withdraw, which nothing here needs.
     pub(super) withdraws: bool,
 }
 
-/// What a key may do with futures.
+/// The right to futures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FuturesRight {
-    /// Nothing.
+    /// None; for a unified account also when either management or trading is missing.
     Nothing,
-    /// Read.
     Read,
-    /// Read and write.
     ReadWrite,
 }
 
-/// The right with which a key may say whose it is.
+/// The right that a key needs to read its account's UID.
 pub(super) fn to_say_whose(kind: Kind) -> &'static str {
     match kind {
         Kind::Classic => "spot, read",
@@ -30,7 +27,7 @@ pub(super) fn to_say_whose(kind: Kind) -> &'static str {
     }
 }
 
-/// What an operator should know of the rights of a key, though nothing waits for it: one sentence each.
+/// Warnings for the operator about a key's rights, one sentence each; they block nothing.
 pub(super) fn warnings(kind: Kind, Rights { futures, withdraws }: Rights) -> Vec<String> {
     let lacking = match (kind, futures) {
         (Kind::Classic, FuturesRight::Nothing) => {

@@ -1,6 +1,6 @@
-//! One key's questions: signed with the exchange's own time, sent within its limits, and answered or not.
+//! The requests of one key: signed with the exchange's own time, sent within its limits, and answered or not.
 //!
-//! One call is one attempt. What is asked, and what an answer means for an account, is not known here.
+//! Each request is one attempt. What is requested, and what an answer means for an account, is decided elsewhere.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::facts::{Answer, Class, Failure, SetAnswer};
 use crate::moment::ServerTime;
 use crate::position_mode::{KeyId, Uid};
 
-/// One key, and the client that it asks with.
+/// One key, and the client that sends its requests.
 pub(super) struct Session<T> {
     pub(super) client: Bitget<T>,
     key: KeyId,
@@ -37,14 +37,14 @@ pub struct SetPermit {
     endpoint: Endpoint,
 }
 
-/// A set as it leaves: where to, and its body as it is signed.
+/// A set ready to send: its endpoint, and its body as it is signed.
 #[derive(Debug)]
 pub(super) struct Setter {
     pub(super) endpoint: Endpoint,
     pub(super) body: serde_json::Result<String>,
 }
 
-/// What was asked for, in the shape that it must have.
+/// A reply with its data parsed into the shape that it must have.
 pub(super) struct Parsed<D> {
     pub(super) data: D,
     pub(super) reply: Reply,
@@ -60,12 +60,12 @@ impl<T: Transport> Session<T> {
         self.credential.fingerprint()
     }
 
-    /// The key was seen to be of this UID, whose limits it shares from now on.
+    /// Records that the key belongs to this UID, whose limits it shares from now on.
     pub(super) fn belongs_to(&self, uid: &Uid) {
         self.client.shared.pace.lock().belongs(&self.key, uid);
     }
 
-    /// The exchange's time, unsigned.
+    /// Reads the exchange's time, unsigned.
     pub(super) async fn time(&self) -> Result<Answer<()>, Failure> {
         let parsed: Parsed<Time> =
             Parsed::of(self.ask_public(Endpoint::Time, String::new(), Urgency::Routine).await?)?;
@@ -73,7 +73,7 @@ impl<T: Transport> Session<T> {
         Ok(parsed.answer(()))
     }
 
-    /// A read, signed with the exchange's own time.
+    /// Sends a read, signed with the exchange's own time.
     pub(super) async fn ask(
         &self,
         endpoint: Endpoint,
@@ -90,7 +90,7 @@ impl<T: Transport> Session<T> {
         sent.map_err(|error| unanswered(endpoint, &error))
     }
 
-    /// A read of what is public, unsigned.
+    /// Sends a public read, unsigned.
     pub(super) async fn ask_public(
         &self,
         endpoint: Endpoint,
@@ -103,8 +103,8 @@ impl<T: Transport> Session<T> {
         sent.map_err(|error| unanswered(endpoint, &error))
     }
 
-    /// Reads lists one after the other, each page by page, from the first question to the last answer. `take` looks at a
-    /// page and says what to add to the question for the next one, if there may be one.
+    /// Reads lists in sequence, each page by page up to `PAGES`; the answer spans the first request to the last answer.
+    /// `take` consumes a page and returns what to add to the query for the next one, if there may be one.
     pub(super) async fn read<D: DeserializeOwned + Send>(
         &self,
         endpoint: Endpoint,
@@ -132,13 +132,13 @@ impl<T: Transport> Session<T> {
         whole.ok_or_else(|| our_fault("no list was asked for"))
     }
 
-    /// The right to send one set to this setter.
+    /// Waits for the right to send one set to this endpoint.
     pub(super) async fn permit(&self, endpoint: Endpoint) -> Result<SetPermit, Failure> {
         let turn = self.client.turn(self.lane(endpoint), Urgency::PartWay).await?;
         Ok(SetPermit { turn, endpoint })
     }
 
-    /// Sends a set, signed for `stamp`. The one place that writes.
+    /// Sends a set, signed for `stamp`. The only place that writes to the exchange.
     pub(super) async fn send_set(
         &self,
         Setter { endpoint, body }: Setter,
@@ -212,7 +212,7 @@ pub(super) fn our_fault(say: &str) -> Failure {
     Failure { class: Class::OurFault, code: None, say: say.to_owned() }
 }
 
-/// By name, as every client in daily use signs its questions.
+/// Sorted by name, as every client in daily use signs its queries.
 fn sorted(query: &str) -> String {
     let mut pairs: Vec<&str> = query.split('&').collect();
     pairs.sort_unstable();

@@ -1,6 +1,6 @@
-//! The signature of a request: over timestamp, method, path, query and body, byte for byte, whatever kind the key is of.
+//! The signature of a request: over timestamp, method, path, query and body, byte for byte, whatever the kind of key.
 //!
-//! Knows neither the clock nor what is asked.
+//! Depends neither on the clock nor on what is requested.
 
 use super::http::{Method, Request};
 use crate::exchange::credential::Credential;
@@ -11,11 +11,11 @@ use crate::moment::ServerTime;
 pub enum Trading {
     /// Ordinary keys.
     Real,
-    /// Keys made in demo mode; their requests carry a header.
+    /// Keys made in demo mode; their requests carry the header `paptrading`.
     Demo,
 }
 
-/// Adds to `request` the headers that make it a private one, signed for `stamp`.
+/// Adds the headers of a private request to `request`, signed for `stamp`.
 pub(super) fn sign(request: &mut Request, credential: &Credential, trading: Trading, stamp: ServerTime) {
     let Request { method, path, query, headers, body } = request;
     let timestamp = stamp.0.to_string();

@@ -1,4 +1,4 @@
-//! What is asked of a unified account over API v3, where one mode covers the whole account, so that every futures category
+//! Reads and the set of a unified account over API v3. One mode covers the whole account, so every futures category
 //! counts.
 
 use std::collections::BTreeSet;
@@ -26,9 +26,9 @@ pub(super) async fn mode<T: Transport>(
     Ok(Answer { value: mode, asked: reply.asked, answered: reply.answered, server })
 }
 
-/// How many rows of a list count, over all categories. They are asked for side by side: one after the other they would take
-/// longer than a verdict may, where the exchange is far away. All are waited for, even if one has failed, for a question
-/// that is dropped on its way uses up its permit for long.
+/// Number of rows of a list that count, over all categories. The categories are read concurrently: in sequence they
+/// would take longer than a verdict may when the exchange is far away. All are awaited even if one has failed, because
+/// a request dropped in flight holds its permit for long.
 pub(super) async fn count<T: Transport>(
     session: &Session<T>,
     list: List,
@@ -56,7 +56,7 @@ pub(super) async fn count<T: Transport>(
     Ok(ids.with(count))
 }
 
-/// Ids of orders; one that stands in several lists is one.
+/// Ids of orders; one that is in several lists counts once.
 type Ids = BTreeSet<String>;
 
 async fn positions<T: Transport>(
@@ -90,7 +90,7 @@ async fn orders<T: Transport>(
     Ok(whole.with(ids))
 }
 
-/// Those without a type, and those of type `trigger`.
+/// Ids of the strategy orders listed without a type, and of those of type `trigger`.
 async fn strategy_orders<T: Transport>(
     session: &Session<T>,
     category: String,
@@ -115,19 +115,19 @@ fn both(mut ids: Ids, more: Ids) -> Ids {
     ids
 }
 
-/// The set of the account's mode.
+/// The request that sets the account's mode.
 pub(super) fn setter(mode: PositionMode) -> Setter {
     Setter { endpoint: Endpoint::SetHoldMode, body: serde_json::to_string(&SetHoldMode { mode }) }
 }
 
-/// The settings of an account that is unified and stays it.
+/// Settings of a unified account that is not being converted.
 pub(super) struct Settled {
     pub(super) server: ServerTime,
     pub(super) uid: Option<String>,
     pub(super) mode: PositionMode,
 }
 
-/// What settings tell, if they are those of a unified account.
+/// Parses settings; fails unless they are those of a unified account that is not being converted.
 pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
     let Payload { server, data } = reply.look()?;
     let settings: Settings = shape(data).map_err(|broken| reply.broken(&broken))?;
@@ -144,6 +144,6 @@ pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
     }
 }
 
-/// One mode covers all of them.
+/// The categories that the one mode covers.
 const CATEGORIES: [ProductType; 3] =
     [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];

@@ -1,4 +1,5 @@
-//! Shapes as the exchange writes them, and what each must hold to count as an answer: here what both kinds of account share.
+//! JSON shapes of the exchange, and what each must hold to count as an answer; here those that both kinds of account
+//! share.
 //!
 //! Absence is not data: a missing field, or `null` where an object belongs, is an error here, never a default.
 
@@ -14,24 +15,24 @@ use named::Named;
 
 use crate::moment::ServerTime;
 
-/// What is around every answer.
+/// The envelope of every answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Envelope {
-    /// `00000`, or why not.
+    /// `00000` for success, else the code of the refusal.
     pub(super) code: String,
-    /// The exchange's time; some refusals lack it.
+    /// The exchange's time (`requestTime`, ms since 1970); some refusals lack it.
     pub(super) server: Option<ServerTime>,
-    /// What was asked for; `None` if it is missing or `null`.
+    /// The payload; `None` if it is missing or `null`.
     pub(super) data: Option<Value>,
 }
 
-/// An answer that does not hold what it must: what is wrong with it, without any of its text.
+/// What is wrong with a malformed answer, without any of its text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Broken(pub(super) String);
 
 impl Envelope {
-    /// The envelope in a body, whatever the status beside it.
+    /// Parses the envelope in a body, whatever the HTTP status.
     pub(super) fn parse(body: &[u8]) -> Result<Envelope, Broken> {
         #[derive(Deserialize)]
         struct Written {
@@ -54,9 +55,9 @@ impl Envelope {
     }
 }
 
-/// What `data` must be.
+/// Parses `data` into the shape that it must have.
 pub(super) fn shape<T: DeserializeOwned>(data: Value) -> Result<T, Broken> {
-    // serde's own words may quote the answer; the place of the fault is not worth that.
+    // serde's message may quote the answer, so it is dropped although it names the place of the fault.
     T::deserialize(Named(data)).map_err(|_| Broken("data of another shape than documented".to_owned()))
 }
 
@@ -76,21 +77,21 @@ impl Time {
     }
 }
 
-/// A position of either kind of account, as far as it counts.
+/// A position of either kind of account; only its size matters.
 #[derive(Debug, Deserialize)]
 pub(super) struct Position {
     total: String,
 }
 
 impl Position {
-    /// Whether there is anything of it.
+    /// Whether its total is not zero.
     pub(super) fn is_open(&self) -> Result<bool, Broken> {
         let total = self.total.trim();
         let is_number = total.parse::<f64>().is_ok_and(f64::is_finite);
         if !is_number {
             return Err(Broken("a position whose total is no number".to_owned()));
         }
-        // By its digits, for a very small number must not be rounded to nothing.
+        // By its digits: parsed, a very small number would be rounded to zero.
         let mantissa = total.split(['e', 'E']).next().unwrap_or_default();
         Ok(mantissa.bytes().any(|digit| (b'1'..=b'9').contains(&digit)))
     }
@@ -101,7 +102,7 @@ pub(super) fn open(rows: &[Position]) -> Result<u32, Broken> {
     rows.iter().try_fold(0, |open, row| row.is_open().map(|is_open| open + u32::from(is_open)))
 }
 
-/// An order of any sort, as far as it counts.
+/// An order of any sort; only its id matters.
 #[derive(Debug, Deserialize)]
 pub(super) struct Order {
     #[serde(rename = "orderId")]
@@ -111,14 +112,14 @@ pub(super) struct Order {
 /// The most rows of a page.
 pub(super) const PAGE: usize = 100;
 
-/// Without a default, so that a missing key is an error.
+/// Accepts `null`, but rejects a missing key, because the field has no default.
 fn there_or_null<'de, R: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Vec<R>>, D::Error> {
     Option::deserialize(from)
 }
 
-/// Whether it may stand in a query without being encoded.
+/// Whether it may stand in a query unencoded.
 fn is_plain(word: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     !word.is_empty() && word.len() <= 64 && word.bytes().all(plain)

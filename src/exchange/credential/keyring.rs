@@ -1,10 +1,10 @@
-//! Which key the file of each account holds: two files with one key are two names for one account.
+//! The key in each account's file: two files with one key are two names for one account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::position_mode::{AccountName, KeyId};
 
-/// The keys of all accounts, each as its file was read last.
+/// The key of each account, as last read from its file.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     keys: BTreeMap<AccountName, KeyId>,
@@ -12,7 +12,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// What the file of an account holds now; `None` where it holds no usable key.
+    /// Records the key in an account's file; `None` if it holds no usable key.
     fn put(&mut self, account: &AccountName, key: Option<KeyId>) {
         if let Some(before) = self.keys.remove(account)
             && let Some(holders) = self.holders.get_mut(&before)
@@ -25,7 +25,7 @@ impl Keyring {
         }
     }
 
-    /// The same of a file that was read just now; those that held the same key before are read anew with it.
+    /// Records the key of a file just read; rereads the files recorded with the same key until one proves to hold it.
     pub fn opened(
         &mut self,
         account: &AccountName,
@@ -41,7 +41,7 @@ impl Keyring {
         }
     }
 
-    /// Reads the files of these accounts anew, and forgets those of all others.
+    /// Rereads the files of these accounts, and forgets all others.
     pub fn replace(
         &mut self,
         accounts: &BTreeSet<AccountName>,
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(shares(&ring, "a").as_deref(), Some("c"));
         assert_eq!(shares(&ring, "c").as_deref(), Some("a"));
         assert_eq!((shares(&ring, "b"), shares(&ring, "d")), (None, None));
-        // Whoever reads one of the two files again reads the other one, too.
+        // Rereading one of the two files rereads the other one, too.
         ring.opened(&name("a"), Some(KeyId::of("one")), |_| Some(KeyId::of("one")));
         assert_eq!(shares(&ring, "c").as_deref(), Some("a"));
         ring.opened(&name("a"), Some(KeyId::of("one")), |_| Some(KeyId::of("three")));

@@ -1,6 +1,6 @@
-//! What signs: a secret shared with the exchange (HMAC-SHA256), or an RSA private key (`SHA256withRSA`, PKCS#1 v1.5).
+//! Signing, with a secret shared with the exchange (HMAC-SHA256) or an RSA private key (`SHA256withRSA`, PKCS#1 v1.5).
 //!
-//! No text of either is ever shown; a key that cannot be used is told by its fault and what to do.
+//! No text of either is ever shown; the error for an unusable key says what is wrong and what to do.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use sha2::Sha256;
 pub(super) enum Signer {
     /// A secret that the exchange knows, too.
     Hmac(SecretString),
-    /// A private key of whose public half the exchange knows.
+    /// A private key; the exchange knows its public half.
     Rsa(Arc<RsaKeyPair>),
 }
 
 impl Signer {
-    /// The key in a PEM, PKCS#1 or PKCS#8; else what is wrong with it and what to do.
+    /// Parses the key in a PEM, PKCS#1 or PKCS#8; the error says what is wrong and what to do.
     pub(super) fn rsa(pem: &SecretString) -> Result<Signer, String> {
         let pem = pem.expose_secret();
         if pem.contains("ENCRYPTED") {
@@ -34,7 +34,7 @@ impl Signer {
                     .to_owned(),
             );
         }
-        // What a PEM error says may hold lines of the file.
+        // The text of a PEM error may hold lines of the file, so it is dropped.
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| no_key(pem).to_owned())?;
         let pair = match &der {
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
@@ -43,7 +43,7 @@ impl Signer {
         };
         let pair = pair.map_err(|rejected| refused(&rejected.to_string()))?;
         let signer = Signer::Rsa(Arc::new(pair));
-        // A key whose parts do not fit each other shows at its first signature.
+        // A key with inconsistent parts fails at its first signature.
         if signer.sign("").is_empty() { Err(refused("InconsistentComponents")) } else { Ok(signer) }
     }
 
@@ -70,7 +70,7 @@ impl Signer {
     }
 }
 
-/// What a text is in which there is no private key.
+/// Why a text holds no private key, and what to do.
 fn no_key(text: &str) -> &'static str {
     if text.contains("PUBLIC KEY") {
         "rsa_private_key is a public key: that one is for Bitget, the private one it was made with belongs here"
@@ -82,7 +82,7 @@ fn no_key(text: &str) -> &'static str {
     }
 }
 
-/// What ring's word for a key that it does not take means.
+/// What ring's word for a rejected key means, and what to do.
 fn refused(word: &str) -> String {
     match word {
         "TooSmall" => {
@@ -108,7 +108,7 @@ pub(in crate::exchange) mod tests {
 
     use super::*;
 
-    /// What openssl writes, or `None` where there is no openssl: then the test says so and has nothing to compare with.
+    /// The output of openssl, or `None` if it cannot be run; the test then reports that it is skipped.
     pub(in crate::exchange) fn openssl(args: &[&str]) -> Option<Vec<u8>> {
         match Command::new("openssl").args(args).output() {
             Ok(done) => {

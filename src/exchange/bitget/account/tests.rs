@@ -1,7 +1,7 @@
-//! Accounts against a scripted exchange, under a paused clock: what is asked, when, and what is made of it. Here a classic
-//! one and what both kinds share.
+//! Accounts against a scripted exchange, under a paused clock: what they request, when, and how they interpret the
+//! answers. Here a classic one and what both kinds share.
 //!
-//! No socket here, and nothing that knows how an exchange behaves beyond the script.
+//! No sockets here, and no behaviour of an exchange beyond the script.
 
 mod kind;
 mod limits;
@@ -32,7 +32,7 @@ const COIN: Scope = Scope::Product(ProductType::CoinFutures);
 
 type Answers = dyn Fn(&Request) -> Result<Response, TransportError> + Send + Sync;
 
-/// Answers by a function, after a while, and keeps what was asked.
+/// Answers by a function, after a delay, and records the requests.
 #[derive(Clone)]
 struct Script {
     clock: Clock,
@@ -59,7 +59,7 @@ impl Script {
         (Bitget::new(script.clone(), clock, NonZeroU32::new(100).unwrap()), script)
     }
 
-    /// What was asked, as `GET path?query`, without what was asked before a test began.
+    /// The requests, as `GET path?query`, without those for the exchange's time.
     fn asked(&self) -> Vec<String> {
         let log = self.log.lock().unwrap();
         log.iter()
@@ -99,7 +99,7 @@ fn lane(name: &str, endpoint: Endpoint) -> LaneName {
     LaneName::Account(credential_of(name).key_id(), endpoint)
 }
 
-/// An account whose exchange's clock is known.
+/// An account for which the exchange's clock is known.
 async fn ready(bitget: &Bitget<Script>, name: &str) -> AccountClient<Script> {
     let account = account(bitget, name);
     account.clock().await.unwrap();
@@ -119,7 +119,7 @@ fn done(data: &str) -> Result<Response, TransportError> {
     body(200, &format!(r#"{{"code":"00000","msg":"m","requestTime":{},"data":{data}}}"#, START + SKEW + 1025))
 }
 
-/// What every script answers to what is not its subject: a flat classic account in hedge mode.
+/// The default answers of every script: a flat classic account in hedge mode.
 fn usual(request: &Request) -> Result<Response, TransportError> {
     match request.path.trim_start_matches("/api/v2/") {
         "public/time" => done(r#"{"serverTime":"1700000091025"}"#),
@@ -241,7 +241,7 @@ async fn positions_count_unless_their_total_is_zero() {
     assert_eq!(script.asked(), ["GET mix/position/all-position?productType=USDT-FUTURES"]);
 }
 
-/// Pages of a list of orders with the ids `count` down to 1, whatever else is asked.
+/// Pages of a list of orders with the ids `count` down to 1, whatever the other parameters.
 fn paged(request: &Request, count: usize) -> Result<Response, TransportError> {
     let before = request.query.split('&').find_map(|pair| pair.strip_prefix("idLessThan="));
     let first = before.map_or(count, |id| id.parse::<usize>().unwrap() - 1);
@@ -464,7 +464,7 @@ async fn f51_too_many_for_the_witness_too_stops_everything_even_a_set_that_holds
     let permit = second.permit(USDT).await.unwrap();
     let before = script.asked().len();
     *limited.lock().unwrap() = true;
-    // The first question of the classic mode is for the public list of contracts.
+    // A read of the classic mode first requests the public list of contracts.
     assert_eq!(first.mode(USDT, Urgency::BeforeSet).await.unwrap_err().class, Class::RateLimited);
     let Class::Busy { .. } = second.mode(USDT, Urgency::BeforeSet).await.unwrap_err().class else {
         panic!("everything rests")

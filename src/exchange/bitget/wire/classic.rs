@@ -6,7 +6,7 @@ use super::{Broken, Order, PAGE, is_plain, there_or_null};
 use crate::exchange::bitget::rights::{FuturesRight, Rights};
 use crate::position_mode::{PositionMode, ProductType};
 
-/// One of `GET /api/v2/mix/market/contracts`: any of a product type's serves for asking the mode.
+/// One row of `GET /api/v2/mix/market/contracts`: any contract of a product type serves to read the mode.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(in super::super) struct Contract {
     symbol: String,
@@ -15,7 +15,7 @@ pub(in super::super) struct Contract {
 }
 
 impl Contract {
-    /// Symbol and margin coin, if both may stand in a query as they are.
+    /// Symbol and margin coin, if both may stand in a query unencoded.
     pub(in super::super) fn sample(&self) -> Option<Sample> {
         let coin = self.margin_coins.first()?;
         let plain = is_plain(&self.symbol) && is_plain(coin);
@@ -23,7 +23,7 @@ impl Contract {
     }
 }
 
-/// A symbol and a margin coin that a product type has: the call that tells the mode wants one of each.
+/// A symbol and a margin coin of a product type: the call that returns the mode requires one of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Sample {
     pub(in super::super) symbol: String,
@@ -31,7 +31,7 @@ pub(in super::super) struct Sample {
 }
 
 impl Sample {
-    /// What clients in daily use write; the demo ones are inferred.
+    /// The values that clients in daily use send; those of the demo product types are inferred.
     pub(in super::super) fn fallback(product: ProductType) -> Sample {
         let (symbol, margin_coin) = match product {
             ProductType::UsdtFutures => ("BTCUSDT", "USDT"),
@@ -50,17 +50,17 @@ impl Sample {
 pub(in super::super) struct AccountInfo {
     #[serde(rename = "userId")]
     pub(in super::super) user_id: String,
-    /// Unknown where it is missing: what a key may do is shown by what it is refused.
+    /// If it is missing, the rights are unknown and show only when a call is refused.
     #[serde(default)]
     authorities: Option<Vec<String>>,
 }
 
 impl AccountInfo {
-    /// What the key may do, as far as it says.
+    /// The key's rights; `None` if the answer lacks them.
     pub(in super::super) fn rights(&self) -> Option<Rights> {
         let authorities = self.authorities.as_ref()?;
         let any = |some: &[&str]| authorities.iter().any(|one| some.contains(&one.as_str()));
-        // Which of the two gates the setter nobody has established.
+        // It is not established which of the two the setter requires.
         let futures = if any(&["coow", "cpow"]) {
             FuturesRight::ReadWrite
         } else if any(&["coor", "cpor"]) {
@@ -82,7 +82,7 @@ pub(in super::super) struct SingleAccount {
 /// One page of orders or plan orders.
 #[derive(Debug, Deserialize)]
 pub(in super::super) struct Page {
-    /// Must be there; `null` is the exchange's way to write an empty one.
+    /// Required; the exchange may write an empty list as `null`.
     #[serde(rename = "entrustedList", deserialize_with = "there_or_null")]
     list: Option<Vec<Order>>,
     #[serde(rename = "endId", default)]
@@ -105,7 +105,7 @@ impl Page {
     }
 }
 
-/// `POST /api/v2/mix/account/set-position-mode`, in the order in which it is signed.
+/// `POST /api/v2/mix/account/set-position-mode`, with the fields in the order in which they are signed.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct SetPositionMode {
     #[serde(rename = "productType")]
@@ -116,8 +116,8 @@ pub(in super::super) struct SetPositionMode {
 
 /// The kinds of plan order; the exchange lists one at a time.
 pub(in super::super) const PLAN_TYPES: [&str; 3] = ["normal_plan", "track_plan", "profit_loss"];
-/// The statuses of an open order, asked for one by one, for without one only `live` is promised. In this order: an order
-/// that begins to fill in between is seen in the second list.
+/// The statuses of an open order, requested one by one, because without one only `live` is promised. The order matters:
+/// an order that begins to fill between the two requests is in the second list.
 pub(in super::super) const OPEN_STATUSES: [&str; 2] = ["live", "partially_filled"];
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! Reads fields by their names only. serde by itself also takes a list for an object, field by field, so that `[[]]` would
-//! be an empty list of orders.
+//! Deserialises structs by field name only. serde by itself also accepts a list in place of an object, field by field,
+//! so that `[[]]` would be an empty list of orders.
 
 use serde::Deserializer;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Error as _, IntoDeserializer, Visitor};
 use serde_json::{Error, Value};
 
-/// A value of which an object must be one.
+/// A value in which every struct must be a JSON object.
 pub(super) struct Named(pub(super) Value);
 
 impl<'de> Deserializer<'de> for Named {

@@ -6,31 +6,31 @@ use super::{Broken, Order, PAGE, Position, is_plain, there_or_null};
 use crate::exchange::bitget::rights::{FuturesRight, Rights};
 use crate::position_mode::PositionMode;
 
-/// `GET /api/v3/account/settings`. Clients take an account for unified by its `holdMode`, not by the word for its mode: of
-/// those the exchange has invented more than one.
+/// `GET /api/v3/account/settings`. Clients recognise a unified account by its `holdMode`, not by its `accountMode`, for
+/// which the exchange has invented more than one word.
 #[derive(Debug, Deserialize)]
 pub(in super::super) struct Settings {
-    /// Whose account it is.
+    /// UID of the account.
     #[serde(default)]
     pub(in super::super) uid: Option<String>,
-    /// `unified`, `hybrid`, or a word for an account on its way from one kind to the other.
+    /// `unified`, `hybrid`, or a word for an account that is being converted from one kind to the other.
     #[serde(rename = "accountMode", default)]
     account_mode: Option<String>,
     #[serde(rename = "holdMode", default)]
     hold_mode: Option<PositionMode>,
 }
 
-/// What settings say of the account.
+/// The stage of the account, from its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Stage {
-    /// It is unified, with this mode.
+    /// Unified, with this mode.
     Unified(PositionMode),
-    /// It is on its way from one kind to the other: the word for that.
+    /// Being converted from one kind to the other, with its `accountMode`.
     Converting(&'static str),
 }
 
 impl Settings {
-    /// Whatever word there is, a mode proves a unified account, save while it is being converted.
+    /// Whatever its `accountMode`, a `holdMode` proves a unified account, except during a conversion.
     pub(in super::super) fn stage(&self) -> Result<Stage, Broken> {
         let Settings { uid: _, account_mode, hold_mode } = self;
         match (account_mode.as_deref(), hold_mode) {
@@ -47,7 +47,7 @@ impl Settings {
 pub(in super::super) struct KeyInfo {
     #[serde(rename = "userId", default)]
     pub(in super::super) user_id: Option<String>,
-    /// For all of its permissions alike.
+    /// Read-only or read-and-write, for all of the permissions alike.
     #[serde(rename = "permType", default)]
     perm_type: Option<String>,
     #[serde(default)]
@@ -55,8 +55,8 @@ pub(in super::super) struct KeyInfo {
 }
 
 impl KeyInfo {
-    /// What the key may do, as far as it says. Without management no mode is read, without trading no position: with one of
-    /// the two alone nothing can be done here.
+    /// The key's rights; `None` if the answer lacks them. Reading the mode needs management, reading positions needs
+    /// trading: one of the two alone is useless here.
     pub(in super::super) fn rights(&self) -> Option<Rights> {
         let permissions = self.permissions.as_ref()?;
         let has = |one: &str| permissions.iter().any(|permission| permission == one);
@@ -74,22 +74,21 @@ impl KeyInfo {
 /// `GET /api/v3/position/current-position`
 #[derive(Debug, Deserialize)]
 pub(in super::super) struct PositionList {
-    /// Must be there; `null` is the exchange's way to write an empty one.
+    /// Required; the exchange may write an empty list as `null`.
     #[serde(deserialize_with = "there_or_null")]
     list: Option<Vec<Position>>,
 }
 
 impl PositionList {
-    /// Its rows.
     pub(in super::super) fn positions(self) -> Vec<Position> {
         self.list.unwrap_or_default()
     }
 }
 
-/// One page of `GET /api/v3/trade/unfilled-orders`: a list, whatever the status of what is in it.
+/// One page of `GET /api/v3/trade/unfilled-orders`: one list for orders of every status.
 #[derive(Debug, Deserialize)]
 pub(in super::super) struct Page {
-    /// Must be there; `null` is the exchange's way to write an empty one.
+    /// Required; the exchange may write an empty list as `null`.
     #[serde(deserialize_with = "there_or_null")]
     list: Option<Vec<Order>>,
     #[serde(default)]
@@ -117,7 +116,7 @@ pub(in super::super) struct SetHoldMode {
     pub(in super::super) mode: PositionMode,
 }
 
-/// How strategy orders are asked for: those listed unasked, and those that are listed only when they are named.
+/// Query suffixes for strategy orders: those listed without a type, and those listed only when their type is named.
 pub(in super::super) const TYPES: [&str; 2] = ["", "&type=trigger"];
 
 #[cfg(test)]

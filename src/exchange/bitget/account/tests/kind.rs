@@ -1,4 +1,4 @@
-//! The kind: every answer to the settings and to what is asked after them, and what is concluded from it.
+//! The kind: every answer to the settings and to the requests after them, and the conclusion from it.
 
 use super::*;
 use crate::position_mode::{Kind, Uid};
@@ -10,7 +10,7 @@ const POSITIONS: &str = "mix/position/all-position";
 
 type Given = (&'static str, Result<Response, TransportError>);
 
-/// An exchange that answers these calls so, and every other one with a word that nobody knows.
+/// An exchange with these answers, and with an unknown code for every other call but its time.
 fn gives<const N: usize>(answers: [Given; N]) -> (Bitget<Script>, Script) {
     Script::new(move |request| {
         let given = answers.iter().find(|(path, _)| request.path.ends_with(path));
@@ -26,7 +26,7 @@ fn settings(mode: &str) -> Result<Response, TransportError> {
     done(&format!(r#"{{"uid":"1001","accountMode":"{mode}","holdMode":"hedge_mode"}}"#))
 }
 
-/// What is concluded, and what was asked for it.
+/// The conclusion, and the requests made for it.
 async fn told(way: (Bitget<Script>, Script)) -> (Result<Identity, Failure>, Vec<String>) {
     let (bitget, script) = way;
     let desk = ready(&bitget, "desk").await;
@@ -68,13 +68,13 @@ async fn f50_settings_with_a_mode_are_those_of_a_unified_account() {
     check([(SETTINGS, settings("unified")), key()], UNIFIED, &[SETTINGS, KEY]).await;
     check([(SETTINGS, settings("upgrading")), key()], Err(Class::Converting), &[SETTINGS]).await;
     check([(SETTINGS, settings("switching")), key()], Err(Class::Converting), &[SETTINGS]).await;
-    // A word that nobody has seen yet contradicts no mode.
+    // An unknown word does not contradict a mode.
     for word in ["hybrid", "UNIFIED", "unified2", ""] {
         check([(SETTINGS, settings(word)), key()], UNIFIED, &[SETTINGS, KEY]).await;
     }
     let wordless = done(r#"{"uid":"1001","holdMode":"hedge_mode"}"#);
     check([(SETTINGS, wordless), key()], UNIFIED, &[SETTINGS, KEY]).await;
-    // Of an account on its way not even its mode need be there.
+    // An account that is being converted need not even have a mode.
     let bare = done(r#"{"accountMode":"upgrading"}"#);
     check([(SETTINGS, bare), key()], Err(Class::Converting), &[SETTINGS]).await;
 }
@@ -184,7 +184,7 @@ async fn where_the_settings_may_not_be_read_a_futures_read_tells_the_kind() {
         (coded(400, "40014"), Class::Denied),
         (coded(400, "40084"), Class::WrongKind),
         (coded(400, "40128"), Class::Denied),
-        // A classic lead of copy trading is told so, too.
+        // A classic account that leads copy trading receives its own code, too.
         (coded(400, "40731"), Class::LeadsCopies),
         (coded(400, "40115"), Class::Converting),
         (coded(400, "40725"), Class::TryAgain),
@@ -205,7 +205,7 @@ async fn whose_a_unified_account_is_its_settings_tell_and_the_key_must_be_of_the
     check([unified(), (KEY, coded(400, "40014"))], UNIFIED, both).await;
     check([unified(), (KEY, body(400, r#"{"code":"40014"}"#))], UNIFIED, both).await;
     check([unified(), (KEY, done("{}"))], UNIFIED, both).await;
-    // It only says what the key may do: whatever else comes back leaves that unknown.
+    // This call only adds the key's rights: any other content leaves them unknown.
     for data in [r#"{"userId":1001}"#, "[]", "{}"] {
         check([unified(), (KEY, done(data))], UNIFIED, both).await;
     }

@@ -1,8 +1,8 @@
-//! The limits as the simulated exchange counts them, under virtual time and over ways of random length.
+//! The limits as the simulated exchange counts them, under virtual time and with random network delays.
 
 use super::*;
 
-/// Straight into the simulated exchange, over a way of any length.
+/// A transport straight into the simulated exchange, with random delays.
 #[derive(Clone)]
 struct Direct {
     clock: Clock,

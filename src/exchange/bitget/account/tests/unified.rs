@@ -26,7 +26,7 @@ fn but(
     Script::new(move |request| if request.path.ends_with(path) { answer(request) } else { flat(request) })
 }
 
-/// What `list` counts if its calls are answered so.
+/// The count of `list` if the calls to `path` are answered with `data`.
 async fn counted(path: &'static str, list: List, data: &str) -> Result<u32, Class> {
     let data = data.to_owned();
     let (bitget, _) = but(path, move |_| done(&data));
