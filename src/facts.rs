@@ -18,7 +18,7 @@ pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress};
 pub use identity::Identity;
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
-pub use wanted::{DriftPolicy, Generation, HostReading, Requirement, Requirements, Wanted};
+pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
 
 use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
 use crate::moment::{Jitter, Moment, ServerTime};
@@ -153,7 +153,7 @@ impl TargetFacts {
 
     /// A list was read.
     pub fn read(&mut self, list: List, reading: Reading) {
-        let known_for = (self.wanted.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
+        let known_for = (self.wanted.policy.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
         // After a longer gap between readings the target may not have been flat all the time.
         self.flatness.flat_span =
             self.flatness.flat_span.filter(|run| reading.asked.since(run.newest) <= known_for);

@@ -26,7 +26,7 @@ use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, CoolDown, Urgency};
 use crate::facts::{
-    AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble,
+    AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
     Requirements, TargetFacts, Wanted,
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
@@ -317,7 +317,7 @@ impl<D: Environment> Keeper<D> {
     /// Checks what the file requires of the host.
     async fn look_at_host(&mut self, scope: Scope) {
         let Some(slot) = self.targets.get(&scope) else { return };
-        let Wanted { generation, require, .. } = slot.facts.wanted.clone();
+        let Wanted { generation, policy: Policy { require, .. }, .. } = slot.facts.wanted.clone();
         let asked = self.clock.now();
         self.promise(asked + LONGEST_LOOK);
         let under_way = !self.nothing_under_way();

@@ -72,7 +72,7 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     }
     if facts.target.wanted.mode.is_none() && facts.account.unsatisfiable.is_none() {
         // No mode to compare with: the keeper rebuilds the targets once it knows the kind.
-        return rest(facts, standing, now, now + facts.target.wanted.check_every);
+        return rest(facts, standing, now, now + facts.target.wanted.policy.check_every);
     }
     let Some(seen) = current(facts, now) else {
         return Step::Look(Look::Mode);
@@ -94,14 +94,14 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
 /// Whether a set may follow directly after the next looks; these then go before looks that can wait.
 pub fn may_set_next(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
     let target = facts.target;
-    let settled = target.wanted.settle == Duration::ZERO
+    let settled = target.wanted.policy.settle == Duration::ZERO
         || target.flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
     let free = standing.change.is_some() && standing.forbidden.is_empty();
     target.intent.is_some() || (free && settled && !is_unmet(facts))
 }
 
 fn has_settled_by(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {
-    now >= run.since + facts.target.wanted.settle
+    now >= run.since + facts.target.wanted.policy.settle
 }
 
 /// What the known facts already decide about an intent, without another look.
@@ -132,7 +132,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
     let target = facts.target;
     let unwanted = facts.account.elsewhere.is_some()
         || target.wanted.mode != Some(intent.change.to)
-        || target.wanted.suspended.is_some()
+        || target.wanted.policy.suspended.is_some()
         || is_only_reported(facts, intent.change.cause);
     let fresh = target.flatness.flat_span.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
     if unwanted {
@@ -208,7 +208,7 @@ fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
 
 /// When the mode is read again if nothing has to be done about it.
 fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
-    jittered_next(seen.asked, facts.target.wanted.check_every, facts.account.jitter)
+    jittered_next(seen.asked, facts.target.wanted.policy.check_every, facts.account.jitter)
 }
 
 /// Live equals desired: records that if it is new.
@@ -267,10 +267,10 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
 /// flat for long enough, a set may be retried, the fence of a removed target's set ends, or a change window opens.
 fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
     let target = facts.target;
-    let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.check_every };
+    let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.policy.check_every };
     let regular = jittered_next(seen.asked, interval, facts.account.jitter);
     let settling = target.flatness.flat_span.filter(|run| !has_settled(facts, *run));
-    let settled = settling.map(|run| run.since + target.wanted.settle);
+    let settled = settling.map(|run| run.since + target.wanted.policy.settle);
     let retried = target.refused_though_flat.map(retry_though_flat);
     let opened = window_opens(facts, seen.asked);
     let edges = [settled, retried, orphaned_set_ends(facts), opened]
@@ -323,7 +323,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear => None,
     });
     // The live mode counts as known for a limited time: a longer rest has to end then to report it as unknown.
-    let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR + Duration::from_millis(1);
+    let known_for = target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR + Duration::from_millis(1);
     let deadlines = [
         (Deadline::LiveUnknown, target.seen.map(|seen| seen.answered + known_for)),
         (Deadline::Unconfirmed, confirming),

@@ -324,7 +324,7 @@ impl TargetStatus {
             not_in_sync_since: (!in_sync).then_some(not_in_sync_since),
             detail: Detail::of(known),
             next_look_at: at(next_look),
-            drift: known.wanted.drift,
+            drift: known.wanted.policy.drift,
             counts,
         }
     }

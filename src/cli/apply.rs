@@ -1,6 +1,6 @@
 //! `posmoded apply`: what the daemon would do, until every target is in sync or waits for something that may take long.
 //!
-//! The same fleet and keepers, on the same ledger, under the same lock. Nothing is decided here but when to end.
+//! Runs the daemon's fleet and keepers on the same ledger, under the same lock. Only when to end is decided here.
 
 mod progress;
 
@@ -39,7 +39,8 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 when all are in sync, 2 when some wait, 1 when it could not be done or was interrupted, 75 when a daemon does it.
+/// 0 when all are in sync, 2 when some wait, 1 when it could not be done or was interrupted, 75 when another instance
+/// holds the state.
 pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, wait, printed } = args;
     let desired = plan::declared(common)?;
@@ -68,7 +69,7 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     progress.conclude(&last, end)
 }
 
-/// The core and its task, without a listener.
+/// The started core, with the fleet in a task of its own and no listener.
 struct Work {
     clock: Clock,
     board: Board,
@@ -130,7 +131,7 @@ impl Work {
         }
     }
 
-    /// What is under way is brought to its end; then everything as it was left.
+    /// Waits until what is under way has ended, and returns the final status.
     async fn end(self) -> crate::status::Status {
         let Work { clock, board, ledger, fleet, _kicks } = self;
         let before = board.status(clock.timestamp(clock.now()));
@@ -139,14 +140,15 @@ impl Work {
         }
         note_event(&ledger, EventKind::Stopped, "apply ended").await;
         let after = board.status(clock.timestamp(clock.now()));
-        // A keeper that has ended is not on the board any more.
+        // Keepers that have ended leave the board.
         if after.targets.is_empty() { before } else { after }
     }
 }
 
-/// What is said before anything is done: how long it takes at least.
+/// The note printed before anything is done: how long a change takes at least.
 fn beforehand(desired: &Desired, named: &BTreeSet<AccountName>, wait: Option<Duration>) -> String {
-    let settle = desired.accounts.iter().filter(|(name, _)| named.contains(name)).map(|(_, of)| of.settle);
+    let settle =
+        desired.accounts.iter().filter(|(name, _)| named.contains(name)).map(|(_, of)| of.policy.settle);
     let longest = settle.max().unwrap_or_default();
     let first = if longest.is_zero() {
         "Changes what differs from the file, as soon as its account is flat.".to_owned()
@@ -166,9 +168,9 @@ fn beforehand(desired: &Desired, named: &BTreeSet<AccountName>, wait: Option<Dur
     format!("{first}{then} Ctrl-C ends it; a set that is under way is brought to its end.")
 }
 
-/// The board answers from memory.
+/// How often the board is read, which is in memory.
 const ASK_EVERY: Duration = Duration::from_millis(200);
-/// A plan that is held is on record within a turn or two of the fleet's loop, unless the ledger cannot be written.
+/// A held plan is recorded within a turn or two of the fleet's loop, unless the ledger cannot be written.
 const RECORDED_WITHIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

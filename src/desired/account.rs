@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::facts::{DriftPolicy, Generation, Requirements, Wanted};
+use crate::facts::{Generation, Policy, Wanted};
 use crate::position_mode::{AccountName, Declared, PositionMode, Uid};
-use crate::window::Windows;
 
 /// What the file wants, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,18 +26,8 @@ pub struct Account {
     pub host: Option<String>,
     /// Whether its key was made in demo mode.
     pub demo: bool,
-    /// What to do about drift: its own, else the defaults'.
-    pub drift: DriftPolicy,
-    /// How often a target that is in sync is compared: 5 s to 1 h.
-    pub check_every: Duration,
-    /// How long it must have been flat before its mode is changed: 0 s to 24 h.
-    pub settle: Duration,
-    /// Why nothing of it is changed, if the file says so: its own reason, else that of the whole file. One line.
-    pub suspended: Option<String>,
-    /// When it may be changed: in any one of these windows, or at all times if there are none.
-    pub windows: Windows,
-    /// What must hold on the host before it is changed.
-    pub require: Requirements,
+    /// How it is to be kept.
+    pub policy: Policy,
 }
 
 impl Desired {
@@ -53,28 +41,7 @@ impl Desired {
 impl Account {
     /// What revision `generation` wants of a target of this account whose desired mode is `mode`.
     pub fn wanted(&self, mode: Option<PositionMode>, generation: Generation) -> Wanted {
-        let Account {
-            declared: _,
-            uid: _,
-            host: _,
-            demo: _,
-            drift,
-            check_every,
-            settle,
-            suspended,
-            windows,
-            require,
-        } = self;
-        Wanted {
-            mode,
-            generation,
-            drift: *drift,
-            check_every: *check_every,
-            settle: *settle,
-            suspended: suspended.clone(),
-            windows: windows.clone(),
-            require: require.clone(),
-        }
+        Wanted { mode, generation, policy: self.policy.clone() }
     }
 
     /// The host that the file assigns it to, if that is not `here`.

@@ -90,8 +90,8 @@ fn text(file: &str, good: Option<&Desired>, problems: &[Problem]) -> String {
 
 /// How many accounts have change windows or requirements, as a reminder that they may have to wait.
 fn conditions(accounts: &BTreeMap<AccountName, Arc<Account>>) -> String {
-    let in_windows = accounts.values().filter(|account| !account.windows.0.is_empty()).count();
-    let requiring = accounts.values().filter(|account| !account.require.0.is_empty()).count();
+    let in_windows = accounts.values().filter(|account| !account.policy.windows.0.is_empty()).count();
+    let requiring = accounts.values().filter(|account| !account.policy.require.0.is_empty()).count();
     let told = [(in_windows, "in change windows only"), (requiring, "with requirements on the host")];
     let told = told.iter().filter(|(count, _)| *count > 0);
     told.fold(String::new(), |text, (count, how)| format!("{text}; {} {how}", counted(*count, "account")))

@@ -44,12 +44,14 @@ fn target() -> TargetFacts {
     let wanted = Wanted {
         mode: Some(PositionMode::Hedge),
         generation: Generation(1),
-        drift: DriftPolicy::Correct,
-        check_every: seconds(60),
-        settle: seconds(300),
-        suspended: None,
-        windows: Windows::default(),
-        require: Requirements::default(),
+        policy: Policy {
+            drift: DriftPolicy::Correct,
+            check_every: seconds(60),
+            settle: seconds(300),
+            suspended: None,
+            windows: Windows::default(),
+            require: Requirements::default(),
+        },
     };
     TargetFacts::new(wanted, at(0))
 }

@@ -17,13 +17,21 @@ pub struct Wanted {
     pub mode: Option<PositionMode>,
     /// The revision in force.
     pub generation: Generation,
+    /// How the file wants the account to be kept.
+    pub policy: Policy,
+}
+
+/// How the file wants an account to be kept, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Policy {
     /// What to do about drift.
     pub drift: DriftPolicy,
-    /// How often a target that is in sync is compared.
+    /// How often a target that is in sync is compared: 5 s to 1 h.
     pub check_every: Duration,
-    /// How long the account must have been flat before a set.
+    /// How long the account must have been flat before a set: 0 s to 24 h.
     pub settle: Duration,
-    /// The file's reason to change nothing (`suspend`), if it gives one.
+    /// The file's reason to change nothing (`suspend`), if it gives one: the account's own, else that of the whole file.
+    /// One line.
     pub suspended: Option<String>,
     /// When a set may leave: in any one of these windows, or at all times if there are none.
     pub windows: Windows,
@@ -75,12 +83,12 @@ pub enum DriftPolicy {
 impl Wanted {
     /// Whether `newer` may allow a set that this forbids, or the reverse: the target is then read at once.
     pub fn asks_for_another_look(&self, newer: &Wanted) -> bool {
-        let Wanted { mode, generation: _, drift, check_every: _, settle: _, suspended, windows, require } =
-            self;
+        let Wanted { mode, generation: _, policy } = self;
+        let Policy { drift, check_every: _, settle: _, suspended, windows, require } = policy;
         *mode != newer.mode
-            || *drift != newer.drift
-            || *suspended != newer.suspended
-            || *windows != newer.windows
-            || *require != newer.require
+            || *drift != newer.policy.drift
+            || *suspended != newer.policy.suspended
+            || *windows != newer.policy.windows
+            || *require != newer.policy.require
     }
 }

@@ -176,7 +176,7 @@ fn in_sync_under_report(left: Faults) -> World {
         side.live = PositionMode::Hedge;
         side.ledger.applied = Some(applied(side.live));
         side.facts.applied = side.ledger.applied;
-        side.facts.wanted.drift = DriftPolicy::Report;
+        side.facts.wanted.policy.drift = DriftPolicy::Report;
     }
     world
 }

@@ -37,7 +37,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             spell(CONFIRMING)
         ),
         Reason::Suspended => {
-            let why = target.wanted.suspended.as_deref().unwrap_or_default();
+            let why = target.wanted.policy.suspended.as_deref().unwrap_or_default();
             format!("The file suspends it: {}.", undotted(why))
         }
         Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| {
@@ -82,7 +82,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
                 format!(
                     "Flat for {}; it must be so for {} before the mode is changed.",
                     spell(now.since(run.since)),
-                    spell(target.wanted.settle)
+                    spell(target.wanted.policy.settle)
                 )
             },
         ),
@@ -209,7 +209,7 @@ fn say_reported(facts: &Facts<'_>) -> String {
 }
 
 fn say_window(facts: &Facts<'_>, now: Moment) -> String {
-    let windows = &facts.target.wanted.windows;
+    let windows = &facts.target.wanted.policy.windows;
     let names: Vec<&str> = windows.0.iter().map(|window| window.name.as_str()).collect();
     let closed = match names.as_slice() {
         [one] => format!("Its change window {one} is closed"),

@@ -59,7 +59,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
         return State::Unknown;
     }
     let target = facts.target;
-    let known_for = target.wanted.check_every * LIVE_IS_KNOWN_FOR;
+    let known_for = target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR;
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
@@ -130,7 +130,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
 fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
     let standing = [
-        (Reason::Suspended, target.wanted.suspended.is_some()),
+        (Reason::Suspended, target.wanted.policy.suspended.is_some()),
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
         (Reason::File, brakes.file.is_some()),
         (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
@@ -154,7 +154,7 @@ fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
 
 /// Whether the file's drift policy asks to report a change wanted for `cause` instead of making it.
 pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
-    match facts.target.wanted.drift {
+    match facts.target.wanted.policy.drift {
         DriftPolicy::Correct => false,
         DriftPolicy::Report => match cause {
             Cause::Drift => true,
@@ -197,7 +197,7 @@ fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
     match (&target.intent, target.flatness.flat_span) {
         (Some(_), _) => {}
         (None, Some(run)) => {
-            if now.since(run.since) < target.wanted.settle {
+            if now.since(run.since) < target.wanted.policy.settle {
                 all.add(Reason::Settling);
             }
         }
@@ -233,7 +233,7 @@ fn is_a_fight(corrections: &[ServerTime]) -> bool {
 }
 
 pub(super) fn requires_nothing(facts: &Facts<'_>) -> bool {
-    let Requirements(all) = &facts.target.wanted.require;
+    let Requirements(all) = &facts.target.wanted.policy.require;
     all.is_empty()
 }
 
@@ -257,26 +257,26 @@ pub(super) fn is_unmet(facts: &Facts<'_>) -> bool {
 
 /// Whether the file's change windows allow a set. They follow the exchange's time: while that is unknown, none is open.
 pub(super) fn is_window_open(facts: &Facts<'_>, now: Moment) -> bool {
-    let windows = &facts.target.wanted.windows;
+    let windows = &facts.target.wanted.policy.windows;
     windows.0.is_empty() || facts.account.clock.is_some_and(|clock| windows.are_open(clock.at(now)))
 }
 
 /// The first opening after `since`, if no window was open then.
 pub(super) fn window_opens(facts: &Facts<'_>, since: Moment) -> Option<Moment> {
     let clock = facts.account.clock?;
-    Some(clock.moment(facts.target.wanted.windows.next_opening(clock.at(since))?.at))
+    Some(clock.moment(facts.target.wanted.policy.windows.next_opening(clock.at(since))?.at))
 }
 
 /// When the change windows open next or, where one is open, close.
 pub(super) fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
     let clock = facts.account.clock?;
-    let closes = facts.target.wanted.windows.open_until(clock.at(now)).map(|at| clock.moment(at));
+    let closes = facts.target.wanted.policy.windows.open_until(clock.at(now)).map(|at| clock.moment(at));
     closes.or_else(|| window_opens(facts, now))
 }
 
 /// Whether the first flat verdict is at least `settle` older than the newest. With `settle: 0s` one verdict is enough.
 pub(super) fn has_settled(facts: &Facts<'_>, run: FlatSpan) -> bool {
-    let settle = facts.target.wanted.settle;
+    let settle = facts.target.wanted.policy.settle;
     settle == Duration::ZERO || run.newest >= run.since + settle
 }
 

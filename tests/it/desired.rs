@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use posmoded::desired::{Account, Desired, Format, read, report};
-use posmoded::facts::{DriftPolicy, Requirements};
+use posmoded::facts::{DriftPolicy, Policy, Requirements};
 use posmoded::position_mode::{Declared, PositionMode, ProductType, Uid};
 use posmoded::window::Windows;
 
@@ -64,12 +64,14 @@ fn account(declared: Declared) -> Account {
         uid: None,
         host: None,
         demo: false,
-        drift: DriftPolicy::Correct,
-        check_every: Duration::from_secs(60),
-        settle: Duration::from_secs(5400),
-        suspended: None,
-        windows: Windows::default(),
-        require: Requirements::default(),
+        policy: Policy {
+            drift: DriftPolicy::Correct,
+            check_every: Duration::from_secs(60),
+            settle: Duration::from_secs(5400),
+            suspended: None,
+            windows: Windows::default(),
+            require: Requirements::default(),
+        },
     }
 }
 
@@ -81,16 +83,17 @@ fn a_good_file_is_read_with_its_defaults_filled_in() {
     ]);
     let accounts = BTreeMap::from([
         ("desk-main".parse().unwrap(), account(Declared::PerProduct(modes))),
-        (
-            "desk-risk".parse().unwrap(),
-            Account {
+        ("desk-risk".parse().unwrap(), {
+            let declared = account(Declared::Everything(PositionMode::OneWay));
+            let policy = Policy {
                 drift: DriftPolicy::Report,
                 check_every: Duration::from_secs(5),
                 settle: Duration::ZERO,
                 suspended: Some("not yet: é".to_owned()),
-                ..account(Declared::Everything(PositionMode::OneWay))
-            },
-        ),
+                ..declared.policy
+            };
+            Account { policy, ..declared }
+        }),
         (
             "paper".parse().unwrap(),
             Account { demo: true, ..account(Declared::Everything(PositionMode::Hedge)) },
@@ -109,7 +112,10 @@ fn a_good_file_is_read_with_its_defaults_filled_in() {
 fn what_the_defaults_do_not_say_is_a_minute_and_five_minutes() {
     let file = GOOD.replace(", check_every: 1m, settle: 1h 30m", "");
     let paper = read(file.as_bytes()).unwrap().accounts[&"paper".parse().unwrap()].clone();
-    assert_eq!((paper.check_every, paper.settle), (Duration::from_secs(60), Duration::from_secs(300)));
+    assert_eq!(
+        (paper.policy.check_every, paper.policy.settle),
+        (Duration::from_secs(60), Duration::from_secs(300))
+    );
 }
 
 #[test]
@@ -119,7 +125,7 @@ fn a_suspension_of_everything_reaches_each_account_that_gives_no_reason_of_its_o
         .unwrap()
         .accounts
         .into_values()
-        .map(|account| account.suspended.clone().unwrap())
+        .map(|account| account.policy.suspended.clone().unwrap())
         .collect();
     assert_eq!(reasons, ["exchange maintenance", "not yet: é", "exchange maintenance"]);
 }

@@ -1,6 +1,6 @@
-//! What `plan` asks the exchange: one account after the other, one request at a time, in the protocol's own order.
+//! The requests of `plan` to the exchange: one account after the other, one request at a time, in the protocol's order.
 //!
-//! Holds the reading half of the exchange only. Where the protocol wants anything but a look, the plan is known.
+//! It has only read access to the exchange. Once the protocol's next step is anything but a look, the plan is known.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use crate::clock::Clock;
 use crate::desired::{Account, Desired};
 use crate::exchange::{Observe, Urgency};
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, TargetFacts, Wanted,
+    AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, Policy, TargetFacts,
+    Wanted,
 };
 use crate::host::Host;
 use crate::keeper::look;
@@ -18,7 +19,7 @@ use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
 use crate::protocol::{self, Look, Reason, Standing, State, Step, learn};
 use crate::status::{Counts, Known, TargetStatus};
 
-/// What the daemon's ledger says; empty where there is none.
+/// What the daemon's ledger records; empty if there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LedgerSnapshot {
     pub(super) applied: BTreeMap<Target, Applied>,
@@ -27,14 +28,14 @@ pub(super) struct LedgerSnapshot {
     pub(super) generation: Generation,
 }
 
-/// One run over accounts.
+/// One run of `plan` over the accounts.
 pub(super) struct Round<'a> {
     clock: &'a Clock,
     snapshot: &'a LedgerSnapshot,
     host: String,
     here: Host,
     max_changes: u32,
-    /// Sets that this plan would let leave before the next one.
+    /// Changes of this plan so far that take a place in the budget of `max_changes`.
     taken: u32,
 }
 
@@ -53,8 +54,8 @@ impl<'a> Round<'a> {
         &self.host
     }
 
-    /// The targets of an account as they stand. Without an exchange: why there is none, in one sentence. Where its key is
-    /// another account's, too, nothing is asked: `shared_key` says so.
+    /// The targets of an account as they stand. `exchange` is its connection, or one sentence on why there is none.
+    /// `shared_key` is set if another account has the same key; then nothing is requested.
     pub(super) async fn account<O: Observe>(
         &mut self,
         name: &AccountName,
@@ -69,7 +70,7 @@ impl<'a> Round<'a> {
             jitter: self.clock.jitter(),
             ..AccountFacts::default()
         };
-        // Which targets it has shows with its kind; until then it is one.
+        // Its targets depend on its kind; until that is known, it is treated as one target.
         let whole = Target { account: name.clone(), scope: Scope::Account };
         let mut first = self.target(&whole, account, account.declared.single_mode());
         self.follow(&whole, exchange, &mut of_account, &mut first, Until::Identity).await;
@@ -100,7 +101,7 @@ impl<'a> Round<'a> {
         facts
     }
 
-    /// Looks as long as the protocol wants to.
+    /// Looks as long as the protocol's next step is a look.
     async fn follow<O: Observe>(
         &self,
         target: &Target,
@@ -124,8 +125,8 @@ impl<'a> Round<'a> {
                 Step::Rest(_) => match our_own_limit(account, facts) {
                     Some(free) if free > self.clock.now() => self.clock.sleep_until(free).await,
                     Some(_) | None => {
-                        // The daemon looks at the host last; here nobody waits for `settle`.
-                        if !facts.wanted.require.0.is_empty() && facts.flatness.flat_span.is_some() {
+                        // The daemon checks the host after `settle`; `plan` does not wait for that.
+                        if !facts.wanted.policy.require.0.is_empty() && facts.flatness.flat_span.is_some() {
                             account.host = Some(self.host_reading(facts).await);
                         }
                         return;
@@ -137,7 +138,7 @@ impl<'a> Round<'a> {
     }
 
     async fn host_reading(&self, facts: &TargetFacts) -> HostReading {
-        let Wanted { generation, require, .. } = &facts.wanted;
+        let Wanted { generation, policy: Policy { require, .. }, .. } = &facts.wanted;
         let asked = self.clock.now();
         HostReading { generation: *generation, asked, unmet: self.here.unmet(require).await }
     }
@@ -161,7 +162,7 @@ impl<'a> Round<'a> {
         if due && !brakes.guard.approved {
             self.taken += 1;
         }
-        // Here nobody acts.
+        // `plan` itself changes nothing.
         let say = match status.reason {
             Some(Reason::Acting) => Some("Nothing stands in the way: the daemon changes it now.".to_owned()),
             Some(_) | None => status.say,
@@ -173,31 +174,31 @@ impl<'a> Round<'a> {
         let change = protocol::wanted_change(&Facts { account, brakes: &Brakes::default(), target: facts });
         let limits = Limits { max_changes: self.max_changes, exchange: account.clock, now: self.clock.now() };
         let mut brakes = self.snapshot.directives.brakes(target, change, &limits);
-        // What this plan would set before has its part of the budget, too.
+        // Earlier changes of this plan use up the budget, too.
         brakes.guard.left = brakes.guard.left.saturating_sub(self.taken);
         brakes
     }
 }
 
-/// Until when to look.
+/// When to stop looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// Whose key it is, and the kind, are known.
+    /// Once the owner of the key and the kind of account are known.
     Identity,
-    /// What would be done is known.
+    /// Once it is known what would be done.
     Plan,
 }
 
-/// The moment when our own limits let the next request go, if that is all that is waited for.
+/// When our own limits allow the next request, if they stopped the last one.
 fn our_own_limit(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> {
     let failing: [&Option<Failing>; 2] = [&account.failing, &facts.failing];
     failing.into_iter().flatten().find_map(|failing| failing.failure.class.our_own_limit())
 }
 
-/// The clock, the account, the mode and three lists are six; with waits for our own limits still far fewer than this.
+/// Far more than needed: the clock, the account, the mode and three lists make six, plus waits for our own limits.
 const MOST_LOOKS: usize = 40;
 
-/// Whether a change would wait for anything but its own course.
+/// Whether the target is not in sync and waits for an obstacle, not for a stage of the change itself.
 pub(super) fn is_blocked(target: &TargetStatus) -> bool {
     target.state != State::InSync && target.reason.is_some_and(|reason| !reason.is_progress())
 }

@@ -1,4 +1,4 @@
-//! What the operator and a pipeline are told.
+//! The text for the operator and the exit code for a pipeline.
 
 use expect_test::{Expect, expect};
 

@@ -15,7 +15,7 @@ use crate::desired::problem::{Place, counted, quoted};
 use crate::desired::scalar::Value;
 use crate::desired::tree::Node;
 use crate::desired::word;
-use crate::facts::Requirements;
+use crate::facts::{Policy, Requirements};
 use crate::position_mode::{AccountName, Declared, PositionMode, ProductType, Uid};
 use crate::window::Windows;
 
@@ -101,12 +101,14 @@ impl Rules {
             uid: uid.if_given(),
             host: host.if_given(),
             demo: demo?,
-            drift: drift?,
-            check_every: check_every?,
-            settle: settle?,
-            suspended,
-            windows: windows?,
-            require: require?,
+            policy: Policy {
+                drift: drift?,
+                check_every: check_every?,
+                settle: settle?,
+                suspended,
+                windows: windows?,
+                require: require?,
+            },
         })
     }
 

@@ -50,7 +50,7 @@ pub(super) fn when_a_set_leaves(
         (intent.stamp, intent.change.to) == (request.stamp, request.mode) && !side.ledger.left
     });
     let settled = side.told.flat.is_some_and(|FlatRead { first, began, last }| {
-        world.now.since(began) <= VERDICT_AGE && last.since(first) >= side.facts.wanted.settle
+        world.now.since(began) <= VERDICT_AGE && last.since(first) >= side.facts.wanted.policy.settle
     });
     let holds = [
         (Invariant::OneAtATime, older.is_none()),

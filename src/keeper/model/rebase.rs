@@ -27,7 +27,7 @@ impl World {
         *now = NOW;
         line.account(account);
         for Side { file: _, live: _, open: _, ledger, facts, told } in targets {
-            let settle = facts.wanted.settle;
+            let settle = facts.wanted.policy.settle;
             line.facts(facts);
             line.row(ledger);
             line.told(told, settle);
@@ -127,7 +127,7 @@ impl Shift {
         }
         // It matters only for whether `seen` must be read again.
         *look_since = if seen.is_some_and(|seen| seen.asked < *look_since) { NOW } else { PAST };
-        self.flatness(flatness, *seen, wanted.settle);
+        self.flatness(flatness, *seen, wanted.policy.settle);
         self.intent(intent);
         self.failing(failing);
         self.failing(set_refused);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::desired::Account;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Change, DriftPolicy, Generation, How, Intent, IntentId, IntentState,
-    LateSet, Requirements, SetAnswer, TargetFacts,
+    LateSet, Policy, Requirements, SetAnswer, TargetFacts,
 };
 use crate::ledger::{Directives, Limits};
 use crate::moment::{Moment, ServerTime};
@@ -147,12 +147,14 @@ impl World {
             uid: None,
             host: None,
             demo: false,
-            drift: DriftPolicy::Correct,
-            check_every: CHECK_EVERY,
-            settle,
-            suspended: None,
-            windows: Windows::default(),
-            require: Requirements::default(),
+            policy: Policy {
+                drift: DriftPolicy::Correct,
+                check_every: CHECK_EVERY,
+                settle,
+                suspended: None,
+                windows: Windows::default(),
+                require: Requirements::default(),
+            },
         };
         let wanted = account.wanted(Some(PositionMode::Hedge), Generation(1));
         let side = Side {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, FlatSpan, Flatness,
     Generation, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List,
-    Pause, Reading, Refusals, Requirement, Requirements, Seen, ServerClock, TargetFacts, Wanted,
+    Pause, Policy, Reading, Refusals, Requirement, Requirements, Seen, ServerClock, TargetFacts, Wanted,
 };
 use crate::facts::{Cause, Change};
 use crate::moment::{Jitter, Moment, ServerTime};
@@ -65,12 +65,14 @@ pub(super) fn situation() -> Situation {
     let wanted = Wanted {
         mode: Some(WANTED),
         generation: Generation(2),
-        drift: DriftPolicy::Correct,
-        check_every: minutes(1),
-        settle: minutes(5),
-        suspended: None,
-        windows: Windows::default(),
-        require: Requirements::default(),
+        policy: Policy {
+            drift: DriftPolicy::Correct,
+            check_every: minutes(1),
+            settle: minutes(5),
+            suspended: None,
+            windows: Windows::default(),
+            require: Requirements::default(),
+        },
     };
     let account = AccountFacts {
         identity: Some(Identity {
@@ -121,17 +123,17 @@ impl Situation {
     }
 
     pub(super) fn drift(mut self, policy: DriftPolicy) -> Self {
-        self.target.wanted.drift = policy;
+        self.target.wanted.policy.drift = policy;
         self
     }
 
     pub(super) fn check_every(mut self, interval: Duration) -> Self {
-        self.target.wanted.check_every = interval;
+        self.target.wanted.policy.check_every = interval;
         self
     }
 
     pub(super) fn settle(mut self, settle: Duration) -> Self {
-        self.target.wanted.settle = settle;
+        self.target.wanted.policy.settle = settle;
         self
     }
 
@@ -141,17 +143,17 @@ impl Situation {
     }
 
     pub(super) fn suspended(mut self) -> Self {
-        self.target.wanted.suspended = Some("until the risk review is done".to_owned());
+        self.target.wanted.policy.suspended = Some("until the risk review is done".to_owned());
         self
     }
 
     pub(super) fn windows(mut self, windows: &[Window]) -> Self {
-        self.target.wanted.windows = Windows(windows.into());
+        self.target.wanted.policy.windows = Windows(windows.into());
         self
     }
 
     pub(super) fn requires(mut self) -> Self {
-        self.target.wanted.require = required();
+        self.target.wanted.policy.require = required();
         self
     }
 

@@ -14,8 +14,8 @@ use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, FlatSpan, Flatness,
     Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
-    Pause, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, TargetFacts, VerdictInProgress,
-    Wanted,
+    Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, TargetFacts,
+    VerdictInProgress, Wanted,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -275,12 +275,14 @@ fn wanted() -> BoxedStrategy<Wanted> {
         .prop_map(|(mode, drift, check_every, settle, suspended, windows, require)| Wanted {
             mode,
             generation: Generation(2),
-            drift,
-            check_every: Duration::from_secs(check_every),
-            settle: Duration::from_secs(settle),
-            suspended,
-            windows,
-            require,
+            policy: Policy {
+                drift,
+                check_every: Duration::from_secs(check_every),
+                settle: Duration::from_secs(settle),
+                suspended,
+                windows,
+                require,
+            },
         })
         .boxed()
 }

@@ -38,16 +38,19 @@ fn with(from: &str, to: &str, expected: Expect) {
 fn windows_and_requirements_are_read_with_their_order() {
     let desired = read(WITH.as_bytes()).unwrap();
     let arb = &desired.accounts[&"desk-arb".parse().unwrap()];
-    let names: Vec<&str> = arb.windows.0.iter().map(|window| window.name.as_str()).collect();
+    let names: Vec<&str> = arb.policy.windows.0.iter().map(|window| window.name.as_str()).collect();
     assert_eq!(names, ["weekend", "nightly"]);
-    assert_eq!(arb.windows.0[1].lasts, Duration::from_secs(5400));
+    assert_eq!(arb.policy.windows.0[1].lasts, Duration::from_secs(5400));
     let required = [
         Requirement::UnitInactive("strategy-arb@1.service".to_owned()),
         Requirement::FileAbsent("/run/strategy-arb.lock".to_owned()),
     ];
-    assert_eq!(*arb.require.0, required);
+    assert_eq!(*arb.policy.require.0, required);
     let paper = &desired.accounts[&"paper".parse().unwrap()];
-    assert_eq!((&paper.windows, &paper.require), (&Windows::default(), &Requirements::default()));
+    assert_eq!(
+        (&paper.policy.windows, &paper.policy.require),
+        (&Windows::default(), &Requirements::default())
+    );
     check(
         WITH,
         expect![[r#"

@@ -49,7 +49,7 @@ pub fn shortest_settle(evidence: &Evidence, set: &Sent) -> Duration {
     let name = evidence.name(set.target().0);
     let words = words_at(evidence, set.left);
     let accounts = words.iter().filter_map(|word| accepted(word)?.accounts.remove(name));
-    accounts.map(|account| account.settle).min().unwrap_or_default()
+    accounts.map(|account| account.policy.settle).min().unwrap_or_default()
 }
 
 /// The largest `max_changes` that was in force when the set left.
@@ -90,13 +90,14 @@ fn allows(evidence: &Evidence, word: &FileState, set: &Sent) -> bool {
     let as_wanted = wanted(&desired, name, scope_of(target)).map(mode)
         == set.entry.wanted.map(bitget_sim::PosMode::as_str);
     let only_reported =
-        evidence.intent_of(set).is_some_and(|intent| match (account.drift, intent.change.cause) {
+        evidence.intent_of(set).is_some_and(|intent| match (account.policy.drift, intent.change.cause) {
             (DriftPolicy::Correct, _) | (DriftPolicy::Report, Cause::Pending) => false,
             (DriftPolicy::Report, Cause::Drift) => true,
             (DriftPolicy::Report, Cause::New) => !intent.approved,
         });
-    let in_a_window = evidence.intent_of(set).is_none_or(|intent| account.windows.are_open(intent.stamp));
-    as_wanted && account.suspended.is_none() && !only_reported && in_a_window
+    let in_a_window =
+        evidence.intent_of(set).is_none_or(|intent| account.policy.windows.are_open(intent.stamp));
+    as_wanted && account.policy.suspended.is_none() && !only_reported && in_a_window
 }
 
 fn accepted(word: &FileState) -> Option<Desired> {
