@@ -1,6 +1,6 @@
-//! The command line: what can be said to posmoded, and with which number it ends.
+//! The command line: posmoded's commands and their exit codes.
 //!
-//! One file per command. Results go to stdout, everything else to stderr. Nothing here decides about modes.
+//! One file per command. Results go to stdout, everything else to stderr. No decision about modes is made here.
 
 pub mod apply;
 pub mod approve;
@@ -89,7 +89,7 @@ pub enum Command {
 /// Parses the command line. Usage errors and `--help` are printed here.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
     Cli::try_parse_from(words).map_err(|error| {
-        // Nobody reads a closed pipe.
+        // Printing fails on a closed pipe, which has no reader.
         let _ = error.print();
         if error.use_stderr() { Exit::USAGE } else { Exit::DONE }
     })

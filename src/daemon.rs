@@ -1,4 +1,4 @@
-//! The daemon, wired. All rooms above come together here; nothing is decided.
+//! The daemon: starts the parts (file, ledger, fleet, listener) and connects them. It decides nothing itself.
 
 mod core;
 mod key_files;
@@ -29,7 +29,7 @@ use options::unusable;
 use reload::Reload;
 use vitals::{FleetVitals, HistoryReader};
 
-/// The daemon, started: file, ledger and listener are up.
+/// A started daemon: file, ledger and listener are up.
 pub struct Daemon {
     core: Core,
     view: View,
@@ -39,9 +39,9 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Brings everything up that the daemon cannot do without.
+    /// Starts everything that the daemon needs; fails if any part cannot be started.
     pub async fn start(options: Options, stop: CancellationToken) -> Result<Daemon, NotStarted> {
-        // Without a listener the signal would end the process; one that comes before the daemon is up is kept.
+        // Without a handler SIGHUP would end the process; one that arrives before the daemon is up is kept.
         let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
         let pattern = options.schedule.clone();
         let core = Core::start(options, Whom::Everybody, stop.clone()).await?;
@@ -62,7 +62,7 @@ impl Daemon {
         Ok(Daemon { core, view, schedule, hangup, stop })
     }
 
-    /// The address at which the status is served, if it is one.
+    /// The TCP address that serves the status; `None` for a socket file or no listener.
     pub fn address(&self) -> Option<SocketAddr> {
         match self.core.listener.as_ref().and_then(Bound::listen) {
             Some(Listen::At(address)) => Some(address),
@@ -70,7 +70,7 @@ impl Daemon {
         }
     }
 
-    /// Runs until it is told to stop; then what is under way is brought to its end.
+    /// Runs until `stop` is cancelled, then finishes what is under way.
     pub async fn run(self) {
         let Daemon { core, view, schedule, hangup, stop } = self;
         let Core { fleet, source, ledger, kicks, listener, .. } = core;
@@ -97,7 +97,7 @@ impl Daemon {
         if let Some(schedule) = &schedule
             && let Err(error) = schedule.start().await
         {
-            // Nothing is wrong when it never fires: `check_every` stays.
+            // Without it every target is still compared every `check_every`.
             tracing::warn!("the schedule could not be started: {error}");
         }
         manager.ready(&view.status().line());
@@ -122,7 +122,8 @@ impl Daemon {
     }
 }
 
-/// A scheduler that kicks a look at everything. Its known faults do no harm: the job sends one word, in UTC.
+/// A scheduler that kicks a look at everything. Its known faults do no harm here: the job only counts `looks` up, and
+/// the pattern is in UTC.
 async fn schedule(pattern: &str, kicks: watch::Sender<Kicks>) -> Result<JobScheduler, NotStarted> {
     let refused = |error| {
         NotStarted::Unusable(format!(

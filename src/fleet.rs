@@ -57,7 +57,7 @@ pub struct Fleet<D: Environment> {
     problem: Option<String>,
     /// When `problem` last changed, to `None` too.
     problem_since: Moment,
-    /// The `problem` last reported. `tell_of_the_file` updates it, to "still changing" only once that lasts.
+    /// The `problem` last reported. `report_file` updates it, to "still changing" only once that lasts.
     told: Option<String>,
     /// Whether the state of the file is still to be followed: set by a change, and when the ledger failed to accept.
     to_follow: bool,
@@ -243,7 +243,7 @@ impl<D: Environment> Fleet<D> {
         let followed = if self.to_follow { self.follow(state).await } else { Ok(()) };
         self.tell();
         let followed = followed.and(self.release_the_gone().await);
-        let told = self.tell_of_the_file().await;
+        let told = self.report_file().await;
         let noticed = self.ledger.notice().await.map(|_| ());
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
@@ -280,7 +280,7 @@ impl<D: Environment> Fleet<D> {
 
     /// Reports a file that is not in force, or is again. Every edit is "still changing" for a moment, which is reported
     /// only if it lasts.
-    async fn tell_of_the_file(&mut self) -> Result<(), LedgerError> {
+    async fn report_file(&mut self) -> Result<(), LedgerError> {
         let lasts = self.clock.now().since(self.problem_since) >= FILE_POLL;
         if self.told == self.problem || (self.problem.as_deref() == Some(CHANGING) && !lasts) {
             return Ok(());

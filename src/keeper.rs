@@ -115,8 +115,8 @@ pub struct Keeper<D: Environment> {
     facts: AccountFacts,
     /// The last failure of the ledger: a brake on every target. `sync_inputs` clears it once `retry_at` has passed.
     ledger_trouble: Option<LedgerTrouble>,
-    /// When `open_door` last ran; at first `Moment(0)`. While another key is needed, it runs again `HUMAN_LOOK` later.
-    door_tried: Moment,
+    /// When `connect` last ran; at first `Moment(0)`. While another key is needed, it runs again `HUMAN_LOOK` later.
+    connect_tried: Moment,
     /// The revision and the moment of the last published status; at first those of the start.
     shown: (Generation, Moment),
     /// The moment for which every `standing` was last computed.
@@ -204,7 +204,7 @@ impl<D: Environment> Keeper<D> {
             stop,
             facts,
             ledger_trouble: None,
-            door_tried: Moment(0),
+            connect_tried: Moment(0),
             stood: shown.1,
             shown,
             kind: None,
@@ -310,7 +310,7 @@ impl<D: Environment> Keeper<D> {
             Look::Clock | Look::List(_) => {}
         }
         if refused_key {
-            self.open_door();
+            self.connect();
         }
     }
 
@@ -332,8 +332,8 @@ impl<D: Environment> Keeper<D> {
     /// Sleeps until a moment, a new spec, new directives or a stop.
     async fn rest(&mut self, until: Moment) {
         let stopping = self.stop.is_cancelled();
-        let door = self.waits_for_a_key().then(|| self.door_tried + HUMAN_LOOK);
-        let until = door.map_or(until, |door| until.min(door));
+        let retry = self.waits_for_a_key().then(|| self.connect_tried + HUMAN_LOOK);
+        let until = retry.map_or(until, |retry| until.min(retry));
         self.promise(until);
         tokio::select! {
             biased;

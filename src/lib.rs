@@ -13,28 +13,50 @@
 //!
 //! # The rooms, in reading order
 //!
-//! A room may name only rooms above it; a test holds that (`tests/it/arrows.rs`).
+//! A room may use only rooms above it, and no files use each other in a circle; a test holds both (`tests/it/arrows.rs`).
 //!
 //! | room | what is in it | |
 //! |---|---|---|
 //! | [`constants`] | every interval and bound, with its reason | pure |
 //! | [`moment`] | points in time as numbers | pure |
-//! | [`position_mode`] | the words: mode, product type, account, scope, target | pure |
-//! | [`window`] | change windows: open at a moment, or when next | pure |
-//! | [`facts`] | what is known, and how what comes back changes it | pure |
-//! | [`desired`] | the file's text to what it wants, or every problem of it | pure |
+//! | [`position_mode`] | modes, product types, accounts, scopes, targets | pure |
+//! | [`window`] | change windows: whether open at a moment, and when next | pure |
+//! | [`facts`] | what is known, and how an answer changes it | pure |
+//! | [`desired`] | the file's text to what it declares, or to every problem in it | pure |
 //! | [`protocol`] | `next(&Facts, now) -> Step`: everything that decides | pure |
-//! | [`clock`] | the only door to time and random numbers; the exchange's time as far as it is known | |
-//! | [`ledger`] | what we did, on disk: intents, applied modes, brakes, history | |
+//! | [`clock`] | time and random numbers, which nothing else asks for; the exchange's time as far as it is known | |
+//! | [`ledger`] | what was done, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
-//! | [`host`] | what this host shows of what the file requires of it | |
+//! | [`host`] | checks what the file requires of this host | |
 //! | [`source`] | the file's content, watched and polled | |
 //! | [`status`] | the values that operators see | |
-//! | [`keeper`] | one account: do the step, keep the facts | |
-//! | [`fleet`] | which accounts have a keeper, and the guard over all | |
-//! | [`serve`] | HTTP, metrics, the service manager: only render `status` | |
+//! | [`keeper`] | one account: takes the step that the protocol wants, and updates the facts | |
+//! | [`fleet`] | starts a keeper for each account; the limit on changes over all of them | |
+//! | [`serve`] | HTTP, metrics, the service manager: renders `status` and nothing else | |
 //! | [`daemon`] | all of the above, wired: what `run` and `apply` start | |
 //! | [`cli`] | one file per command | |
+//!
+//! # The words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | account | a Bitget (sub-)account with one API key, under the name that the file gives it |
+//! | scope | what of an account has a mode of its own: one product type of a classic account, or the whole of a unified one |
+//! | target | one scope of one account: what has a desired and a live mode |
+//! | desired, live, applied | the mode that the file wants; that the exchange shows; that was last seen live and desired at once |
+//! | revision | an accepted content of the file, by its number (`generation`) |
+//! | look | one read from the exchange: its clock, whose the key is, a mode, or a list |
+//! | flat | without positions, orders and plan orders; a *verdict* is one complete reading of all three lists |
+//! | plan | the changes that wait for an approval, under one hash |
+//! | facts | everything that a decision goes by, as one value |
+//! | step | what the protocol wants next for a target: look, note, send, withdraw, record or rest |
+//! | brake | what forbids every set of a target: a pause, a suspension, an unacceptable file, a used up budget |
+//! | set, intent, note | a request that changes a mode; its record on disk; to write that record, before the set is sent |
+//! | fence | the moment from which an unanswered set can no longer take effect |
+//! | lane | one limit of the exchange, with the requests that wait for it |
+//! | keeper | the task that keeps one account |
+//! | pin | the user id that a name's key first showed, and must show from then on |
+//! | drift, adopt | a change of the mode that is not ours; to record a live mode that is already the desired one |
 //!
 //! # What always holds
 //!

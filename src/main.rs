@@ -1,4 +1,5 @@
-//! The command line, wired: words in, log to stderr or the journal, one number out.
+//! The entry point: parses the command line, sets up the log (stderr or the journal), runs the command and returns its
+//! exit code.
 
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
 fn run(said: Cli) -> Exit {
     let ours = match said.command {
         Command::Run(_) => "warn,posmoded=info",
-        // What they do is their result.
+        // Their printed result shows what they did.
         Command::Check(_)
         | Command::Plan(_)
         | Command::Apply(_)
@@ -41,12 +42,13 @@ fn run(said: Cli) -> Exit {
         }
     };
     let exit = runtime.block_on(cli::run(said));
-    // A look at a file system that does not answer may hang for good: nobody waits for it.
+    // A read from a file system that does not respond may block forever: do not wait for it.
     runtime.shutdown_background();
     exit
 }
 
-/// The log: the daemon's own words from info on, everything else only if it warns, unless `RUST_LOG` says otherwise.
+/// Sets up the log, filtered by `RUST_LOG` or else by `unless_told`: for the daemon its own lines from info on, all
+/// other lines from warn on.
 fn log(how: Log, unless_told: &str) {
     let filter = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(unless_told));
     match how {
@@ -61,7 +63,8 @@ fn log(how: Log, unless_told: &str) {
     }
 }
 
-/// Entries with the fields of each line, as `POSMODED_ACCOUNT` and so on. Levels keep their names: info is no notice.
+/// Journal entries with the fields of each line, such as `POSMODED_ACCOUNT`. Levels keep their names: info becomes
+/// `Informational`, not `Notice`.
 fn to_the_journal() -> std::io::Result<tracing_journald::Layer> {
     let priorities = PriorityMappings {
         info: Priority::Informational,
@@ -77,13 +80,13 @@ fn to_the_journal() -> std::io::Result<tracing_journald::Layer> {
 
 fn to_stderr(how: Log, filter: EnvFilter) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Where stderr cannot be written, neither can the word about that: it would be a panic.
+    // An error writing to stderr cannot be reported on stderr either: the attempt would panic.
     let lines = lines.log_internal_errors(false);
     match how {
         Log::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
         Log::Text | Log::Journald => {
             let lines = lines.compact().with_target(false).with_ansi(in_colour());
-            // The journal puts its own time before each line.
+            // The journal adds its own time to each line.
             if journal::reads_stderr() {
                 lines.without_time().init();
             } else {
@@ -93,7 +96,7 @@ fn to_stderr(how: Log, filter: EnvFilter) {
     }
 }
 
-/// On a terminal, and only where nobody asked for none (`NO_COLOR`).
+/// Whether to colour stderr: on a terminal, unless `NO_COLOR` is set.
 fn in_colour() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }

@@ -234,7 +234,7 @@ fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
 fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, now: Moment) -> Step {
     let forbidden = standing.forbidden;
     let flatness = &facts.target.flatness;
-    if forbidden.iter().any(is_mode_alone_watched) {
+    if forbidden.iter().any(Reason::is_mode_alone_watched) {
         return rest(facts, standing, now, due_again(facts, seen));
     }
     if let Some(open) = flatness.positions.filter(|open| open.count > 0 && forbidden.is_empty()) {
@@ -342,38 +342,4 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         deadlines.into_iter().filter_map(|(ends_with, until)| Some(Rest { until: until?, ends_with }));
     let coming = rests.filter(|rest| rest.until > now);
     Step::Rest(coming.fold(look, |first, rest| if rest.until < first.until { rest } else { first }))
-}
-
-/// Whether only the mode is read under this reason, not the lists: no set follows before a human acts, or for long.
-fn is_mode_alone_watched(reason: Reason) -> bool {
-    match reason {
-        Reason::Suspended
-        | Reason::Fighting
-        | Reason::Reported
-        | Reason::Refused
-        | Reason::Denied
-        | Reason::Unexpected
-        | Reason::RateLimited => true,
-        Reason::Crashed
-        | Reason::Elsewhere
-        | Reason::WrongAccount
-        | Reason::Credential
-        | Reason::Unsatisfiable
-        | Reason::KindUnknown
-        | Reason::Converting
-        | Reason::Unreachable
-        | Reason::Clock
-        | Reason::Ledger
-        | Reason::OutcomeUnknown
-        | Reason::Verifying
-        | Reason::Paused
-        | Reason::File
-        | Reason::Held
-        | Reason::Window
-        | Reason::Requirement
-        | Reason::NotFlat
-        | Reason::RefusedThoughFlat
-        | Reason::Settling
-        | Reason::Acting => false,
-    }
 }

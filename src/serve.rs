@@ -1,7 +1,7 @@
-//! What the daemon shows to others: over HTTP, as metrics, and to the service manager.
+//! What the daemon reports to others: over HTTP, as metrics, and to the service manager.
 //!
-//! Renders `status` and plain numbers. It changes nothing, and has no way to the exchange or the ledger: what is needed
-//! of them comes in as [`Vitals`] and [`Records`].
+//! Renders `status` and plain numbers. It changes nothing and has no access to the exchange or the ledger: what it
+//! needs of them is passed in as [`Vitals`] and [`Records`].
 
 pub mod bound;
 pub mod history;
@@ -25,24 +25,25 @@ pub use bound::{BindError, Bound};
 pub use history::Records;
 pub use listen::{Listen, ListenError};
 
-/// All that can be shown; clones share it.
+/// Everything that can be shown; clones share it.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Where the keepers publish.
+    /// The board on which the keepers publish.
     pub board: Board,
-    /// What time it is.
+    /// The process's clock.
     pub clock: Clock,
-    /// How the daemon itself is.
+    /// The health of the daemon itself.
     pub vitals: Arc<dyn Vitals>,
-    /// What happened.
+    /// The history, from the ledger.
     pub records: Arc<dyn Records>,
-    /// What is counted since the start of the process.
+    /// Counters since the start of the process.
     pub counters: Arc<Registry>,
 }
 
-/// How the daemon itself is, beside what its keepers publish. Asked whenever somebody looks, so answers must be quick.
+/// The health of the daemon itself, beside what its keepers publish. Called on every request, so answers must be
+/// quick.
 pub trait Vitals: fmt::Debug + Send + Sync + 'static {
-    /// By when the fleet's loop said that it would turn again.
+    /// By when the fleet's loop promised its next turn.
     fn fleet_due(&self) -> Moment;
 
     /// Why the ledger cannot be used now, in a plain sentence; `None` while it can.
@@ -50,19 +51,19 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 }
 
 impl View {
-    /// All that operators see, now.
+    /// The status as of now, as operators see it.
     pub fn status(&self) -> Status {
         self.board.status(self.clock.timestamp(self.clock.now()))
     }
 
-    /// Why the daemon does not live: the fleet's loop has not turned when it should have.
+    /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.
     pub fn stuck(&self) -> Option<String> {
         let late = self.clock.now().since(self.vitals.fleet_due());
         (late > KEEPER_LATE)
             .then(|| format!("The loop over all accounts is {} late, so neither the file nor a pause is heard of: restart posmoded.", spell(late)))
     }
 
-    /// Who is over the time it promised to be heard of by, and by too much: the watchdog is told nothing then.
+    /// The fleet's loop or the first keeper that is later than [`KEEPER_LATE`]: then the watchdog is not fed.
     pub fn wedged(&self) -> Option<String> {
         let now = self.clock.now();
         let late =
@@ -76,7 +77,7 @@ impl View {
         self.stuck().or(late)
     }
 
-    /// Why it is not ready: file and ledger must be up, and every keeper must have looked at least once.
+    /// Why the daemon is not ready: file and ledger must be up, and every keeper must have looked at least once.
     pub fn unready(&self) -> Option<String> {
         let Status { config, targets, .. } = self.status();
         let Config { generation, problem, sha256: _, commit: _, loaded_at: _, next: _ } = config;
@@ -88,7 +89,7 @@ impl View {
         if generation.0 == 0 {
             return Some("No revision of the file is in force yet, so no account is looked at.".to_owned());
         }
-        // The fleet writes seldom: it is a keeper that finds a full disk first.
+        // The fleet seldom writes, so a keeper meets a full disk first.
         let of_a_keeper = || targets.into_iter().find(|target| target.reason == Some(Reason::Ledger))?.say;
         if let Some(trouble) = self.vitals.ledger_trouble().or_else(of_a_keeper) {
             return Some(format!("The ledger cannot be used: {trouble}"));

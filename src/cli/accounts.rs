@@ -1,10 +1,10 @@
-//! The accounts that an operator names, against those that are known.
+//! Checks the accounts that an operator names against those that are known.
 
 use std::collections::BTreeSet;
 
 use crate::position_mode::AccountName;
 
-/// A name that nobody knows here.
+/// A named account that is not known; the message lists those that are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("There is no account {name} {place}. {}", known_ones(known))]
 pub struct UnknownAccount {
@@ -13,7 +13,7 @@ pub struct UnknownAccount {
     known: Vec<AccountName>,
 }
 
-/// Refuses a name that is not among those known; `place` says where they are known (`in the file`).
+/// Refuses the first name that is not in `known`; `place` says where that was looked up (`in the file`).
 pub(super) fn only_known(
     named: &[AccountName],
     known: &BTreeSet<AccountName>,
@@ -36,7 +36,7 @@ fn known_ones(known: &[AccountName]) -> String {
     }
 }
 
-/// More names than this nobody reads.
+/// At most this many known names are listed.
 const SHOWN: usize = 20;
 
 #[cfg(test)]

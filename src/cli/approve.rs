@@ -18,7 +18,7 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 when the daemon has acknowledged it, 1 when the plan is unknown or stale, or nobody has acknowledged it.
+/// 0 when the daemon has acknowledged it, 1 when the plan is unknown or stale, or no daemon has acknowledged it.
 pub async fn approve(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { hash, printed } = args;
     let (visitor, clock) = asking::ledger(common).context("Nothing was approved.")?;

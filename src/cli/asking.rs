@@ -1,6 +1,6 @@
-//! What commands ask of the daemon through the ledger: written there, and waited for until the daemon says that it knows.
+//! Requests of commands to the daemon: written to the ledger, then waited for until the daemon acknowledges them.
 //!
-//! No socket, no password: who may write the state directory may ask.
+//! No socket and no password: whoever may write to the state directory may ask.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use crate::ledger::{CommandAnswer, CommandRequest, Visitor};
 use crate::moment::spell;
 use crate::position_mode::AccountName;
 
-/// The daemon's ledger, and the clock to write with.
+/// Opens the daemon's ledger; the clock is the one that it writes with.
 pub(super) fn ledger(common: &Common) -> anyhow::Result<(Visitor, Clock)> {
     let clock = Clock::machine();
     Ok((Visitor::open(&common.state_dir()?, clock.clone())?, clock))
 }
 
-/// The accounts of the revision in force, and those of which the ledger keeps something.
+/// The accounts of the last accepted revision, and those that have entries in the ledger.
 pub(super) fn known(visitor: &Visitor) -> anyhow::Result<BTreeSet<AccountName>> {
     let mut known = visitor.accounts()?;
     if let Some(revision) = visitor.last_good()? {
-        // What another version accepted may mean nothing to this one; then the ledger's own accounts are what is known.
+        // This version may not parse what another one accepted; then only the ledger's own accounts are known.
         known.extend(
             desired::read(&revision.bytes).into_iter().flat_map(|desired| desired.accounts.into_keys()),
         );
@@ -35,7 +35,8 @@ pub(super) fn known(visitor: &Visitor) -> anyhow::Result<BTreeSet<AccountName>> 
     Ok(known)
 }
 
-/// Waits until the daemon has answered to what was written, and says what it was. `done` and `refused` are whole sentences.
+/// Waits for the daemon's answer to `request`, prints it and returns the exit code. `done` and `refused` are whole
+/// sentences.
 pub(super) async fn conclude(
     (visitor, clock): (&Visitor, &Clock),
     request: &CommandRequest,
@@ -92,7 +93,7 @@ async fn answer(
         if answer.is_some() {
             return Ok(answer);
         }
-        // Nobody will: do not keep the operator waiting.
+        // The time is up, or no daemon is running that could answer.
         if clock.now() >= end || visitor.instance().is_none() {
             return Ok(None);
         }
@@ -100,7 +101,7 @@ async fn answer(
     }
 }
 
-/// `desk-a and desk-b`, or everything.
+/// The accounts as the subject of a sentence: `desk-a and desk-b`, or `Everything` if none is named.
 pub(super) fn whom(accounts: &[AccountName]) -> String {
     match accounts {
         [] => "Everything".to_owned(),
@@ -112,5 +113,5 @@ pub(super) fn whom(accounts: &[AccountName]) -> String {
     }
 }
 
-/// Quick enough that nobody notices, slow enough to leave the ledger alone.
+/// Short enough that an operator does not notice, long enough to put no load on the ledger.
 const ASK_EVERY: Duration = Duration::from_millis(100);

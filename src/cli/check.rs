@@ -1,4 +1,4 @@
-//! `posmoded check`: whether a file is good, or everything that is wrong with it. Offline: it reads that file only.
+//! `posmoded check`: whether a file is good, or everything that is wrong with it. Offline: it reads only that file.
 
 use std::path::PathBuf;
 

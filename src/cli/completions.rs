@@ -1,5 +1,5 @@
-//! `posmoded completions` and `posmoded man`: what a shell and a reader of manuals need, made from the definitions
-//! themselves. They look at nothing and change nothing.
+//! `posmoded completions` and `posmoded man`: completion scripts and manual pages, generated from the command
+//! definitions. They read no state and change nothing.
 
 use std::io::Write as _;
 
@@ -23,7 +23,7 @@ pub struct ManArgs {
     pub command: Option<String>,
 }
 
-/// The completion script of a shell, to be sourced by it.
+/// Prints the completion script that the shell sources.
 pub fn completions(mut cli: clap::Command, args: Args) -> anyhow::Result<Exit> {
     let Args { shell } = args;
     let mut script = Vec::new();
@@ -32,7 +32,7 @@ pub fn completions(mut cli: clap::Command, args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::DONE)
 }
 
-/// A manual page in roff, section 1.
+/// Prints a manual page in roff, section 1.
 pub fn man(cli: clap::Command, args: &ManArgs) -> anyhow::Result<Exit> {
     let ManArgs { command } = args;
     print::bytes(&page(cli, command.as_deref())?)?;

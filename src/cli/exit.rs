@@ -1,27 +1,27 @@
-//! How a command ends.
+//! Exit codes.
 
 use std::process::ExitCode;
 
-/// The number that a command ends with.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(pub u8);
 
 impl Exit {
     /// Done; everything is as it should be.
     pub const DONE: Exit = Exit(0);
-    /// Not done, or nobody answered.
+    /// Not done, or no answer.
     pub const FAILED: Exit = Exit(1);
-    /// Done, and not everything is in sync.
+    /// Done, but not everything is in sync.
     pub const NOT_IN_SYNC: Exit = Exit(2);
-    /// Somebody changed a mode at the exchange.
+    /// Drift: somebody else changed a mode at the exchange.
     pub const DRIFT: Exit = Exit(3);
-    /// Something stands in the way, or is not known.
+    /// A change is blocked, or a state is unknown.
     pub const BLOCKED: Exit = Exit(4);
-    /// Wrongly asked (`EX_USAGE`).
+    /// Wrong usage (`EX_USAGE`).
     pub const USAGE: Exit = Exit(64);
     /// Another instance holds the state (`EX_TEMPFAIL`).
     pub const HELD: Exit = Exit(75);
-    /// What it is to start with cannot be used (`EX_CONFIG`).
+    /// The daemon cannot start with what it was given (`EX_CONFIG`).
     pub const UNUSABLE: Exit = Exit(78);
 }
 
@@ -31,7 +31,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Options that contradict each other or lack something, found only after parsing. Ends with [`Exit::USAGE`].
+/// Options that contradict each other or are incomplete, found only after parsing. Exits with [`Exit::USAGE`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);

@@ -1,6 +1,6 @@
-//! The flags that commands share: what they mean, and what stands for them when they are not given.
+//! The flags that commands share: their meaning and their defaults.
 //!
-//! Looks at the environment, at whether a directory exists, and asks the kernel for the name of the host; reads no file.
+//! Reads the environment, whether a directory exists, and the host's name from the kernel; opens no file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ pub struct Printed {
 }
 
 impl Common {
-    /// The options that every command takes. The daemon's own are at their defaults, and it listens nowhere.
+    /// The options that every command takes. Those of `run` alone have their defaults, and nothing is listened at.
     pub(super) fn options(&self) -> Result<Options, UsageError> {
         let Common { config, state: _, credentials: _, host: _, base_url, ca, log: _ } = self;
         Ok(Options {
@@ -95,7 +95,7 @@ impl Common {
         })
     }
 
-    /// The state directory: the flag, else what the service manager made, else the system's, else the user's own.
+    /// The state directory: the flag, else the service manager's, else the system's, else the user's own.
     pub fn state_dir(&self) -> Result<PathBuf, UsageError> {
         let system = Path::new(SYSTEM_STATE);
         let given = std::env::var_os("STATE_DIRECTORY");
@@ -110,7 +110,7 @@ impl Common {
         if let Some(host) = &self.host {
             return Ok(host.clone());
         }
-        // Not from /proc, of which a service may see its own processes only.
+        // Not from /proc: a service may see only its own processes there.
         match rustix::system::uname().nodename().to_string_lossy().as_ref() {
             "" | "(none)" => {
                 Err(UsageError("Say this host's name: --host NAME (the kernel has none).".to_owned()))
@@ -119,7 +119,7 @@ impl Common {
         }
     }
 
-    /// The credentials directory: the flag, else what the service manager made.
+    /// The credentials directory: the flag, else the service manager's.
     pub fn credentials_dir(&self) -> Option<PathBuf> {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|given| !given.is_empty());
         self.credentials.clone().or_else(|| given.map(PathBuf::from))
@@ -132,7 +132,7 @@ fn state_dir(
     system: Option<&Path>,
     home: Option<OsString>,
 ) -> Option<PathBuf> {
-    // The service manager separates several directories by colons; the first is the one that its unit names first.
+    // The service manager separates several directories by colons, in the order of the unit; the first counts.
     let service = service.and_then(|all| std::env::split_paths(&all).next());
     let service = service.filter(|first| !first.as_os_str().is_empty());
     let own = home.filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".local/state/posmoded"));

@@ -26,14 +26,14 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 whatever there is.
+/// 0, with or without events.
 pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, since, limit, printed } = args;
     let (visitor, clock) = asking::ledger(common)?;
     only_known(&visitor, accounts)?;
     let limit = usize::try_from(*limit)?;
     let since_wall = since.map(|since| clock.wall().saturating_sub(millis(since)));
-    // One more than asked for tells whether there is more.
+    // One more than the limit shows whether older events are left out.
     let filter = HistoryFilter { accounts: accounts.clone(), since_wall, limit: limit + 1 };
     let events = visitor.history(&filter)?;
     let shown = events.get(events.len().saturating_sub(limit)..).unwrap_or_default();
@@ -52,7 +52,7 @@ pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     Ok(Exit::DONE)
 }
 
-/// An account that has left the file is known by what happened to it.
+/// Accepts an account that has left the file if it has events.
 fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     let mut known = asking::known(visitor)?;
     for name in named {

@@ -1,6 +1,6 @@
-//! `posmoded import`: a desired-state.yaml that says what is live. Holds the reading half of the exchange only.
+//! `posmoded import`: prints a desired-state.yaml that declares what is live. It has only read access to the exchange.
 //!
-//! All accounts or nothing: half a file, put in place, would release the accounts that it lacks.
+//! All accounts or nothing: a file that lacks some accounts would release them once it is in force.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -62,10 +62,10 @@ pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     Ok(Exit::DONE)
 }
 
-/// What an account is like now, as the file says it.
+/// The live settings of an account, in the form of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Live {
-    /// Where the key may say whose it is: then a key of another account is refused later.
+    /// Present if the key has the right to read it; then a key of another account is refused later.
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<Uid>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -79,7 +79,8 @@ struct Imported<'a> {
     file: &'a str,
 }
 
-/// Whether a key was made in demo mode is not written on it: the exchange says so when it is asked the other way.
+/// A key does not show whether it was made in demo mode: it is tried as a real one first, and as a demo one if the
+/// exchange returns `OF_THE_OTHER_MODE`.
 async fn account(environment: &KeyFiles, name: &AccountName, clock: &Clock) -> Result<Live, String> {
     let mut demo = false;
     let read = match modes(&environment.connect(name, demo)?, clock).await {
@@ -109,13 +110,13 @@ async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<(Option<Uid>, 
     }
 }
 
-/// The short form means the same where all modes are equal.
+/// Uses the short form where all modes are equal: it means the same.
 fn short(modes: BTreeMap<ProductType, PositionMode>) -> Declared {
     let declared = Declared::PerProduct(modes);
     declared.single_mode().map_or(declared, Declared::Everything)
 }
 
-/// Asks again when our own limits are free; what the exchange itself says stands.
+/// Retries once our own limits allow; an answer of the exchange itself is returned as it is.
 async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
     clock: &Clock,
     ask: impl Fn() -> F,
@@ -135,7 +136,7 @@ async fn wait(clock: &Clock, until: Moment) {
     }
 }
 
-/// The whole file: what cannot be seen at the exchange is written out with what it means, on the careful side.
+/// The text of the whole file. Settings that the exchange does not have get cautious values, each with a comment.
 fn file(live: &BTreeMap<AccountName, Live>) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Accounts<'a> {
@@ -144,7 +145,7 @@ fn file(live: &BTreeMap<AccountName, Live>) -> anyhow::Result<String> {
     let accounts = serde_yaml::to_string(&Accounts { accounts: live })?;
     let mut text = HEAD.to_owned();
     write!(text, "\n{accounts}{END}")?;
-    // What another program wrote is believed only when our own reader says the same of it.
+    // The YAML library's output is accepted only if our own reader reads the same from it.
     let read = desired::read(text.as_bytes()).map_err(|problems| {
         let report = desired::report("import", &Err(problems), desired::Format::Text);
         anyhow::anyhow!("{}", report.trim_end())
@@ -163,7 +164,7 @@ fn file(live: &BTreeMap<AccountName, Live>) -> anyhow::Result<String> {
 const FAULT: &str = "What was written does not read back as what is live, so nothing is printed and nothing was \
                      changed: please report this as a fault of posmoded.";
 
-/// What stands above the accounts.
+/// The text above the accounts.
 const HEAD: &str = "\
 # What was live when this was written: `posmoded plan` has nothing to change. Review it, put it under version control,
 # and change it there; each account follows as soon as it is flat.
@@ -176,9 +177,9 @@ defaults:
 ";
 /// The end mark.
 const END: &str = "...\n";
-/// The exchange's code for a key of the one mode that is asked as of the other.
+/// The exchange's code for a demo key used as a real one, or the reverse.
 const OF_THE_OTHER_MODE: &str = "40099";
-/// So often our own limits are waited for: each wait is a second or so.
+/// How many times a request waits for our own limits, about a second each.
 const TRIES: usize = 60;
 
 #[cfg(test)]

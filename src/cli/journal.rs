@@ -1,4 +1,5 @@
-//! Whether systemd's journal reads what we say: it adds the time of a line itself, and takes its weight from a mark.
+//! Whether systemd's journal reads our stderr. It adds the time of each line itself, and reads a line's priority from a
+//! mark before it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,7 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 
 /// Whether stderr goes to the journal.
 ///
-/// `JOURNAL_STREAM` alone does not say so: whatever such a service starts inherits the word, be it in a terminal.
+/// `JOURNAL_STREAM` alone does not show it: every process that such a service starts inherits the variable, even one in
+/// a terminal. So stderr must also have the device and inode that it names.
 pub fn reads_stderr() -> bool {
     let Some(told) = std::env::var_os("JOURNAL_STREAM") else {
         return false;

@@ -26,7 +26,7 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 when the daemon has acknowledged it, 1 when it is written and nobody has, or nothing could be written.
+/// 0 when the daemon has acknowledged it, 1 when it is written but not acknowledged, or could not be written.
 pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, reason, lasting, printed } = args;
     let reason = one_line(reason).ok_or_else(|| {
@@ -43,7 +43,7 @@ pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     asking::conclude((&visitor, &clock), &request, "Nothing was paused.", &done, printed.output).await
 }
 
-/// Nothing of it if there is nothing to read in it.
+/// The text with control characters as spaces, trimmed; `None` if nothing is left.
 fn one_line(text: &str) -> Option<String> {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = line.trim();

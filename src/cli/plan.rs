@@ -1,4 +1,4 @@
-//! `posmoded plan`: looks at the exchange and says what would change, and why not now. It holds no way to write.
+//! `posmoded plan`: looks at the exchange and reports what would change, and why not now. It has no write access.
 
 mod look;
 
@@ -54,7 +54,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     tell(args, &targets)
 }
 
-/// What the file at `--config` says, if it is good; else everything that is wrong with it.
+/// The parsed file at `--config`; the error lists everything that is wrong with it.
 pub(super) fn declared(common: &Common) -> anyhow::Result<Desired> {
     let file = &common.config;
     let bytes = std::fs::read(file).with_context(|| {
@@ -72,7 +72,7 @@ pub(super) fn declared(common: &Common) -> anyhow::Result<Desired> {
     })
 }
 
-/// What the daemon's ledger says. Where no daemon has ever run every difference counts as first contact.
+/// Reads the daemon's ledger. Without one, every difference counts as first contact.
 fn snapshot(common: &Common, clock: &Clock) -> anyhow::Result<LedgerSnapshot> {
     let visitor = match Visitor::open(&common.state_dir()?, clock.clone()) {
         Ok(visitor) => visitor,
@@ -108,7 +108,7 @@ struct PlanOutput<'a> {
     targets: &'a [TargetStatus],
 }
 
-/// The first of blocked or unknown, drift, pending or new that applies to any target.
+/// The code of the first of these that applies to any target: blocked or unknown, drift, pending or new.
 fn exit(targets: &[TargetStatus]) -> Exit {
     let any = |what: fn(&TargetStatus) -> bool| targets.iter().any(what);
     let waits = |target: &TargetStatus| target.state == State::Unknown || is_blocked(target);

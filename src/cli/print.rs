@@ -13,7 +13,7 @@ pub(super) fn text(text: &str) -> io::Result<()> {
     unless_gone(passed_on(&format!("{text}\n")))
 }
 
-/// The same as it is, for who needs to know when nobody reads any more.
+/// Prints `text` as it is and returns a broken pipe as an error, for callers that end when their reader has gone.
 pub(super) fn passed_on(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush())
@@ -24,18 +24,18 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(text(&serde_json::to_string(value)?)?)
 }
 
-/// A result that is a script or a page: as it is.
+/// A script or a page, unchanged.
 pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     unless_gone(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
-/// Something said to the operator that is not the result.
+/// A message to the operator that is not the result.
 pub(super) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// What went wrong, with its causes.
+/// An error with its causes.
 pub(super) fn error(error: &anyhow::Error) {
     let told = format!("\u{1b}[1;31merror:\u{1b}[0m {error}");
     let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}"));
@@ -43,7 +43,7 @@ pub(super) fn error(error: &anyhow::Error) {
     if journal::reads_stderr() { note(&journal::marked_as_error(&text)) } else { note(&text) }
 }
 
-/// A value with the number of its shape.
+/// A value with the version of its JSON form.
 #[derive(Debug, Serialize)]
 pub(super) struct WithSchema<T> {
     schema: u32,

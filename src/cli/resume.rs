@@ -18,7 +18,7 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 when the daemon has acknowledged it, 1 when it is written and nobody has, or nothing could be written.
+/// 0 when the daemon has acknowledged it, 1 when it is written but not acknowledged, or could not be written.
 pub async fn resume(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, printed } = args;
     let (visitor, clock) = asking::ledger(common).context("Nothing was resumed.")?;

@@ -1,4 +1,4 @@
-//! Tables no wider than [`WIDTH`], and what stands in their cells.
+//! Tables no wider than [`WIDTH`], and the text of their cells.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::moment::spell;
 use crate::position_mode::PositionMode;
 use crate::protocol::State;
 
-/// A table without lines between its rows; a long cell is broken, so that the whole keeps to [`WIDTH`]. Colours are in it:
-/// [`print::text`](crate::cli::print::text) takes them out where they do not belong.
+/// A table without lines between its rows; long cells are wrapped so that it fits [`WIDTH`]. It contains colour codes,
+/// which [`print::text`](crate::cli::print::text) removes where they do not belong.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [Cell; N]>) -> String {
     let mut table = Table::new();
     table
@@ -39,27 +39,27 @@ pub(super) fn state(state: State) -> Cell {
     Cell::new(state).fg(colour)
 }
 
-/// What stands for a value that is not known, or not there.
+/// The value, or `-` if it is unknown or absent.
 pub(super) fn or_dash(value: Option<impl ToString>) -> Cell {
     value.map_or_else(|| Cell::new("-"), Cell::new)
 }
 
-/// A mode that may not be known.
+/// The mode, or `-` if it is unknown.
 pub(super) fn mode(mode: Option<PositionMode>) -> &'static str {
     mode.map_or("-", PositionMode::as_str)
 }
 
-/// How long ago it was, at `now`.
+/// The time from `since` to `now`, in words.
 pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
     spell(Duration::try_from(now.duration_since(since)).unwrap_or_default())
 }
 
-/// One more than one.
+/// A count with its noun: `1 target`, `2 targets`.
 pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// What fits a terminal beside something else, and a ticket.
+/// In characters: fits a ticket, and a terminal beside another window.
 const WIDTH: u16 = 100;
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub struct Args {
     pub requests_per_second: NonZeroU32,
 }
 
-/// Runs the daemon until SIGTERM or SIGINT. Why it did not start is told here.
+/// Runs the daemon until SIGTERM or SIGINT. If it does not start, the reason is printed here.
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
@@ -72,6 +72,7 @@ impl Args {
     }
 }
 
-/// With fewer a second a verdict of a unified account would be too old for its set: six lists of strategy orders, three of
-/// orders and three of positions, the mode and the set make fourteen, in `VERDICT_AGE` from the first list asked.
+/// With fewer requests a second, the verdict of a unified account would be too old for its set: six lists of strategy
+/// orders, three of orders, three of positions, the mode and the set make fourteen, within `VERDICT_AGE` of the first
+/// request for a list.
 const FEWEST_REQUESTS: u32 = 4;

@@ -1,4 +1,4 @@
-//! How a command that lasts is ended from outside.
+//! Signals that end a long-running command.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

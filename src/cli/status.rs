@@ -1,4 +1,4 @@
-//! `posmoded status`: what the daemon knows, asked over HTTP where it listens. Says nothing of its own.
+//! `posmoded status`: fetches what the daemon knows over HTTP and prints it. It determines nothing itself.
 
 mod ask;
 mod render;
@@ -26,7 +26,7 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 all in sync and the newest file in force, 2 not, 1 no answer.
+/// 0 when all is in sync and the newest file in force, 2 when not, 1 without an answer.
 pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { question, watch, printed: Printed { output } } = args;
     if *watch {

@@ -1,4 +1,4 @@
-//! What can be said, and what cannot.
+//! Command lines that are accepted, and those that are refused.
 
 use super::*;
 

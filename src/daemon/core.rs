@@ -1,4 +1,4 @@
-//! The file, the ledger and the fleet: what `posmoded run` and `posmoded apply` both start.
+//! The file, the ledger and the fleet: the part that `posmoded run` and `posmoded apply` share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,23 +16,23 @@ use crate::status::Board;
 use super::key_files::KeyFiles;
 use super::options::{NotStarted, Options, unusable};
 
-/// Everything that keeps accounts in their modes, started; nothing is looked at before [`Fleet::run`].
+/// Everything that keeps accounts in their modes, started. No account is looked at before [`Fleet::run`].
 pub struct Core {
-    /// The keepers, and the guard over all.
+    /// The keepers, and the loop over all accounts.
     pub fleet: Fleet<KeyFiles>,
-    /// The accounts at the exchange.
+    /// The connections to the exchange, one credential file per account.
     pub keys: Arc<KeyFiles>,
     /// The declared file.
     pub source: Source,
-    /// What was done, on disk.
+    /// The ledger in the state directory, whose lock it holds.
     pub ledger: Ledger,
-    /// Where the keepers publish.
+    /// The board on which the keepers publish.
     pub board: Board,
-    /// What time it is.
+    /// The process's clock.
     pub clock: Clock,
     /// Requests to look at everything.
     pub kicks: watch::Sender<Kicks>,
-    /// The address to serve the status at, taken.
+    /// The bound listener for the status; `None` if the daemon listens nowhere.
     pub listener: Option<Bound>,
 }
 
@@ -44,7 +44,8 @@ impl Core {
         let bound = Bound::to(&options.listen).await;
         let listen = bound.as_ref().ok().and_then(Option::as_ref).and_then(Bound::listen);
         let ledger = open(&options, listen.map(|listen| listen.to_string()), &clock).await?;
-        // An instance that holds the state directory holds our address, too: the state directory says who it is.
+        // Checked after the ledger: an instance that holds the state directory holds our address, too, and the ledger's
+        // error is the one that names its process.
         let listener = bound.map_err(unusable)?;
         let known_good = ledger.last_good().await.map_err(unusable)?.map(|revision| revision.sha256);
         let source = Source::watch(options.config, known_good, clock.clone(), stop.clone());
@@ -67,7 +68,7 @@ impl Core {
     }
 }
 
-/// Writes what happened to the process into the history.
+/// Writes an event about the process to the history; a failure is only logged.
 pub async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
     if let Err(error) = ledger.event(Event::new(kind, text)).await {
         tracing::warn!("{error}");
@@ -81,7 +82,7 @@ async fn open(options: &Options, listen: Option<String>, clock: &Clock) -> Resul
     })
 }
 
-/// The first state of the file that says something; a file that never stops changing counts, too.
+/// Waits for the first read of the file that has settled; after `FIRST_STATES` tries, whatever state there is.
 async fn settled(source: &Source) -> FileState {
     let mut states = source.subscribe();
     for _ in 0..FIRST_STATES {
@@ -105,6 +106,6 @@ fn no_revision(error: StartError) -> NotStarted {
     }
 }
 
-/// How long the first state of the file is waited for, each time, and how often.
+/// How long each wait for the first settled state of the file may take, and how many there are.
 const FIRST_STATE: Duration = Duration::from_secs(1);
 const FIRST_STATES: usize = 5;

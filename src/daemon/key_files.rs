@@ -1,4 +1,4 @@
-//! Accounts at the exchange, from a directory of credential files.
+//! Connections to the accounts at the exchange, from a directory of credential files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::position_mode::{AccountName, KeyId};
 
 use super::options::{NotStarted, Options, unusable};
 
-/// The exchange as each account's key sees it. An account's connection is made from its credential file.
+/// The exchange, with one connection per account, made from the account's credential file.
 pub struct KeyFiles {
     pub(super) bitget: Bitget<Sockets>,
     dir: PathBuf,
@@ -26,7 +26,7 @@ pub struct KeyFiles {
 }
 
 impl KeyFiles {
-    /// Fails where there is no directory of key files, or the root certificate cannot be read.
+    /// Fails if there is no directory of key files, or the root certificate cannot be read.
     pub fn new(options: &Options, clock: &Clock) -> Result<KeyFiles, NotStarted> {
         let dir = options.credentials.clone().ok_or_else(|| {
             NotStarted::Unusable(
@@ -89,7 +89,7 @@ impl Environment for KeyFiles {
     }
 }
 
-/// systemd's own directory is not for others to read, whatever the modes of the files in it.
+/// Others cannot read the directory that systemd makes, whatever the modes of the files in it.
 fn kept_by(dir: &Path) -> KeptBy {
     let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|theirs| Path::new(&theirs) == dir);
     if systemd { KeptBy::Systemd } else { KeptBy::Mode }

@@ -1,4 +1,4 @@
-//! What the daemon needs to know before it starts, and why it may not start.
+//! The options that the daemon starts with, and the errors that keep it from starting.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Options {
     pub host: String,
     /// The address of the exchange.
     pub base_url: BaseUrl,
-    /// A file with a root certificate (PEM) to trust beside the system's.
+    /// A file with a root certificate (PEM) to trust beside the usual ones.
     pub ca: Option<PathBuf>,
     /// The address to serve the status at.
     pub listen: Listen,
@@ -36,7 +36,7 @@ pub enum NotStarted {
     /// Another instance holds the state directory.
     #[error("{0}")]
     Held(String),
-    /// Something that it needs cannot be used.
+    /// The file, the ledger, the keys, the address or an option cannot be used.
     #[error("{0}")]
     Unusable(String),
 }

@@ -1,4 +1,4 @@
-//! SIGHUP.
+//! The reload on SIGHUP.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::serve::View;
 use crate::serve::systemd::ServiceManager;
 use crate::source::Source;
 
-/// What a reload takes.
+/// What a reload needs.
 pub(super) struct Reload {
     pub(super) manager: ServiceManager,
     pub(super) view: View,
@@ -20,8 +20,8 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// SIGHUP: the file and the keys are read again and every target is looked at, whatever comes of it. It is over when
-    /// the fleet has followed the file, so that the status that ends it tells what came of it.
+    /// On each SIGHUP, reads the file and the keys again and looks at every target, even if the file is bad. A reload
+    /// ends once the fleet has followed the file, so that the status line that ends it shows the result.
     pub(super) async fn on(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             tracing::info!("SIGHUP: the file and the keys are read again, and everything is looked at");
@@ -33,12 +33,12 @@ impl Reload {
             });
             let reloads = self.kicks.borrow().reloads;
             let followed = self.pulse.wait_for(|pulse| pulse.followed.reloads >= reloads);
-            // `READY=1` must come, even where the ledger keeps the fleet waiting.
+            // `READY=1` must be sent even if the fleet is waiting for the ledger.
             let _ = tokio::time::timeout(FOLLOWED_WITHIN, followed).await;
             self.manager.ready(&self.view.status().line());
         }
     }
 }
 
-/// A turn of the fleet takes milliseconds, unless somebody else writes to the ledger.
+/// A turn of the fleet takes milliseconds, unless another process is writing to the ledger.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What the listener may ask of the fleet and of the ledger.
+//! What the listener may read of the fleet and of the ledger.
 
 use tokio::sync::watch;
 
@@ -7,7 +7,7 @@ use crate::ledger::{Event, HistoryFilter, Ledger};
 use crate::moment::Moment;
 use crate::serve::{Records, Vitals};
 
-/// How the daemon is, beside what its keepers publish.
+/// The health of the daemon, from the pulse of the fleet's loop.
 #[derive(Debug)]
 pub(super) struct FleetVitals {
     pub(super) pulse: watch::Receiver<Pulse>,
@@ -23,7 +23,7 @@ impl Vitals for FleetVitals {
     }
 }
 
-/// The history, through a connection of its own: whoever reads does not keep the writer waiting.
+/// The history, read through a separate connection, so that a reader does not delay the writer.
 #[derive(Debug)]
 pub(super) struct HistoryReader(pub(super) Ledger);
 

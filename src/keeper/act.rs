@@ -151,7 +151,7 @@ impl<D: Environment> Keeper<D> {
             protocol::recorded(record, applied, &mut self.facts, &mut slot.facts, now, jitter);
         }
         if refused_key {
-            self.open_door();
+            self.connect();
         }
         Ok(())
     }

@@ -22,10 +22,10 @@ impl<D: Environment> Keeper<D> {
         if self.opened != occasion && self.noted.is_none() {
             self.opened = occasion;
             self.forget_the_key_before();
-            self.open_door();
+            self.connect();
         }
-        if self.waits_for_a_key() && self.clock.now() >= self.door_tried + HUMAN_LOOK {
-            self.open_door();
+        if self.waits_for_a_key() && self.clock.now() >= self.connect_tried + HUMAN_LOOK {
+            self.connect();
         }
         let has_a_key = self.facts.elsewhere.is_none() && self.facts.credential.is_none();
         self.facts.shared_key = has_a_key.then(|| self.environment.shared_key(&self.account)).flatten();

@@ -54,8 +54,8 @@ impl<D: Environment> Keeper<D> {
 
     /// Reads the credential and makes the exchange client with it. A new key may belong to another account, so it is
     /// tried at once, whatever the exchange answered to the previous one.
-    pub(super) fn open_door(&mut self) {
-        self.door_tried = self.clock.now();
+    pub(super) fn connect(&mut self) {
+        self.connect_tried = self.clock.now();
         if self.facts.elsewhere.is_some() {
             self.exchange = None;
             self.facts.credential = None;

@@ -91,6 +91,9 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Reasons(u32);
 
+// One bit for each.
+const _: () = assert!(Reason::VARIANTS.len() <= 32);
+
 /// What ends a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndsBy {
@@ -100,6 +103,13 @@ pub enum EndsBy {
     Time,
     /// A human has to act.
     Human,
+}
+
+/// What goes with a reason; whoever adds one has to give its row.
+struct Row {
+    ends_by: EndsBy,
+    is_progress: bool,
+    is_mode_alone_watched: bool,
 }
 
 impl Reasons {
@@ -152,64 +162,50 @@ impl Reason {
 
     /// What ends it.
     pub fn ends_by(self) -> EndsBy {
+        self.row().ends_by
+    }
+
+    /// Whether it is a stage of a change under way, not an obstacle.
+    pub fn is_progress(self) -> bool {
+        self.row().is_progress
+    }
+
+    /// Whether only the mode is read under it, not the lists: no set follows before a human acts, or for long.
+    pub(super) fn is_mode_alone_watched(self) -> bool {
+        self.row().is_mode_alone_watched
+    }
+
+    /// The one table of all reasons.
+    fn row(self) -> Row {
+        let ends_by = |ends_by| Row { ends_by, is_progress: false, is_mode_alone_watched: false };
+        let (itself, time, human) = (ends_by(EndsBy::Itself), ends_by(EndsBy::Time), ends_by(EndsBy::Human));
         match self {
             Reason::Crashed
-            | Reason::Unexpected
             | Reason::WrongAccount
             | Reason::Credential
-            | Reason::Denied
-            | Reason::Refused
             | Reason::Unsatisfiable
             | Reason::Ledger
-            | Reason::Suspended
             | Reason::Paused
             | Reason::File
             | Reason::Held
+            | Reason::RefusedThoughFlat => human,
+            Reason::Unexpected
+            | Reason::Denied
+            | Reason::Refused
+            | Reason::Suspended
             | Reason::Fighting
-            | Reason::Reported
-            | Reason::RefusedThoughFlat => EndsBy::Human,
-            Reason::Converting | Reason::RateLimited | Reason::Window | Reason::Settling => EndsBy::Time,
+            | Reason::Reported => Row { is_mode_alone_watched: true, ..human },
+            Reason::Converting | Reason::Window => time,
+            Reason::RateLimited => Row { is_mode_alone_watched: true, ..time },
+            Reason::Settling => Row { is_progress: true, ..time },
             Reason::Elsewhere
             | Reason::KindUnknown
             | Reason::Unreachable
             | Reason::Clock
             | Reason::OutcomeUnknown
-            | Reason::Verifying
             | Reason::Requirement
-            | Reason::NotFlat
-            | Reason::Acting => EndsBy::Itself,
-        }
-    }
-
-    /// Whether it is a stage of a change under way rather than an obstacle.
-    pub fn is_progress(self) -> bool {
-        match self {
-            Reason::Settling | Reason::Verifying | Reason::Acting => true,
-            Reason::Crashed
-            | Reason::Unexpected
-            | Reason::Elsewhere
-            | Reason::WrongAccount
-            | Reason::Credential
-            | Reason::Denied
-            | Reason::Refused
-            | Reason::Unsatisfiable
-            | Reason::KindUnknown
-            | Reason::Converting
-            | Reason::Unreachable
-            | Reason::Clock
-            | Reason::Ledger
-            | Reason::OutcomeUnknown
-            | Reason::RateLimited
-            | Reason::Suspended
-            | Reason::Paused
-            | Reason::File
-            | Reason::Held
-            | Reason::Fighting
-            | Reason::Reported
-            | Reason::Window
-            | Reason::Requirement
-            | Reason::NotFlat
-            | Reason::RefusedThoughFlat => false,
+            | Reason::NotFlat => itself,
+            Reason::Verifying | Reason::Acting => Row { is_progress: true, ..itself },
         }
     }
 

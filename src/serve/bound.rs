@@ -1,7 +1,7 @@
-//! A listener that is bound: to an address, or to a socket file.
+//! A listener bound to an address or to a socket file.
 //!
-//! The socket file is put in place whole, for our user and group only, and is taken away at the end. One at which
-//! somebody listens is never taken from him, and what is no socket is left alone.
+//! The socket file appears complete, for our user and group only, and is removed at the end. A socket file at which
+//! another process listens is never replaced, and a file that is not a socket is left alone.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::Listen;
 
-/// Where the daemon is listening.
+/// A bound listener.
 #[derive(Debug)]
 pub enum Bound {
     /// At an address.
@@ -30,27 +30,27 @@ pub struct SocketFile {
     file: (u64, u64),
 }
 
-/// Why it cannot be listened there, and what to do.
+/// Why the daemon cannot listen there, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// An address that is taken, or not ours.
+    /// The address is taken, or not one of this host.
     #[error(
         "The daemon cannot listen at {at}: is another program listening there? Write another address after --listen, \
          or none."
     )]
     Address {
-        /// As the operator wrote it.
+        /// The address as the operator wrote it.
         at: Listen,
-        /// In the system's words.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Somebody listens at the socket file.
+    /// Another process listens at the socket file.
     #[error(
         "Another program listens at {0}, perhaps a posmoded with another state directory: write another path after \
          --listen, or stop it."
     )]
     InUse(Listen),
-    /// Something else has the path.
+    /// The path exists and is not a socket.
     #[error("{path} is in the way, and it is no socket: move it, or write another path after --listen.", path = .0.display())]
     NoSocket(PathBuf),
     /// The socket file cannot be made.
@@ -60,15 +60,15 @@ pub enum BindError {
         at.display()
     )]
     File {
-        /// Which.
+        /// The path of the socket file.
         at: PathBuf,
-        /// In the system's words.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl Bound {
-    /// Listens, or says why not; nothing where nothing is to be listened at.
+    /// Binds `listen`; `None` for [`Listen::Nowhere`].
     pub async fn to(listen: &Listen) -> Result<Option<Bound>, BindError> {
         match listen {
             Listen::Nowhere => Ok(None),
@@ -80,7 +80,7 @@ impl Bound {
         }
     }
 
-    /// Where others find it.
+    /// The address or socket file to connect to.
     pub fn listen(&self) -> Option<Listen> {
         match self {
             Bound::Tcp(listener) => listener.local_addr().ok().map(Listen::At),
@@ -102,7 +102,7 @@ impl From<TcpListener> for Bound {
     }
 }
 
-/// One connection, of whichever kind.
+/// A connection of either kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -112,7 +112,7 @@ impl SocketFile {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         may_be_taken(&path).await?;
         let refused = |source| BindError::File { at: path.clone(), source };
-        // Made beside it and moved there: nobody meets it with other rights, nor a moment without it.
+        // Made beside the path and moved there: the path never has other rights and is never missing in between.
         let mut made = path.clone().into_os_string();
         made.push(format!(".{}", std::process::id()));
         let made = PathBuf::from(made);
@@ -139,7 +139,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// A socket file at which nobody listens was left behind by a process that was killed.
+/// Whether the path is free, or holds a socket file at which no process listens: one left behind by a killed process.
 async fn may_be_taken(path: &Path) -> Result<(), BindError> {
     let refused = |source| BindError::File { at: path.to_owned(), source };
     match fs::symlink_metadata(path) {
@@ -155,7 +155,7 @@ async fn may_be_taken(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// Our user and our group: who may read the status is who is in that group.
+/// Our user and our group: membership of the group decides who may read the status.
 const SOCKET_MODE: u32 = 0o660;
 
 #[cfg(test)]
@@ -189,7 +189,7 @@ mod tests {
         let told = bind(&path).await.unwrap_err().to_string();
         assert!(told.starts_with("Another program listens at unix:"), "{told}");
         assert!(UnixStream::connect(&path).await.is_ok(), "the first is still there");
-        // What somebody else has put in its place meanwhile is not ours to take away.
+        // A socket that another process has put in its place meanwhile is not removed.
         fs::remove_file(&path).unwrap();
         let _second = bind(&path).await.unwrap();
         drop(first);

@@ -1,4 +1,4 @@
-//! A view with accounts in it, for the tests of this room.
+//! A view with accounts in it, for the tests of `serve` and of the commands.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Vitals for Fixed {
     }
 }
 
-/// Five events that are there whatever is wanted, so that what was asked for shows in them.
+/// Five events for any filter; their text repeats the filter, so that a test can see it.
 #[derive(Debug)]
 pub(crate) struct Five;
 
@@ -81,7 +81,7 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
 }
 
 pub(crate) fn account(due: Moment, targets: Vec<TargetStatus>) -> AccountStatus {
-    // Whatever revision a test shows.
+    // Newer than any revision that a test shows.
     let generation = Generation(u64::MAX);
     AccountStatus { generation, targets, due, looked: true, clock_offset: Some(-250), warnings: Vec::new() }
 }
@@ -114,7 +114,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(BEGAN / 1000 + seconds).unwrap()
 }
 
-/// Counters as other rooms register theirs: one family, and one with a unit.
+/// Counters registered as other modules do it: one family without a unit, and one with.
 fn counters() -> Registry {
     let (orders, waited) = (Counter::<u64>::default(), Histogram::new([0.5, 1.0]));
     let mut registry = Registry::with_prefix(PREFIX);

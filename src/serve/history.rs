@@ -1,6 +1,6 @@
-//! `/api/history`: what happened, oldest first, as far as it is asked for.
+//! `/api/history`: the events that a query asks for, oldest first.
 //!
-//! Reads through [`Records`], which the daemon gives it; it has no other way to the ledger.
+//! Reads through [`Records`], which the daemon provides; it has no other access to the ledger.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ use crate::ledger::{Event, HistoryFilter};
 use crate::moment::{millis, span};
 use crate::status::SCHEMA;
 
-/// What happened, to be read and never written.
+/// Read access to the history.
 pub trait Records: fmt::Debug + Send + Sync + 'static {
-    /// The newest of the events that pass the filter, oldest first; or why they cannot be read, in a plain sentence.
+    /// The newest events that pass the filter, oldest first; or why they cannot be read, in a plain sentence.
     /// Blocks for some seconds at most.
     fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String>;
 }
 
-/// A question that cannot be meant: which part of it, and what to write.
+/// A query that is refused: which part is wrong, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} Ask for example /api/history?account=desk-1&since=7d&limit=100.")]
 pub struct Refused(String);
 
-/// Reads what stands behind the `?`; `wall` is now.
+/// Parses the query string; `wall` is now, in ms since 1970.
 pub(super) fn parse(query: &str, wall: i64) -> Result<HistoryFilter, Refused> {
     let refused = |what: String| Err(Refused(what));
     let Ok(uri) = format!("/?{query}").parse::<Uri>() else {
@@ -72,22 +72,22 @@ fn since(text: &str, wall: i64) -> Option<i64> {
 #[derive(Debug, Serialize)]
 pub(super) struct HistoryPage {
     schema: u32,
-    /// Whether there are older ones that the limit left out.
+    /// Whether the limit left out older events.
     more: bool,
     events: Vec<Event>,
 }
 
 pub(super) fn page(records: &dyn Records, filter: &HistoryFilter) -> Result<HistoryPage, String> {
-    // One more than asked for tells whether there is more.
+    // One more than the limit shows whether older events are left out.
     let mut events = records.newest(&HistoryFilter { limit: filter.limit + 1, ..filter.clone() })?;
     let more = events.len() > filter.limit;
     let events = events.split_off(events.len().saturating_sub(filter.limit));
     Ok(HistoryPage { schema: SCHEMA, more, events })
 }
 
-/// So many, unless told otherwise.
+/// The default of `limit`, in events.
 const LIMIT: usize = 100;
-/// The most that is told at once: some 300 KB.
+/// The largest `limit`, in events: some 300 KB.
 const MOST: usize = 1000;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The status address: `/api/status`, `/api/history`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
 //!
-//! Takes no input but the path and what `/api/history` is to tell. It cannot change anything, asks nobody for a password and tells no secret; so it answers
-//! on loopback, and refuses a browser that was led here by somebody else's name.
+//! Its only input is the path and the query of `/api/history`. It cannot change anything, requires no password and
+//! reveals no secret. By default it answers on loopback only, and refuses a browser that came here by a foreign name.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,11 +26,11 @@ use crate::serve::bound::{Bound, Stream};
 use crate::serve::metrics::Metrics;
 use crate::serve::{Listen, View, history};
 
-/// Answers at `listener` until `cancel`; then those under way are given a moment to end.
+/// Answers at `listener` until `cancel`; then connections under way have `LAST_ANSWERS` to end.
 pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationToken) {
     let listener = listener.into();
     let names = match listener.listen() {
-        // No browser gets as far as a socket file.
+        // A browser cannot reach a socket file.
         Some(Listen::Unix(_)) => Names::Any,
         Some(at) if at.is_exposed() => Names::Any,
         Some(Listen::At(_) | Listen::Nowhere) | None => Names::Loopback,
@@ -72,12 +72,12 @@ async fn next(listener: &Bound, clock: &Clock) -> Box<dyn Stream> {
     }
 }
 
-/// Which names a request may call us by.
+/// Which names the `Host` header of a request may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Names {
-    /// `localhost` or an address: another name would be a page of somebody's that had its own name point here.
+    /// `localhost` or an IP address: any other name means that a foreign web page had its own name resolve to us.
     Loopback,
-    /// The operator has opened it to other machines, which may call it anything.
+    /// Any name: the operator has opened the address to other machines, or it is a socket file.
     Any,
 }
 
@@ -114,7 +114,7 @@ async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Respon
         return sentence(StatusCode::SERVICE_UNAVAILABLE, "posmoded is ending.");
     };
     let records = Arc::clone(&server.view.records);
-    // It reads from the disk.
+    // It blocks on the disk.
     let page = tokio::task::spawn_blocking(move || {
         let page = history::page(&*records, &filter);
         drop(room);
@@ -166,7 +166,7 @@ fn sentence(status: StatusCode, text: &str) -> Response {
     (status, format!("{text}\n")).into_response()
 }
 
-/// Before anything is answered: the name, then the method. After it: what a browser must not do with the answer.
+/// Checks the name, then the method, before a request is handled; adds the headers that restrict browsers.
 async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
     let mut response = if names == Names::Loopback && !is_called_rightly(request.headers()) {
         let say = "This address answers to localhost and to addresses only, not to other names.";
@@ -185,7 +185,7 @@ async fn guard(State(names): State<Names>, request: Request, next: Next) -> Resp
     response
 }
 
-/// A request without `Host` does not come from a browser.
+/// Whether `Host` is `localhost` or an IP address; a request without `Host` does not come from a browser.
 fn is_called_rightly(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else {
         return true;
@@ -200,7 +200,7 @@ fn is_called_rightly(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-/// No CORS header is among them: no other origin may read what is said here.
+/// No CORS header is among them: pages of other origins may not read the answers.
 const BROWSERS: [(header::HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -209,21 +209,21 @@ const BROWSERS: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// A request without a body fits into one packet; whoever needs longer is stuck, or wants us to be.
+/// Time for the head of a request, which fits into one packet: a slower client is stuck, or wants to block us.
 const REQUEST: Duration = Duration::from_secs(5);
-/// The whole of one connection, which serves one request: a reader this slow will not finish.
+/// Time for a whole connection, which serves one request: a slower reader will not finish.
 const CONNECTION: Duration = Duration::from_secs(30);
-/// So many at once: more than pages and scrapers need, fewer than hurt.
+/// Connections at once: more than pages and scrapers need, few enough to do no harm.
 const CONNECTIONS: usize = 64;
-/// So many readers of the ledger at once, beside the one that writes it: the disk is its, before it is theirs.
+/// Readers of the ledger at once, beside its writer, which has precedence on the disk.
 const HISTORIES: usize = 2;
-/// A browser sends some twenty.
+/// The most headers of a request; a browser sends some twenty.
 const HEADERS: usize = 64;
-/// The most of a request's head that is kept.
+/// The most of a request's head that is buffered, in bytes.
 const BUFFER: usize = 16 * 1024;
-/// A process without a free descriptor gets one back when another connection ends.
+/// The pause after a failed accept: a process out of descriptors gets one back when another connection ends.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
-/// What answers under way are given at the end.
+/// Time for the connections under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

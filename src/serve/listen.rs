@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where to listen, as `--listen` says it.
+/// The value of `--listen`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// At this address and port.
@@ -18,10 +18,10 @@ pub enum Listen {
     Nowhere,
 }
 
-/// An address that cannot be listened at, and what to write instead.
+/// A value of `--listen` that is refused, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
-    /// `unix:` and nothing behind it.
+    /// `unix:` without a path.
     #[error("`unix:` needs the path of the socket file: write for example unix:/run/posmoded/status.sock")]
     NoPath,
     /// Neither an address nor `none`.
@@ -46,7 +46,7 @@ impl Listen {
         }
     }
 
-    /// Refuses what other machines can reach.
+    /// Refuses an address that other machines can reach.
     pub fn on_loopback_only(self) -> Result<Listen, ListenError> {
         match self {
             Listen::At(address) if self.is_exposed() => Err(ListenError::Exposed(address)),

@@ -1,7 +1,7 @@
 //! Status and counters as metrics, in the `OpenMetrics` text form that Prometheus reads.
 //!
-//! Nothing is kept here: every scrape renders what the keepers published last, so a released target's series go away by
-//! themselves.
+//! The status has no copy here: every scrape renders what the keepers published last, so a released target's series
+//! disappear by themselves.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,10 +19,10 @@ use crate::protocol::{Reason, State};
 use crate::serve::View;
 use crate::status::{Config, Counts, Status, TargetStatus};
 
-/// What stands before the name of every metric.
+/// The prefix of every metric's name.
 pub const PREFIX: &str = "posmoded";
 
-/// What `/metrics` answers.
+/// The content of `/metrics`: the rendered status, and the counters.
 #[derive(Debug)]
 pub struct Metrics {
     rendered: Registry,
@@ -30,7 +30,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The type of [`Metrics::text`].
+    /// The content type of [`Metrics::text`].
     pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// The metrics of a view.
@@ -40,7 +40,7 @@ impl Metrics {
         Metrics { rendered, counted }
     }
 
-    /// All of them, now.
+    /// All metrics as of now.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.rendered)?;
@@ -115,7 +115,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
 }
 
 fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
-    // Another host's target is in its metrics: an alert here would be one too many.
+    // That host's metrics cover its targets: an alert here, too, would be one too many.
     let here = || targets.iter().filter(|target| !target.is_elsewhere());
     let in_sync = |target: &TargetStatus| i64::from(target.state == State::InSync);
     out.gauges(
@@ -189,7 +189,7 @@ fn thousandth(milliseconds: i64) -> f64 {
     milliseconds / 1000.0
 }
 
-/// Families of metrics, one after the other.
+/// Encodes metric families, one after the other.
 struct Families<'a>(DescriptorEncoder<'a>);
 
 impl Families<'_> {

@@ -1,6 +1,7 @@
-//! Word to the service manager: ready, reloading, stopping, one line of status, and the watchdog's due.
+//! Messages to the service manager: ready, reloading, stopping, one line of status, and the watchdog's heartbeat.
 //!
-//! A service manager that cannot be told is no reason to stop: it is logged once. Without one nothing happens at all.
+//! If sending fails, the first failure in a row is logged and the daemon goes on. Without a service manager nothing is
+//! sent.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::serve::View;
 
-/// Whom the process answers to; clones share the socket.
+/// The connection to the service manager, if there is one; clones share the socket.
 #[derive(Debug, Clone)]
 pub struct ServiceManager {
     socket: Option<Arc<UnixDatagram>>,
@@ -25,7 +26,7 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say; nobody where they say nothing.
+    /// From `NOTIFY_SOCKET` and `WATCHDOG_USEC`; without a usable `NOTIFY_SOCKET`, one that sends nothing.
     pub fn of_the_environment() -> ServiceManager {
         let nobody = ServiceManager { socket: None, watchdog: None, failing: Arc::default() };
         let Some(address) = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty()) else {
@@ -37,7 +38,7 @@ impl ServiceManager {
         })
     }
 
-    /// One that listens at `address` (a path, or `@` and an abstract name) and wants to hear of us within `watchdog`.
+    /// One that listens at `address` (a path, or `@` and an abstract name) and expects a heartbeat within `watchdog`.
     pub fn at(address: &OsStr, watchdog: Option<Duration>) -> io::Result<ServiceManager> {
         let address = match address.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -49,12 +50,13 @@ impl ServiceManager {
         Ok(ServiceManager { socket: Some(Arc::new(socket)), watchdog, failing: Arc::default() })
     }
 
-    /// File, ledger and listener are up; or a reload is over, whatever came of it. `line` is the status as of now.
+    /// Reports that file, ledger and listener are up, or that a reload is over, good or bad. `line` is the status now.
     pub fn ready(&self, line: &str) {
         self.tell(&[NotifyState::Ready, NotifyState::Status(&one_line(line))]);
     }
 
-    /// The file is being read again; [`ServiceManager::ready`] must follow. The time is required from systemd 253 on.
+    /// Reports that the file is being read again; [`ServiceManager::ready`] must follow. From systemd 253 on the
+    /// message must contain the time.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => {
@@ -64,13 +66,13 @@ impl ServiceManager {
         }
     }
 
-    /// No new set from now on.
+    /// Reports that no new set is sent from now on.
     pub fn stopping(&self) {
         self.tell(&[NotifyState::Stopping, NotifyState::Status("stopping: the set under way is finished")]);
     }
 
-    /// Until `cancel`: sends the status line when it has changed, at most once a second, and feeds the watchdog while
-    /// nobody is wedged.
+    /// Until `cancel`, sends the status line when it has changed, at most once a second, and feeds the watchdog while
+    /// neither the fleet nor a keeper is wedged.
     pub async fn keep_informed(&self, view: &View, cancel: &CancellationToken) {
         if self.socket.is_some() {
             let both = async { tokio::join!(self.tell_status(view), self.feed_watchdog(view)) };
@@ -110,7 +112,7 @@ impl ServiceManager {
         }
     }
 
-    /// Whether it was told.
+    /// Sends one message; whether it was sent.
     fn tell(&self, states: &[NotifyState<'_>]) -> bool {
         let Some(socket) = &self.socket else {
             return false;
@@ -130,14 +132,15 @@ impl ServiceManager {
     }
 }
 
-/// A line break would begin another message: an operator's reason, or the file's path, may hold one.
+/// Replaces control characters by spaces: a line break, as an operator's reason or the file's path may contain, would
+/// begin another message.
 fn one_line(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Often enough for a human, seldom enough for the journal.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
-/// The manager reads at once, or is not well; we do not wait for it.
+/// A service manager reads at once unless something is wrong with it; we do not wait longer.
 const TOLD_WITHIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

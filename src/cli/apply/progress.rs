@@ -1,6 +1,6 @@
-//! How far `apply` has come: one line for each change of a target, when it is over, and how it ended.
+//! The progress of `apply`: one line for each change of a target, when `apply` is done, and its exit code.
 //!
-//! Only reads what the keepers publish.
+//! It only reads what the keepers publish.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,34 +16,34 @@ use crate::position_mode::{AccountName, Scope};
 use crate::protocol::{Reason, State};
 use crate::status::{AccountStatus, Held, Status, TargetStatus, seconds};
 
-/// What was told so far.
+/// The targets of one `apply`, with the state and reason last printed for each.
 pub(super) struct Progress {
     named: BTreeSet<AccountName>,
     output: Output,
     told: BTreeMap<(AccountName, Scope), (State, Option<Reason>)>,
 }
 
-/// Why it was not gone on with.
+/// Why `apply` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Each target has come to where `apply` ends.
+    /// Every target is in sync or, without `--wait`, waits for something that may take long.
     Reached,
-    /// The time that it was given is over.
+    /// The time given by `--wait` is over.
     TimeIsUp,
-    /// Somebody ended it.
+    /// A signal ended it, or the fleet has ended.
     Interrupted,
 }
 
 /// How all targets stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stand {
-    /// All are as the file says.
+    /// All are in the mode that the file declares.
     InSync,
-    /// All are, or wait for something that may take long.
+    /// Each is in sync or waits for something that may take long.
     Resting,
-    /// The same, but what is held is not on record yet, so that nobody could approve it.
+    /// The same, but a held change is not in the recorded plan yet, so it cannot be approved.
     RestingUnrecorded,
-    /// Something passes by itself.
+    /// Some target is expected to change soon, or has not been looked at.
     UnderWay,
 }
 
@@ -52,7 +52,7 @@ impl Progress {
         Progress { named, output, told: BTreeMap::new() }
     }
 
-    /// Tells of every target that stands otherwise than when it was told of last, once it was looked at.
+    /// Prints each target whose state or reason has changed since it was last printed, once it has been looked at.
     pub(super) fn tell(
         &mut self,
         accounts: &BTreeMap<AccountName, AccountStatus>,
@@ -75,7 +75,7 @@ impl Progress {
         Ok(())
     }
 
-    /// How all accounts that were named stand. One that has left the file meanwhile is nobody's any more.
+    /// How the named accounts stand. One that has left the file meanwhile is not in sync, but is not waited for.
     pub(super) fn stand(
         &self,
         accounts: &BTreeMap<AccountName, AccountStatus>,
@@ -100,7 +100,7 @@ impl Progress {
         }
     }
 
-    /// The last word, and the number to end with.
+    /// Prints the summary and returns the exit code.
     pub(super) fn conclude(&self, last: &Status, end: End) -> anyhow::Result<Exit> {
         let gone: Vec<&AccountName> = self
             .named
@@ -145,24 +145,24 @@ impl Progress {
     }
 }
 
-/// Whether its targets are what was found; before the first look they stand for what is not known.
+/// Whether its targets show what was found, or that its keeper crashed; before the first look they are placeholders.
 fn is_known(account: &AccountStatus) -> bool {
     let crashed = account.targets.iter().any(|target| target.reason == Some(Reason::Crashed));
     !account.targets.is_empty() && (account.looked || crashed)
 }
 
-/// Whether there is nothing to do: it is in sync, or another host's.
+/// Whether there is nothing to do: the target is in sync, or belongs to another host.
 fn is_settled(target: &TargetStatus) -> bool {
     target.state == State::InSync || target.is_elsewhere()
 }
 
-/// Whether nothing more is to be expected of it soon.
+/// Whether no change of the target is expected soon.
 fn has_come_to_rest(target: &TargetStatus, now: Timestamp) -> bool {
     let passes = target.reason.is_some_and(Reason::is_progress);
     target.state == State::InSync || !(passes || is_a_moments_wait(target, now))
 }
 
-/// Whether all it waits for is one of our own limits, which is free again in a moment.
+/// Whether the target waits for one of our own limits and is looked at again within `A_MOMENT`.
 fn is_a_moments_wait(target: &TargetStatus, now: Timestamp) -> bool {
     let limited = target.blockers.contains(&Reason::RateLimited);
     let soon = Duration::try_from(target.next_look_at.duration_since(now)).unwrap_or_default() <= A_MOMENT;

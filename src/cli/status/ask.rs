@@ -1,4 +1,4 @@
-//! The question to the daemon, and what its answer comes to.
+//! Requests the status from the daemon and derives the exit code from it.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,7 +22,7 @@ pub struct Question {
     pub listen: Option<Listen>,
 }
 
-/// The daemon's status, of the accounts that were asked for.
+/// The daemon's status, limited to the accounts asked for.
 pub(super) async fn look(question: &Question, common: &Common) -> anyhow::Result<Status> {
     let Question { accounts, listen } = question;
     let at = match listen {
@@ -32,7 +32,7 @@ pub(super) async fn look(question: &Question, common: &Common) -> anyhow::Result
     only(ask(&at).await?, accounts)
 }
 
-/// 0 all in sync and the newest file in force, 2 not.
+/// 0 when all is in sync and the newest file in force, 2 when not.
 pub(super) fn exit(status: &Status) -> Exit {
     if status.is_all_in_sync() { Exit::DONE } else { Exit::NOT_IN_SYNC }
 }
@@ -53,7 +53,7 @@ fn from_the_lock_file(common: &Common) -> anyhow::Result<Listen> {
 }
 
 pub(super) async fn ask(at: &Listen) -> anyhow::Result<Status> {
-    // An error says that somebody installed one before, which is as good.
+    // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -92,7 +92,7 @@ pub(super) async fn ask(at: &Listen) -> anyhow::Result<Status> {
     })
 }
 
-/// A daemon that listens everywhere is asked here.
+/// A daemon that listens on all addresses is asked on loopback.
 fn reachable(at: SocketAddr) -> SocketAddr {
     let ip = match at.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -110,5 +110,5 @@ pub(super) fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Stat
     Ok(Status { targets, ..status })
 }
 
-/// The daemon answers from memory.
+/// The timeout of a request; the daemon answers from memory.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -1,11 +1,11 @@
-//! A status as people read it.
+//! A status as text for people.
 
 use crate::cli::rows;
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::PlanEntry;
 use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 
-/// A table, then everything that is to be said of it in sentences.
+/// A table, then sentences: reasons, warnings, pauses, a held plan, a refused file and the revision.
 pub(super) fn render(status: &Status) -> String {
     let Status { schema: _, version: _, now, paused, paused_accounts, config, held, targets, warnings } =
         status;
@@ -62,7 +62,7 @@ pub(super) fn render(status: &Status) -> String {
     format!("{table}\n{}\n", below.join("\n"))
 }
 
-/// One sentence per target that is not in sync; targets of one account that say the same say it together.
+/// One sentence per target that is not in sync; targets of an account with the same sentence share one line.
 pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
     let mut said: Vec<(&AccountName, &str, Vec<Scope>)> = Vec::new();
     for target in targets {

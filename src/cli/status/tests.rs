@@ -1,4 +1,4 @@
-//! What the operator reads, whole.
+//! The complete text that the operator reads.
 
 use expect_test::{Expect, expect};
 

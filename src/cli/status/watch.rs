@@ -1,6 +1,6 @@
-//! `posmoded status --watch`: the status again and again, until Ctrl-C.
+//! `posmoded status --watch`: prints the status repeatedly, until Ctrl-C.
 //!
-//! A terminal is redrawn; anything else gets a block, or a line of JSON, whenever something has changed but time itself.
+//! A terminal is redrawn; other outputs get a block, or a line of JSON, when anything but the time has changed.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::moment::spell;
 use crate::status::{LiveStatus, Status, TargetStatus};
 
-/// Ends with what the last answer said: 0 all in sync and the newest file in force, 2 not, 1 no answer. Without a first answer it fails.
+/// The exit code is that of the last request: 0 when all is in sync and the newest file in force, 2 when not, 1 without
+/// an answer. If the first request gets no answer, it fails.
 pub(super) async fn watch(question: &Question, output: Output, common: &Common) -> anyhow::Result<Exit> {
     let (clock, ended) = (Clock::machine(), CancellationToken::new());
     stop_on_signals(ended.clone())?;
@@ -42,7 +43,7 @@ pub(super) async fn watch(question: &Question, output: Output, common: &Common) 
             };
             told = Some(news);
             match written {
-                // Nobody reads any more.
+                // The reader has gone.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(number(&seen)),
                 written => written?,
             }
@@ -52,7 +53,7 @@ pub(super) async fn watch(question: &Question, output: Output, common: &Common) 
             () = ended.cancelled() => return Ok(number(&seen)),
             () = clock.sleep_until(clock.now() + EVERY) => {}
         }
-        // A daemon that is being restarted is waited for.
+        // An error does not end the loop: the daemon may be restarting.
         seen = look(question, common).await.map_err(|error| error.to_string());
     }
 }
@@ -61,7 +62,7 @@ fn number(seen: &Result<Status, String>) -> Exit {
     seen.as_ref().map_or(Exit::FAILED, exit)
 }
 
-/// Clears the screen first.
+/// The text that clears the screen and shows the status.
 fn screen(seen: &Result<Status, String>) -> String {
     let shown = match seen {
         Ok(status) => format!("{}\nAs of {}.", render(status), status.now),
@@ -70,7 +71,7 @@ fn screen(seen: &Result<Status, String>) -> String {
     format!("\u{1b}[2J\u{1b}[H{shown} Asked every {}; Ctrl-C ends it.\n", spell(EVERY))
 }
 
-/// What is worth telling once: everything but the passing of time.
+/// The status without the parts that change with time alone, to compare with the one printed last.
 fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
     let status = seen.as_ref().map_err(Clone::clone)?;
     let Status { schema, version, now: _, paused, paused_accounts, config, held, warnings, targets } =
@@ -78,7 +79,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
     let targets = targets.into_iter().map(|target| TargetStatus {
         live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
         next_look_at: Timestamp::UNIX_EPOCH,
-        // Its sentence may count seconds; what it says is in the reasons and the detail.
+        // The sentence may count seconds; its content is also in the reasons and the detail.
         say: None,
         ..target
     });
@@ -95,7 +96,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
     })
 }
 
-/// Often enough for somebody who waits, and nothing to the daemon.
+/// Often enough for an operator who waits, and no load for the daemon.
 const EVERY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

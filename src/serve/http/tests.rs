@@ -1,4 +1,4 @@
-//! Real sockets, raw requests.
+//! Raw requests over real sockets.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -202,7 +202,7 @@ async fn a_request_that_is_too_large_is_refused_and_more_connections_than_there_
     let served = served().await;
     let large = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(2 * BUFFER));
     let mut stream = TcpStream::connect(served.at).await.unwrap();
-    // The answer may come, or the connection be reset, before all of it is written.
+    // The answer may arrive, or the connection be reset, before the whole request is written.
     let _ = stream.write_all(large.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;

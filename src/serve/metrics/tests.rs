@@ -1,11 +1,11 @@
-//! The text is read back by a strict reader of its own: what it accepts, every scraper does.
+//! The tests parse the text with a strict reader: what that accepts, every scraper accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::serve::fixture::{account, target, view};
 
-/// Samples by name and labels; panics where the text breaks a rule.
+/// Samples by name and labels; panics if the text breaks a rule.
 fn read(text: &str) -> BTreeMap<String, f64> {
     let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
     let (mut family, mut kind, mut helped) = (String::new(), String::new(), String::new());

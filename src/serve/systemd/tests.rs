@@ -1,4 +1,4 @@
-//! A socket of the test's own that records every datagram.
+//! The service manager is a socket of the test that records every datagram.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
@@ -29,7 +29,7 @@ impl Manager {
         Manager { socket, _folder: folder, at }
     }
 
-    /// All that came since it was last asked.
+    /// The datagrams received since the last call.
     fn heard(&self) -> Vec<String> {
         let mut all = Vec::new();
         let mut buffer = [0; 4096];
@@ -143,7 +143,7 @@ async fn f44_a_wedged_keeper_stops_the_watchdog_and_an_idle_hour_does_not() {
             let fed = watchdog(&manager.heard());
             assert!((4..=5).contains(&fed), "{fed} in minute {minute}");
         }
-        // From here on desk-3 promises nothing new; it was due by now and is allowed a minute more.
+        // From here on desk-3 publishes nothing new; it was due by now and may be a minute late.
         for _ in 0..3 {
             let promised = view.clock.now() + Duration::from_secs(60);
             vitals.0.lock().unwrap().fleet_due = promised;
@@ -159,7 +159,7 @@ async fn f44_a_wedged_keeper_stops_the_watchdog_and_an_idle_hour_does_not() {
         beat("desk-3", promised);
         sleep(Duration::from_secs(31)).await;
         assert!(watchdog(&manager.heard()) >= 2, "heard of again, and fed again");
-        // Nor is it fed when the loop over all of them hangs.
+        // The watchdog is not fed either when the loop over all accounts hangs.
         beat("desk-1", view.clock.now() + Duration::from_secs(900));
         beat("desk-3", view.clock.now() + Duration::from_secs(900));
         sleep(Duration::from_secs(120)).await;
