@@ -10,9 +10,13 @@
 )]
 
 mod brakes;
-mod change;
 mod compare;
+mod conditions;
 mod failures;
+mod flat;
+mod outcome;
+mod refused;
+mod sending;
 mod situation;
 mod story;
 mod total;
@@ -21,10 +25,11 @@ mod whose;
 use std::fmt::Write as _;
 
 use expect_test::Expect;
+use strum::IntoEnumIterator as _;
 
 use self::situation::Situation;
 use super::{Look, Record, Rest, Standing, Step, Withdrawn, next, say};
-use crate::facts::{Change, Failure, How, List};
+use crate::facts::{Change, Class, Failure, How, List};
 use crate::moment::{Moment, spell};
 
 /// Compares what an operator reads about the situation, and the next step, with `expected`.
@@ -102,4 +107,16 @@ fn record_in_words(record: &Record) -> String {
         Record::Resolved { took_effect: false } => "resolved: it had no effect".to_owned(),
         Record::Late(id) => format!("late: intent {}", id.0),
     }
+}
+
+/// The table of all classes, one paragraph each. `Busy` ends in three seconds.
+fn table(row: impl Fn(Class) -> Situation) -> String {
+    let classes = Class::iter().map(|class| match class.our_own_limit() {
+        Some(_) => Class::Busy { until: Moment(1_800_000_003_000) },
+        None => class,
+    });
+    let name = |class: Class| format!("{class:?}").split(' ').next().unwrap_or_default().to_owned();
+    let paragraphs: Vec<String> =
+        classes.map(|class| format!("[{}] {}", name(class), told(&row(class)))).collect();
+    paragraphs.concat()
 }

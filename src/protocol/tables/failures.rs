@@ -1,29 +1,14 @@
-//! Failed looks at an account or a target, and refused sets: one row per class of answers.
+//! Failed looks at an account or a target: one row per class of answers.
 
 use std::time::Duration;
 
 use expect_test::expect;
-use strum::IntoEnumIterator as _;
 
 use super::check;
-use super::situation::{OFFSET, OTHER, Situation, WANTED, failure, minutes, seconds, situation};
-use super::told;
-use crate::facts::{Class, IntentState, ServerClock};
-use crate::moment::{Jitter, Moment};
+use super::situation::{OFFSET, OTHER, Situation, WANTED, minutes, seconds, situation};
+use super::{table, told};
+use crate::facts::{Class, ServerClock};
 use crate::position_mode::{Declared, PositionMode, ProductType};
-use crate::protocol::retry_at;
-
-/// The table of all classes, one paragraph each. `Busy` ends in three seconds.
-fn table(row: impl Fn(Class) -> Situation) -> String {
-    let classes = Class::iter().map(|class| match class.our_own_limit() {
-        Some(_) => Class::Busy { until: Moment(1_800_000_003_000) },
-        None => class,
-    });
-    let name = |class: Class| format!("{class:?}").split(' ').next().unwrap_or_default().to_owned();
-    let paragraphs: Vec<String> =
-        classes.map(|class| format!("[{}] {}", name(class), told(&row(class)))).collect();
-    paragraphs.concat()
-}
 
 /// The look failed a second ago: the failure is the account's or the target's, depending on its class.
 fn failing(before: Situation, class: Class) -> Situation {
@@ -404,140 +389,6 @@ fn a_failed_look_at_a_list() {
         > rest 2m 58s
     "#]]
     .assert_eq(&rows);
-}
-
-#[test]
-fn a_refused_set_on_its_way_to_the_record() {
-    let refused = situation().intent(seconds(1), IntentState::Refused(failure(Class::Denied)));
-    check(
-        &refused,
-        expect![[r#"
-            new
-            acting: Nothing stands in the way: the mode is being set.
-            > record refused: 12345 It failed.
-        "#]],
-    );
-}
-
-#[test]
-fn a_refused_set_on_record() {
-    let rows = table(|class| {
-        let refused = IntentState::Refused(failure(class));
-        let mut refused = situation().flat_for(minutes(9), seconds(1)).intent(seconds(1), refused);
-        let now = refused.now;
-        if let Some(failure) = refused.target.refusal_recorded(failure(class), now, Jitter(1000)) {
-            refused.account.failed(failure, now);
-        }
-        refused
-    });
-    expect![[r#"
-        [NotFlat] new
-        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 1m.
-        > rest 59s
-        [Refused] new
-        refused: It failed. Next try in 15m.
-        > rest 59s
-        [LeadsCopies] new
-        refused: It failed. Next try in 15m.
-        > rest 59s
-        [WrongKind] new
-        kind_unknown: It failed. Next try in 0s.
-        > rest 0s
-        [Converting] new
-        converting: It failed. Next try in 1m.
-        > rest 1m
-        [Credential] new
-        credential: It failed. Next try in 15m.
-        > rest 2m 59s
-        [Denied] new
-        denied: It failed. Next try in 15m.
-        > rest 59s
-        [AccountStatus] new
-        refused: It failed. Next try in 15m.
-        > rest 59s
-        [Clock] new
-        clock: It failed. Next try in 0s.
-        > rest 0s
-        [OurFault] new
-        unexpected: It failed. Next try in 15m.
-        > rest 59s
-        [RateLimited] new
-        rate_limited: It failed. Next try in 5s.
-        > rest 5s
-        [Busy] new
-        rate_limited: It failed. Next try in 3s.
-        > rest 3s
-        [TryAgain] new
-        unreachable: It failed. Next try in 2s.
-        > rest 2s
-        [UnknownCode] new
-        unexpected: It failed. Next try in 5m.
-        > rest 59s
-    "#]].assert_eq(&rows);
-}
-
-#[test]
-fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() {
-    let seldom = situation().check_every(minutes(60)).flat_for(minutes(9), seconds(1));
-    check(
-        &seldom.clone().set_refused(Class::RateLimited, seconds(1)),
-        expect![[r#"
-            new
-            rate_limited: It failed. Next try in 4s.
-            > rest 4s
-        "#]],
-    );
-    check(
-        &seldom.clone().set_refused(Class::Refused, seconds(1)),
-        expect![[r#"
-            new
-            refused: It failed. Next try in 14m 59s.
-            > rest 14m 59s
-        "#]],
-    );
-    check(
-        &seldom.set_refused(Class::Refused, minutes(15)),
-        expect![[r#"
-            new
-            acting: Nothing stands in the way: the mode is being set.
-            > note one_way_mode -> hedge_mode (new)
-        "#]],
-    );
-}
-
-#[test]
-fn a_set_that_is_refused_again_and_again_is_tried_less_and_less_often() {
-    let mut refused = situation();
-    let mut waits = Vec::new();
-    for _ in 0..4 {
-        let now = refused.now;
-        assert_eq!(refused.target.refusal_recorded(failure(Class::RateLimited), now, Jitter(0)), None);
-        let failing = refused.target.set_refused.as_ref().unwrap();
-        waits.push(retry_at(failing).since(now).as_secs());
-        refused.now = now + minutes(1);
-    }
-    assert_eq!(waits, [5, 10, 20, 40]);
-}
-
-#[test]
-fn a_reload_tries_again_what_was_refused() {
-    let refused = situation().flat_for(minutes(9), seconds(1)).set_refused(Class::Refused, seconds(1));
-    check(
-        &refused.clone(),
-        expect![[r#"
-            new
-            refused: It failed. Next try in 14m 59s.
-            > rest 59s
-        "#]],
-    );
-    check(
-        &refused.looked_for_again(),
-        expect![[r#"
-            new
-            acting: Nothing stands in the way: the mode is being set.
-            > look at the mode
-        "#]],
-    );
 }
 
 #[test]

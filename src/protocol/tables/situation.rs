@@ -93,6 +93,21 @@ pub(super) fn situation() -> Situation {
     Situation { account, brakes: Brakes::default(), target, now }.live(OTHER, seconds(1))
 }
 
+/// Wants a change, and its mode was read just now.
+pub(super) fn begun() -> Situation {
+    situation().live(OTHER, seconds(0))
+}
+
+/// A noted set that is ready to be sent.
+pub(super) fn noted(ago: Duration) -> Situation {
+    situation().flat_for(minutes(9), seconds(1)).noted(ago)
+}
+
+/// Nothing but the brake under test keeps the set from leaving.
+pub(super) fn ready() -> Situation {
+    situation().applied(OTHER).flat_for(minutes(9), seconds(1))
+}
+
 impl Situation {
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts { account: &self.account, brakes: &self.brakes, target: &self.target }

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use expect_test::Expect;
+
 use super::situation::{OFFSET, Situation, failure};
 use super::{in_words, step_for};
 use crate::facts::{
@@ -156,4 +158,10 @@ fn answered(look: Look, asked: Moment, situation: &Situation, exchange: &Exchang
             Learned::List(list, answer.with(count))
         }
     }
+}
+
+/// Compares the story of `span` with `expected`.
+#[track_caller]
+pub(super) fn tells(mut situation: Situation, mut exchange: Exchange, span: Duration, expected: Expect) {
+    expected.assert_eq(&story(&mut situation, &mut exchange, span, |_, _, _| {}));
 }

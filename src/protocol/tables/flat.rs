@@ -1,0 +1,412 @@
+//! Whether a target is flat, and since when.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::check;
+use super::situation::{OTHER, begun, minutes, seconds, situation};
+use super::story::{Exchange, story, tells};
+use crate::facts::List;
+
+#[test]
+fn while_the_last_word_was_not_flat_positions_come_first() {
+    check(
+        &begun(),
+        expect![[r#"
+            new
+            settling: Whether it is flat is not known yet.
+            > read positions
+        "#]],
+    );
+    check(
+        &begun().list(List::Positions, 0, seconds(0)),
+        expect![[r#"
+            new
+            settling: Whether it is flat is not known yet.
+            > read plan orders
+        "#]],
+    );
+}
+
+#[test]
+fn a_verdict_reads_plan_orders_then_orders_then_positions_last() {
+    let plan_orders = begun().list(List::Positions, 0, seconds(0)).list(List::PlanOrders, 0, seconds(0));
+    check(
+        &plan_orders,
+        expect![[r#"
+            new
+            settling: Whether it is flat is not known yet.
+            > read orders
+        "#]],
+    );
+    let orders = plan_orders.list(List::Orders, 0, seconds(0));
+    check(
+        &orders,
+        expect![[r#"
+            new
+            settling: Whether it is flat is not known yet.
+            > read positions
+        "#]],
+    );
+    check(
+        &orders.list(List::Positions, 0, seconds(0)),
+        expect![[r#"
+            new
+            settling: Flat for 0s; it must be so for 5m before the mode is changed.
+            > rest 10s
+        "#]],
+    );
+}
+
+#[test]
+fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
+    check(
+        &begun().list(List::Positions, 1, seconds(0)),
+        expect![[r#"
+            new
+            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 2s
+        "#]],
+    );
+    check(
+        &begun().list(List::Positions, 2, seconds(2)),
+        expect![[r#"
+            new
+            not_flat: Open: 2 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > read positions
+        "#]],
+    );
+    let plan_orders = begun().list(List::Positions, 0, seconds(0)).list(List::PlanOrders, 1, seconds(0));
+    check(
+        &plan_orders,
+        expect![[r#"
+            new
+            not_flat: Open: 1 plan order. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 10s
+        "#]],
+    );
+    let orders = begun().list(List::PlanOrders, 0, seconds(0)).list(List::Orders, 2, seconds(0));
+    check(
+        &orders.list(List::Positions, 0, seconds(0)),
+        expect![[r#"
+            new
+            not_flat: Open: 2 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 10s
+        "#]],
+    );
+}
+
+#[test]
+fn f34_a_list_that_was_not_read_is_unknown_and_not_empty() {
+    let orders_missing = begun().list(List::PlanOrders, 0, seconds(0)).list(List::Positions, 0, seconds(0));
+    assert_eq!(orders_missing.target.flatness.flat_span, None);
+    check(
+        &orders_missing,
+        expect![[r#"
+            new
+            settling: Whether it is flat is not known yet.
+            > read plan orders
+        "#]],
+    );
+}
+
+#[test]
+fn flat_must_have_held_for_settle() {
+    check(
+        &situation().flat_for(minutes(2), seconds(1)),
+        expect![[r#"
+            new
+            settling: Flat for 2m; it must be so for 5m before the mode is changed.
+            > rest 9s
+        "#]],
+    );
+    check(
+        &situation().flat_for(seconds(295), seconds(1)),
+        expect![[r#"
+            new
+            settling: Flat for 4m 55s; it must be so for 5m before the mode is changed.
+            > rest 5s
+        "#]],
+    );
+    check(
+        &situation().flat_for(minutes(5), seconds(0)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+}
+
+#[test]
+fn settle_is_counted_from_verdict_to_verdict_and_not_to_now() {
+    check(
+        &situation().flat_for(minutes(5), seconds(1)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn with_settle_0_one_verdict_is_enough() {
+    check(
+        &situation().settle(Duration::ZERO).flat_for(seconds(0), seconds(0)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+}
+
+#[test]
+fn a_verdict_older_than_five_seconds_allows_nothing() {
+    check(
+        &situation().flat_for(minutes(9), seconds(5)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > read plan orders
+        "#]],
+    );
+    check(
+        &situation().flat_for(minutes(9), seconds(6)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > read plan orders
+        "#]],
+    );
+}
+
+#[test]
+fn from_the_first_look_to_in_sync_in_one_story() {
+    let start = situation().never_seen().kind(None).clock(None).settle(seconds(12));
+    tells(
+        start,
+        Exchange::flat(OTHER),
+        seconds(20),
+        expect![[r#"
+            0.0s ask the time
+            0.1s look at the account
+            0.2s look at the mode
+            0.3s read positions
+            0.4s read plan orders
+            0.5s read orders
+            0.6s read positions
+            0.7s rest 9s
+            10.2s look at the mode
+            10.3s read plan orders
+            10.4s read orders
+            10.5s read positions
+            10.6s rest 2s
+            12.7s look at the mode
+            12.8s read plan orders
+            12.9s read orders
+            13.0s read positions
+            13.1s note one_way_mode -> hedge_mode (new)
+            13.1s send
+            13.2s look at the mode
+            13.3s record confirmed
+            13.3s rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn with_settle_0_the_set_follows_the_first_verdict() {
+    let start = situation().never_seen().settle(Duration::ZERO);
+    tells(
+        start,
+        Exchange::flat(OTHER),
+        seconds(3),
+        expect![[r#"
+            0.0s look at the mode
+            0.1s read positions
+            0.2s read plan orders
+            0.3s read orders
+            0.4s read positions
+            0.5s note one_way_mode -> hedge_mode (new)
+            0.5s send
+            0.6s look at the mode
+            0.7s record confirmed
+            0.7s rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn an_open_position_is_polled_alone_and_the_rest_follows_when_it_is_gone() {
+    let mut start = situation().never_seen().settle(seconds(5));
+    let mut exchange = Exchange { positions: 1, ..Exchange::flat(OTHER) };
+    let text = story(&mut start, &mut exchange, seconds(25), |at, _, exchange| {
+        exchange.positions = u32::from(at < seconds(7));
+    });
+    expect![[r#"
+        0.0s look at the mode
+        0.1s read positions
+        0.2s rest 1s
+        2.1s read positions
+        2.2s rest 1s
+        4.1s read positions
+        4.2s rest 1s
+        6.1s read positions
+        6.2s rest 1s
+        8.1s read positions
+        8.2s read plan orders
+        8.3s read orders
+        8.4s read positions
+        8.5s rest 1s
+        10.0s look at the mode
+        10.1s read plan orders
+        10.2s read orders
+        10.3s read positions
+        10.4s rest 3s
+        13.5s look at the mode
+        13.6s read plan orders
+        13.7s read orders
+        13.8s read positions
+        13.9s note one_way_mode -> hedge_mode (new)
+        13.9s send
+        14.0s look at the mode
+        14.1s record confirmed
+        14.1s rest 59s
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn an_order_that_is_left_over_is_waited_for() {
+    let start = situation().never_seen().settle(seconds(5));
+    tells(
+        start,
+        Exchange { orders: 1, ..Exchange::flat(OTHER) },
+        seconds(22),
+        expect![[r#"
+            0.0s look at the mode
+            0.1s read positions
+            0.2s read plan orders
+            0.3s read orders
+            0.4s rest 9s
+            10.0s look at the mode
+            10.1s read positions
+            10.2s read plan orders
+            10.3s read orders
+            10.4s rest 9s
+            20.0s look at the mode
+            20.1s read positions
+            20.2s read plan orders
+            20.3s read orders
+            20.4s rest 9s
+        "#]],
+    );
+}
+
+#[test]
+fn something_that_opens_within_settle_begins_it_anew() {
+    let mut start = situation().never_seen().settle(seconds(15));
+    let text = story(&mut start, &mut Exchange::flat(OTHER), seconds(40), |at, _, exchange| {
+        exchange.orders = u32::from(at > seconds(9) && at < seconds(12));
+    });
+    expect![[r#"
+        0.0s look at the mode
+        0.1s read positions
+        0.2s read plan orders
+        0.3s read orders
+        0.4s read positions
+        0.5s rest 9s
+        10.0s look at the mode
+        10.1s read plan orders
+        10.2s read orders
+        10.3s read positions
+        10.4s rest 9s
+        20.0s look at the mode
+        20.1s read positions
+        20.2s read plan orders
+        20.3s read orders
+        20.4s read positions
+        20.5s rest 9s
+        30.0s look at the mode
+        30.1s read plan orders
+        30.2s read orders
+        30.3s read positions
+        30.4s rest 5s
+        35.5s look at the mode
+        35.6s read plan orders
+        35.7s read orders
+        35.8s read positions
+        35.9s note one_way_mode -> hedge_mode (new)
+        35.9s send
+        36.0s look at the mode
+        36.1s record confirmed
+        36.1s rest 59s
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn a_later_drift_is_settled_anew_for_nobody_looked_in_between() {
+    let mut start = situation().never_seen().settle(seconds(5)).check_every(seconds(30));
+    let mut flipped = false;
+    let text = story(&mut start, &mut Exchange::flat(OTHER), seconds(75), |at, _, exchange| {
+        if at > seconds(50) && !flipped {
+            flipped = true;
+            exchange.mode = OTHER;
+        }
+    });
+    expect![[r#"
+        0.0s look at the mode
+        0.1s read positions
+        0.2s read plan orders
+        0.3s read orders
+        0.4s read positions
+        0.5s rest 5s
+        5.5s look at the mode
+        5.6s read plan orders
+        5.7s read orders
+        5.8s read positions
+        5.9s note one_way_mode -> hedge_mode (new)
+        5.9s send
+        6.0s look at the mode
+        6.1s record confirmed
+        6.1s rest 29s
+        36.0s look at the mode
+        36.1s rest 29s
+        66.0s look at the mode
+        66.1s read positions
+        66.2s read plan orders
+        66.3s read orders
+        66.4s read positions
+        66.5s rest 5s
+        71.5s look at the mode
+        71.6s read plan orders
+        71.7s read orders
+        71.8s read positions
+        71.9s note one_way_mode -> hedge_mode (drift)
+        71.9s send
+        72.0s look at the mode
+        72.1s record confirmed
+        72.1s rest 29s
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn a_round_of_empty_lists_that_took_too_long_is_told_as_such() {
+    let slow = situation().list(List::PlanOrders, 0, Duration::ZERO).list(List::Orders, 0, Duration::ZERO);
+    let mut slow = slow.list(List::Positions, 0, Duration::ZERO);
+    slow.target.flatness.in_progress = None;
+    slow.target.flatness.flat_span = None;
+    check(
+        &slow,
+        expect![[r#"
+        new
+        settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
+        > rest 9s
+    "#]],
+    );
+}

@@ -1,0 +1,339 @@
+//! A set that is refused, and one that is undone by somebody else.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::situation::{OTHER, WANTED, begun, failure, hours, minutes, seconds, situation};
+use super::story::{Exchange, story, tells};
+use super::{check, table};
+use crate::facts::{Class, IntentState, List, Reading, SetAnswer};
+use crate::moment::Jitter;
+use crate::protocol::{Look, retry_at};
+
+#[test]
+fn a_refused_set_on_its_way_to_the_record() {
+    let refused = situation().intent(seconds(1), IntentState::Refused(failure(Class::Denied)));
+    check(
+        &refused,
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > record refused: 12345 It failed.
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_set_on_record() {
+    let rows = table(|class| {
+        let refused = IntentState::Refused(failure(class));
+        let mut refused = situation().flat_for(minutes(9), seconds(1)).intent(seconds(1), refused);
+        let now = refused.now;
+        if let Some(failure) = refused.target.refusal_recorded(failure(class), now, Jitter(1000)) {
+            refused.account.failed(failure, now);
+        }
+        refused
+    });
+    expect![[r#"
+        [NotFlat] new
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 1m.
+        > rest 59s
+        [Refused] new
+        refused: It failed. Next try in 15m.
+        > rest 59s
+        [LeadsCopies] new
+        refused: It failed. Next try in 15m.
+        > rest 59s
+        [WrongKind] new
+        kind_unknown: It failed. Next try in 0s.
+        > rest 0s
+        [Converting] new
+        converting: It failed. Next try in 1m.
+        > rest 1m
+        [Credential] new
+        credential: It failed. Next try in 15m.
+        > rest 2m 59s
+        [Denied] new
+        denied: It failed. Next try in 15m.
+        > rest 59s
+        [AccountStatus] new
+        refused: It failed. Next try in 15m.
+        > rest 59s
+        [Clock] new
+        clock: It failed. Next try in 0s.
+        > rest 0s
+        [OurFault] new
+        unexpected: It failed. Next try in 15m.
+        > rest 59s
+        [RateLimited] new
+        rate_limited: It failed. Next try in 5s.
+        > rest 5s
+        [Busy] new
+        rate_limited: It failed. Next try in 3s.
+        > rest 3s
+        [TryAgain] new
+        unreachable: It failed. Next try in 2s.
+        > rest 2s
+        [UnknownCode] new
+        unexpected: It failed. Next try in 5m.
+        > rest 59s
+    "#]].assert_eq(&rows);
+}
+
+#[test]
+fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() {
+    let seldom = situation().check_every(minutes(60)).flat_for(minutes(9), seconds(1));
+    check(
+        &seldom.clone().set_refused(Class::RateLimited, seconds(1)),
+        expect![[r#"
+            new
+            rate_limited: It failed. Next try in 4s.
+            > rest 4s
+        "#]],
+    );
+    check(
+        &seldom.clone().set_refused(Class::Refused, seconds(1)),
+        expect![[r#"
+            new
+            refused: It failed. Next try in 14m 59s.
+            > rest 14m 59s
+        "#]],
+    );
+    check(
+        &seldom.set_refused(Class::Refused, minutes(15)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
+    );
+}
+
+#[test]
+fn a_set_that_is_refused_again_and_again_is_tried_less_and_less_often() {
+    let mut refused = situation();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let now = refused.now;
+        assert_eq!(refused.target.refusal_recorded(failure(Class::RateLimited), now, Jitter(0)), None);
+        let failing = refused.target.set_refused.as_ref().unwrap();
+        waits.push(retry_at(failing).since(now).as_secs());
+        refused.now = now + minutes(1);
+    }
+    assert_eq!(waits, [5, 10, 20, 40]);
+}
+
+#[test]
+fn a_reload_tries_again_what_was_refused() {
+    let refused = situation().flat_for(minutes(9), seconds(1)).set_refused(Class::Refused, seconds(1));
+    check(
+        &refused.clone(),
+        expect![[r#"
+            new
+            refused: It failed. Next try in 14m 59s.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &refused.looked_for_again(),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes() {
+    let flat = situation().flat_for(hours(2), seconds(1));
+    check(
+        &flat.clone().refused_though_flat(1, seconds(1)),
+        expect![[r#"
+            new
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 59s.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &flat.clone().refused_though_flat(2, seconds(250)),
+        expect![[r#"
+            new
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders. Next try in 50s.
+            > rest 50s
+        "#]],
+    );
+    check(
+        &flat.clone().refused_though_flat(9, minutes(29)),
+        expect![[r#"
+            new
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders. Next try in 1m.
+            > rest 59s
+        "#]],
+    );
+    check(
+        &flat.refused_though_flat(9, minutes(30)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
+fn a_row_that_shows_ends_the_refusals_though_flat() {
+    let mut open = begun().refused_though_flat(3, seconds(1));
+    let at = open.now;
+    open.target.read(List::Positions, Reading { count: 1, asked: at, answered: at });
+    check(
+        &open,
+        expect![[r#"
+            new
+            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 2s
+        "#]],
+    );
+}
+
+#[test]
+fn a_set_refused_as_not_flat_gets_a_fresh_verdict_and_a_new_set() {
+    let start = situation().flat_for(minutes(9), seconds(1));
+    let answer = SetAnswer::Refused(failure(Class::NotFlat));
+    tells(
+        start,
+        Exchange { answer, obeys: false, ..Exchange::flat(OTHER) },
+        seconds(62),
+        expect![[r#"
+            0.0s note one_way_mode -> hedge_mode (new)
+            0.0s send
+            0.1s record refused: 12345 It failed.
+            0.1s rest 58s
+            59.0s look at the mode
+            59.1s read plan orders
+            59.2s read orders
+            59.3s read positions
+            59.4s rest 0s
+            60.1s look at the mode
+            60.2s read plan orders
+            60.3s read orders
+            60.4s read positions
+            60.5s note one_way_mode -> hedge_mode (new)
+            60.5s send
+            60.6s record refused: 12345 It failed.
+            60.6s rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn a_set_refused_for_its_timestamp_measures_the_clock_and_is_tried_less_and_less_often() {
+    let start = situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1));
+    let answer = SetAnswer::Refused(failure(Class::Clock));
+    tells(
+        start,
+        Exchange { answer, obeys: false, ..Exchange::flat(OTHER) },
+        seconds(25),
+        expect![[r#"
+            0.0s note one_way_mode -> hedge_mode (new)
+            0.0s send
+            0.1s record refused: 12345 It failed.
+            0.1s rest 0s
+            0.6s ask the time
+            0.7s rest 1s
+            2.1s note one_way_mode -> hedge_mode (new)
+            2.1s send
+            2.2s record refused: 12345 It failed.
+            2.2s rest 0s
+            2.7s ask the time
+            2.8s rest 3s
+            6.2s rest 2s
+            9.0s look at the mode
+            9.1s read plan orders
+            9.2s read orders
+            9.3s read positions
+            9.4s note one_way_mode -> hedge_mode (new)
+            9.4s send
+            9.5s record refused: 12345 It failed.
+            9.5s rest 0s
+            10.0s ask the time
+            10.1s rest 7s
+            17.5s rest 1s
+            19.0s look at the mode
+            19.1s read plan orders
+            19.2s read orders
+            19.3s read positions
+            19.4s note one_way_mode -> hedge_mode (new)
+            19.4s send
+            19.5s record refused: 12345 It failed.
+            19.5s rest 0s
+            20.0s ask the time
+            20.1s rest 15s
+        "#]],
+    );
+}
+
+#[test]
+fn f23_a_list_that_is_refused_for_its_rate_is_asked_less_and_less_often_though_the_mode_is_read() {
+    let start = situation().never_seen();
+    let fails = Some((Look::List(List::Orders), Class::RateLimited));
+    tells(
+        start,
+        Exchange { fails, ..Exchange::flat(OTHER) },
+        minutes(3),
+        expect![[r#"
+            0.0s look at the mode
+            0.1s read positions
+            0.2s read plan orders
+            0.3s read orders
+            0.4s rest 5s
+            5.4s read orders
+            5.5s rest 10s
+            15.5s look at the mode
+            15.6s read positions
+            15.7s read plan orders
+            15.8s read orders
+            15.9s rest 20s
+            35.9s look at the mode
+            36.0s read positions
+            36.1s read plan orders
+            36.2s read orders
+            36.3s rest 40s
+            76.3s look at the mode
+            76.4s read positions
+            76.5s read plan orders
+            76.6s read orders
+            76.7s rest 1m
+            136.7s look at the mode
+            136.8s read positions
+            136.9s read plan orders
+            137.0s read orders
+            137.1s rest 1m
+        "#]],
+    );
+}
+
+#[test]
+fn f21_an_adversary_who_flips_every_five_seconds_is_corrected_three_times_and_then_reported() {
+    let mut start =
+        situation().live(WANTED, seconds(0)).applied(WANTED).settle(Duration::ZERO).check_every(seconds(5));
+    let mut exchange = Exchange::flat(WANTED);
+    let mut flips = 0;
+    story(&mut start, &mut exchange, minutes(10), |at, _, exchange| {
+        if at.as_secs() / 5 > flips {
+            flips = at.as_secs() / 5;
+            exchange.mode = OTHER;
+        }
+    });
+    assert_eq!(start.target.corrections.len(), 3);
+    check(
+        &start,
+        expect![[r#"
+            drifted
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            settling: Whether it is flat is not known yet.
+            > look at the mode
+        "#]],
+    );
+}
