@@ -1,4 +1,4 @@
-//! Every interval and bound of the product in one table, each with its reason. Values only, no decisions.
+//! The intervals and bounds that protocol, exchange and ledger go by, each with its reason. Values only, no decisions.
 
 use std::time::Duration;
 

@@ -50,8 +50,8 @@ impl Daemon {
             None => None,
         };
         let mut counters = Registry::with_prefix(PREFIX);
-        core.keys.bitget.register(&mut counters);
-        core.ledger.register(&mut counters);
+        core.keys.bitget.register_metrics(&mut counters);
+        core.ledger.register_metrics(&mut counters);
         let view = View {
             board: core.board.clone(),
             clock: core.clock.clone(),

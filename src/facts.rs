@@ -24,7 +24,7 @@ use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, PositionMode};
 
-/// The input of `protocol::next`.
+/// What every decision of the protocol goes by.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// Facts about the whole account.

@@ -1,4 +1,4 @@
-//! Which accounts have a keeper, the spec that each receives, and the guard over all of them.
+//! Which accounts have a keeper, and the spec that each receives.
 //!
 //! Follows the file and the ledger once a second and restarts a keeper that failed. Sends nothing itself.
 
@@ -18,14 +18,14 @@ use crate::clock::Clock;
 use crate::constants::{FILE_POLL, HELD_AGAIN, LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
 use crate::exchange::CoolDown;
-use crate::facts::{Cause, Generation};
+use crate::facts::Generation;
 use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
 use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
-use crate::protocol::{Plan, PlanEntry, Reason, State};
+use crate::protocol::Plan;
 use crate::source::{Content, FileState};
-use crate::status::{Board, Config, Frame, Held, Paused, TargetStatus, seconds, short};
+use crate::status::{Board, Config, Frame, Held, Paused, seconds, short};
 
 /// All keepers, and what their specs are made from.
 pub struct Fleet<D: Environment> {
@@ -242,12 +242,12 @@ impl<D: Environment> Fleet<D> {
         };
         let followed = if self.to_follow { self.follow(state).await } else { Ok(()) };
         self.tell();
-        let followed = followed.and(self.release_the_gone().await);
+        let released = self.release_the_gone().await;
         let told = self.report_file().await;
         let noticed = self.ledger.notice().await.map(|_| ());
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
-        let errors = [followed, told, noticed, held, cooled].into_iter().filter_map(Result::err);
+        let errors = [followed, released, told, noticed, held, cooled].into_iter().filter_map(Result::err);
         let ledger_trouble = errors.map(|error| error.to_string()).next();
         if let Some(trouble) =
             ledger_trouble.as_ref().filter(|_| self.pulse.borrow().ledger_trouble.is_none())
@@ -357,7 +357,7 @@ impl<D: Environment> Fleet<D> {
         let accounts = self.board.accounts();
         let all_looked = accounts.values().all(|account| account.looked);
         let targets = accounts.into_values().flat_map(|account| account.targets);
-        let held = Plan(targets.filter_map(|target| held_entry(&target)).collect());
+        let held = Plan(targets.filter_map(|target| target.held_entry()).collect());
         let now = self.clock.now();
         let due = match self.held_recorded {
             // The plan of an earlier process may no longer be held: that must be recorded too.
@@ -506,18 +506,3 @@ impl<D: Environment> Fleet<D> {
 }
 
 const CHANGING: &str = "it is still changing";
-
-/// The change of a target that can be approved: one that is held, or a first contact that waits under `drift: report`.
-pub fn held_entry(target: &TargetStatus) -> Option<PlanEntry> {
-    let cause = match target.state {
-        State::New => Cause::New,
-        State::Pending => Cause::Pending,
-        State::Drifted => Cause::Drift,
-        State::InSync | State::Unknown => return None,
-    };
-    let waits = |reason| target.blockers.contains(&reason);
-    let approvable = waits(Reason::Held) || (cause == Cause::New && waits(Reason::Reported));
-    let (live, desired) = (target.live.as_ref()?.mode, target.desired?);
-    let TargetStatus { account, scope, .. } = target.clone();
-    approvable.then_some(PlanEntry { account, scope, live, desired, cause })
-}

@@ -1,7 +1,8 @@
 //! The task of one account: it does the step that the protocol wants and stores the facts that result.
 //!
-//! It decides nothing itself. Looks and rests may be dropped at any moment; a set under way runs from its note to its
-//! record even if a stop is requested meanwhile.
+//! The protocol decides every request and every record; the keeper decides when to stop and when to read its key again.
+//! Looks and rests may be dropped at any moment; a set under way runs from its note to its record even if a stop is
+//! requested meanwhile.
 
 mod act;
 mod inputs;
@@ -161,6 +162,13 @@ struct TargetSlot {
     shown: Option<TargetStatus>,
 }
 
+impl TargetSlot {
+    /// All facts about the target; `account` holds those about the account.
+    fn facts<'a>(&'a self, account: &'a AccountFacts) -> Facts<'a> {
+        Facts { account, brakes: &self.brakes, target: &self.facts }
+    }
+}
+
 /// What a keeper needs to start.
 pub struct KeeperDeps<D: Environment> {
     /// The account that it looks after.
@@ -251,7 +259,7 @@ impl<D: Environment> Keeper<D> {
     fn stand(&mut self) {
         let now = self.clock.now();
         for slot in self.targets.values_mut() {
-            let facts = Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts };
+            let facts = slot.facts(&self.facts);
             slot.standing = Standing::of(&facts, now);
         }
         self.stood = now;
@@ -263,14 +271,10 @@ impl<D: Environment> Keeper<D> {
         let (now, stopping) = (self.stood, self.stop.is_cancelled());
         let slot = self.targets.iter().filter(|(_, slot)| !stopping || is_under_way(&slot.facts));
         let steps = slot.map(|(scope, slot)| {
-            let step = protocol::next(&self.facts_of(slot), &slot.standing, now);
+            let step = protocol::next(&slot.facts(&self.facts), &slot.standing, now);
             (protocol::rank(&step, slot.facts.is_part_way()), *scope, step)
         });
         steps.min_by_key(|(rank, _, _)| *rank).map(|(_, scope, step)| (scope, step))
-    }
-
-    fn facts_of<'a>(&'a self, slot: &'a TargetSlot) -> Facts<'a> {
-        Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts }
     }
 
     async fn look(&mut self, scope: Scope, what: Look) {
@@ -282,13 +286,13 @@ impl<D: Environment> Keeper<D> {
         let now = self.clock.now();
         let urgency = if slot.facts.is_part_way() {
             Urgency::PartWay
-        } else if protocol::may_set_next(&self.facts_of(slot), &slot.standing, self.stood) {
+        } else if protocol::may_set_next(&slot.facts(&self.facts), &slot.standing, self.stood) {
             Urgency::BeforeSet
         } else {
             Urgency::Routine
         };
         self.promise(now + LONGEST_LOOK);
-        let under_way = !self.nothing_under_way();
+        let under_way = self.has_set_under_way();
         let learned = tokio::select! {
             biased;
             learned = look(exchange, scope, what, urgency) => learned,
@@ -320,7 +324,7 @@ impl<D: Environment> Keeper<D> {
         let Wanted { generation, policy: Policy { require, .. }, .. } = slot.facts.wanted.clone();
         let asked = self.clock.now();
         self.promise(asked + LONGEST_LOOK);
-        let under_way = !self.nothing_under_way();
+        let under_way = self.has_set_under_way();
         let unmet = tokio::select! {
             biased;
             unmet = self.environment.unmet(&require) => unmet,
@@ -353,11 +357,11 @@ impl<D: Environment> Keeper<D> {
     }
 
     fn may_end(&self) -> bool {
-        self.stop.is_cancelled() && self.nothing_under_way()
+        self.stop.is_cancelled() && !self.has_set_under_way()
     }
 
-    fn nothing_under_way(&self) -> bool {
-        !self.targets.values().any(|slot| is_under_way(&slot.facts))
+    fn has_set_under_way(&self) -> bool {
+        self.targets.values().any(|slot| is_under_way(&slot.facts))
     }
 }
 

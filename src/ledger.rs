@@ -1,7 +1,7 @@
 //! The ledger: what posmoded did, on disk (intents, applied modes, brakes, revisions, history).
 //!
-//! Each call but `notice` is one transaction: it commits as a whole or changes nothing. The only decision made here is
-//! whether a set may be noted. One thread owns the connection; in simulation the same code runs on the caller's thread,
+//! Each call but `notice` is one transaction: it commits as a whole or changes nothing. Decided here is only what must be
+//! decided in the transaction that writes it: whether a set may be noted, a plan approved, a user id pinned. One thread owns the connection; in simulation the same code runs on the caller's thread,
 //! because a real thread would let virtual time jump.
 
 mod directives;
@@ -178,24 +178,24 @@ impl Ledger {
     }
 
     /// Records the exchange's answer to a set.
-    pub async fn answered(&self, id: IntentId, answer: &SetAnswer) -> Result<(), LedgerError> {
+    pub async fn record_answer(&self, id: IntentId, answer: &SetAnswer) -> Result<(), LedgerError> {
         let answer = answer.clone();
         self.executor.run(move |store| store.write(|tx, now| intents::answered(tx, now, id, &answer))).await
     }
 
     /// Records that the set was accepted but no read showed it in time. Like the next two calls it also takes an intent
     /// that is still `noted` on disk, because writing the answer may have failed.
-    pub async fn unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
+    pub async fn record_unconfirmed(&self, id: IntentId) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::unconfirmed(tx, now, id))).await
     }
 
     /// Records that the set was accepted and a read shows it; `applied` is given if that is what the file wants.
-    pub async fn confirmed(&self, id: IntentId, applied: Option<Applied>) -> Result<(), LedgerError> {
+    pub async fn record_confirmed(&self, id: IntentId, applied: Option<Applied>) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::confirmed(tx, now, id, applied))).await
     }
 
     /// Records the outcome of an unresolved set, as a read after its fence shows it.
-    pub async fn resolved(
+    pub async fn record_resolved(
         &self,
         id: IntentId,
         took_effect: bool,
@@ -207,13 +207,13 @@ impl Ledger {
     }
 
     /// Records that a set resolved as without effect shows in a read after all. Its mode is the applied one.
-    pub async fn late(&self, id: IntentId, applied: Applied) -> Result<(), LedgerError> {
+    pub async fn record_late(&self, id: IntentId, applied: Applied) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::late(tx, now, id, applied))).await
     }
 
     /// Records that live equals desired without a set: adopted, or changed by somebody else. `before` is the mode
     /// applied before.
-    pub async fn applied(
+    pub async fn record_applied(
         &self,
         target: &Target,
         applied: Applied,
@@ -270,7 +270,7 @@ impl Ledger {
     }
 
     /// Records the kind of an account, with an event if it was another one before: [`Directives::kinds`].
-    pub async fn observed(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
+    pub async fn record_kind(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
         self.executor
             .run(move |store| store.write(|tx, now| identities::observed(tx, now, &account, kind)))
@@ -313,8 +313,8 @@ impl Ledger {
     }
 
     /// Registers the number of transactions with the metrics.
-    pub fn register(&self, registry: &mut Registry) {
-        self.writes.register(registry);
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.writes.register_metrics(registry);
     }
 
     /// Returns whether another process wrote since the last call. Publishes changed directives, then acknowledges

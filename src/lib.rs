@@ -17,13 +17,13 @@
 //!
 //! | room | what is in it | |
 //! |---|---|---|
-//! | [`constants`] | every interval and bound, with its reason | pure |
+//! | [`constants`] | the intervals and bounds that protocol, exchange and ledger go by, each with its reason | pure |
 //! | [`moment`] | points in time as numbers | pure |
 //! | [`position_mode`] | modes, product types, accounts, scopes, targets | pure |
 //! | [`window`] | change windows: whether open at a moment, and when next | pure |
 //! | [`facts`] | what is known, and how an answer changes it | pure |
 //! | [`desired`] | the file's text to what it declares, or to every problem in it | pure |
-//! | [`protocol`] | `next(&Facts, now) -> Step`: everything that decides | pure |
+//! | [`protocol`] | `Standing::of(facts, now)`, then `next(facts, standing, now) -> Step`: everything that decides what is sent | pure |
 //! | [`clock`] | time and random numbers, which nothing else asks for; the exchange's time as far as it is known | |
 //! | [`ledger`] | what was done, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
@@ -31,10 +31,10 @@
 //! | [`source`] | the file's content, watched and polled | |
 //! | [`status`] | the values that operators see | |
 //! | [`keeper`] | one account: takes the step that the protocol wants, and updates the facts | |
-//! | [`fleet`] | starts a keeper for each account; the limit on changes over all of them | |
-//! | [`serve`] | HTTP, metrics, the service manager: renders `status` and nothing else | |
+//! | [`fleet`] | starts a keeper for each account, and gives it the newest revision | |
+//! | [`serve`] | HTTP, metrics, the service manager: shows status, history and counters to others; changes nothing | |
 //! | [`daemon`] | all of the above, wired: what `run` and `apply` start | |
-//! | [`cli`] | one file per command | |
+//! | [`cli`] | one file per command, and what they share | |
 //!
 //! # The words
 //!
@@ -43,16 +43,20 @@
 //! | account | a Bitget (sub-)account with one API key, under the name that the file gives it |
 //! | scope | what of an account has a mode of its own: one product type of a classic account, or the whole of a unified one |
 //! | target | one scope of one account: what has a desired and a live mode |
-//! | desired, live, applied | the mode that the file wants; that the exchange shows; that was last seen live and desired at once |
+//! | desired, live, applied | the mode that the file wants; that the exchange shows; that was last live as the file wanted it, or that a set of ours made live |
 //! | revision | an accepted content of the file, by its number (`generation`) |
-//! | look | one read from the exchange: its clock, whose the key is, a mode, or a list |
+//! | look | one question to the exchange (its clock, whose the key is, a mode, a list), in one or more requests; or to the host |
+//! | standing | where a target is at a moment: its state, the wanted change, and the reasons |
 //! | flat | without positions, orders and plan orders; a *verdict* is one complete reading of all three lists |
-//! | plan | the changes that wait for an approval, under one hash |
+//! | plan, held plan | changes that are wanted, under one hash; those of them that wait for an approval |
 //! | facts | everything that a decision goes by, as one value |
 //! | step | what the protocol wants next for a target: look, note, send, withdraw, record or rest |
-//! | brake | what forbids every set of a target: a pause, a suspension, an unacceptable file, a used up budget |
+//! | brake | what forbids sets for a reason outside of the account and the file's own words: a pause, an unacceptable file, a ledger that cannot be written, a used up budget |
 //! | set, intent, note | a request that changes a mode; its record on disk; to write that record, before the set is sent |
-//! | fence | the moment from which an unanswered set can no longer take effect |
+//! | fence | the moment from which the exchange refuses the timestamp of an unanswered set; should the set show after all, it is *late* |
+//! | release | to forget what is on record for a target that the file does not name any more |
+//! | kick | a request to look at every target now; a reload also reads the credentials again |
+//! | stamp | the exchange's time that a set is signed with |
 //! | lane | one limit of the exchange, with the requests that wait for it |
 //! | keeper | the task that keeps one account |
 //! | pin | the user id that a name's key first showed, and must show from then on |

@@ -17,7 +17,7 @@ mod whose;
 
 use std::time::Duration;
 
-pub use backoff::{jittered_next, retry_at, retry_though_flat};
+pub use backoff::{doubled, jittered_next, retry_at, retry_though_flat};
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use reason::{EndsBy, Reason, Reasons, State};
@@ -44,14 +44,11 @@ use crate::moment::Moment;
 /// The next step for a target with this standing. Total: every combination of facts has one.
 pub fn next(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     let step = wanted_step(facts, standing, now);
+    // A record waits until the ledger is tried again. A note is forbidden meanwhile; a withdrawal must not wait.
     let unwritable = facts.brakes.ledger.as_ref().filter(|trouble| trouble.retry_at > now);
-    match (&step, unwritable) {
-        (Step::Record(_), Some(trouble)) => rest(facts, standing, now, trouble.retry_at),
-        (
-            Step::Look(_) | Step::LookAtHost | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Rest(_),
-            Some(_),
-        )
-        | (_, None) => step,
+    match unwritable {
+        Some(trouble) if matches!(step, Step::Record(_)) => rest(facts, standing, now, trouble.retry_at),
+        Some(_) | None => step,
     }
 }
 
@@ -80,9 +77,7 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     if facts.target.wanted.mode.is_none() {
         return rest(facts, standing, now, due_again(facts, seen));
     }
-    if facts.target.applied.is_none_or(|applied| applied.mode != seen.mode)
-        && let Some(late) = came_late(facts, seen)
-    {
+    if let Some(late) = came_late(facts, seen) {
         return Step::Record(Record::Late(late));
     }
     match standing.change {
@@ -130,13 +125,16 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
 /// A noted set that was not sent yet: sends it, or withdraws it if something changed or its verdict has become too old.
 fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step {
     let target = facts.target;
-    let unwanted = facts.account.elsewhere.is_some()
-        || target.wanted.mode != Some(intent.change.to)
-        || target.wanted.policy.suspended.is_some()
-        || is_only_reported(facts, intent.change.cause);
+    let policy = &target.wanted.policy;
     let fresh = target.flatness.flat_span.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
-    if unwanted {
+    if facts.account.elsewhere.is_some() {
+        Step::Withdraw(Withdrawn::Elsewhere)
+    } else if policy.suspended.is_some() {
+        Step::Withdraw(Withdrawn::Suspended)
+    } else if target.wanted.mode != Some(intent.change.to) {
         Step::Withdraw(Withdrawn::Revision)
+    } else if is_only_reported(facts, intent.change.cause) {
+        Step::Withdraw(Withdrawn::Reported)
     } else if facts.account.shared_key.is_some() {
         Step::Withdraw(Withdrawn::SharedKey)
     } else if facts.brakes.file.is_some() {
@@ -146,8 +144,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
     } else if now.since(noted) >= SEND_WITHIN || !fresh {
         Step::Withdraw(Withdrawn::TooLate)
     } else if !requires_nothing(facts) && !host_shown(facts).is_some_and(is_met) {
-        // A newer revision has requirements that were not checked yet.
-        Step::Withdraw(Withdrawn::Revision)
+        Step::Withdraw(Withdrawn::Requirement)
     } else {
         Step::Send
     }
@@ -223,11 +220,13 @@ fn in_sync(facts: &Facts<'_>, standing: &Standing, seen: Seen, now: Moment) -> S
     }
 }
 
-/// The intent of a set of ours that seemed lost, if this read shows its mode within `LATE_EFFECT`.
-fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
+/// The intent of a set of ours that seemed lost, if this read shows that it took effect: its mode, which was not applied
+/// before, within `LATE_EFFECT`.
+pub fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
     let late = facts.target.may_come_late?;
+    let is_new = facts.target.applied.is_none_or(|applied| applied.mode != seen.mode);
     let in_time = seen.server.since(late.stamp) <= LATE_EFFECT;
-    (late.mode == seen.mode && in_time).then_some(late.id)
+    (is_new && late.mode == seen.mode && in_time).then_some(late.id)
 }
 
 /// A change is wanted: checks whether the target is flat for long enough, and notes the set if nothing forbids it.

@@ -155,6 +155,12 @@ impl Watcher {
             let ended = self.clock.now();
             self.debounce =
                 std::mem::take(&mut self.debounce).next(reading, begun, ended, self.known_good.as_deref());
+            // What was good at the start is believed at the first read only until something else is.
+            if matches!(&self.debounce, Debounce::Settled(FileReading::Content(content))
+                if self.known_good.as_deref() != Some(content.sha256.as_str()))
+            {
+                self.known_good = None;
+            }
             self.publish();
             self.answer();
             self.until_next_read(ended).await;

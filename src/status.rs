@@ -11,10 +11,12 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::facts::{Applied, DriftPolicy, Facts, Flatness, Generation, How, Reading, TargetFacts};
+use crate::facts::{
+    Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, TargetFacts,
+};
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
-use crate::protocol::{self, Plan, Reason, Standing, State};
+use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State};
 
 /// The version of the JSON output: new fields leave it as it is, removing one raises it.
 pub const SCHEMA: u32 = 1;
@@ -100,7 +102,7 @@ pub struct TargetStatus {
     pub scope: Scope,
     /// The mode that the file wants; null while the account's kind is unknown and the file names more than one mode.
     pub desired: Option<PositionMode>,
-    /// The last mode seen live equal to desired.
+    /// The mode that was last live as the file wanted it, or that a set of ours made live.
     pub applied: Option<AppliedStatus>,
     /// The mode at the exchange at the last look.
     pub live: Option<LiveStatus>,
@@ -127,7 +129,7 @@ pub struct TargetStatus {
     pub counts: Counts,
 }
 
-/// The last mode seen live equal to desired.
+/// The mode that was last live as the file wanted it, or that a set of ours made live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedStatus {
     /// The mode that was live and desired.
@@ -331,6 +333,16 @@ impl TargetStatus {
 }
 
 impl TargetStatus {
+    /// The change that can be approved: one that is held, or a first contact that waits under `drift: report`.
+    pub fn held_entry(&self) -> Option<PlanEntry> {
+        let cause = self.state.cause()?;
+        let waits = |reason| self.blockers.contains(&reason);
+        let approvable = waits(Reason::Held) || (cause == Cause::New && waits(Reason::Reported));
+        let change = Change { from: self.live.as_ref()?.mode, to: self.desired?, cause };
+        let target = Target { account: self.account.clone(), scope: self.scope };
+        approvable.then(|| PlanEntry::new(&target, change))
+    }
+
     /// Whether the file gives it to another host, so that this one asks nothing about it.
     pub fn is_elsewhere(&self) -> bool {
         self.reason == Some(Reason::Elsewhere)

@@ -1,6 +1,7 @@
 //! The JSON Schema of the file, for editors: it never refuses what `read` accepts, and lists what it cannot express.
 //!
-//! Built from the same lists and bounds as the rules. Only `read` decides whether a file is accepted.
+//! Built from the same lists as the rules; bounds are in its descriptions, for a reader. Only `read` decides whether a
+//! file is accepted.
 
 use serde_json::{Value, json};
 use strum::VariantNames as _;
@@ -9,6 +10,7 @@ use super::keys::{
     ACCOUNT, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS, REQUIREMENT, Section,
     WINDOW,
 };
+use crate::facts::DriftPolicy;
 use crate::position_mode::{PositionMode, ProductType};
 
 /// The schema as one JSON object, draft 2020-12.
@@ -131,7 +133,7 @@ fn property(section: &str, key: &str) -> Value {
         "demo" => json!({ "description": "Whether its key was made in demo mode.", "type": "boolean" }),
         "drift" => json!({
             "description": "What to do when somebody else changes a mode: set it again, or only say so.",
-            "enum": ["correct", "report"],
+            "enum": DriftPolicy::VARIANTS,
         }),
         "check_every" => duration("How often a mode that is right is compared again: 5s to 1h."),
         "settle" => {

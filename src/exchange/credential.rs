@@ -7,10 +7,11 @@ mod keyring;
 mod signer;
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub struct Credential {
     signer: Signer,
     fingerprint: Fingerprint,
     kept_by: KeptBy,
+    /// Secret, passphrase and key, each verbatim and in both forms in which JSON may write it.
+    unshown: Arc<[SecretString]>,
 }
 
 /// A hash that tells one credential from another. Held in memory only; `Debug` shows nothing of it.
@@ -71,7 +74,10 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
             unusable(&path, &format!("cannot be read: {error}"))
         }
     };
-    let about = fs::metadata(&path).map_err(|error| unreadable(&error))?;
+    // Opened before its mode is looked at, so that both are of the same file; without waiting for the writer of a fifo.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+    let file = file.map_err(|error| unreadable(&error))?;
+    let about = file.metadata().map_err(|error| unreadable(&error))?;
     if !about.is_file() {
         return Err(unusable(&path, "is not a file"));
     }
@@ -83,8 +89,8 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
             &format!("has mode {mode:04o}, so that others may use it: run `chmod 600 {shown}`"),
         ));
     }
-    let file = File::open(&path).map_err(|error| unreadable(&error))?;
-    let mut text = String::new();
+    // Never grown, for a buffer that is left behind would not be wiped.
+    let mut text = String::with_capacity(usize::try_from(LONGEST).unwrap_or_default() + 1);
     match file.take(LONGEST + 1).read_to_string(&mut text) {
         Ok(length) if length as u64 > LONGEST => return Err(unusable(&path, "is too long for a credential")),
         Ok(_) => {}
@@ -123,8 +129,20 @@ impl Credential {
     ) -> Result<Credential, Unusable> {
         check("key", &key)?;
         check("passphrase", &passphrase)?;
+        let secret = match &signer {
+            Signer::Hmac(secret) => Some(secret.expose_secret()),
+            // It is never sent, so it cannot be echoed.
+            Signer::Rsa(_) => None,
+        };
+        let unshown = secret.into_iter().chain([passphrase.as_str(), key.as_str()]).flat_map(|secret| {
+            let in_json = serde_json::Value::from(secret).to_string();
+            let in_json = in_json.trim_matches('"').to_owned();
+            let escaped = in_json.replace('/', "\\/");
+            [secret.to_owned(), in_json, escaped].map(SecretString::from)
+        });
+        let unshown = unshown.collect();
         let (key, passphrase) = (key.into(), passphrase.into());
-        Ok(Credential { key, passphrase, signer, fingerprint, kept_by: KeptBy::Mode })
+        Ok(Credential { key, passphrase, signer, fingerprint, kept_by: KeptBy::Mode, unshown })
     }
 
     /// The hash that tells it from another one.
@@ -157,20 +175,11 @@ impl Credential {
         self.passphrase.expose_secret()
     }
 
-    /// `text` with key, passphrase and secret redacted, verbatim or as JSON writes them. An RSA key is never sent, so
-    /// it cannot be echoed.
+    /// `text` with key, passphrase and secret redacted, verbatim or as JSON writes them.
     pub(super) fn redact(&self, text: &str) -> String {
-        let secret = match &self.signer {
-            Signer::Hmac(secret) => Some(secret.expose_secret()),
-            Signer::Rsa(_) => None,
-        };
-        secret.into_iter().chain([self.passphrase(), self.key()]).fold(text.to_owned(), |text, secret| {
-            let in_json = serde_json::Value::from(secret).to_string();
-            let in_json = in_json.trim_matches('"');
-            text.replace(secret, REDACTED)
-                .replace(in_json, REDACTED)
-                .replace(&in_json.replace('/', "\\/"), REDACTED)
-        })
+        self.unshown
+            .iter()
+            .fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), REDACTED))
     }
 }
 

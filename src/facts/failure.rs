@@ -1,6 +1,7 @@
 //! Failures, classified by the reaction that they require.
 //!
-//! A class is a row of one table; a new class needs a complete row.
+//! A class is a row of one table, and a new class needs a complete row. How long it is waited for is `protocol::backoff`'s, the
+//! reason that it shows `protocol::standing`'s.
 
 use crate::moment::{Jitter, Moment};
 

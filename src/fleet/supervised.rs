@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::constants::{BACKOFF_FIRST, BACKOFF_LONGEST, KEEPER_LATE};
 use crate::keeper::AccountSpec;
 use crate::moment::Moment;
+use crate::protocol::doubled;
 use crate::status::{AccountStatus, TargetStatus};
 
 /// One keeper as the fleet sees it.
@@ -53,7 +54,7 @@ impl Supervised {
     pub(super) fn failed(&mut self, now: Moment) -> Duration {
         let ran_well = self.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
         self.failures = if ran_well { 1 } else { self.failures.saturating_add(1) };
-        let wait = (BACKOFF_FIRST * 2_u32.saturating_pow(self.failures.min(8) - 1)).min(BACKOFF_LONGEST);
+        let wait = doubled(BACKOFF_FIRST, self.failures, BACKOFF_LONGEST);
         self.start_again = Some(now + wait);
         wait
     }

@@ -25,7 +25,7 @@ impl<D: Environment> Keeper<D> {
         self.sync_inputs().await;
         let now = self.clock.now();
         let Some(slot) = self.targets.get(&scope) else { return };
-        let facts = self.facts_of(slot);
+        let facts = slot.facts(&self.facts);
         if protocol::next(&facts, &Standing::of(&facts, now), now) != Step::Note(change) {
             return;
         }
@@ -42,7 +42,7 @@ impl<D: Environment> Keeper<D> {
             Ok(Note::Braked) => {
                 // Since our check another process set a brake, or another keeper used up the budget: try again soon.
                 let until = now + LEDGER_RETRY / 5;
-                let say = "A brake was put on in this very moment.".to_owned();
+                let say = "Its set was forbidden just now: by a brake, or because another account used the budget up.".to_owned();
                 self.target_failed(scope, Failure { class: Class::Busy { until }, code: None, say });
             }
             Err(error) => self.ledger_failed(&error),
@@ -66,11 +66,11 @@ impl<D: Environment> Keeper<D> {
         let Some(id) = slot.facts.intent.as_ref().map(|intent| intent.id) else { return };
         slot.facts.answered(answer.clone(), now);
         let told = match &answer {
-            SetAnswer::Accepted => self.ledger.answered(id, &answer).await,
+            SetAnswer::Accepted => self.ledger.record_answer(id, &answer).await,
             SetAnswer::Unclear(said) => {
                 slot.counts.unknown += 1;
                 tracing::warn!(account = %self.account, %scope, "{} {scope}: set: no usable answer ({said})", self.account);
-                self.ledger.answered(id, &answer).await
+                self.ledger.record_answer(id, &answer).await
             }
             SetAnswer::Refused(_) => return,
         };
@@ -82,14 +82,7 @@ impl<D: Environment> Keeper<D> {
 
     /// Closes the intent of a set that did not leave.
     pub(super) async fn withdraw(&mut self, scope: Scope, why: Withdrawn) {
-        let say = match why {
-            Withdrawn::Revision => "the newest revision wants something else",
-            Withdrawn::File => "the newest content of the file is not acceptable",
-            Withdrawn::Window => "no change window is open any more",
-            Withdrawn::TooLate => "it could not be sent in time",
-            Withdrawn::SharedKey => "another account's file holds the same key now",
-            Withdrawn::Stopping => "the daemon stops, or the account has left the file",
-        };
+        let say = why.say();
         let Some((noted, _permit)) = self.noted.take() else {
             return self.left_unclear(scope, format!("Its note was lost; {say}.")).await;
         };
@@ -124,20 +117,20 @@ impl<D: Environment> Keeper<D> {
             (Record::Applied(_), _) => {
                 let Some(applied) = applied else { return Ok(()) };
                 let target = Target { account: self.account.clone(), scope };
-                self.ledger.applied(&target, applied, before.map(|before| before.mode)).await?;
+                self.ledger.record_applied(&target, applied, before.map(|before| before.mode)).await?;
             }
             (Record::Late(id), _) => {
                 let Some(applied) = applied else { return Ok(()) };
-                self.ledger.late(*id, applied).await?;
+                self.ledger.record_late(*id, applied).await?;
                 tracing::warn!(account = %self.account, %scope, "{} {scope}: a set that seemed lost has taken effect late", self.account);
             }
-            (Record::Confirmed, Some(id)) => self.ledger.confirmed(id, applied).await?,
-            (Record::Unconfirmed, Some(id)) => self.ledger.unconfirmed(id).await?,
+            (Record::Confirmed, Some(id)) => self.ledger.record_confirmed(id, applied).await?,
+            (Record::Unconfirmed, Some(id)) => self.ledger.record_unconfirmed(id).await?,
             (Record::Refused(failure), Some(id)) => {
-                self.ledger.answered(id, &SetAnswer::Refused(failure.clone())).await?;
+                self.ledger.record_answer(id, &SetAnswer::Refused(failure.clone())).await?;
             }
             (Record::Resolved { took_effect }, Some(id)) => {
-                self.ledger.resolved(id, *took_effect, applied).await?;
+                self.ledger.record_resolved(id, *took_effect, applied).await?;
             }
             (
                 Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. },
@@ -160,11 +153,12 @@ impl<D: Environment> Keeper<D> {
     pub(super) async fn notice_drift(&mut self, scope: Scope) {
         let now = self.clock.now();
         let Some(slot) = self.targets.get(&scope) else { return };
-        let facts = self.facts_of(slot);
+        let facts = slot.facts(&self.facts);
         let Standing { state, blockers, .. } = Standing::of(&facts, now);
-        let (noticed, late) = (slot.drift_noticed, slot.facts.may_come_late.map(|late| late.mode));
+        let noticed = slot.drift_noticed;
         let (Some(seen), generation) = (slot.facts.seen, slot.facts.wanted.generation) else { return };
-        let drifted = state == State::Drifted && slot.facts.intent.is_none() && late != Some(seen.mode);
+        let is_ours = slot.facts.intent.is_some() || protocol::came_late(&facts, seen).is_some();
+        let drifted = state == State::Drifted && !is_ours;
         if drifted && !noticed {
             let target = Target { account: self.account.clone(), scope };
             let text = format!("the exchange was changed behind us: live is {}", seen.mode);
@@ -194,7 +188,7 @@ impl<D: Environment> Keeper<D> {
         let Some(intent) = &mut slot.facts.intent else { return };
         intent.state = IntentState::Unclear;
         let id = intent.id;
-        if let Err(error) = self.ledger.answered(id, &SetAnswer::Unclear(said)).await {
+        if let Err(error) = self.ledger.record_answer(id, &SetAnswer::Unclear(said)).await {
             self.ledger_failed(&error);
         }
     }

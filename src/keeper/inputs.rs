@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
-use crate::facts::{Brakes, Facts, Guard, TargetFacts};
+use crate::facts::{Brakes, Guard, TargetFacts};
 use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
 use crate::protocol::{self, PlanEntry};
@@ -115,7 +115,7 @@ impl<D: Environment> Keeper<D> {
         let limits = Limits { max_changes: *max_changes, exchange: self.facts.clock, now: self.clock.now() };
         for (scope, slot) in &mut self.targets {
             let target = Target { account: self.account.clone(), scope: *scope };
-            let facts = Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts };
+            let facts = slot.facts(&self.facts);
             let change = protocol::wanted_change(&facts);
             let entry = change.map(|change| PlanEntry::new(&target, change));
             let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());

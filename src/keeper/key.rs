@@ -36,7 +36,7 @@ impl<D: Environment> Keeper<D> {
         self.kind = Some(kind);
         if self.ledger_trouble.is_none()
             && self.directives.borrow().kinds.get(&self.account) != Some(&kind)
-            && let Err(error) = self.ledger.observed(&self.account, kind).await
+            && let Err(error) = self.ledger.record_kind(&self.account, kind).await
         {
             self.ledger_failed(&error);
         }

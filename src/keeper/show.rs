@@ -19,8 +19,8 @@ impl<D: Environment> Keeper<D> {
         let mut looked = !self.targets.is_empty();
         for (scope, slot) in &mut self.targets {
             let target = Target { account: self.account.clone(), scope: *scope };
-            let facts = Facts { account: &self.facts, brakes: &slot.brakes, target: &slot.facts };
             let before = slot.shown.take();
+            let facts = slot.facts(&self.facts);
             let known = Known {
                 target: &target,
                 facts: &facts,

@@ -56,8 +56,8 @@ pub(super) fn kinds(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, K
         .collect()
 }
 
-/// Compares the UID that a key showed with the pinned one; the first look pins it. A name whose pinned UID an older
-/// name has too got the wrong key then: it is pinned anew.
+/// Compares the UID that a key showed with the pinned one; the first look pins it. If an older name has the
+/// same UID pinned, this name had the wrong key when it was pinned, and is pinned again.
 pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -> Result<Pinned, StoreError> {
     let pinned: Option<Uid> = tx
         .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))

@@ -15,7 +15,7 @@ use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 /// What the ledger has on record for a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetRecord {
-    /// The last mode seen live equal to desired.
+    /// The mode that was last live as the file wanted it, or that a set of ours made live.
     pub applied: Option<Applied>,
     /// The set whose outcome is unknown, if any.
     pub intent: Option<Intent>,

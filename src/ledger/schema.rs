@@ -213,7 +213,7 @@ CREATE TABLE kinds (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Pauses, approvals and events go by the exchange's time, so that no wall clock lifts a brake, deletes anything or
+/// Pauses, approvals and events go by the exchange's time, so that no wall clock ends a pause, deletes an event or
 /// decides what came first. A pause that may still stand begins anew, because the error of the clock that set its end
 /// is unknown.
 pub(super) const EXCHANGE_TIME: &str = "

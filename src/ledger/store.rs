@@ -46,7 +46,7 @@ impl Writes {
     }
 
     /// Registers the counts with the metrics.
-    pub(super) fn register(&self, registry: &mut Registry) {
+    pub(super) fn register_metrics(&self, registry: &mut Registry) {
         registry.register("ledger_writes", "Transactions of the ledger since the start", self.0.clone());
     }
 }

@@ -1,4 +1,5 @@
-//! The ledger as a command uses it: beside the daemon, in another process, in short transactions.
+//! A second connection to the ledger beside the daemon's, in short transactions: a command's in another process, or that
+//! of a reader of the history.
 //!
 //! Creates and converts no ledger, and holds no lock beyond a call. Blocks for some seconds at most while another
 //! process writes.

@@ -44,7 +44,8 @@ pub fn jittered_next(last: Moment, interval: Duration, jitter: Jitter) -> Moment
     last + interval * (10_000 - u32::from(jitter.0.min(1000))) / 10_000
 }
 
-fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
+/// `first`, doubled with each further try, up to `longest`.
+pub fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
     let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
     first.checked_mul(factor).unwrap_or(longest).min(longest)
 }

@@ -42,7 +42,6 @@ pub fn learn(
             let Answer { value: _, asked, answered, server: _ } = answer;
             target.read(list, Reading { count: take(account, answer), asked, answered });
         }
-        Learned::Failed(Look::Clock | Look::Account, failure) => account.failed(failure, now),
         Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
             account.failed(failure, now);
         }
@@ -60,8 +59,11 @@ pub fn learn(
 /// Whether the failure concerns the whole account. `WrongKind` from one list contradicts the mode that was just read:
 /// it counts against that list, which is retried at growing intervals, and the kind is observed again.
 fn is_of_the_account(look: Look, class: Class) -> bool {
-    let contradicts = matches!(look, Look::List(_)) && class == Class::WrongKind;
-    class.row().account_wide && !contradicts
+    match look {
+        Look::Clock | Look::Account => true,
+        Look::Mode => class.row().account_wide,
+        Look::List(_) => class.row().account_wide && class != Class::WrongKind,
+    }
 }
 
 fn take<T>(account: &mut AccountFacts, answer: Answer<T>) -> T {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 
+use crate::facts::Cause;
+
 /// Where a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
@@ -22,8 +24,8 @@ pub enum State {
     Unknown,
 }
 
-/// Why a target is not in sync. The first reason that applies is shown: those that need a human come before those that
-/// pass by themselves.
+/// What keeps a target from being in sync, or hinders its next look. The first reason that applies is shown: first what
+/// makes the live mode unknown, then what forbids a set, then what a set waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
@@ -215,6 +217,16 @@ impl Reason {
 }
 
 impl State {
+    /// Why a set is wanted in it, if one is.
+    pub fn cause(self) -> Option<Cause> {
+        match self {
+            State::New => Some(Cause::New),
+            State::Pending => Some(Cause::Pending),
+            State::Drifted => Some(Cause::Drift),
+            State::InSync | State::Unknown => None,
+        }
+    }
+
     /// As status, logs and metrics spell it.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -129,7 +129,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
 /// What forbids a set that is wanted for `cause` even if the target is flat.
 fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
-    let standing = [
+    let rows = [
         (Reason::Suspended, target.wanted.policy.suspended.is_some()),
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
         (Reason::File, brakes.file.is_some()),
@@ -142,10 +142,7 @@ fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::RefusedThoughFlat, target.refused_though_flat.is_some_and(|r| retry_though_flat(r) > now)),
         (Reason::OutcomeUnknown, orphaned_set_ends(facts).is_some()),
     ];
-    let mut all = Reasons::default();
-    for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
-        all.add(reason);
-    }
+    let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();
     if let Some(failing) = target.set_refused.as_ref().filter(|failing| retry_at(failing) > now) {
         all.add(of_failure(failing));
     }
@@ -170,17 +167,14 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     // While it is converting between two kinds, that is the more precise reason.
     let is_converting =
         account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);
-    let standing = [
+    let rows = [
         (Reason::Credential, account.credential.is_some()),
         (Reason::WrongAccount, account.wrong.is_some() || account.shared_key.is_some()),
         (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
         (Reason::KindUnknown, account.identity.is_none() && !is_converting),
         (Reason::Clock, unclear_clock && account.failing.is_none()),
     ];
-    let mut all = Reasons::default();
-    for (reason, _) in standing.into_iter().filter(|(_, stands)| *stands) {
-        all.add(reason);
-    }
+    let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();
     if let Some(failing) = &account.failing {
         all.add(of_failure(failing));
     }

@@ -38,8 +38,16 @@ pub enum Look {
 /// Why a noted set was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Withdrawn {
-    /// The newest revision wants something else, or nothing, or has requirements that were not checked on the host yet.
+    /// The newest revision wants another mode, or none.
     Revision,
+    /// The newest revision gives the account to another host.
+    Elsewhere,
+    /// The newest revision suspends it.
+    Suspended,
+    /// The newest revision wants drift to be reported, not corrected.
+    Reported,
+    /// The newest revision has requirements that were not checked on the host yet.
+    Requirement,
     /// The newest content of the file is rejected, missing or still changing.
     File,
     /// No change window is open any more.
@@ -50,6 +58,24 @@ pub enum Withdrawn {
     Stopping,
     /// Another account's credential file now holds the same key.
     SharedKey,
+}
+
+impl Withdrawn {
+    /// Why, as the history says it.
+    pub fn say(self) -> &'static str {
+        match self {
+            Withdrawn::Revision => "the newest revision wants something else",
+            Withdrawn::Elsewhere => "the newest revision gives the account to another host",
+            Withdrawn::Suspended => "the newest revision suspends it",
+            Withdrawn::Reported => "the newest revision wants drift to be reported only",
+            Withdrawn::Requirement => "the newest revision requires of the host what was not looked at yet",
+            Withdrawn::File => "the newest content of the file is not acceptable",
+            Withdrawn::Window => "no change window is open any more",
+            Withdrawn::TooLate => "it could not be sent in time",
+            Withdrawn::SharedKey => "another account's file holds the same key now",
+            Withdrawn::Stopping => "the daemon stops, or the account has left the file",
+        }
+    }
 }
 
 /// A result that goes into the ledger.

@@ -28,7 +28,7 @@ use expect_test::Expect;
 use strum::IntoEnumIterator as _;
 
 use self::situation::Situation;
-use super::{Look, Record, Rest, Standing, Step, Withdrawn, next, say};
+use super::{Look, Record, Rest, Standing, Step, next, say};
 use crate::facts::{Change, Class, Failure, How, List};
 use crate::moment::{Moment, spell};
 
@@ -65,14 +65,7 @@ fn in_words(step: &Step, now: Moment) -> String {
         Step::LookAtHost => "look at the host".to_owned(),
         Step::Note(change) => format!("note {}", change_in_words(*change)),
         Step::Send => "send".to_owned(),
-        Step::Withdraw(Withdrawn::Revision) => "withdraw: the revision wants something else".to_owned(),
-        Step::Withdraw(Withdrawn::File) => "withdraw: the file is not acceptable".to_owned(),
-        Step::Withdraw(Withdrawn::Window) => "withdraw: no change window is open".to_owned(),
-        Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late".to_owned(),
-        Step::Withdraw(Withdrawn::Stopping) => {
-            "withdraw: the daemon stops, or the account has left the file".to_owned()
-        }
-        Step::Withdraw(Withdrawn::SharedKey) => "withdraw: another file holds the same key".to_owned(),
+        Step::Withdraw(why) => format!("withdraw: {}", why.say()),
         Step::Record(record) => format!("record {}", record_in_words(record)),
         Step::Rest(Rest { until, ends_with: _ }) => format!("rest {}", spell(until.since(now))),
     }

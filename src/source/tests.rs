@@ -490,6 +490,25 @@ async fn what_is_known_to_be_good_is_believed_at_its_first_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_good_at_the_start_is_read_twice_once_something_else_is_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    fs::write(&path, "abc").unwrap();
+    let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let cancel = CancellationToken::new();
+    let source =
+        Source::start(path.clone(), Some(known.into()), Clock::machine(), cancel.clone(), Notice::PollOnly);
+    let mut states = source.subscribe();
+    states.wait_for(|state| content(state) == Some("abc")).await.unwrap();
+    fs::write(&path, "newer").unwrap();
+    states.wait_for(|state| content(state) == Some("newer")).await.unwrap();
+    fs::write(&path, "abc").unwrap();
+    states.changed().await.unwrap();
+    assert_eq!(*states.borrow(), FileState::Changing);
+    cancel.cancel();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once() {
     let cancel = CancellationToken::new();
     let path = PathBuf::from("/mnt/desired-state.yaml");

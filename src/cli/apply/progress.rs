@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::cli::flags::Output;
 use crate::cli::status::render_held;
 use crate::cli::{Exit, print, rows};
-use crate::fleet::held_entry;
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::{Reason, State};
 use crate::status::{AccountStatus, Held, Status, TargetStatus, seconds};
@@ -91,7 +90,7 @@ impl Progress {
         } else if present.len() == self.named.len() && targets().all(is_settled) {
             Stand::InSync
         } else if targets()
-            .filter_map(held_entry)
+            .filter_map(TargetStatus::held_entry)
             .all(|entry| held.is_some_and(|held| held.plan.0.contains(&entry)))
         {
             Stand::Resting
@@ -285,7 +284,7 @@ mod tests {
     fn what_is_held_is_waited_for_until_it_can_be_approved() {
         let waits = target("desk-1", Some(Reason::Held));
         check(vec![waits.clone()], None, Stand::RestingUnrecorded);
-        let entry: PlanEntry = held_entry(&waits).unwrap();
+        let entry: PlanEntry = waits.held_entry().unwrap();
         let plan = Plan([entry].into());
         let held = Held { hash: plan.hash(), plan };
         check(vec![waits], Some(&held), Stand::Resting);

@@ -184,7 +184,7 @@ impl Rules {
 
     fn per_product(&mut self, key: Place, node: &Node) -> Option<BTreeMap<ProductType, PositionMode>> {
         let entries = self.mapping("under `position_mode`", key, node)?;
-        let entries = entries.into_iter().filter(|entry| !self.may_not_be_shown(entry)).collect();
+        let entries = entries.into_iter().filter(|entry| !self.refuses_secret(entry)).collect();
         let modes: Vec<_> = self
             .once(entries)
             .into_iter()

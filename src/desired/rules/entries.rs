@@ -88,10 +88,9 @@ impl Rules {
     /// The entries of a mapping whose keys are names, such as `accounts`.
     pub(super) fn named<'t>(&mut self, within: &str, key: Place, node: &'t Node) -> Option<Vec<Entry<'t>>> {
         let entries = self.mapping(within, key, node)?;
-        let is_mapping = |entry: &Entry<'t>| {
-            matches!(entry.value.content, Content::Map(_)) || !secret::is_named_so(entry.name)
-        };
-        let entries = entries.into_iter().filter(|entry| is_mapping(entry) || self.hide(entry)).collect();
+        let is_mapping = |entry: &Entry<'t>| matches!(entry.value.content, Content::Map(_));
+        let entries =
+            entries.into_iter().filter(|entry| is_mapping(entry) || !self.refuses_secret(entry)).collect();
         Some(self.once(entries))
     }
 
@@ -161,7 +160,7 @@ impl Rules {
         if keys.contains(name) {
             return Some(name);
         }
-        if self.may_not_be_shown(entry) {
+        if self.refuses_secret(entry) {
             return None;
         }
         let sections = [&FILE, &DEFAULTS, &ACCOUNT, &WINDOW, &REQUIREMENT].into_iter();
@@ -177,18 +176,17 @@ impl Rules {
         if elsewhere.is_empty() { meant } else { None }
     }
 
-    /// Whether an entry is named like a secret; if so, it gets a remark.
-    pub(super) fn may_not_be_shown(&mut self, entry: &Entry<'_>) -> bool {
-        secret::is_named_so(entry.name) && !self.hide(entry)
-    }
-
-    /// Refuses an entry that may hold a secret: neither it nor anything in it is shown or read. Returns `false`.
-    fn hide(&mut self, Entry { name: _, key, value }: &Entry<'_>) -> bool {
+    /// Refuses an entry that is named like a secret: neither it nor anything in it is shown or read. Returns whether it
+    /// did.
+    pub(super) fn refuses_secret(&mut self, Entry { name, key, value }: &Entry<'_>) -> bool {
+        if !secret::is_named_so(name) {
+            return false;
+        }
         self.hidden.push(key.place.line..=value.last_line);
         let remedy = "remove it, and make a new key if others could read this file; credentials live in a directory \
                       of their own, one file per account";
         self.remark(key.place, "here is a key that looks like a secret", remedy);
-        false
+        true
     }
 }
 

@@ -55,12 +55,11 @@ impl Rules {
             self.wrong_kind(name, (key.place, value.place), given, "`correct` or `report`", "drift: correct");
             return Given::Badly;
         };
-        match word {
-            "correct" => return Given::As(DriftPolicy::Correct),
-            "report" => return Given::As(DriftPolicy::Report),
-            word => self.remark(value.place, format!("{} is no drift policy", quoted(word)), remedy),
-        }
-        Given::Badly
+        let Ok(policy) = word.parse() else {
+            self.remark(value.place, format!("{} is no drift policy", quoted(word)), remedy);
+            return Given::Badly;
+        };
+        Given::As(policy)
     }
 
     pub(super) fn duration(&mut self, entry: Option<&Entry<'_>>, bounds: Bounds) -> Given<Duration> {

@@ -60,8 +60,8 @@ impl<T: Transport> Bitget<T> {
     }
 
     /// Registers the metrics of the requests.
-    pub fn register(&self, registry: &mut Registry) {
-        self.shared.requests.register(registry);
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.shared.requests.register_metrics(registry);
     }
 
     /// The exchange's clock, measured from the answers of all accounts; `None` before the first.

@@ -1,4 +1,5 @@
-//! One HTTP attempt: a signed request in, the raw answer out. No retries, redirects or decisions here.
+//! One HTTP attempt: a signed request in, the raw answer out. No redirects, no decisions, and no retry once a
+//! byte was written.
 
 use std::fmt;
 use std::fs;

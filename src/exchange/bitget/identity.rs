@@ -119,7 +119,12 @@ fn identified(
 }
 
 fn uid(told: &str) -> Result<Uid, Broken> {
-    if told.is_empty() { Err(Broken("an empty user id".to_owned())) } else { Ok(Uid(told.to_owned())) }
+    let is_plain = told.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_plain && (1..=LONGEST_UID).contains(&told.len()) {
+        Ok(Uid(told.to_owned()))
+    } else {
+        Err(Broken(format!("a user id that is not 1 to {LONGEST_UID} letters or digits")))
+    }
 }
 
 fn lacks_a_right(failure: &Failure) -> bool {
@@ -130,3 +135,6 @@ fn lacks_a_right(failure: &Failure) -> bool {
 fn is_refused(failure: &Failure, class: Class, with: impl Fn(&str) -> bool) -> bool {
     failure.class == class && failure.code.as_deref().is_some_and(with)
 }
+
+/// The exchange's have ten digits or so. Pinned in the ledger, one must not be as long as an answer may be.
+const LONGEST_UID: usize = 32;

@@ -121,6 +121,8 @@ impl Pace {
 
     /// Records that the key belongs to this UID; from now on it shares the lanes of the UID's other keys.
     pub(super) fn belongs(&mut self, key: &KeyId, uid: &Uid) {
+        // A key belongs to one UID at a time, whatever the exchange says next.
+        self.first_keys.retain(|of, first| of == uid || first != key);
         let first = self.first_keys.entry(uid.clone()).or_insert_with(|| key.clone()).clone();
         if first == *key {
             return;

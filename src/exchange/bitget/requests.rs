@@ -75,7 +75,7 @@ impl Requests {
     }
 
     /// Registers the metrics.
-    pub(super) fn register(&self, registry: &mut Registry) {
+    pub(super) fn register_metrics(&self, registry: &mut Registry) {
         let Requests { ended, took, waited } = self.clone();
         registry.register("requests", "Requests to the exchange since the start, by how they ended", ended);
         let help = "How long the exchange took to answer";

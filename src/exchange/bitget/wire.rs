@@ -1,7 +1,8 @@
 //! JSON shapes of the exchange, and what each must hold to count as an answer; here those that both kinds of account
 //! share.
 //!
-//! Absence is not data: a missing field, or `null` where an object belongs, is an error here, never a default.
+//! Absence is not data: what decides (a mode, a size, an id, a list) must be there, and is never a default; a list may be
+//! `null`. User id, rights, cursors and times may be missing: then they are unknown.
 
 pub(super) mod classic;
 mod named;

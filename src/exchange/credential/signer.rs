@@ -11,6 +11,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
@@ -36,7 +37,8 @@ impl Signer {
         }
         // The text of a PEM error may hold lines of the file, so it is dropped.
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| no_key(pem).to_owned())?;
-        let pair = match &der {
+        let der = Zeroizing::new(der);
+        let pair = match &*der {
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Sec1(_) | _ => return Err(NOT_RSA.to_owned()),

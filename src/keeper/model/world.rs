@@ -64,7 +64,7 @@ pub(super) struct Side {
 /// What the ledger holds of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Row {
-    /// The last mode seen live equal to desired.
+    /// The mode that was last live as the file wanted it, or that a set of ours made live.
     pub(super) applied: Option<Applied>,
     /// The set that is not concluded yet.
     pub(super) intent: Option<Intent>,

@@ -86,7 +86,7 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
     assert_eq!(files(dir.path()), copies);
     let texts: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
     assert_eq!(texts, ["posmoded started"]);
-    ledger.observed(&name("desk-a"), Kind::Unified).await.unwrap();
+    ledger.record_kind(&name("desk-a"), Kind::Unified).await.unwrap();
     assert_eq!(ledger.directives().borrow().kinds.get(&name("desk-a")), Some(&Kind::Unified));
     ledger.notice().await.unwrap();
     let directives = ledger.directives().borrow().clone();

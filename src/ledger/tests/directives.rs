@@ -44,7 +44,7 @@ async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_ho
     for (ledger, dir) in both().await {
         for (words, stamp) in [("desk-a", 0), ("desk-b", 1000)] {
             let (_noted, id) = noted(note_within(&ledger, words, Cause::New, stamp, 2).await);
-            ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+            ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         }
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(note_within(&ledger, "desk-c", Cause::New, HOUR - 1, 2).await, Note::Braked);
@@ -63,7 +63,7 @@ async fn withdrawn_and_refused_sets_give_their_place_back() {
     ledger.withdraw(left, "too late").await.unwrap();
     assert_eq!(ledger.directives().borrow().counted, []);
     let (_noted, id) = noted(note_within(&ledger, "desk-b", Cause::New, 1, 1).await);
-    ledger.answered(id, &refusal()).await.unwrap();
+    ledger.record_answer(id, &refusal()).await.unwrap();
     let (_noted, _) = noted(note_within(&ledger, "desk-c", Cause::New, 2, 1).await);
 }
 
@@ -126,7 +126,7 @@ async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() 
         assert!(!is_acknowledged(&visitor, request), "a set is noted and may still leave");
         assert!(!ledger.notice().await.unwrap(), "nobody wrote since");
         assert!(!is_acknowledged(&visitor, request));
-        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         ledger.notice().await.unwrap();
         assert!(is_acknowledged(&visitor, request));
         let request = visitor.resume(&[]).unwrap();
@@ -163,12 +163,12 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
     let (left, _) = noted(under_approval(&ledger, "desk-a", 1).await);
     ledger.withdraw(left, "too late").await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 2).await);
-    ledger.answered(id, &refusal()).await.unwrap();
+    ledger.record_answer(id, &refusal()).await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 3).await);
-    ledger.resolved(id, false, None).await.unwrap();
+    ledger.record_resolved(id, false, None).await.unwrap();
     assert_eq!(ledger.directives().borrow().approved.len(), 2, "none of these used it up");
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 4).await);
-    ledger.resolved(id, true, None).await.unwrap();
+    ledger.record_resolved(id, true, None).await.unwrap();
     assert_eq!(ledger.directives().borrow().approved, news(&["desk-b"]).0);
     assert_eq!(under_approval(&ledger, "desk-a", 5).await, Note::Braked, "f36: used up");
     assert_eq!(ledger.directives().borrow().counted, []);
@@ -190,8 +190,8 @@ async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
     let hash = hold(&ledger, &news(&["desk-a"])).await;
     approve(&ledger, &hash).await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 0).await);
-    ledger.resolved(id, false, None).await.unwrap();
-    ledger.late(id, applied(How::Set, 1)).await.unwrap();
+    ledger.record_resolved(id, false, None).await.unwrap();
+    ledger.record_late(id, applied(How::Set, 1)).await.unwrap();
     assert_eq!(under_approval(&ledger, "desk-a", 1).await, Note::Braked);
 }
 

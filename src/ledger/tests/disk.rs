@@ -147,12 +147,12 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
     let bytes = vec![b'x'; 100_000];
     assert!(ledger.accept_revision("aa", &bytes, None).await.is_err());
     let long = "y".repeat(10_000);
-    assert!(ledger.answered(open_one, &SetAnswer::Unclear(long)).await.is_err());
+    assert!(ledger.record_answer(open_one, &SetAnswer::Unclear(long)).await.is_err());
     assert_eq!(ledger.last_good().await.unwrap(), None);
     assert_eq!(all(&ledger).await, before);
 
     pages("PRAGMA max_page_count = 100000").await.unwrap();
-    ledger.answered(open_one, &SetAnswer::Accepted).await.expect("the intent is still as it was noted");
+    ledger.record_answer(open_one, &SetAnswer::Accepted).await.expect("the intent is still as it was noted");
     assert_eq!(ledger.accept_revision("aa", &bytes, None).await.unwrap(), Generation(1));
     drop(ledger);
     let raw = Connection::open(place).unwrap();

@@ -12,8 +12,8 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
             (noted.id(), noted.mode(), noted.stamp()),
             (id, PositionMode::Hedge, ServerTime(START + 7))
         );
-        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
-        ledger.confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Accepted).await.unwrap();
+        ledger.record_confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         let kept = register_target(&ledger, "desk-a", 1).await;
         let wanted = Some(applied(How::Set, 1));
@@ -51,7 +51,7 @@ async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next(
             register_target(&ledger, "desk-a", 1).await;
             let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
             if let Some(answer) = &answer {
-                ledger.answered(id, answer).await.unwrap();
+                ledger.record_answer(id, answer).await.unwrap();
             }
             let ledger = restart(ledger, dir.as_ref()).await;
             let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
@@ -60,7 +60,7 @@ async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next(
             assert_eq!(intent.change, to_hedge(Cause::New));
             assert_eq!(note(&ledger, "desk-a", Cause::New, 60_000).await, Note::Braked);
             assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Unclear));
-            ledger.resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
+            ledger.record_resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
             assert_eq!(register_target(&ledger, "desk-a", 1).await.intent, None);
             let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 60_000).await);
         }
@@ -74,11 +74,11 @@ async fn one_target_has_one_unresolved_set_and_others_are_free() {
         assert_eq!(note(&ledger, "desk-a", Cause::New, 1).await, Note::Braked);
         let (other, _) = noted(note(&ledger, "desk-a COIN-FUTURES", Cause::New, 1).await);
         ledger.withdraw(other, "the file changed").await.unwrap();
-        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Accepted).await.unwrap();
         assert_eq!(note(&ledger, "desk-a", Cause::New, 2).await, Note::Braked);
-        ledger.unconfirmed(id).await.unwrap();
+        ledger.record_unconfirmed(id).await.unwrap();
         assert_eq!(note(&ledger, "desk-a", Cause::New, 3).await, Note::Braked);
-        ledger.resolved(id, false, None).await.unwrap();
+        ledger.record_resolved(id, false, None).await.unwrap();
         let (_again, _) = noted(note(&ledger, "desk-a", Cause::New, 4).await);
         let told: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
         assert_eq!(told[2], "The set did not leave: the file changed");
@@ -91,9 +91,9 @@ async fn one_target_has_one_unresolved_set_and_others_are_free() {
 async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
     let ledger = Ledger::in_memory(clock()).unwrap();
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
-    ledger.answered(id, &refusal()).await.unwrap();
+    ledger.record_answer(id, &refusal()).await.unwrap();
     let (_next, id) = noted(note(&ledger, "desk-a", Cause::New, 1).await);
-    ledger.answered(id, &SetAnswer::Unclear("502\nBad\tGateway".to_owned())).await.unwrap();
+    ledger.record_answer(id, &SetAnswer::Unclear("502\nBad\tGateway".to_owned())).await.unwrap();
     let told: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
     assert_eq!(told[1], "The exchange refused the set (40731): The exchange does not allow it.");
     assert_eq!(told[3], "The set left and no usable answer came back: 502 Bad Gateway");
@@ -104,18 +104,18 @@ async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
     for (ledger, dir) in both().await {
         register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
-        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         assert_eq!(register_target(&ledger, "desk-a", 1).await.may_come_late, None);
-        ledger.resolved(id, false, None).await.unwrap();
+        ledger.record_resolved(id, false, None).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         let lost = register_target(&ledger, "desk-a", 1).await.may_come_late.unwrap();
         let generation = Generation(1);
         assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, stamp: ServerTime(START + 7), generation });
         let late = applied(How::Set, 1);
-        ledger.late(id, late).await.unwrap();
+        ledger.record_late(id, late).await.unwrap();
         let kept = register_target(&ledger, "desk-a", 1).await;
         assert_eq!((kept.applied, kept.may_come_late), (Some(late), None));
-        assert!(ledger.late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
+        assert!(ledger.record_late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
         assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Late));
     }
 }
@@ -125,33 +125,40 @@ async fn an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a
     let ledger = Ledger::in_memory(clock()).unwrap();
     register_target(&ledger, "desk-a", 1).await;
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
-    ledger.confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
+    ledger.record_confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
     assert!(register_target(&ledger, "desk-a", 1).await.applied.is_some());
     let (_noted, id) = noted(note(&ledger, "desk-b", Cause::New, 0).await);
-    ledger.unconfirmed(id).await.unwrap();
-    ledger.resolved(id, true, None).await.unwrap();
+    ledger.record_unconfirmed(id).await.unwrap();
+    ledger.record_resolved(id, true, None).await.unwrap();
     let (_noted, id) = noted(note(&ledger, "desk-c", Cause::New, 0).await);
-    ledger.resolved(id, false, None).await.unwrap();
+    ledger.record_resolved(id, false, None).await.unwrap();
 }
 
 #[tokio::test]
 async fn calls_out_of_turn_are_faults_and_change_nothing() {
     for (ledger, _dir) in both().await {
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
-        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Accepted).await.unwrap();
         let before = all(&ledger).await;
-        let second = ledger.answered(id, &refusal()).await.unwrap_err();
+        let second = ledger.record_answer(id, &refusal()).await.unwrap_err();
         assert!(second.is_fault());
         assert_eq!(
             second.to_string(),
             "This is a fault in posmoded, please report it: intent 1 is Accepted and cannot become Refused."
         );
-        assert!(ledger.late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
-        assert!(ledger.confirmed(IntentId(99), None).await.unwrap_err().is_fault());
-        assert!(ledger.applied(&target("desk-a"), applied(How::Set, 1), None).await.unwrap_err().is_fault());
+        assert!(ledger.record_late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
+        assert!(ledger.record_confirmed(IntentId(99), None).await.unwrap_err().is_fault());
+        assert!(
+            ledger
+                .record_applied(&target("desk-a"), applied(How::Set, 1), None)
+                .await
+                .unwrap_err()
+                .is_fault()
+        );
         assert_eq!(all(&ledger).await, before);
-        ledger.confirmed(id, None).await.unwrap();
-        for closed in [ledger.confirmed(id, None).await, ledger.resolved(id, false, None).await] {
+        ledger.record_confirmed(id, None).await.unwrap();
+        for closed in [ledger.record_confirmed(id, None).await, ledger.record_resolved(id, false, None).await]
+        {
             assert!(closed.unwrap_err().is_fault());
         }
     }
@@ -163,13 +170,13 @@ async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or
     register_target(&ledger, "desk-a", 1).await;
     for stamp in [1, 2] {
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, stamp).await);
-        ledger.answered(id, &SetAnswer::Accepted).await.unwrap();
-        ledger.confirmed(id, None).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Accepted).await.unwrap();
+        ledger.record_confirmed(id, None).await.unwrap();
     }
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 3).await);
-    ledger.answered(id, &refusal()).await.unwrap();
+    ledger.record_answer(id, &refusal()).await.unwrap();
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 4).await);
-    ledger.resolved(id, true, None).await.unwrap();
+    ledger.record_resolved(id, true, None).await.unwrap();
     let two = [ServerTime(START + 1), ServerTime(START + 2)];
     assert_eq!(register_target(&ledger, "desk-a", 1).await.corrections, two);
     assert_eq!(
@@ -184,7 +191,7 @@ async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or
     assert_eq!(register_target(&ledger, "desk-a", 2).await.corrections, []);
 
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 5).await);
-    ledger.resolved(id, true, None).await.unwrap();
+    ledger.record_resolved(id, true, None).await.unwrap();
     assert_eq!(register_target(&ledger, "desk-a", 2).await.corrections, [ServerTime(START + 5)]);
     let one_way = Some(PositionMode::OneWay);
     let changed = ledger.register_target(&target("desk-a"), one_way, Generation(3)).await.unwrap();

@@ -8,9 +8,9 @@ use crate::moment::Moment;
 async fn adopted_and_external_modes_are_kept_with_how_they_came() {
     for (ledger, dir) in both().await {
         register_target(&ledger, "desk-a", 1).await;
-        ledger.applied(&target("desk-a"), applied(How::Adopted, 1), None).await.unwrap();
+        ledger.record_applied(&target("desk-a"), applied(How::Adopted, 1), None).await.unwrap();
         ledger
-            .applied(&target("desk-a"), applied(How::External, 1), Some(PositionMode::OneWay))
+            .record_applied(&target("desk-a"), applied(How::External, 1), Some(PositionMode::OneWay))
             .await
             .unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
@@ -28,10 +28,10 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
     for (ledger, dir) in both().await {
         for words in ["desk-a", "desk-a COIN-FUTURES", "desk-b"] {
             register_target(&ledger, words, 1).await;
-            ledger.applied(&target(words), applied(How::Adopted, 1), None).await.unwrap();
+            ledger.record_applied(&target(words), applied(How::Adopted, 1), None).await.unwrap();
         }
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 0).await);
-        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         let keep = BTreeSet::from(["COIN-FUTURES".parse().unwrap()]);
         ledger.release(&name("desk-a"), Some(&keep)).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
@@ -42,7 +42,7 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
         assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-b")]));
 
         // What is learned of it now is not recorded, and no error.
-        ledger.applied(&target("desk-a COIN-FUTURES"), applied(How::Adopted, 1), None).await.unwrap();
+        ledger.record_applied(&target("desk-a COIN-FUTURES"), applied(How::Adopted, 1), None).await.unwrap();
         assert_eq!(ledger.visitor().unwrap().applied().unwrap().len(), 1);
 
         let back = register_target(&ledger, "desk-a", 3).await;
@@ -62,15 +62,15 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
     for (ledger, dir) in both().await {
         let (account, product) = (name("desk-a"), target("desk-a"));
         let whole = Target { account: account.clone(), scope: Scope::Account };
-        ledger.observed(&account, Kind::Classic).await.unwrap();
-        ledger.observed(&account, Kind::Classic).await.unwrap();
+        ledger.record_kind(&account, Kind::Classic).await.unwrap();
+        ledger.record_kind(&account, Kind::Classic).await.unwrap();
         register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
-        ledger.answered(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
         let classic = BTreeSet::from([product.scope]);
         assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
 
-        ledger.observed(&account, Kind::Unified).await.unwrap();
+        ledger.record_kind(&account, Kind::Unified).await.unwrap();
         let unified = BTreeSet::from([Scope::Account]);
         let stamp = Some(ServerTime(START + 7));
         assert_eq!(
@@ -83,7 +83,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
         assert_eq!(ledger.release(&account, Some(&unified)).await.unwrap(), stamp);
         ledger.register_target(&whole, Some(PositionMode::Hedge), Generation(1)).await.unwrap();
 
-        ledger.observed(&account, Kind::Classic).await.unwrap();
+        ledger.record_kind(&account, Kind::Classic).await.unwrap();
         assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
         assert_eq!(register_target(&ledger, "desk-a", 1).await.intent.map(|intent| intent.id), Some(id));
         let told = all(&ledger).await;

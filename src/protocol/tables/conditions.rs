@@ -108,7 +108,7 @@ fn a_set_that_was_noted_in_a_window_does_not_leave_after_it() {
             pending
             window: Its change window early is closed; it opens at 2027-01-16 07:00:00 +00:00 (UTC), 22h 59m from now.
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: no change window is open
+            > withdraw: no change window is open any more
         "#]],
     );
     let open = window("early", "0 0 7 * * *", hours(2));
@@ -123,11 +123,11 @@ fn a_set_that_was_noted_in_a_window_does_not_leave_after_it() {
     check(
         &ready().noted(seconds(1)).windows(&[open]).clock(None),
         expect![[r#"
-        pending
-        clock: The exchange's time is not known well enough to sign a change; it is asked for.
-        acting: Nothing stands in the way: the mode is being set.
-        > withdraw: no change window is open
-    "#]],
+            pending
+            clock: The exchange's time is not known well enough to sign a change; it is asked for.
+            acting: Nothing stands in the way: the mode is being set.
+            > withdraw: no change window is open any more
+        "#]],
     );
 }
 
@@ -227,10 +227,10 @@ fn a_noted_set_does_not_leave_where_a_newer_revision_requires_what_nobody_looked
     check(
         &ready().noted(seconds(0)).requires(),
         expect![[r#"
-        pending
-        acting: Nothing stands in the way: the mode is being set.
-        > withdraw: the revision wants something else
-    "#]],
+            pending
+            acting: Nothing stands in the way: the mode is being set.
+            > withdraw: the newest revision requires of the host what was not looked at yet
+        "#]],
     );
     check(
         &ready().noted(seconds(0)).requires().host(&[], seconds(1)),
@@ -243,9 +243,9 @@ fn a_noted_set_does_not_leave_where_a_newer_revision_requires_what_nobody_looked
     check(
         &ready().noted(seconds(0)).requires().host(&[], seconds(1)).newer_revision(),
         expect![[r#"
-        pending
-        acting: Nothing stands in the way: the mode is being set.
-        > withdraw: the revision wants something else
-    "#]],
+            pending
+            acting: Nothing stands in the way: the mode is being set.
+            > withdraw: the newest revision requires of the host what was not looked at yet
+        "#]],
     );
 }

@@ -53,7 +53,11 @@ fn another_hosts_account_is_listed_and_nothing_is_asked_or_sent() {
         assert!(other.contains("> rest "), "{other}");
     }
     let noted = situation().flat_for(minutes(9), seconds(1)).noted(seconds(1)).elsewhere();
-    assert!(told(&noted).ends_with("> withdraw: the revision wants something else\n"), "{}", told(&noted));
+    assert!(
+        told(&noted).ends_with("> withdraw: the newest revision gives the account to another host\n"),
+        "{}",
+        told(&noted)
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
         expect![[r#"
             in_sync
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: the revision wants something else
+            > withdraw: the newest revision wants something else
         "#]],
     );
     check(
@@ -34,7 +34,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
             new
             suspended: The file suspends it: until the risk review is done.
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: the revision wants something else
+            > withdraw: the newest revision suspends it
         "#]],
     );
     check(
@@ -43,7 +43,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
             new
             reported: The first look differs and the file says `drift: report`: it waits for `posmoded approve`.
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: the revision wants something else
+            > withdraw: the newest revision wants drift to be reported only
         "#]],
     );
     check(
@@ -78,7 +78,7 @@ fn a_noted_set_is_withdrawn_when_the_file_turns_bad() {
             new
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: the file is not acceptable
+            > withdraw: the newest content of the file is not acceptable
         "#]],
     );
 }
@@ -88,11 +88,11 @@ fn f56_a_noted_set_is_withdrawn_when_another_file_turns_out_to_hold_the_same_key
     check(
         &noted(seconds(0)).shares_its_key(),
         expect![[r#"
-        new
-        wrong_account: The files a and b hold the same key.
-        acting: Nothing stands in the way: the mode is being set.
-        > withdraw: another file holds the same key
-    "#]],
+            new
+            wrong_account: The files a and b hold the same key.
+            acting: Nothing stands in the way: the mode is being set.
+            > withdraw: another account's file holds the same key now
+        "#]],
     );
 }
 
@@ -104,7 +104,7 @@ fn a_noted_set_leaves_within_five_seconds_of_its_note_and_of_its_verdict_or_not_
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: too late
+            > withdraw: it could not be sent in time
         "#]],
     );
     let stale = situation().flat_for(minutes(9), seconds(6)).noted(seconds(1));
@@ -113,7 +113,7 @@ fn a_noted_set_leaves_within_five_seconds_of_its_note_and_of_its_verdict_or_not_
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: too late
+            > withdraw: it could not be sent in time
         "#]],
     );
 }

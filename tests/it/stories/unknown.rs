@@ -185,6 +185,30 @@ async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_tak
 }
 
 #[tokio::test(start_paused = true)]
+async fn somebody_elses_change_a_day_after_a_set_was_lost_is_drift_and_is_on_record() {
+    for of in KINDS {
+        let world = World::started(&file_of_a(of.hedge), |exchange| {
+            of.open(exchange);
+            exchange.inject(Fault::once(FaultKind::DropRequest).on(of.setter));
+        })
+        .await;
+        world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+        world.write(&file_of_a(of.one_way));
+        world.until(2 * MINUTE, "as the file wants now", |world| world.is_in_sync(of.target)).await;
+        world.pass(25 * HOUR).await;
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode).unwrap());
+        line_begins(&world, 3 * MINUTE, of.target, "drifted").await;
+        changed(&world, of.target).await;
+        let history = world.history("desk-a").await;
+        assert_eq!(
+            (count(&history, EventKind::Late), count(&history, EventKind::Drift)),
+            (0, 1),
+            "{history:#?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
     for of in KINDS {
         let paused = |world: &World| world.visitor().pause(&[], "look at it", None).unwrap();

@@ -575,7 +575,7 @@ async fn every_request_is_counted_by_how_it_ended() {
     desk.mode(USDT, Urgency::Routine).await.unwrap();
     desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap_err();
     let mut registry = Registry::default();
-    bitget.register(&mut registry);
+    bitget.register_metrics(&mut registry);
     let mut text = String::new();
     encode_registry(&mut text, &registry).unwrap();
     let told = |line: &&str| {

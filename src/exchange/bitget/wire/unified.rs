@@ -102,8 +102,9 @@ impl Page {
         let rows = list.unwrap_or_default();
         match cursor.filter(|cursor| rows.len() >= PAGE && !cursor.is_empty()) {
             Some(cursor) if !is_plain(&cursor) => {
-                Err(Broken("a full page without a cursor to go on from".to_owned()))
+                Err(Broken("a cursor that cannot stand in a query".to_owned()))
             }
+            // A full page without a cursor counts as the last one: a single row is enough not to be flat.
             next => Ok((rows, next)),
         }
     }

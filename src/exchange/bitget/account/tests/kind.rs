@@ -100,6 +100,11 @@ async fn f34_settings_that_lack_what_they_must_hold_tell_no_kind() {
     ] {
         check([(SETTINGS, done(data)), key()], Err(Class::TryAgain), &[SETTINGS]).await;
     }
+    // What is pinned is never as long as an answer may be, and has nothing in it that steers a terminal.
+    for uid in ["7".repeat(33), "1001\\n".to_owned(), "10 01".to_owned()] {
+        let data = format!(r#"{{"uid":"{uid}","accountMode":"unified","holdMode":"hedge_mode"}}"#);
+        check([(SETTINGS, done(&data)), key()], Err(Class::TryAgain), &[SETTINGS]).await;
+    }
     for answer in [
         body(200, ""),
         body(200, "<html></html>"),
