@@ -28,8 +28,8 @@ pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn, rank};
 pub use whose::{Claims, wrong};
 
 use standing::{
-    fence_ends, has_settled, host_shown, is_met, is_only_reported, is_unmet, is_window_open,
-    orphaned_set_ends, requires_nothing, window_edge, window_opens,
+    fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, requires_nothing,
+    window_edge, window_opens,
 };
 
 use crate::constants::{
@@ -125,22 +125,16 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
 /// A noted set that was not sent yet: sends it, or withdraws it if something changed or its verdict has become too old.
 fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step {
     let target = facts.target;
-    let policy = &target.wanted.policy;
     let fresh = target.flatness.flat_span.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
+    let called_back = forbids(facts, intent.change.cause, now).iter().find(|reason| reason.calls_back());
     if facts.account.elsewhere.is_some() {
         Step::Withdraw(Withdrawn::Elsewhere)
-    } else if policy.suspended.is_some() {
-        Step::Withdraw(Withdrawn::Suspended)
     } else if target.wanted.mode != Some(intent.change.to) {
         Step::Withdraw(Withdrawn::Revision)
-    } else if is_only_reported(facts, intent.change.cause) {
-        Step::Withdraw(Withdrawn::Reported)
+    } else if let Some(reason) = called_back {
+        Step::Withdraw(Withdrawn::Forbidden(reason))
     } else if facts.account.shared_key.is_some() {
         Step::Withdraw(Withdrawn::SharedKey)
-    } else if facts.brakes.file.is_some() {
-        Step::Withdraw(Withdrawn::File)
-    } else if !is_window_open(facts, now) {
-        Step::Withdraw(Withdrawn::Window)
     } else if now.since(noted) >= SEND_WITHIN || !fresh {
         Step::Withdraw(Withdrawn::TooLate)
     } else if !requires_nothing(facts) && !host_shown(facts).is_some_and(is_met) {

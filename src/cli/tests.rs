@@ -13,6 +13,19 @@ fn the_definitions_are_consistent() {
 }
 
 #[test]
+fn the_readme_names_every_command() {
+    use clap::CommandFactory as _;
+    let readme = include_str!("../../README.md");
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(
+            readme.contains(&format!("`posmoded {name}")) || readme.contains(&format!("`{name}")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn common_flags_may_stand_before_and_behind_the_command() {
     let before = said("--state /x status -o json").unwrap();
     let behind = said("status --state /x -o json").unwrap();

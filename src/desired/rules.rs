@@ -134,3 +134,82 @@ impl Rules {
         accounts.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::{ACCOUNT, DEFAULTS, REQUIREMENT, Section, WINDOW};
+    use crate::desired::read;
+
+    /// A good file with one value in place of `{}` there, of a kind that no key has.
+    fn with(section: &Section, key: &str) -> String {
+        let odd = format!("{key}: [[]]");
+        let at = |of: &Section, indent: &str| {
+            if of.name == section.name { format!("{indent}{odd}\n") } else { String::new() }
+        };
+        let unless = |of: &Section, name: &str, text: &str| {
+            if of.name == section.name && name == key { String::new() } else { text.to_owned() }
+        };
+        [
+            unless(&super::FILE, "version", "version: 1\n"),
+            unless(&super::FILE, "max_changes", "max_changes: 1\n"),
+            at(&super::FILE, ""),
+            unless(
+                &super::FILE,
+                "defaults",
+                &format!(
+                    "defaults:\n{}{}",
+                    unless(&DEFAULTS, "drift", "  drift: correct\n"),
+                    at(&DEFAULTS, "  ")
+                ),
+            ),
+            unless(
+                &super::FILE,
+                "windows",
+                &format!(
+                    "windows:\n  w:\n{}{}{}{}",
+                    unless(&WINDOW, "opens", "    opens: \"0 0 22 * * Fri\"\n"),
+                    unless(&WINDOW, "lasts", "    lasts: 1h\n"),
+                    unless(&WINDOW, "time_zone", "    time_zone: UTC\n"),
+                    at(&WINDOW, "    "),
+                ),
+            ),
+            unless(
+                &super::FILE,
+                "accounts",
+                &format!(
+                    "accounts:\n  a:\n{}{}{}",
+                    unless(&ACCOUNT, "position_mode", "    position_mode: hedge_mode\n"),
+                    unless(
+                        &ACCOUNT,
+                        "require",
+                        &if section.name == REQUIREMENT.name {
+                            format!("    require:\n      - {odd}\n")
+                        } else {
+                            "    require:\n      - file_absent: /run/x\n".to_owned()
+                        }
+                    ),
+                    at(&ACCOUNT, "    "),
+                ),
+            ),
+            "...\n".to_owned(),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn every_key_of_every_section_is_read_by_a_rule() {
+        for section in [&super::FILE, &DEFAULTS, &ACCOUNT, &WINDOW, &REQUIREMENT] {
+            for key in section.keys {
+                let text = with(section, key);
+                let told = read(text.as_bytes()).err().map(|problems| problems.to_string());
+                let line = text.lines().position(|line| line.contains("[[]]")).unwrap() + 1;
+                let problems = read(text.as_bytes()).err().map(|problems| problems.0).unwrap_or_default();
+                assert!(
+                    problems.iter().any(|problem| problem.line == line),
+                    "{key} {} is accepted whatever it says: {told:?}\n{text}",
+                    section.name
+                );
+            }
+        }
+    }
+}

@@ -86,7 +86,7 @@ impl<D: Environment> Keeper<D> {
         let Some((noted, _permit)) = self.noted.take() else {
             return self.left_unclear(scope, format!("Its note was lost; {say}.")).await;
         };
-        match self.ledger.withdraw(noted, say).await {
+        match self.ledger.withdraw(noted, &say).await {
             Ok(()) => {
                 let Some(slot) = self.targets.get_mut(&scope) else { return };
                 slot.counts.withdrawn += 1;

@@ -112,6 +112,7 @@ struct Row {
     ends_by: EndsBy,
     is_progress: bool,
     is_mode_alone_watched: bool,
+    calls_back: bool,
 }
 
 impl Reasons {
@@ -177,9 +178,15 @@ impl Reason {
         self.row().is_mode_alone_watched
     }
 
+    /// Whether a noted set that was not sent yet is withdrawn for it.
+    pub(super) fn calls_back(self) -> bool {
+        self.row().calls_back
+    }
+
     /// The one table of all reasons.
     fn row(self) -> Row {
-        let ends_by = |ends_by| Row { ends_by, is_progress: false, is_mode_alone_watched: false };
+        let ends_by =
+            |ends_by| Row { ends_by, is_progress: false, is_mode_alone_watched: false, calls_back: false };
         let (itself, time, human) = (ends_by(EndsBy::Itself), ends_by(EndsBy::Time), ends_by(EndsBy::Human));
         match self {
             Reason::Crashed
@@ -188,16 +195,17 @@ impl Reason {
             | Reason::Unsatisfiable
             | Reason::Ledger
             | Reason::Paused
-            | Reason::File
             | Reason::Held
             | Reason::RefusedThoughFlat => human,
-            Reason::Unexpected
-            | Reason::Denied
-            | Reason::Refused
-            | Reason::Suspended
-            | Reason::Fighting
-            | Reason::Reported => Row { is_mode_alone_watched: true, ..human },
-            Reason::Converting | Reason::Window => time,
+            Reason::File => Row { calls_back: true, ..human },
+            Reason::Unexpected | Reason::Denied | Reason::Refused | Reason::Fighting => {
+                Row { is_mode_alone_watched: true, ..human }
+            }
+            Reason::Suspended | Reason::Reported => {
+                Row { is_mode_alone_watched: true, calls_back: true, ..human }
+            }
+            Reason::Converting => time,
+            Reason::Window => Row { calls_back: true, ..time },
             Reason::RateLimited => Row { is_mode_alone_watched: true, ..time },
             Reason::Settling => Row { is_progress: true, ..time },
             Reason::Elsewhere

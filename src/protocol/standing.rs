@@ -127,7 +127,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
 }
 
 /// What forbids a set that is wanted for `cause` even if the target is flat.
-fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
+pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
     let rows = [
         (Reason::Suspended, target.wanted.policy.suspended.is_some()),

@@ -1,5 +1,6 @@
 //! The next step as a value (look, record, rest and so on), and which of several steps goes first.
 
+use super::reason::Reason;
 use crate::facts::{Change, Failure, How, IntentId, List};
 use crate::moment::Moment;
 
@@ -42,16 +43,10 @@ pub enum Withdrawn {
     Revision,
     /// The newest revision gives the account to another host.
     Elsewhere,
-    /// The newest revision suspends it.
-    Suspended,
-    /// The newest revision wants drift to be reported, not corrected.
-    Reported,
+    /// It is forbidden now, for a reason that calls a noted set back.
+    Forbidden(Reason),
     /// The newest revision has requirements that were not checked on the host yet.
     Requirement,
-    /// The newest content of the file is rejected, missing or still changing.
-    File,
-    /// No change window is open any more.
-    Window,
     /// It was not sent in time: its note or its verdict is too old.
     TooLate,
     /// The daemon stops, or the account was removed from the file.
@@ -62,19 +57,21 @@ pub enum Withdrawn {
 
 impl Withdrawn {
     /// Why, as the history says it.
-    pub fn say(self) -> &'static str {
-        match self {
+    pub fn say(self) -> String {
+        let say = match self {
             Withdrawn::Revision => "the newest revision wants something else",
             Withdrawn::Elsewhere => "the newest revision gives the account to another host",
-            Withdrawn::Suspended => "the newest revision suspends it",
-            Withdrawn::Reported => "the newest revision wants drift to be reported only",
+            Withdrawn::Forbidden(Reason::Suspended) => "the newest revision suspends it",
+            Withdrawn::Forbidden(Reason::Reported) => "the newest revision wants drift to be reported only",
+            Withdrawn::Forbidden(Reason::File) => "the newest content of the file is not acceptable",
+            Withdrawn::Forbidden(Reason::Window) => "no change window is open any more",
+            Withdrawn::Forbidden(reason) => return format!("it is forbidden now: {reason}"),
             Withdrawn::Requirement => "the newest revision requires of the host what was not looked at yet",
-            Withdrawn::File => "the newest content of the file is not acceptable",
-            Withdrawn::Window => "no change window is open any more",
             Withdrawn::TooLate => "it could not be sent in time",
             Withdrawn::SharedKey => "another account's file holds the same key now",
             Withdrawn::Stopping => "the daemon stops, or the account has left the file",
-        }
+        };
+        say.to_owned()
     }
 }
 

@@ -10,7 +10,7 @@ use super::invariants::{Broken, Invariant, Unwatched, is_converged};
 use super::keeper::{Mutation, decide, most_urgent};
 use super::moves::{Move, after, moves};
 use super::world::World;
-use crate::protocol::{Look, Record, Step, Withdrawn};
+use crate::protocol::{Look, Reason, Record, Step, Withdrawn};
 
 /// The result of a search.
 pub(super) struct Outcome {
@@ -201,11 +201,10 @@ fn name(step: &Step) -> &'static str {
         Step::Send => "send",
         Step::Withdraw(Withdrawn::Revision) => "withdraw: revision",
         Step::Withdraw(Withdrawn::Elsewhere) => "withdraw: elsewhere",
-        Step::Withdraw(Withdrawn::Suspended) => "withdraw: suspended",
-        Step::Withdraw(Withdrawn::Reported) => "withdraw: reported",
+        Step::Withdraw(Withdrawn::Forbidden(Reason::File)) => "withdraw: file",
+        Step::Withdraw(Withdrawn::Forbidden(Reason::Window)) => "withdraw: window",
+        Step::Withdraw(Withdrawn::Forbidden(_)) => "withdraw: forbidden",
         Step::Withdraw(Withdrawn::Requirement) => "withdraw: requirement",
-        Step::Withdraw(Withdrawn::File) => "withdraw: file",
-        Step::Withdraw(Withdrawn::Window) => "withdraw: window",
         Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late",
         Step::Withdraw(Withdrawn::Stopping) => "withdraw: stopping",
         Step::Withdraw(Withdrawn::SharedKey) => "withdraw: shared key",

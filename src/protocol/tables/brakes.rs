@@ -318,8 +318,39 @@ fn waiting_for_flatness_comes_last() {
 
 #[test]
 fn reasons_win_in_the_order_that_programs_hold_on_to() {
-    let names = Reason::VARIANTS.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(" ");
-    expect!["crashed unexpected elsewhere wrong_account credential denied refused unsatisfiable kind_unknown converting unreachable clock ledger outcome_unknown verifying rate_limited suspended paused file held fighting reported window requirement not_flat refused_though_flat settling acting"].assert_eq(&names);
+    let names: Vec<String> =
+        Reason::VARIANTS.iter().map(|reason| format!("{reason} {:?}\n", reason.ends_by())).collect();
+    expect![[r#"
+        crashed Human
+        unexpected Human
+        elsewhere Itself
+        wrong_account Human
+        credential Human
+        denied Human
+        refused Human
+        unsatisfiable Human
+        kind_unknown Itself
+        converting Time
+        unreachable Itself
+        clock Itself
+        ledger Human
+        outcome_unknown Itself
+        verifying Itself
+        rate_limited Time
+        suspended Human
+        paused Human
+        file Human
+        held Human
+        fighting Human
+        reported Human
+        window Time
+        requirement Itself
+        not_flat Itself
+        refused_though_flat Human
+        settling Time
+        acting Itself
+    "#]]
+    .assert_eq(&names.concat());
     let some: Reasons = Reason::VARIANTS.iter().copied().rev().collect();
     assert_eq!(some.iter().collect::<Vec<_>>(), Reason::VARIANTS);
     assert_eq!(some.first(), Some(Reason::Crashed));

@@ -126,7 +126,7 @@ fn a_set_that_was_noted_in_a_window_does_not_leave_after_it() {
             pending
             clock: The exchange's time is not known well enough to sign a change; it is asked for.
             acting: Nothing stands in the way: the mode is being set.
-            > withdraw: no change window is open any more
+            > send
         "#]],
     );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use strum::IntoEnumIterator as _;
 
 use super::situation::{OFFSET, Situation, failure, hours, minutes, required, seconds, window};
 use super::story::{Exchange, take};
@@ -134,23 +135,13 @@ fn jitters() -> BoxedStrategy<Jitter> {
 }
 
 fn classes() -> BoxedStrategy<Class> {
-    prop_oneof![
-        Just(Class::NotFlat),
-        Just(Class::Refused),
-        Just(Class::LeadsCopies),
-        Just(Class::WrongKind),
-        Just(Class::Converting),
-        Just(Class::Credential),
-        Just(Class::Denied),
-        Just(Class::AccountStatus),
-        Just(Class::Clock),
-        Just(Class::OurFault),
-        Just(Class::RateLimited),
-        around().prop_map(|until| Class::Busy { until }),
-        Just(Class::TryAgain),
-        Just(Class::UnknownCode),
-    ]
-    .boxed()
+    let all: Vec<Class> = Class::iter().collect();
+    (proptest::sample::select(all), around())
+        .prop_map(|(class, until)| match class.our_own_limit() {
+            Some(_) => Class::Busy { until },
+            None => class,
+        })
+        .boxed()
 }
 
 fn failings() -> BoxedStrategy<Failing> {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{Host, PATIENCE, Venue, declared, get};
 
 const RULES: &str = include_str!("../../../deploy/prometheus/posmoded.rules.yml");
+const README: &str = include_str!("../../../README.md");
 const RUNBOOK: &str = include_str!("../../../deploy/README.md");
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
 
@@ -119,6 +120,7 @@ fn an_alert_or_a_reason_not_to_have_one_belongs_to_every_reason_and_a_row_of_the
             "{reason}: one alert, or one line why there is none"
         );
         assert!(rows.contains(reason.as_str()), "deploy/README.md has no row for {reason}");
+        assert!(README.contains(&format!("`{reason}`")), "README.md has no row for {reason}");
     }
 }
 
