@@ -6,7 +6,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo};
+use jiff::fmt::friendly::SpanParser;
+use jiff::{SignedDuration, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
 /// A point in this process's own time, in milliseconds. That time is anchored once and then follows the monotonic
@@ -81,11 +82,14 @@ pub fn spell(span: Duration) -> String {
 
 /// Parses a span such as `90s`, `2h` or `1d 12h`. It must be longer than zero; a day has 24 hours.
 pub fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a time as in 90s, 2h or 7d".to_owned();
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    let length = Duration::try_from(signed).map_err(|_| wrong())?;
-    if length.is_zero() { Err(wrong()) } else { Ok(length) }
+    let length = signed_span(text).and_then(|span| Duration::try_from(span).ok());
+    length.filter(|length| !length.is_zero()).ok_or_else(|| "write a time as in 90s, 2h or 7d".to_owned())
+}
+
+/// Parses a span such as `90s` or `-1h 30m`, with a unit; a day has 24 hours.
+pub fn signed_span(text: &str) -> Option<SignedDuration> {
+    let span = SpanParser::new().parse_span(text).ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// A span in whole milliseconds, at most `i64::MAX`.

@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-use jiff::SpanRelativeTo;
-use jiff::fmt::friendly::SpanParser;
-
 use super::tree::{Content, Node};
-use crate::moment::spell;
+use crate::moment::{signed_span, spell};
 
 /// What kind of value a node is.
 #[derive(Debug, Clone, Copy)]
@@ -74,8 +71,7 @@ pub(super) fn duration(
     Bounds { least, most, such_as }: Bounds,
 ) -> Result<Duration, (String, String)> {
     let remedy = format!("write a duration from {} to {}, such as {such_as}", spell(least), spell(most));
-    let days = SpanRelativeTo::days_are_24_hours();
-    let Ok(span) = SpanParser::new().parse_span(text.trim()).and_then(|span| span.to_duration(days)) else {
+    let Some(span) = signed_span(text.trim()) else {
         return Err(("is not a duration with its unit".to_owned(), remedy));
     };
     match Duration::try_from(span) {
