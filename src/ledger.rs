@@ -322,12 +322,6 @@ impl Ledger {
     pub async fn notice(&self) -> Result<bool, LedgerError> {
         self.executor.run(Store::notice).await
     }
-
-    /// The events that `filter` selects, oldest first.
-    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Event>, LedgerError> {
-        let filter = filter.clone();
-        self.executor.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
-    }
 }
 
 impl fmt::Debug for Ledger {

@@ -96,12 +96,12 @@ async fn register_target(ledger: &Ledger, words: &str, generation: u64) -> Targe
     ledger.register_target(&target(words), Some(PositionMode::Hedge), Generation(generation)).await.unwrap()
 }
 
-async fn kinds(ledger: &Ledger) -> Vec<EventKind> {
-    all(ledger).await.into_iter().map(|event| event.kind).collect()
+fn kinds(ledger: &Ledger) -> Vec<EventKind> {
+    all(ledger).into_iter().map(|event| event.kind).collect()
 }
 
-async fn all(ledger: &Ledger) -> Vec<Event> {
-    ledger.history(&HistoryFilter { limit: 1000, ..HistoryFilter::default() }).await.unwrap()
+fn all(ledger: &Ledger) -> Vec<Event> {
+    ledger.visitor().unwrap().history(&HistoryFilter { limit: 1000, ..HistoryFilter::default() }).unwrap()
 }
 
 /// A duration of so many minutes.

@@ -286,16 +286,16 @@ impl World {
     }
 
     /// The kinds of what is on record, oldest first, of one account.
-    pub async fn history(&self, account: &str) -> Vec<Event> {
+    pub fn history(&self, account: &str) -> Vec<Event> {
         let accounts = vec![account.parse().expect("an account name")];
         let filter = HistoryFilter { accounts, since_wall: None, limit: 10_000 };
-        self.ledger.history(&filter).await.expect("the ledger is read")
+        self.visitor().history(&filter).expect("the ledger is read")
     }
 
     /// What is on record of everybody, and of nobody in particular.
-    pub async fn everything_on_record(&self) -> Vec<Event> {
+    pub fn everything_on_record(&self) -> Vec<Event> {
         let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: 10_000 };
-        self.ledger.history(&filter).await.expect("the ledger is read")
+        self.visitor().history(&filter).expect("the ledger is read")
     }
 
     /// How often the daemon saw an account become one of the other kind.

@@ -20,7 +20,7 @@ async fn before() -> (TempDir, Vec<Event>, Connection) {
     let ledger = open(dir.path()).await;
     register_target(&ledger, "desk-a", 1).await;
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
-    let events = all(&ledger).await;
+    let events = all(&ledger);
     let connection = converter(dir.path());
     drop(ledger);
     assert!(std::fs::metadata(dir.path().join("posmoded.sqlite-wal")).unwrap().len() > 0);
@@ -57,7 +57,7 @@ async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_o
     std::fs::copy(beside(&place, ".before-4"), restored.path().join(DATABASE)).unwrap();
     let ledger = open(restored.path()).await;
     // The last event is about the set that this start found.
-    assert_eq!(all(&ledger).await[..events.len()], events);
+    assert_eq!(all(&ledger)[..events.len()], events);
     let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
     assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));
 
@@ -84,7 +84,7 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
     let ledger = open(dir.path()).await;
     let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3"];
     assert_eq!(files(dir.path()), copies);
-    let texts: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
+    let texts: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
     assert_eq!(texts, ["posmoded started"]);
     ledger.record_kind(&name("desk-a"), Kind::Unified).await.unwrap();
     assert_eq!(ledger.directives().borrow().kinds.get(&name("desk-a")), Some(&Kind::Unified));

@@ -97,7 +97,7 @@ async fn f33_a_torn_log_is_the_ledger_as_it_was_a_transaction_before() {
     let (dir, ledger) = filled().await;
     let place = dir.path().join(DATABASE);
     let (database, log) = (fs::read(&place).unwrap(), fs::read(beside(&place, "-wal")).unwrap());
-    let events = all(&ledger).await;
+    let events = all(&ledger);
     assert!(log.len() > 100_000, "{}", log.len());
     let mut seen = BTreeSet::new();
     for cut in (0..log.len()).step_by(log.len() / 20) {
@@ -112,7 +112,7 @@ async fn f33_a_torn_log_is_the_ledger_as_it_was_a_transaction_before() {
             }
             fs::write(beside(&there, "-wal"), left).unwrap();
             let ledger = open(torn.path()).await;
-            let kept = all(&ledger).await;
+            let kept = all(&ledger);
             let before = kept.iter().zip(&events).take_while(|(kept, was)| kept == was).count();
             // Anything more was written by this start.
             assert!(kept.len() - before <= 1, "cut at {cut}: {kept:?}");
@@ -180,5 +180,5 @@ async fn a_slow_reader_hinders_no_write_and_sees_none() {
     assert_eq!(count(), before + 300);
     drop(ledger);
     // One more event is about the set that this start found.
-    assert_eq!(all(&open(dir.path()).await).await.len(), usize::try_from(before).unwrap() + 301);
+    assert_eq!(all(&open(dir.path()).await).len(), usize::try_from(before).unwrap() + 301);
 }

@@ -107,7 +107,7 @@ async fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so()
     visitor.resume(&[]).unwrap();
     let after = visitor.directives().unwrap();
     assert_eq!((after.pauses.len(), after.resumed), (0, 2));
-    let kinds = kinds(&ledger).await;
+    let kinds = kinds(&ledger);
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Paused).count(), 3);
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Resumed).count(), 2);
 }
@@ -209,7 +209,7 @@ async fn f36_an_approval_names_one_held_plan() {
         ledger.notice().await.unwrap();
         assert!(is_acknowledged(&visitor, request));
         assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))));
-        let approved = kinds(&ledger).await;
+        let approved = kinds(&ledger);
         assert_eq!(approved, [EventKind::Held, EventKind::Approved]);
     }
 }
@@ -243,7 +243,7 @@ async fn f36_a_plan_is_approved_within_a_day_of_its_recording_and_recorded_anew_
     approve(&ledger, &hash).await.unwrap();
     hold(&ledger, &held).await;
     assert!(matches!(visitor.approve(&hash), Err(ApproveError::Used(_))), "held anew within the day");
-    assert_eq!(kinds(&ledger).await, [EventKind::Held, EventKind::Held, EventKind::Approved]);
+    assert_eq!(kinds(&ledger), [EventKind::Held, EventKind::Held, EventKind::Approved]);
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_plan_is_written_once_as_long_as_it_is_the_newest() {
     {
         hold(&ledger, held).await;
     }
-    let held = all(&ledger).await;
+    let held = all(&ledger);
     assert_eq!(held.len(), 2, "the empty ones are no news");
     let hash = news(&["desk-a"]).hash();
     assert_eq!(held[0].text, format!("1 change waits for an approval, plan {hash}."));
@@ -370,15 +370,11 @@ async fn f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_tha
     tokio::time::advance(minutes(2)).await;
     ledger.event(event("second")).await.unwrap();
     tokio::time::advance(minutes(3)).await;
-    assert_eq!(
-        all(&ledger).await[0].at,
-        START + years,
-        "what our own clock says, as long as there is no other"
-    );
+    assert_eq!(all(&ledger)[0].at, START + years, "what our own clock says, as long as there is no other");
     clock.learn_exchange(ServerClock { offset: 700, doubt: Duration::ZERO, measured: clock.now() });
     ledger.notice().await.unwrap();
     ledger.event(event("third")).await.unwrap();
-    let at: Vec<i64> = all(&ledger).await.into_iter().map(|event| event.at - START).collect();
+    let at: Vec<i64> = all(&ledger).into_iter().map(|event| event.at - START).collect();
     assert_eq!(at, [700, 120_700, 300_700]);
 
     // A clock that is set in between moves them between their neighbours and not beyond.
@@ -390,7 +386,7 @@ async fn f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_tha
     clock.set_wall_ahead(2 * years);
     let ledger = ledger.restarted(clock.clone()).unwrap();
     ledger.notice().await.unwrap();
-    let at: Vec<i64> = all(&ledger).await.into_iter().map(|event| event.at - START).collect();
+    let at: Vec<i64> = all(&ledger).into_iter().map(|event| event.at - START).collect();
     assert_eq!(at, [700, 120_700, 300_700, 300_700, 300_700]);
 }
 
@@ -413,9 +409,9 @@ async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing() {
     clock.set_wall_ahead(0);
     wrong.learn_exchange(ServerClock { offset: years, doubt: Duration::ZERO, measured: wrong.now() });
     ledger.notice().await.unwrap();
-    assert_eq!(all(&ledger).await.len(), 1);
+    assert_eq!(all(&ledger).len(), 1);
     clock.set_wall_ahead(years);
     tokio::time::advance(minutes(25 * 60)).await;
     ledger.notice().await.unwrap();
-    assert_eq!(all(&ledger).await.len(), 0, "after 400 days by both");
+    assert_eq!(all(&ledger).len(), 0, "after 400 days by both");
 }

@@ -143,13 +143,13 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
             place.display()
         )
     );
-    let before = all(&ledger).await;
+    let before = all(&ledger);
     let bytes = vec![b'x'; 100_000];
     assert!(ledger.accept_revision("aa", &bytes, None).await.is_err());
     let long = "y".repeat(10_000);
     assert!(ledger.record_answer(open_one, &SetAnswer::Unclear(long)).await.is_err());
     assert_eq!(ledger.last_good().await.unwrap(), None);
-    assert_eq!(all(&ledger).await, before);
+    assert_eq!(all(&ledger), before);
 
     pages("PRAGMA max_page_count = 100000").await.unwrap();
     ledger.record_answer(open_one, &SetAnswer::Accepted).await.expect("the intent is still as it was noted");
@@ -174,7 +174,7 @@ async fn f33_a_ledger_that_cannot_be_written_notes_nothing_and_says_why() {
     assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused:?}");
     assert!(refused.to_string().contains("mount its disk writable"), "{refused}");
     query_only(false).await.unwrap();
-    assert_eq!(all(&ledger).await, []);
+    assert_eq!(all(&ledger), []);
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
 }
 
@@ -216,7 +216,7 @@ async fn a_lock_that_is_not_let_go_is_said_and_passes_by_itself() {
     let target = target("desk-a");
     let locked = ledger.register_target(&target, None, Generation(1)).await.unwrap_err();
     assert!(matches!(locked, LedgerError::Locked { .. }), "{locked:?}");
-    assert_eq!(all(&ledger).await, [], "reading goes on");
+    assert_eq!(all(&ledger), [], "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
     ledger.register_target(&target, None, Generation(1)).await.unwrap();
 }
@@ -259,7 +259,7 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
     ledger.notice().await.unwrap();
     assert_eq!(ledger.directives().borrow().resumed, 40);
     assert_eq!(ledger.directives().borrow().pauses, []);
-    assert_eq!(kinds(&ledger).await.len(), 40 + 40 + 80);
+    assert_eq!(kinds(&ledger).len(), 40 + 40 + 80);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
             kept,
             TargetRecord { applied: wanted, intent: None, corrections: vec![], may_come_late: None }
         );
-        let story = all(&ledger).await;
+        let story = all(&ledger);
         let told: Vec<(EventKind, &str)> =
             story.iter().map(|event| (event.kind, event.text.as_str())).collect();
         assert_eq!(
@@ -59,7 +59,7 @@ async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next(
             assert_eq!((intent.state, intent.stamp), (IntentState::Unclear, ServerTime(START + 7)));
             assert_eq!(intent.change, to_hedge(Cause::New));
             assert_eq!(note(&ledger, "desk-a", Cause::New, 60_000).await, Note::Braked);
-            assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Unclear));
+            assert_eq!(kinds(&ledger).last(), Some(&EventKind::Unclear));
             ledger.record_resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
             assert_eq!(register_target(&ledger, "desk-a", 1).await.intent, None);
             let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 60_000).await);
@@ -80,7 +80,7 @@ async fn one_target_has_one_unresolved_set_and_others_are_free() {
         assert_eq!(note(&ledger, "desk-a", Cause::New, 3).await, Note::Braked);
         ledger.record_resolved(id, false, None).await.unwrap();
         let (_again, _) = noted(note(&ledger, "desk-a", Cause::New, 4).await);
-        let told: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
+        let told: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
         assert_eq!(told[2], "The set did not leave: the file changed");
         assert_eq!(told[4], "The exchange accepted the set, but no read showed it within 10s.");
         assert_eq!(told[5], "The set had no effect: a read does not show hedge_mode.");
@@ -94,7 +94,7 @@ async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
     ledger.record_answer(id, &refusal()).await.unwrap();
     let (_next, id) = noted(note(&ledger, "desk-a", Cause::New, 1).await);
     ledger.record_answer(id, &SetAnswer::Unclear("502\nBad\tGateway".to_owned())).await.unwrap();
-    let told: Vec<String> = all(&ledger).await.into_iter().map(|event| event.text).collect();
+    let told: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
     assert_eq!(told[1], "The exchange refused the set (40731): The exchange does not allow it.");
     assert_eq!(told[3], "The set left and no usable answer came back: 502 Bad Gateway");
 }
@@ -116,7 +116,7 @@ async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
         let kept = register_target(&ledger, "desk-a", 1).await;
         assert_eq!((kept.applied, kept.may_come_late), (Some(late), None));
         assert!(ledger.record_late(id, applied(How::Set, 1)).await.unwrap_err().is_fault());
-        assert_eq!(kinds(&ledger).await.last(), Some(&EventKind::Late));
+        assert_eq!(kinds(&ledger).last(), Some(&EventKind::Late));
     }
 }
 
@@ -139,7 +139,7 @@ async fn calls_out_of_turn_are_faults_and_change_nothing() {
     for (ledger, _dir) in both().await {
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
         ledger.record_answer(id, &SetAnswer::Accepted).await.unwrap();
-        let before = all(&ledger).await;
+        let before = all(&ledger);
         let second = ledger.record_answer(id, &refusal()).await.unwrap_err();
         assert!(second.is_fault());
         assert_eq!(
@@ -155,7 +155,7 @@ async fn calls_out_of_turn_are_faults_and_change_nothing() {
                 .unwrap_err()
                 .is_fault()
         );
-        assert_eq!(all(&ledger).await, before);
+        assert_eq!(all(&ledger), before);
         ledger.record_confirmed(id, None).await.unwrap();
         for closed in [ledger.record_confirmed(id, None).await, ledger.record_resolved(id, false, None).await]
         {

@@ -15,7 +15,7 @@ async fn adopted_and_external_modes_are_kept_with_how_they_came() {
             .unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(register_target(&ledger, "desk-a", 2).await.applied, Some(applied(How::External, 1)));
-        let story = all(&ledger).await;
+        let story = all(&ledger);
         assert_eq!((story[0].kind, story[0].how), (EventKind::Adopted, Some(How::Adopted)));
         assert_eq!((story[1].kind, story[1].from), (EventKind::External, Some(PositionMode::OneWay)));
         let map = ledger.visitor().unwrap().applied().unwrap();
@@ -48,7 +48,6 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
         let back = register_target(&ledger, "desk-a", 3).await;
         assert_eq!((back.applied, back.intent.map(|intent| intent.id)), (None, Some(id)));
         let released: Vec<_> = all(&ledger)
-            .await
             .into_iter()
             .filter(|event| event.kind == EventKind::Released)
             .map(|event| (event.account.unwrap(), event.scope.unwrap().as_str()))
@@ -86,7 +85,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
         ledger.record_kind(&account, Kind::Classic).await.unwrap();
         assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
         assert_eq!(register_target(&ledger, "desk-a", 1).await.intent.map(|intent| intent.id), Some(id));
-        let told = all(&ledger).await;
+        let told = all(&ledger);
         let told =
             told.iter().filter(|event| matches!(event.kind, EventKind::Converted | EventKind::Released));
         let told: Vec<&str> = told.map(|event| event.text.as_str()).collect();
@@ -156,7 +155,7 @@ async fn f10_the_same_content_keeps_its_generation_and_only_the_newest_is_kept()
         let last = ledger.last_good().await.unwrap().unwrap();
         assert_eq!((last.generation, last.sha256.as_str()), (Generation(3), "aa"));
         assert_eq!((last.commit.as_deref(), last.bytes.as_slice()), (Some("beef"), b"one".as_slice()));
-        assert_eq!(kinds(&ledger).await, [EventKind::Revision; 3]);
+        assert_eq!(kinds(&ledger), [EventKind::Revision; 3]);
         assert_eq!(ledger.visitor().unwrap().last_good().unwrap(), Some(last));
     }
 }
@@ -184,15 +183,14 @@ async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_e
     let told = async |accounts: &[&str], since_wall, limit| {
         let accounts = accounts.iter().map(|account| name(account)).collect();
         let filter = HistoryFilter { accounts, since_wall, limit };
-        let events = ledger.history(&filter).await.unwrap();
-        assert_eq!(events, ledger.visitor().unwrap().history(&filter).unwrap());
+        let events = ledger.visitor().unwrap().history(&filter).unwrap();
         events.into_iter().map(|event| event.text).collect::<Vec<_>>()
     };
     assert_eq!(told(&[], None, 10).await, ["posmoded started.", "Changed.", "Line 3."]);
     assert_eq!(told(&[], None, 2).await, ["Changed.", "Line 3."]);
     assert_eq!(told(&["desk-a"], None, 10).await, ["Changed."]);
     assert_eq!(told(&["desk-a", "desk-b"], Some(START + 1), 10).await, ["Line 3."]);
-    let json = serde_json::to_value(&all(&ledger).await[2]).unwrap();
+    let json = serde_json::to_value(&all(&ledger)[2]).unwrap();
     assert_eq!(json["event"], "file_rejected");
     assert_eq!((json["at"].as_str(), json["scope"].is_null()), (Some("2025-11-13T02:14:20Z"), true));
 }
@@ -204,16 +202,16 @@ async fn events_are_forgotten_after_400_days_while_running_and_at_the_start() {
     tokio::time::advance(minutes(399 * 24 * 60)).await;
     ledger.event(Event::new(EventKind::Drift, "newer")).await.unwrap();
     ledger.notice().await.unwrap();
-    assert_eq!(all(&ledger).await.len(), 2);
+    assert_eq!(all(&ledger).len(), 2);
     tokio::time::advance(minutes(2 * 24 * 60)).await;
     ledger.notice().await.unwrap();
-    assert_eq!(kinds(&ledger).await, [EventKind::Drift]);
+    assert_eq!(kinds(&ledger), [EventKind::Drift]);
     let far = Clock::simulated(START + 900 * 24 * HOUR, 1);
     let later = ledger.restarted(far.clone()).unwrap();
-    assert_eq!(kinds(&later).await, [EventKind::Drift], "f70: not before the exchange says how late it is");
+    assert_eq!(kinds(&later), [EventKind::Drift], "f70: not before the exchange says how late it is");
     far.learn_exchange(ServerClock { offset: 0, doubt: Duration::ZERO, measured: far.now() });
     later.notice().await.unwrap();
-    assert_eq!(kinds(&later).await, []);
+    assert_eq!(kinds(&later), []);
 }
 
 /// The names that share an account, each with the first of the others.

@@ -62,7 +62,7 @@ async fn what_is_not_in_the_file_or_right_already_never_gets_a_set() {
     assert!(log.iter().all(|entry| entry.account != Some(DESK_B)), "desk-b is not in the file");
     let others = log.iter().filter(|entry| entry.product.is_some_and(|product| product != USDT));
     assert_eq!(others.count(), 0, "only USDT-FUTURES is in the file");
-    let history = world.history("desk-a").await;
+    let history = world.history("desk-a");
     assert_eq!(kinds(&history), [EventKind::Pinned, EventKind::Adopted]);
     world.check_invariants(SETTLE);
 }
@@ -80,7 +80,7 @@ async fn f35_a_removed_account_is_released_and_gets_no_set_and_may_come_back() {
     assert!(world.is_in_sync(B_USDT));
     assert!(world.log()[before..].iter().all(|entry| entry.account != Some(DESK_A)), "not even a look");
     assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
-    assert_eq!(count(&world.history("desk-a").await, EventKind::Released), 1);
+    assert_eq!(count(&world.history("desk-a"), EventKind::Released), 1);
 
     world.stop().await;
     world.start().await;
@@ -104,7 +104,7 @@ async fn f35_a_product_type_that_leaves_the_file_is_released_alone_and_is_new_wh
     world.pass(10 * MINUTE).await;
     assert_eq!(world.sets(DESK_A, COIN).len(), 1, "released: never corrected");
     assert!(world.is_in_sync(A_USDT));
-    let released: Vec<_> = world.history("desk-a").await;
+    let released: Vec<_> = world.history("desk-a");
     let released: Vec<_> = released.iter().filter(|event| event.kind == EventKind::Released).collect();
     assert_eq!(
         released.iter().map(|event| event.scope.unwrap().as_str()).collect::<Vec<_>>(),

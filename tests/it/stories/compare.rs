@@ -20,7 +20,7 @@ async fn new_pending_and_drift_are_told_apart_in_status_and_history() {
         changed(&world, of.target).await;
         assert_eq!(all_sets(&world).len(), 3);
 
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         let noted: Vec<_> = history.iter().filter(|event| event.kind == EventKind::Noted).collect();
         let causes: Vec<_> = noted.iter().map(|event| event.cause.unwrap()).collect();
         assert_eq!(causes, [Cause::New, Cause::Pending, Cause::Drift]);
@@ -47,7 +47,7 @@ async fn what_somebody_else_changed_as_the_file_wants_is_adopted_or_external_and
         assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::External);
         world.pass(10 * MINUTE).await;
         assert_eq!(all_sets(&world), []);
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(kinds(&history), [EventKind::Pinned, EventKind::Adopted, EventKind::External]);
         world.check_invariants(SETTLE);
     }
@@ -64,7 +64,7 @@ async fn drift_that_is_only_reported_gets_no_set_and_a_changed_file_is_applied_a
             .await;
         world.pass(2 * HOUR).await;
         assert_eq!(all_sets(&world), []);
-        assert_eq!(count(&world.history("desk-a").await, EventKind::Drift), 1, "said once");
+        assert_eq!(count(&world.history("desk-a"), EventKind::Drift), 1, "said once");
         assert_eq!(world.status().held, None, "drift that is only reported cannot be approved");
 
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();

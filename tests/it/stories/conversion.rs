@@ -45,7 +45,7 @@ async fn an_account_that_is_converted_and_back_under_a_running_daemon_ends_right
         world.pass(10 * MINUTE).await;
         assert_eq!(world.told().matches("in_sync").count(), 3, "{}", world.told());
         assert_eq!((sets_of(&world, classic.setter), sets_of(&world, unified.setter)), (4, 1), "{code}");
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(count(&history, EventKind::Converted), 2);
         assert_eq!(count(&history, EventKind::Confirmed), 5, "what was done before is still on record");
         world.check_invariants(SETTLE);
@@ -366,7 +366,7 @@ async fn the_key_of_an_account_of_the_other_kind_makes_nothing_be_forgotten() {
     world.write(&says(HEDGE));
     world.reload();
     changed(&world, A_USDT).await;
-    let history = world.history("desk-a").await;
+    let history = world.history("desk-a");
     assert_eq!((count(&history, EventKind::Converted), count(&history, EventKind::Released)), (0, 0));
     world.check_invariants(SETTLE);
 }
@@ -404,7 +404,7 @@ async fn a_kind_that_could_not_be_written_is_written_later() {
     world.start().await;
     assert_eq!(world.status().targets.len(), 1, "{}", world.told());
     world.until(MINUTE, "in sync", |world| world.is_in_sync(unified.target)).await;
-    let history = world.history("desk-a").await;
+    let history = world.history("desk-a");
     assert_eq!((count(&history, EventKind::Converted), count(&history, EventKind::Released)), (1, 3));
 }
 

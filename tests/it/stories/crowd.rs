@@ -54,7 +54,7 @@ async fn f20_an_idle_hour_has_the_planned_looks_and_no_other() {
     world.until(30 * SECOND, "in sync", |world| world.told().matches("in_sync").count() == 4).await;
     world.pass(MINUTE).await;
     let before = world.log().len();
-    let on_record = world.everything_on_record().await.len();
+    let on_record = world.everything_on_record().len();
     world.pass(HOUR).await;
     let hour = world.log().split_off(before);
     let looks = |uid, product| {
@@ -68,11 +68,7 @@ async fn f20_an_idle_hour_has_the_planned_looks_and_no_other() {
     }
     let others: Vec<_> = hour.iter().filter(|entry| !entry.path.ends_with("account/account")).collect();
     assert!(others.is_empty(), "i13: nothing but the mode is asked for: {others:#?}");
-    assert_eq!(
-        world.everything_on_record().await.len(),
-        on_record,
-        "nothing happened, so nothing is on record"
-    );
+    assert_eq!(world.everything_on_record().len(), on_record, "nothing happened, so nothing is on record");
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ async fn f21_after_three_corrections_it_is_a_fight_and_nothing_more_is_sent() {
     for of in KINDS {
         let world = in_sync_then_fought_over(of).await;
         assert_eq!(all_sets(&world).len(), 1 + 3);
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(
             (count(&history, EventKind::Drift), count(&history, EventKind::Fighting)),
             (3, 1),
@@ -101,7 +101,7 @@ async fn resume_ends_a_fight_and_counts_anew() {
         flipping(&world, 5 * SECOND, 30 * MINUTE).await;
         assert_eq!(all_sets(&world).len(), 1 + 3 + 1 + 2);
         assert!(world.line(of.target).starts_with(FIGHTING), "{}", world.told());
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(count(&history, EventKind::Resumed), 1);
         world.check_invariants(SETTLE);
     }

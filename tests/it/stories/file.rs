@@ -22,14 +22,14 @@ async fn f10_a_bad_file_brakes_and_the_old_good_one_again_is_green_without_a_new
     world.pass(HOUR).await;
     assert_eq!(all_sets(&world), [], "nothing is sent");
     assert!(world.target(A_USDT).is_some(), "and nothing is released");
-    assert_eq!(count(&world.history("desk-a").await, EventKind::Released), 0);
+    assert_eq!(count(&world.history("desk-a"), EventKind::Released), 0);
 
     world.write(&good);
     world.until(5 * SECOND, "green", |world| world.status().config.problem.is_none()).await;
     assert_eq!(world.status().config.generation.0, 1);
     changed(&world, A_USDT).await;
     assert_eq!(world.status().config.generation.0, 1);
-    let told: Vec<_> = kinds(&world.everything_on_record().await);
+    let told: Vec<_> = kinds(&world.everything_on_record());
     let of_the_file = |kind: &&EventKind| {
         [EventKind::Revision, EventKind::FileRejected, EventKind::FileGood].contains(kind)
     };
@@ -70,7 +70,7 @@ async fn f9_f10_the_commit_that_is_shown_follows_the_file_and_the_same_content_i
     world.say(FileState::Unreadable("desired-state.yaml is missing: put it back.".to_owned()));
     world.start().await;
     assert_eq!((config(&world).generation.0, config(&world).commit), (2, Some(two)));
-    let revisions = count(&world.everything_on_record().await, EventKind::Revision);
+    let revisions = count(&world.everything_on_record(), EventKind::Revision);
     assert_eq!(revisions, 2);
     world.check_invariants(SETTLE);
 }
@@ -87,7 +87,7 @@ async fn i10_a_bad_file_that_names_fewer_accounts_releases_none_and_drift_is_not
     line_begins(&world, 2 * MINUTE, A_USDT, "drifted, file").await;
     world.pass(HOUR).await;
     assert_eq!(all_sets(&world).len(), sets);
-    assert_eq!(count(&world.everything_on_record().await, EventKind::Released), 0);
+    assert_eq!(count(&world.everything_on_record(), EventKind::Released), 0);
 
     world.write(&file(&[("desk-b", ONE_WAY)]));
     world.until(5 * SECOND, "released", |world| world.target(A_USDT).is_none()).await;

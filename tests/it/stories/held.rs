@@ -60,7 +60,7 @@ async fn approve_lets_exactly_the_held_plan_go_and_later_changes_are_held_again(
     world.until(2 * MINUTE, "held", |world| world.told().matches("pending, held").count() == 3).await;
     world.pass(10 * MINUTE).await;
     assert_eq!(all_sets(&world).len(), 3, "the approved sets do not count, the canary of before does");
-    assert_eq!(count(&world.everything_on_record().await, EventKind::Approved), 1);
+    assert_eq!(count(&world.everything_on_record(), EventKind::Approved), 1);
     world.check_invariants(SETTLE);
 }
 

@@ -57,7 +57,7 @@ async fn a_kill_while_the_answer_cannot_be_written_down_is_an_unknown_outcome_fo
     world.start().await;
     world.until(MINUTE, "known", |world| world.is_in_sync(A_USDT)).await;
     assert_eq!(all_sets(&world).len(), 1);
-    assert_eq!(count(&world.history("desk-a").await, EventKind::TookEffect), 1);
+    assert_eq!(count(&world.history("desk-a"), EventKind::TookEffect), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn a_ledger_that_takes_nothing_at_all_stops_every_account_and_no_look() {
     world.sql(WELL);
     changed(&world, A_USDT).await;
     world.until(2 * MINUTE, "corrected", |world| world.is_in_sync(B_USDT)).await;
-    assert_eq!(count(&world.history("desk-b").await, EventKind::Drift), 1);
+    assert_eq!(count(&world.history("desk-b"), EventKind::Drift), 1);
     world.check_invariants(SETTLE);
 }
 

@@ -34,7 +34,7 @@ async fn a_pause_of_everything_is_acknowledged_and_stops_all_sets_until_resume()
     changed(&world, B_USDT).await;
     assert_eq!(world.status().paused, None);
     assert_eq!(all_sets(&world).len(), 2);
-    let on_record = world.everything_on_record().await;
+    let on_record = world.everything_on_record();
     assert_eq!((count(&on_record, EventKind::Paused), count(&on_record, EventKind::Resumed)), (1, 1));
     world.check_invariants(SETTLE);
 }

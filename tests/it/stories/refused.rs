@@ -199,7 +199,7 @@ async fn a_reload_keeps_what_operators_see_of_a_target_and_what_was_counted() {
     let after = world.target(B_USDT).unwrap();
     assert_eq!(after.not_in_sync_since, before.not_in_sync_since);
     assert_eq!(after.counts.refused, before.counts.refused);
-    assert!(count(&world.history("desk-a").await, EventKind::Released) == 0);
+    assert!(count(&world.history("desk-a"), EventKind::Released) == 0);
     world.check_invariants(SETTLE);
 }
 

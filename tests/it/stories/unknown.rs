@@ -47,7 +47,7 @@ async fn f31_a_set_that_was_done_though_its_answer_was_lost_is_not_sent_again() 
                 assert!(!seen.contains(&"new, outcome_unknown".to_owned()), "{what:?}: {seen:?}");
             } else {
                 assert_eq!(seen[seen.len() - 2..], ["new, outcome_unknown", "in_sync"], "{what:?}: {seen:?}");
-                let history = world.history("desk-a").await;
+                let history = world.history("desk-a");
                 assert_eq!(count(&history, EventKind::TookEffect), 1, "{what:?}");
             }
             world.pass(10 * MINUTE).await;
@@ -81,7 +81,7 @@ async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence()
             assert_eq!(sets.len(), 2, "{what:?}");
             let apart = sets[1].signed.unwrap().since(sets[0].signed.unwrap());
             assert!((FENCE..FENCE + 20_000).contains(&apart), "{what:?}: {apart} ms apart");
-            let history = world.history("desk-a").await;
+            let history = world.history("desk-a");
             let story: Vec<_> = kinds(&history).into_iter().skip(1).collect();
             assert_eq!(story, [Noted, Unclear, NoEffect, Noted, Accepted, Confirmed], "{what:?}");
             world.check_invariants(SETTLE);
@@ -135,7 +135,7 @@ async fn f32_reads_that_stay_old_after_a_set_cause_no_second_one() {
             assert!(lag == 0 || seen.contains(&"new, verifying".to_owned()), "{lag} s: {seen:?}");
             world.pass(10 * MINUTE).await;
             assert_eq!(all_sets(&world).len(), 1, "{lag} s");
-            assert_eq!(count(&world.history("desk-a").await, EventKind::Confirmed), 1, "{lag} s");
+            assert_eq!(count(&world.history("desk-a"), EventKind::Confirmed), 1, "{lag} s");
             world.check_invariants(SETTLE);
         }
     }
@@ -172,7 +172,7 @@ async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_tak
         changed(&world, of.target).await;
         assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
         assert_eq!(all_sets(&world).len(), 2);
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(
             (count(&history, EventKind::Late), count(&history, EventKind::Drift)),
             (1, 0),
@@ -199,7 +199,7 @@ async fn somebody_elses_change_a_day_after_a_set_was_lost_is_drift_and_is_on_rec
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode).unwrap());
         line_begins(&world, 3 * MINUTE, of.target, "drifted").await;
         changed(&world, of.target).await;
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(
             (count(&history, EventKind::Late), count(&history, EventKind::Drift)),
             (0, 1),
@@ -225,7 +225,7 @@ async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
         world.kill().await;
         world.start().await;
         world.until(3 * MINUTE, "late", |world| world.is_in_sync(of.target)).await;
-        let history = world.history("desk-a").await;
+        let history = world.history("desk-a");
         assert_eq!(
             (count(&history, EventKind::Late), count(&history, EventKind::Adopted)),
             (1, 0),
