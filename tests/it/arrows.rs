@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// From those that know nothing to those that know all.
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "constants",
     "moment",
     "position_mode",
@@ -17,6 +17,7 @@ const ROOMS: [&str; 18] = [
     "facts",
     "desired",
     "protocol",
+    "schedule",
     "clock",
     "ledger",
     "exchange",
@@ -30,7 +31,7 @@ const ROOMS: [&str; 18] = [
     "cli",
 ];
 /// All up to here are pure.
-const LAST_PURE: &str = "protocol";
+const LAST_PURE: &str = "schedule";
 const IMPURE: [&str; 8] = [
     "tokio",
     "reqwest",
