@@ -6,6 +6,7 @@ pub mod bitget;
 pub mod credential;
 
 use std::future::Future;
+use std::time::Duration;
 
 use self::credential::Fingerprint;
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
@@ -30,6 +31,8 @@ pub enum Urgency {
     PartWay,
     /// The first look of a verdict that may allow a set.
     BeforeSet,
+    /// The first looks at an account in this process: until they are answered, everything about it is unknown.
+    First,
     /// A look that can wait.
     Routine,
 }
@@ -38,6 +41,12 @@ pub enum Urgency {
 pub trait Observe: Send + Sync + 'static {
     /// Fingerprint of the credential that signs the requests.
     fn fingerprint(&self) -> Fingerprint;
+
+    /// How long a look that can wait waits for its turn from now on, as far as is known: the budget of requests is shared
+    /// by all accounts.
+    fn queued_for(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Reads the exchange's time, unsigned.
     fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;

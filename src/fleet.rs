@@ -5,6 +5,7 @@
 mod supervised;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,6 +42,8 @@ pub struct Fleet<D: Environment> {
     board: Board,
     /// This host's name, as the file would write it; never changes.
     host: String,
+    /// The most requests a second of this process; only to warn when the file asks for more.
+    budget: NonZeroU32,
     /// The newest state of the file; a change ends the wait for the next turn.
     file: watch::Receiver<FileState>,
     /// The newest requests for a look; a change ends the wait for the next turn.
@@ -89,6 +92,8 @@ pub struct FleetDeps<D: Environment> {
     pub board: Board,
     /// This host's name, as the file would write it.
     pub host: String,
+    /// The most requests a second of this process.
+    pub budget: NonZeroU32,
     /// The newest state of the file.
     pub file: watch::Receiver<FileState>,
     /// Requests to look at everything now.
@@ -157,7 +162,7 @@ impl<D: Environment> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
     /// `state` is the first one that the source published.
     pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
-        let FleetDeps { environment, ledger, clock, board, host, file, kicks, stop } = deps;
+        let FleetDeps { environment, ledger, clock, board, host, budget, file, kicks, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let mut fleet = Fleet {
@@ -167,6 +172,7 @@ impl<D: Environment> Fleet<D> {
             clock,
             board,
             host,
+            budget,
             file,
             kicks,
             kicked,
@@ -399,6 +405,9 @@ impl<D: Environment> Fleet<D> {
         let news = Some((revision.generation, kicks.reloads));
         if self.surveyed != news {
             self.surveyed = news;
+            if let Some(say) = desired.over_budget(Some(&self.host), self.budget) {
+                tracing::warn!("{say}");
+            }
             self.environment.survey(&desired.accounts_of(&self.host));
         }
         for (name, account) in desired.accounts.iter().filter(|(name, _)| self.whom.includes(name)) {

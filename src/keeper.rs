@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
-use crate::exchange::{Apply, CoolDown, Urgency};
+use crate::exchange::{Apply, CoolDown, Observe as _, Urgency};
 use crate::facts::{
     AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
     Requirements, TargetFacts, Wanted,
@@ -79,6 +79,19 @@ pub struct AccountSpec {
     pub looks: u64,
     /// Number of reloads so far: when it changes, the credential is read again.
     pub reloads: u64,
+}
+
+impl AccountSpec {
+    /// Whether it asks for something else of the account, or for looks now; not so if only other accounts differ.
+    fn wants_other_than(&self, before: &AccountSpec) -> bool {
+        let AccountSpec { generation: _, account, elsewhere, max_changes: _, file, held: _, looks, reloads } =
+            self;
+        *account != before.account
+            || *elsewhere != before.elsewhere
+            || *file != before.file
+            || *looks != before.looks
+            || *reloads != before.reloads
+    }
 }
 
 /// The task that looks after one account.
@@ -288,15 +301,30 @@ impl<D: Environment> Keeper<D> {
             Urgency::PartWay
         } else if protocol::may_set_next(&slot.facts(&self.facts), &slot.standing, self.stood) {
             Urgency::BeforeSet
+        } else if slot.facts.seen.is_none() && slot.facts.failing.is_none() && self.facts.failing.is_none() {
+            Urgency::First
         } else {
             Urgency::Routine
         };
-        self.promise(now + LONGEST_LOOK);
+        self.promise(now + LONGEST_LOOK + exchange.queued_for());
         let under_way = self.has_set_under_way();
-        let learned = tokio::select! {
-            biased;
-            learned = look(exchange, scope, what, urgency) => learned,
-            () = self.stop.cancelled(), if !under_way => return,
+        // What can wait may wait for a while, and is dropped for what the file wants meanwhile.
+        let can_wait = matches!(urgency, Urgency::First | Urgency::Routine);
+        let learned = {
+            let looking = look(exchange, scope, what, urgency);
+            tokio::pin!(looking);
+            loop {
+                tokio::select! {
+                    biased;
+                    learned = &mut looking => break learned,
+                    () = self.stop.cancelled(), if !under_way => return,
+                    Ok(()) = self.specs.changed(), if can_wait => {
+                        if self.specs.borrow().wants_other_than(&self.spec) {
+                            return;
+                        }
+                    }
+                }
+            }
         };
         let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, print};
+use crate::daemon::REQUESTS;
 use crate::desired::{self, Format};
 
 /// What `check` takes.
@@ -50,6 +51,9 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let report = desired::report(&file.display().to_string(), &outcome, format);
     if !report.is_empty() {
         print::text(&report)?;
+    }
+    if let Some(say) = outcome.as_ref().ok().and_then(|desired| desired.over_budget(None, REQUESTS)) {
+        print::note(&format!("warning: {say}"));
     }
     Ok(if outcome.is_ok() { Exit::DONE } else { Exit::FAILED })
 }

@@ -2,6 +2,8 @@
 
 mod look;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use clap::builder::FalseyValueParser;
 
@@ -41,15 +43,19 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let environment = KeyFiles::new(&common.options()?, &clock)?;
     let mut round = Round::new(&clock, &snapshot, &desired, common.host()?);
     environment.survey(&desired.accounts_of(round.host()));
-    let mut targets = Vec::new();
-    for (name, account) in &desired.accounts {
-        if args.accounts.is_empty() || args.accounts.contains(name) {
-            let exchange = match account.elsewhere(round.host()) {
-                Some(host) => Err(format!("It is another host's: {host}.")),
-                None => environment.connect(name, account.demo),
-            };
-            targets.extend(round.account(name, account, &exchange, environment.shared_key(name)).await);
+    let is_named = |name: &AccountName| args.accounts.is_empty() || args.accounts.contains(name);
+    let named: Vec<_> = desired.accounts.iter().filter(|(name, _)| is_named(name)).collect();
+    let (mut targets, mut noted) = (Vec::new(), clock.now());
+    for (done, (name, account)) in named.iter().enumerate() {
+        if clock.now().since(noted) >= PROGRESS_EVERY {
+            print::note(&format!("{done} of {} accounts are looked at.", named.len()));
+            noted = clock.now();
         }
+        let exchange = match account.elsewhere(round.host()) {
+            Some(host) => Err(format!("It is another host's: {host}.")),
+            None => environment.connect(name, account.demo),
+        };
+        targets.extend(round.account(name, account, &exchange, environment.shared_key(name)).await);
     }
     tell(args, &targets)
 }
@@ -152,6 +158,9 @@ fn render(targets: &[TargetStatus]) -> String {
     let below = [sentences(targets), vec![summary]].concat();
     format!("{table}\n{}\n", below.join("\n"))
 }
+
+/// Who waits longer wants to know for what.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

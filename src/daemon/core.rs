@@ -58,6 +58,7 @@ impl Core {
             clock: clock.clone(),
             board: board.clone(),
             host: options.host,
+            budget: options.requests_per_second,
             file: source.subscribe(),
             kicks: kicked,
             stop,

@@ -1,10 +1,11 @@
 //! What the file declares, with every default filled in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::facts::{Generation, Policy, Wanted};
-use crate::position_mode::{AccountName, Declared, PositionMode, Uid};
+use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Uid, targets};
 
 /// What the file wants, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,32 @@ impl Desired {
     pub fn accounts_of(&self, here: &str) -> BTreeSet<AccountName> {
         let ours = self.accounts.iter().filter(|(_, account)| account.elsewhere(here).is_none());
         ours.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl Desired {
+    /// What to say if looks as often as `check_every` wants take more than `budget` requests a second: how late they come.
+    /// Every account counts as a classic one, which has the most targets; those that the file gives to another host than
+    /// `here` do not count.
+    pub fn over_budget(&self, here: Option<&str>, budget: NonZeroU32) -> Option<String> {
+        let ours = |account: &&Arc<Account>| here.is_none_or(|here| account.elsewhere(here).is_none());
+        let mut all = 0;
+        let mut wanted = 0.0;
+        for account in self.accounts.values().filter(ours) {
+            let count =
+                u32::try_from(targets(&account.declared, Some(Kind::Classic)).len()).unwrap_or(u32::MAX);
+            all += count;
+            wanted += f64::from(count) / account.policy.check_every.as_secs_f64();
+        }
+        let factor = wanted / f64::from(budget.get());
+        // Less is only the rounding of the sum.
+        (factor > 1.0 + 1e-6).then(|| {
+            format!(
+                "To compare {all} targets as often as `check_every` says takes {wanted:.1} requests a second, and the budget \
+                 is {budget} (--requests-per-second): each look comes later, after {factor:.1} times its interval. Write a \
+                 longer `check_every`, or spread the accounts over hosts."
+            )
+        })
     }
 }
 

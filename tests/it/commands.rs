@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use bitget_sim::{ApiKey, HoldSide, NewAccount, PosMode, ProductType, Simulator, Uid};
+use std::time::Duration;
+
+use bitget_sim::{ApiKey, Fault, FaultKind, HoldSide, NewAccount, PosMode, ProductType, Simulator, Uid};
 use serde_json::Value;
 
 use crate::cli::{Desk, GOOD, posmoded};
@@ -190,6 +192,17 @@ fn import_prints_what_is_live_and_plan_finds_nothing_to_do_in_it() {
     let sets =
         desk.simulator.with(|exchange| exchange.log().iter().filter(|entry| entry.method != "GET").count());
     assert_eq!(sets, 0);
+}
+
+#[test]
+fn a_plan_that_takes_long_says_how_far_it_is() {
+    let desk = Desk::new(GOOD);
+    desk.simulator.with(|exchange| {
+        let slow = FaultKind::Delay { after: Duration::from_secs(6) };
+        exchange.inject(Fault::once(slow).on("account/account"));
+    });
+    let (code, _, err) = desk.call(&["plan"]);
+    assert!(code == 0 && err.ends_with("\n1 of 2 accounts are looked at.\n"), "{code}: {err}");
 }
 
 #[test]

@@ -134,6 +134,7 @@ impl World {
             clock: self.process_clock.clone(),
             board: self.board.clone(),
             host: HOST.to_owned(),
+            budget: NonZeroU32::new(REQUESTS_PER_SECOND).expect("a limit"),
             file: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
             stop,

@@ -7,6 +7,7 @@
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 use super::client::Bitget;
 use super::endpoint::Endpoint;
@@ -37,6 +38,10 @@ impl<T: Transport> Bitget<T> {
 impl<T: Transport> Observe for AccountClient<T> {
     fn fingerprint(&self) -> Fingerprint {
         self.session.fingerprint()
+    }
+
+    fn queued_for(&self) -> Duration {
+        self.session.queued_for()
     }
 
     async fn clock(&self) -> Result<Answer<()>, Failure> {

@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 use super::answer::Payload;
 use super::endpoint::Endpoint;
 use super::http::Transport;
-use super::pace::LaneName;
 use super::session::{Parsed, Session, Setter};
 use super::wire::classic::{
     Contract, OPEN_STATUSES, PLAN_TYPES, Page, Sample, SetPositionMode, SingleAccount,
 };
 use super::wire::{PAGE, Position, open, shape};
-use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
 use crate::exchange::Urgency;
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
@@ -24,7 +22,7 @@ pub(super) async fn mode<T: Transport>(
     product: ProductType,
     urgency: Urgency,
 ) -> Result<Answer<PositionMode>, Failure> {
-    let Sample { symbol, margin_coin } = sample(session, product, urgency).await?;
+    let Sample { symbol, margin_coin } = sample(session, product).await?;
     let query = format!("symbol={symbol}&productType={}&marginCoin={margin_coin}", product.as_str());
     let parsed: Result<Parsed<SingleAccount>, Failure> =
         Parsed::of(session.ask(Endpoint::Account, query, urgency).await?);
@@ -92,30 +90,18 @@ async fn orders<T: Transport>(
 }
 
 /// A symbol and a margin coin of a product type: from the exchange's list of contracts (cached), else a fallback.
-async fn sample<T: Transport>(
-    session: &Session<T>,
-    product: ProductType,
-    urgency: Urgency,
-) -> Result<Sample, Failure> {
+async fn sample<T: Transport>(session: &Session<T>, product: ProductType) -> Result<Sample, Failure> {
     let shared = &session.client.shared;
-    let came = shared.clock.now();
     let known = || shared.samples.lock().get(&product).cloned();
     if let Some(known) = known() {
         return Ok(known);
     }
-    let _asking = tokio::select! {
-        biased;
-        asking = shared.asking_for_samples.lock() => asking,
-        () = shared.clock.sleep_until(came + PERMIT_WAIT) => {
-            let lane = LaneName::Public(Endpoint::Contracts);
-            return Err(session.client.busy(&lane, shared.clock.now() + PERMIT_BACK));
-        }
-    };
+    let _asking = shared.asking_for_samples.lock().await;
     if let Some(known) = known() {
         return Ok(known);
     }
     let query = format!("productType={}", product.as_str());
-    let asked = session.ask_public(Endpoint::Contracts, query, urgency).await?;
+    let asked = session.ask_public(Endpoint::Contracts, query, Urgency::PartWay).await?;
     let listed = match asked.look() {
         Ok(Payload { data, server: _ }) => {
             let rows: Vec<serde_json::Value> = shape(data).map_err(|broken| asked.broken(&broken))?;

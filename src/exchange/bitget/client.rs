@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::registry::Registry;
@@ -41,6 +42,8 @@ pub(super) struct Shared<T> {
     pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
     /// Held while a sample is requested, so that concurrent callers share one request.
     pub(super) asking_for_samples: tokio::sync::Mutex<()>,
+    /// Likewise for the exchange's time, which is the same for all accounts.
+    pub(super) asking_for_time: tokio::sync::Mutex<()>,
 }
 
 impl<T: Transport> Bitget<T> {
@@ -54,6 +57,7 @@ impl<T: Transport> Bitget<T> {
             requests: Requests::new(),
             samples: Mutex::default(),
             asking_for_samples: tokio::sync::Mutex::default(),
+            asking_for_time: tokio::sync::Mutex::default(),
             clock,
         };
         Bitget { shared: Arc::new(shared) }
@@ -98,7 +102,9 @@ impl<T: Transport> Bitget<T> {
         Ok(clock.at(self.now()))
     }
 
-    /// Waits up to `PERMIT_WAIT` for the right to send one request in `lane`.
+    /// Waits for the right to send one request in `lane`: up to `PERMIT_WAIT` for a permit of the lane, then, however long
+    /// that takes, for a turn within the process's own budget. A turn of that never fails, or those that ask again at once
+    /// would keep others out for ever.
     pub(super) async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
         self.ask_the_witness().await;
         let came = self.now();
@@ -112,6 +118,11 @@ impl<T: Transport> Bitget<T> {
         }
     }
 
+    /// How long a request that can wait waits for its turn from now on, as far as is known.
+    pub(super) fn queued_for(&self) -> Duration {
+        self.shared.queue.wait()
+    }
+
     pub(super) fn stopped_until(&self, lane: &LaneName) -> Option<Moment> {
         self.shared.pace.lock().stopped_until(lane, self.now())
     }
@@ -122,7 +133,7 @@ impl<T: Transport> Bitget<T> {
         let now = self.now();
         let Some(permit) = self.shared.pace.lock().witness(now) else { return };
         let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
-        if self.shared.queue.turn(Urgency::PartWay, now + PERMIT_WAIT).await.is_ok() {
+        if self.shared.queue.turn(Urgency::PartWay, Some(now + PERMIT_WAIT)).await.is_ok() {
             let request = Request::get(Endpoint::Time.path(), String::new());
             let _ = self.send(Endpoint::Time, request, turn, self.now(), None).await;
         }
@@ -156,9 +167,9 @@ impl<T: Transport> Bitget<T> {
         let waiting = Arc::clone(lines.lock().entry(lane.clone()).or_default());
         let each = PERMIT_BACK / u32::try_from(lane.permits().max(1)).unwrap_or(1);
         let take = |now| pace.lock().take(lane, now);
-        let permit = waiting.turn(clock, urgency, deadline, each, take).await?;
+        let permit = waiting.turn(clock, urgency, Some(deadline), each, take).await?;
         let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
-        queue.turn(urgency, deadline).await?;
+        queue.turn(urgency, None).await?;
         Ok(turn)
     }
 

@@ -64,24 +64,29 @@ impl Queue {
         Queue { clock, bucket, interval, line: Line::default() }
     }
 
-    /// Waits for the turn to send one request; the error is when to retry.
-    pub(super) async fn turn(&self, urgency: Urgency, deadline: Moment) -> Result<(), Moment> {
+    /// Waits for the turn to send one request, by `deadline` if there is one; the error is when to retry.
+    pub(super) async fn turn(&self, urgency: Urgency, deadline: Option<Moment>) -> Result<(), Moment> {
         let ask = |now| {
             let ticks = Ticks(self.clock.clone());
             self.bucket.check().map_err(|not_yet| now + whole_millis(not_yet.wait_time_from(ticks.now())))
         };
         self.line.turn(&self.clock, urgency, deadline, self.interval, ask).await
     }
+
+    /// How long a request that can wait waits from now on, as far as is known.
+    pub(super) fn wait(&self) -> Duration {
+        self.interval * u32::try_from(self.line.waiting().ranks.len()).unwrap_or(u32::MAX)
+    }
 }
 
 impl Line {
     /// Waits until `ask` succeeds; its error is when to retry. Only the head of the line asks. If the turn does not
-    /// come by `deadline`, the error is when a retry may succeed, assuming that each turn ahead takes `each`.
+    /// come by the `deadline`, the error is when a retry may succeed, assuming that each turn ahead takes `each`.
     pub(super) async fn turn<G>(
         &self,
         clock: &Clock,
         urgency: Urgency,
-        deadline: Moment,
+        deadline: Option<Moment>,
         each: Duration,
         mut ask: impl FnMut(Moment) -> Result<G, Moment>,
     ) -> Result<G, Moment> {
@@ -91,18 +96,24 @@ impl Line {
             let wake = if place.is_head() {
                 match ask(now) {
                     Ok(given) => return Ok(given),
-                    Err(free) if now >= deadline || free > deadline => return Err(free),
-                    Err(free) => free,
+                    Err(free) if deadline.is_some_and(|end| now >= end || free > end) => return Err(free),
+                    Err(free) => Some(free),
                 }
-            } else if now >= deadline {
+            } else if deadline.is_some_and(|end| now >= end) {
                 return Err(now + each * place.ahead());
             } else {
                 deadline
             };
+            let woken = async {
+                match wake {
+                    Some(wake) => clock.sleep_until(wake).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = place.called.notified() => {}
-                () = clock.sleep_until(wake) => {}
+                () = woken => {}
             }
         }
     }
@@ -186,7 +197,7 @@ mod tests {
         for (name, urgency) in calls {
             let (queue, clock, log) = (Arc::clone(&queue), clock.clone(), Arc::clone(&log));
             tasks.push(tokio::spawn(async move {
-                queue.turn(urgency, Moment(START + 60_000)).await.unwrap();
+                queue.turn(urgency, None).await.unwrap();
                 log.lock().push((name, clock.now().0 - START));
             }));
             tokio::task::yield_now().await;
@@ -205,7 +216,7 @@ mod tests {
             let (queue, clock) = queue(per_second);
             let mut left = Vec::new();
             for _ in 0..100 {
-                queue.turn(Urgency::Routine, Moment(i64::MAX)).await.unwrap();
+                queue.turn(Urgency::Routine, None).await.unwrap();
                 left.push(clock.now().0 - START);
             }
             let limit = usize::try_from(per_second).unwrap();
@@ -221,7 +232,7 @@ mod tests {
         let tasks: Vec<_> = (0..5)
             .map(|_| {
                 let queue = Arc::clone(&queue);
-                tokio::spawn(async move { queue.turn(Urgency::Routine, deadline).await })
+                tokio::spawn(async move { queue.turn(Urgency::Routine, Some(deadline)).await })
             })
             .collect();
         let mut answers = Vec::new();
@@ -236,15 +247,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_dropped_leaves_its_place_to_the_next() {
         let (queue, clock) = queue(1);
-        queue.turn(Urgency::Routine, Moment(i64::MAX)).await.unwrap();
+        queue.turn(Urgency::Routine, None).await.unwrap();
         let dropped = tokio::spawn({
             let queue = Arc::clone(&queue);
-            async move { queue.turn(Urgency::BeforeSet, Moment(i64::MAX)).await }
+            async move { queue.turn(Urgency::BeforeSet, None).await }
         });
         tokio::task::yield_now().await;
         let waiting = tokio::spawn({
             let queue = Arc::clone(&queue);
-            async move { queue.turn(Urgency::Routine, Moment(i64::MAX)).await }
+            async move { queue.turn(Urgency::Routine, None).await }
         });
         tokio::task::yield_now().await;
         dropped.abort();
@@ -269,7 +280,7 @@ mod tests {
                             .check()
                             .map_err(|not_yet| now + whole_millis(not_yet.wait_time_from(ticks.now())))
                     };
-                    queue.line.turn(&queue.clock, Urgency::Routine, deadline, queue.interval, ask).await
+                    queue.line.turn(&queue.clock, Urgency::Routine, Some(deadline), queue.interval, ask).await
                 })
             })
             .collect();

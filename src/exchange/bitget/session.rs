@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -65,10 +66,19 @@ impl<T: Transport> Session<T> {
         self.client.shared.pace.lock().belongs(&self.key, uid);
     }
 
-    /// Reads the exchange's time, unsigned.
+    pub(super) fn queued_for(&self) -> Duration {
+        self.client.queued_for()
+    }
+
+    /// Reads the exchange's time, unsigned. Accounts that want it at once share one request.
     pub(super) async fn time(&self) -> Result<Answer<()>, Failure> {
+        let came = self.client.now();
+        let _asking = self.client.shared.asking_for_time.lock().await;
+        if let Some(clock) = self.client.server_clock().filter(|clock| clock.measured > came) {
+            return Ok(clock.reading());
+        }
         let parsed: Parsed<Time> =
-            Parsed::of(self.ask_public(Endpoint::Time, String::new(), Urgency::Routine).await?)?;
+            Parsed::of(self.ask_public(Endpoint::Time, String::new(), Urgency::PartWay).await?)?;
         parsed.data.server_time().map_err(|broken| parsed.reply.broken(&broken))?;
         Ok(parsed.answer(()))
     }

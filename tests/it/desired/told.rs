@@ -1,5 +1,7 @@
 //! How the outcome is told: as text, JSON and annotations; what is never shown.
 
+use std::num::NonZeroU32;
+
 use expect_test::expect;
 
 use super::*;
@@ -143,4 +145,22 @@ fn long_lines_and_long_lists_of_problems_are_cut() {
     let problems = read(many.as_bytes()).unwrap_err().0;
     assert_eq!(problems.len(), 100);
     assert_eq!(problems[99].what, "`colour99` is no key at the top level (and 150 problems after this one)");
+}
+
+#[test]
+fn a_file_that_asks_for_more_looks_than_the_budget_gives_is_told_how_late_they_come() {
+    let file = |count: u32, rest: &str| {
+        let accounts: String = (0..count)
+            .map(|number| format!("  desk-{number}:\n    position_mode: hedge_mode\n{rest}"))
+            .collect();
+        let text =
+            format!("version: 1\nmax_changes: 3\ndefaults: {{ drift: correct }}\naccounts:\n{accounts}...\n");
+        read(text.as_bytes()).unwrap()
+    };
+    let told = |desired: &Desired| desired.over_budget(Some("here"), NonZeroU32::new(10).unwrap());
+    assert_eq!(told(&file(200, "")), None, "three targets each, once a minute");
+    expect!["To compare 1002 targets as often as `check_every` says takes 16.7 requests a second, and the budget is 10 (--requests-per-second): each look comes later, after 1.7 times its interval. Write a longer `check_every`, or spread the accounts over hosts."]
+        .assert_eq(&told(&file(334, "")).unwrap());
+    assert_eq!(told(&file(334, "    host: there\n")), None);
+    assert_eq!(told(&file(334, "    check_every: 2m\n")), None);
 }

@@ -7,13 +7,20 @@ use super::*;
 const ACCOUNTS: u64 = 70;
 
 fn crowd() -> String {
-    let names: Vec<String> = (1..=ACCOUNTS).map(|number| format!("desk-{number}")).collect();
-    let says = "position_mode: hedge_mode";
+    crowd_of(ACCOUNTS, "position_mode: hedge_mode")
+}
+
+fn crowd_of(count: u64, says: &str) -> String {
+    let names: Vec<String> = (1..=count).map(|number| format!("desk-{number}")).collect();
     file(&names.iter().map(|name| (name.as_str(), says)).collect::<Vec<_>>())
 }
 
 fn in_hedge_mode(exchange: &mut Exchange) {
-    for number in 1..=ACCOUNTS {
+    hedgers(exchange, ACCOUNTS);
+}
+
+fn hedgers(exchange: &mut Exchange, count: u64) {
+    for number in 1..=count {
         exchange.add_account(NewAccount::classic(Uid(5000 + number), &format!("desk-{number}")));
     }
 }
@@ -26,6 +33,36 @@ fn rates(world: &World, from: i64, until: i64) -> (usize, f64) {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let mean = at.len() as f64 * 1000.0 / (until - from) as f64;
     (most.unwrap_or(0), mean)
+}
+
+/// More targets than the budget can look at in an interval: each look comes later, and nobody is left out.
+#[tokio::test(start_paused = true)]
+async fn f80_a_thousand_accounts_are_all_looked_at_and_none_of_them_starves() {
+    const COUNT: u64 = 1000;
+    let world = World::started(&crowd_of(COUNT, HEDGE), |exchange| hedgers(exchange, COUNT)).await;
+    let began = world.clock.now();
+    let in_sync =
+        |world: &World| world.status().targets.iter().filter(|target| target.reason.is_none()).count();
+    world.until(6 * MINUTE, "all in sync", |world| in_sync(world) == 1000).await;
+    let took = world.clock.now().since(began);
+    // The kind, whose key it is and the mode, of each; the time and the contracts once; ten a second.
+    let sent = world.log().len();
+    assert!((3002..3020).contains(&sent), "{sent} requests");
+    assert!(took <= Duration::from_secs(305), "{took:?}");
+    let from = world.clock.now().0;
+    world.pass(10 * MINUTE).await;
+    let looks: Vec<(Option<Uid>, i64)> =
+        world.log().iter().map(|entry| (entry.account, entry.at.0)).collect();
+    for number in 1..=COUNT {
+        let at: Vec<i64> = looks
+            .iter()
+            .filter(|(of, at)| *of == Some(Uid(5000 + number)) && *at >= from)
+            .map(|(_, at)| *at)
+            .collect();
+        let ends = [from].into_iter().chain(at).chain([from + 600_000]).collect::<Vec<_>>();
+        let longest = ends.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+        assert!(longest <= 115_000, "desk-{number} was not looked at for {longest} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]

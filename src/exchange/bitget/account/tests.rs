@@ -14,6 +14,7 @@ use std::time::Duration;
 use expect_test::expect;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::Clock;
@@ -499,36 +500,30 @@ async fn f56_two_names_with_one_key_share_the_lanes_of_that_key() {
     assert!(script.now() - began >= 1000, "one a second, whoever asks");
 }
 
+type LookOf = fn(Arc<AccountClient<Script>>) -> JoinHandle<Result<(), Failure>>;
+
 #[tokio::test(start_paused = true)]
-async fn whoever_finds_no_permit_within_two_seconds_is_busy_and_has_sent_nothing() {
+async fn f80_the_budget_is_waited_for_however_long_and_the_time_is_asked_once_for_all() {
     let clock = Clock::simulated(START, 1);
     let (_, script) = Script::new(usual);
     let script = Script { clock: clock.clone(), ..script };
     let bitget = Bitget::new(script.clone(), clock.clone(), NonZeroU32::new(1).unwrap());
-    let desk = Arc::new(account(&bitget, "desk"));
-    let calls: Vec<_> = (0..6)
-        .map(|_| {
-            let desk = Arc::clone(&desk);
-            tokio::spawn(async move {
-                desk.clock().await.map(|answer| answer.value).map_err(|failure| failure.class)
-            })
-        })
-        .collect();
-    let (mut answered, mut busy) = (0, 0);
-    for call in calls {
-        match call.await.unwrap() {
-            Ok(()) => answered += 1,
-            Err(Class::Busy { until }) => {
-                assert!(until > Moment(START + 2000), "{until:?}");
-                busy += 1;
-            }
-            Err(other) => panic!("{other:?}"),
+    let desks: Vec<_> = (0..6).map(|number| Arc::new(account(&bitget, &format!("desk-{number}")))).collect();
+    let sent = || script.log.lock().unwrap().len();
+    let all = async |look: LookOf| {
+        let looks: Vec<_> = desks.iter().map(|desk| look(Arc::clone(desk))).collect();
+        for look in looks {
+            assert_eq!(look.await.unwrap(), Ok(()));
         }
-    }
-    assert_eq!((answered, busy), (2, 4), "the quiet second, then one a second");
-    assert_eq!(script.log.lock().unwrap().len(), 2);
+    };
+    all(|desk| tokio::spawn(async move { desk.clock().await.map(|answer| answer.value) })).await;
+    assert_eq!(sent(), 1, "one request tells all of them the time");
+    let began = clock.now();
+    all(|desk| tokio::spawn(async move { desk.mode(USDT, Urgency::Routine).await.map(|_| ()) })).await;
+    // The contract that names a mode, and a mode each.
+    assert_eq!((sent(), clock.now().since(began).as_secs()), (8, 7));
     let waited = bitget.shared.requests.seconds_waited();
-    assert!(waited >= 10.0, "{waited} s");
+    assert!(waited >= 20.0, "{waited} s");
 }
 
 #[tokio::test(start_paused = true)]
