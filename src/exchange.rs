@@ -29,7 +29,7 @@ pub enum Urgency {
     /// The remaining looks of a verdict that has begun, and the set that it allows. A late verdict is worthless, so
     /// these go before every look that would begin one.
     PartWay,
-    /// The first look of a verdict that may allow a set.
+    /// A look that begins a change, or the first one of a verdict that may allow its set.
     BeforeSet,
     /// The first looks at an account in this process: until they are answered, everything about it is unknown.
     First,

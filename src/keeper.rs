@@ -299,7 +299,7 @@ impl<D: Environment> Keeper<D> {
         let now = self.clock.now();
         let urgency = if slot.facts.is_part_way() {
             Urgency::PartWay
-        } else if protocol::may_set_next(&slot.facts(&self.facts), &slot.standing, self.stood) {
+        } else if protocol::is_about_a_change(&slot.facts(&self.facts), &slot.standing, self.stood) {
             Urgency::BeforeSet
         } else if slot.facts.seen.is_none() && slot.facts.failing.is_none() && self.facts.failing.is_none() {
             Urgency::First
@@ -308,8 +308,11 @@ impl<D: Environment> Keeper<D> {
         };
         self.promise(now + LONGEST_LOOK + exchange.queued_for());
         let under_way = self.has_set_under_way();
-        // What can wait may wait for a while, and is dropped for what the file wants meanwhile.
+        // What can wait may wait for a while, and is dropped for what the file or an operator wants meanwhile.
         let can_wait = matches!(urgency, Urgency::First | Urgency::Routine);
+        let before = self.directives.borrow().clone();
+        let settles_at =
+            self.targets.values().filter_map(|slot| protocol::settles_at(&slot.facts, now)).min();
         let learned = {
             let looking = look(exchange, scope, what, urgency);
             tokio::pin!(looking);
@@ -320,6 +323,16 @@ impl<D: Environment> Keeper<D> {
                     () = self.stop.cancelled(), if !under_way => return,
                     Ok(()) = self.specs.changed(), if can_wait => {
                         if self.specs.borrow().wants_other_than(&self.spec) {
+                            return;
+                        }
+                    }
+                    // What was waited for as one look among others is urgent now.
+                    () = self.clock.sleep_until(settles_at.unwrap_or(now)), if can_wait && settles_at.is_some() => {
+                        return;
+                    }
+                    Ok(()) = self.directives.changed(), if can_wait => {
+                        let newest = self.directives.borrow();
+                        if newest.pauses != before.pauses || newest.resumed != before.resumed {
                             return;
                         }
                     }

@@ -38,6 +38,7 @@ use crate::constants::{
 };
 use crate::facts::{
     Brakes, Change, Facts, FlatSpan, Flatness, How, Intent, IntentId, IntentState, List, Reading, Seen,
+    TargetFacts,
 };
 use crate::moment::Moment;
 
@@ -86,13 +87,22 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     }
 }
 
-/// Whether a set may follow directly after the next looks; these then go before looks that can wait.
-pub fn may_set_next(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
+/// Whether the next looks begin or end a change that nothing forbids: they go before looks that can wait. Something that is
+/// open is waited for among the others, unless `settle` is zero.
+pub fn is_about_a_change(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
     let target = facts.target;
-    let settled = target.wanted.policy.settle == Duration::ZERO
-        || target.flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
-    let free = standing.change.is_some() && standing.forbidden.is_empty();
-    target.intent.is_some() || (free && settled && !is_unmet(facts))
+    let flatness = &target.flatness;
+    let begins = flatness.flat_span.is_none() && flatness.known_rows().is_none_or(|rows| rows == 0);
+    let ends = target.wanted.policy.settle == Duration::ZERO
+        || flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
+    let is_free = standing.change.is_some() && standing.forbidden.is_empty() && !is_unmet(facts);
+    target.intent.is_some() || (is_free && (begins || ends))
+}
+
+/// When the target will have been flat for `settle`, if that is still to come.
+pub fn settles_at(target: &TargetFacts, now: Moment) -> Option<Moment> {
+    let span = target.flatness.flat_span?;
+    Some(span.since + target.wanted.policy.settle).filter(|at| *at > now)
 }
 
 fn has_settled_by(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {

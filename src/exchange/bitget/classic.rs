@@ -96,10 +96,24 @@ async fn sample<T: Transport>(session: &Session<T>, product: ProductType) -> Res
     if let Some(known) = known() {
         return Ok(known);
     }
-    let _asking = shared.asking_for_samples.lock().await;
+    let came = shared.clock.now();
+    let mut last_failure = shared.asking_for_samples.lock().await;
     if let Some(known) = known() {
         return Ok(known);
     }
+    if let Some((of, at, failure)) = &*last_failure
+        && (*of, *at > came) == (product, true)
+    {
+        return Err(failure.clone());
+    }
+    let asked = ask_for_sample(session, product).await;
+    *last_failure = asked.as_ref().err().map(|failure| (product, shared.clock.now(), failure.clone()));
+    let sample = asked?;
+    shared.samples.lock().insert(product, sample.clone());
+    Ok(sample)
+}
+
+async fn ask_for_sample<T: Transport>(session: &Session<T>, product: ProductType) -> Result<Sample, Failure> {
     let query = format!("productType={}", product.as_str());
     let asked = session.ask_public(Endpoint::Contracts, query, Urgency::PartWay).await?;
     let listed = match asked.look() {
@@ -111,7 +125,5 @@ async fn sample<T: Transport>(session: &Session<T>, product: ProductType) -> Res
         Err(failure) if failure.class == Class::OurFault => None,
         Err(failure) => return Err(failure),
     };
-    let sample = listed.unwrap_or_else(|| Sample::fallback(product));
-    shared.samples.lock().insert(product, sample.clone());
-    Ok(sample)
+    Ok(listed.unwrap_or_else(|| Sample::fallback(product)))
 }

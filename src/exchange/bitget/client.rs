@@ -40,11 +40,16 @@ pub(super) struct Shared<T> {
     queue: Queue,
     pub(super) requests: Requests,
     pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
-    /// Held while a sample is requested, so that concurrent callers share one request.
-    pub(super) asking_for_samples: tokio::sync::Mutex<()>,
+    /// Held while a sample is requested, so that concurrent callers share one request; the last failure, which they share,
+    /// too.
+    pub(super) asking_for_samples: tokio::sync::Mutex<Shareable<ProductType>>,
     /// Likewise for the exchange's time, which is the same for all accounts.
-    pub(super) asking_for_time: tokio::sync::Mutex<()>,
+    pub(super) asking_for_time: tokio::sync::Mutex<Shareable<()>>,
 }
+
+/// The last failure of a request that callers share: what it was for, when it came, and what it was. A caller that waited
+/// for it takes it as its own: were each to try again in turn, the last of many would wait for hours.
+pub(super) type Shareable<K> = Option<(K, Moment, Failure)>;
 
 impl<T: Transport> Bitget<T> {
     /// A client over `transport` that sends at most `requests_per_second`, and nothing in the first second.

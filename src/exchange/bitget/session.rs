@@ -73,10 +73,21 @@ impl<T: Transport> Session<T> {
     /// Reads the exchange's time, unsigned. Accounts that want it at once share one request.
     pub(super) async fn time(&self) -> Result<Answer<()>, Failure> {
         let came = self.client.now();
-        let _asking = self.client.shared.asking_for_time.lock().await;
+        let mut last_failure = self.client.shared.asking_for_time.lock().await;
         if let Some(clock) = self.client.server_clock().filter(|clock| clock.measured > came) {
             return Ok(clock.reading());
         }
+        if let Some(((), at, failure)) = &*last_failure
+            && *at > came
+        {
+            return Err(failure.clone());
+        }
+        let answer = self.ask_time().await;
+        *last_failure = answer.as_ref().err().map(|failure| ((), self.client.now(), failure.clone()));
+        answer
+    }
+
+    async fn ask_time(&self) -> Result<Answer<()>, Failure> {
         let parsed: Parsed<Time> =
             Parsed::of(self.ask_public(Endpoint::Time, String::new(), Urgency::PartWay).await?)?;
         parsed.data.server_time().map_err(|broken| parsed.reply.broken(&broken))?;

@@ -63,6 +63,14 @@ async fn f80_a_thousand_accounts_are_all_looked_at_and_none_of_them_starves() {
         let longest = ends.windows(2).map(|two| two[1] - two[0]).max().unwrap();
         assert!(longest <= 115_000, "desk-{number} was not looked at for {longest} ms");
     }
+    // A change goes as if it were alone: its account waits for no look of the others, nor for one of its own.
+    let (began, sets) = (world.clock.now(), all_sets(&world).len());
+    let names: Vec<String> = (1..=COUNT).map(|number| format!("desk-{number}")).collect();
+    let says = |name: &str| if name == "desk-500" { ONE_WAY } else { HEDGE };
+    world.write(&file(&names.iter().map(|name| (name.as_str(), says(name))).collect::<Vec<_>>()));
+    world.until(MINUTE, "a set", |world| all_sets(world).len() > sets).await;
+    let took = world.clock.now().since(began);
+    assert!(took <= SETTLE + 5 * SECOND, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

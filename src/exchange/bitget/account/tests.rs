@@ -526,6 +526,33 @@ async fn f80_the_budget_is_waited_for_however_long_and_the_time_is_asked_once_fo
     assert!(waited >= 20.0, "{waited} s");
 }
 
+/// Each attempt takes ten seconds here: were they made in turn, the last of a thousand accounts would wait for hours.
+#[tokio::test(start_paused = true)]
+async fn what_accounts_share_and_cannot_be_had_fails_for_all_of_them_at_once() {
+    let clock = Clock::simulated(START, 1);
+    let (_, script) = Script::new(|request| {
+        if request.path.ends_with("time") || request.path.ends_with("contracts") {
+            body(503, "")
+        } else {
+            usual(request)
+        }
+    });
+    let script = Script { clock: clock.clone(), ..script };
+    let bitget = Bitget::new(script.clone(), clock.clone(), NonZeroU32::new(10).unwrap());
+    let desks: Vec<_> = (0..30).map(|number| Arc::new(account(&bitget, &format!("desk-{number}")))).collect();
+    let looks: Vec<_> = desks
+        .iter()
+        .map(|desk| {
+            let desk = Arc::clone(desk);
+            tokio::spawn(async move { desk.clock().await.map_err(|failure| failure.class) })
+        })
+        .collect();
+    for look in looks {
+        assert_eq!(look.await.unwrap().err(), Some(Class::TryAgain));
+    }
+    assert_eq!(script.log.lock().unwrap().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn i11_no_secret_is_told_even_if_the_exchange_echoes_it() {
     let echo =
