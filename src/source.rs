@@ -1,5 +1,5 @@
-//! The declared file's content: read on a poll, sooner when inotify reports a change, and believed only when two reads
-//! agree.
+//! The declared file's content: read on a poll, sooner when inotify reports a change, and believed when two reads agree,
+//! or when a whole file was put in the place of another.
 //!
 //! Level-triggered: what counts is what the file contains now, never which event came. The meaning of the bytes is
 //! unknown here: `desired` judges whether they are good, and the protocol applies the brakes.
@@ -156,7 +156,7 @@ impl Watcher {
             self.debounce =
                 std::mem::take(&mut self.debounce).next(reading, begun, ended, self.known_good.as_deref());
             // What was good at the start is believed at the first read only until something else is.
-            if matches!(&self.debounce, Debounce::Settled(FileReading::Content(content))
+            if matches!(&self.debounce, Debounce::Settled(FileReading::Content(content, _))
                 if self.known_good.as_deref() != Some(content.sha256.as_str()))
             {
                 self.known_good = None;

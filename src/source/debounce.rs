@@ -42,7 +42,7 @@ impl Debounce {
         ended: Moment,
         known_good: Option<&str>,
     ) -> Debounce {
-        if let FileReading::Content(Content { bytes: _, sha256, commit: _ }) = &reading
+        if let FileReading::Content(Content { bytes: _, sha256, commit: _ }, _) = &reading
             && known_good == Some(sha256)
         {
             return Debounce::Settled(reading);
@@ -56,6 +56,12 @@ impl Debounce {
                     Debounce::Unsettled { newest: reading, since }
                 }
             }
+            // Nobody writes to it any more: it was written under another name, or made anew and ended with its mark.
+            Debounce::Settled(before) | Debounce::Unsettled { newest: before, .. }
+                if reading.replaces(&before) =>
+            {
+                Debounce::Settled(reading)
+            }
             Debounce::NotReadYet | Debounce::Unsettled { .. } | Debounce::Settled(_) => {
                 Debounce::Unsettled { newest: reading, since: ended }
             }
@@ -66,7 +72,7 @@ impl Debounce {
         match self {
             Debounce::NotReadYet => FileState::NotReadYet,
             Debounce::Unsettled { .. } => FileState::Changing,
-            Debounce::Settled(FileReading::Content(content)) => FileState::Content(content.clone()),
+            Debounce::Settled(FileReading::Content(content, _)) => FileState::Content(content.clone()),
             Debounce::Settled(FileReading::Problem(sentence)) => FileState::Unreadable(sentence.clone()),
         }
     }
@@ -76,6 +82,7 @@ impl Debounce {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::read::FileId;
     use super::*;
 
     /// One letter for each read, 100 ms apart and taking 10 ms each: `a`, `b`, `g` (known to be good) are content, `A`,
@@ -92,11 +99,21 @@ mod tests {
                 at = at + FILE_SETTLE / 2;
                 let reading = match letter {
                     '!' => FileReading::Problem("!".into()),
-                    letter => FileReading::Content(Content {
-                        bytes: Arc::from([]),
-                        sha256: letter.to_ascii_lowercase().to_string(),
-                        commit: letter.is_ascii_uppercase().then(|| letter.to_string()),
-                    }),
+                    letter => {
+                        let content = Content {
+                            bytes: Arc::from(if letter.is_ascii_digit() {
+                                b"x\n...\n".as_slice()
+                            } else {
+                                b""
+                            }),
+                            sha256: letter.to_ascii_lowercase().to_string(),
+                            commit: letter.is_ascii_uppercase().then(|| letter.to_string()),
+                        };
+                        FileReading::Content(
+                            content,
+                            Some(FileId(0, u64::from(letter.to_digit(10).unwrap_or(0)))),
+                        )
+                    }
                 };
                 let ended = Moment(begun.0 + 10);
                 debounce = std::mem::take(&mut debounce).next(reading, begun, ended, Some("g"));
@@ -115,6 +132,16 @@ mod tests {
     fn bytes_are_believed_when_reads_far_enough_apart_agree() {
         check("aaaa", "~~~a");
         check("aaaabbbbb", "~~~a~~~bb");
+    }
+
+    /// Digits are whole files, each with a number of its own.
+    #[test]
+    fn a_whole_file_in_the_place_of_another_is_believed_at_its_first_read() {
+        check("aaaa1", "~~~a1");
+        check("112", "~~2");
+        check("1111a1", "~~~1~1");
+        // At the start there is none that it could have replaced, and nothing is known of one that was missing.
+        check("1111!1", "~~~1~~");
     }
 
     #[test]

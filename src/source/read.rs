@@ -1,6 +1,6 @@
 //! One read of the file. It never waits for a writer, never reads more than a sane size, and judges nothing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -14,21 +14,37 @@ use crate::position_mode::hex;
 /// What one read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FileReading {
-    Content(Content),
+    /// And the file that it was read from, if that still has the path.
+    Content(Content, Option<FileId>),
     /// One sentence that says what is wrong and what to do.
     Problem(String),
 }
 
+/// The file system of a file, and its number there: another one means that the file was replaced, not written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId(pub(super) u64, pub(super) u64);
+
 impl FileReading {
+    /// Whether this is the whole of a file that was put in the place of the one that `before` was read from: another file,
+    /// complete by its end mark.
+    pub(super) fn replaces(&self, before: &FileReading) -> bool {
+        match (before, self) {
+            (FileReading::Content(_, old), FileReading::Content(content, new)) => {
+                old.is_some_and(|old| new.is_some_and(|new| new != old)) && content.bytes.ends_with(END_MARK)
+            }
+            (FileReading::Problem(_), _) | (_, FileReading::Problem(_)) => false,
+        }
+    }
+
     /// Whether both found the same content, in whatever commit, or the same problem.
     pub(super) fn agrees_with(&self, other: &FileReading) -> bool {
         match (self, other) {
-            (FileReading::Content(one), FileReading::Content(other)) => {
+            (FileReading::Content(one, _), FileReading::Content(other, _)) => {
                 one.sha256 == other.sha256 && one.bytes == other.bytes
             }
             (FileReading::Problem(one), FileReading::Problem(other)) => one == other,
-            (FileReading::Content(_), FileReading::Problem(_))
-            | (FileReading::Problem(_), FileReading::Content(_)) => false,
+            (FileReading::Content(..), FileReading::Problem(_))
+            | (FileReading::Problem(_), FileReading::Content(..)) => false,
         }
     }
 }
@@ -37,11 +53,10 @@ impl FileReading {
 pub(super) fn read(path: &Path) -> FileReading {
     let problem = |what: &str| FileReading::Problem(format!("{} {what}", path.display()));
     match bytes(path) {
-        Ok(Opened::Bytes(bytes, commit)) => FileReading::Content(Content {
-            sha256: hex(&Sha256::digest(&bytes)),
-            bytes: bytes.into(),
-            commit,
-        }),
+        Ok(Opened::Bytes(bytes, commit, id)) => {
+            let sha256 = hex(&Sha256::digest(&bytes));
+            FileReading::Content(Content { sha256, bytes: bytes.into(), commit }, id)
+        }
         Ok(Opened::Directory) => problem("is a directory: put the file in its place, or correct --config"),
         Ok(Opened::NoFile) => problem("is not a regular file: put one in its place, or correct --config"),
         Ok(Opened::TooLarge) => {
@@ -71,7 +86,7 @@ fn refused(error: &io::Error) -> String {
 
 enum Opened {
     /// The content, and the git commit that it is from.
-    Bytes(Vec<u8>, Option<String>),
+    Bytes(Vec<u8>, Option<String>, Option<FileId>),
     Directory,
     NoFile,
     TooLarge,
@@ -95,12 +110,17 @@ fn bytes(path: &Path) -> io::Result<Opened> {
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
-        Ok(Opened::Bytes(bytes, commit))
+        // A file system that numbers its files anew at each look tells nothing by their numbers.
+        let id = |metadata: &Metadata| FileId(metadata.dev(), metadata.ino());
+        let is_still_there = fs::metadata(path).is_ok_and(|now| id(&now) == id(&metadata));
+        Ok(Opened::Bytes(bytes, commit, is_still_there.then(|| id(&metadata))))
     } else {
         Ok(Opened::TooLarge)
     }
 }
 
+/// What a whole file ends with (see `desired`): a line of its own.
+const END_MARK: &[u8] = b"\n...\n";
 /// The largest file that is read: a thousand accounts take 100 KB, so a larger one is the wrong file.
 const LARGEST: u64 = 1024 * 1024;
 
@@ -125,7 +145,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(at.join("fifo")).status().unwrap().success());
         let _listener = UnixListener::bind(at.join("socket")).unwrap();
         let text = match read(&at.join(path)) {
-            FileReading::Content(Content { bytes, sha256, commit: _ }) => {
+            FileReading::Content(Content { bytes, sha256, commit: _ }, _) => {
                 format!("{} bytes, {sha256}", bytes.len())
             }
             FileReading::Problem(sentence) => sentence.replace(&at.display().to_string(), "/etc"),

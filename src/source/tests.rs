@@ -489,6 +489,25 @@ async fn what_is_known_to_be_good_is_believed_at_its_first_read() {
     cancel.cancel();
 }
 
+#[tokio::test]
+async fn a_whole_file_that_is_renamed_into_place_is_believed_at_its_first_read() {
+    let (_directory, mut watched) = Watched::holding("before\n...\n", Notice::Inotify).await;
+    for (text, states) in [("renamed\n...\n", 1), ("no end mark", 2)] {
+        watched.words.borrow_and_update();
+        watched.replace(text);
+        let mut seen = 0;
+        while content(&watched.words.borrow().clone()) != Some(text) {
+            timeout(Duration::from_secs(5), watched.words.changed()).await.unwrap().unwrap();
+            seen += 1;
+        }
+        assert_eq!(seen, states, "{text}");
+    }
+    // Written to where it lies, it may be half of two.
+    fs::write(&watched.path, "in place\n...\n").unwrap();
+    watched.words.changed().await.unwrap();
+    assert_eq!(*watched.words.borrow(), FileState::Changing);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_good_at_the_start_is_read_twice_once_something_else_is_in_force() {
     let directory = tempfile::tempdir().unwrap();
@@ -523,7 +542,7 @@ async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once()
     source.read_again().await;
     assert_eq!(source.reads(), 0);
     let late = Content { bytes: Arc::from([]), sha256: "9f".into(), commit: None };
-    let done = Done { reading: FileReading::Content(late), watch: None, complaint: None };
+    let done = Done { reading: FileReading::Content(late, None), watch: None, complaint: None };
     assert!(answer.send(done).is_ok());
     timeout(FILE_POLL * 3, words.wait_for(|word| !silent(word))).await.unwrap().unwrap();
     cancel.cancel();
