@@ -43,10 +43,13 @@ pub trait Observe: Send + Sync + 'static {
     fn fingerprint(&self) -> Fingerprint;
 
     /// How long a look that can wait waits for its turn from now on, as far as is known: the budget of requests is shared
-    /// by all accounts.
-    fn queued_for(&self) -> Duration {
-        Duration::ZERO
+    /// by all accounts. `None` if turns should be given and are not.
+    fn queued_for(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
     }
+
+    /// How many requests of this account left so far: a look since which none did only waits, and may be dropped.
+    fn sent(&self) -> u64;
 
     /// Reads the exchange's time, unsigned.
     fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;

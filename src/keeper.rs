@@ -284,8 +284,9 @@ impl<D: Environment> Keeper<D> {
         let (now, stopping) = (self.stood, self.stop.is_cancelled());
         let slot = self.targets.iter().filter(|(_, slot)| !stopping || is_under_way(&slot.facts));
         let steps = slot.map(|(scope, slot)| {
-            let step = protocol::next(&slot.facts(&self.facts), &slot.standing, now);
-            (protocol::rank(&step, slot.facts.is_part_way()), *scope, step)
+            let facts = slot.facts(&self.facts);
+            let step = protocol::next(&facts, &slot.standing, now);
+            (protocol::rank(&step, &facts, &slot.standing, now), *scope, step)
         });
         steps.min_by_key(|(rank, _, _)| *rank).map(|(_, scope, step)| (scope, step))
     }
@@ -297,7 +298,9 @@ impl<D: Environment> Keeper<D> {
         };
         let Some(slot) = self.targets.get(&scope) else { return };
         let now = self.clock.now();
-        let urgency = if slot.facts.is_part_way() {
+        let under_way = self.has_set_under_way();
+        // A set under way of another target must not wait for this look.
+        let urgency = if under_way || slot.facts.is_part_way() {
             Urgency::PartWay
         } else if protocol::is_about_a_change(&slot.facts(&self.facts), &slot.standing, self.stood) {
             Urgency::BeforeSet
@@ -306,13 +309,14 @@ impl<D: Environment> Keeper<D> {
         } else {
             Urgency::Routine
         };
-        self.promise(now + LONGEST_LOOK + exchange.queued_for());
-        let under_way = self.has_set_under_way();
-        // What can wait may wait for a while, and is dropped for what the file or an operator wants meanwhile.
+        self.promise(now + LONGEST_LOOK + exchange.queued_for().unwrap_or_default());
+        // What can wait may wait for a while, and is dropped, while it does, for what the file or an operator wants.
         let can_wait = matches!(urgency, Urgency::First | Urgency::Routine);
-        let before = self.directives.borrow().clone();
-        let settles_at =
+        let (before, sent) = (self.directives.borrow().clone(), exchange.sent());
+        let only_waits = || exchange.sent() == sent;
+        let mut settles_at =
             self.targets.values().filter_map(|slot| protocol::settles_at(&slot.facts, now)).min();
+        let mut promised = now;
         let learned = {
             let looking = look(exchange, scope, what, urgency);
             tokio::pin!(looking);
@@ -322,18 +326,28 @@ impl<D: Environment> Keeper<D> {
                     learned = &mut looking => break learned,
                     () = self.stop.cancelled(), if !under_way => return,
                     Ok(()) = self.specs.changed(), if can_wait => {
-                        if self.specs.borrow().wants_other_than(&self.spec) {
+                        if only_waits() && self.specs.borrow().wants_other_than(&self.spec) {
                             return;
                         }
                     }
                     // What was waited for as one look among others is urgent now.
-                    () = self.clock.sleep_until(settles_at.unwrap_or(now)), if can_wait && settles_at.is_some() => {
-                        return;
+                    () = self.clock.sleep_until(settles_at.unwrap_or(now)), if settles_at.is_some() && can_wait => {
+                        if only_waits() {
+                            return;
+                        }
+                        settles_at = None;
                     }
                     Ok(()) = self.directives.changed(), if can_wait => {
-                        let newest = self.directives.borrow();
-                        if newest.pauses != before.pauses || newest.resumed != before.resumed {
+                        let differ = self.directives.borrow().differs_for(&self.account, &before);
+                        if only_waits() && differ {
                             return;
+                        }
+                    }
+                    () = self.clock.sleep_until(promised + LONGEST_LOOK / 6) => {
+                        promised = self.clock.now();
+                        // Others may have come before it meanwhile; in a line that does not move it is late.
+                        if let Some(wait) = exchange.queued_for().filter(|_| only_waits()) {
+                            self.promise(promised + LONGEST_LOOK + wait);
                         }
                     }
                 }

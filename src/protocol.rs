@@ -24,7 +24,7 @@ pub use reason::{EndsBy, Reason, Reasons, State};
 pub use record::recorded;
 pub use say::{CRASHED, say};
 pub use standing::{Standing, wanted_change};
-pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn, rank};
+pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn};
 pub use whose::{Claims, wrong};
 
 use standing::{
@@ -87,13 +87,30 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
     }
 }
 
+/// The order of steps, least first: what is under way goes before what begins, a look about a change before one that can
+/// wait, of those the one that was last done longest ago; rests go last, earliest end first.
+pub fn rank(step: &Step, facts: &Facts<'_>, standing: &Standing, now: Moment) -> (u8, Moment) {
+    match step {
+        Step::Send => (0, Moment(0)),
+        Step::Withdraw(_) => (1, Moment(0)),
+        Step::Record(_) => (2, Moment(0)),
+        Step::Note(_) => (3, Moment(0)),
+        Step::LookAtHost => (4, Moment(0)),
+        Step::Look(_) if facts.target.is_part_way() => (4, Moment(0)),
+        Step::Look(_) if is_about_a_change(facts, standing, now) => (5, Moment(0)),
+        Step::Look(_) => (6, facts.target.seen.map_or(Moment(0), |seen| seen.asked)),
+        Step::Rest(Rest { until, ends_with: _ }) => (7, *until),
+    }
+}
+
 /// Whether the next looks begin or end a change that nothing forbids: they go before looks that can wait. Something that is
-/// open is waited for among the others, unless `settle` is zero.
+/// open is waited for among the others.
 pub fn is_about_a_change(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
     let target = facts.target;
     let flatness = &target.flatness;
-    let begins = flatness.flat_span.is_none() && flatness.known_rows().is_none_or(|rows| rows == 0);
-    let ends = target.wanted.policy.settle == Duration::ZERO
+    let is_nothing_open = flatness.known_rows().is_none_or(|rows| rows == 0);
+    let begins = flatness.flat_span.is_none() && is_nothing_open;
+    let ends = (target.wanted.policy.settle == Duration::ZERO && is_nothing_open)
         || flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
     let is_free = standing.change.is_some() && standing.forbidden.is_empty() && !is_unmet(facts);
     target.intent.is_some() || (is_free && (begins || ends))

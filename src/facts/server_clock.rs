@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::answer::Answer;
 use crate::constants::CLOCK_DRIFT_PER_MILLION;
 use crate::moment::{Moment, ServerTime};
 
@@ -22,12 +21,6 @@ impl ServerClock {
     pub fn measured(asked: Moment, answered: Moment, server: ServerTime) -> ServerClock {
         let doubt = answered.since(asked) / 2;
         ServerClock { offset: server.0 - (asked + doubt).0, doubt, measured: answered }
-    }
-
-    /// The answer by which it was measured.
-    pub fn reading(&self) -> Answer<()> {
-        let asked = self.measured - 2 * self.doubt;
-        Answer { value: (), asked, answered: self.measured, server: self.at(asked + self.doubt) }
     }
 
     /// The exchange's time at `now`.

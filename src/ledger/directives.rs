@@ -38,6 +38,16 @@ pub struct Directives {
 }
 
 impl Directives {
+    /// Whether pauses, resumes or approvals say something else of the account than `before`.
+    pub fn differs_for(&self, account: &AccountName, before: &Directives) -> bool {
+        let pauses = |of: &Directives| -> Vec<PauseRow> {
+            let ours = |row: &&PauseRow| row.account.as_ref().is_none_or(|paused| paused == account);
+            of.pauses.iter().filter(ours).cloned().collect()
+        };
+        let approved = |of: &Directives| of.approved.iter().filter(|entry| entry.account == *account).count();
+        self.resumed != before.resumed || pauses(self) != pauses(before) || approved(self) != approved(before)
+    }
+
     /// The brakes on a target; `change` is the one it wants, if known.
     pub fn brakes(&self, target: &Target, change: Option<Change>, limits: &Limits) -> Brakes {
         let Limits { max_changes, exchange, now } = *limits;

@@ -126,17 +126,3 @@ pub enum Deadline {
     /// A change window opens or closes.
     WindowEdge,
 }
-
-/// The order of steps, least first: what is under way goes before what begins, and rests go last, earliest end first.
-pub fn rank(step: &Step, part_way: bool) -> (u8, Moment) {
-    match step {
-        Step::Send => (0, Moment(0)),
-        Step::Withdraw(_) => (1, Moment(0)),
-        Step::Record(_) => (2, Moment(0)),
-        Step::Note(_) => (3, Moment(0)),
-        Step::LookAtHost => (4, Moment(0)),
-        Step::Look(_) if part_way => (4, Moment(0)),
-        Step::Look(_) => (5, Moment(0)),
-        Step::Rest(Rest { until, ends_with: _ }) => (6, *until),
-    }
-}

@@ -40,8 +40,12 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.fingerprint()
     }
 
-    fn queued_for(&self) -> Duration {
+    fn queued_for(&self) -> Option<Duration> {
         self.session.queued_for()
+    }
+
+    fn sent(&self) -> u64 {
+        self.session.sent()
     }
 
     async fn clock(&self) -> Result<Answer<()>, Failure> {

@@ -97,17 +97,19 @@ async fn sample<T: Transport>(session: &Session<T>, product: ProductType) -> Res
         return Ok(known);
     }
     let came = shared.clock.now();
-    let mut last_failure = shared.asking_for_samples.lock().await;
+    let mut failures = shared.asking_for_samples.lock().await;
     if let Some(known) = known() {
         return Ok(known);
     }
-    if let Some((of, at, failure)) = &*last_failure
-        && (*of, *at > came) == (product, true)
+    if let Some((at, failure)) = failures.get(&product)
+        && *at > came
     {
         return Err(failure.clone());
     }
     let asked = ask_for_sample(session, product).await;
-    *last_failure = asked.as_ref().err().map(|failure| (product, shared.clock.now(), failure.clone()));
+    if let Err(failure) = &asked {
+        failures.insert(product, (shared.clock.now(), failure.clone()));
+    }
     let sample = asked?;
     shared.samples.lock().insert(product, sample.clone());
     Ok(sample)

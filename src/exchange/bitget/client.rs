@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
 use crate::exchange::credential::Credential;
 use crate::exchange::{CoolDown, Urgency};
-use crate::facts::{Class, Failure, ServerClock};
+use crate::facts::{Answer, Class, Failure, ServerClock};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::ProductType;
 
@@ -42,14 +42,17 @@ pub(super) struct Shared<T> {
     pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
     /// Held while a sample is requested, so that concurrent callers share one request; the last failure, which they share,
     /// too.
-    pub(super) asking_for_samples: tokio::sync::Mutex<Shareable<ProductType>>,
+    pub(super) asking_for_samples: tokio::sync::Mutex<SampleFailures>,
     /// Likewise for the exchange's time, which is the same for all accounts.
-    pub(super) asking_for_time: tokio::sync::Mutex<Shareable<()>>,
+    pub(super) asking_for_time: tokio::sync::Mutex<LastTime>,
 }
 
-/// The last failure of a request that callers share: what it was for, when it came, and what it was. A caller that waited
-/// for it takes it as its own: were each to try again in turn, the last of many would wait for hours.
-pub(super) type Shareable<K> = Option<(K, Moment, Failure)>;
+/// The last failures of the requests for samples. A caller that waited for one takes it as its own: were each to try again
+/// in turn, the last of many would wait for hours.
+pub(super) type SampleFailures = BTreeMap<ProductType, (Moment, Failure)>;
+
+/// What the last request for the exchange's time came to, and when; shared likewise.
+pub(super) type LastTime = Option<(Moment, Result<Answer<()>, Failure>)>;
 
 impl<T: Transport> Bitget<T> {
     /// A client over `transport` that sends at most `requests_per_second`, and nothing in the first second.
@@ -123,8 +126,8 @@ impl<T: Transport> Bitget<T> {
         }
     }
 
-    /// How long a request that can wait waits for its turn from now on, as far as is known.
-    pub(super) fn queued_for(&self) -> Duration {
+    /// How long a request that can wait waits for its turn from now on, as far as is known; `None` if nobody gets a turn.
+    pub(super) fn queued_for(&self) -> Option<Duration> {
         self.shared.queue.wait()
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Iden
     // A key without the right to unified settings gets this refusal for either kind of account; a v2 futures read
     // decides. Bitget refuses all v2 calls of a unified account before any other check: an answer means classic.
     let query = format!("productType={}", ProductType::UsdtFutures.as_str());
-    let positions = session.ask(Endpoint::Positions, query, Urgency::First).await?;
+    let positions = session.ask(Endpoint::Positions, query, Urgency::PartWay).await?;
     match Parsed::<Vec<Position>>::of(positions) {
         Ok(parsed) => of_classic(session, settings.asked, Some(parsed.server)).await,
         Err(failure) if is_refused(&failure, Class::WrongKind, codes::is_unified) => {
@@ -55,7 +55,7 @@ async fn of_classic<T: Transport>(
     asked: Moment,
     heard: Option<ServerTime>,
 ) -> Result<Answer<Identity>, Failure> {
-    let reply = session.ask(Endpoint::AccountInfo, String::new(), Urgency::First).await?;
+    let reply = session.ask(Endpoint::AccountInfo, String::new(), Urgency::PartWay).await?;
     let (info, server) = if_allowed::<AccountInfo>(&reply, heard)?;
     let (uid, rights) = match info {
         Some(info) => (Some(uid(&info.user_id).map_err(|broken| reply.broken(&broken))?), info.rights()),
@@ -70,7 +70,7 @@ async fn of_unified<T: Transport>(
     Settled { server, uid: owner, mode: _ }: Settled,
 ) -> Result<Answer<Identity>, Failure> {
     let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
-    let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), Urgency::First).await?;
+    let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), Urgency::PartWay).await?;
     // This call only adds the key's rights; they stay unknown if it is denied, rejected or answered in another shape.
     let info: Option<KeyInfo> = match reply.look() {
         Ok(Payload { server: _, data }) => shape(data).ok(),

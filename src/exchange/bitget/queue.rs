@@ -26,6 +26,7 @@ pub(super) struct Queue {
     bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
     interval: Duration,
     line: Line,
+    last_turn: Mutex<Moment>,
 }
 
 /// The calls that wait for one resource.
@@ -61,7 +62,8 @@ impl Queue {
         let interval = Duration::from_secs(1) / per_second.get();
         let quota = Quota::with_period(interval).unwrap_or_else(|| Quota::per_second(per_second));
         let bucket = RateLimiter::direct_with_clock(quota, Ticks(clock.clone()));
-        Queue { clock, bucket, interval, line: Line::default() }
+        let last_turn = Mutex::new(clock.now());
+        Queue { clock, bucket, interval, line: Line::default(), last_turn }
     }
 
     /// Waits for the turn to send one request, by `deadline` if there is one; the error is when to retry.
@@ -70,12 +72,16 @@ impl Queue {
             let ticks = Ticks(self.clock.clone());
             self.bucket.check().map_err(|not_yet| now + whole_millis(not_yet.wait_time_from(ticks.now())))
         };
-        self.line.turn(&self.clock, urgency, deadline, self.interval, ask).await
+        self.line.turn(&self.clock, urgency, deadline, self.interval, ask).await?;
+        *self.last_turn.lock() = self.clock.now();
+        Ok(())
     }
 
-    /// How long a request that can wait waits from now on, as far as is known.
-    pub(super) fn wait(&self) -> Duration {
-        self.interval * u32::try_from(self.line.waiting().ranks.len()).unwrap_or(u32::MAX)
+    /// How long a request that can wait waits from now on, as far as is known; `None` if turns should be given and are not.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        let waiting = u32::try_from(self.line.waiting().ranks.len()).unwrap_or(u32::MAX);
+        let is_stuck = waiting > 0 && self.clock.now().since(*self.last_turn.lock()) > STUCK + self.interval;
+        (!is_stuck).then(|| self.interval * waiting)
     }
 }
 
@@ -165,6 +171,9 @@ impl Drop for Place<'_> {
         }
     }
 }
+
+/// A line in which nobody had a turn for so long does not move.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// Rounded up: a wait truncated to whole milliseconds would end too early and spin.
 fn whole_millis(wait: Duration) -> Duration {

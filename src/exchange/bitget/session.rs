@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -28,6 +29,8 @@ pub(super) struct Session<T> {
     key: KeyId,
     credential: Credential,
     trading: Trading,
+    /// Requests that left so far.
+    sent: AtomicU64,
 }
 
 /// The right to send one set now: a permit of the setter's own limit, and a turn among all requests.
@@ -54,7 +57,7 @@ pub(super) struct Parsed<D> {
 
 impl<T: Transport> Session<T> {
     pub(super) fn new(client: Bitget<T>, credential: Credential, trading: Trading) -> Session<T> {
-        Session { client, key: credential.key_id(), credential, trading }
+        Session { client, key: credential.key_id(), credential, trading, sent: AtomicU64::new(0) }
     }
 
     pub(super) fn fingerprint(&self) -> Fingerprint {
@@ -66,24 +69,26 @@ impl<T: Transport> Session<T> {
         self.client.shared.pace.lock().belongs(&self.key, uid);
     }
 
-    pub(super) fn queued_for(&self) -> Duration {
+    pub(super) fn queued_for(&self) -> Option<Duration> {
         self.client.queued_for()
+    }
+
+    /// How many requests left so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Reads the exchange's time, unsigned. Accounts that want it at once share one request.
     pub(super) async fn time(&self) -> Result<Answer<()>, Failure> {
         let came = self.client.now();
-        let mut last_failure = self.client.shared.asking_for_time.lock().await;
-        if let Some(clock) = self.client.server_clock().filter(|clock| clock.measured > came) {
-            return Ok(clock.reading());
-        }
-        if let Some(((), at, failure)) = &*last_failure
+        let mut last = self.client.shared.asking_for_time.lock().await;
+        if let Some((at, answer)) = &*last
             && *at > came
         {
-            return Err(failure.clone());
+            return answer.clone();
         }
         let answer = self.ask_time().await;
-        *last_failure = answer.as_ref().err().map(|failure| ((), self.client.now(), failure.clone()));
+        *last = Some((self.client.now(), answer.clone()));
         answer
     }
 
@@ -107,6 +112,7 @@ impl<T: Transport> Session<T> {
         let mut request = Request::get(endpoint.path(), sorted(&query));
         sign(&mut request, &self.credential, self.trading, stamp);
         let now = self.client.now();
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let sent = self.client.send(endpoint, request, turn, now, Some(&self.credential)).await;
         sent.map_err(|error| unanswered(endpoint, &error))
     }
@@ -120,6 +126,7 @@ impl<T: Transport> Session<T> {
     ) -> Result<Reply, Failure> {
         let turn = self.client.turn(LaneName::Public(endpoint), urgency).await?;
         let request = Request::get(endpoint.path(), sorted(&query));
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let sent = self.client.send(endpoint, request, turn, self.client.now(), None).await;
         sent.map_err(|error| unanswered(endpoint, &error))
     }
@@ -205,7 +212,7 @@ impl<T: Transport> Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Session { client: _, key: _, credential, trading } = self;
+        let Session { client: _, key: _, credential, trading, sent: _ } = self;
         out.debug_struct("Session")
             .field("credential", credential)
             .field("trading", trading)

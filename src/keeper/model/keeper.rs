@@ -9,7 +9,7 @@ use crate::facts::{
     AccountFacts, Answer, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, List, Seen,
     SetAnswer, TargetFacts,
 };
-use crate::moment::Jitter;
+use crate::moment::{Jitter, Moment};
 use crate::position_mode::Kind;
 use crate::protocol::{Learned, Look, Record, Standing, Step, learn, next, rank, recorded};
 
@@ -44,7 +44,7 @@ pub(super) enum Mutation {
     UnreadIsEmpty,
     /// Treats a mode that could not be read as the desired one.
     UnreadIsInSync,
-    /// Rests for one target before it looks at another.
+    /// Rests for one target before it looks at another, whichever it looked at longest ago.
     RestsBeforeItLooks,
 }
 
@@ -61,10 +61,24 @@ pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
 pub(super) fn most_urgent(world: &World, mutation: Mutation) -> (usize, Step) {
     let steps = (0..world.targets.len()).map(|target| (target, decide(world, target, mutation)));
+    let brakes = world.brakes();
     let first = steps.min_by_key(|(target, step)| {
-        let (rank, until) = rank(step, world.targets[*target].facts.is_part_way());
-        let is_mutated = mutation == Mutation::RestsBeforeItLooks && matches!(step, Step::Rest(_));
-        (if is_mutated { 0 } else { rank }, until)
+        let facts = Facts { account: &world.account, brakes: &brakes, target: &world.targets[*target].facts };
+        let standing = Standing::of(&facts, world.now);
+        let (rank, until) = rank(step, &facts, &standing, world.now);
+        // Without the age of looks: whoever rests first has its turn first, again and again.
+        let is_mutated = mutation == Mutation::RestsBeforeItLooks;
+        match step {
+            Step::Rest(_) if is_mutated => (0, until),
+            Step::Look(_) if is_mutated => (rank, Moment(0)),
+            Step::Rest(_)
+            | Step::Look(_)
+            | Step::LookAtHost
+            | Step::Note(_)
+            | Step::Send
+            | Step::Withdraw(_)
+            | Step::Record(_) => (rank, until),
+        }
     });
     first.expect("an account has a target")
 }

@@ -73,6 +73,26 @@ async fn f80_a_thousand_accounts_are_all_looked_at_and_none_of_them_starves() {
     assert!(took <= SETTLE + 5 * SECOND, "{took:?}");
 }
 
+/// Three targets each, and more than the budget can look at in an interval: of one account, too, none is left out.
+#[tokio::test(start_paused = true)]
+async fn f80_every_target_of_an_account_has_its_looks() {
+    const COUNT: u64 = 250;
+    let says = "position_mode: hedge_mode";
+    let world = World::started(&crowd_of(COUNT, says), |exchange| hedgers(exchange, COUNT)).await;
+    world.until(5 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 750).await;
+    let (from, before) = (world.clock.now().0, world.log().len());
+    world.pass(10 * MINUTE).await;
+    let mut last = std::collections::BTreeMap::new();
+    let mut longest = 0;
+    for entry in world.log().split_off(before).iter().filter(|entry| entry.path.ends_with("account/account"))
+    {
+        let before = last.insert((entry.account, entry.product), entry.at.0).unwrap_or(from);
+        longest = longest.max(entry.at.0 - before);
+    }
+    assert_eq!(last.len(), 750, "each of them");
+    assert!(longest <= 150_000, "{longest} ms");
+}
+
 #[tokio::test(start_paused = true)]
 async fn f25_from_the_second_minute_after_a_restart_on_no_second_has_three_times_the_mean() {
     let mut world = World::started(&crowd(), in_hedge_mode).await;
