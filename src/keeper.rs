@@ -11,6 +11,7 @@ mod look;
 #[cfg(test)]
 mod model;
 mod show;
+mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::clock::Clock;
 use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
-use crate::exchange::{Apply, CoolDown, Observe as _, Urgency};
+use crate::exchange::{Apply, CoolDown};
 use crate::facts::{
     AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
     Requirements, TargetFacts, Wanted,
@@ -292,67 +293,13 @@ impl<D: Environment> Keeper<D> {
     }
 
     async fn look(&mut self, scope: Scope, what: Look) {
-        let Some(exchange) = &self.exchange else {
+        if self.exchange.is_none() {
             // The protocol wants no look without a key; if it ever did, this must not become a busy loop.
             return self.rest(self.clock.now() + LEDGER_RETRY).await;
-        };
+        }
         let Some(slot) = self.targets.get(&scope) else { return };
-        let now = self.clock.now();
-        let under_way = self.has_set_under_way();
-        // A set under way of another target must not wait for this look.
-        let urgency = if under_way || slot.facts.is_part_way() {
-            Urgency::PartWay
-        } else if protocol::is_about_a_change(&slot.facts(&self.facts), &slot.standing, self.stood) {
-            Urgency::BeforeSet
-        } else if slot.facts.seen.is_none() && slot.facts.failing.is_none() && self.facts.failing.is_none() {
-            Urgency::First
-        } else {
-            Urgency::Routine
-        };
-        self.promise(now + LONGEST_LOOK + exchange.queued_for().unwrap_or_default());
-        // What can wait may wait for a while, and is dropped, while it does, for what the file or an operator wants.
-        let can_wait = matches!(urgency, Urgency::First | Urgency::Routine);
-        let (before, sent) = (self.directives.borrow().clone(), exchange.sent());
-        let only_waits = || exchange.sent() == sent;
-        let mut settles_at =
-            self.targets.values().filter_map(|slot| protocol::settles_at(&slot.facts, now)).min();
-        let mut promised = now;
-        let learned = {
-            let looking = look(exchange, scope, what, urgency);
-            tokio::pin!(looking);
-            loop {
-                tokio::select! {
-                    biased;
-                    learned = &mut looking => break learned,
-                    () = self.stop.cancelled(), if !under_way => return,
-                    Ok(()) = self.specs.changed(), if can_wait => {
-                        if only_waits() && self.specs.borrow().wants_other_than(&self.spec) {
-                            return;
-                        }
-                    }
-                    // What was waited for as one look among others is urgent now.
-                    () = self.clock.sleep_until(settles_at.unwrap_or(now)), if settles_at.is_some() && can_wait => {
-                        if only_waits() {
-                            return;
-                        }
-                        settles_at = None;
-                    }
-                    Ok(()) = self.directives.changed(), if can_wait => {
-                        let differ = self.directives.borrow().differs_for(&self.account, &before);
-                        if only_waits() && differ {
-                            return;
-                        }
-                    }
-                    () = self.clock.sleep_until(promised + LONGEST_LOOK / 6) => {
-                        promised = self.clock.now();
-                        // Others may have come before it meanwhile; in a line that does not move it is late.
-                        if let Some(wait) = exchange.queued_for().filter(|_| only_waits()) {
-                            self.promise(promised + LONGEST_LOOK + wait);
-                        }
-                    }
-                }
-            }
-        };
+        let urgency = self.urgency(slot);
+        let Some(learned) = self.look_unless_dropped(scope, what, urgency).await else { return };
         let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(slot) = self.targets.get_mut(&scope) {

@@ -1,0 +1,83 @@
+//! How a keeper waits for its turn to look: how urgent the look is, and what ends the wait.
+
+use std::time::Duration;
+
+use super::look::look;
+use super::{Environment, Keeper, TargetSlot};
+use crate::constants::LONGEST_LOOK;
+use crate::exchange::{Observe as _, Urgency};
+use crate::position_mode::Scope;
+use crate::protocol::{self, Learned, Look};
+
+impl<D: Environment> Keeper<D> {
+    /// How urgent a look at the target is among those of all accounts.
+    pub(super) fn urgency(&self, slot: &TargetSlot) -> Urgency {
+        // A set under way of another target must not wait for this look.
+        if self.has_set_under_way() || slot.facts.is_part_way() {
+            Urgency::PartWay
+        } else if protocol::is_about_a_change(&slot.facts(&self.facts), &slot.standing, self.stood) {
+            Urgency::BeforeSet
+        } else if slot.facts.seen.is_none() && slot.facts.failing.is_none() && self.facts.failing.is_none() {
+            Urgency::First
+        } else {
+            Urgency::Routine
+        }
+    }
+
+    /// Looks. What can wait may wait for its turn for a while; as long as it does it is dropped (`None`) for a stop, for what
+    /// the file or an operator wants, and once a target of the account has settled.
+    pub(super) async fn look_unless_dropped(
+        &mut self,
+        scope: Scope,
+        what: Look,
+        urgency: Urgency,
+    ) -> Option<Learned> {
+        let exchange = self.exchange.as_ref()?;
+        let now = self.clock.now();
+        let under_way = self.has_set_under_way();
+        self.promise(now + LONGEST_LOOK + exchange.queued_for().unwrap_or_default());
+        let can_wait = matches!(urgency, Urgency::First | Urgency::Routine);
+        let (before, sent) = (self.directives.borrow().clone(), exchange.sent());
+        let only_waits = || exchange.sent() == sent;
+        let mut settles_at =
+            self.targets.values().filter_map(|slot| protocol::settles_at(&slot.facts, now)).min();
+        let mut promised = now;
+        let looking = look(exchange, scope, what, urgency);
+        tokio::pin!(looking);
+        loop {
+            tokio::select! {
+                biased;
+                learned = &mut looking => return Some(learned),
+                () = self.stop.cancelled(), if !under_way => return None,
+                Ok(()) = self.specs.changed(), if can_wait => {
+                    if only_waits() && self.specs.borrow().wants_other_than(&self.spec) {
+                        return None;
+                    }
+                }
+                // What was waited for as one look among others is urgent now.
+                () = self.clock.sleep_until(settles_at.unwrap_or(now)), if settles_at.is_some() && can_wait => {
+                    if only_waits() {
+                        return None;
+                    }
+                    settles_at = None;
+                }
+                Ok(()) = self.directives.changed(), if can_wait => {
+                    let differ = self.directives.borrow().differs_for(&self.account, &before);
+                    if only_waits() && differ {
+                        return None;
+                    }
+                }
+                () = self.clock.sleep_until(promised + PROMISED_AGAIN) => {
+                    promised = self.clock.now();
+                    // Others may have come before it meanwhile; in a line that does not move it is late.
+                    if let Some(wait) = exchange.queued_for().filter(|_| only_waits()) {
+                        self.promise(promised + LONGEST_LOOK + wait);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How often the keeper promises anew, while it waits for its turn, by when it will be heard of.
+const PROMISED_AGAIN: Duration = Duration::from_secs(30);
