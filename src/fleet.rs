@@ -2,13 +2,13 @@
 //!
 //! Follows the file and the ledger once a second and restarts a keeper that failed. Sends nothing itself.
 
+mod records;
 mod supervised;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -16,17 +16,16 @@ use tokio_util::sync::CancellationToken;
 use supervised::Supervised;
 
 use crate::clock::Clock;
-use crate::constants::{FILE_POLL, HELD_AGAIN, LEDGER_POLL, STOPPING};
+use crate::constants::{LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
-use crate::exchange::CoolDown;
 use crate::facts::Generation;
 use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
-use crate::ledger::{Event, EventKind, Ledger, LedgerError, PauseRow, Revision};
+use crate::ledger::{Ledger, LedgerError, Revision};
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
 use crate::protocol::Plan;
 use crate::source::{Content, FileState};
-use crate::status::{Board, Config, Frame, Held, Paused, seconds, short};
+use crate::status::{Board, short};
 
 /// All keepers, and what their specs are made from.
 pub struct Fleet<D: Environment> {
@@ -284,24 +283,6 @@ impl<D: Environment> Fleet<D> {
         Ok(())
     }
 
-    /// Reports a file that is not in force, or is again. Every edit is "still changing" for a moment, which is reported
-    /// only if it lasts.
-    async fn report_file(&mut self) -> Result<(), LedgerError> {
-        let lasts = self.clock.now().since(self.problem_since) >= FILE_POLL;
-        if self.told == self.problem || (self.problem.as_deref() == Some(CHANGING) && !lasts) {
-            return Ok(());
-        }
-        self.told.clone_from(&self.problem);
-        if let Some(say) = &self.problem {
-            tracing::warn!("the newest content of the file is not in force, nothing is changed: {say}");
-            self.ledger.event(Event::new(EventKind::FileRejected, say)).await
-        } else {
-            tracing::info!("the newest content of the file is in force");
-            let say = "the newest content of the file is in force";
-            self.ledger.event(Event::new(EventKind::FileGood, say)).await
-        }
-    }
-
     /// Brings content into force, or returns why it is not.
     async fn accept(&mut self, content: &Content) -> Option<String> {
         let Content { bytes, sha256, commit } = content;
@@ -355,46 +336,6 @@ impl<D: Environment> Fleet<D> {
             }
         }
         self.released_in = Some(revision.generation);
-        Ok(())
-    }
-
-    /// Records the held plan in the ledger, so that it can be approved.
-    async fn hold(&mut self) -> Result<(), LedgerError> {
-        let accounts = self.board.accounts();
-        let all_looked = accounts.values().all(|account| account.looked);
-        let targets = accounts.into_values().flat_map(|account| account.targets);
-        let held = Plan(targets.filter_map(|target| target.held_entry()).collect());
-        let now = self.clock.now();
-        let due = match self.held_recorded {
-            // The plan of an earlier process may no longer be held: that must be recorded too.
-            None => all_looked,
-            // A plan held for days is recorded again from time to time: it may be approved for one day only.
-            Some(at) => !held.0.is_empty() && now.since(at) >= HELD_AGAIN,
-        };
-        if held != *self.held || due {
-            self.ledger.hold(&held).await?;
-            self.held = Arc::new(held);
-            self.held_recorded = Some(now);
-        }
-        Ok(())
-    }
-
-    async fn restore_cool_downs(&self) -> Result<(), LedgerError> {
-        for (limit, until) in self.ledger.cool_downs().await? {
-            self.environment.restore(&CoolDown { limit, until: self.clock.moment(until) });
-        }
-        Ok(())
-    }
-
-    /// Records which limits rest, so that a restart does not send requests to them at once.
-    async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
-        for CoolDown { limit, until } in self.environment.cool_downs() {
-            if self.cooling.get(&limit) != Some(&until) {
-                let at = self.clock.wall_of(until);
-                self.ledger.cool_down(&limit, at).await?;
-                self.cooling.insert(limit, until);
-            }
-        }
         Ok(())
     }
 
@@ -481,36 +422,6 @@ impl<D: Environment> Fleet<D> {
             tracing::error!(account = %name, "{name}: the keeper failed; it is started again in {} s", wait.as_secs());
             drop(self.board.add(name.clone(), supervised.last_shown(now)));
         }
-    }
-
-    /// Publishes what is known beside the targets: pauses, the revision in force and the held plan.
-    fn show(&self) {
-        let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
-        let directives = self.ledger.directives().borrow().clone();
-        let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
-        let (exchange, now) = (self.clock.exchange(), self.clock.now());
-        let standing = directives.pauses.iter().filter(|row| row.pause.stands(exchange, now));
-        let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
-            reason: pause.reason.clone(),
-            since: at(*since),
-            until: pause.until.map(|until| at(until.0)),
-        };
-        let paused = standing.clone().find(|pause| pause.account.is_none()).map(told);
-        let paused_accounts = standing
-            .filter_map(|pause| pause.account.clone().map(|account| (account, told(pause))))
-            .collect();
-        let held =
-            (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
-        let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;
-        let config = Config {
-            generation: *generation,
-            sha256: sha256.clone(),
-            commit: commit.clone(),
-            loaded_at: Some(at(*accepted_at)),
-            problem: self.problem.clone(),
-            next: None,
-        };
-        self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });
     }
 }
 

@@ -38,11 +38,11 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub use directives::{CommandAnswer, CommandRequest, Directives, Limits, PauseRow, Pins};
+pub use directives::{CommandAnswer, CommandRequest, Directives, Limits, PauseRow};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;
-pub use identities::Pinned;
+pub use identities::{Pinned, Pins};
 pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;

@@ -11,14 +11,14 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
-use super::identities;
+use super::identities::{self, Pins};
 use super::now::Now;
 use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
-use crate::facts::{Brakes, Change, Guard, Identity, Pause, ServerClock};
+use crate::facts::{Brakes, Change, Guard, Pause, ServerClock};
 use crate::moment::{Moment, ServerTime, millis};
-use crate::position_mode::{AccountName, Kind, Target, Uid};
-use crate::protocol::{Claims, Plan, PlanEntry};
+use crate::position_mode::{AccountName, Kind, Target};
+use crate::protocol::{Plan, PlanEntry};
 
 /// What operators wrote, and what else on record concerns all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,40 +95,6 @@ pub struct Limits {
     pub exchange: Option<ServerClock>,
     /// The present moment.
     pub now: Moment,
-}
-
-/// The UID pinned for each account name since its first look.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pins {
-    by_name: BTreeMap<AccountName, Uid>,
-    by_uid: BTreeMap<Uid, BTreeSet<AccountName>>,
-}
-
-impl Pins {
-    /// What to compare `shown`, the identity of a key of `account`, with: the UID in the file (`file`), the pinned one,
-    /// and another name of the same account.
-    pub fn claims<'a>(
-        &'a self,
-        account: &AccountName,
-        file: Option<&'a Uid>,
-        shown: &Identity,
-    ) -> Claims<'a> {
-        let pinned = self.by_name.get(account);
-        let owners = shown.uid.as_ref().or(pinned).and_then(|uid| self.by_uid.get(uid));
-        let shared_with = owners.and_then(|names| names.iter().find(|name| *name != account));
-        Claims { file, pinned, shared_with }
-    }
-}
-
-impl FromIterator<(AccountName, Uid)> for Pins {
-    fn from_iter<I: IntoIterator<Item = (AccountName, Uid)>>(all: I) -> Pins {
-        let mut pins = Pins::default();
-        for (name, uid) in all {
-            pins.by_uid.entry(uid.clone()).or_default().insert(name.clone());
-            pins.by_name.insert(name, uid);
-        }
-        pins
-    }
 }
 
 /// One pause.

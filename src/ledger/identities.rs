@@ -1,6 +1,6 @@
 //! The identity of the account behind each name: the pinned UID and the kind last observed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -8,7 +8,43 @@ use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
+use crate::facts::Identity;
 use crate::position_mode::{AccountName, Kind, Uid};
+use crate::protocol::Claims;
+
+/// The UID pinned for each account name since its first look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pins {
+    by_name: BTreeMap<AccountName, Uid>,
+    by_uid: BTreeMap<Uid, BTreeSet<AccountName>>,
+}
+
+impl Pins {
+    /// What to compare `shown`, the identity of a key of `account`, with: the UID in the file (`file`), the pinned one,
+    /// and another name of the same account.
+    pub fn claims<'a>(
+        &'a self,
+        account: &AccountName,
+        file: Option<&'a Uid>,
+        shown: &Identity,
+    ) -> Claims<'a> {
+        let pinned = self.by_name.get(account);
+        let owners = shown.uid.as_ref().or(pinned).and_then(|uid| self.by_uid.get(uid));
+        let shared_with = owners.and_then(|names| names.iter().find(|name| *name != account));
+        Claims { file, pinned, shared_with }
+    }
+}
+
+impl FromIterator<(AccountName, Uid)> for Pins {
+    fn from_iter<I: IntoIterator<Item = (AccountName, Uid)>>(all: I) -> Pins {
+        let mut pins = Pins::default();
+        for (name, uid) in all {
+            pins.by_uid.entry(uid.clone()).or_default().insert(name.clone());
+            pins.by_name.insert(name, uid);
+        }
+        pins
+    }
+}
 
 /// How the UID of a key compares with the pinned one.
 #[derive(Debug, Clone, PartialEq, Eq)]

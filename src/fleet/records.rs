@@ -1,0 +1,104 @@
+//! What the fleet puts on record and shows: problems of the file, the held plan, limits that rest, and the frame of the
+//! status.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{CHANGING, Fleet, InForce};
+use crate::constants::{FILE_POLL, HELD_AGAIN};
+use crate::exchange::CoolDown;
+use crate::keeper::Environment;
+use crate::ledger::{Event, EventKind, LedgerError, PauseRow, Revision};
+use crate::protocol::Plan;
+use crate::status::{Config, Frame, Held, Paused, seconds};
+
+impl<D: Environment> Fleet<D> {
+    /// Reports a file that is not in force, or is again. Every edit is "still changing" for a moment, which is reported
+    /// only if it lasts.
+    pub(super) async fn report_file(&mut self) -> Result<(), LedgerError> {
+        let lasts = self.clock.now().since(self.problem_since) >= FILE_POLL;
+        if self.told == self.problem || (self.problem.as_deref() == Some(CHANGING) && !lasts) {
+            return Ok(());
+        }
+        self.told.clone_from(&self.problem);
+        if let Some(say) = &self.problem {
+            tracing::warn!("the newest content of the file is not in force, nothing is changed: {say}");
+            self.ledger.event(Event::new(EventKind::FileRejected, say)).await
+        } else {
+            tracing::info!("the newest content of the file is in force");
+            let say = "the newest content of the file is in force";
+            self.ledger.event(Event::new(EventKind::FileGood, say)).await
+        }
+    }
+
+    /// Records the held plan in the ledger, so that it can be approved.
+    pub(super) async fn hold(&mut self) -> Result<(), LedgerError> {
+        let accounts = self.board.accounts();
+        let all_looked = accounts.values().all(|account| account.looked);
+        let targets = accounts.into_values().flat_map(|account| account.targets);
+        let held = Plan(targets.filter_map(|target| target.held_entry()).collect());
+        let now = self.clock.now();
+        let due = match self.held_recorded {
+            // The plan of an earlier process may no longer be held: that must be recorded too.
+            None => all_looked,
+            // A plan held for days is recorded again from time to time: it may be approved for one day only.
+            Some(at) => !held.0.is_empty() && now.since(at) >= HELD_AGAIN,
+        };
+        if held != *self.held || due {
+            self.ledger.hold(&held).await?;
+            self.held = Arc::new(held);
+            self.held_recorded = Some(now);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn restore_cool_downs(&self) -> Result<(), LedgerError> {
+        for (limit, until) in self.ledger.cool_downs().await? {
+            self.environment.restore(&CoolDown { limit, until: self.clock.moment(until) });
+        }
+        Ok(())
+    }
+
+    /// Records which limits rest, so that a restart does not send requests to them at once.
+    pub(super) async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
+        for CoolDown { limit, until } in self.environment.cool_downs() {
+            if self.cooling.get(&limit) != Some(&until) {
+                let at = self.clock.wall_of(until);
+                self.ledger.cool_down(&limit, at).await?;
+                self.cooling.insert(limit, until);
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes what is known beside the targets: pauses, the revision in force and the held plan.
+    pub(super) fn show(&self) {
+        let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
+        let directives = self.ledger.directives().borrow().clone();
+        let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
+        let (exchange, now) = (self.clock.exchange(), self.clock.now());
+        let standing = directives.pauses.iter().filter(|row| row.pause.stands(exchange, now));
+        let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
+            reason: pause.reason.clone(),
+            since: at(*since),
+            until: pause.until.map(|until| at(until.0)),
+        };
+        let paused = standing.clone().find(|pause| pause.account.is_none()).map(told);
+        let paused_accounts = standing
+            .filter_map(|pause| pause.account.clone().map(|account| (account, told(pause))))
+            .collect();
+        let held =
+            (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
+        let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;
+        let config = Config {
+            generation: *generation,
+            sha256: sha256.clone(),
+            commit: commit.clone(),
+            loaded_at: Some(at(*accepted_at)),
+            problem: self.problem.clone(),
+            next: None,
+        };
+        self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });
+    }
+}
