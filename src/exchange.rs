@@ -48,7 +48,7 @@ pub trait Observe: Send + Sync + 'static {
         Some(Duration::ZERO)
     }
 
-    /// How many requests of this account left so far: a look since which none did only waits, and may be dropped.
+    /// How many reads of this account were sent so far: a look that has sent none only waits, and may be dropped.
     fn sent(&self) -> u64;
 
     /// Reads the exchange's time, unsigned.

@@ -283,8 +283,8 @@ impl<D: Environment> Keeper<D> {
     /// targets with a set under way count: a note wanted by another one would rank before the looks that end that set.
     fn next_step(&self) -> Option<(Scope, Step)> {
         let (now, stopping) = (self.stood, self.stop.is_cancelled());
-        let slot = self.targets.iter().filter(|(_, slot)| !stopping || is_under_way(&slot.facts));
-        let steps = slot.map(|(scope, slot)| {
+        let slots = self.targets.iter().filter(|(_, slot)| !stopping || is_under_way(&slot.facts));
+        let steps = slots.map(|(scope, slot)| {
             let facts = slot.facts(&self.facts);
             let step = protocol::next(&facts, &slot.standing, now);
             (protocol::rank(&step, &facts, &slot.standing, now), *scope, step)

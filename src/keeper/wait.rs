@@ -79,5 +79,5 @@ impl<D: Environment> Keeper<D> {
     }
 }
 
-/// How often the keeper promises anew, while it waits for its turn, by when it will be heard of.
+/// How often the keeper renews its promise to the watchdog while it waits for its turn.
 const PROMISED_AGAIN: Duration = Duration::from_secs(30);

@@ -29,7 +29,7 @@ pub(super) struct Session<T> {
     key: KeyId,
     credential: Credential,
     trading: Trading,
-    /// Requests that left so far.
+    /// Reads that were sent so far.
     sent: AtomicU64,
 }
 
@@ -73,7 +73,7 @@ impl<T: Transport> Session<T> {
         self.client.queued_for()
     }
 
-    /// How many requests left so far.
+    /// How many reads were sent so far.
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
