@@ -7,10 +7,23 @@ pub const FILE_POLL: Duration = Duration::from_secs(10);
 /// Two reads at least this far apart must agree before new bytes are accepted: a writer in place is seldom slower.
 pub const FILE_SETTLE: Duration = Duration::from_millis(200);
 
-/// How often a target that waits to be flat is read: a desk that closes its last order waits no longer than this.
+/// How often open orders are read while they are waited for, and how soon a verdict that came too late is tried again.
 pub const WAITING_LOOK: Duration = Duration::from_secs(10);
-/// How often positions are read while one is open: more often, because that one cheap call is enough.
+/// How often positions are read while one is open: whoever has just closed the last one waits for the change.
 pub const OPEN_POSITION_LOOK: Duration = Duration::from_secs(2);
+/// Until something has been open for so long, it is looked at as often as that.
+pub const OPEN_BRIEFLY: Duration = Duration::from_secs(120);
+/// From then on it is looked at after each further such part of the wait: who waits long can wait a little longer.
+pub const OPEN_PART: u32 = 60;
+/// The longest interval between looks at what is open.
+pub const OPEN_LOOK_LONGEST: Duration = Duration::from_secs(30);
+/// While a target settles its positions are read after each such part of `settle`, within these bounds: an order that
+/// comes and goes unseen is no harm, but a position changes what a flip would do.
+pub const SETTLING_PART: u32 = 10;
+/// The shortest interval between such looks.
+pub const SETTLING_LOOK: Duration = Duration::from_secs(10);
+/// The longest interval between such looks; well below `FLATNESS_IS_KNOWN_FOR`.
+pub const SETTLING_LOOK_LONGEST: Duration = Duration::from_secs(120);
 /// The greatest age of a flat verdict when the set is sent: after that a strategy may have become active again.
 pub const VERDICT_AGE: Duration = Duration::from_secs(5);
 /// How long a check of the host may take: it comes between a verdict and its set, and a verdict soon expires.
@@ -27,7 +40,8 @@ pub const HTTP_CONNECT: Duration = Duration::from_secs(4);
 pub const HTTP_TOTAL: Duration = Duration::from_secs(10);
 /// A connection idle for longer is not used again: the other side may be closing it just as a set is sent.
 pub const HTTP_IDLE: Duration = Duration::from_secs(15);
-/// How long a call waits for its own permit before it fails as busy: a longer wait would stay hidden.
+/// How long a call waits where a limit of the exchange leaves it no permit: whoever has to wait longer is told until when,
+/// and can do something else meanwhile.
 pub const PERMIT_WAIT: Duration = Duration::from_secs(2);
 /// The most bytes of an answer that are read: a full page of 100 orders is some 100 KB.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -83,7 +97,7 @@ pub const QUIET_START: Duration = Duration::from_secs(1);
 /// If the exchange reports fewer requests left than this, back off for a second: the strategies need them.
 pub const REMAINING_FLOOR: u32 = 2;
 /// The default limit of this process, in requests a second: the exchange's 100 a second per IP are for the strategies.
-pub const REQUESTS_PER_SECOND: u32 = 10;
+pub const REQUESTS_PER_SECOND: u32 = 30;
 
 /// The most doubt about the exchange's clock with which sets are sent: a timestamp may be off by 30 s at most.
 pub const CLOCK_DOUBT: Duration = Duration::from_secs(20);

@@ -1,6 +1,6 @@
 //! The exchange in two halves: `Observe` reads, `Apply` sets. A holder of `Observe` alone cannot change anything.
 //!
-//! One call is one look: nothing is retried inside, and a call that gets no permit within a short time fails as `Busy`.
+//! One call is one look: nothing is retried inside. It waits for its turn, which goes by its [`Purpose`].
 
 pub mod bitget;
 pub mod credential;
@@ -13,6 +13,7 @@ use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::Moment;
 use crate::position_mode::{PositionMode, Scope};
+use crate::schedule::Purpose;
 
 /// A rate limit of the exchange that rests because the exchange answered 429.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,18 +24,13 @@ pub struct CoolDown {
     pub until: Moment,
 }
 
-/// Priority of a request in the queues, the most urgent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// The remaining looks of a verdict that has begun, and the set that it allows. A late verdict is worthless, so
-    /// these go before every look that would begin one.
-    PartWay,
-    /// A look that begins a change, or the first one of a verdict that may allow its set.
-    BeforeSet,
-    /// The first looks at an account in this process: until they are answered, everything about it is unknown.
-    First,
-    /// A look that can wait.
-    Routine,
+/// How much of a list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Only those of its parts (kinds of orders, categories) that had rows when they were last read.
+    WhereOpen,
 }
 
 /// The half that reads; one value per account.
@@ -51,25 +47,39 @@ pub trait Observe: Send + Sync + 'static {
     /// How many reads of this account were sent so far: a look that has sent none only waits, and may be dropped.
     fn sent(&self) -> u64;
 
+    /// By how much the recurring looks of all accounts come later than wanted, in thousandths of their intervals: 1000 while
+    /// the budget of requests suffices.
+    fn stretch(&self) -> u32 {
+        1000
+    }
+
+    /// Tells that a change of this scope that had begun has ended, or goes no further now.
+    fn ended(&self, _scope: Scope) {}
+
+    /// How many requests a verdict, its set and the read that confirms it take.
+    fn verdict_cost(&self, scope: Scope) -> u32;
+
     /// Reads the exchange's time, unsigned.
     fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;
 
     /// The account that the key belongs to, and its kind. `Identity::at` is when the answer arrived.
-    fn account(&self) -> impl Future<Output = Result<Answer<Identity>, Failure>> + Send;
+    fn account(&self, purpose: Purpose) -> impl Future<Output = Result<Answer<Identity>, Failure>> + Send;
 
     /// The live mode of a scope.
     fn mode(
         &self,
         scope: Scope,
-        urgency: Urgency,
+        purpose: Purpose,
     ) -> impl Future<Output = Result<Answer<PositionMode>, Failure>> + Send;
 
-    /// Number of rows of a list that count in a scope, over all its pages (at most `PAGES`).
+    /// Number of rows of a list that count in a scope, or in the parts of it that `extent` names, over all pages (at most
+    /// `PAGES`).
     fn count(
         &self,
         scope: Scope,
         list: List,
-        urgency: Urgency,
+        extent: Extent,
+        purpose: Purpose,
     ) -> impl Future<Output = Result<Answer<u32>, Failure>> + Send;
 }
 

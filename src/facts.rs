@@ -14,11 +14,13 @@ mod wanted;
 pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
-pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress};
+pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
 pub use identity::Identity;
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
 pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
+
+use std::time::Duration;
 
 use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
 use crate::moment::{Jitter, Moment, ServerTime};
@@ -61,6 +63,26 @@ pub struct AccountFacts {
     pub host: Option<HostReading>,
     /// The random number of the current wait; drawn anew for each.
     pub jitter: Jitter,
+    /// How much later than wanted recurring looks come, because the budget of requests does not suffice.
+    pub stretch: Stretch,
+}
+
+/// How much longer intervals come out than they are wanted, in thousandths; at least 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stretch(pub u32);
+
+impl Stretch {
+    /// The interval as it comes out.
+    pub fn of(self, wanted: Duration) -> Duration {
+        let Stretch(thousandths) = self;
+        wanted.saturating_mul(thousandths) / 1000
+    }
+}
+
+impl Default for Stretch {
+    fn default() -> Stretch {
+        Stretch(1000)
+    }
 }
 
 /// What is known of one target.
@@ -70,6 +92,9 @@ pub struct TargetFacts {
     pub wanted: Wanted,
     /// The live mode at the last look.
     pub seen: Option<Seen>,
+    /// When it was first looked at: the next look comes early by a large random part, or a crowd that was first looked at
+    /// together would come again together.
+    pub first_asked: Option<Moment>,
     /// The readings of positions and orders.
     pub flatness: Flatness,
     /// The last mode that was live while it was the desired one.
@@ -111,6 +136,7 @@ impl TargetFacts {
         TargetFacts {
             wanted,
             seen: None,
+            first_asked: None,
             flatness: Flatness::default(),
             applied: None,
             intent: None,
@@ -124,18 +150,9 @@ impl TargetFacts {
         }
     }
 
-    /// The readings of the lists since the mode was read: older ones are stale.
-    pub fn this_round(&self) -> Flatness {
-        let Flatness { plan_orders, orders, positions, in_progress, flat_span } = self.flatness;
-        let began = self.seen.map_or(Moment(i64::MIN), |seen| seen.asked);
-        let newer = |reading: Option<Reading>| reading.filter(|reading| reading.asked >= began);
-        let (plan_orders, orders, positions) = (newer(plan_orders), newer(orders), newer(positions));
-        Flatness { plan_orders, orders, positions, in_progress, flat_span }
-    }
-
     /// Whether a verdict or a set is under way, which should not wait for looks at other targets.
-    pub fn is_part_way(&self) -> bool {
-        self.intent.is_some() || self.flatness.in_progress.is_some()
+    pub fn is_part_way(&self, now: Moment) -> bool {
+        self.intent.is_some() || self.flatness.verdict(now).is_some()
     }
 
     /// The live mode was read. While it equals the desired one the lists are not read, so their old readings are
@@ -148,16 +165,22 @@ impl TargetFacts {
         if in_sync || self.unread.is_none() {
             self.clear_failure();
         }
+        self.first_asked.get_or_insert(seen.asked);
         self.seen = Some(seen);
     }
 
-    /// A list was read.
-    pub fn read(&mut self, list: List, reading: Reading) {
-        let known_for = (self.wanted.policy.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
+    /// A list was read; `where_open`: only those parts of it that had rows before.
+    pub fn read(&mut self, list: List, where_open: bool, reading: Reading, stretch: Stretch) {
+        let unstretched = (self.wanted.policy.check_every * LIVE_IS_KNOWN_FOR).max(FLATNESS_IS_KNOWN_FOR);
+        let known_for = stretch.of(unstretched);
         // After a longer gap between readings the target may not have been flat all the time.
         self.flatness.flat_span =
-            self.flatness.flat_span.filter(|run| reading.asked.since(run.newest) <= known_for);
-        self.flatness.read(list, reading);
+            self.flatness.flat_span.filter(|run| reading.asked.since(run.kept) <= known_for);
+        if where_open {
+            self.flatness.read_what_is_open(list, reading);
+        } else {
+            self.flatness.read(list, reading);
+        }
         if reading.count > 0 {
             self.refused_though_flat = None;
         }
@@ -176,6 +199,12 @@ impl TargetFacts {
     fn clear_failure(&mut self) {
         self.failing = None;
         self.unread = None;
+    }
+
+    /// The file wants something else: it is read again, and what was waited for is waited for anew.
+    pub fn wished_anew(&mut self, now: Moment) {
+        self.look_again(now);
+        self.flatness.wait = None;
     }
 
     /// After a reload, a kick or a revision that wants something else: it is read again, and a refused set may be

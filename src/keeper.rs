@@ -26,15 +26,16 @@ use crate::clock::Clock;
 use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
-use crate::exchange::{Apply, CoolDown};
+use crate::exchange::{Apply, CoolDown, Observe};
 use crate::facts::{
     AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
-    Requirements, TargetFacts, Wanted,
+    Requirements, Stretch, TargetFacts, Wanted,
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
+use crate::schedule::Purpose;
 use crate::status::{AccountStatus, Counts, TargetStatus};
 
 /// What keepers and the fleet use besides the ledger: exchange clients, key files, cool-downs and the host.
@@ -164,6 +165,8 @@ struct TargetSlot {
     brakes: Brakes,
     /// Where it stands at the keeper's `stood`; computed anew in every turn, and just before a set leaves.
     standing: Standing,
+    /// Whether turns are kept for a change of it that has begun.
+    has_begun: bool,
     /// What happened to it since this slot was made; only grows.
     counts: Counts,
     /// Whether the present drift has its event; cleared when the target is in sync or a set of ours has taken effect.
@@ -269,12 +272,22 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
-    /// Computes where each target stands now: the next step and the published status use it.
+    /// Computes where each target stands now: the next step and the published status use it. A change that goes no further
+    /// now gives its turns back.
     fn stand(&mut self) {
         let now = self.clock.now();
-        for slot in self.targets.values_mut() {
+        for (scope, slot) in &mut self.targets {
+            slot.standing = Standing::of(&slot.facts(&self.facts), now);
+            if !slot.has_begun {
+                continue;
+            }
             let facts = slot.facts(&self.facts);
-            slot.standing = Standing::of(&facts, now);
+            let goes_on = slot.facts.is_part_way(now)
+                || matches!(protocol::next(&facts, &slot.standing, now), Step::Note(_) | Step::LookAtHost);
+            if let Some(exchange) = self.exchange.as_ref().filter(|_| !goes_on) {
+                slot.has_begun = false;
+                exchange.ended(*scope);
+            }
         }
         self.stood = now;
     }
@@ -298,8 +311,17 @@ impl<D: Environment> Keeper<D> {
             return self.rest(self.clock.now() + LEDGER_RETRY).await;
         }
         let Some(slot) = self.targets.get(&scope) else { return };
-        let urgency = self.urgency(slot);
-        let Some(learned) = self.look_unless_dropped(scope, what, urgency).await else { return };
+        let purpose = self.purpose(scope, slot, what);
+        let begins = match purpose {
+            Purpose::Begun { .. } => true,
+            Purpose::Begin { cost, .. } => cost > 0,
+            Purpose::ForAll | Purpose::New | Purpose::Mode(_) | Purpose::Wait(_) => false,
+        };
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.has_begun |= begins;
+        }
+        let Some(learned) = self.look_unless_dropped(scope, what, purpose).await else { return };
+        self.facts.stretch = Stretch(self.exchange.as_ref().map_or(1000, Observe::stretch));
         let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(slot) = self.targets.get_mut(&scope) {
@@ -313,7 +335,7 @@ impl<D: Environment> Keeper<D> {
                 self.warn();
             }
             Look::Mode => self.notice_drift(scope).await,
-            Look::Clock | Look::List(_) => {}
+            Look::Clock | Look::List(_) | Look::Open(_) => {}
         }
         if refused_key {
             self.connect();
@@ -373,6 +395,7 @@ impl TargetSlot {
             facts,
             brakes: Brakes::default(),
             standing: Standing::default(),
+            has_begun: false,
             counts: Counts::default(),
             drift_noticed: false,
             taken_up: None,

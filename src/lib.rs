@@ -21,10 +21,10 @@
 //! | [`moment`] | points in time as numbers | pure |
 //! | [`position_mode`] | modes, product types, accounts, scopes, targets | pure |
 //! | [`window`] | change windows: whether open at a moment, and when next | pure |
+//! | [`schedule`] | which request goes next, out of one budget a second; [`exchange`] asks it | pure |
 //! | [`facts`] | what is known, and how an answer changes it | pure |
 //! | [`desired`] | the file's text to what it declares, or to every problem in it | pure |
 //! | [`protocol`] | `Standing::of(facts, now)`, then `next(facts, standing, now) -> Step`: everything that decides what is sent | pure |
-//! | [`schedule`] | which request goes next, out of one budget a second; not asked by [`exchange`] yet | pure |
 //! | [`clock`] | time and random numbers, which nothing else asks for; the exchange's time as far as it is known | |
 //! | [`ledger`] | what was done, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |

@@ -6,6 +6,7 @@
 mod backoff;
 mod learn;
 mod plan;
+mod purpose;
 mod reason;
 mod record;
 mod say;
@@ -17,9 +18,10 @@ mod whose;
 
 use std::time::Duration;
 
-pub use backoff::{doubled, jittered_next, retry_at, retry_though_flat};
+pub use backoff::{doubled, jittered_next, retry_at, retry_though_flat, spread_next};
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
+pub use purpose::purpose;
 pub use reason::{EndsBy, Reason, Reasons, State};
 pub use record::recorded;
 pub use say::{CRASHED, say};
@@ -33,12 +35,12 @@ use standing::{
 };
 
 use crate::constants::{
-    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_POSITION_LOOK,
-    SEND_WITHIN, VERDICT_AGE, WAITING_LOOK,
+    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_BRIEFLY,
+    OPEN_LOOK_LONGEST, OPEN_PART, OPEN_POSITION_LOOK, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST,
+    SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
-    Brakes, Change, Facts, FlatSpan, Flatness, How, Intent, IntentId, IntentState, List, Reading, Seen,
-    TargetFacts,
+    Brakes, Change, Facts, FlatSpan, How, Intent, IntentId, IntentState, List, Policy, Seen, TargetFacts,
 };
 use crate::moment::Moment;
 
@@ -96,7 +98,7 @@ pub fn rank(step: &Step, facts: &Facts<'_>, standing: &Standing, now: Moment) ->
         Step::Record(_) => (2, Moment(0)),
         Step::Note(_) => (3, Moment(0)),
         Step::LookAtHost => (4, Moment(0)),
-        Step::Look(_) if facts.target.is_part_way() => (4, Moment(0)),
+        Step::Look(_) if facts.target.is_part_way(now) => (4, Moment(0)),
         Step::Look(_) if is_about_a_change(facts, standing, now) => (5, Moment(0)),
         Step::Look(_) => (6, facts.target.seen.map_or(Moment(0), |seen| seen.asked)),
         Step::Rest(Rest { until, ends_with: _ }) => (7, *until),
@@ -108,10 +110,8 @@ pub fn rank(step: &Step, facts: &Facts<'_>, standing: &Standing, now: Moment) ->
 pub fn is_about_a_change(facts: &Facts<'_>, standing: &Standing, now: Moment) -> bool {
     let target = facts.target;
     let flatness = &target.flatness;
-    let is_nothing_open = flatness.known_rows().is_none_or(|rows| rows == 0);
-    let begins = flatness.flat_span.is_none() && is_nothing_open;
-    let ends = (target.wanted.policy.settle == Duration::ZERO && is_nothing_open)
-        || flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
+    let begins = flatness.flat_span.is_none() && flatness.open().is_none();
+    let ends = flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
     let is_free = standing.change.is_some() && standing.forbidden.is_empty() && !is_unmet(facts);
     target.intent.is_some() || (is_free && (begins || ends))
 }
@@ -221,12 +221,20 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
 fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
     let seen = facts.target.seen.filter(|seen| seen.asked >= facts.target.look_since)?;
     let is_short = orphaned_set_ends(facts).is_some_and(|end| now >= end);
-    (now < due_again(facts, seen) && !is_short).then_some(seen)
+    (now < mode_due(facts, seen, now) && !is_short).then_some(seen)
 }
 
 /// When the mode is read again if nothing has to be done about it.
 fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
-    jittered_next(seen.asked, facts.target.wanted.policy.check_every, facts.account.jitter)
+    let is_first = facts.target.first_asked == Some(seen.asked);
+    let next = if is_first { spread_next } else { jittered_next };
+    next(seen.asked, facts.target.wanted.policy.check_every, facts.account.jitter)
+}
+
+/// When the mode is read again although a change is wanted. A verdict is not interrupted for it, and its set is noted first.
+fn mode_due(facts: &Facts<'_>, seen: Seen, now: Moment) -> Moment {
+    let is_ending = facts.target.flatness.verdict(now).is_some() || flat_for_long_enough(facts, now);
+    due_again(facts, seen) + if is_ending { VERDICT_AGE } else { Duration::ZERO }
 }
 
 /// Live equals desired: records that if it is new.
@@ -253,76 +261,115 @@ pub fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
 /// A change is wanted: checks whether the target is flat for long enough, and notes the set if nothing forbids it.
 fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, now: Moment) -> Step {
     let forbidden = standing.forbidden;
-    let flatness = &facts.target.flatness;
+    let mode_due = mode_due(facts, seen, now);
     if forbidden.iter().any(Reason::is_mode_alone_watched) {
-        return rest(facts, standing, now, due_again(facts, seen));
+        return rest(facts, standing, now, mode_due);
     }
-    if let Some(open) = flatness.positions.filter(|open| open.count > 0 && forbidden.is_empty()) {
-        let due = jittered_next(open.asked, OPEN_POSITION_LOOK, facts.account.jitter);
-        return if now >= due {
-            Step::Look(Look::List(List::Positions))
-        } else {
-            rest(facts, standing, now, due)
+    let step = match about_flatness(facts, forbidden, now) {
+        Flat::Read(look, due) if now >= due => return Step::Look(look),
+        Flat::Read(_, due) => rest(facts, standing, now, due.min(mode_due)),
+        Flat::ForLongEnough => Step::Note(change),
+    };
+    let unmet_at = facts.account.host.as_ref().filter(|_| is_unmet(facts)).map(|reading| reading.asked);
+    match (step, unmet_at) {
+        (Step::Note(change), _) if requires_nothing(facts) => Step::Note(change),
+        (Step::Note(change), None) if host_shown(facts).is_some() => Step::Note(change),
+        (Step::Note(_), None) => Step::LookAtHost,
+        // The host is looked at without a new verdict; one follows once it is as required.
+        (_, Some(asked)) if forbidden.is_empty() => {
+            let due = jittered_next(asked, WAITING_LOOK, facts.account.jitter);
+            let kept = keep_due(facts, forbidden);
+            match (now >= due, now >= kept) {
+                (true, _) => Step::LookAtHost,
+                (false, true) => Step::Look(Look::List(List::Positions)),
+                (false, false) => rest(facts, standing, now, due.min(kept).min(mode_due)),
+            }
+        }
+        (step, _) => step,
+    }
+}
+
+/// What is next about the question whether a target is flat.
+enum Flat {
+    /// This look, once it is due.
+    Read(Look, Moment),
+    /// Nothing: it was flat for long enough, until now.
+    ForLongEnough,
+}
+
+fn about_flatness(facts: &Facts<'_>, forbidden: Reasons, now: Moment) -> Flat {
+    let Facts { account, brakes: _, target } = facts;
+    let (flatness, check_every) = (&target.flatness, target.wanted.policy.check_every);
+    let next = |last, interval| jittered_next(last, interval, account.jitter);
+    let unless_forbidden = |interval| if forbidden.is_empty() { interval } else { check_every };
+    let verdict = Look::List(List::PlanOrders);
+    if let Some(under_way) = flatness.verdict(now) {
+        return Flat::Read(Look::List(under_way.next), now);
+    }
+    if let Some((list, asked)) = flatness.open() {
+        let due = next(asked, open_interval(facts, forbidden, list, now));
+        return Flat::Read(Look::Open(list), if asked < target.look_since { now } else { due });
+    }
+    let Some(run) = flatness.flat_span else {
+        // A verdict that did not end in time is not begun again at once.
+        let in_vain = flatness.in_progress.map(|verdict| verdict.began).or(flatness.too_slow);
+        let due = in_vain.map_or(now, |began| next(began, unless_forbidden(WAITING_LOOK)));
+        return Flat::Read(verdict, due);
+    };
+    let settled_at = run.since + target.wanted.policy.settle;
+    let edges = [
+        Some(settled_at),
+        target.refused_though_flat.map(retry_though_flat),
+        orphaned_set_ends(facts),
+        window_opens(facts, run.newest),
+    ];
+    // The first moment since the newest verdict from which another one may be worth more.
+    let edge = edges.into_iter().flatten().filter(|edge| *edge > run.newest).min();
+    if !forbidden.is_empty() || now < settled_at {
+        let kept = keep_due(facts, forbidden);
+        return match edge {
+            Some(edge) if forbidden.is_empty() && edge <= kept => Flat::Read(verdict, edge),
+            Some(_) | None => Flat::Read(Look::List(List::Positions), kept),
         };
     }
-    let due = next_round(facts, seen, forbidden);
-    if now >= due {
-        return Step::Look(Look::Mode);
+    if flat_for_long_enough(facts, now) {
+        return Flat::ForLongEnough;
     }
-    if let Some(list) = next_list(flatness, seen.answered) {
-        return Step::Look(Look::List(list));
-    }
-    if !forbidden.is_empty() || !flat_for_long_enough(facts, now) {
-        return rest(facts, standing, now, due);
-    }
-    match host_shown(facts) {
-        _ if requires_nothing(facts) => Step::Note(change),
-        None => Step::LookAtHost,
-        Some(reading) if is_met(reading) => Step::Note(change),
-        Some(_) => rest(facts, standing, now, due),
-    }
+    let regular = next(run.newest, WAITING_LOOK);
+    Flat::Read(verdict, edge.map_or(regular, |edge| regular.min(edge)))
 }
 
-/// When the next round of reads (mode, then the lists) begins: after an interval, or sooner when the target has been
-/// flat for long enough, a set may be retried, the fence of a removed target's set ends, or a change window opens.
-fn next_round(facts: &Facts<'_>, seen: Seen, forbidden: Reasons) -> Moment {
+/// How often something open is looked at: less often the longer it is waited for.
+fn open_interval(facts: &Facts<'_>, forbidden: Reasons, list: List, now: Moment) -> Duration {
     let target = facts.target;
-    let interval = if forbidden.is_empty() { WAITING_LOOK } else { target.wanted.policy.check_every };
-    let regular = jittered_next(seen.asked, interval, facts.account.jitter);
-    let settling = target.flatness.flat_span.filter(|run| !has_settled(facts, *run));
-    let settled = settling.map(|run| run.since + target.wanted.policy.settle);
-    let retried = target.refused_though_flat.map(retry_though_flat);
-    let opened = window_opens(facts, seen.asked);
-    let edges = [settled, retried, orphaned_set_ends(facts), opened]
-        .into_iter()
-        .flatten()
-        .filter(|edge| *edge > seen.asked);
-    edges.fold(regular, Moment::min)
+    let waited = target.flatness.wait.map_or(Duration::ZERO, |wait| now.since(wait.since));
+    let least = match list {
+        List::Positions => OPEN_POSITION_LOOK,
+        List::PlanOrders | List::Orders => WAITING_LOOK,
+    };
+    if !forbidden.is_empty() {
+        target.wanted.policy.check_every
+    } else if waited < OPEN_BRIEFLY {
+        least
+    } else {
+        (waited / OPEN_PART).clamp(least, OPEN_LOOK_LONGEST)
+    }
 }
 
-/// The list to read next in the round that began with the mode at `began`; `None` once it has its verdict.
-/// While the last verdict was not flat, positions are read first: an open one ends the round early.
-fn next_list(flatness: &Flatness, began: Moment) -> Option<List> {
-    let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
-    let of_this_round = |reading: &Option<Reading>| reading.filter(|reading| reading.asked >= began);
-    if flat_span.is_none() && of_this_round(positions).is_none() {
-        return Some(List::Positions);
+/// How often positions are read so that a run of flat verdicts is not broken by a gap.
+fn keep_interval(facts: &Facts<'_>, forbidden: Reasons) -> Duration {
+    let Policy { check_every, settle, .. } = &facts.target.wanted.policy;
+    if forbidden.is_empty() {
+        (*settle / SETTLING_PART).clamp(SETTLING_LOOK, SETTLING_LOOK_LONGEST)
+    } else {
+        *check_every
     }
-    if [plan_orders, orders, positions].into_iter().filter_map(of_this_round).any(|reading| reading.count > 0)
-    {
-        return None;
-    }
-    if flat_span.is_some_and(|span| span.newest >= began) {
-        return None;
-    }
-    // Every list of the round was empty, but reading them took too long for a verdict: the next round tries again.
-    let all_read = [plan_orders, orders, positions].into_iter().all(|list| of_this_round(list).is_some());
-    if all_read && in_progress.is_none() {
-        return None;
-    }
-    Some(
-        in_progress.filter(|verdict| verdict.began >= began).map_or(List::PlanOrders, |verdict| verdict.next),
-    )
+}
+
+/// When they are read again.
+fn keep_due(facts: &Facts<'_>, forbidden: Reasons) -> Moment {
+    let kept = facts.target.flatness.flat_span.map_or(Moment(0), |run| run.kept);
+    jittered_next(kept, keep_interval(facts, forbidden), facts.account.jitter)
 }
 
 /// Whether the verdicts allow a set now: the newest is at most `VERDICT_AGE` old, the first at least `settle` older.
@@ -343,7 +390,8 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear => None,
     });
     // The live mode counts as known for a limited time: a longer rest has to end then to report it as unknown.
-    let known_for = target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR + Duration::from_millis(1);
+    let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR)
+        + Duration::from_millis(1);
     let deadlines = [
         (Deadline::LiveUnknown, target.seen.map(|seen| seen.answered + known_for)),
         (Deadline::Unconfirmed, confirming),
@@ -354,6 +402,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         (Deadline::LedgerRetry, ledger.as_ref().map(|trouble| trouble.retry_at)),
         (Deadline::BudgetFrees, guard.frees_at.filter(|_| standing.blockers.holds(Reason::Held))),
         (Deadline::SetRetry, target.set_refused.as_ref().map(retry_at)),
+        (Deadline::SetRetry, target.refused_though_flat.map(retry_though_flat)),
         (Deadline::GoneSetOver, orphaned_set_ends(facts)),
         (Deadline::WindowEdge, window_edge(facts, now).filter(|_| !standing.blockers.is_empty())),
     ];

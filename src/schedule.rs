@@ -41,6 +41,42 @@ pub struct Schedule<T, L> {
 /// Recurring requests by their interval; those of one interval by when they are due.
 type Line<T> = BTreeMap<Duration, BTreeSet<(Moment, T)>>;
 
+/// What a request is for: its turn goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Others wait for its answer: the exchange's time, its list of contracts.
+    ForAll,
+    /// It goes on with a change that has begun and still needs so many requests, itself included.
+    Begun {
+        /// Used only if the change began without a turn of this process.
+        to_go: u32,
+    },
+    /// It begins a change: as in [`Want::Begin`].
+    Begin {
+        /// When the change was first wanted, or a look last found nothing open any more.
+        since: Moment,
+        /// Whether something was found open again in this wait.
+        repeat: bool,
+        /// Requests of the verdict, its set and the read that confirms it; 0 for a look at the mode or at the account.
+        cost: u32,
+    },
+    /// It is the first of its target in this process.
+    New,
+    /// It recurs: a look at the mode.
+    Mode(Recurring),
+    /// It recurs: a look at what the target waits for.
+    Wait(Recurring),
+}
+
+/// When a recurring request was due, and how often it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recurring {
+    /// When it was due.
+    pub due: Moment,
+    /// How often it is due.
+    pub every: Duration,
+}
+
 /// The requests that one target wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand<L> {
@@ -70,15 +106,15 @@ pub enum Want<L> {
         since: Moment,
         /// Whether a verdict of this wait has already found something open.
         repeat: bool,
-        /// The first request.
-        next: L,
+        /// The first requests; with the first turn of a verdict the others have begun, too.
+        next: Vec<L>,
         /// Requests of the verdict, its set and the read that confirms it; 0 for a look at the mode.
         cost: u32,
     },
     /// It was never asked in this process.
     New {
-        /// The look at its mode.
-        next: L,
+        /// Its first requests.
+        next: Vec<L>,
     },
 }
 
@@ -89,8 +125,8 @@ pub struct Due<L> {
     pub at: Moment,
     /// How often it recurs.
     pub interval: Duration,
-    /// The request.
-    pub lane: L,
+    /// The requests.
+    pub lanes: Vec<L>,
 }
 
 /// The answer to "who is next".
@@ -150,6 +186,11 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
         }
     }
 
+    /// The most requests that may leave at once with a budget of so many a second.
+    pub fn burst_of(budget: u32) -> u32 {
+        budget.max(LEAST_BURST)
+    }
+
     /// Who sends the next request.
     pub fn turn(&self, now: Moment) -> Turn<T, L> {
         let tokens = self.tokens_at(now);
@@ -187,25 +228,83 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
         self.filled_at = self.filled_at.max(now);
         let Some(mut demand) = self.take(&grant.target) else { return };
         match grant.what {
-            What::Mode => demand.mode = None,
-            What::Wait => demand.wait = None,
-            What::New => demand.want = None,
-            What::Begun | What::Begin => {
-                demand.want = match demand.want.take() {
-                    Some(Want::Begun { at, mut next, to_go }) => {
-                        if let Some(sent) = next.iter().position(|lane| *lane == grant.lane) {
-                            next.swap_remove(sent);
-                        }
-                        Some(Want::Begun { at, next, to_go: to_go.saturating_sub(1) })
-                    }
-                    Some(Want::Begin { cost, .. }) if cost > 0 => {
-                        Some(Want::Begun { at: now, next: Vec::new(), to_go: cost - 1 })
-                    }
-                    Some(Want::Begin { .. } | Want::New { .. }) | None => None,
-                };
+            What::Mode => demand.mode = demand.mode.and_then(|due| due.without(&grant.lane)),
+            What::Wait => demand.wait = demand.wait.and_then(|due| due.without(&grant.lane)),
+            What::New | What::Begun | What::Begin => {
+                demand.want = demand.want.and_then(|want| want.after(&grant.lane, now));
             }
         }
         self.put(grant.target.clone(), demand);
+    }
+
+    /// The target wants a request.
+    pub fn ask(&mut self, target: T, lane: L, purpose: Purpose, now: Moment) {
+        let mut demand = self.take(&target).unwrap_or_default();
+        let add = |due: Option<Due<L>>, Recurring { due: at, every }: Recurring, lane| {
+            let mut lanes = due.map(|due| due.lanes).unwrap_or_default();
+            lanes.push(lane);
+            Some(Due { at, interval: every, lanes })
+        };
+        match purpose {
+            Purpose::Mode(recurring) => demand.mode = add(demand.mode.take(), recurring, lane),
+            Purpose::Wait(recurring) => demand.wait = add(demand.wait.take(), recurring, lane),
+            Purpose::ForAll => demand.want = Some(Want::joined(demand.want.take(), lane, Moment(i64::MIN), 1)),
+            Purpose::Begun { to_go } => {
+                demand.want = Some(Want::joined(demand.want.take(), lane, now, to_go.max(1)));
+            }
+            Purpose::Begin { since, repeat, cost } => {
+                demand.want = Some(match demand.want.take() {
+                    begun @ Some(Want::Begun { .. }) => Want::joined(begun, lane, now, 1),
+                    Some(Want::Begin { mut next, .. }) => {
+                        next.push(lane);
+                        Want::Begin { since, repeat, next, cost }
+                    }
+                    Some(Want::New { .. }) | None => Want::Begin { since, repeat, next: vec![lane], cost },
+                });
+            }
+            Purpose::New => {
+                demand.want = Some(match demand.want.take() {
+                    Some(Want::New { mut next }) => {
+                        next.push(lane);
+                        Want::New { next }
+                    }
+                    Some(other) => Want::joined(Some(other), lane, now, 1),
+                    None => Want::New { next: vec![lane] },
+                });
+            }
+        }
+        self.put(target, demand);
+    }
+
+    /// The target no longer wants a request that it has asked for.
+    pub fn forget(&mut self, target: &T, lane: &L) {
+        let Some(mut demand) = self.take(target) else { return };
+        let is_recurring = |due: &Option<Due<L>>| due.as_ref().is_some_and(|due| due.lanes.contains(lane));
+        if is_recurring(&demand.wait) {
+            demand.wait = demand.wait.and_then(|due| due.without(lane));
+        } else if is_recurring(&demand.mode) {
+            demand.mode = demand.mode.and_then(|due| due.without(lane));
+        } else {
+            demand.want = demand.want.and_then(|want| want.without(lane));
+        }
+        self.put(target.clone(), demand);
+    }
+
+    /// The change of the target that had begun has ended, or goes no further now.
+    pub fn ended(&mut self, target: &T) {
+        let is_begun = |demand: &Demand<L>| matches!(demand.want, Some(Want::Begun { .. }));
+        if self.demands.get(target).is_some_and(is_begun)
+            && let Some(demand) = self.take(target)
+        {
+            let waiting = match demand.want {
+                Some(Want::Begun { at, next, to_go: _ }) if !next.is_empty() => {
+                    let to_go = u32::try_from(next.len()).unwrap_or(u32::MAX);
+                    Some(Want::Begun { at, next, to_go })
+                }
+                _ => None,
+            };
+            self.put(target.clone(), Demand { want: waiting, ..demand });
+        }
     }
 
     /// A request was answered after `round_trip`.
@@ -219,6 +318,9 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     /// What the target wants from now on.
     pub fn put(&mut self, target: T, demand: Demand<L>) {
         self.take(&target);
+        if demand == Demand::default() {
+            return;
+        }
         match &demand.want {
             Some(Want::Begun { at, next: _, to_go }) => {
                 self.begun.insert((*at, target.clone()));
@@ -233,7 +335,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             None => {}
         }
         for (line, due) in [(&mut self.modes, &demand.mode), (&mut self.waits, &demand.wait)] {
-            if let Some(Due { at, interval, lane: _ }) = due {
+            if let Some(Due { at, interval, lanes: _ }) = due {
                 line.entry(*interval).or_default().insert((*at, target.clone()));
             }
         }
@@ -257,7 +359,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             None => {}
         }
         for (line, due) in [(&mut self.modes, &demand.mode), (&mut self.waits, &demand.wait)] {
-            if let Some(Due { at, interval, lane: _ }) = due
+            if let Some(Due { at, interval, lanes: _ }) = due
                 && let Some(of_interval) = line.get_mut(interval)
             {
                 of_interval.remove(&(*at, target.clone()));
@@ -270,7 +372,8 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     }
 
     /// The lane has no permit before this moment.
-    pub fn used_up(&mut self, lane: L, free_at: Moment) {
+    pub fn used_up(&mut self, lane: L, free_at: Moment, now: Moment) {
+        self.free_at.retain(|_, at| *at > now);
         self.free_at.insert(lane, free_at);
     }
 
@@ -286,7 +389,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     fn oldest_begun(&self, now: Moment) -> Option<Grant<T, L>> {
         self.begun.iter().find_map(|(_, target)| {
             let Some(Want::Begun { next, .. }) = &self.demands.get(target)?.want else { return None };
-            let lane = next.iter().find(|lane| self.is_free(lane, now))?;
+            let lane = self.first_free(next, now)?;
             Some(Grant { target: target.clone(), lane: lane.clone(), what: What::Begun })
         })
     }
@@ -301,9 +404,9 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             else {
                 continue;
             };
-            if !self.is_free(next, now) || (*cost > 0 && held_back.is_some()) {
+            let Some(next) = self.first_free(next, now).filter(|_| *cost == 0 || held_back.is_none()) else {
                 continue;
-            }
+            };
             let needs = if *cost == 0 { ONE } else { self.tokens_to_begin(*cost) };
             if *cost == 0 || needs <= tokens.max(ONE) {
                 let grant = Grant { target: target.clone(), lane: next.clone(), what: What::Begin };
@@ -329,8 +432,8 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     fn first_of_the_rest(&self, now: Moment) -> Option<Grant<T, L>> {
         let never_asked = self.never_asked.iter().find_map(|target| {
             let Some(Want::New { next }) = &self.demands.get(target)?.want else { return None };
-            let grant = Grant { target: target.clone(), lane: next.clone(), what: What::New };
-            self.is_free(next, now).then_some(grant)
+            let lane = self.first_free(next, now)?;
+            Some(Grant { target: target.clone(), lane: lane.clone(), what: What::New })
         });
         never_asked.or_else(|| {
             let (mode, wait) =
@@ -349,7 +452,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     fn latest(&self, line: &Line<T>, what: What, now: Moment) -> Option<(Lateness, Grant<T, L>)> {
         let heads = line.iter().filter_map(|(interval, all)| {
             all.iter().take_while(|(due, _)| *due <= now).find_map(|(due, target)| {
-                let free = self.lane_of(target, what).filter(|lane| self.is_free(lane, now))?;
+                let free = self.first_free(self.lanes_of(target, what)?, now)?;
                 let lateness = Lateness { by: now.since(*due), interval: *interval };
                 Some((lateness, Grant { target: target.clone(), lane: free.clone(), what }))
             })
@@ -357,10 +460,14 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
         heads.reduce(|latest, other| if other.0.is_later_than(latest.0) { other } else { latest })
     }
 
-    fn lane_of(&self, target: &T, what: What) -> Option<&L> {
+    fn lanes_of(&self, target: &T, what: What) -> Option<&[L]> {
         let Demand { want: _, mode, wait } = self.demands.get(target)?;
         let due = if what == What::Mode { mode } else { wait };
-        due.as_ref().map(|due| &due.lane)
+        due.as_ref().map(|due| due.lanes.as_slice())
+    }
+
+    fn first_free<'a>(&self, lanes: &'a [L], now: Moment) -> Option<&'a L> {
+        lanes.iter().find(|lane| self.free_at.get(lane).is_none_or(|at| *at <= now))
     }
 
     /// When something may be granted though nothing is now: a due time, a lane that is free again, tokens for a verdict that
@@ -368,13 +475,9 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     fn soonest(&self, now: Moment, held_back: Option<i64>) -> Option<Moment> {
         let saved_up = held_back.filter(|needs| *needs <= self.burst()).map(|needs| self.filled_to(needs));
         let dues = [&self.modes, &self.waits].into_iter().flat_map(BTreeMap::values);
-        let next_due = dues.filter_map(|all| all.iter().map(|(due, _)| *due).find(|due| *due > now));
+        let next_due = dues.filter_map(|all| all.iter().rev().map(|(due, _)| *due).take_while(|due| *due > now).last());
         let next_free = self.free_at.values().copied().filter(|at| *at > now);
         next_due.chain(next_free).chain(saved_up).min()
-    }
-
-    fn is_free(&self, lane: &L, now: Moment) -> bool {
-        self.free_at.get(lane).is_none_or(|at| *at <= now)
     }
 
     fn tokens_at(&self, now: Moment) -> i64 {
@@ -392,13 +495,78 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     }
 
     fn burst(&self) -> i64 {
-        self.budget.max(LEAST_BURST) * ONE
+        self.budget.max(i64::from(LEAST_BURST)) * ONE
     }
 
     /// What must stay in the bucket, beside the request itself, for what cannot wait.
     fn reserve(&self) -> i64 {
         ONE + (self.burst() - ONE) / 4 * 3
     }
+}
+
+impl<L> Default for Demand<L> {
+    fn default() -> Demand<L> {
+        Demand { want: None, mode: None, wait: None }
+    }
+}
+
+impl<L: PartialEq> Want<L> {
+    /// Of a change that has begun, or begins with this request: it, and what was wanted before.
+    fn joined(before: Option<Want<L>>, lane: L, at: Moment, to_go: u32) -> Want<L> {
+        let (at, mut next, to_go) = match before {
+            Some(Want::Begun { at, next, to_go }) => (at, next, to_go),
+            Some(Want::Begin { next, .. } | Want::New { next }) => (at, next, to_go),
+            None => (at, Vec::new(), to_go),
+        };
+        next.push(lane);
+        let to_go = to_go.max(u32::try_from(next.len()).unwrap_or(u32::MAX));
+        Want::Begun { at, next, to_go }
+    }
+
+    /// What is wanted once the request in this lane was sent.
+    fn after(self, lane: &L, now: Moment) -> Option<Want<L>> {
+        match self {
+            Want::Begun { at, next, to_go } => {
+                let (next, to_go) = (without(next, lane), to_go.saturating_sub(1));
+                (to_go > 0).then_some(Want::Begun { at, next, to_go })
+            }
+            Want::Begin { since: _, repeat: _, next, cost } if cost > 0 => {
+                Some(Want::Begun { at: now, next: without(next, lane), to_go: cost - 1 })
+            }
+            other @ (Want::Begin { .. } | Want::New { .. }) => other.without(lane),
+        }
+    }
+
+    /// What is wanted without the request in this lane.
+    fn without(self, lane: &L) -> Option<Want<L>> {
+        match self {
+            Want::Begun { at, next, to_go } => Some(Want::Begun { at, next: without(next, lane), to_go }),
+            Want::Begin { since, repeat, next, cost } => {
+                let next = without(next, lane);
+                (!next.is_empty()).then_some(Want::Begin { since, repeat, next, cost })
+            }
+            Want::New { next } => {
+                let next = without(next, lane);
+                (!next.is_empty()).then_some(Want::New { next })
+            }
+        }
+    }
+}
+
+impl<L: PartialEq> Due<L> {
+    fn without(self, lane: &L) -> Option<Due<L>> {
+        let Due { at, interval, lanes } = self;
+        let lanes = without(lanes, lane);
+        (!lanes.is_empty()).then_some(Due { at, interval, lanes })
+    }
+}
+
+/// The lanes without one request in this one.
+fn without<L: PartialEq>(mut lanes: Vec<L>, lane: &L) -> Vec<L> {
+    if let Some(sent) = lanes.iter().position(|other| other == lane) {
+        lanes.remove(sent);
+    }
+    lanes
 }
 
 /// How late a recurring request is.
@@ -422,7 +590,7 @@ fn count(number: usize) -> f64 {
 /// One request, in the millionths that the bucket counts.
 const ONE: i64 = 1_000_000;
 /// A second's worth of a smaller budget would not hold the lists of a unified account and its set.
-const LEAST_BURST: i64 = 16;
+const LEAST_BURST: u32 = 16;
 /// While a look at a mode is overdue, one turn of so many is its.
 const SHARE: u32 = 10;
 /// Of so many round trips the slowest counts.

@@ -374,9 +374,9 @@ impl From<Applied> for AppliedStatus {
 }
 
 impl Detail {
-    /// The counts read since the mode was read; older ones are stale.
+    /// The newest counts; those that may have changed since are left out.
     fn of(facts: &TargetFacts) -> Detail {
-        let Flatness { plan_orders, orders, positions, in_progress: _, flat_span: _ } = facts.this_round();
+        let Flatness { plan_orders, orders, positions, .. } = facts.flatness.newest();
         let count = |reading: Option<Reading>| reading.map(|reading| reading.count);
         Detail { positions: count(positions), orders: count(orders), plan_orders: count(plan_orders) }
     }

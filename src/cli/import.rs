@@ -13,11 +13,12 @@ use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::daemon::KeyFiles;
 use crate::desired;
-use crate::exchange::{Observe, Urgency};
+use crate::exchange::Observe;
 use crate::facts::{Class, Failure, Identity};
 use crate::keeper::Environment as _;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, ProductType, Scope, Uid};
+use crate::schedule::Purpose;
 
 /// What `import` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,9 +96,9 @@ async fn account(environment: &KeyFiles, name: &AccountName, clock: &Clock) -> R
 
 async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<(Option<Uid>, Declared), Failure> {
     patiently(clock, || exchange.clock()).await?;
-    let Identity { uid, kind, .. } = patiently(clock, || exchange.account()).await?.value;
+    let Identity { uid, kind, .. } = patiently(clock, || exchange.account(Purpose::New)).await?.value;
     let mode =
-        async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Urgency::Routine)).await?.value);
+        async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Purpose::New)).await?.value);
     match kind {
         Kind::Unified => Ok((uid, Declared::Everything(mode(Scope::Account).await?))),
         Kind::Classic => {

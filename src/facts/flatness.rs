@@ -1,4 +1,4 @@
-//! The readings of positions and orders, and since when every complete reading was flat.
+//! The readings of positions and orders: since when every complete reading was flat, and since when something is open.
 
 use crate::constants::VERDICT_AGE;
 use crate::moment::Moment;
@@ -25,7 +25,8 @@ pub struct Reading {
     pub answered: Moment,
 }
 
-/// The readings of positions and orders, and since when every complete reading was flat.
+/// The readings of positions and orders, since when every complete reading was flat, and since when something is waited
+/// for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flatness {
     /// The last reading of the plan orders; `None` is unknown, not 0.
@@ -34,10 +35,16 @@ pub struct Flatness {
     pub orders: Option<Reading>,
     /// The last reading of the positions; `None` is unknown, not 0.
     pub positions: Option<Reading>,
+    /// When the newest verdict began, or the newest reading of one list alone: older readings may have changed since.
+    pub newest: Option<Moment>,
     /// The verdict under way, if its lists were empty so far.
     pub in_progress: Option<VerdictInProgress>,
+    /// When the last verdict began, if its lists were all empty and reading them took too long.
+    pub too_slow: Option<Moment>,
     /// The unbroken run of flat verdicts, if the last verdict was flat.
     pub flat_span: Option<FlatSpan>,
+    /// The wait for what is open, from the first row that was found to the set or another wish.
+    pub wait: Option<Wait>,
 }
 
 /// A verdict under way. Its lists are read in a fixed order, positions last: an order that fills shows as a position.
@@ -56,42 +63,114 @@ pub struct FlatSpan {
     pub since: Moment,
     /// When the reading for the newest one began.
     pub newest: Moment,
+    /// When a list was last found empty, alone or in a verdict: as long as the gaps are short, nothing went unseen.
+    pub kept: Moment,
+}
+
+/// A wait for what is open. A glimpse of nothing does not end it: strategies close one position and open the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Wait {
+    /// When something was first found open.
+    pub since: Moment,
+    /// The list with rows, and when it was last read; `None` once it was found empty.
+    pub open: Option<(List, Moment)>,
+    /// Whether something was found open again after nothing was.
+    pub again: bool,
+    /// When a look last found nothing open where something was.
+    pub glimpsed: Option<Moment>,
 }
 
 impl Flatness {
-    /// Records one reading. A row that counts ends the run. A complete flat verdict (plan orders, then orders, then
-    /// positions, all empty, within `VERDICT_AGE`) begins or prolongs it.
+    /// Records one reading of a whole list. A row that counts ends the run. A complete flat verdict (plan orders, then
+    /// orders, then positions, all empty, within `VERDICT_AGE`) begins or prolongs it; an empty list alone keeps it.
     pub fn read(&mut self, list: List, reading: Reading) {
         let Reading { count, asked, answered } = reading;
         let part = self.in_progress.take().filter(|part| part.next == list).map(|part| part.began);
-        match list {
-            List::PlanOrders => {
-                self.plan_orders = Some(reading);
-                self.in_progress = Some(VerdictInProgress { began: asked, next: List::Orders });
-            }
-            List::Orders => {
-                self.orders = Some(reading);
-                self.in_progress = part.map(|began| VerdictInProgress { began, next: List::Positions });
-            }
-            List::Positions => self.positions = Some(reading),
+        if part.is_none() {
+            self.newest = Some(asked);
         }
+        *self.reading(list) = Some(reading);
         if count > 0 {
-            self.in_progress = None;
-            self.flat_span = None;
-        } else if let Some(newest) =
-            part.filter(|began| list == List::Positions && answered.since(*began) <= VERDICT_AGE)
-        {
-            let since = self.flat_span.map_or(answered, |run| run.since);
-            self.flat_span = Some(FlatSpan { since, newest });
+            return self.found(list, asked);
+        }
+        if let Some(run) = &mut self.flat_span {
+            run.kept = asked;
+        }
+        if self.open().is_some_and(|(open, _)| open == list) {
+            self.glimpse(answered);
+        }
+        let next = |began, next| Some(VerdictInProgress { began, next });
+        match (list, part) {
+            (List::PlanOrders, _) => {
+                self.too_slow = None;
+                self.in_progress = next(asked, List::Orders);
+            }
+            (List::Orders, Some(began)) => self.in_progress = next(began, List::Positions),
+            (List::Positions, Some(began)) if answered.since(began) <= VERDICT_AGE => {
+                let since = self.flat_span.map_or(answered, |run| run.since);
+                self.flat_span = Some(FlatSpan { since, newest: began, kept: asked });
+            }
+            (List::Positions, Some(began)) => self.too_slow = Some(began),
+            (List::Orders | List::Positions, None) => {}
         }
     }
 
-    /// The rows of all readings together; `None` if no list was read.
-    pub fn known_rows(&self) -> Option<u32> {
-        [self.plan_orders, self.orders, self.positions]
-            .into_iter()
-            .flatten()
-            .map(|reading| reading.count)
-            .reduce(u32::saturating_add)
+    /// Records a reading of those parts of a list alone that had rows before. Where it finds none, the rest of the list may
+    /// have some.
+    pub fn read_what_is_open(&mut self, list: List, reading: Reading) {
+        let Reading { count, asked, answered } = reading;
+        self.in_progress = None;
+        self.newest = Some(asked);
+        *self.reading(list) = Some(reading).filter(|_| count > 0);
+        if count > 0 {
+            self.found(list, asked);
+        } else {
+            self.glimpse(answered);
+        }
+    }
+
+    fn glimpse(&mut self, answered: Moment) {
+        if let Some(wait) = &mut self.wait {
+            wait.open = None;
+            wait.glimpsed = Some(answered);
+        }
+    }
+
+    fn found(&mut self, list: List, asked: Moment) {
+        self.too_slow = None;
+        self.flat_span = None;
+        let before = self.wait.unwrap_or(Wait { since: asked, open: None, again: false, glimpsed: None });
+        let again = before.again || (self.wait.is_some() && before.open.is_none());
+        self.wait = Some(Wait { open: Some((list, asked)), again, ..before });
+    }
+
+    fn reading(&mut self, list: List) -> &mut Option<Reading> {
+        match list {
+            List::PlanOrders => &mut self.plan_orders,
+            List::Orders => &mut self.orders,
+            List::Positions => &mut self.positions,
+        }
+    }
+
+    /// The list with rows at the last look, and when it was read; `None` if nothing is known to be open.
+    pub fn open(&self) -> Option<(List, Moment)> {
+        self.wait?.open
+    }
+
+    /// The readings without those that may have changed since.
+    pub fn newest(&self) -> Flatness {
+        let newer =
+            |reading: Option<Reading>| reading.filter(|reading| self.newest.is_some_and(|newest| reading.asked >= newest));
+        Flatness {
+            plan_orders: newer(self.plan_orders),
+            orders: newer(self.orders),
+            positions: newer(self.positions),
+            ..*self
+        }
+    }
+
+    /// The verdict under way that can still end in time.
+    pub fn verdict(&self, now: Moment) -> Option<VerdictInProgress> {
+        self.in_progress.filter(|verdict| now.since(verdict.began) <= VERDICT_AGE)
     }
 }

@@ -73,7 +73,7 @@ fn check(lists: &[(List, u32, i64)], expected: Expect) {
 }
 
 fn told(flatness: &Flatness) -> String {
-    let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
+    let Flatness { plan_orders, orders, positions, newest: _, in_progress, too_slow, flat_span, wait } = flatness;
     let count = |list: &Option<Reading>| list.map_or("unknown".to_owned(), |list| list.count.to_string());
     let mut text = format!(
         "plan orders {}, orders {}, positions {}",
@@ -84,8 +84,17 @@ fn told(flatness: &Flatness) -> String {
     if let Some(VerdictInProgress { began, next }) = in_progress {
         let _ = write!(text, "; a verdict begun at {}s, {next:?} next", began.0 / 1000);
     }
-    if let Some(FlatSpan { since, newest }) = flat_span {
-        let _ = write!(text, "; flat since {}s, read again at {}s", since.0 / 1000, newest.0 / 1000);
+    if let Some(began) = too_slow {
+        let _ = write!(text, "; a verdict begun at {}s was too slow", began.0 / 1000);
+    }
+    if let Some(FlatSpan { since, newest, kept }) = flat_span {
+        let of = |at: &Moment| at.0 / 1000;
+        let _ = write!(text, "; flat since {}s, read again at {}s, kept at {}s", of(since), of(newest), of(kept));
+    }
+    if let Some(Wait { since, open, again, glimpsed: _ }) = wait {
+        let open = open.map_or("nothing".to_owned(), |(list, _)| format!("{list:?}"));
+        let again = if *again { " again" } else { "" };
+        let _ = write!(text, "; {open} open{again}, first at {}s", since.0 / 1000);
     }
     text
 }
@@ -102,7 +111,7 @@ fn a_flat_verdict_reads_plan_orders_orders_and_then_positions() {
     );
     check(
         &[(PlanOrders, 0, 0), (Orders, 0, 1), (Positions, 0, 2)],
-        expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 0s"],
+        expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 0s, kept at 2s"],
     );
 }
 
@@ -123,11 +132,11 @@ fn another_order_of_the_lists_is_no_verdict() {
 fn a_verdict_that_took_longer_than_it_may_be_old_is_none() {
     check(
         &[(PlanOrders, 0, 0), (Orders, 0, 2), (Positions, 0, 4)],
-        expect!["plan orders 0, orders 0, positions 0; flat since 5s, read again at 0s"],
+        expect!["plan orders 0, orders 0, positions 0; flat since 5s, read again at 0s, kept at 4s"],
     );
     check(
         &[(PlanOrders, 0, 0), (Orders, 0, 2), (Positions, 0, 5)],
-        expect!["plan orders 0, orders 0, positions 0"],
+        expect!["plan orders 0, orders 0, positions 0; a verdict begun at 0s was too slow"],
     );
 }
 
@@ -137,29 +146,17 @@ fn a_second_verdict_prolongs_the_run_and_one_row_anywhere_ends_it() {
     let again = [(PlanOrders, 0, 10), (Orders, 0, 11), (Positions, 0, 12)];
     check(
         &[flat, again].concat(),
-        expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 10s"],
+        expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 10s, kept at 12s"],
     );
-    check(&[&flat[..], &[(PlanOrders, 1, 10)]].concat(), expect!["plan orders 1, orders 0, positions 0"]);
+    check(&[&flat[..], &[(PlanOrders, 1, 10)]].concat(), expect!["plan orders 1, orders 0, positions 0; PlanOrders open, first at 10s"]);
     check(
         &[&flat[..], &[(PlanOrders, 0, 10), (Orders, 2, 11)]].concat(),
-        expect!["plan orders 0, orders 2, positions 0"],
+        expect!["plan orders 0, orders 2, positions 0; Orders open, first at 11s"],
     );
     check(
         &[&flat[..], &[(PlanOrders, 0, 10), (Orders, 0, 11), (Positions, 3, 12)]].concat(),
-        expect!["plan orders 0, orders 0, positions 3"],
+        expect!["plan orders 0, orders 0, positions 3; Positions open, first at 12s"],
     );
-}
-
-#[test]
-fn f34_rows_are_counted_over_what_was_read_and_nothing_is_not_zero() {
-    let mut flatness = Flatness::default();
-    assert_eq!(flatness.known_rows(), None);
-    let reading = |count| Reading { count, asked: at(0), answered: at(0) };
-    flatness.read(Positions, reading(0));
-    assert_eq!(flatness.known_rows(), Some(0));
-    flatness.read(Orders, reading(u32::MAX));
-    flatness.read(PlanOrders, reading(2));
-    assert_eq!(flatness.known_rows(), Some(u32::MAX));
 }
 
 #[test]
@@ -168,7 +165,7 @@ fn a_look_that_shows_the_desired_mode_ends_the_run_and_any_look_ends_the_failure
     let readings = [PlanOrders, Orders, Positions];
     for list in readings {
         target.failing = Some(failing(Class::TryAgain));
-        target.read(list, Reading { count: 0, asked: at(1), answered: at(1) });
+        target.read(list, false, Reading { count: 0, asked: at(1), answered: at(1) }, Stretch::default());
         assert_eq!(target.failing, None);
     }
     target.failing = Some(failing(Class::TryAgain));
@@ -191,14 +188,14 @@ fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
     let reading = |count| Reading { count, asked: at(3), answered: at(3) };
     let mut other = unread();
     other.record_mode(seen(PositionMode::OneWay, 3));
-    other.read(PlanOrders, reading(0));
+    other.read(PlanOrders, false, reading(0), Stretch::default());
     assert_eq!(tries(&other), Some(2));
     other.failed(None, failure(Class::TryAgain), at(4), Jitter(0));
     assert_eq!(tries(&other), Some(1), "the mode is another row of failures");
     let mut read = unread();
-    read.read(Orders, reading(0));
+    read.read(Orders, false, reading(0), Stretch::default());
     let mut open = unread();
-    open.read(Positions, reading(1));
+    open.read(Positions, false, reading(1), Stretch::default());
     let mut in_sync = unread();
     in_sync.record_mode(seen(PositionMode::Hedge, 3));
     let mut reloaded = unread();
@@ -212,9 +209,9 @@ fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
 fn only_a_row_ends_the_refusals_though_flat() {
     let mut target = target();
     target.refused_though_flat = Some(Refusals { count: 2, last: at(0) });
-    target.read(Positions, Reading { count: 0, asked: at(1), answered: at(1) });
+    target.read(Positions, false, Reading { count: 0, asked: at(1), answered: at(1) }, Stretch::default());
     assert!(target.refused_though_flat.is_some());
-    target.read(Orders, Reading { count: 1, asked: at(1), answered: at(1) });
+    target.read(Orders, false, Reading { count: 1, asked: at(1), answered: at(1) }, Stretch::default());
     assert!(target.refused_though_flat.is_none());
 }
 

@@ -84,7 +84,7 @@ impl<D: Environment> Keeper<D> {
             .entry(scope)
             .or_insert_with(|| TargetSlot::new(TargetFacts::new(wanted.clone(), now)));
         if slot.facts.wanted.asks_for_another_look(&wanted) {
-            slot.facts.look_again(now);
+            slot.facts.wished_anew(now);
             self.facts.failing = None;
         }
         slot.facts.wanted = wanted;

@@ -1,27 +1,24 @@
-//! How a keeper waits for its turn to look: how urgent the look is, and what ends the wait.
+//! How a keeper waits for its turn to look: what the look is for, and what ends the wait.
 
 use std::time::Duration;
 
 use super::look::look;
 use super::{Environment, Keeper, TargetSlot};
 use crate::constants::LONGEST_LOOK;
-use crate::exchange::{Observe as _, Urgency};
+use crate::exchange::Observe as _;
 use crate::position_mode::Scope;
 use crate::protocol::{self, Learned, Look};
+use crate::schedule::Purpose;
 
 impl<D: Environment> Keeper<D> {
-    /// How urgent a look at the target is among those of all accounts.
-    pub(super) fn urgency(&self, slot: &TargetSlot) -> Urgency {
+    /// What a look at the target is for.
+    pub(super) fn purpose(&self, scope: Scope, slot: &TargetSlot, what: Look) -> Purpose {
         // A set under way of another target must not wait for this look.
-        if self.has_set_under_way() || slot.facts.is_part_way() {
-            Urgency::PartWay
-        } else if protocol::is_about_a_change(&slot.facts(&self.facts), &slot.standing, self.stood) {
-            Urgency::BeforeSet
-        } else if slot.facts.seen.is_none() && slot.facts.failing.is_none() && self.facts.failing.is_none() {
-            Urgency::First
-        } else {
-            Urgency::Routine
+        if self.has_set_under_way() {
+            return Purpose::Begun { to_go: 1 };
         }
+        let cost = self.exchange.as_ref().map_or(0, |exchange| exchange.verdict_cost(scope));
+        protocol::purpose(&slot.facts(&self.facts), &slot.standing, what, cost, self.stood)
     }
 
     /// Looks. What can wait may wait for its turn for a while; as long as it does it is dropped (`None`) for a stop, for what
@@ -30,19 +27,22 @@ impl<D: Environment> Keeper<D> {
         &mut self,
         scope: Scope,
         what: Look,
-        urgency: Urgency,
+        purpose: Purpose,
     ) -> Option<Learned> {
         let exchange = self.exchange.as_ref()?;
         let now = self.clock.now();
         let under_way = self.has_set_under_way();
         self.promise(now + LONGEST_LOOK + exchange.queued_for().unwrap_or_default());
-        let can_wait = matches!(urgency, Urgency::First | Urgency::Routine);
+        let can_wait = match purpose {
+            Purpose::Begin { .. } | Purpose::New | Purpose::Mode(_) | Purpose::Wait(_) => true,
+            Purpose::ForAll | Purpose::Begun { .. } => false,
+        };
         let (before, sent) = (self.directives.borrow().clone(), exchange.sent());
         let only_waits = || exchange.sent() == sent;
         let mut settles_at =
             self.targets.values().filter_map(|slot| protocol::settles_at(&slot.facts, now)).min();
         let mut promised = now;
-        let looking = look(exchange, scope, what, urgency);
+        let looking = look(exchange, scope, what, purpose);
         tokio::pin!(looking);
         loop {
             tokio::select! {

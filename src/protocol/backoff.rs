@@ -44,6 +44,12 @@ pub fn jittered_next(last: Moment, interval: Duration, jitter: Jitter) -> Moment
     last + interval * (10_000 - u32::from(jitter.0.min(1000))) / 10_000
 }
 
+/// The same after something was done for the first time: sooner by up to nine tenths, so that many that began together are
+/// spread over the interval.
+pub fn spread_next(first: Moment, interval: Duration, jitter: Jitter) -> Moment {
+    first + interval * (10_000 - u32::from(jitter.0.min(1000)) * 9) / 10_000
+}
+
 /// `first`, doubled with each further try, up to `longest`.
 pub fn doubled(first: Duration, tries: u32, longest: Duration) -> Duration {
     let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -83,5 +89,7 @@ mod tests {
         let minute = Duration::from_secs(60);
         let due = [0, 500, 1000, u16::MAX].map(|jitter| jittered_next(Moment(0), minute, Jitter(jitter)).0);
         assert_eq!(due, [60_000, 57_000, 54_000, 54_000]);
+        let spread = [0, 500, 1000, u16::MAX].map(|jitter| spread_next(Moment(0), minute, Jitter(jitter)).0);
+        assert_eq!(spread, [60_000, 33_000, 6_000, 6_000]);
     }
 }

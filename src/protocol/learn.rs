@@ -16,6 +16,8 @@ pub enum Learned {
     Mode(Answer<PositionMode>),
     /// How many rows of a list count.
     List(List, Answer<u32>),
+    /// The same of those parts of it that had rows before.
+    Open(List, Answer<u32>),
     /// The look failed.
     Failed(Look, Failure),
 }
@@ -40,7 +42,13 @@ pub fn learn(
         }
         Learned::List(list, answer) => {
             let Answer { value: _, asked, answered, server: _ } = answer;
-            target.read(list, Reading { count: take(account, answer), asked, answered });
+            let reading = Reading { count: take(account, answer), asked, answered };
+            target.read(list, false, reading, account.stretch);
+        }
+        Learned::Open(list, answer) => {
+            let Answer { value: _, asked, answered, server: _ } = answer;
+            let reading = Reading { count: take(account, answer), asked, answered };
+            target.read(list, true, reading, account.stretch);
         }
         Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
             account.failed(failure, now);
@@ -48,7 +56,7 @@ pub fn learn(
         Learned::Failed(look, failure) => {
             account.doubt_the_kind(&failure);
             let list = match look {
-                Look::List(list) => Some(list),
+                Look::List(list) | Look::Open(list) => Some(list),
                 Look::Clock | Look::Account | Look::Mode => None,
             };
             target.failed(list, failure, now, jitter);
@@ -62,7 +70,7 @@ fn is_of_the_account(look: Look, class: Class) -> bool {
     match look {
         Look::Clock | Look::Account => true,
         Look::Mode => class.row().account_wide,
-        Look::List(_) => class.row().account_wide && class != Class::WrongKind,
+        Look::List(_) | Look::Open(_) => class.row().account_wide && class != Class::WrongKind,
     }
 }
 

@@ -239,9 +239,7 @@ fn say_requirement(facts: &Facts<'_>) -> String {
 
 fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
-    // After the mode was read and before the lists are, the open rows of the round before are the newest known.
-    let open = open_rows(&target.this_round()).or_else(|| open_rows(&target.flatness));
-    open.map_or_else(
+    open_rows(&target.flatness.newest()).map_or_else(
         || say_failure(Reason::NotFlat, facts, now),
         |open| {
             format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
@@ -251,9 +249,7 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
 
 /// Nothing was found open, but there is no flat verdict either.
 fn say_no_verdict(target: &TargetFacts) -> String {
-    let Flatness { plan_orders, orders, positions, in_progress, flat_span: _ } = target.this_round();
-    let all_read = [plan_orders, orders, positions].iter().all(Option::is_some);
-    if all_read && in_progress.is_none() {
+    if target.flatness.too_slow.is_some() {
         format!(
             "Every list was empty, and reading them took longer than {}: too long to say that it is flat. The way to the \
              exchange is slow, or much is asked at once.",

@@ -59,7 +59,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
         return State::Unknown;
     }
     let target = facts.target;
-    let known_for = target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR;
+    let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR);
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
@@ -195,8 +195,8 @@ fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
                 all.add(Reason::Settling);
             }
         }
-        (None, None) => match target.flatness.known_rows() {
-            None | Some(0) => all.add(Reason::Settling),
+        (None, None) => match target.flatness.open() {
+            None => all.add(Reason::Settling),
             Some(_) => all.add(Reason::NotFlat),
         },
     }

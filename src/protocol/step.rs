@@ -34,6 +34,8 @@ pub enum Look {
     Mode,
     /// One of the lists that show whether the target is flat.
     List(List),
+    /// Those parts of a list that had rows when it was last read.
+    Open(List),
 }
 
 /// Why a noted set was not sent.

@@ -79,6 +79,9 @@ fn look_in_words(look: Look) -> &'static str {
         Look::List(List::PlanOrders) => "read plan orders",
         Look::List(List::Orders) => "read orders",
         Look::List(List::Positions) => "read positions",
+        Look::Open(List::PlanOrders) => "read open plan orders",
+        Look::Open(List::Orders) => "read open orders",
+        Look::Open(List::Positions) => "read open positions",
     }
 }
 

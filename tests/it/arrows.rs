@@ -14,10 +14,10 @@ const ROOMS: [&str; 19] = [
     "moment",
     "position_mode",
     "window",
+    "schedule",
     "facts",
     "desired",
     "protocol",
-    "schedule",
     "clock",
     "ledger",
     "exchange",
@@ -31,7 +31,7 @@ const ROOMS: [&str; 19] = [
     "cli",
 ];
 /// All up to here are pure.
-const LAST_PURE: &str = "schedule";
+const LAST_PURE: &str = "protocol";
 const IMPURE: [&str; 8] = [
     "tokio",
     "reqwest",

@@ -20,10 +20,11 @@ use bitget_sim::{
 use posmoded::clock::Clock;
 use posmoded::exchange::bitget::{AccountClient, Bitget, Sockets, Trading};
 use posmoded::exchange::credential::Credential;
-use posmoded::exchange::{Apply as _, Observe as _, Urgency};
+use posmoded::exchange::{Apply as _, Extent, Observe as _};
 use posmoded::facts::{Cause, Change, Class, Failure, Generation, List, SetAnswer};
 use posmoded::ledger::{Ledger, Note, Noted};
 use posmoded::position_mode::{Kind, PositionMode, ProductType, Scope, Target};
+use posmoded::schedule::Purpose;
 use tokio::task::JoinSet;
 
 const USDT: Scope = Scope::Product(ProductType::UsdtFutures);
@@ -144,16 +145,16 @@ async fn a_flat_account_is_read_and_set_and_read_again() {
     simulator.set_skew_ms(40_000);
     let told = desk.clock().await.unwrap();
     assert!((told.server.0 - simulator.now().0).abs() < 2_000);
-    let identity = desk.account().await.unwrap().value;
+    let identity = desk.account(Purpose::New).await.unwrap().value;
     assert_eq!((identity.kind, identity.uid.unwrap().0.as_str()), (Kind::Classic, "1001"));
-    assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
     for list in [List::PlanOrders, List::Orders, List::Positions] {
-        assert_eq!(desk.count(USDT, list, Urgency::BeforeSet).await.unwrap().value, 0, "{list:?}");
+        assert_eq!(desk.count(USDT, list, Extent::Whole, Purpose::New).await.unwrap().value, 0, "{list:?}");
     }
     let permit = desk.permit(USDT).await.unwrap();
     let (answer, heard) = desk.set(venue.note(USDT).await, permit).await;
     assert_eq!((answer, heard.is_some()), (SetAnswer::Accepted, true));
-    assert_eq!(desk.mode(USDT, Urgency::BeforeSet).await.unwrap().value, PositionMode::OneWay);
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::OneWay);
     let from_to = Executed::Applied { from: PosMode::HedgeMode, to: PosMode::OneWayMode };
     assert_eq!(venue.sets(), [from_to]);
     let refused: Vec<_> = venue.log().into_iter().filter(|entry| entry.status != Some(200)).collect();
@@ -170,10 +171,10 @@ async fn an_rsa_key_reads_and_sets_and_another_one_is_refused() {
     venue.simulator.with(|exchange| exchange.key_mut("key-desk").unwrap().rsa_public_key = Some(public));
     venue.sign_with(other);
     venue.desk.clock().await.unwrap();
-    let failure = venue.desk.mode(USDT, Urgency::Routine).await.unwrap_err();
+    let failure = venue.desk.mode(USDT, Purpose::New).await.unwrap_err();
     assert_eq!((failure.class, failure.code.as_deref()), (Class::Credential, Some("40009")));
     venue.sign_with(private);
-    assert_eq!(venue.desk.mode(USDT, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    assert_eq!(venue.desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
     assert_eq!(venue.set().await, SetAnswer::Accepted);
     assert_eq!(venue.mode(), PosMode::OneWayMode);
 }
@@ -216,7 +217,7 @@ async fn positions_and_orders_of_every_kind_are_counted_and_hinder_a_set() {
     venue.desk.clock().await.unwrap();
     let mut counts = Vec::new();
     for list in [List::Positions, List::Orders, List::PlanOrders] {
-        counts.push(venue.desk.count(USDT, list, Urgency::Routine).await.unwrap().value);
+        counts.push(venue.desk.count(USDT, list, Extent::Whole, Purpose::New).await.unwrap().value);
     }
     assert_eq!(counts, [1, 131, 3]);
     let SetAnswer::Refused(failure) = venue.set().await else { panic!("refused for good") };
@@ -231,18 +232,18 @@ async fn a_unified_account_is_told_by_its_settings_and_read_and_set_as_a_whole()
     let desk = &venue.desk;
     desk.clock().await.unwrap();
     let posmoded::facts::Identity { uid, kind, uid_right, warnings, at: _ } =
-        desk.account().await.unwrap().value;
+        desk.account(Purpose::New).await.unwrap().value;
     assert_eq!((kind, uid.unwrap().0.as_str()), (Kind::Unified, "1001"));
     assert_eq!((uid_right, warnings), ("UTA mgt., read", Vec::new()));
-    assert_eq!(desk.mode(USDT, Urgency::Routine).await.unwrap_err().class, Class::WrongKind);
-    assert_eq!(desk.mode(Scope::Account, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::WrongKind);
+    assert_eq!(desk.mode(Scope::Account, Purpose::New).await.unwrap().value, PositionMode::Hedge);
     for list in [List::PlanOrders, List::Orders, List::Positions] {
-        assert_eq!(desk.count(Scope::Account, list, Urgency::BeforeSet).await.unwrap().value, 0, "{list:?}");
+        assert_eq!(desk.count(Scope::Account, list, Extent::Whole, Purpose::New).await.unwrap().value, 0, "{list:?}");
     }
     let permit = desk.permit(Scope::Account).await.unwrap();
     let (answer, heard) = desk.set(venue.note(Scope::Account).await, permit).await;
     assert_eq!((answer, heard.is_some()), (SetAnswer::Accepted, true));
-    assert_eq!(desk.mode(Scope::Account, Urgency::BeforeSet).await.unwrap().value, PositionMode::OneWay);
+    assert_eq!(desk.mode(Scope::Account, Purpose::New).await.unwrap().value, PositionMode::OneWay);
 }
 
 #[tokio::test]
@@ -265,7 +266,7 @@ async fn what_a_unified_account_holds_in_any_category_is_counted_and_hinders_a_s
     venue.desk.clock().await.unwrap();
     let mut counts = Vec::new();
     for list in [List::Positions, List::Orders, List::PlanOrders] {
-        counts.push(venue.desk.count(Scope::Account, list, Urgency::Routine).await.unwrap().value);
+        counts.push(venue.desk.count(Scope::Account, list, Extent::Whole, Purpose::New).await.unwrap().value);
     }
     assert_eq!(counts, [1, 130, 6]);
     let permit = venue.desk.permit(Scope::Account).await.unwrap();
@@ -282,7 +283,7 @@ async fn a_unified_key_that_may_not_see_its_settings_is_told_what_it_lacks() {
         exchange.key_mut("key-desk").unwrap().uta_mgt = bitget_sim::Right::Nothing;
     });
     venue.desk.clock().await.unwrap();
-    let failure = venue.desk.account().await.unwrap_err();
+    let failure = venue.desk.account(Purpose::New).await.unwrap_err();
     assert_eq!(failure.class, Class::Denied);
     assert!(
         failure.say.contains(r#"allow it "UTA mgt., read and write" and "UTA trade, read""#),
@@ -328,13 +329,13 @@ async fn f34_what_no_exchange_would_write_is_no_answer_to_a_look() {
     ];
     for kind in faults {
         venue.fault(kind.clone(), "orders-pending");
-        let look = venue.desk.count(USDT, List::Orders, Urgency::Routine).await;
+        let look = venue.desk.count(USDT, List::Orders, Extent::Whole, Purpose::New).await;
         let Err(Failure { class: Class::TryAgain, .. }) = look else { panic!("{kind:?}: {look:?}") };
     }
     venue.fault(FaultKind::MissingField { field: "posMode".to_owned() }, "account/account");
-    let look = venue.desk.mode(USDT, Urgency::Routine).await;
+    let look = venue.desk.mode(USDT, Purpose::New).await;
     assert_eq!(look.unwrap_err().class, Class::TryAgain);
-    assert_eq!(venue.desk.count(USDT, List::Orders, Urgency::Routine).await.unwrap().value, 0);
+    assert_eq!(venue.desk.count(USDT, List::Orders, Extent::Whole, Purpose::New).await.unwrap().value, 0);
 }
 
 #[tokio::test]
@@ -354,7 +355,7 @@ async fn i8_a_hurry_never_meets_a_limit_of_the_exchange() {
     let venue = Venue::plain();
     venue.desk.clock().await.unwrap();
     for _ in 0..12 {
-        venue.desk.count(USDT, List::Positions, Urgency::BeforeSet).await.unwrap();
+        venue.desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await.unwrap();
     }
     assert!(venue.log().iter().all(|entry| entry.status == Some(200)), "{:#?}", venue.log());
 }
@@ -365,7 +366,7 @@ async fn an_exchange_that_never_answers_is_given_up_after_ten_seconds() {
     venue.desk.clock().await.unwrap();
     venue.fault(FaultKind::Hang, "all-position");
     let began = Instant::now();
-    let failure = venue.desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap_err();
+    let failure = venue.desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await.unwrap_err();
     assert_eq!(failure.class, Class::TryAgain);
     assert!(failure.say.contains("did not answer in time"), "{failure}");
     assert!((9..15).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());

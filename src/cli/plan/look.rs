@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Clock;
 use crate::desired::{Account, Desired};
-use crate::exchange::{Observe, Urgency};
+use crate::exchange::Observe;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, Policy, TargetFacts,
     Wanted,
@@ -116,9 +116,11 @@ impl<'a> Round<'a> {
             let (now, all) = (self.clock.now(), Facts { account, brakes: &brakes, target: facts });
             let step = protocol::next(&all, &Standing::of(&all, now), now);
             match step {
-                Step::Look(Look::Mode | Look::List(_)) if until == Until::Identity => return,
+                Step::Look(Look::Mode | Look::List(_) | Look::Open(_)) if until == Until::Identity => return,
                 Step::Look(what) => {
-                    let learned = look(exchange, target.scope, what, Urgency::Routine).await;
+                    let cost = exchange.verdict_cost(target.scope);
+                    let purpose = protocol::purpose(&all, &Standing::of(&all, now), what, cost, now);
+                    let learned = look(exchange, target.scope, what, purpose).await;
                     learn(account, facts, learned, self.clock.now(), self.clock.jitter());
                 }
                 Step::LookAtHost => account.host = Some(self.host_reading(facts).await),

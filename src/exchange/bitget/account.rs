@@ -6,32 +6,41 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
 
 use super::client::Bitget;
 use super::endpoint::Endpoint;
 use super::http::Transport;
-use super::session::{Session, SetPermit, our_fault};
+use super::session::{Ask, Session, SetPermit, our_fault};
 use super::sign::Trading;
+use super::wire::Rows;
 use super::{classic, identity, unified};
 use crate::exchange::credential::{Credential, Fingerprint};
-use crate::exchange::{Apply, Observe, Urgency};
+use crate::exchange::{Apply, Extent, Observe};
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, PositionMode, Scope};
+use crate::schedule::Purpose;
 
 /// Client of one account, with its credential.
 pub struct AccountClient<T> {
     name: AccountName,
     session: Session<T>,
+    /// The parts of each list that had rows when they were last read, by their places.
+    open: Mutex<BTreeMap<(Scope, List), BTreeSet<usize>>>,
 }
 
 impl<T: Transport> Bitget<T> {
     /// Client of an account of either kind, with its credential.
     pub fn account(&self, name: AccountName, credential: Credential, trading: Trading) -> AccountClient<T> {
-        AccountClient { name, session: Session::new(self.clone(), credential, trading) }
+        let session = Session::new(self.clone(), name.clone(), credential, trading);
+        AccountClient { name, session, open: Mutex::default() }
     }
 }
 
@@ -52,28 +61,79 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.time().await
     }
 
-    async fn account(&self) -> Result<Answer<Identity>, Failure> {
-        let identity = identity::of(&self.session).await?;
+    fn stretch(&self) -> u32 {
+        self.session.client.stretch()
+    }
+
+    fn ended(&self, scope: Scope) {
+        self.session.client.ended(&self.session.target(scope));
+    }
+
+    fn verdict_cost(&self, scope: Scope) -> u32 {
+        let lists = [List::PlanOrders, List::Orders, List::Positions];
+        let requests = lists.map(|list| parts(scope, list).len()).iter().sum::<usize>();
+        u32::try_from(requests).unwrap_or(u32::MAX).saturating_add(SET_AND_CONFIRM)
+    }
+
+    async fn account(&self, purpose: Purpose) -> Result<Answer<Identity>, Failure> {
+        let identity = identity::of(&self.session, Ask { scope: Scope::Account, purpose }).await?;
         if let Some(uid) = &identity.value.uid {
             self.session.belongs_to(uid);
         }
         Ok(identity)
     }
 
-    async fn mode(&self, scope: Scope, urgency: Urgency) -> Result<Answer<PositionMode>, Failure> {
+    async fn mode(&self, scope: Scope, purpose: Purpose) -> Result<Answer<PositionMode>, Failure> {
         match scope {
-            Scope::Product(product) => classic::mode(&self.session, product, urgency).await,
-            Scope::Account => unified::mode(&self.session, urgency).await,
+            Scope::Product(product) => classic::mode(&self.session, product, purpose).await,
+            Scope::Account => unified::mode(&self.session, purpose).await,
         }
     }
 
-    async fn count(&self, scope: Scope, list: List, urgency: Urgency) -> Result<Answer<u32>, Failure> {
-        match scope {
-            Scope::Product(product) => classic::count(&self.session, product, list, urgency).await,
-            Scope::Account => unified::count(&self.session, list, urgency).await,
-        }
+    async fn count(
+        &self,
+        scope: Scope,
+        list: List,
+        extent: Extent,
+        purpose: Purpose,
+    ) -> Result<Answer<u32>, Failure> {
+        let had_rows = match extent {
+            Extent::Whole => None,
+            Extent::WhereOpen => self.open.lock().get(&(scope, list)).cloned(),
+        };
+        let asked = parts(scope, list).into_iter().enumerate().filter(|(place, _)| {
+            had_rows.as_ref().is_none_or(|had_rows| had_rows.is_empty() || had_rows.contains(place))
+        });
+        let ask = Ask { scope, purpose };
+        // Side by side: in sequence they would take longer than a verdict may when the exchange is far away. All are awaited
+        // even if one has failed, because a request dropped in flight holds its permit for long.
+        let reads = asked.map(async |(place, part)| {
+            let rows = match scope {
+                Scope::Product(_) => classic::rows(&self.session, list, part, ask).await,
+                Scope::Account => unified::rows(&self.session, list, part, ask).await,
+            };
+            Ok((place, rows?))
+        });
+        let read: Result<Vec<(usize, Answer<Rows>)>, Failure> = join_all(reads).await.into_iter().collect();
+        let read = read?;
+        let open = read.iter().filter(|(_, rows)| rows.value.count() > 0).map(|(place, _)| *place).collect();
+        self.open.lock().insert((scope, list), open);
+        let whole = read.into_iter().map(|(_, rows)| rows).reduce(|all, part| all.and(part, Rows::and));
+        let whole = whole.ok_or_else(|| our_fault("no list was asked for"))?;
+        let count = whole.value.count();
+        Ok(whole.with(count))
     }
 }
+
+fn parts(scope: Scope, list: List) -> Vec<String> {
+    match scope {
+        Scope::Product(product) => classic::parts(product, list),
+        Scope::Account => unified::parts(list),
+    }
+}
+
+/// What a change needs after its verdict.
+const SET_AND_CONFIRM: u32 = 2;
 
 impl<T: Transport> Apply for AccountClient<T> {
     type Permit = SetPermit;
@@ -83,7 +143,7 @@ impl<T: Transport> Apply for AccountClient<T> {
             Scope::Product(_) => Endpoint::SetPositionMode,
             Scope::Account => Endpoint::SetHoldMode,
         };
-        self.session.permit(endpoint).await
+        self.session.permit(endpoint, scope).await
     }
 
     async fn set(&self, noted: Noted, permit: SetPermit) -> (SetAnswer, Option<Answer<()>>) {
@@ -113,7 +173,7 @@ impl<T: Transport> AccountClient<T> {
 
 impl<T> fmt::Debug for AccountClient<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AccountClient { name, session } = self;
+        let AccountClient { name, session, open: _ } = self;
         out.debug_struct("AccountClient").field("name", name).field("session", session).finish()
     }
 }

@@ -1,31 +1,29 @@
 //! Reads and sets of a classic account over API v2, where each product type has a mode of its own.
 
-use std::collections::BTreeSet;
-
 use super::answer::Payload;
 use super::endpoint::Endpoint;
 use super::http::Transport;
-use super::session::{Parsed, Session, Setter};
+use super::session::{Ask, Parsed, Session, Setter};
 use super::wire::classic::{
     Contract, OPEN_STATUSES, PLAN_TYPES, Page, Sample, SetPositionMode, SingleAccount,
 };
-use super::wire::{PAGE, Position, open, shape};
-use crate::exchange::Urgency;
+use super::wire::{PAGE, Position, Rows, open, shape};
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
-
-use crate::position_mode::{PositionMode, ProductType};
+use crate::position_mode::{PositionMode, ProductType, Scope};
+use crate::schedule::Purpose;
 
 /// The live mode of a product type.
 pub(super) async fn mode<T: Transport>(
     session: &Session<T>,
     product: ProductType,
-    urgency: Urgency,
+    purpose: Purpose,
 ) -> Result<Answer<PositionMode>, Failure> {
+    let ask = Ask { scope: Scope::Product(product), purpose };
     let Sample { symbol, margin_coin } = sample(session, product).await?;
     let query = format!("symbol={symbol}&productType={}&marginCoin={margin_coin}", product.as_str());
     let parsed: Result<Parsed<SingleAccount>, Failure> =
-        Parsed::of(session.ask(Endpoint::Account, query, urgency).await?);
+        Parsed::of(session.ask(Endpoint::Account, query, ask).await?);
     if parsed.as_ref().is_err_and(|failure| failure.class == Class::OurFault) {
         // The symbol may have been delisted since.
         session.client.shared.samples.lock().remove(&product);
@@ -35,34 +33,45 @@ pub(super) async fn mode<T: Transport>(
     Ok(parsed.answer(mode))
 }
 
-/// Number of open positions or distinct orders in a list.
-pub(super) async fn count<T: Transport>(
-    session: &Session<T>,
-    product: ProductType,
-    list: List,
-    urgency: Urgency,
-) -> Result<Answer<u32>, Failure> {
+/// The queries whose answers together are a list.
+pub(super) fn parts(product: ProductType, list: List) -> Vec<String> {
     let product = product.as_str();
     match list {
-        List::Positions => {
-            let mut count = 0;
-            let lists = vec![format!("productType={product}")];
-            let whole = session.read(Endpoint::Positions, lists, urgency, |rows: Vec<Position>| {
-                count += open(&rows)?;
-                Ok(None)
-            });
-            Ok(whole.await?.with(count))
-        }
-        List::Orders => {
-            let lists =
-                OPEN_STATUSES.map(|status| format!("productType={product}&status={status}&limit={PAGE}"));
-            orders(session, Endpoint::Orders, lists.to_vec(), urgency).await
-        }
+        List::Positions => vec![format!("productType={product}")],
+        List::Orders => OPEN_STATUSES
+            .map(|status| format!("productType={product}&status={status}&limit={PAGE}"))
+            .to_vec(),
         List::PlanOrders => {
-            let lists = PLAN_TYPES.map(|plan| format!("productType={product}&planType={plan}&limit={PAGE}"));
-            orders(session, Endpoint::PlanOrders, lists.to_vec(), urgency).await
+            PLAN_TYPES.map(|plan| format!("productType={product}&planType={plan}&limit={PAGE}")).to_vec()
         }
     }
+}
+
+/// The rows of one part that count.
+pub(super) async fn rows<T: Transport>(
+    session: &Session<T>,
+    list: List,
+    part: String,
+    ask: Ask,
+) -> Result<Answer<Rows>, Failure> {
+    let mut rows = Rows::default();
+    let endpoint = match list {
+        List::Positions => {
+            let whole = session.read(Endpoint::Positions, part, ask, |page: Vec<Position>| {
+                rows.positions += open(&page)?;
+                Ok(None)
+            });
+            return Ok(whole.await?.with(rows));
+        }
+        List::Orders => Endpoint::Orders,
+        List::PlanOrders => Endpoint::PlanOrders,
+    };
+    let whole = session.read(endpoint, part, ask, |page: Page| {
+        let (orders, next) = page.rows()?;
+        rows.orders.extend(orders.into_iter().map(|order| order.order_id));
+        Ok(next.map(|id| format!("idLessThan={id}")))
+    });
+    Ok(whole.await?.with(rows))
 }
 
 /// The request that sets a product type's mode.
@@ -71,22 +80,6 @@ pub(super) fn setter(product: ProductType, mode: PositionMode) -> Setter {
         endpoint: Endpoint::SetPositionMode,
         body: serde_json::to_string(&SetPositionMode { product, mode }),
     }
-}
-
-/// Number of distinct orders over several lists.
-async fn orders<T: Transport>(
-    session: &Session<T>,
-    endpoint: Endpoint,
-    lists: Vec<String>,
-    urgency: Urgency,
-) -> Result<Answer<u32>, Failure> {
-    let mut ids = BTreeSet::new();
-    let whole = session.read(endpoint, lists, urgency, |page: Page| {
-        let (rows, next) = page.rows()?;
-        ids.extend(rows.into_iter().map(|order| order.order_id));
-        Ok(next.map(|id| format!("idLessThan={id}")))
-    });
-    Ok(whole.await?.with(u32::try_from(ids.len()).unwrap_or(u32::MAX)))
 }
 
 /// A symbol and a margin coin of a product type: from the exchange's list of contracts (cached), else a fallback.
@@ -117,7 +110,7 @@ async fn sample<T: Transport>(session: &Session<T>, product: ProductType) -> Res
 
 async fn ask_for_sample<T: Transport>(session: &Session<T>, product: ProductType) -> Result<Sample, Failure> {
     let query = format!("productType={}", product.as_str());
-    let asked = session.ask_public(Endpoint::Contracts, query, Urgency::PartWay).await?;
+    let asked = session.ask_public(Endpoint::Contracts, query).await?;
     let listed = match asked.look() {
         Ok(Payload { data, server: _ }) => {
             let rows: Vec<serde_json::Value> = shape(data).map_err(|broken| asked.broken(&broken))?;

@@ -15,17 +15,17 @@ use super::answer::{self, Reply};
 use super::endpoint::Endpoint;
 use super::http::{Request, Response, Transport, TransportError};
 use super::pace::{LaneName, Pace, Permit, Stopped};
-use super::queue::{Line, Queue};
+use super::door::{Caller, Door};
 use super::requests::{Outcome, Requests};
 use super::wire::Envelope;
 use super::wire::classic::Sample;
 use crate::clock::Clock;
-use crate::constants::{PERMIT_BACK, PERMIT_WAIT};
 use crate::exchange::credential::Credential;
-use crate::exchange::{CoolDown, Urgency};
+use crate::exchange::CoolDown;
 use crate::facts::{Answer, Class, Failure, ServerClock};
 use crate::moment::{Moment, ServerTime};
-use crate::position_mode::ProductType;
+use crate::position_mode::{AccountName, ProductType, Target};
+use crate::schedule::Purpose;
 
 /// The process's client of the exchange; clones share its state.
 pub struct Bitget<T> {
@@ -36,8 +36,7 @@ pub(super) struct Shared<T> {
     transport: T,
     pub(super) clock: Clock,
     pub(super) pace: Mutex<Pace>,
-    lines: Mutex<BTreeMap<LaneName, Arc<Line>>>,
-    queue: Queue,
+    door: Door,
     pub(super) requests: Requests,
     pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
     /// Held while a sample is requested, so that concurrent callers share one request; the last failure, which they share,
@@ -60,8 +59,7 @@ impl<T: Transport> Bitget<T> {
         let shared = Shared {
             transport,
             pace: Mutex::new(Pace::new(clock.now())),
-            lines: Mutex::default(),
-            queue: Queue::new(clock.clone(), requests_per_second),
+            door: Door::new(clock.clone(), requests_per_second),
             requests: Requests::new(),
             samples: Mutex::default(),
             asking_for_samples: tokio::sync::Mutex::default(),
@@ -110,16 +108,16 @@ impl<T: Transport> Bitget<T> {
         Ok(clock.at(self.now()))
     }
 
-    /// Waits for the right to send one request in `lane`: up to `PERMIT_WAIT` for a permit of the lane, then, however long
-    /// that takes, for a turn within the process's own budget. A turn of that never fails, or those that ask again at once
-    /// would keep others out for ever.
-    pub(super) async fn turn(&self, lane: LaneName, urgency: Urgency) -> Result<Turn, Failure> {
+    /// Waits for the right to send one request in `lane`: for a turn within the process's own budget, and a permit of the
+    /// lane. The error is a lane that has none for longer than `PERMIT_WAIT`; turns are waited for without limit, or those that
+    /// come again at once would keep others out for ever.
+    pub(super) async fn turn(&self, caller: Caller, lane: LaneName, purpose: Purpose) -> Result<Turn, Failure> {
         self.ask_the_witness().await;
         let came = self.now();
-        let turn = self.wait(&lane, urgency, came + PERMIT_WAIT).await;
-        let now = self.now();
-        self.shared.requests.waited(now.since(came));
-        let turn = turn.map_err(|until| self.busy(&lane, until))?;
+        let given = self.shared.door.turn(&self.shared.pace, caller, Some(lane.clone()), purpose).await;
+        self.shared.requests.waited(self.now().since(came));
+        let permit = given.map_err(|until| self.busy(&lane, until))?;
+        let turn = Turn { pace: self.shared.clone(), permit, left: None };
         match self.stopped_until(&lane) {
             Some(until) => Err(self.busy(&lane, until)),
             None => Ok(turn),
@@ -128,7 +126,17 @@ impl<T: Transport> Bitget<T> {
 
     /// How long a request that can wait waits for its turn from now on, as far as is known; `None` if nobody gets a turn.
     pub(super) fn queued_for(&self) -> Option<Duration> {
-        self.shared.queue.wait()
+        self.shared.door.wait()
+    }
+
+    /// By how much all recurring intervals are longer than wanted, in thousandths.
+    pub(super) fn stretch(&self) -> u32 {
+        self.shared.door.stretch()
+    }
+
+    /// The change of this target has ended, or goes no further now.
+    pub(super) fn ended(&self, target: &Target) {
+        self.shared.door.ended(&self.shared.pace, target);
     }
 
     pub(super) fn stopped_until(&self, lane: &LaneName) -> Option<Moment> {
@@ -141,7 +149,7 @@ impl<T: Transport> Bitget<T> {
         let now = self.now();
         let Some(permit) = self.shared.pace.lock().witness(now) else { return };
         let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
-        if self.shared.queue.turn(Urgency::PartWay, Some(now + PERMIT_WAIT)).await.is_ok() {
+        if self.shared.door.turn(&self.shared.pace, None, None, Purpose::ForAll).await.is_ok() {
             let request = Request::get(Endpoint::Time.path(), String::new());
             let _ = self.send(Endpoint::Time, request, turn, self.now(), None).await;
         }
@@ -170,17 +178,6 @@ impl<T: Transport> Bitget<T> {
         Failure { class: Class::Busy { until }, code: None, say }
     }
 
-    async fn wait(&self, lane: &LaneName, urgency: Urgency, deadline: Moment) -> Result<Turn, Moment> {
-        let Shared { clock, pace, lines, queue, .. } = &*self.shared;
-        let waiting = Arc::clone(lines.lock().entry(lane.clone()).or_default());
-        let each = PERMIT_BACK / u32::try_from(lane.permits().max(1)).unwrap_or(1);
-        let take = |now| pace.lock().take(lane, now);
-        let permit = waiting.turn(clock, urgency, Some(deadline), each, take).await?;
-        let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
-        queue.turn(urgency, None).await?;
-        Ok(turn)
-    }
-
     /// Sends one request. `stamp` is its timestamp as a moment of our own clock.
     pub(super) async fn send(
         &self,
@@ -195,6 +192,7 @@ impl<T: Transport> Bitget<T> {
         let answer = self.shared.transport.send(request).await;
         let answered = self.now();
         let took = answered.since(asked);
+        self.shared.door.answered(&self.shared.pace, took);
         let count = |outcome| self.shared.requests.count(endpoint, outcome, took);
         let Response { status, remaining, body } = match answer {
             Ok(response) => response,
@@ -221,6 +219,13 @@ impl<T: Transport> Bitget<T> {
             self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
         }
         Ok(reply)
+    }
+}
+
+impl<T> Bitget<T> {
+    /// Nobody looks at this account any more, or with another key from now on.
+    pub(super) fn gone(&self, account: &AccountName) {
+        self.shared.door.gone(&self.shared.pace, account);
     }
 }
 

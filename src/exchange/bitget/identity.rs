@@ -9,27 +9,26 @@ use super::answer::{Payload, Reply};
 use super::endpoint::Endpoint;
 use super::http::Transport;
 use super::rights::{self, Rights};
-use super::session::{Parsed, Session};
+use super::session::{Ask, Parsed, Session};
 use super::unified::Settled;
 use super::wire::classic::AccountInfo;
 use super::wire::unified::KeyInfo;
 use super::wire::{Broken, Position, shape};
 use super::{codes, unified};
-use crate::exchange::Urgency;
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, Identity};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, ProductType, Uid};
 
 /// The kind, and the UID and the key's rights where the key may read them.
-pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Identity>, Failure> {
-    let settings = session.ask(Endpoint::Settings, String::new(), Urgency::First).await?;
+pub(super) async fn of<T: Transport>(session: &Session<T>, ask: Ask) -> Result<Answer<Identity>, Failure> {
+    let settings = session.ask(Endpoint::Settings, String::new(), ask).await?;
     let refusal = match unified::settled(&settings) {
-        Ok(settled) => return of_unified(session, &settings, settled).await,
+        Ok(settled) => return of_unified(session, ask, &settings, settled).await,
         Err(failure) => failure,
     };
     if is_refused(&refusal, Class::WrongKind, codes::is_classic) {
-        return of_classic(session, settings.asked, settings.server()).await;
+        return of_classic(session, ask, settings.asked, settings.server()).await;
     }
     if !lacks_a_right(&refusal) {
         return Err(refusal);
@@ -37,9 +36,9 @@ pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Iden
     // A key without the right to unified settings gets this refusal for either kind of account; a v2 futures read
     // decides. Bitget refuses all v2 calls of a unified account before any other check: an answer means classic.
     let query = format!("productType={}", ProductType::UsdtFutures.as_str());
-    let positions = session.ask(Endpoint::Positions, query, Urgency::PartWay).await?;
+    let positions = session.ask(Endpoint::Positions, query, ask.goes_on()).await?;
     match Parsed::<Vec<Position>>::of(positions) {
-        Ok(parsed) => of_classic(session, settings.asked, Some(parsed.server)).await,
+        Ok(parsed) => of_classic(session, ask, settings.asked, Some(parsed.server)).await,
         Err(failure) if is_refused(&failure, Class::WrongKind, codes::is_unified) => {
             let code = refusal.code;
             let shown = code.as_deref().unwrap_or_default();
@@ -52,10 +51,11 @@ pub(super) async fn of<T: Transport>(session: &Session<T>) -> Result<Answer<Iden
 
 async fn of_classic<T: Transport>(
     session: &Session<T>,
+    ask: Ask,
     asked: Moment,
     heard: Option<ServerTime>,
 ) -> Result<Answer<Identity>, Failure> {
-    let reply = session.ask(Endpoint::AccountInfo, String::new(), Urgency::PartWay).await?;
+    let reply = session.ask(Endpoint::AccountInfo, String::new(), ask.goes_on()).await?;
     let (info, server) = if_allowed::<AccountInfo>(&reply, heard)?;
     let (uid, rights) = match info {
         Some(info) => (Some(uid(&info.user_id).map_err(|broken| reply.broken(&broken))?), info.rights()),
@@ -66,11 +66,12 @@ async fn of_classic<T: Transport>(
 
 async fn of_unified<T: Transport>(
     session: &Session<T>,
+    ask: Ask,
     settings: &Reply,
     Settled { server, uid: owner, mode: _ }: Settled,
 ) -> Result<Answer<Identity>, Failure> {
     let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
-    let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), Urgency::PartWay).await?;
+    let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), ask.goes_on()).await?;
     // This call only adds the key's rights; they stay unknown if it is denied, rejected or answered in another shape.
     let info: Option<KeyInfo> = match reply.look() {
         Ok(Payload { server: _, data }) => shape(data).ok(),

@@ -17,15 +17,16 @@ use super::pace::LaneName;
 use super::sign::{Trading, sign};
 use super::wire::{Broken, Time, shape};
 use crate::constants::PAGES;
-use crate::exchange::Urgency;
 use crate::exchange::credential::{Credential, Fingerprint};
 use crate::facts::{Answer, Class, Failure, SetAnswer};
 use crate::moment::ServerTime;
-use crate::position_mode::{KeyId, Uid};
+use crate::position_mode::{AccountName, KeyId, Scope, Target, Uid};
+use crate::schedule::Purpose;
 
 /// One key, and the client that sends its requests.
 pub(super) struct Session<T> {
     pub(super) client: Bitget<T>,
+    account: AccountName,
     key: KeyId,
     credential: Credential,
     trading: Trading,
@@ -39,6 +40,20 @@ pub(super) struct Session<T> {
 pub struct SetPermit {
     turn: Turn,
     endpoint: Endpoint,
+}
+
+/// Who asks for a request, and what for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    pub(super) scope: Scope,
+    pub(super) purpose: Purpose,
+}
+
+impl Ask {
+    /// For a request that one before it makes necessary.
+    pub(super) fn goes_on(self) -> Ask {
+        Ask { purpose: Purpose::Begun { to_go: 1 }, ..self }
+    }
 }
 
 /// A set ready to send: its endpoint, and its body as it is signed.
@@ -56,8 +71,17 @@ pub(super) struct Parsed<D> {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(client: Bitget<T>, credential: Credential, trading: Trading) -> Session<T> {
-        Session { client, key: credential.key_id(), credential, trading, sent: AtomicU64::new(0) }
+    pub(super) fn new(
+        client: Bitget<T>,
+        account: AccountName,
+        credential: Credential,
+        trading: Trading,
+    ) -> Session<T> {
+        Session { client, account, key: credential.key_id(), credential, trading, sent: AtomicU64::new(0) }
+    }
+
+    pub(super) fn target(&self, scope: Scope) -> Target {
+        Target { account: self.account.clone(), scope }
     }
 
     pub(super) fn fingerprint(&self) -> Fingerprint {
@@ -94,7 +118,7 @@ impl<T: Transport> Session<T> {
 
     async fn ask_time(&self) -> Result<Answer<()>, Failure> {
         let parsed: Parsed<Time> =
-            Parsed::of(self.ask_public(Endpoint::Time, String::new(), Urgency::PartWay).await?)?;
+            Parsed::of(self.ask_public(Endpoint::Time, String::new()).await?)?;
         parsed.data.server_time().map_err(|broken| parsed.reply.broken(&broken))?;
         Ok(parsed.answer(()))
     }
@@ -104,10 +128,11 @@ impl<T: Transport> Session<T> {
         &self,
         endpoint: Endpoint,
         query: String,
-        urgency: Urgency,
+        Ask { scope, purpose }: Ask,
     ) -> Result<Reply, Failure> {
         self.client.server_now()?;
-        let turn = self.client.turn(self.lane(endpoint), urgency).await?;
+        let caller = Some(self.target(scope));
+        let turn = self.client.turn(caller, self.lane(endpoint), purpose).await?;
         let stamp = self.client.server_now()?;
         let mut request = Request::get(endpoint.path(), sorted(&query));
         sign(&mut request, &self.credential, self.trading, stamp);
@@ -118,51 +143,45 @@ impl<T: Transport> Session<T> {
     }
 
     /// Sends a public read, unsigned.
-    pub(super) async fn ask_public(
-        &self,
-        endpoint: Endpoint,
-        query: String,
-        urgency: Urgency,
-    ) -> Result<Reply, Failure> {
-        let turn = self.client.turn(LaneName::Public(endpoint), urgency).await?;
+    pub(super) async fn ask_public(&self, endpoint: Endpoint, query: String) -> Result<Reply, Failure> {
+        let turn = self.client.turn(None, LaneName::Public(endpoint), Purpose::ForAll).await?;
         let request = Request::get(endpoint.path(), sorted(&query));
         self.sent.fetch_add(1, Ordering::Relaxed);
         let sent = self.client.send(endpoint, request, turn, self.client.now(), None).await;
         sent.map_err(|error| unanswered(endpoint, &error))
     }
 
-    /// Reads lists in sequence, each page by page up to `PAGES`; the answer spans the first request to the last answer.
-    /// `take` consumes a page and returns what to add to the query for the next one, if there may be one.
+    /// Reads a list page by page up to `PAGES`; the answer spans the first request to the last answer. `take` consumes a page
+    /// and returns what to add to the query for the next one, if there may be one.
     pub(super) async fn read<D: DeserializeOwned + Send>(
         &self,
         endpoint: Endpoint,
-        lists: Vec<String>,
-        urgency: Urgency,
+        list: String,
+        ask: Ask,
         mut take: impl FnMut(D) -> Result<Option<String>, Broken> + Send,
     ) -> Result<Answer<()>, Failure> {
         let mut whole: Option<Answer<()>> = None;
-        for list in lists {
-            let mut query = list.clone();
-            let mut followed = BTreeSet::new();
-            for _ in 0..PAGES {
-                let urgency = if whole.is_some() { Urgency::PartWay } else { urgency };
-                let Parsed { data, reply, server } = Parsed::of(self.ask(endpoint, query, urgency).await?)?;
-                let next = take(data).map_err(|broken| reply.broken(&broken))?;
-                let began = whole.map_or(reply.asked, |whole| whole.asked);
-                whole = Some(Answer { value: (), asked: began, answered: reply.answered, server });
-                let Some(next) = next else { break };
-                query = format!("{list}&{next}");
-                if !followed.insert(next) {
-                    return Err(reply.broken(&Broken("a page that leads back to one before it".to_owned())));
-                }
+        let mut query = list.clone();
+        let mut followed = BTreeSet::new();
+        for _ in 0..PAGES {
+            let ask = if whole.is_some() { ask.goes_on() } else { ask };
+            let Parsed { data, reply, server } = Parsed::of(self.ask(endpoint, query, ask).await?)?;
+            let next = take(data).map_err(|broken| reply.broken(&broken))?;
+            let began = whole.map_or(reply.asked, |whole| whole.asked);
+            whole = Some(Answer { value: (), asked: began, answered: reply.answered, server });
+            let Some(next) = next else { break };
+            query = format!("{list}&{next}");
+            if !followed.insert(next) {
+                return Err(reply.broken(&Broken("a page that leads back to one before it".to_owned())));
             }
         }
         whole.ok_or_else(|| our_fault("no list was asked for"))
     }
 
     /// Waits for the right to send one set to this endpoint.
-    pub(super) async fn permit(&self, endpoint: Endpoint) -> Result<SetPermit, Failure> {
-        let turn = self.client.turn(self.lane(endpoint), Urgency::PartWay).await?;
+    pub(super) async fn permit(&self, endpoint: Endpoint, scope: Scope) -> Result<SetPermit, Failure> {
+        let purpose = Purpose::Begun { to_go: 2 };
+        let turn = self.client.turn(Some(self.target(scope)), self.lane(endpoint), purpose).await?;
         Ok(SetPermit { turn, endpoint })
     }
 
@@ -210,9 +229,15 @@ impl<T: Transport> Session<T> {
     }
 }
 
+impl<T> Drop for Session<T> {
+    fn drop(&mut self) {
+        self.client.gone(&self.account);
+    }
+}
+
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Session { client: _, key: _, credential, trading, sent: _ } = self;
+        let Session { client: _, account: _, key: _, credential, trading, sent: _ } = self;
         out.debug_struct("Session")
             .field("credential", credential)
             .field("trading", trading)

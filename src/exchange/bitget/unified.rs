@@ -1,118 +1,75 @@
 //! Reads and the set of a unified account over API v3. One mode covers the whole account, so every futures category
 //! counts.
 
-use std::collections::BTreeSet;
-
 use super::answer::{Payload, Reply};
 use super::codes;
 use super::endpoint::Endpoint;
 use super::http::Transport;
-use super::session::{Session, Setter};
+use super::session::{Ask, Session, Setter};
 use super::wire::unified::{Page, PositionList, SetHoldMode, Settings, Stage, TYPES};
-use super::wire::{Order, PAGE, open, shape};
-use crate::exchange::Urgency;
+use super::wire::{Order, PAGE, Rows, open, shape};
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
 use crate::moment::ServerTime;
-use crate::position_mode::{PositionMode, ProductType};
+use crate::position_mode::{PositionMode, ProductType, Scope};
+use crate::schedule::Purpose;
 
 /// The live mode of the whole account.
 pub(super) async fn mode<T: Transport>(
     session: &Session<T>,
-    urgency: Urgency,
+    purpose: Purpose,
 ) -> Result<Answer<PositionMode>, Failure> {
-    let reply = session.ask(Endpoint::Settings, String::new(), urgency).await?;
+    let ask = Ask { scope: Scope::Account, purpose };
+    let reply = session.ask(Endpoint::Settings, String::new(), ask).await?;
     let Settled { server, uid: _, mode } = settled(&reply)?;
     Ok(Answer { value: mode, asked: reply.asked, answered: reply.answered, server })
 }
 
-/// Number of rows of a list that count, over all categories. The categories are read concurrently: in sequence they
-/// would take longer than a verdict may when the exchange is far away. All are awaited even if one has failed, because
-/// a request dropped in flight holds its permit for long.
-pub(super) async fn count<T: Transport>(
+/// The queries whose answers together are a list.
+pub(super) fn parts(list: List) -> Vec<String> {
+    let categories = CATEGORIES.iter().map(|category| format!("category={}", category.as_str()));
+    match list {
+        List::Positions => categories.collect(),
+        List::Orders => categories.map(|category| format!("{category}&limit={PAGE}")).collect(),
+        List::PlanOrders => {
+            categories.flat_map(|category| TYPES.map(|of| format!("{category}{of}"))).collect()
+        }
+    }
+}
+
+/// The rows of one part that count.
+pub(super) async fn rows<T: Transport>(
     session: &Session<T>,
     list: List,
-    urgency: Urgency,
-) -> Result<Answer<u32>, Failure> {
-    let categories = CATEGORIES.map(|category| format!("category={}", category.as_str()));
-    let ids = match list {
+    part: String,
+    ask: Ask,
+) -> Result<Answer<Rows>, Failure> {
+    let mut rows = Rows::default();
+    let whole = match list {
         List::Positions => {
-            let [one, two, three] = categories.map(|category| positions(session, category, urgency));
-            let (one, two, three) = tokio::join!(one, two, three);
-            return Ok(one?.and(two?, u32::saturating_add).and(three?, u32::saturating_add));
+            let take = |page: PositionList| {
+                rows.positions += open(&page.positions())?;
+                Ok(None)
+            };
+            session.read(Endpoint::CurrentPosition, part, ask, take).await?
         }
         List::Orders => {
-            let [one, two, three] = categories.map(|category| orders(session, category, urgency));
-            let (one, two, three) = tokio::join!(one, two, three);
-            one?.and(two?, both).and(three?, both)
+            let take = |page: Page| {
+                let (orders, next) = page.rows()?;
+                rows.orders.extend(orders.into_iter().map(|order| order.order_id));
+                Ok(next.map(|cursor| format!("cursor={cursor}")))
+            };
+            session.read(Endpoint::UnfilledOrders, part, ask, take).await?
         }
         List::PlanOrders => {
-            let [one, two, three] = categories.map(|category| strategy_orders(session, category, urgency));
-            let (one, two, three) = tokio::join!(one, two, three);
-            one?.and(two?, both).and(three?, both)
+            let take = |orders: Vec<Order>| {
+                rows.orders.extend(orders.into_iter().map(|order| order.order_id));
+                Ok(None)
+            };
+            session.read(Endpoint::UnfilledStrategyOrders, part, ask, take).await?
         }
     };
-    let count = u32::try_from(ids.value.len()).unwrap_or(u32::MAX);
-    Ok(ids.with(count))
-}
-
-/// Ids of orders; one that is in several lists counts once.
-type Ids = BTreeSet<String>;
-
-async fn positions<T: Transport>(
-    session: &Session<T>,
-    category: String,
-    urgency: Urgency,
-) -> Result<Answer<u32>, Failure> {
-    let mut count = 0;
-    let take = |rows: PositionList| {
-        count += open(&rows.positions())?;
-        Ok(None)
-    };
-    let whole = session.read(Endpoint::CurrentPosition, vec![category], urgency, take).await?;
-    Ok(whole.with(count))
-}
-
-async fn orders<T: Transport>(
-    session: &Session<T>,
-    category: String,
-    urgency: Urgency,
-) -> Result<Answer<Ids>, Failure> {
-    let mut ids = Ids::new();
-    let take = |page: Page| {
-        let (rows, next) = page.rows()?;
-        ids.extend(rows.into_iter().map(|order| order.order_id));
-        Ok(next.map(|cursor| format!("cursor={cursor}")))
-    };
-    let whole = session
-        .read(Endpoint::UnfilledOrders, vec![format!("{category}&limit={PAGE}")], urgency, take)
-        .await?;
-    Ok(whole.with(ids))
-}
-
-/// Ids of the strategy orders listed without a type, and of those of type `trigger`.
-async fn strategy_orders<T: Transport>(
-    session: &Session<T>,
-    category: String,
-    urgency: Urgency,
-) -> Result<Answer<Ids>, Failure> {
-    let of = |query| async move {
-        let mut ids = Ids::new();
-        let take = |rows: Vec<Order>| {
-            ids.extend(rows.into_iter().map(|order| order.order_id));
-            Ok(None)
-        };
-        let whole = session.read(Endpoint::UnfilledStrategyOrders, vec![query], urgency, take).await?;
-        Ok::<_, Failure>(whole.with(ids))
-    };
-    let [plain, trigger] = TYPES.map(|of| format!("{category}{of}"));
-    let (plain, trigger) = tokio::join!(of(plain), of(trigger));
-    Ok(plain?.and(trigger?, both))
-}
-
-fn both(mut ids: Ids, more: Ids) -> Ids {
-    ids.extend(more);
-    ids
+    Ok(whole.with(rows))
 }
 
 /// The request that sets the account's mode.

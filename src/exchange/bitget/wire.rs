@@ -8,6 +8,8 @@ pub(super) mod classic;
 mod named;
 pub(super) mod unified;
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -101,6 +103,27 @@ impl Position {
 /// How many of the positions are open.
 pub(super) fn open(rows: &[Position]) -> Result<u32, Broken> {
     rows.iter().try_fold(0, |open, row| row.is_open().map(|is_open| open + u32::from(is_open)))
+}
+
+/// Rows of a list that count: open positions, and ids of orders. An order that is in several parts counts once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    pub(super) positions: u32,
+    pub(super) orders: BTreeSet<String>,
+}
+
+impl Rows {
+    /// How many they are.
+    pub(super) fn count(&self) -> u32 {
+        self.positions.saturating_add(u32::try_from(self.orders.len()).unwrap_or(u32::MAX))
+    }
+
+    /// These and those of another part.
+    pub(super) fn and(mut self, other: Rows) -> Rows {
+        self.positions = self.positions.saturating_add(other.positions);
+        self.orders.extend(other.orders);
+        self
+    }
 }
 
 /// An order of any sort; only its id matters.

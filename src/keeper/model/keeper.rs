@@ -91,7 +91,7 @@ pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
         let blind = mutation == Mutation::NoRevisionCheck && noted;
         if side.facts.wanted.mode != Some(side.file) && !blind {
             side.facts.wanted.mode = Some(side.file);
-            side.facts.look_again(now);
+            side.facts.wished_anew(now);
             side.facts.corrections.clear();
             side.ledger.corrections.clear();
         }
@@ -102,7 +102,7 @@ pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
 pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
     match decide(world, target, mutation) {
         Step::Look(Look::Mode) => look_at_mode(world, target, mutation),
-        Step::Look(Look::List(list)) => look_at_list(world, target, list),
+        Step::Look(what @ (Look::List(list) | Look::Open(list))) => look_at_list(world, target, what, list),
         Step::Look(Look::Clock) => {
             let answer = answered_at_once(world, ());
             learned(world, target, Learned::Clock(answer));
@@ -139,11 +139,13 @@ pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
 /// Learns that a look failed.
 pub(super) fn look_failed(world: &mut World, target: usize, look: Look, mutation: Mutation) {
     let nothing = match look {
-        Look::List(list) if mutation == Mutation::UnreadIsEmpty => Learned::List(
+        Look::List(list) | Look::Open(list) if mutation == Mutation::UnreadIsEmpty => Learned::List(
             list,
             Answer { value: 0, asked: world.now, answered: world.now, server: server_at(world.now) },
         ),
-        Look::Clock | Look::Account | Look::Mode | Look::List(_) => Learned::Failed(look, unreachable()),
+        Look::Clock | Look::Account | Look::Mode | Look::List(_) | Look::Open(_) => {
+            Learned::Failed(look, unreachable())
+        }
     };
     learned(world, target, nothing);
 }
@@ -234,11 +236,13 @@ fn look_at_mode(world: &mut World, target: usize, mutation: Mutation) {
     }
 }
 
-fn look_at_list(world: &mut World, target: usize, list: List) {
+fn look_at_list(world: &mut World, target: usize, what: Look, list: List) {
     let count = u32::from(list == List::Positions && world.targets[target].open);
     let answer = answered_at_once(world, count);
     world.targets[target].told.list(list, count, answer.asked, answer.answered);
-    learned(world, target, Learned::List(list, answer));
+    let is_open_alone = matches!(what, Look::Open(_));
+    let list = if is_open_alone { Learned::Open(list, answer) } else { Learned::List(list, answer) };
+    learned(world, target, list);
 }
 
 /// An answer that nothing delays.

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::world::{Call, FlatRead, NOW, ReadLog, Row, Side, World, server_at};
-use crate::constants::VERDICT_AGE;
+use crate::constants::{SETTLING_LOOK, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
-    AccountFacts, Failing, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState, LateSet, Reading,
-    Seen, ServerClock, TargetFacts,
+    AccountFacts, Failing, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState, LateSet, Seen,
+    ServerClock, TargetFacts, Wait,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::protocol::{retry_at, retry_though_flat};
@@ -88,6 +88,7 @@ impl Shift {
             clock,
             host,
             jitter: _,
+            stretch: _,
         } = account;
         // Only an account with the wrong key is looked at again, so the age of the identity does not matter.
         if let Some(Identity { uid: _, kind: _, uid_right: _, warnings: _, at }) = identity {
@@ -107,6 +108,7 @@ impl Shift {
         let TargetFacts {
             wanted,
             seen,
+            first_asked,
             flatness,
             applied: _,
             intent,
@@ -120,6 +122,8 @@ impl Shift {
         } = facts;
         corrections.iter_mut().for_each(today);
         self.moment(look_since);
+        // Without jitter the first look is like any other.
+        *first_asked = None;
         if let Some(Seen { mode: _, asked, answered, server }) = seen {
             self.moment(asked);
             self.moment(answered);
@@ -127,7 +131,7 @@ impl Shift {
         }
         // It matters only for whether `seen` must be read again.
         *look_since = if seen.is_some_and(|seen| seen.asked < *look_since) { NOW } else { PAST };
-        self.flatness(flatness, *seen, wanted.policy.settle);
+        self.flatness(flatness, wanted.policy.settle);
         self.intent(intent);
         self.failing(failing);
         self.failing(set_refused);
@@ -140,32 +144,41 @@ impl Shift {
         late(may_come_late);
     }
 
-    fn flatness(self, flatness: &mut Flatness, seen: Option<Seen>, settle: Duration) {
-        let Flatness { plan_orders, orders, positions, in_progress, flat_span } = flatness;
-        let began = seen.map_or(PAST, |seen| seen.answered);
-        for Reading { count, asked, answered } in [plan_orders, orders, positions].into_iter().flatten() {
-            self.moment(asked);
-            self.moment(answered);
-            // An empty list of an earlier round is only shown, as 0.
-            if *count == 0 && *asked < began {
-                (*asked, *answered) = (PAST, PAST);
-            }
-        }
+    fn flatness(self, flatness: &mut Flatness, settle: Duration) {
+        let Flatness { plan_orders, orders, positions, newest, in_progress, too_slow, flat_span, wait } = flatness;
+        // These are shown and decide nothing.
+        (*plan_orders, *orders, *positions, *newest) = (None, None, None, None);
         if let Some(verdict) = in_progress {
             self.moment(&mut verdict.began);
         }
-        // A verdict that began before this round and is too old can neither be completed nor be the newest.
-        *in_progress =
-            in_progress.filter(|verdict| verdict.began >= began || NOW.since(verdict.began) <= VERDICT_AGE);
-        if let Some(FlatSpan { since, newest }) = flat_span {
+        // Once another verdict may begin, one that was not ended makes no difference.
+        *in_progress = in_progress.filter(|verdict| NOW.since(verdict.began) < WAITING_LOOK);
+        if let Some(began) = too_slow {
+            self.moment(began);
+        }
+        *too_slow = too_slow.filter(|began| NOW.since(*began) < WAITING_LOOK);
+        if let Some(FlatSpan { since, newest, kept }) = flat_span {
+            let is_settled = *newest >= *since + settle;
             self.moment(since);
             self.moment(newest);
-            if *newest < began && NOW.since(*newest) > VERDICT_AGE {
-                // Too old for a set; the gap of minutes that breaks a run does not occur in a search.
-                *newest = NOW - VERDICT_AGE - Duration::from_millis(1);
-            }
-            if seen.is_some_and(|seen| *since + settle <= seen.asked) {
+            self.moment(kept);
+            // Too old for a set, and due to be read again; the gap of minutes that breaks a run does not occur in a search.
+            *newest = (*newest).max(NOW - WAITING_LOOK);
+            *kept = (*kept).max(NOW - SETTLING_LOOK);
+            // A verdict counts as the second one if it began at least `settle` after the first.
+            let begins = in_progress.map_or(NOW, |verdict| verdict.began);
+            if is_settled {
                 *since = PAST;
+            } else if *since + settle <= begins {
+                *since = begins - settle;
+            }
+        }
+        if let Some(Wait { since, open, again, glimpsed }) = wait {
+            // The age of a wait only makes its looks rarer; the rest says whose turn is first among many accounts.
+            (*since, *again, *glimpsed) = (NOW, false, None);
+            if let Some((_, asked)) = open {
+                self.moment(asked);
+                *asked = (*asked).max(NOW - WAITING_LOOK);
             }
         }
     }

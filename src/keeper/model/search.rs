@@ -197,6 +197,7 @@ fn name(step: &Step) -> &'static str {
         Step::Look(Look::Account) => "look at the account",
         Step::Look(Look::Mode) => "look at the mode",
         Step::Look(Look::List(_)) => "look at a list",
+        Step::Look(Look::Open(_)) => "look at what is open",
         Step::Note(_) => "note",
         Step::Send => "send",
         Step::Withdraw(Withdrawn::Revision) => "withdraw: revision",

@@ -28,7 +28,7 @@ fn a_suspended_target_is_watched_and_never_changed() {
         expect![[r#"
             pending
             suspended: The file suspends it: until the risk review is done.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -199,7 +199,7 @@ fn an_approval_lifts_no_other_brake() {
         expect![[r#"
             pending
             suspended: The file suspends it: until the risk review is done.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
 }
@@ -213,7 +213,7 @@ fn a_braked_target_is_still_compared_and_its_lists_are_read() {
             pending
             paused: An operator paused it, until `posmoded resume`: maintenance.
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
     check(

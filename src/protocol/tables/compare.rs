@@ -53,7 +53,7 @@ fn live_otherwise_and_never_applied_is_new() {
         expect![[r#"
             new
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
 }
@@ -65,7 +65,7 @@ fn live_otherwise_and_applied_as_desired_is_drift() {
         expect![[r#"
             drifted
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
 }
@@ -77,7 +77,7 @@ fn live_otherwise_and_applied_otherwise_is_pending() {
         expect![[r#"
             pending
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
 }
@@ -103,7 +103,7 @@ fn drift_under_report_is_not_corrected_even_when_approved() {
         expect![[r#"
             drifted
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
 }
@@ -129,7 +129,7 @@ fn a_first_contact_under_report_waits_for_an_approval() {
         expect![[r#"
             new
             reported: The first look differs and the file says `drift: report`: it waits for `posmoded approve`.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -137,7 +137,7 @@ fn a_first_contact_under_report_waits_for_an_approval() {
         expect![[r#"
             new
             reported: The first look differs and the file says `drift: report`: `posmoded approve 0123456789ab` lets it be changed.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -178,7 +178,7 @@ fn f21_three_corrections_within_a_day_are_a_fight() {
         expect![[r#"
             drifted
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(

@@ -33,10 +33,10 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
     check(
         &ready().windows(&[soon]),
         expect![[r#"
-        pending
-        acting: Nothing stands in the way: the mode is being set.
-        > look at the mode
-    "#]],
+            pending
+            acting: Nothing stands in the way: the mode is being set.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
     );
     check(
         &ready().windows(&[window("soon", "30 0 8 * * *", hours(1))]),
@@ -70,10 +70,10 @@ fn f42_the_opening_of_a_window_begins_a_round_at_once() {
     check(
         &ready().live(OTHER, seconds(5)).windows(from_ref(&opened)),
         expect![[r#"
-        pending
-        acting: Nothing stands in the way: the mode is being set.
-        > look at the mode
-    "#]],
+            pending
+            acting: Nothing stands in the way: the mode is being set.
+            > note one_way_mode -> hedge_mode (pending)
+        "#]],
     );
     check(
         &ready().live(OTHER, seconds(2)).windows(&[opened]),
@@ -165,10 +165,10 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
     check(
         &ready().requires().host(&["arb.service is active"], seconds(0)),
         expect![[r#"
-        pending
-        requirement: This host is not as the file requires: arb.service is active. It is looked at again every 10s, and the mode is changed once it is so and the account is flat.
-        > rest 9s
-    "#]],
+            pending
+            requirement: This host is not as the file requires: arb.service is active. It is looked at again every 10s, and the mode is changed once it is so and the account is flat.
+            > rest 10s
+        "#]],
     );
     // A check from before the verdict, or of another revision, no longer counts.
     check(
@@ -215,10 +215,10 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
     check(
         &situation().applied(OTHER).flat_for(minutes(4), seconds(1)).requires(),
         expect![[r#"
-        pending
-        settling: Flat for 4m; it must be so for 5m before the mode is changed.
-        > rest 9s
-    "#]],
+            pending
+            settling: Flat for 4m; it must be so for 5m before the mode is changed.
+            > rest 29s
+        "#]],
     );
 }
 

@@ -16,7 +16,7 @@ fn while_the_last_word_was_not_flat_positions_come_first() {
         expect![[r#"
             new
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
     check(
@@ -54,7 +54,7 @@ fn a_verdict_reads_plan_orders_then_orders_then_positions_last() {
         expect![[r#"
             new
             settling: Flat for 0s; it must be so for 5m before the mode is changed.
-            > rest 10s
+            > rest 30s
         "#]],
     );
 }
@@ -74,7 +74,7 @@ fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
         expect![[r#"
             new
             not_flat: Open: 2 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
-            > read positions
+            > read open positions
         "#]],
     );
     let plan_orders = begun().list(List::Positions, 0, seconds(0)).list(List::PlanOrders, 1, seconds(0));
@@ -118,7 +118,7 @@ fn flat_must_have_held_for_settle() {
         expect![[r#"
             new
             settling: Flat for 2m; it must be so for 5m before the mode is changed.
-            > rest 9s
+            > rest 29s
         "#]],
     );
     check(
@@ -146,7 +146,7 @@ fn settle_is_counted_from_verdict_to_verdict_and_not_to_now() {
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
-            > look at the mode
+            > read plan orders
         "#]],
     );
 }
@@ -170,7 +170,7 @@ fn a_verdict_older_than_five_seconds_allows_nothing() {
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
-            > read plan orders
+            > note one_way_mode -> hedge_mode (new)
         "#]],
     );
     check(
@@ -178,7 +178,7 @@ fn a_verdict_older_than_five_seconds_allows_nothing() {
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
-            > read plan orders
+            > rest 4s
         "#]],
     );
 }
@@ -194,25 +194,20 @@ fn from_the_first_look_to_in_sync_in_one_story() {
             0.0s ask the time
             0.1s look at the account
             0.2s look at the mode
-            0.3s read positions
-            0.4s read plan orders
-            0.5s read orders
-            0.6s read positions
-            0.7s rest 9s
-            10.2s look at the mode
-            10.3s read plan orders
-            10.4s read orders
+            0.3s read plan orders
+            0.4s read orders
+            0.5s read positions
+            0.6s rest 9s
             10.5s read positions
             10.6s rest 2s
-            12.7s look at the mode
-            12.8s read plan orders
-            12.9s read orders
-            13.0s read positions
-            13.1s note one_way_mode -> hedge_mode (new)
-            13.1s send
-            13.2s look at the mode
-            13.3s record confirmed
-            13.3s rest 59s
+            12.6s read plan orders
+            12.7s read orders
+            12.8s read positions
+            12.9s note one_way_mode -> hedge_mode (new)
+            12.9s send
+            13.0s look at the mode
+            13.1s record confirmed
+            13.1s rest 59s
         "#]],
     );
 }
@@ -226,15 +221,14 @@ fn with_settle_0_the_set_follows_the_first_verdict() {
         seconds(3),
         expect![[r#"
             0.0s look at the mode
-            0.1s read positions
-            0.2s read plan orders
-            0.3s read orders
-            0.4s read positions
-            0.5s note one_way_mode -> hedge_mode (new)
-            0.5s send
-            0.6s look at the mode
-            0.7s record confirmed
-            0.7s rest 59s
+            0.1s read plan orders
+            0.2s read orders
+            0.3s read positions
+            0.4s note one_way_mode -> hedge_mode (new)
+            0.4s send
+            0.5s look at the mode
+            0.6s record confirmed
+            0.6s rest 59s
         "#]],
     );
 }
@@ -248,33 +242,29 @@ fn an_open_position_is_polled_alone_and_the_rest_follows_when_it_is_gone() {
     });
     expect![[r#"
         0.0s look at the mode
-        0.1s read positions
-        0.2s rest 1s
-        2.1s read positions
-        2.2s rest 1s
-        4.1s read positions
-        4.2s rest 1s
-        6.1s read positions
-        6.2s rest 1s
-        8.1s read positions
-        8.2s read plan orders
-        8.3s read orders
-        8.4s read positions
-        8.5s rest 1s
-        10.0s look at the mode
-        10.1s read plan orders
-        10.2s read orders
-        10.3s read positions
-        10.4s rest 3s
-        13.5s look at the mode
-        13.6s read plan orders
-        13.7s read orders
-        13.8s read positions
-        13.9s note one_way_mode -> hedge_mode (new)
-        13.9s send
-        14.0s look at the mode
-        14.1s record confirmed
-        14.1s rest 59s
+        0.1s read plan orders
+        0.2s read orders
+        0.3s read positions
+        0.4s rest 1s
+        2.3s read open positions
+        2.4s rest 1s
+        4.3s read open positions
+        4.4s rest 1s
+        6.3s read open positions
+        6.4s rest 1s
+        8.3s read open positions
+        8.4s read plan orders
+        8.5s read orders
+        8.6s read positions
+        8.7s rest 5s
+        13.7s read plan orders
+        13.8s read orders
+        13.9s read positions
+        14.0s note one_way_mode -> hedge_mode (new)
+        14.0s send
+        14.1s look at the mode
+        14.2s record confirmed
+        14.2s rest 59s
     "#]]
     .assert_eq(&text);
 }
@@ -288,20 +278,13 @@ fn an_order_that_is_left_over_is_waited_for() {
         seconds(22),
         expect![[r#"
             0.0s look at the mode
-            0.1s read positions
-            0.2s read plan orders
-            0.3s read orders
-            0.4s rest 9s
-            10.0s look at the mode
-            10.1s read positions
-            10.2s read plan orders
-            10.3s read orders
-            10.4s rest 9s
-            20.0s look at the mode
-            20.1s read positions
-            20.2s read plan orders
-            20.3s read orders
-            20.4s rest 9s
+            0.1s read plan orders
+            0.2s read orders
+            0.3s rest 9s
+            10.2s read open orders
+            10.3s rest 9s
+            20.2s read open orders
+            20.3s rest 9s
         "#]],
     );
 }
@@ -314,36 +297,20 @@ fn something_that_opens_within_settle_begins_it_anew() {
     });
     expect![[r#"
         0.0s look at the mode
-        0.1s read positions
-        0.2s read plan orders
-        0.3s read orders
-        0.4s read positions
-        0.5s rest 9s
-        10.0s look at the mode
-        10.1s read plan orders
-        10.2s read orders
+        0.1s read plan orders
+        0.2s read orders
+        0.3s read positions
+        0.4s rest 9s
         10.3s read positions
-        10.4s rest 9s
-        20.0s look at the mode
-        20.1s read positions
-        20.2s read plan orders
-        20.3s read orders
-        20.4s read positions
-        20.5s rest 9s
-        30.0s look at the mode
-        30.1s read plan orders
-        30.2s read orders
-        30.3s read positions
-        30.4s rest 5s
-        35.5s look at the mode
-        35.6s read plan orders
-        35.7s read orders
-        35.8s read positions
-        35.9s note one_way_mode -> hedge_mode (new)
-        35.9s send
-        36.0s look at the mode
-        36.1s record confirmed
-        36.1s rest 59s
+        10.4s rest 5s
+        15.4s read plan orders
+        15.5s read orders
+        15.6s read positions
+        15.7s note one_way_mode -> hedge_mode (new)
+        15.7s send
+        15.8s look at the mode
+        15.9s record confirmed
+        15.9s rest 59s
     "#]]
     .assert_eq(&text);
 }
@@ -360,37 +327,33 @@ fn a_later_drift_is_settled_anew_for_nobody_looked_in_between() {
     });
     expect![[r#"
         0.0s look at the mode
-        0.1s read positions
-        0.2s read plan orders
-        0.3s read orders
-        0.4s read positions
-        0.5s rest 5s
-        5.5s look at the mode
-        5.6s read plan orders
-        5.7s read orders
-        5.8s read positions
-        5.9s note one_way_mode -> hedge_mode (new)
-        5.9s send
-        6.0s look at the mode
-        6.1s record confirmed
-        6.1s rest 29s
-        36.0s look at the mode
-        36.1s rest 29s
-        66.0s look at the mode
+        0.1s read plan orders
+        0.2s read orders
+        0.3s read positions
+        0.4s rest 5s
+        5.4s read plan orders
+        5.5s read orders
+        5.6s read positions
+        5.7s note one_way_mode -> hedge_mode (new)
+        5.7s send
+        5.8s look at the mode
+        5.9s record confirmed
+        5.9s rest 29s
+        35.8s look at the mode
+        35.9s rest 29s
+        65.8s look at the mode
+        65.9s read plan orders
+        66.0s read orders
         66.1s read positions
-        66.2s read plan orders
-        66.3s read orders
-        66.4s read positions
-        66.5s rest 5s
-        71.5s look at the mode
-        71.6s read plan orders
-        71.7s read orders
-        71.8s read positions
-        71.9s note one_way_mode -> hedge_mode (drift)
-        71.9s send
-        72.0s look at the mode
-        72.1s record confirmed
-        72.1s rest 29s
+        66.2s rest 5s
+        71.2s read plan orders
+        71.3s read orders
+        71.4s read positions
+        71.5s note one_way_mode -> hedge_mode (drift)
+        71.5s send
+        71.6s look at the mode
+        71.7s record confirmed
+        71.7s rest 29s
     "#]]
     .assert_eq(&text);
 }
@@ -399,14 +362,14 @@ fn a_later_drift_is_settled_anew_for_nobody_looked_in_between() {
 fn a_round_of_empty_lists_that_took_too_long_is_told_as_such() {
     let slow = situation().list(List::PlanOrders, 0, Duration::ZERO).list(List::Orders, 0, Duration::ZERO);
     let mut slow = slow.list(List::Positions, 0, Duration::ZERO);
-    slow.target.flatness.in_progress = None;
     slow.target.flatness.flat_span = None;
+    slow.target.flatness.too_slow = Some(slow.now - seconds(1));
     check(
         &slow,
         expect![[r#"
-        new
-        settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
-        > rest 9s
-    "#]],
+            new
+            settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
+            > rest 9s
+        "#]],
     );
 }

@@ -189,7 +189,7 @@ fn a_late_effect_is_matched_with_its_set_and_then_pending() {
     let text = story(&mut late, &mut exchange, Duration::ZERO, |_, _, _| {});
     expect![[r#"
         0.0s record late: intent 5
-        0.0s read positions
+        0.0s read plan orders
     "#]]
     .assert_eq(&text);
     check(
@@ -197,7 +197,7 @@ fn a_late_effect_is_matched_with_its_set_and_then_pending() {
         expect![[r#"
             pending
             settling: Whether it is flat is not known yet.
-            > read plan orders
+            > read orders
         "#]],
     );
 }
@@ -222,7 +222,7 @@ fn a_flip_of_the_other_mode_or_a_day_later_is_no_late_effect() {
         expect![[r#"
             drifted
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
     check(
@@ -230,7 +230,7 @@ fn a_flip_of_the_other_mode_or_a_day_later_is_no_late_effect() {
         expect![[r#"
             drifted
             settling: Whether it is flat is not known yet.
-            > read positions
+            > read plan orders
         "#]],
     );
 }

@@ -41,10 +41,10 @@ fn a_refused_set_on_record() {
         > rest 59s
         [Refused] new
         refused: It failed. Next try in 15m.
-        > rest 59s
+        > rest 1m 4s
         [LeadsCopies] new
         refused: It failed. Next try in 15m.
-        > rest 59s
+        > rest 1m 4s
         [WrongKind] new
         kind_unknown: It failed. Next try in 0s.
         > rest 0s
@@ -56,16 +56,16 @@ fn a_refused_set_on_record() {
         > rest 2m 59s
         [Denied] new
         denied: It failed. Next try in 15m.
-        > rest 59s
+        > rest 1m 4s
         [AccountStatus] new
         refused: It failed. Next try in 15m.
-        > rest 59s
+        > rest 1m 4s
         [Clock] new
         clock: It failed. Next try in 0s.
         > rest 0s
         [OurFault] new
         unexpected: It failed. Next try in 15m.
-        > rest 59s
+        > rest 1m 4s
         [RateLimited] new
         rate_limited: It failed. Next try in 5s.
         > rest 5s
@@ -77,7 +77,7 @@ fn a_refused_set_on_record() {
         > rest 2s
         [UnknownCode] new
         unexpected: It failed. Next try in 5m.
-        > rest 59s
+        > rest 1m 4s
     "#]].assert_eq(&rows);
 }
 
@@ -132,7 +132,7 @@ fn a_reload_tries_again_what_was_refused() {
         expect![[r#"
             new
             refused: It failed. Next try in 14m 59s.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -177,7 +177,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
-            > look at the mode
+            > note one_way_mode -> hedge_mode (new)
         "#]],
     );
 }
@@ -186,7 +186,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
 fn a_row_that_shows_ends_the_refusals_though_flat() {
     let mut open = begun().refused_though_flat(3, seconds(1));
     let at = open.now;
-    open.target.read(List::Positions, Reading { count: 1, asked: at, answered: at });
+    open.target.read(List::Positions, false, Reading { count: 1, asked: at, answered: at }, crate::facts::Stretch::default());
     check(
         &open,
         expect![[r#"
@@ -211,18 +211,15 @@ fn a_set_refused_as_not_flat_gets_a_fresh_verdict_and_a_new_set() {
             0.1s record refused: 12345 It failed.
             0.1s rest 58s
             59.0s look at the mode
-            59.1s read plan orders
-            59.2s read orders
-            59.3s read positions
-            59.4s rest 0s
-            60.1s look at the mode
-            60.2s read plan orders
-            60.3s read orders
-            60.4s read positions
-            60.5s note one_way_mode -> hedge_mode (new)
-            60.5s send
-            60.6s record refused: 12345 It failed.
-            60.6s rest 59s
+            59.1s read positions
+            59.2s rest 0s
+            60.1s read plan orders
+            60.2s read orders
+            60.3s read positions
+            60.4s note one_way_mode -> hedge_mode (new)
+            60.4s send
+            60.5s record refused: 12345 It failed.
+            60.5s rest 59s
         "#]],
     );
 }
@@ -249,27 +246,25 @@ fn a_set_refused_for_its_timestamp_measures_the_clock_and_is_tried_less_and_less
             2.7s ask the time
             2.8s rest 3s
             6.2s rest 2s
-            9.0s look at the mode
-            9.1s read plan orders
-            9.2s read orders
-            9.3s read positions
-            9.4s note one_way_mode -> hedge_mode (new)
-            9.4s send
-            9.5s record refused: 12345 It failed.
-            9.5s rest 0s
-            10.0s ask the time
-            10.1s rest 7s
-            17.5s rest 1s
-            19.0s look at the mode
-            19.1s read plan orders
-            19.2s read orders
-            19.3s read positions
-            19.4s note one_way_mode -> hedge_mode (new)
-            19.4s send
-            19.5s record refused: 12345 It failed.
-            19.5s rest 0s
-            20.0s ask the time
-            20.1s rest 15s
+            9.0s read plan orders
+            9.1s read orders
+            9.2s read positions
+            9.3s note one_way_mode -> hedge_mode (new)
+            9.3s send
+            9.4s record refused: 12345 It failed.
+            9.4s rest 0s
+            9.9s ask the time
+            10.0s rest 7s
+            17.4s rest 1s
+            19.0s read plan orders
+            19.1s read orders
+            19.2s read positions
+            19.3s note one_way_mode -> hedge_mode (new)
+            19.3s send
+            19.4s record refused: 12345 It failed.
+            19.4s rest 0s
+            19.9s ask the time
+            20.0s rest 15s
         "#]],
     );
 }
@@ -284,32 +279,27 @@ fn f23_a_list_that_is_refused_for_its_rate_is_asked_less_and_less_often_though_t
         minutes(3),
         expect![[r#"
             0.0s look at the mode
-            0.1s read positions
-            0.2s read plan orders
-            0.3s read orders
-            0.4s rest 5s
-            5.4s read orders
-            5.5s rest 10s
-            15.5s look at the mode
-            15.6s read positions
-            15.7s read plan orders
-            15.8s read orders
-            15.9s rest 20s
-            35.9s look at the mode
-            36.0s read positions
-            36.1s read plan orders
-            36.2s read orders
-            36.3s rest 40s
-            76.3s look at the mode
-            76.4s read positions
-            76.5s read plan orders
-            76.6s read orders
-            76.7s rest 1m
-            136.7s look at the mode
-            136.8s read positions
-            136.9s read plan orders
-            137.0s read orders
-            137.1s rest 1m
+            0.1s read plan orders
+            0.2s read orders
+            0.3s rest 5s
+            5.3s rest 4s
+            10.1s read plan orders
+            10.2s read orders
+            10.3s rest 10s
+            20.3s read plan orders
+            20.4s read orders
+            20.5s rest 20s
+            40.5s read plan orders
+            40.6s read orders
+            40.7s rest 40s
+            80.7s look at the mode
+            80.8s read plan orders
+            80.9s read orders
+            81.0s rest 1m
+            141.0s look at the mode
+            141.1s read plan orders
+            141.2s read orders
+            141.3s rest 1m
         "#]],
     );
 }

@@ -239,8 +239,11 @@ impl Situation {
             plan_orders: reading,
             orders: reading,
             positions: reading,
+            newest: Some(newest),
             in_progress: None,
-            flat_span: Some(FlatSpan { since, newest }),
+            too_slow: None,
+            flat_span: Some(FlatSpan { since, newest, kept: newest }),
+            wait: None,
         };
         self
     }

@@ -37,6 +37,14 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    fn rows(&self, list: List) -> u32 {
+        match list {
+            List::PlanOrders => self.plan_orders,
+            List::Orders => self.orders,
+            List::Positions => self.positions,
+        }
+    }
+
     /// Flat, and every set takes effect.
     pub(super) fn flat(mode: PositionMode) -> Exchange {
         let took = Duration::from_millis(100);
@@ -149,14 +157,8 @@ fn answered(look: Look, asked: Moment, situation: &Situation, exchange: &Exchang
             Learned::Account(answer.with(identity))
         }
         Look::Mode => Learned::Mode(answer.with(exchange.mode)),
-        Look::List(list) => {
-            let count = match list {
-                List::PlanOrders => exchange.plan_orders,
-                List::Orders => exchange.orders,
-                List::Positions => exchange.positions,
-            };
-            Learned::List(list, answer.with(count))
-        }
+        Look::List(list) => Learned::List(list, answer.with(exchange.rows(list))),
+        Look::Open(list) => Learned::Open(list, answer.with(exchange.rows(list))),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, FlatSpan, Flatness,
     Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
     Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, TargetFacts,
-    VerdictInProgress, Wanted,
+    VerdictInProgress, Wanted, Stretch, Wait,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -73,7 +73,7 @@ fn is_a_sentence(told: &str) -> bool {
 
 fn fails() -> BoxedStrategy<Option<(Look, Class)>> {
     let list = prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
-    let look = prop_oneof![3 => list.prop_map(Look::List), 1 => Just(Look::Mode)];
+    let look = prop_oneof![3 => list.clone().prop_map(Look::List), 1 => list.prop_map(Look::Open), 1 => Just(Look::Mode)];
     option::of((look, answered())).boxed()
 }
 
@@ -209,6 +209,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     clock,
                     host,
                     jitter,
+                    stretch: Stretch::default(),
                 }
             },
         )
@@ -286,16 +287,27 @@ fn flatness() -> BoxedStrategy<Flatness> {
             answered: at,
         }))
     };
-    let list = prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
-    let in_progress = option::of((past(), list).prop_map(|(began, next)| VerdictInProgress { began, next }));
-    let flat_span = option::of((past(), past()).prop_map(|(since, newest)| FlatSpan { since, newest }));
-    (reading(), reading(), reading(), in_progress, flat_span)
-        .prop_map(|(plan_orders, orders, positions, in_progress, flat_span)| Flatness {
+    let list = || prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
+    let in_progress = option::of((past(), list()).prop_map(|(began, next)| VerdictInProgress { began, next }));
+    let flat_span = option::of(
+        (past(), past(), past()).prop_map(|(since, newest, kept)| FlatSpan { since, newest, kept }),
+    );
+    let wait = option::of((past(), option::of((list(), past()))).prop_map(|(since, open)| Wait {
+        since,
+        open,
+        again: false,
+        glimpsed: None,
+    }));
+    ((reading(), reading(), reading()), in_progress, option::of(past()), flat_span, wait)
+        .prop_map(|((plan_orders, orders, positions), in_progress, too_slow, flat_span, wait)| Flatness {
             plan_orders,
             orders,
             positions,
+            newest: Some(Moment(0)),
             in_progress,
+            too_slow,
             flat_span,
+            wait,
         })
         .boxed()
 }
@@ -373,6 +385,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
                 TargetFacts {
                     wanted,
                     seen,
+                    first_asked: None,
                     flatness,
                     applied,
                     intent,

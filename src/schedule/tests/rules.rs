@@ -23,16 +23,16 @@ fn nothing() -> Demand<&'static str> {
 }
 
 fn mode(due: i64) -> Demand<&'static str> {
-    Demand { mode: Some(Due { at: at(due), interval: MINUTE, lane: "mode" }), ..nothing() }
+    Demand { mode: Some(Due { at: at(due), interval: MINUTE, lanes: vec!["mode"] }), ..nothing() }
 }
 
 fn wait(due: i64, interval: u64) -> Demand<&'static str> {
     let interval = Duration::from_secs(interval);
-    Demand { wait: Some(Due { at: at(due), interval, lane: "positions" }), ..nothing() }
+    Demand { wait: Some(Due { at: at(due), interval, lanes: vec!["positions"] }), ..nothing() }
 }
 
 fn new() -> Demand<&'static str> {
-    Demand { want: Some(Want::New { next: "mode" }), ..nothing() }
+    Demand { want: Some(Want::New { next: vec!["mode"] }), ..nothing() }
 }
 
 fn begun(since: i64, next: &[&'static str], to_go: u32) -> Demand<&'static str> {
@@ -40,7 +40,7 @@ fn begun(since: i64, next: &[&'static str], to_go: u32) -> Demand<&'static str> 
 }
 
 fn begin(since: i64, repeat: bool, cost: u32) -> Demand<&'static str> {
-    Demand { want: Some(Want::Begin { since: at(since), repeat, next: "lists", cost }), ..nothing() }
+    Demand { want: Some(Want::Begin { since: at(since), repeat, next: vec!["lists"], cost }), ..nothing() }
 }
 
 #[track_caller]
@@ -75,7 +75,7 @@ fn a_request_whose_lane_has_no_permit_stops_nobody_behind_it() {
     table.put("a", begun(0, &["lists"], 6));
     table.put("b", mode(-1));
     next(&table, ("a", What::Begun));
-    table.used_up("lists", at(2));
+    table.used_up("lists", at(2), at(0));
     next(&table, ("b", What::Mode));
     table.take(&"b");
     assert_eq!(table.turn(at(0)), Turn::Wait(at(2)));

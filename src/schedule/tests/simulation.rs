@@ -291,16 +291,16 @@ impl Process {
             Some(Want::Begun { at, next, to_go: left + rest })
         };
         let want = match target.stage {
-            Stage::New => Some(Want::New { next: lane(0) }),
+            Stage::New => Some(Want::New { next: vec![lane(0)] }),
             Stage::Watched | Stage::Waits => None,
             Stage::Mode if target.sent > 0 => None,
             Stage::Mode => {
-                Some(Want::Begin { since: target.changed.unwrap(), repeat: false, next: lane(0), cost: 0 })
+                Some(Want::Begin { since: target.changed.unwrap(), repeat: false, next: vec![lane(0)], cost: 0 })
             }
             Stage::Verdict { repeat } => Some(Want::Begin {
                 since: target.changed.unwrap(),
                 repeat,
-                next: lane(1),
+                next: vec![lane(1)],
                 cost: target.cost.verdict(),
             }),
             Stage::Lists { began, stage } => {
@@ -313,9 +313,9 @@ impl Process {
         let open_look = (target.stage == Stage::Waits && target.unanswered == 0).then(|| {
             let waited = self.now.since(target.waits_since.unwrap_or(self.now));
             let interval = (waited / 60).clamp(Duration::from_secs(2), Duration::from_secs(30));
-            Due { at: self.now + interval, interval, lane: lane(2) }
+            Due { at: self.now + interval, interval, lanes: vec![lane(2)] }
         });
-        let mode = Due { at: target.mode_due, interval: self.interval, lane: lane(3) };
+        let mode = Due { at: target.mode_due, interval: self.interval, lanes: vec![lane(3)] };
         let mode = matches!(target.stage, Stage::Watched | Stage::Waits).then_some(mode);
         self.table.put(number, Demand { want, mode, wait: open_look });
     }

@@ -309,7 +309,7 @@ async fn tell(name: &str, ask: Ask, venue: &Venue, rogue: &Rogue) -> String {
             SetAnswer::Refused(Failure { class, say, code: _ }) => format!("refused, {class:?}: {say}"),
             SetAnswer::Unclear(say) => format!("unclear: {say}"),
         },
-        Ask::Look => match venue.desk.count(USDT, List::Positions, Urgency::Routine).await {
+        Ask::Look => match venue.desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await {
             Ok(count) => count.value.to_string(),
             Err(Failure { class, say, code: _ }) => format!("{class:?}: {say}"),
         },
@@ -344,7 +344,7 @@ async fn f34_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() {
         let venue = Venue::at(Simulator::default(), &format!("http://{}", rogue.address), None);
         venue.desk.clock().await.unwrap();
         for _ in 0..2 {
-            let look = venue.desk.count(USDT, List::Positions, Urgency::Routine).await.unwrap();
+            let look = venue.desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await.unwrap();
             assert_eq!(look.value, 1);
             // However busy the machine: the unasked answer has come, and has had time to be seen.
             while rogue.written() < smuggled.len() {

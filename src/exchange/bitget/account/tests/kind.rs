@@ -30,7 +30,7 @@ fn settings(mode: &str) -> Result<Response, TransportError> {
 async fn told(way: (Bitget<Script>, Script)) -> (Result<Identity, Failure>, Vec<String>) {
     let (bitget, script) = way;
     let desk = ready(&bitget, "desk").await;
-    let found = desk.account().await.map(|answer| {
+    let found = desk.account(Purpose::New).await.map(|answer| {
         assert_eq!(answer.answered, script.clock.now());
         assert_eq!(answer.value.at, answer.answered);
         let asked =

@@ -61,13 +61,13 @@ async fn i8_the_exchange_never_says_429_however_long_the_way_is() {
             tasks.push(tokio::spawn(async move {
                 let mut did = 0;
                 while clock.now() < until {
-                    let routine = Urgency::Routine;
+                    let routine = Purpose::New;
                     let outcome = match task % 6 {
                         0 => desk.clock().await.map(|_| ()),
-                        1 => desk.account().await.map(|_| ()),
+                        1 => desk.account(Purpose::New).await.map(|_| ()),
                         2 => desk.mode(USDT, routine).await.map(|_| ()),
-                        3 => desk.count(USDT, List::Positions, routine).await.map(|_| ()),
-                        4 => desk.count(USDT, List::PlanOrders, routine).await.map(|_| ()),
+                        3 => desk.count(USDT, List::Positions, Extent::Whole, routine).await.map(|_| ()),
+                        4 => desk.count(USDT, List::PlanOrders, Extent::Whole, routine).await.map(|_| ()),
                         _ => set(&desk, &clock).await,
                     };
                     match outcome {

@@ -31,7 +31,7 @@ async fn counted(path: &'static str, list: List, data: &str) -> Result<u32, Clas
     let data = data.to_owned();
     let (bitget, _) = but(path, move |_| done(&data));
     let desk = ready(&bitget, "desk").await;
-    let count = desk.count(WHOLE, list, Urgency::Routine).await;
+    let count = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await;
     count.map(|answer| answer.value).map_err(|failure| failure.class)
 }
 
@@ -39,10 +39,10 @@ async fn counted(path: &'static str, list: List, data: &str) -> Result<u32, Clas
 async fn a_verdict_asks_every_category_and_both_sorts_of_strategy_orders() {
     let (bitget, script) = Script::new(flat);
     let desk = ready(&bitget, "desk").await;
-    assert_eq!(desk.mode(WHOLE, Urgency::Routine).await.unwrap().value, PositionMode::Hedge);
+    assert_eq!(desk.mode(WHOLE, Purpose::New).await.unwrap().value, PositionMode::Hedge);
     for list in [List::PlanOrders, List::Orders, List::Positions] {
         let began = script.clock.now();
-        let count = desk.count(WHOLE, list, Urgency::Routine).await.unwrap();
+        let count = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.unwrap();
         assert_eq!(count.value, 0, "{list:?}");
         assert!(count.asked >= began && count.answered == script.clock.now());
         assert!(count.asked < count.answered, "from first to last");
@@ -70,10 +70,10 @@ async fn four_requests_a_second_are_enough_for_a_verdict_and_its_set_in_time() {
     let desk = ready(&bitget, "desk").await;
     let mut began = None;
     for list in [List::PlanOrders, List::Orders, List::Positions] {
-        let asked = desk.count(WHOLE, list, Urgency::BeforeSet).await.unwrap().asked;
+        let asked = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.unwrap().asked;
         began.get_or_insert(asked);
     }
-    desk.mode(WHOLE, Urgency::PartWay).await.unwrap();
+    desk.mode(WHOLE, Purpose::New).await.unwrap();
     let permit = desk.permit(WHOLE).await.unwrap();
     let age = script.clock.now().since(began.unwrap());
     assert!(age < crate::constants::VERDICT_AGE, "{age:?}");
@@ -108,10 +108,10 @@ async fn f34_what_is_absent_is_never_flat_and_never_a_mode_of_a_unified_account(
                 },
             );
         let desk = ready(&bitget, "desk").await;
-        let mode = desk.mode(WHOLE, Urgency::Routine).await.map_err(|failure| failure.class);
+        let mode = desk.mode(WHOLE, Purpose::New).await.map_err(|failure| failure.class);
         assert_eq!(mode.map(|answer| answer.value), Err(Class::TryAgain), "{text}");
         for list in [List::Positions, List::Orders, List::PlanOrders] {
-            let count = desk.count(WHOLE, list, Urgency::Routine).await.map_err(|failure| failure.class);
+            let count = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
             assert_eq!(count.map(|answer| answer.value), Err(Class::TryAgain), "{list:?} {text}");
         }
     }
@@ -156,7 +156,7 @@ async fn f34_one_category_that_cannot_be_read_makes_a_failed_look_of_all() {
                     },
                 );
             let desk = ready(&bitget, "desk").await;
-            let look = desk.count(WHOLE, list, Urgency::Routine).await.map_err(|failure| failure.class);
+            let look = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
             assert_eq!(look, Err(Class::TryAgain), "{list:?} {category}");
         }
     }
@@ -172,7 +172,7 @@ async fn positions_of_every_category_count_unless_their_total_is_zero() {
         _ => done(r#"{"list":[{"total":"0.000"}]}"#),
     });
     let desk = ready(&bitget, "desk").await;
-    assert_eq!(desk.count(WHOLE, List::Positions, Urgency::BeforeSet).await.unwrap().value, 2);
+    assert_eq!(desk.count(WHOLE, List::Positions, Extent::Whole, Purpose::New).await.unwrap().value, 2);
     for data in [r#"{"list":[{}]}"#, r#"{"list":[{"size":"0"}]}"#, r#"{"list":[{"total":""}]}"#] {
         assert_eq!(counted("current-position", List::Positions, data).await, Err(Class::TryAgain), "{data}");
     }
@@ -199,7 +199,7 @@ async fn orders_are_counted_over_every_page_of_every_category_and_once_each() {
         _ => done(r#"{"list":[]}"#),
     });
     let desk = ready(&bitget, "desk").await;
-    assert_eq!(desk.count(WHOLE, List::Orders, Urgency::Routine).await.unwrap().value, 231);
+    assert_eq!(desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await.unwrap().value, 231);
     let asked = [
         "category=USDT-FUTURES&limit=100",
         "category=COIN-FUTURES&limit=100",
@@ -227,7 +227,7 @@ async fn a_full_page_without_a_cursor_is_the_last_and_one_that_leads_back_is_bro
     ] {
         let (bitget, script) = page(cursor);
         let desk = ready(&bitget, "desk").await;
-        let count = desk.count(WHOLE, List::Orders, Urgency::Routine).await;
+        let count = desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await;
         assert_eq!(count.map(|answer| answer.value).map_err(|failure| failure.class), expected, "{cursor}");
         assert_eq!(script.asked().len(), asked, "{cursor}");
     }
@@ -237,7 +237,7 @@ async fn a_full_page_without_a_cursor_is_the_last_and_one_that_leads_back_is_bro
 async fn a_list_of_a_unified_account_without_end_is_read_for_twenty_pages() {
     let (bitget, script) = but("unfilled-orders", |request| paged(request, 1_000_000));
     let desk = ready(&bitget, "desk").await;
-    let count = desk.count(WHOLE, List::Orders, Urgency::Routine).await.unwrap();
+    let count = desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await.unwrap();
     assert_eq!((count.value, script.asked().len()), (2000, 60), "three categories of the same ids");
 }
 
@@ -249,13 +249,13 @@ async fn strategy_orders_that_both_lists_show_count_once() {
         _ => done(r#"[{"orderId":"1"}]"#),
     });
     let desk = ready(&bitget, "desk").await;
-    assert_eq!(desk.count(WHOLE, List::PlanOrders, Urgency::Routine).await.unwrap().value, 3);
+    assert_eq!(desk.count(WHOLE, List::PlanOrders, Extent::Whole, Purpose::New).await.unwrap().value, 3);
     let (bitget, _) = but("unfilled-strategy-orders", |request| {
         let hidden = request.query == "category=COIN-FUTURES&type=trigger";
         done(if hidden { r#"[{"orderId":"1"}]"# } else { "[]" })
     });
     let desk = ready(&bitget, "desk").await;
-    assert_eq!(desk.count(WHOLE, List::PlanOrders, Urgency::Routine).await.unwrap().value, 1);
+    assert_eq!(desk.count(WHOLE, List::PlanOrders, Extent::Whole, Purpose::New).await.unwrap().value, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +265,7 @@ async fn no_mode_is_read_from_an_account_that_is_not_unified_for_good() {
             done(&format!(r#"{{"uid":"1001","accountMode":"{mode}","holdMode":"hedge_mode"}}"#))
         });
         let desk = ready(&bitget, "desk").await;
-        assert_eq!(desk.mode(WHOLE, Urgency::Routine).await.unwrap_err().class, class, "{mode}");
+        assert_eq!(desk.mode(WHOLE, Purpose::New).await.unwrap_err().class, class, "{mode}");
     }
 }
 
@@ -278,9 +278,9 @@ async fn the_other_kinds_calls_are_refused_by_the_exchange_and_nothing_is_guesse
     });
     let desk = ready(&bitget, "desk").await;
     for scope in [WHOLE, USDT] {
-        assert_eq!(desk.mode(scope, Urgency::Routine).await.unwrap_err().class, Class::WrongKind);
+        assert_eq!(desk.mode(scope, Purpose::New).await.unwrap_err().class, Class::WrongKind);
         for list in [List::Positions, List::Orders, List::PlanOrders] {
-            let look = desk.count(scope, list, Urgency::Routine).await;
+            let look = desk.count(scope, list, Extent::Whole, Purpose::New).await;
             assert_eq!(look.unwrap_err().class, Class::WrongKind, "{list:?}");
         }
         let permit = desk.permit(scope).await.unwrap();
@@ -386,8 +386,8 @@ async fn i11_no_secret_of_a_unified_account_is_told_even_if_the_exchange_echoes_
             },
         );
     let desk = ready(&bitget, "desk").await;
-    let whose = desk.account().await.unwrap_err();
-    let look = desk.mode(WHOLE, Urgency::Routine).await.unwrap_err();
+    let whose = desk.account(Purpose::New).await.unwrap_err();
+    let look = desk.mode(WHOLE, Purpose::New).await.unwrap_err();
     let permit = desk.permit(WHOLE).await.unwrap();
     let shown = format!("{permit:?}");
     let (set, _) = desk.send_set(WHOLE, PositionMode::Hedge, ServerTime(START), permit).await;
