@@ -70,6 +70,8 @@ pub const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 pub const HUMAN_LOOK: Duration = Duration::from_secs(15 * 60);
 /// How often an account under conversion is read again.
 pub const CONVERTING_LOOK: Duration = Duration::from_secs(60);
+/// How often it is seen whose key it is, and with which rights.
+pub const OWNER_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// The wait after a code that is in no table.
 pub const UNKNOWN_CODE_LOOK: Duration = Duration::from_secs(300);
 /// The waits before the next try when the exchange says "not flat" although every list is empty; the last one repeats.

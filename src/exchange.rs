@@ -12,7 +12,7 @@ use self::credential::Fingerprint;
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::Moment;
-use crate::position_mode::{PositionMode, Scope};
+use crate::position_mode::{KeyId, Kind, PositionMode, Scope};
 use crate::schedule::Purpose;
 
 /// A rate limit of the exchange that rests because the exchange answered 429.
@@ -38,6 +38,9 @@ pub trait Observe: Send + Sync + 'static {
     /// Fingerprint of the credential that signs the requests.
     fn fingerprint(&self) -> Fingerprint;
 
+    /// Names the key in the ledger.
+    fn key_id(&self) -> KeyId;
+
     /// How long a look that can wait waits for its turn from now on, as far as is known: the budget of requests is shared
     /// by all accounts. `None` if turns should be given and are not.
     fn queued_for(&self) -> Option<Duration> {
@@ -61,6 +64,9 @@ pub trait Observe: Send + Sync + 'static {
 
     /// Reads the exchange's time, unsigned.
     fn clock(&self) -> impl Future<Output = Result<Answer<()>, Failure>> + Send;
+
+    /// The kind of the account.
+    fn kind(&self, purpose: Purpose) -> impl Future<Output = Result<Answer<Kind>, Failure>> + Send;
 
     /// The account that the key belongs to, and its kind. `Identity::at` is when the answer arrived.
     fn account(&self, purpose: Purpose) -> impl Future<Output = Result<Answer<Identity>, Failure>> + Send;

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
 use crate::moment::{Jitter, Moment, ServerTime};
-use crate::position_mode::{Declared, PositionMode};
+use crate::position_mode::{Declared, Kind, PositionMode};
 
 /// What every decision of the protocol goes by.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +46,13 @@ pub struct AccountFacts {
     pub credential: Option<String>,
     /// Why the key is not used, if another account's credential file holds the same one: one or two sentences.
     pub shared_key: Option<String>,
+    /// Its kind, observed by this process or by an earlier one; an answer that contradicts it makes it unknown.
+    pub kind: Option<Kind>,
     /// The account that the key belongs to, as of the last look.
     pub identity: Option<Identity>,
+    /// Whether no answer counts before it was seen whose key this is: the file names the account's `uid`, or the key is
+    /// another than the one that showed the pinned one.
+    pub must_show_owner: bool,
     /// Why the key's account is the wrong one, if it is: one or two sentences.
     pub wrong: Option<String>,
     /// The declared modes, if an account of this kind cannot have them.
@@ -95,6 +100,8 @@ pub struct TargetFacts {
     /// When it was first looked at: the next look comes early by a large random part, or a crowd that was first looked at
     /// together would come again together.
     pub first_asked: Option<Moment>,
+    /// The random number of the wait for the next look at the mode.
+    pub jitter: Jitter,
     /// The readings of positions and orders.
     pub flatness: Flatness,
     /// The last mode that was live while it was the desired one.
@@ -137,6 +144,7 @@ impl TargetFacts {
             wanted,
             seen: None,
             first_asked: None,
+            jitter: Jitter::default(),
             flatness: Flatness::default(),
             applied: None,
             intent: None,
@@ -284,8 +292,14 @@ impl AccountFacts {
     /// Makes the kind be observed again if the failure suggests another one.
     pub fn doubt_the_kind(&mut self, failure: &Failure) {
         if failure.class.row().doubts_kind {
+            self.kind = None;
             self.identity = None;
         }
+    }
+
+    /// Whether it is not known yet what the answers of this account stand for.
+    pub fn is_unidentified(&self) -> bool {
+        self.kind.is_none() || (self.must_show_owner && self.identity.is_none())
     }
 
     /// An answer arrived: it updates the clock and clears the account's failure. A refused clock or kind is not cleared
@@ -297,7 +311,7 @@ impl AccountFacts {
             self.failing.as_ref().is_none_or(|failing| match failing.failure.class.row().cleared_by {
                 ClearedBy::AnyAnswer => true,
                 ClearedBy::AnswerInTime => before.is_some(),
-                ClearedBy::AnswerOfKind => self.identity.is_some(),
+                ClearedBy::AnswerOfKind => self.kind.is_some(),
             });
         if mended {
             self.failing = None;

@@ -33,7 +33,7 @@ use crate::facts::{
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
+use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
 use crate::schedule::Purpose;
 use crate::status::{AccountStatus, Counts, TargetStatus};
@@ -108,6 +108,8 @@ pub struct Keeper<D: Environment> {
     opened: Option<Occasion>,
     /// Identifies the last usable key, so that a new one is noticed. A failed read does not clear it.
     key: Option<Fingerprint>,
+    /// Names that key in the ledger.
+    key_id: Option<KeyId>,
     /// The UID that the ledger was last asked to pin for the key in use. A new key, a new occasion to read the key, and
     /// a look at the account clear it, so that the ledger is asked again.
     pinned: Option<Uid>,
@@ -218,6 +220,7 @@ impl<D: Environment> Keeper<D> {
             exchange: None,
             opened: None,
             key: None,
+            key_id: None,
             pinned: None,
             warnings: Vec::new(),
             ledger,
@@ -335,6 +338,7 @@ impl<D: Environment> Keeper<D> {
                 self.warn();
             }
             Look::Mode => self.notice_drift(scope).await,
+            Look::Kind => self.observe().await,
             Look::Clock | Look::List(_) | Look::Open(_) => {}
         }
         if refused_key {

@@ -60,7 +60,7 @@ use writer::Executor;
 use crate::clock::Clock;
 use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, SetAnswer};
 use crate::moment::ServerTime;
-use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Target, Uid};
+use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Target, Uid};
 use crate::protocol::Plan;
 
 /// The daemon's handle to its ledger; clones share it.
@@ -227,11 +227,13 @@ impl Ledger {
             .await
     }
 
-    /// Compares the UID that a key showed with the pinned one; the first look pins it. Two names may have the same UID
+    /// Compares the UID that `key` showed with the pinned one; the first look pins it. Two names may have the same UID
     /// pinned: [`Directives::pins`] contains both.
-    pub async fn pin(&self, account: &AccountName, uid: &Uid) -> Result<Pinned, LedgerError> {
-        let (account, uid) = (account.clone(), uid.clone());
-        self.executor.run(move |store| store.write(|tx, now| identities::pin(tx, now, &account, &uid))).await
+    pub async fn pin(&self, account: &AccountName, uid: &Uid, key: &KeyId) -> Result<Pinned, LedgerError> {
+        let (account, uid, key) = (account.clone(), uid.clone(), key.clone());
+        self.executor
+            .run(move |store| store.write(|tx, now| identities::pin(tx, now, &account, &uid, &key)))
+            .await
     }
 
     /// Records accepted content of the file; content equal to the last good one keeps its revision number.

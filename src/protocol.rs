@@ -36,7 +36,7 @@ use standing::{
 
 use crate::constants::{
     CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_BRIEFLY,
-    OPEN_LOOK_LONGEST, OPEN_PART, OPEN_POSITION_LOOK, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST,
+    OPEN_LOOK_LONGEST, OPEN_PART, OWNER_EVERY, OPEN_POSITION_LOOK, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST,
     SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
@@ -75,7 +75,7 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
         return rest(facts, standing, now, now + facts.target.wanted.policy.check_every);
     }
     let Some(seen) = current(facts, now) else {
-        return Step::Look(Look::Mode);
+        return Step::Look(if may_show_owner(facts, now) { Look::Account } else { Look::Mode });
     };
     if facts.target.wanted.mode.is_none() {
         return rest(facts, standing, now, due_again(facts, seen));
@@ -186,7 +186,8 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
         return Some(Step::Look(Look::Clock));
     }
     match &account.identity {
-        None => Some(Step::Look(Look::Account)),
+        None if account.must_show_owner => Some(Step::Look(Look::Account)),
+        None => account.kind.is_none().then_some(Step::Look(Look::Kind)),
         // The key's owner changes only with the key or the file, and the call that returns it has the lowest limit.
         Some(identity) if account.wrong.is_some() => {
             let told_to = identity.at < facts.target.look_since;
@@ -224,11 +225,21 @@ fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
     (now < mode_due(facts, seen, now) && !is_short).then_some(seen)
 }
 
+/// Whether this is an occasion to see whose key it is, so that no set has to wait for it: once the mode was read, and daily;
+/// but not while the account answers badly, as the mode matters more.
+fn may_show_owner(facts: &Facts<'_>, now: Moment) -> bool {
+    let Facts { account, brakes: _, target } = facts;
+    let is_calm = account.failing.is_none() && target.failing.is_none() && target.intent.is_none();
+    let is_old = account.identity.as_ref().is_none_or(|identity| now >= identity.at + OWNER_EVERY);
+    let was_read = target.seen.is_some_and(|seen| seen.asked >= target.look_since);
+    is_calm && is_old && was_read && target.wanted.mode.is_some()
+}
+
 /// When the mode is read again if nothing has to be done about it.
 fn due_again(facts: &Facts<'_>, seen: Seen) -> Moment {
     let is_first = facts.target.first_asked == Some(seen.asked);
     let next = if is_first { spread_next } else { jittered_next };
-    next(seen.asked, facts.target.wanted.policy.check_every, facts.account.jitter)
+    next(seen.asked, facts.target.wanted.policy.check_every, facts.target.jitter)
 }
 
 /// When the mode is read again although a change is wanted. A verdict is not interrupted for it, and its set is noted first.
@@ -264,6 +275,9 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
     let mode_due = mode_due(facts, seen, now);
     if forbidden.iter().any(Reason::is_mode_alone_watched) {
         return rest(facts, standing, now, mode_due);
+    }
+    if facts.account.identity.is_none() {
+        return Step::Look(Look::Account);
     }
     let step = match about_flatness(facts, forbidden, now) {
         Flat::Read(look, due) if now >= due => return Step::Look(look),

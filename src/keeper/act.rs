@@ -29,8 +29,11 @@ impl<D: Environment> Keeper<D> {
         if protocol::next(&facts, &Standing::of(&facts, now), now) != Step::Note(change) {
             return;
         }
+        // If its event could not be written when it was seen, it is now, or the note fails like it.
+        self.notice_drift(scope).await;
         let Some(clock) = self.facts.clock else { return };
         let target = Target { account: self.account.clone(), scope };
+        let Some(slot) = self.targets.get(&scope) else { return };
         let (generation, stamp) = (slot.facts.wanted.generation, clock.at(now));
         match self.ledger.note(&target, change, generation, stamp, self.spec.max_changes).await {
             Ok(Note::Noted(noted, intent)) => {

@@ -46,7 +46,10 @@ impl<D: Environment> Keeper<D> {
     /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last observed, by an
     /// earlier process too: a reload, which reads it again, leaves the targets as they are meanwhile.
     async fn register_target(&mut self) {
-        self.kind = self.kind.or_else(|| self.directives.borrow().kinds.get(&self.account).copied());
+        if self.kind.is_none() {
+            self.kind = self.directives.borrow().kinds.get(&self.account).copied();
+            self.facts.kind = self.facts.kind.or(self.kind);
+        }
         let declared = &self.spec.account.declared;
         self.facts.unsatisfiable = declared.is_unsatisfiable(self.kind).then(|| declared.clone());
         let wanted = targets(declared, self.kind);
@@ -57,7 +60,7 @@ impl<D: Environment> Keeper<D> {
         }
         self.targets.retain(|scope, slot| wanted.contains_key(scope) || is_under_way(&slot.facts));
         let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
-        let is_observed = self.facts.identity.is_some() && self.facts.wrong.is_none();
+        let is_observed = !self.facts.is_unidentified() && self.facts.wrong.is_none();
         if is_observed && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
             match self.ledger.release(&self.account, Some(&keep)).await {
                 Ok(stamp) => {

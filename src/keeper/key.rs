@@ -8,13 +8,18 @@ use crate::protocol::wrong;
 impl<D: Environment> Keeper<D> {
     /// Pins the UID that the key showed, and compares it with the file, with the pinned one and with the other names.
     pub(super) async fn check_identity(&mut self) {
-        let Some(identity) = self.facts.identity.clone() else { return };
         let file = self.spec.account.uid.as_ref();
+        let directives = self.directives.borrow().clone();
+        let is_another_key = directives.pins.was_shown_by_another(&self.account, self.key_id.as_ref());
+        self.facts.must_show_owner = file.is_some() || is_another_key;
+        let Some(identity) = self.facts.identity.clone() else { return };
         // A UID that contradicts the file is not pinned.
         let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));
         let is_asked = uid == self.pinned.as_ref();
-        if let Some(uid) = uid.filter(|_| !is_asked && self.ledger_trouble.is_none()) {
-            match self.ledger.pin(&self.account, uid).await {
+        if let (Some(uid), Some(key)) =
+            (uid.filter(|_| !is_asked && self.ledger_trouble.is_none()), self.key_id.as_ref())
+        {
+            match self.ledger.pin(&self.account, uid, key).await {
                 Ok(_) => self.pinned = Some(uid.clone()),
                 Err(error) => self.ledger_failed(&error),
             }
@@ -28,8 +33,8 @@ impl<D: Environment> Keeper<D> {
     /// Records the kind of the account, unless the key belongs to another account. A kind that could not be written is
     /// written later.
     pub(super) async fn observe(&mut self) {
-        let identity = self.facts.identity.as_ref().filter(|_| self.facts.wrong.is_none());
-        let Some(kind) = identity.map(|identity| identity.kind) else { return };
+        let is_its_own = self.facts.wrong.is_none() && !self.facts.is_unidentified();
+        let Some(kind) = self.facts.kind.filter(|_| is_its_own) else { return };
         if let Some(before) = self.kind.filter(|before| *before != kind) {
             tracing::warn!(account = %self.account, "{}: it was a {before} account and is a {kind} one now", self.account);
         }
@@ -66,7 +71,9 @@ impl<D: Environment> Keeper<D> {
                 let key = Some(exchange.fingerprint());
                 if self.key != key {
                     self.key = key;
+                    self.key_id = Some(exchange.key_id());
                     self.forget_the_key_before();
+                    self.facts.kind = None;
                     // What another key read need not hold for the account of this one.
                     for slot in self.targets.values_mut() {
                         slot.facts.flatness = Flatness::default();

@@ -9,6 +9,7 @@ use crate::schedule::Purpose;
 pub async fn look<O: Observe>(exchange: &O, scope: Scope, look: Look, purpose: Purpose) -> Learned {
     let learned = match look {
         Look::Clock => exchange.clock().await.map(Learned::Clock),
+        Look::Kind => exchange.kind(purpose).await.map(Learned::Kind),
         Look::Account => exchange.account(purpose).await.map(Learned::Account),
         Look::Mode => exchange.mode(scope, purpose).await.map(Learned::Mode),
         Look::List(list) => {

@@ -9,17 +9,31 @@ use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
 use crate::facts::Identity;
-use crate::position_mode::{AccountName, Kind, Uid};
+use crate::position_mode::{AccountName, KeyId, Kind, Uid};
 use crate::protocol::Claims;
 
 /// The UID pinned for each account name since its first look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins {
-    by_name: BTreeMap<AccountName, Uid>,
+    by_name: BTreeMap<AccountName, Pin>,
     by_uid: BTreeMap<Uid, BTreeSet<AccountName>>,
 }
 
+/// The UID pinned for a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The UID.
+    pub uid: Uid,
+    /// The key that last showed it; `None` if an older version pinned it.
+    pub shown_by: Option<KeyId>,
+}
+
 impl Pins {
+    /// Whether the pinned UID was last shown by another key than this one.
+    pub fn was_shown_by_another(&self, account: &AccountName, key: Option<&KeyId>) -> bool {
+        self.by_name.get(account).is_some_and(|pin| pin.shown_by.as_ref() != key)
+    }
+
     /// What to compare `shown`, the identity of a key of `account`, with: the UID in the file (`file`), the pinned one,
     /// and another name of the same account.
     pub fn claims<'a>(
@@ -28,19 +42,19 @@ impl Pins {
         file: Option<&'a Uid>,
         shown: &Identity,
     ) -> Claims<'a> {
-        let pinned = self.by_name.get(account);
+        let pinned = self.by_name.get(account).map(|pin| &pin.uid);
         let owners = shown.uid.as_ref().or(pinned).and_then(|uid| self.by_uid.get(uid));
         let shared_with = owners.and_then(|names| names.iter().find(|name| *name != account));
         Claims { file, pinned, shared_with }
     }
 }
 
-impl FromIterator<(AccountName, Uid)> for Pins {
-    fn from_iter<I: IntoIterator<Item = (AccountName, Uid)>>(all: I) -> Pins {
+impl FromIterator<(AccountName, Pin)> for Pins {
+    fn from_iter<I: IntoIterator<Item = (AccountName, Pin)>>(all: I) -> Pins {
         let mut pins = Pins::default();
-        for (name, uid) in all {
-            pins.by_uid.entry(uid.clone()).or_default().insert(name.clone());
-            pins.by_name.insert(name, uid);
+        for (name, pin) in all {
+            pins.by_uid.entry(pin.uid.clone()).or_default().insert(name.clone());
+            pins.by_name.insert(name, pin);
         }
         pins
     }
@@ -94,19 +108,32 @@ pub(super) fn kinds(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, K
 
 /// Compares the UID that a key showed with the pinned one; the first look pins it. If an older name has the
 /// same UID pinned, this name had the wrong key when it was pinned, and is pinned again.
-pub(super) fn pin(tx: &Connection, now: Now, account: &AccountName, uid: &Uid) -> Result<Pinned, StoreError> {
-    let pinned: Option<Uid> = tx
-        .query_row("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
+pub(super) fn pin(
+    tx: &Connection,
+    now: Now,
+    account: &AccountName,
+    uid: &Uid,
+    key: &KeyId,
+) -> Result<Pinned, StoreError> {
+    let pinned: Option<(Uid, Option<KeyId>)> = tx
+        .query_row("SELECT uid, shown_by FROM uids WHERE account = ?1", params![account], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     match pinned {
-        Some(was) if was == *uid => return Ok(Pinned::Same),
-        Some(was) if !came_second(tx, account)? => return Ok(Pinned::Changed { was }),
+        Some((was, shown_by)) if was == *uid => {
+            if shown_by.as_ref() != Some(key) {
+                tx.execute("UPDATE uids SET shown_by = ?2 WHERE account = ?1", params![account, key])?;
+            }
+            return Ok(Pinned::Same);
+        }
+        Some((was, _)) if !came_second(tx, account)? => return Ok(Pinned::Changed { was }),
         Some(_) | None => {}
     }
     tx.execute(
-        "INSERT INTO uids (account, uid, pinned_at) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET uid = ?2, pinned_at = ?3",
-        params![account, uid, now.shown()],
+        "INSERT INTO uids (account, uid, pinned_at, shown_by) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET uid = ?2, pinned_at = ?3, shown_by = ?4",
+        params![account, uid, now.shown(), key],
     )?;
     let text = format!("The key belongs to user id {uid}, and must from now on.");
     history::add(tx, now, &Event::new(EventKind::Pinned, text).of_account(account))?;
@@ -123,9 +150,9 @@ pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Res
 }
 
 /// The UID pinned for each account name since its first look.
-pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Uid>> {
-    tx.prepare("SELECT account, uid FROM uids")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Pin>> {
+    tx.prepare("SELECT account, uid, shown_by FROM uids")?
+        .query_map([], |row| Ok((row.get(0)?, Pin { uid: row.get(1)?, shown_by: row.get(2)? })))?
         .collect()
 }
 

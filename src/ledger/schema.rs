@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{LedgerError, OpenError};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
 /// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -76,7 +76,7 @@ pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
 }
 
 /// All migrations, from the first format.
-pub(super) const MIGRATIONS: [&str; 3] = [FIRST, KINDS, EXCHANGE_TIME];
+pub(super) const MIGRATIONS: [&str; 4] = [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -228,4 +228,9 @@ ALTER TABLE requests ADD COLUMN refused TEXT;
 -- An event that was written before the exchange's time was known has our own time until then.
 ALTER TABLE events ADD COLUMN dated INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX undated ON events (id) WHERE dated = 0;
+";
+
+/// The id of the key that last showed the pinned UID: as long as the key is the same, so is the account.
+pub(super) const SHOWN_BY: &str = "
+ALTER TABLE uids ADD COLUMN shown_by TEXT;
 ";

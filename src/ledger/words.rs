@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::event::EventKind;
 use crate::facts::{Cause, Generation, How, IntentId};
 use crate::moment::ServerTime;
-use crate::position_mode::{AccountName, Kind, PositionMode, Scope, Uid};
+use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Uid};
 
 /// The stage that an intent has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +72,18 @@ macro_rules! numbers {
 }
 
 numbers!(IntentId, ServerTime);
+
+impl ToSql for KeyId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.to_string().into())
+    }
+}
+
+impl FromSql for KeyId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map_err(FromSqlError::other)
+    }
+}
 
 impl ToSql for Generation {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -3,13 +3,15 @@
 use super::step::Look;
 use crate::facts::{AccountFacts, Answer, Class, Failure, Identity, List, Reading, Seen, TargetFacts};
 use crate::moment::{Jitter, Moment};
-use crate::position_mode::PositionMode;
+use crate::position_mode::{Kind, PositionMode};
 
 /// The result of a look.
 #[derive(Debug)]
 pub enum Learned {
     /// The exchange's time.
     Clock(Answer<()>),
+    /// The kind of the account.
+    Kind(Answer<Kind>),
     /// The account that the key belongs to.
     Account(Answer<Identity>),
     /// The live mode.
@@ -33,11 +35,17 @@ pub fn learn(
     account.jitter = jitter;
     match learned {
         Learned::Clock(answer) => take(account, answer),
+        Learned::Kind(answer) => {
+            account.kind = Some(answer.value);
+            take(account, answer);
+        }
         Learned::Account(answer) => {
+            account.kind = Some(answer.value.kind);
             account.identity = Some(take(account, answer));
         }
         Learned::Mode(answer) => {
             let Answer { value: _, asked, answered, server } = answer;
+            target.jitter = jitter;
             target.record_mode(Seen { mode: take(account, answer), asked, answered, server });
         }
         Learned::List(list, answer) => {
@@ -57,7 +65,7 @@ pub fn learn(
             account.doubt_the_kind(&failure);
             let list = match look {
                 Look::List(list) | Look::Open(list) => Some(list),
-                Look::Clock | Look::Account | Look::Mode => None,
+                Look::Clock | Look::Kind | Look::Account | Look::Mode => None,
             };
             target.failed(list, failure, now, jitter);
         }
@@ -68,7 +76,7 @@ pub fn learn(
 /// it counts against that list, which is retried at growing intervals, and the kind is observed again.
 fn is_of_the_account(look: Look, class: Class) -> bool {
     match look {
-        Look::Clock | Look::Account => true,
+        Look::Clock | Look::Kind | Look::Account => true,
         Look::Mode => class.row().account_wide,
         Look::List(_) | Look::Open(_) => class.row().account_wide && class != Class::WrongKind,
     }

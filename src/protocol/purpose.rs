@@ -24,7 +24,7 @@ pub fn purpose(
         let glimpsed = target.flatness.wait.and_then(|wait| wait.glimpsed);
         let cost = match look {
             Look::List(_) => verdict_cost,
-            Look::Clock | Look::Account | Look::Mode | Look::Open(_) => 0,
+            Look::Clock | Look::Kind | Look::Account | Look::Mode | Look::Open(_) => 0,
         };
         return Purpose::Begin {
             since: glimpsed.map_or(target.look_since, |at| at.max(target.look_since)),
@@ -47,7 +47,7 @@ pub fn purpose(
             let every = keep_interval(facts, standing.forbidden);
             Purpose::Wait(Recurring { due: retried.unwrap_or_else(|| keep_due(facts, standing.forbidden)), every })
         }
-        (Look::Clock | Look::Account | Look::Mode | Look::List(_) | Look::Open(_), _) => {
+        (Look::Clock | Look::Kind | Look::Account | Look::Mode | Look::List(_) | Look::Open(_), _) => {
             let due = target.seen.map_or(target.look_since, |seen| due_again(facts, seen).max(target.look_since));
             Purpose::Mode(Recurring { due: retried.unwrap_or(due).min(now), every: check_every })
         }

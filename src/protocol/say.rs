@@ -104,7 +104,8 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     match (reason, &account.identity, facts.target.seen) {
         (Reason::KindUnknown, _, _) => {
             let why = account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, now)));
-            format!("Which kind of account this is has not been seen yet.{}", why.unwrap_or_default())
+            let what = if account.kind.is_none() { "Which kind of account this is" } else { "Whose key this is" };
+            format!("{what} has not been seen yet.{}", why.unwrap_or_default())
         }
         (Reason::Clock, _, _) => {
             "The exchange's time is not known well enough to sign a change; it is asked for.".to_owned()

@@ -171,7 +171,7 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
         (Reason::Credential, account.credential.is_some()),
         (Reason::WrongAccount, account.wrong.is_some() || account.shared_key.is_some()),
         (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
-        (Reason::KindUnknown, account.identity.is_none() && !is_converting),
+        (Reason::KindUnknown, account.is_unidentified() && !is_converting),
         (Reason::Clock, unclear_clock && account.failing.is_none()),
     ];
     let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();

@@ -28,6 +28,8 @@ pub enum Step {
 pub enum Look {
     /// The exchange's time.
     Clock,
+    /// The kind of the account.
+    Kind,
     /// The account that the key belongs to, and its kind.
     Account,
     /// The live mode of the target.

@@ -74,6 +74,7 @@ fn in_words(step: &Step, now: Moment) -> String {
 fn look_in_words(look: Look) -> &'static str {
     match look {
         Look::Clock => "ask the time",
+        Look::Kind => "look at the kind",
         Look::Account => "look at the account",
         Look::Mode => "look at the mode",
         Look::List(List::PlanOrders) => "read plan orders",

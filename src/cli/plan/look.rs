@@ -67,6 +67,8 @@ impl<'a> Round<'a> {
             elsewhere: account.elsewhere(&self.host),
             credential: exchange.as_ref().err().cloned(),
             shared_key,
+            // Before its first change it is seen whose key it is; so is it here, whatever is pinned.
+            must_show_owner: true,
             jitter: self.clock.jitter(),
             ..AccountFacts::default()
         };

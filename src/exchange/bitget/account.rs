@@ -25,7 +25,7 @@ use crate::exchange::{Apply, Extent, Observe};
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
-use crate::position_mode::{AccountName, PositionMode, Scope};
+use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope};
 use crate::schedule::Purpose;
 
 /// Client of one account, with its credential.
@@ -47,6 +47,10 @@ impl<T: Transport> Bitget<T> {
 impl<T: Transport> Observe for AccountClient<T> {
     fn fingerprint(&self) -> Fingerprint {
         self.session.fingerprint()
+    }
+
+    fn key_id(&self) -> KeyId {
+        self.session.key_id().clone()
     }
 
     fn queued_for(&self) -> Option<Duration> {
@@ -73,6 +77,10 @@ impl<T: Transport> Observe for AccountClient<T> {
         let lists = [List::PlanOrders, List::Orders, List::Positions];
         let requests = lists.map(|list| parts(scope, list).len()).iter().sum::<usize>();
         u32::try_from(requests).unwrap_or(u32::MAX).saturating_add(SET_AND_CONFIRM)
+    }
+
+    async fn kind(&self, purpose: Purpose) -> Result<Answer<Kind>, Failure> {
+        identity::kind(&self.session, Ask { scope: Scope::Account, purpose }).await
     }
 
     async fn account(&self, purpose: Purpose) -> Result<Answer<Identity>, Failure> {

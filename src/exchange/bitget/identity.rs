@@ -20,15 +20,41 @@ use crate::facts::{Class, Failure, Identity};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{Kind, ProductType, Uid};
 
+/// The kind alone.
+pub(super) async fn kind<T: Transport>(session: &Session<T>, ask: Ask) -> Result<Answer<Kind>, Failure> {
+    let reply = session.ask(Endpoint::Settings, String::new(), ask).await?;
+    let (kind, answered, server) = match settings(session, ask, &reply).await? {
+        Settings::Unified(settled) => (Kind::Unified, reply.answered, Some(settled.server)),
+        Settings::Classic { answered, server } => (Kind::Classic, answered, server),
+    };
+    let server = server.ok_or_else(|| reply.broken(&Broken("no requestTime".to_owned())))?;
+    Ok(Answer { value: kind, asked: reply.asked, answered, server })
+}
+
 /// The kind, and the UID and the key's rights where the key may read them.
 pub(super) async fn of<T: Transport>(session: &Session<T>, ask: Ask) -> Result<Answer<Identity>, Failure> {
-    let settings = session.ask(Endpoint::Settings, String::new(), ask).await?;
-    let refusal = match unified::settled(&settings) {
-        Ok(settled) => return of_unified(session, ask, &settings, settled).await,
+    let reply = session.ask(Endpoint::Settings, String::new(), ask).await?;
+    match settings(session, ask, &reply).await? {
+        Settings::Unified(settled) => of_unified(session, ask, &reply, settled).await,
+        Settings::Classic { answered: _, server } => of_classic(session, ask, reply.asked, server).await,
+    }
+}
+
+/// What the answer to the call for the settings says about the kind.
+enum Settings {
+    /// They are those of a unified account.
+    Unified(Settled),
+    /// They were refused as a classic account's are; when that was known, and the exchange's time if it was told.
+    Classic { answered: Moment, server: Option<ServerTime> },
+}
+
+async fn settings<T: Transport>(session: &Session<T>, ask: Ask, reply: &Reply) -> Result<Settings, Failure> {
+    let refusal = match unified::settled(reply) {
+        Ok(settled) => return Ok(Settings::Unified(settled)),
         Err(failure) => failure,
     };
     if is_refused(&refusal, Class::WrongKind, codes::is_classic) {
-        return of_classic(session, ask, settings.asked, settings.server()).await;
+        return Ok(Settings::Classic { answered: reply.answered, server: reply.server() });
     }
     if !lacks_a_right(&refusal) {
         return Err(refusal);
@@ -38,11 +64,11 @@ pub(super) async fn of<T: Transport>(session: &Session<T>, ask: Ask) -> Result<A
     let query = format!("productType={}", ProductType::UsdtFutures.as_str());
     let positions = session.ask(Endpoint::Positions, query, ask.goes_on()).await?;
     match Parsed::<Vec<Position>>::of(positions) {
-        Ok(parsed) => of_classic(session, ask, settings.asked, Some(parsed.server)).await,
+        Ok(parsed) => Ok(Settings::Classic { answered: parsed.reply.answered, server: Some(parsed.server) }),
         Err(failure) if is_refused(&failure, Class::WrongKind, codes::is_unified) => {
             let code = refusal.code;
             let shown = code.as_deref().unwrap_or_default();
-            let say = format!("Bitget answered the call {}: {shown}, {}", settings.endpoint, codes::BLIND);
+            let say = format!("Bitget answered the call {}: {shown}, {}", reply.endpoint, codes::BLIND);
             Err(Failure { class: Class::Denied, code, say })
         }
         Err(failure) => Err(failure),

@@ -88,6 +88,10 @@ impl<T: Transport> Session<T> {
         self.credential.fingerprint()
     }
 
+    pub(super) fn key_id(&self) -> &KeyId {
+        &self.key
+    }
+
     /// Records that the key belongs to this UID, whose limits it shares from now on.
     pub(super) fn belongs_to(&self, uid: &Uid) {
         self.client.shared.pace.lock().belongs(&self.key, uid);

@@ -107,6 +107,10 @@ pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
             let answer = answered_at_once(world, ());
             learned(world, target, Learned::Clock(answer));
         }
+        Step::Look(Look::Kind) => {
+            let answer = answered_at_once(world, Kind::Classic);
+            learned(world, target, Learned::Kind(answer));
+        }
         Step::Look(Look::Account) => {
             let at = world.now + ROUND_TRIP;
             let identity =
@@ -143,7 +147,7 @@ pub(super) fn look_failed(world: &mut World, target: usize, look: Look, mutation
             list,
             Answer { value: 0, asked: world.now, answered: world.now, server: server_at(world.now) },
         ),
-        Look::Clock | Look::Account | Look::Mode | Look::List(_) | Look::Open(_) => {
+        Look::Clock | Look::Kind | Look::Account | Look::Mode | Look::List(_) | Look::Open(_) => {
             Learned::Failed(look, unreachable())
         }
     };

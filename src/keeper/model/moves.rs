@@ -125,7 +125,7 @@ fn of_the_keeper(world: &World, mutation: Mutation) -> Vec<Move> {
     let (target, step) = keeper::most_urgent(world, mutation);
     match step {
         Step::Rest(_) => vec![Move::Wait],
-        Step::Look(Look::Clock | Look::Account | Look::List(_) | Look::Open(_)) => {
+        Step::Look(Look::Clock | Look::Kind | Look::Account | Look::List(_) | Look::Open(_)) => {
             vec![Move::Act { target }, Move::LoseLook { target }]
         }
         Step::Look(Look::Mode)

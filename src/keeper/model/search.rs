@@ -194,6 +194,7 @@ fn name(step: &Step) -> &'static str {
     match step {
         Step::LookAtHost => "look at the host",
         Step::Look(Look::Clock) => "look at the clock",
+        Step::Look(Look::Kind) => "look at the kind",
         Step::Look(Look::Account) => "look at the account",
         Step::Look(Look::Mode) => "look at the mode",
         Step::Look(Look::List(_)) => "look at a list",

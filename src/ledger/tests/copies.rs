@@ -3,13 +3,14 @@
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
-use crate::ledger::schema::{EXCHANGE_TIME, FIRST, FORMAT, KINDS, beside, format, migrate};
+use crate::ledger::schema::{EXCHANGE_TIME, FIRST, FORMAT, KINDS, SHOWN_BY, beside, format, migrate};
 use crate::ledger::store::connect;
 
-const LONGER: [&str; 5] = [
+const LONGER: [&str; 6] = [
     FIRST,
     KINDS,
     EXCHANGE_TIME,
+    SHOWN_BY,
     "ALTER TABLE events ADD COLUMN more TEXT;",
     "CREATE TABLE third (word TEXT NOT NULL) STRICT;",
 ];
@@ -45,25 +46,25 @@ async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_o
     let (dir, events, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
     migrate(&mut connection, &place, &LONGER).unwrap();
-    assert_eq!(format(&connection).unwrap(), 5);
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-4", "posmoded.sqlite.before-5"];
+    assert_eq!(format(&connection).unwrap(), 6);
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-5", "posmoded.sqlite.before-6"];
     assert_eq!(files(dir.path()), copies);
-    let second = Connection::open(beside(&place, ".before-5")).unwrap();
-    assert_eq!(format(&second).unwrap(), 4);
+    let second = Connection::open(beside(&place, ".before-6")).unwrap();
+    assert_eq!(format(&second).unwrap(), 5);
     let newer = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
     assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
 
     let restored = TempDir::new().unwrap();
-    std::fs::copy(beside(&place, ".before-4"), restored.path().join(DATABASE)).unwrap();
+    std::fs::copy(beside(&place, ".before-5"), restored.path().join(DATABASE)).unwrap();
     let ledger = open(restored.path()).await;
     // The last event is about the set that this start found.
     assert_eq!(all(&ledger)[..events.len()], events);
     let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
     assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));
 
-    std::fs::remove_file(beside(&place, ".before-4")).unwrap();
+    std::fs::remove_file(beside(&place, ".before-5")).unwrap();
     migrate(&mut connection, &place, &LONGER).unwrap();
-    assert!(!beside(&place, ".before-4").exists(), "what is converted is not converted again");
+    assert!(!beside(&place, ".before-5").exists(), "what is converted is not converted again");
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
     .unwrap();
     drop(old);
     let ledger = open(dir.path()).await;
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3"];
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3", "posmoded.sqlite.before-4"];
     assert_eq!(files(dir.path()), copies);
     let texts: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
     assert_eq!(texts, ["posmoded started"]);
@@ -104,14 +105,15 @@ async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next
         FIRST,
         KINDS,
         EXCHANGE_TIME,
+        SHOWN_BY,
         "ALTER TABLE events ADD COLUMN more TEXT; INSERT INTO nowhere VALUES (1);",
     ];
     migrate(&mut connection, &place, &broken).unwrap_err();
     assert_eq!(format(&connection).unwrap(), FORMAT);
     // A copy that was cut off by a power failure.
-    std::fs::write(beside(&place, ".before-4.part"), "half").unwrap();
+    std::fs::write(beside(&place, ".before-5.part"), "half").unwrap();
     migrate(&mut connection, &place, &LONGER).unwrap();
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-4", "posmoded.sqlite.before-5"];
+    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-5", "posmoded.sqlite.before-6"];
     assert_eq!(files(dir.path()), copies);
     let count: i64 =
         connection.query_row("SELECT count(more IS NULL) FROM events", [], |row| row.get(0)).unwrap();
@@ -122,7 +124,7 @@ async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next
 async fn f33_without_a_copy_nothing_is_converted() {
     let (dir, _, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
-    std::fs::create_dir(beside(&place, ".before-4.part")).unwrap();
+    std::fs::create_dir(beside(&place, ".before-5.part")).unwrap();
     let refused = migrate(&mut connection, &place, &LONGER).unwrap_err();
     assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
     assert_eq!(format(&connection).unwrap(), FORMAT);

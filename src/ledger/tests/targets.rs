@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::Identity;
+use crate::position_mode::KeyId;
 use crate::moment::Moment;
 
 #[tokio::test]
@@ -105,12 +106,12 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
 async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
     for (ledger, dir) in both().await {
         let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
-        assert_eq!(ledger.pin(&name("desk-a"), &one).await.unwrap(), Pinned::New);
+        assert_eq!(ledger.pin(&name("desk-a"), &one, &KeyId::of("key")).await.unwrap(), Pinned::New);
         let ledger = restart(ledger, dir.as_ref()).await;
-        assert_eq!(ledger.pin(&name("desk-a"), &one).await.unwrap(), Pinned::Same);
+        assert_eq!(ledger.pin(&name("desk-a"), &one, &KeyId::of("key")).await.unwrap(), Pinned::Same);
         let changed = Pinned::Changed { was: one.clone() };
-        assert_eq!(ledger.pin(&name("desk-a"), &two).await.unwrap(), changed);
-        assert_eq!(ledger.pin(&name("desk-a"), &two).await.unwrap(), changed, "not pinned anew");
+        assert_eq!(ledger.pin(&name("desk-a"), &two, &KeyId::of("key")).await.unwrap(), changed);
+        assert_eq!(ledger.pin(&name("desk-a"), &two, &KeyId::of("key")).await.unwrap(), changed, "not pinned anew");
     }
 }
 
@@ -119,7 +120,7 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
     for (ledger, dir) in both().await {
         let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
         for account in ["desk-a", "desk-b"] {
-            assert_eq!(ledger.pin(&name(account), &one).await.unwrap(), Pinned::New);
+            assert_eq!(ledger.pin(&name(account), &one, &KeyId::of("key")).await.unwrap(), Pinned::New);
         }
         let ledger = restart(ledger, dir.as_ref()).await;
         let both = BTreeMap::from([(name("desk-a"), name("desk-b")), (name("desk-b"), name("desk-a"))]);
@@ -131,13 +132,13 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
             assert_eq!(note, Note::Braked, "{account}");
         }
 
-        assert_eq!(ledger.pin(&name("desk-b"), &two).await.unwrap(), Pinned::New, "it got the right key");
+        assert_eq!(ledger.pin(&name("desk-b"), &two, &KeyId::of("key")).await.unwrap(), Pinned::New, "it got the right key");
         assert_eq!(shared(&ledger), BTreeMap::new());
         let changed = Pinned::Changed { was: two };
-        assert_eq!(ledger.pin(&name("desk-b"), &one).await.unwrap(), changed, "and keeps to it");
+        assert_eq!(ledger.pin(&name("desk-b"), &one, &KeyId::of("key")).await.unwrap(), changed, "and keeps to it");
 
         ledger.release(&name("desk-a"), None).await.unwrap();
-        assert_eq!(ledger.pin(&name("desk-c"), &one).await.unwrap(), Pinned::New, "renamed in the file");
+        assert_eq!(ledger.pin(&name("desk-c"), &one, &KeyId::of("key")).await.unwrap(), Pinned::New, "renamed in the file");
         assert_eq!(shared(&ledger), BTreeMap::new());
     }
 }

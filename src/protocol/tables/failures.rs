@@ -143,7 +143,7 @@ fn a_kind_not_seen_yet_is_looked_at_first() {
         expect![[r#"
             unknown
             kind_unknown: Which kind of account this is has not been seen yet.
-            > look at the account
+            > look at the kind
         "#]],
     );
     let unreachable = situation().never_seen().kind(None).account_failing(Class::TryAgain, seconds(1));

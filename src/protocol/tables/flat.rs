@@ -192,22 +192,23 @@ fn from_the_first_look_to_in_sync_in_one_story() {
         seconds(20),
         expect![[r#"
             0.0s ask the time
-            0.1s look at the account
+            0.1s look at the kind
             0.2s look at the mode
-            0.3s read plan orders
-            0.4s read orders
-            0.5s read positions
-            0.6s rest 9s
-            10.5s read positions
-            10.6s rest 2s
-            12.6s read plan orders
-            12.7s read orders
-            12.8s read positions
-            12.9s note one_way_mode -> hedge_mode (new)
-            12.9s send
-            13.0s look at the mode
-            13.1s record confirmed
-            13.1s rest 59s
+            0.3s look at the account
+            0.4s read plan orders
+            0.5s read orders
+            0.6s read positions
+            0.7s rest 9s
+            10.6s read positions
+            10.7s rest 2s
+            12.7s read plan orders
+            12.8s read orders
+            12.9s read positions
+            13.0s note one_way_mode -> hedge_mode (new)
+            13.0s send
+            13.1s look at the mode
+            13.2s record confirmed
+            13.2s rest 59s
         "#]],
     );
 }

@@ -75,6 +75,7 @@ pub(super) fn situation() -> Situation {
         },
     };
     let account = AccountFacts {
+        kind: Some(Kind::Classic),
         identity: Some(Identity {
             uid: Some(Uid("42".to_owned())),
             kind: Kind::Classic,
@@ -304,6 +305,7 @@ impl Situation {
 
     pub(super) fn kind(mut self, kind: Option<Kind>) -> Self {
         let at = self.now - minutes(5);
+        self.account.kind = kind;
         self.account.identity =
             kind.map(|kind| Identity { uid: None, kind, uid_right: "read", warnings: Vec::new(), at });
         self

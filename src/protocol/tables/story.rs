@@ -146,6 +146,7 @@ fn answered(look: Look, asked: Moment, situation: &Situation, exchange: &Exchang
     let answer = Answer { value: (), asked, answered: situation.now, server };
     match look {
         Look::Clock => Learned::Clock(answer),
+        Look::Kind => Learned::Kind(answer.with(Kind::Classic)),
         Look::Account => {
             let identity = Identity {
                 uid: None,

@@ -157,8 +157,8 @@ fn failings() -> BoxedStrategy<Failing> {
 }
 
 fn accounts() -> BoxedStrategy<AccountFacts> {
-    let kind = prop_oneof![4 => Just(Kind::Classic), 1 => Just(Kind::Unified)];
-    let identity = (kind, past()).prop_map(|(kind, at)| Identity {
+    let kinds = || prop_oneof![4 => Just(Kind::Classic), 1 => Just(Kind::Unified)];
+    let identity = (kinds(), past()).prop_map(|(kind, at)| Identity {
         uid: None,
         kind,
         uid_right: "read",
@@ -174,7 +174,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         option::weighted(0.05, Just("trade-02".to_owned())),
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
         option::weighted(0.1, Just("The files a and b hold the same key.".to_owned())),
-        option::weighted(0.9, identity),
+        (option::weighted(0.9, kinds()), option::weighted(0.9, identity), any::<bool>()),
         option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
         option::weighted(0.1, Just(Declared::PerProduct(BTreeMap::new()))),
         option::weighted(0.1, server()),
@@ -188,7 +188,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 elsewhere,
                 credential,
                 shared_key,
-                identity,
+                (kind, identity, must_show_owner),
                 wrong,
                 unsatisfiable,
                 orphaned_set_at,
@@ -201,7 +201,9 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     elsewhere,
                     credential,
                     shared_key,
+                    kind,
                     identity,
+                    must_show_owner,
                     wrong,
                     unsatisfiable,
                     orphaned_set_at,
@@ -386,6 +388,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
                     wanted,
                     seen,
                     first_asked: None,
+                    jitter: Jitter(0),
                     flatness,
                     applied,
                     intent,

@@ -19,7 +19,7 @@ async fn a_flat_product_type_changes_while_another_waits_for_everything_to_be_go
     let (order, plan) = ids.unwrap();
     changed(&world, A_COIN).await;
     assert_eq!(world.mode(DESK_A, COIN), PosMode::HedgeMode);
-    assert!(world.line(A_USDT).starts_with("new, not_flat: Open: 1 position."), "{}", world.told());
+    assert!(world.line(A_USDT).starts_with("new, not_flat: Open: 1 plan order."), "{}", world.told());
 
     world.exchange(|exchange| exchange.close_position(DESK_A, USDT, "BTCUSDT", HoldSide::Long)).unwrap();
     world.pass(2 * MINUTE).await;

@@ -43,7 +43,7 @@ async fn what_somebody_else_changed_as_the_file_wants_is_adopted_or_external_and
         world.write(&file_of_a(of.hedge));
         line_begins(&world, 10 * SECOND, of.target, "pending, settling").await;
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
-        world.until(15 * SECOND, "external", |world| world.is_in_sync(of.target)).await;
+        world.until(MINUTE, "external", |world| world.is_in_sync(of.target)).await;
         assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::External);
         world.pass(10 * MINUTE).await;
         assert_eq!(all_sets(&world), []);

@@ -427,13 +427,12 @@ async fn i1_a_lost_set_is_waited_for_though_the_account_has_another_name_now() {
 
 #[tokio::test(start_paused = true)]
 async fn an_account_whose_exchange_is_far_away_is_changed_all_the_same() {
-    for (latency, of) in [300, 600].into_iter().flat_map(|latency| KINDS.map(|of| (latency, of))) {
+    for (latency, of) in [300, 900, 1800].into_iter().flat_map(|latency| KINDS.map(|of| (latency, of))) {
         let world = World::started(&file_of_a(of.hedge), |exchange| of.open(exchange)).await;
         world.latency(Duration::from_millis(latency));
         world.pass(10 * MINUTE).await;
-        // A classic account's lists are asked for one by one, six of them within five seconds.
-        let too_slow = of.kind == Kind::Classic && latency == 600;
-        if too_slow {
+        // The parts of a list are asked for side by side, the three lists one after the other, within five seconds.
+        if latency == 1800 {
             let told = "new, settling: Every list was empty, and reading them took longer than 5s";
             line_begins(&world, MINUTE, of.target, told).await;
         } else {

@@ -156,9 +156,9 @@ async fn a_unit_that_starts_after_the_verdict_began_holds_the_set_back() {
     let requires = file(&[("desk-a", REQUIRES)]);
     let first = just_before_the_first_set(&requires, KINDS[0]).await;
     let mut held = 0;
-    for before in [400, 120, 80, 40, 0] {
+    for before in [400, 120, 60, 30, 10, 0] {
         let world = World::started(&requires, desks).await;
-        world.pass(first.saturating_sub(Duration::from_millis(before))).await;
+        world.pass((first + Duration::from_millis(60)).saturating_sub(Duration::from_millis(before))).await;
         let looked = !world.looks_at_host().is_empty();
         world.host_shows(&unit(), Some("arb.service is active"));
         world.pass(MINUTE).await;
@@ -166,5 +166,5 @@ async fn a_unit_that_starts_after_the_verdict_began_holds_the_set_back() {
         held += usize::from(!looked);
         world.check_invariants(SETTLE);
     }
-    assert!((2..=4).contains(&held), "{held}");
+    assert!((2..=5).contains(&held), "{held}");
 }
