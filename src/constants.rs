@@ -98,7 +98,9 @@ pub const SETS_PER_SECOND: usize = 5;
 pub const QUIET_START: Duration = Duration::from_secs(1);
 /// If the exchange reports fewer requests left than this, back off for a second: the strategies need them.
 pub const REMAINING_FLOOR: u32 = 2;
-/// The default limit of this process, in requests a second: the exchange's 100 a second per IP are for the strategies.
+/// The default budget of this process, in requests a second, and its burst: a third of the 6,000 a minute that the exchange
+/// allows an address, so that the strategies keep two thirds; and the least with which fifty accounts that wait for a
+/// position and two hundred that are watched are all looked at when they are due.
 pub const REQUESTS_PER_SECOND: u32 = 30;
 
 /// The most doubt about the exchange's clock with which sets are sent: a timestamp may be off by 30 s at most.

@@ -248,7 +248,9 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
         match purpose {
             Purpose::Mode(recurring) => demand.mode = add(demand.mode.take(), recurring, lane),
             Purpose::Wait(recurring) => demand.wait = add(demand.wait.take(), recurring, lane),
-            Purpose::ForAll => demand.want = Some(Want::joined(demand.want.take(), lane, Moment(i64::MIN), 1)),
+            Purpose::ForAll => {
+                demand.want = Some(Want::joined(demand.want.take(), lane, Moment(i64::MIN), 1))
+            }
             Purpose::Begun { to_go } => {
                 demand.want = Some(Want::joined(demand.want.take(), lane, now, to_go.max(1)));
             }
@@ -475,7 +477,8 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     fn soonest(&self, now: Moment, held_back: Option<i64>) -> Option<Moment> {
         let saved_up = held_back.filter(|needs| *needs <= self.burst()).map(|needs| self.filled_to(needs));
         let dues = [&self.modes, &self.waits].into_iter().flat_map(BTreeMap::values);
-        let next_due = dues.filter_map(|all| all.iter().rev().map(|(due, _)| *due).take_while(|due| *due > now).last());
+        let next_due =
+            dues.filter_map(|all| all.iter().rev().map(|(due, _)| *due).take_while(|due| *due > now).last());
         let next_free = self.free_at.values().copied().filter(|at| *at > now);
         next_due.chain(next_free).chain(saved_up).min()
     }

@@ -97,8 +97,7 @@ async fn account(environment: &KeyFiles, name: &AccountName, clock: &Clock) -> R
 async fn modes<O: Observe>(exchange: &O, clock: &Clock) -> Result<(Option<Uid>, Declared), Failure> {
     patiently(clock, || exchange.clock()).await?;
     let Identity { uid, kind, .. } = patiently(clock, || exchange.account(Purpose::New)).await?.value;
-    let mode =
-        async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Purpose::New)).await?.value);
+    let mode = async |scope: Scope| Ok(patiently(clock, || exchange.mode(scope, Purpose::New)).await?.value);
     match kind {
         Kind::Unified => Ok((uid, Declared::Everything(mode(Scope::Account).await?))),
         Kind::Classic => {
@@ -124,7 +123,9 @@ async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
 ) -> Result<T, Failure> {
     for _ in 0..TRIES {
         match ask().await {
-            Err(Failure { class: Class::Busy { until }, .. }) => wait(clock, until).await,
+            Err(Failure { class: Class::Stopped { until } | Class::Busy { until }, .. }) => {
+                wait(clock, until).await
+            }
             said => return said,
         }
     }

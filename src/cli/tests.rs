@@ -88,16 +88,3 @@ fn an_address_that_others_can_reach_needs_to_be_asked_for() {
     let refused = run("run --state x --listen 0.0.0.0:1").unwrap_err().to_string();
     assert!(refused.contains("--listen-anywhere"), "{refused}");
 }
-
-#[test]
-fn fewer_requests_a_second_than_a_verdict_needs_are_refused() {
-    let run = |requests: u32| {
-        let Cli { common, command } =
-            said(&format!("run --state x --requests-per-second {requests}")).unwrap();
-        let Command::Run(args) = command else { panic!("{command:?}") };
-        args.options(&common).map(|run| run.requests_per_second.get())
-    };
-    assert_eq!(run(4).as_ref(), Ok(&4));
-    let told = run(3).unwrap_err().to_string();
-    expect_test::expect!["--requests-per-second 3 is too little: to change a unified account takes fourteen requests within 5 s; write 4 or more"].assert_eq(&told);
-}

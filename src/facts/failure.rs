@@ -58,7 +58,12 @@ pub enum Class {
     OurFault,
     /// Cool the lane down.
     RateLimited,
-    /// Our own limits: nothing was sent; a permit is free at `until`.
+    /// A 429 of the exchange has stopped this limit: nothing was sent before `until`.
+    Stopped {
+        /// When to ask again.
+        until: Moment,
+    },
+    /// Our own pace: nothing was sent; a permit is free at `until`. It is no reason for anything, only a later look.
     Busy {
         /// When to ask again.
         until: Moment,
@@ -145,13 +150,15 @@ impl Class {
             Class::Denied | Class::AccountStatus => ClassRow { account_wide: true, ..PLAIN },
             Class::OurFault => ClassRow { quotes_answer: true, ..PLAIN },
             Class::UnknownCode => ClassRow { definite: false, quotes_answer: true, ..PLAIN },
-            Class::Busy { .. } | Class::TryAgain => ClassRow { definite: false, ..PLAIN },
+            Class::Stopped { .. } | Class::Busy { .. } | Class::TryAgain => {
+                ClassRow { definite: false, ..PLAIN }
+            }
         }
     }
 
     /// When our own limits allow the next request, if they are why nothing was sent.
     pub fn our_own_limit(self) -> Option<Moment> {
-        if let Class::Busy { until } = self { Some(until) } else { None }
+        if let Class::Stopped { until } | Class::Busy { until } = self { Some(until) } else { None }
     }
 }
 

@@ -159,8 +159,9 @@ impl Flatness {
 
     /// The readings without those that may have changed since.
     pub fn newest(&self) -> Flatness {
-        let newer =
-            |reading: Option<Reading>| reading.filter(|reading| self.newest.is_some_and(|newest| reading.asked >= newest));
+        let newer = |reading: Option<Reading>| {
+            reading.filter(|reading| self.newest.is_some_and(|newest| reading.asked >= newest))
+        };
         Flatness {
             plan_orders: newer(self.plan_orders),
             orders: newer(self.orders),

@@ -14,9 +14,10 @@ use crate::window::Windows;
 
 /// All classes; `Busy` ends at nine seconds.
 fn classes() -> impl Iterator<Item = Class> {
-    Class::iter().map(|class| match class.our_own_limit() {
-        Some(_) => Class::Busy { until: Moment(9_000) },
-        None => class,
+    Class::iter().map(|class| match class {
+        Class::Stopped { .. } => Class::Stopped { until: Moment(9_000) },
+        Class::Busy { .. } => Class::Busy { until: Moment(9_000) },
+        other => other,
     })
 }
 
@@ -73,7 +74,8 @@ fn check(lists: &[(List, u32, i64)], expected: Expect) {
 }
 
 fn told(flatness: &Flatness) -> String {
-    let Flatness { plan_orders, orders, positions, newest: _, in_progress, too_slow, flat_span, wait } = flatness;
+    let Flatness { plan_orders, orders, positions, newest: _, in_progress, too_slow, flat_span, wait } =
+        flatness;
     let count = |list: &Option<Reading>| list.map_or("unknown".to_owned(), |list| list.count.to_string());
     let mut text = format!(
         "plan orders {}, orders {}, positions {}",
@@ -89,7 +91,8 @@ fn told(flatness: &Flatness) -> String {
     }
     if let Some(FlatSpan { since, newest, kept }) = flat_span {
         let of = |at: &Moment| at.0 / 1000;
-        let _ = write!(text, "; flat since {}s, read again at {}s, kept at {}s", of(since), of(newest), of(kept));
+        let _ =
+            write!(text, "; flat since {}s, read again at {}s, kept at {}s", of(since), of(newest), of(kept));
     }
     if let Some(Wait { since, open, again, glimpsed: _ }) = wait {
         let open = open.map_or("nothing".to_owned(), |(list, _)| format!("{list:?}"));
@@ -148,7 +151,10 @@ fn a_second_verdict_prolongs_the_run_and_one_row_anywhere_ends_it() {
         &[flat, again].concat(),
         expect!["plan orders 0, orders 0, positions 0; flat since 3s, read again at 10s, kept at 12s"],
     );
-    check(&[&flat[..], &[(PlanOrders, 1, 10)]].concat(), expect!["plan orders 1, orders 0, positions 0; PlanOrders open, first at 10s"]);
+    check(
+        &[&flat[..], &[(PlanOrders, 1, 10)]].concat(),
+        expect!["plan orders 1, orders 0, positions 0; PlanOrders open, first at 10s"],
+    );
     check(
         &[&flat[..], &[(PlanOrders, 0, 10), (Orders, 2, 11)]].concat(),
         expect!["plan orders 0, orders 2, positions 0; Orders open, first at 11s"],
@@ -273,6 +279,7 @@ fn a_refusal_is_kept_where_it_belongs() {
         Clock: set refused (1), said of the account
         OurFault: set refused (1)
         RateLimited: set refused (1)
+        Stopped: set refused (1)
         Busy: set refused (1)
         TryAgain: set refused (1)
         UnknownCode: set refused (1)

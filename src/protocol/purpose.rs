@@ -45,10 +45,14 @@ pub fn purpose(
         }
         (Look::List(List::Positions), _) if target.flatness.flat_span.is_some() => {
             let every = keep_interval(facts, standing.forbidden);
-            Purpose::Wait(Recurring { due: retried.unwrap_or_else(|| keep_due(facts, standing.forbidden)), every })
+            Purpose::Wait(Recurring {
+                due: retried.unwrap_or_else(|| keep_due(facts, standing.forbidden)),
+                every,
+            })
         }
         (Look::Clock | Look::Kind | Look::Account | Look::Mode | Look::List(_) | Look::Open(_), _) => {
-            let due = target.seen.map_or(target.look_since, |seen| due_again(facts, seen).max(target.look_since));
+            let due =
+                target.seen.map_or(target.look_since, |seen| due_again(facts, seen).max(target.look_since));
             Purpose::Mode(Recurring { due: retried.unwrap_or(due).min(now), every: check_every })
         }
     }

@@ -194,11 +194,10 @@ impl Reason {
             | Reason::Credential
             | Reason::Unsatisfiable
             | Reason::Ledger
-            | Reason::Paused
             | Reason::Held
             | Reason::RefusedThoughFlat => human,
             Reason::File => Row { calls_back: true, ..human },
-            Reason::Unexpected | Reason::Denied | Reason::Refused | Reason::Fighting => {
+            Reason::Unexpected | Reason::Denied | Reason::Refused | Reason::Fighting | Reason::Paused => {
                 Row { is_mode_alone_watched: true, ..human }
             }
             Reason::Suspended | Reason::Reported => {

@@ -92,7 +92,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
     let target = facts.target;
     let mut all = of_the_account(facts, now);
     if let Some(failing) = &target.failing {
-        all.add(of_failure(failing));
+        all.join(of_failure(failing).into_iter().collect());
     }
     if let Some(intent) = &target.intent {
         all.add(match intent.state {
@@ -117,7 +117,10 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
         }
         State::New | State::Pending | State::Drifted => {
             all.join(forbidden);
-            all.join(of_flatness(facts, now));
+            // What is not looked at is not told.
+            if !forbidden.iter().any(Reason::is_mode_alone_watched) {
+                all.join(of_flatness(facts, now));
+            }
         }
     }
     if all.is_empty() && state != State::InSync {
@@ -144,7 +147,7 @@ pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     ];
     let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();
     if let Some(failing) = target.set_refused.as_ref().filter(|failing| retry_at(failing) > now) {
-        all.add(of_failure(failing));
+        all.join(of_failure(failing).into_iter().collect());
     }
     all
 }
@@ -176,7 +179,7 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     ];
     let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();
     if let Some(failing) = &account.failing {
-        all.add(of_failure(failing));
+        all.join(of_failure(failing).into_iter().collect());
     }
     all
 }
@@ -203,8 +206,10 @@ fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
     all
 }
 
-pub(super) fn of_failure(failing: &Failing) -> Reason {
-    match failing.failure.class {
+/// The reason that this failure is; none if only our own pace holds a request back.
+pub(super) fn of_failure(failing: &Failing) -> Option<Reason> {
+    Some(match failing.failure.class {
+        Class::Busy { .. } => return None,
         Class::NotFlat => Reason::NotFlat,
         Class::Refused | Class::LeadsCopies | Class::AccountStatus => Reason::Refused,
         Class::WrongKind => Reason::KindUnknown,
@@ -213,9 +218,9 @@ pub(super) fn of_failure(failing: &Failing) -> Reason {
         Class::Denied => Reason::Denied,
         Class::Clock => Reason::Clock,
         Class::OurFault | Class::UnknownCode => Reason::Unexpected,
-        Class::RateLimited | Class::Busy { .. } => Reason::RateLimited,
+        Class::RateLimited | Class::Stopped { .. } => Reason::RateLimited,
         Class::TryAgain => Reason::Unreachable,
-    }
+    })
 }
 
 /// Whether any three corrections lie within a day, even long ago: only a revision or an operator ends a fight.

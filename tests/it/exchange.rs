@@ -238,7 +238,11 @@ async fn a_unified_account_is_told_by_its_settings_and_read_and_set_as_a_whole()
     assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::WrongKind);
     assert_eq!(desk.mode(Scope::Account, Purpose::New).await.unwrap().value, PositionMode::Hedge);
     for list in [List::PlanOrders, List::Orders, List::Positions] {
-        assert_eq!(desk.count(Scope::Account, list, Extent::Whole, Purpose::New).await.unwrap().value, 0, "{list:?}");
+        assert_eq!(
+            desk.count(Scope::Account, list, Extent::Whole, Purpose::New).await.unwrap().value,
+            0,
+            "{list:?}"
+        );
     }
     let permit = desk.permit(Scope::Account).await.unwrap();
     let (answer, heard) = desk.set(venue.note(Scope::Account).await, permit).await;
@@ -347,7 +351,7 @@ async fn f23_a_429_is_a_definite_refusal_of_a_set_and_cools_its_lane_down() {
     let [cool_down] = &venue.bitget.cool_downs()[..] else { panic!("one lane rests") };
     assert!(cool_down.limit.ends_with("/set-position-mode"), "{cool_down:?}");
     let busy = venue.desk.permit(USDT).await.unwrap_err();
-    assert_eq!(busy.class, Class::Busy { until: cool_down.until });
+    assert_eq!(busy.class, Class::Stopped { until: cool_down.until });
 }
 
 #[tokio::test]

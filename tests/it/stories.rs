@@ -2,6 +2,7 @@
 //! the files and desks that they share.
 
 mod absence;
+mod budget;
 mod change;
 mod compare;
 mod conversion;

@@ -44,6 +44,7 @@ pub struct World {
     board: Board,
     daemon: Option<(JoinHandle<()>, CancellationToken)>,
     processes: u32,
+    budget: NonZeroU32,
     told: Mutex<Told>,
 }
 
@@ -79,6 +80,7 @@ impl World {
             board: Board::default(),
             daemon: None,
             processes: 0,
+            budget: NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero"),
             told: Mutex::new(told),
         }
     }
@@ -96,6 +98,12 @@ impl World {
         let mut world = World::new_at(start.as_millisecond(), file, 1, set_up);
         world.start().await;
         world
+    }
+
+    /// The next process may send so many requests a second.
+    pub fn budget(&mut self, per_second: u64) {
+        let per_second = u32::try_from(per_second).ok().and_then(NonZeroU32::new);
+        self.budget = per_second.expect("a number of requests");
     }
 
     /// A new process on the ledger as it is.
@@ -120,8 +128,7 @@ impl World {
             wire: self.wire.clone(),
             clock: self.process_clock.clone(),
         };
-        let rate = NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero");
-        let bitget = Bitget::new(direct, self.process_clock.clone(), rate);
+        let bitget = Bitget::new(direct, self.process_clock.clone(), self.budget);
         FleetDeps {
             environment: Arc::new(SimulatedKeys {
                 stop: stop.clone(),
@@ -134,7 +141,7 @@ impl World {
             clock: self.process_clock.clone(),
             board: self.board.clone(),
             host: HOST.to_owned(),
-            budget: NonZeroU32::new(REQUESTS_PER_SECOND).expect("a limit"),
+            budget: self.budget,
             file: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
             stop,

@@ -38,9 +38,9 @@ pub(super) fn parts(product: ProductType, list: List) -> Vec<String> {
     let product = product.as_str();
     match list {
         List::Positions => vec![format!("productType={product}")],
-        List::Orders => OPEN_STATUSES
-            .map(|status| format!("productType={product}&status={status}&limit={PAGE}"))
-            .to_vec(),
+        List::Orders => {
+            OPEN_STATUSES.map(|status| format!("productType={product}&status={status}&limit={PAGE}")).to_vec()
+        }
         List::PlanOrders => {
             PLAN_TYPES.map(|plan| format!("productType={product}&planType={plan}&limit={PAGE}")).to_vec()
         }

@@ -12,16 +12,16 @@ use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::registry::Registry;
 
 use super::answer::{self, Reply};
+use super::door::{Caller, Door};
 use super::endpoint::Endpoint;
 use super::http::{Request, Response, Transport, TransportError};
 use super::pace::{LaneName, Pace, Permit, Stopped};
-use super::door::{Caller, Door};
 use super::requests::{Outcome, Requests};
 use super::wire::Envelope;
 use super::wire::classic::Sample;
 use crate::clock::Clock;
-use crate::exchange::credential::Credential;
 use crate::exchange::CoolDown;
+use crate::exchange::credential::Credential;
 use crate::facts::{Answer, Class, Failure, ServerClock};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{AccountName, ProductType, Target};
@@ -111,7 +111,12 @@ impl<T: Transport> Bitget<T> {
     /// Waits for the right to send one request in `lane`: for a turn within the process's own budget, and a permit of the
     /// lane. The error is a lane that has none for longer than `PERMIT_WAIT`; turns are waited for without limit, or those that
     /// come again at once would keep others out for ever.
-    pub(super) async fn turn(&self, caller: Caller, lane: LaneName, purpose: Purpose) -> Result<Turn, Failure> {
+    pub(super) async fn turn(
+        &self,
+        caller: Caller,
+        lane: LaneName,
+        purpose: Purpose,
+    ) -> Result<Turn, Failure> {
         self.ask_the_witness().await;
         let came = self.now();
         let given = self.shared.door.turn(&self.shared.pace, caller, Some(lane.clone()), purpose).await;
@@ -155,13 +160,14 @@ impl<T: Transport> Bitget<T> {
         }
     }
 
-    /// The failure `Class::Busy` of a lane: nothing was sent, and why not.
+    /// The failure of a lane in which nothing may be sent, and why not.
     pub(super) fn busy(&self, lane: &LaneName, until: Moment) -> Failure {
         let what = match lane {
             LaneName::Account(_, endpoint) | LaneName::Public(endpoint) => endpoint.as_str(),
             LaneName::Everything => "everything",
         };
-        let say = match self.shared.pace.lock().stopped(lane, self.now()) {
+        let stopped = self.shared.pace.lock().stopped(lane, self.now());
+        let say = match stopped {
             Some(Stopped::Address) => {
                 "Bitget answers even the call time with too many requests (HTTP 429), so it is this host's address whose limit \
                  is used up: nothing is asked for any account until that call is answered"
@@ -175,7 +181,8 @@ impl<T: Transport> Bitget<T> {
                 "our own limit for {what} is used up or rests; nothing was sent, it is asked again when free"
             ),
         };
-        Failure { class: Class::Busy { until }, code: None, say }
+        let class = if stopped.is_some() { Class::Stopped { until } } else { Class::Busy { until } };
+        Failure { class, code: None, say }
     }
 
     /// Sends one request. `stamp` is its timestamp as a moment of our own clock.

@@ -227,7 +227,9 @@ impl Door {
             if permit.is_ok() {
                 if let Err(not_yet) = self.bucket.check() {
                     let wait = not_yet.wait_time_from(Ticks(self.clock.clone()).now());
-                    tracing::error!("a turn was given {wait:?} before the budget of requests has one: it waits");
+                    tracing::error!(
+                        "a turn was given {wait:?} before the budget of requests has one: it waits"
+                    );
                     if let Ok(Some(permit)) = permit {
                         pace.lock().give_back_unused(permit);
                     }
@@ -273,7 +275,8 @@ impl Desk {
     /// Counts the looks of a target at these intervals.
     fn recurs(&mut self, target: &Target, every: (Option<Duration>, Option<Duration>)) {
         let looks = |(mode, wait): (Option<Duration>, Option<Duration>)| -> u64 {
-            let of = |every: Duration| 1_000_000_000 / u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
+            let of =
+                |every: Duration| 1_000_000_000 / u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
             mode.map_or(0, of) + wait.map_or(0, of)
         };
         let before = self.recurring.insert(target.clone(), every).unwrap_or_default();

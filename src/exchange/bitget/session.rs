@@ -121,8 +121,7 @@ impl<T: Transport> Session<T> {
     }
 
     async fn ask_time(&self) -> Result<Answer<()>, Failure> {
-        let parsed: Parsed<Time> =
-            Parsed::of(self.ask_public(Endpoint::Time, String::new()).await?)?;
+        let parsed: Parsed<Time> = Parsed::of(self.ask_public(Endpoint::Time, String::new()).await?)?;
         parsed.data.server_time().map_err(|broken| parsed.reply.broken(&broken))?;
         Ok(parsed.answer(()))
     }

@@ -148,7 +148,8 @@ impl Shift {
     }
 
     fn flatness(self, flatness: &mut Flatness, settle: Duration) {
-        let Flatness { plan_orders, orders, positions, newest, in_progress, too_slow, flat_span, wait } = flatness;
+        let Flatness { plan_orders, orders, positions, newest, in_progress, too_slow, flat_span, wait } =
+            flatness;
         // These are shown and decide nothing.
         (*plan_orders, *orders, *positions, *newest) = (None, None, None, None);
         if let Some(verdict) = in_progress {

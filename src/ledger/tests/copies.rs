@@ -83,7 +83,13 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
     .unwrap();
     drop(old);
     let ledger = open(dir.path()).await;
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-2", "posmoded.sqlite.before-3", "posmoded.sqlite.before-4"];
+    let copies = [
+        "posmoded.lock",
+        DATABASE,
+        "posmoded.sqlite.before-2",
+        "posmoded.sqlite.before-3",
+        "posmoded.sqlite.before-4",
+    ];
     assert_eq!(files(dir.path()), copies);
     let texts: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
     assert_eq!(texts, ["posmoded started"]);

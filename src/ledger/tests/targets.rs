@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::facts::Identity;
-use crate::position_mode::KeyId;
 use crate::moment::Moment;
+use crate::position_mode::KeyId;
 
 #[tokio::test]
 async fn adopted_and_external_modes_are_kept_with_how_they_came() {
@@ -111,7 +111,11 @@ async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
         assert_eq!(ledger.pin(&name("desk-a"), &one, &KeyId::of("key")).await.unwrap(), Pinned::Same);
         let changed = Pinned::Changed { was: one.clone() };
         assert_eq!(ledger.pin(&name("desk-a"), &two, &KeyId::of("key")).await.unwrap(), changed);
-        assert_eq!(ledger.pin(&name("desk-a"), &two, &KeyId::of("key")).await.unwrap(), changed, "not pinned anew");
+        assert_eq!(
+            ledger.pin(&name("desk-a"), &two, &KeyId::of("key")).await.unwrap(),
+            changed,
+            "not pinned anew"
+        );
     }
 }
 
@@ -132,13 +136,25 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
             assert_eq!(note, Note::Braked, "{account}");
         }
 
-        assert_eq!(ledger.pin(&name("desk-b"), &two, &KeyId::of("key")).await.unwrap(), Pinned::New, "it got the right key");
+        assert_eq!(
+            ledger.pin(&name("desk-b"), &two, &KeyId::of("key")).await.unwrap(),
+            Pinned::New,
+            "it got the right key"
+        );
         assert_eq!(shared(&ledger), BTreeMap::new());
         let changed = Pinned::Changed { was: two };
-        assert_eq!(ledger.pin(&name("desk-b"), &one, &KeyId::of("key")).await.unwrap(), changed, "and keeps to it");
+        assert_eq!(
+            ledger.pin(&name("desk-b"), &one, &KeyId::of("key")).await.unwrap(),
+            changed,
+            "and keeps to it"
+        );
 
         ledger.release(&name("desk-a"), None).await.unwrap();
-        assert_eq!(ledger.pin(&name("desk-c"), &one, &KeyId::of("key")).await.unwrap(), Pinned::New, "renamed in the file");
+        assert_eq!(
+            ledger.pin(&name("desk-c"), &one, &KeyId::of("key")).await.unwrap(),
+            Pinned::New,
+            "renamed in the file"
+        );
         assert_eq!(shared(&ledger), BTreeMap::new());
     }
 }

@@ -47,7 +47,7 @@ fn a_pause_lasts_until_its_end_or_until_resume() {
         expect![[r#"
             pending
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -55,7 +55,7 @@ fn a_pause_lasts_until_its_end_or_until_resume() {
         expect![[r#"
             pending
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -191,7 +191,7 @@ fn an_approval_lifts_no_other_brake() {
             pending
             paused: An operator paused it, until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
     check(
@@ -212,8 +212,7 @@ fn a_braked_target_is_still_compared_and_its_lists_are_read() {
         expect![[r#"
             pending
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            settling: Whether it is flat is not known yet.
-            > read plan orders
+            > rest 59s
         "#]],
     );
     check(
@@ -221,8 +220,7 @@ fn a_braked_target_is_still_compared_and_its_lists_are_read() {
         expect![[r#"
             pending
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            settling: Whether it is flat is not known yet.
-            > read plan orders
+            > rest 59s
         "#]],
     );
     check(
@@ -230,7 +228,6 @@ fn a_braked_target_is_still_compared_and_its_lists_are_read() {
         expect![[r#"
             pending
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            not_flat: Open: 3 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > rest 59s
         "#]],
     );
@@ -301,7 +298,6 @@ fn waiting_for_flatness_comes_last() {
         expect![[r#"
             new
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            not_flat: Open: 2 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > rest 59s
         "#]],
     );
@@ -310,7 +306,6 @@ fn waiting_for_flatness_comes_last() {
         expect![[r#"
             new
             paused: An operator paused it, until `posmoded resume`: maintenance.
-            settling: Flat for 2m; it must be so for 5m before the mode is changed.
             > rest 59s
         "#]],
     );

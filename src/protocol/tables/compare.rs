@@ -89,7 +89,6 @@ fn drift_under_report_is_only_reported() {
         expect![[r#"
             drifted
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
-            settling: Whether it is flat is not known yet.
             > rest 59s
         "#]],
     );
@@ -199,7 +198,6 @@ fn f21_a_fight_stays_one_until_somebody_ends_it() {
         expect![[r#"
             drifted
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
-            settling: Whether it is flat is not known yet.
             > rest 59s
         "#]],
     );

@@ -207,10 +207,10 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
     check(
         &ready().paused(None).requires(),
         expect![[r#"
-        pending
-        paused: An operator paused it, until `posmoded resume`: maintenance.
-        > rest 59s
-    "#]],
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            > rest 1m 4s
+        "#]],
     );
     check(
         &situation().applied(OTHER).flat_for(minutes(4), seconds(1)).requires(),

@@ -20,6 +20,26 @@ fn failing(before: Situation, class: Class) -> Situation {
 }
 
 #[test]
+fn f82_waiting_for_our_own_pace_is_no_reason_but_a_later_look() {
+    let busy = Class::Busy { until: situation().now + seconds(31) };
+    check(
+        &situation().live(WANTED, seconds(61)).applied(WANTED).target_failing(busy, seconds(1)),
+        expect![[r#"
+            in_sync
+            > rest 31s
+        "#]],
+    );
+    check(
+        &situation().flat_for(minutes(9), seconds(9)).target_failing(busy, seconds(1)),
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > rest 31s
+        "#]],
+    );
+}
+
+#[test]
 fn without_a_credential_nothing_is_asked() {
     check(
         &situation().never_seen().no_credential(),
@@ -265,9 +285,12 @@ fn a_failed_look_at_the_account() {
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 4s.
         rate_limited: It failed. Next try in 4s.
         > rest 4s
-        [Busy] unknown
+        [Stopped] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 3s.
         rate_limited: It failed. Next try in 3s.
+        > rest 3s
+        [Busy] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 3s.
         > rest 3s
         [TryAgain] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
@@ -318,8 +341,11 @@ fn a_failed_look_at_the_mode() {
         [RateLimited] unknown
         rate_limited: It failed. Next try in 4s.
         > rest 4s
-        [Busy] unknown
+        [Stopped] unknown
         rate_limited: It failed. Next try in 3s.
+        > rest 3s
+        [Busy] unknown
+        unreachable: It has not been looked at yet.
         > rest 3s
         [TryAgain] unknown
         unreachable: It failed. Next try in 1s.
@@ -379,8 +405,11 @@ fn a_failed_look_at_a_list() {
         rate_limited: It failed. Next try in 4s.
         settling: Whether it is flat is not known yet.
         > rest 4s
-        [Busy] new
+        [Stopped] new
         rate_limited: It failed. Next try in 3s.
+        settling: Whether it is flat is not known yet.
+        > rest 3s
+        [Busy] new
         settling: Whether it is flat is not known yet.
         > rest 3s
         [TryAgain] new

@@ -69,9 +69,12 @@ fn a_refused_set_on_record() {
         [RateLimited] new
         rate_limited: It failed. Next try in 5s.
         > rest 5s
-        [Busy] new
+        [Stopped] new
         rate_limited: It failed. Next try in 3s.
         > rest 3s
+        [Busy] new
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (new)
         [TryAgain] new
         unreachable: It failed. Next try in 2s.
         > rest 2s
@@ -186,7 +189,12 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
 fn a_row_that_shows_ends_the_refusals_though_flat() {
     let mut open = begun().refused_though_flat(3, seconds(1));
     let at = open.now;
-    open.target.read(List::Positions, false, Reading { count: 1, asked: at, answered: at }, crate::facts::Stretch::default());
+    open.target.read(
+        List::Positions,
+        false,
+        Reading { count: 1, asked: at, answered: at },
+        crate::facts::Stretch::default(),
+    );
     check(
         &open,
         expect![[r#"
@@ -322,7 +330,6 @@ fn f21_an_adversary_who_flips_every_five_seconds_is_corrected_three_times_and_th
         expect![[r#"
             drifted
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
-            settling: Whether it is flat is not known yet.
             > look at the mode
         "#]],
     );

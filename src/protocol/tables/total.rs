@@ -15,8 +15,8 @@ use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, FlatSpan, Flatness,
     Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
-    Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, TargetFacts,
-    VerdictInProgress, Wanted, Stretch, Wait,
+    Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, Stretch, TargetFacts,
+    VerdictInProgress, Wait, Wanted,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -79,7 +79,7 @@ fn fails() -> BoxedStrategy<Option<(Look, Class)>> {
 
 /// The classes that an exchange may answer: all but our own limits, which never promise a permit for the past.
 fn answered() -> BoxedStrategy<Class> {
-    classes().prop_filter("no answer", |class| !matches!(class, Class::Busy { .. })).boxed()
+    classes().prop_filter("no answer", |class| class.our_own_limit().is_none()).boxed()
 }
 
 fn exchanges() -> BoxedStrategy<Exchange> {
@@ -137,9 +137,10 @@ fn jitters() -> BoxedStrategy<Jitter> {
 fn classes() -> BoxedStrategy<Class> {
     let all: Vec<Class> = Class::iter().collect();
     (proptest::sample::select(all), around())
-        .prop_map(|(class, until)| match class.our_own_limit() {
-            Some(_) => Class::Busy { until },
-            None => class,
+        .prop_map(|(class, until)| match class {
+            Class::Stopped { .. } => Class::Stopped { until },
+            Class::Busy { .. } => Class::Busy { until },
+            other => other,
         })
         .boxed()
 }
@@ -290,10 +291,13 @@ fn flatness() -> BoxedStrategy<Flatness> {
         }))
     };
     let list = || prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)];
-    let in_progress = option::of((past(), list()).prop_map(|(began, next)| VerdictInProgress { began, next }));
-    let flat_span = option::of(
-        (past(), past(), past()).prop_map(|(since, newest, kept)| FlatSpan { since, newest, kept }),
-    );
+    let in_progress =
+        option::of((past(), list()).prop_map(|(began, next)| VerdictInProgress { began, next }));
+    let flat_span = option::of((past(), past(), past()).prop_map(|(since, newest, kept)| FlatSpan {
+        since,
+        newest,
+        kept,
+    }));
     let wait = option::of((past(), option::of((list(), past()))).prop_map(|(since, open)| Wait {
         since,
         open,

@@ -294,9 +294,12 @@ impl Process {
             Stage::New => Some(Want::New { next: vec![lane(0)] }),
             Stage::Watched | Stage::Waits => None,
             Stage::Mode if target.sent > 0 => None,
-            Stage::Mode => {
-                Some(Want::Begin { since: target.changed.unwrap(), repeat: false, next: vec![lane(0)], cost: 0 })
-            }
+            Stage::Mode => Some(Want::Begin {
+                since: target.changed.unwrap(),
+                repeat: false,
+                next: vec![lane(0)],
+                cost: 0,
+            }),
             Stage::Verdict { repeat } => Some(Want::Begin {
                 since: target.changed.unwrap(),
                 repeat,

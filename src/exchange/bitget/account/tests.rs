@@ -224,7 +224,8 @@ async fn f34_what_is_absent_is_never_flat_and_never_a_mode() {
         let mode = desk.mode(USDT, Purpose::New).await.map_err(|failure| failure.class);
         assert_eq!(mode.map(|answer| answer.value), Err(Class::TryAgain), "{text}");
         for list in [List::Positions, List::Orders, List::PlanOrders] {
-            let count = desk.count(USDT, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
+            let count =
+                desk.count(USDT, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
             assert_eq!(count.map(|answer| answer.value), Err(Class::TryAgain), "{list:?} {text}");
         }
     }
@@ -268,7 +269,11 @@ async fn orders_are_counted_over_every_page_and_every_list_and_once_each() {
     let count = desk.count(USDT, List::Orders, Extent::Whole, Purpose::New).await.unwrap();
     assert_eq!(count.value, 231);
     assert!(count.asked >= began && count.answered == script.clock.now());
-    assert_eq!(count.answered.since(count.asked), Duration::from_millis(150), "from the first page to the last");
+    assert_eq!(
+        count.answered.since(count.asked),
+        Duration::from_millis(150),
+        "from the first page to the last"
+    );
     let live = "GET mix/order/orders-pending?limit=100&productType=USDT-FUTURES&status=live";
     let filling = "GET mix/order/orders-pending?limit=100&productType=USDT-FUTURES&status=partially_filled";
     let pages = ["131", "31"].map(|id| live.replace("limit", &format!("idLessThan={id}&limit")));
@@ -410,7 +415,7 @@ async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
     let desk = ready(&bitget, "desk").await;
     assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::RateLimited);
     let failure = desk.mode(USDT, Purpose::New).await.unwrap_err();
-    let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
+    let Class::Stopped { until } = failure.class else { panic!("{failure:?}") };
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
     assert_eq!(
         (cool_down.limit.clone(), cool_down.until),
@@ -421,7 +426,7 @@ async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
     let (restarted, script) = Script::new(usual);
     restarted.restore(cool_down);
     let desk = ready(&restarted, "desk").await;
-    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::Busy { until });
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::Stopped { until });
     assert_eq!(script.asked(), ["GET mix/market/contracts?productType=USDT-FUTURES"]);
 }
 
@@ -465,17 +470,17 @@ async fn f51_too_many_for_the_witness_too_stops_everything_even_a_set_that_holds
     *limited.lock().unwrap() = true;
     // A read of the classic mode first requests the public list of contracts.
     assert_eq!(first.mode(USDT, Purpose::New).await.unwrap_err().class, Class::RateLimited);
-    let Class::Busy { .. } = second.mode(USDT, Purpose::New).await.unwrap_err().class else {
+    let Class::Stopped { .. } = second.mode(USDT, Purpose::New).await.unwrap_err().class else {
         panic!("everything rests")
     };
     assert_eq!((script.asked().len(), witnesses(&script)), (before + 1, 3));
     script.clock.sleep_until(script.clock.now() + Duration::from_secs(2)).await;
     let (answer, _) = second.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
-    let SetAnswer::Refused(Failure { class: Class::Busy { until }, say, .. }) = answer else {
+    let SetAnswer::Refused(Failure { class: Class::Stopped { until }, say, .. }) = answer else {
         panic!("{answer:?}")
     };
     assert!(say.contains("it is this host's address whose limit is used up"), "{say}");
-    assert_eq!(first.clock().await.unwrap_err().class, Class::Busy { until });
+    assert_eq!(first.clock().await.unwrap_err().class, Class::Stopped { until });
     assert!(bitget.cool_downs().iter().any(|cool_down| cool_down.limit == "*"));
     assert_eq!(witnesses(&script), 3, "nothing left");
     *limited.lock().unwrap() = false;

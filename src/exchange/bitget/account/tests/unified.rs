@@ -111,7 +111,8 @@ async fn f34_what_is_absent_is_never_flat_and_never_a_mode_of_a_unified_account(
         let mode = desk.mode(WHOLE, Purpose::New).await.map_err(|failure| failure.class);
         assert_eq!(mode.map(|answer| answer.value), Err(Class::TryAgain), "{text}");
         for list in [List::Positions, List::Orders, List::PlanOrders] {
-            let count = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
+            let count =
+                desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
             assert_eq!(count.map(|answer| answer.value), Err(Class::TryAgain), "{list:?} {text}");
         }
     }
@@ -156,7 +157,8 @@ async fn f34_one_category_that_cannot_be_read_makes_a_failed_look_of_all() {
                     },
                 );
             let desk = ready(&bitget, "desk").await;
-            let look = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
+            let look =
+                desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.map_err(|failure| failure.class);
             assert_eq!(look, Err(Class::TryAgain), "{list:?} {category}");
         }
     }
@@ -348,7 +350,7 @@ async fn a_lane_that_cools_down_between_note_and_send_stops_the_set() {
     let stamp = ServerTime(script.server_now());
     desk.send_set(WHOLE, PositionMode::Hedge, stamp, first).await;
     let (answer, _) = desk.send_set(WHOLE, PositionMode::Hedge, stamp, second).await;
-    assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::Busy { .. }, .. })), "{answer:?}");
+    assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::Stopped { .. }, .. })), "{answer:?}");
     assert_eq!(script.asked().len(), 1);
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
     assert_eq!(cool_down.limit, lane("desk", Endpoint::SetHoldMode).to_string());
