@@ -15,7 +15,7 @@ pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
-pub use identity::Identity;
+pub use identity::{Identity, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
 pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
@@ -50,9 +50,8 @@ pub struct AccountFacts {
     pub kind: Option<Kind>,
     /// The account that the key belongs to, as of the last look.
     pub identity: Option<Identity>,
-    /// Whether no answer counts before it was seen whose key this is: the file names the account's `uid`, or the key is
-    /// another than the one that showed the pinned one.
-    pub must_show_owner: bool,
+    /// By when it must have been seen whose key this is.
+    pub owner_due: OwnerDue,
     /// Why the key's account is the wrong one, if it is: one or two sentences.
     pub wrong: Option<String>,
     /// The declared modes, if an account of this kind cannot have them.
@@ -299,7 +298,7 @@ impl AccountFacts {
 
     /// Whether it is not known yet what the answers of this account stand for.
     pub fn is_unidentified(&self) -> bool {
-        self.kind.is_none() || (self.must_show_owner && self.identity.is_none())
+        self.kind.is_none() || (self.owner_due == OwnerDue::BeforeAnything && self.identity.is_none())
     }
 
     /// An answer arrived: it updates the clock and clears the account's failure. A refused clock or kind is not cleared

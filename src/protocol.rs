@@ -40,7 +40,8 @@ use crate::constants::{
     SETTLING_LOOK_LONGEST, SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
-    Brakes, Change, Facts, FlatSpan, How, Intent, IntentId, IntentState, List, Policy, Seen, TargetFacts,
+    Brakes, Change, Facts, FlatSpan, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen,
+    TargetFacts,
 };
 use crate::moment::Moment;
 
@@ -186,7 +187,7 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
         return Some(Step::Look(Look::Clock));
     }
     match &account.identity {
-        None if account.must_show_owner => Some(Step::Look(Look::Account)),
+        None if account.owner_due == OwnerDue::BeforeAnything => Some(Step::Look(Look::Account)),
         None => account.kind.is_none().then_some(Step::Look(Look::Kind)),
         // The key's owner changes only with the key or the file, and the call that returns it has the lowest limit.
         Some(identity) if account.wrong.is_some() => {
@@ -273,11 +274,12 @@ pub fn came_late(facts: &Facts<'_>, seen: Seen) -> Option<IntentId> {
 fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, now: Moment) -> Step {
     let forbidden = standing.forbidden;
     let mode_due = mode_due(facts, seen, now);
-    if forbidden.iter().any(Reason::is_mode_alone_watched) {
-        return rest(facts, standing, now, mode_due);
-    }
-    if facts.account.identity.is_none() {
+    let may_set = !forbidden.iter().any(Reason::is_mode_alone_watched);
+    if facts.account.identity.is_none() && (may_set || facts.account.owner_due != OwnerDue::BeforeASet) {
         return Step::Look(Look::Account);
+    }
+    if !may_set {
+        return rest(facts, standing, now, mode_due);
     }
     let step = match about_flatness(facts, forbidden, now) {
         Flat::Read(look, due) if now >= due => return Step::Look(look),

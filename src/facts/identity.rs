@@ -17,3 +17,16 @@ pub struct Identity {
     /// When it was observed.
     pub at: Moment,
 }
+
+/// By when it must have been seen whose key an account has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OwnerDue {
+    /// Before any answer counts: the file names the account's `uid`, or the key is another than the one that showed the
+    /// pinned one.
+    BeforeAnything,
+    /// Once a mode differs: none is pinned yet, and another name may have the same account.
+    #[default]
+    OnceAModeDiffers,
+    /// Before a set: this key showed the pinned one.
+    BeforeASet,
+}

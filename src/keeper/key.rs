@@ -2,7 +2,7 @@
 
 use super::{Environment, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
-use crate::facts::{AccountFacts, Flatness};
+use crate::facts::{AccountFacts, Flatness, OwnerDue};
 use crate::protocol::wrong;
 
 impl<D: Environment> Keeper<D> {
@@ -10,8 +10,13 @@ impl<D: Environment> Keeper<D> {
     pub(super) async fn check_identity(&mut self) {
         let file = self.spec.account.uid.as_ref();
         let directives = self.directives.borrow().clone();
-        let is_another_key = directives.pins.was_shown_by_another(&self.account, self.key_id.as_ref());
-        self.facts.must_show_owner = file.is_some() || is_another_key;
+        let was_shown_by_this_key = directives.pins.was_shown_by(&self.account, self.key_id.as_ref());
+        self.facts.owner_due = match was_shown_by_this_key {
+            _ if file.is_some() => OwnerDue::BeforeAnything,
+            Some(false) => OwnerDue::BeforeAnything,
+            Some(true) => OwnerDue::BeforeASet,
+            None => OwnerDue::OnceAModeDiffers,
+        };
         let Some(identity) = self.facts.identity.clone() else { return };
         // A UID that contradicts the file is not pinned.
         let uid = identity.uid.as_ref().filter(|uid| file.is_none_or(|file| file == *uid));

@@ -29,9 +29,9 @@ pub struct Pin {
 }
 
 impl Pins {
-    /// Whether the pinned UID was last shown by another key than this one.
-    pub fn was_shown_by_another(&self, account: &AccountName, key: Option<&KeyId>) -> bool {
-        self.by_name.get(account).is_some_and(|pin| pin.shown_by.as_ref() != key)
+    /// Whether this key was the last that showed the pinned UID; `None` if none is pinned.
+    pub fn was_shown_by(&self, account: &AccountName, key: Option<&KeyId>) -> Option<bool> {
+        self.by_name.get(account).map(|pin| pin.shown_by.as_ref() == key)
     }
 
     /// What to compare `shown`, the identity of a key of `account`, with: the UID in the file (`file`), the pinned one,

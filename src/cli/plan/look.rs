@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::desired::{Account, Desired};
 use crate::exchange::Observe;
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, Policy, TargetFacts,
-    Wanted,
+    AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, OwnerDue, Policy,
+    TargetFacts, Wanted,
 };
 use crate::host::Host;
 use crate::keeper::look;
@@ -68,7 +68,7 @@ impl<'a> Round<'a> {
             credential: exchange.as_ref().err().cloned(),
             shared_key,
             // Before its first change it is seen whose key it is; so is it here, whatever is pinned.
-            must_show_owner: true,
+            owner_due: OwnerDue::BeforeAnything,
             jitter: self.clock.jitter(),
             ..AccountFacts::default()
         };

@@ -82,7 +82,7 @@ impl Shift {
             shared_key: _,
             kind: _,
             identity,
-            must_show_owner: _,
+            owner_due: _,
             wrong: _,
             unsatisfiable: _,
             orphaned_set_at: _,

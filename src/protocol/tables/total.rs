@@ -15,8 +15,8 @@ use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, FlatSpan, Flatness,
     Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
-    Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, Stretch, TargetFacts,
-    VerdictInProgress, Wait, Wanted,
+    OwnerDue, Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, Stretch,
+    TargetFacts, VerdictInProgress, Wait, Wanted,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -159,6 +159,11 @@ fn failings() -> BoxedStrategy<Failing> {
 
 fn accounts() -> BoxedStrategy<AccountFacts> {
     let kinds = || prop_oneof![4 => Just(Kind::Classic), 1 => Just(Kind::Unified)];
+    let owners = prop_oneof![
+        Just(OwnerDue::BeforeAnything),
+        Just(OwnerDue::OnceAModeDiffers),
+        Just(OwnerDue::BeforeASet)
+    ];
     let identity = (kinds(), past()).prop_map(|(kind, at)| Identity {
         uid: None,
         kind,
@@ -175,7 +180,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         option::weighted(0.05, Just("trade-02".to_owned())),
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
         option::weighted(0.1, Just("The files a and b hold the same key.".to_owned())),
-        (option::weighted(0.9, kinds()), option::weighted(0.9, identity), any::<bool>()),
+        (option::weighted(0.9, kinds()), option::weighted(0.9, identity), owners),
         option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
         option::weighted(0.1, Just(Declared::PerProduct(BTreeMap::new()))),
         option::weighted(0.1, server()),
@@ -189,7 +194,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 elsewhere,
                 credential,
                 shared_key,
-                (kind, identity, must_show_owner),
+                (kind, identity, owner_due),
                 wrong,
                 unsatisfiable,
                 orphaned_set_at,
@@ -204,7 +209,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     shared_key,
                     kind,
                     identity,
-                    must_show_owner,
+                    owner_due,
                     wrong,
                     unsatisfiable,
                     orphaned_set_at,
