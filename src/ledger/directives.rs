@@ -3,7 +3,6 @@
 //! Commands write here in another process; the daemon reads, holds plans, and acknowledges.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -35,6 +34,8 @@ pub struct Directives {
     pub pins: Pins,
     /// Which kind each account was when last observed.
     pub kinds: BTreeMap<AccountName, Kind>,
+    /// When the first of the pauses and approvals ends by itself: until then only a write makes another read differ.
+    pub lapses_at: Option<ServerTime>,
 }
 
 impl Directives {
@@ -139,20 +140,21 @@ pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
         )?
         .query_map([2 * millis(CHANGES_WINDOW)], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let approved = tx
+    let approved: Vec<(PlanEntry, i64)> = tx
         .prepare_cached("SELECT * FROM unused_entries WHERE approved_at > ?1")?
-        .query_map([now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)], entry)?
+        .query_map([now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)], |row| {
+            Ok((entry(row)?, row.get("approved_at")?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
+    let pauses_end = pauses.iter().filter_map(|row| row.pause.until);
+    let approvals_end = approved.iter().map(|(_, at)| ServerTime(*at) + APPROVAL);
+    let lapses_at = pauses_end.chain(approvals_end).min();
+    let approved = approved.into_iter().map(|(entry, _)| entry).collect();
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
     let pins = identities::pins(tx)?.into_iter().collect();
     let kinds = identities::kinds(tx)?;
-    Ok(Directives { pauses, counted, approved, resumed: u64::try_from(resumed).unwrap_or(0), pins, kinds })
-}
-
-/// Whether a later read may differ without any write, because a pause or an approval ends.
-pub(super) fn may_lapse(directives: &Arc<Directives>) -> bool {
-    let Directives { pauses, counted: _, approved, resumed: _, pins: _, kinds: _ } = &**directives;
-    !approved.is_empty() || pauses.iter().any(|row| row.pause.until.is_some())
+    let resumed = u64::try_from(resumed).unwrap_or(0);
+    Ok(Directives { pauses, counted, approved, resumed, pins, kinds, lapses_at })
 }
 
 /// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time

@@ -160,7 +160,9 @@ impl Store {
             self.to_date = false;
         }
         let waits = self.read(directives::is_waited_for)?;
-        if wrote || waits || directives::may_lapse(&self.directives.newest()) {
+        // Read when one of them has ended, not at every call until it does.
+        let lapsed = self.directives.newest().lapses_at.zip(exchange).is_some_and(|(at, now)| at <= now);
+        if wrote || waits || lapsed {
             let directives = self.read(directives::read)?;
             self.publish(directives);
         }
