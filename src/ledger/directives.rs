@@ -150,7 +150,7 @@ pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
     let approvals_end = approved.iter().map(|(_, at)| ServerTime(*at) + APPROVAL);
     let lapses_at = pauses_end.chain(approvals_end).min();
     let approved = approved.into_iter().map(|(entry, _)| entry).collect();
-    let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", [], |row| row.get(0))?;
+    let resumed: i64 = tx.prepare_cached("SELECT count(*) FROM resumes")?.query_row([], |row| row.get(0))?;
     let pins = identities::pins(tx)?.into_iter().collect();
     let kinds = identities::kinds(tx)?;
     let resumed = u64::try_from(resumed).unwrap_or(0);
@@ -266,11 +266,16 @@ pub(super) fn approve(
 
 /// Whether a request waits for acknowledgement and can get it: an approval needs the exchange's time.
 pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
-    tx.query_row(
+    tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1))",
-        [now.exchange.is_some()],
-        |row| row.get(0),
-    )
+    )?
+    .query_row([now.exchange.is_some()], |row| row.get(0))
+}
+
+/// Whether any request waits for acknowledgement.
+pub(super) fn is_any_open(tx: &Connection) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL)")?
+        .query_row([], |row| row.get(0))
 }
 
 /// Acknowledges pending requests, unless a noted set may be on its way to the exchange.

@@ -151,7 +151,7 @@ pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Res
 
 /// The UID pinned for each account name since its first look.
 pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Pin>> {
-    tx.prepare("SELECT account, uid, shown_by FROM uids")?
+    tx.prepare_cached("SELECT account, uid, shown_by FROM uids")?
         .query_map([], |row| Ok((row.get(0)?, Pin { uid: row.get(1)?, shown_by: row.get(2)? })))?
         .collect()
 }

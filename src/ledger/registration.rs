@@ -33,16 +33,16 @@ pub(super) fn register_target(
     desired: Option<PositionMode>,
     generation: Generation,
 ) -> Result<TargetRecord, StoreError> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET desired = ?3, changed_in = ?4 WHERE desired IS NOT ?3",
-        params![target.account, target.scope, desired, generation],
-    )?;
-    let (changed_in, applied) = tx.query_row(
-        "SELECT * FROM targets WHERE account = ?1 AND scope = ?2",
-        params![target.account, target.scope],
-        |row| Ok((row.get("changed_in")?, targets::applied(row)?)),
-    )?;
+    )?
+    .execute(params![target.account, target.scope, desired, generation])?;
+    let (changed_in, applied) = tx
+        .prepare_cached("SELECT * FROM targets WHERE account = ?1 AND scope = ?2")?
+        .query_row(params![target.account, target.scope], |row| {
+            Ok((row.get("changed_in")?, targets::applied(row)?))
+        })?;
     let intent = intents::unresolved(tx, target)?.map(|intent| intent.in_state(IntentState::Unclear));
     let corrections = intents::corrections(tx, target, changed_in)?;
     let may_come_late = intents::may_come_late(tx, target)?;
@@ -60,7 +60,7 @@ pub(super) fn release(
     keep: Option<&BTreeSet<Scope>>,
 ) -> Result<Option<ServerTime>, StoreError> {
     let scopes: Vec<Scope> = tx
-        .prepare("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope")?
+        .prepare_cached("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope")?
         .query_map(params![account], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let is_gone = |scope: &Scope| keep.is_none_or(|keep| !keep.contains(scope));
@@ -80,7 +80,7 @@ pub(super) fn release(
         tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
     }
     let named: BTreeSet<AccountName> = tx
-        .prepare("SELECT DISTINCT account FROM targets")?
+        .prepare_cached("SELECT DISTINCT account FROM targets")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let gone = intents::all_unresolved(tx)?.into_iter().filter(|intent| {

@@ -62,6 +62,8 @@ pub(super) struct Store {
     forgot_at: Option<ServerTime>,
     /// Whether something on disk may still wait to be dated by the exchange's time.
     to_date: bool,
+    /// Whether a request may still wait to be acknowledged: only other processes make them.
+    to_acknowledge: bool,
     writes: Writes,
     files: Vec<OpenFile>,
     /// Held as long as the connection; the last field, so that it is dropped after it.
@@ -96,11 +98,14 @@ impl Store {
             data_version,
             forgot_at: None,
             to_date: true,
+            to_acknowledge: true,
             writes,
             files,
             _lock: lock,
         };
         store.write(intents::orphaned)?;
+        let directives = store.read(directives::read)?;
+        store.publish(directives);
         store.files = OpenFile::of(&store.place);
         Ok(store)
     }
@@ -115,22 +120,27 @@ impl Store {
         self.writes.clone()
     }
 
-    /// Runs one transaction that writes; publishes the directives that result once it is committed.
+    /// Runs one transaction that may write; publishes the directives that result once it is committed. They are read only
+    /// if it changed a row, or another process did.
     pub(super) fn write<T>(
         &mut self,
         job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
     ) -> Result<T, LedgerError> {
         let now = Now::of(&self.clock);
         self.to_date |= now.exchange.is_none();
+        let (changes, seen) = (self.connection.total_changes(), self.data_version);
         let written = self.is_there().and_then(|()| {
             write(&mut self.connection, &self.place, |tx| {
                 let done = job(tx, now)?;
-                Ok((done, directives::read(tx, now)?))
+                let differ = tx.total_changes() != changes || data_version(tx)? != seen;
+                Ok((done, differ.then(|| directives::read(tx, now)).transpose()?))
             })
         });
         self.writes.counter(written.is_ok()).inc();
         let (done, directives) = written?;
-        self.publish(directives);
+        if let Some(directives) = directives {
+            self.publish(directives);
+        }
         Ok(done)
     }
 
@@ -159,7 +169,8 @@ impl Store {
             })?;
             self.to_date = false;
         }
-        let waits = self.read(directives::is_waited_for)?;
+        self.to_acknowledge |= wrote;
+        let waits = self.to_acknowledge && self.read(directives::is_waited_for)?;
         // Read when one of them has ended, not at every call until it does.
         let lapsed = self.directives.newest().lapses_at.zip(exchange).is_some_and(|(at, now)| at <= now);
         if wrote || waits || lapsed {
@@ -169,6 +180,7 @@ impl Store {
         if waits {
             self.write(directives::acknowledge)?;
         }
+        self.to_acknowledge = self.to_acknowledge && self.read(|tx, _| directives::is_any_open(tx))?;
         self.data_version = seen;
         if let Some(exchange) = exchange
             && self.forgot_at.is_none_or(|at| exchange.since(at) >= DAY)
@@ -243,6 +255,7 @@ pub(super) fn connect(place: &Path, more: OpenFlags) -> rusqlite::Result<Connect
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(place, flags | more)?;
     connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(connection)
@@ -282,11 +295,14 @@ fn transact<T>(
 
 /// Grows with each commit of another connection, never with our own.
 fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "data_version", |row| row.get(0))
+    // Asked each second, so not read as text each time.
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
 /// How long to wait for the write lock. A command's transaction takes milliseconds; a longer holder is stuck.
 const BUSY: Duration = Duration::from_secs(5);
+/// So many statements are kept, for reading one takes longer than running it: more than there are.
+const STATEMENTS: usize = 64;
 /// How often old rows are deleted.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The database in the state directory.
