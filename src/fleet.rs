@@ -1,6 +1,7 @@
 //! Which accounts have a keeper, and the spec that each receives.
 //!
-//! Follows the file and the ledger once a second and restarts a keeper that failed. Sends nothing itself.
+//! Follows the file, what the keepers publish, and once a second the ledger, where other processes write; restarts a
+//! keeper that failed. A turn that finds nothing new does nothing. Sends nothing itself.
 
 mod records;
 mod supervised;
@@ -20,7 +21,7 @@ use crate::constants::{LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
 use crate::facts::Generation;
 use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
-use crate::ledger::{Ledger, LedgerError, Revision};
+use crate::ledger::{Directives, Ledger, LedgerError, Revision};
 use crate::moment::Moment;
 use crate::position_mode::AccountName;
 use crate::protocol::Plan;
@@ -51,6 +52,8 @@ pub struct Fleet<D: Environment> {
     kicked: Kicks,
     /// Published at the end of each turn.
     pulse: watch::Sender<Pulse>,
+    /// What operators wrote; a change is shown.
+    directives: watch::Receiver<Arc<Directives>>,
     /// Ends the fleet when cancelled; the parent of every keeper's token.
     stop: CancellationToken,
     /// The last accepted revision; `None` only within `start`, which fails if it stays so.
@@ -63,6 +66,16 @@ pub struct Fleet<D: Environment> {
     told: Option<String>,
     /// Whether the state of the file is still to be followed: set by a change, and when the ledger failed to accept.
     to_follow: bool,
+    /// Whether the keepers are to be told: set when anything of their specs may differ, and when a keeper has ended.
+    to_tell: bool,
+    /// When the first keeper that failed may be started again.
+    restart_at: Option<Moment>,
+    /// Whether the frame of the status is to be shown anew.
+    to_show: bool,
+    /// The board's `turns` when the frame was shown last.
+    shown_at: u64,
+    /// The board's `turns` for which the held plan was last recorded; `None` before the first time.
+    held_at: Option<u64>,
     /// The revision for which the accounts that the file does not name were last released; `None` before the first.
     released_in: Option<Generation>,
     /// The revision and the number of reloads for which the key files were last read; `None` before the first time.
@@ -164,6 +177,7 @@ impl<D: Environment> Fleet<D> {
         let FleetDeps { environment, ledger, clock, board, host, budget, file, kicks, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
+        let directives = ledger.directives();
         let mut fleet = Fleet {
             whom,
             environment,
@@ -176,12 +190,18 @@ impl<D: Environment> Fleet<D> {
             kicks,
             kicked,
             pulse,
+            directives,
             stop,
             in_force: None,
             problem: None,
             problem_since: Moment::default(),
             told: None,
             to_follow: true,
+            to_tell: true,
+            restart_at: None,
+            to_show: true,
+            shown_at: 0,
+            held_at: None,
             released_in: None,
             surveyed: None,
             held: Arc::default(),
@@ -202,7 +222,7 @@ impl<D: Environment> Fleet<D> {
         fleet.release_the_gone().await?;
         fleet.tell();
         // The first status for the service manager must not wait for the first turn.
-        fleet.show();
+        fleet.show_what_is_new();
         Ok(fleet)
     }
 
@@ -238,14 +258,19 @@ impl<D: Environment> Fleet<D> {
 
     async fn turn(&mut self) {
         // A reload has the file read before it kicks: take the kicks first, or the state may be older than they are.
-        self.kicked = *self.kicks.borrow_and_update();
+        let kicked = *self.kicks.borrow_and_update();
+        self.to_tell |= kicked != self.kicked;
+        self.kicked = kicked;
         let state = {
             let state = self.file.borrow_and_update();
             // A state that came after the wait ended is marked as seen by this read, so remember it here.
             self.to_follow |= state.has_changed();
-            state.clone()
+            self.to_follow.then(|| state.clone())
         };
-        let followed = if self.to_follow { self.follow(state).await } else { Ok(()) };
+        let followed = match state {
+            Some(state) => self.follow(state).await,
+            None => Ok(()),
+        };
         self.tell();
         let released = self.release_the_gone().await;
         let told = self.report_file().await;
@@ -260,7 +285,7 @@ impl<D: Environment> Fleet<D> {
             tracing::warn!("{trouble}");
         }
         self.tell();
-        self.show();
+        self.show_what_is_new();
         let due = self.clock.now() + LEDGER_POLL;
         self.pulse.send_replace(Pulse { due, ledger_trouble, followed: self.kicked });
     }
@@ -268,6 +293,7 @@ impl<D: Environment> Fleet<D> {
     /// Takes over the newest state of the file: a good file comes into force, anything else is a brake.
     async fn follow(&mut self, state: FileState) -> Result<(), LedgerError> {
         self.to_follow = false;
+        (self.to_tell, self.to_show) = (true, true);
         let problem = match state {
             FileState::NotReadYet => return Ok(()),
             FileState::Changing => Some(CHANGING.to_owned()),
@@ -339,10 +365,15 @@ impl<D: Environment> Fleet<D> {
         Ok(())
     }
 
-    /// Sends every keeper its newest spec; starts and stops keepers as the file says.
+    /// Sends every keeper its newest spec; starts and stops keepers as the file says. Does nothing as long as no spec can
+    /// differ and no keeper is to be started.
     fn tell(&mut self) {
         let Some(InForce { revision, desired }) = &self.in_force else { return };
         let (now, kicks) = (self.clock.now(), self.kicked);
+        if !self.to_tell && self.restart_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.to_tell = false;
         let news = Some((revision.generation, kicks.reloads));
         if self.surveyed != news {
             self.surveyed = news;
@@ -397,6 +428,7 @@ impl<D: Environment> Fleet<D> {
         }
         self.keepers
             .retain(|name, supervised| supervised.task.is_some() || desired.accounts.contains_key(name));
+        self.restart_at = self.keepers.values().filter_map(Supervised::waits_until).min();
     }
 
     /// Handles the end of a keeper: its account left the file, or it failed and is restarted after a wait.
@@ -411,7 +443,8 @@ impl<D: Environment> Fleet<D> {
             return;
         };
         supervised.task = None;
-        let shown = self.board.accounts().remove(name).map(|account| account.targets).unwrap_or_default();
+        self.to_tell = true;
+        let shown = self.board.account(name).map(|account| account.targets).unwrap_or_default();
         self.board.remove(name);
         supervised.stop = self.stop.child_token();
         if failed {

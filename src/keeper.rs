@@ -36,7 +36,7 @@ use crate::moment::Moment;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Uid};
 use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
 use crate::schedule::Purpose;
-use crate::status::{AccountStatus, Counts, TargetStatus};
+use crate::status::{Counts, Publisher, TargetStatus};
 
 /// What keepers and the fleet use besides the ledger: exchange clients, key files, cool-downs and the host.
 pub trait Environment: Send + Sync + 'static {
@@ -126,7 +126,7 @@ pub struct Keeper<D: Environment> {
     /// From the ledger: pauses, approvals, budget, pins and kinds; a change ends a rest.
     directives: watch::Receiver<Arc<Directives>>,
     /// Where the status goes, to the board.
-    publish: watch::Sender<AccountStatus>,
+    publish: Publisher,
     /// Once cancelled nothing new is begun, and the keeper ends when no set is under way.
     stop: CancellationToken,
     /// What is known of the account, for all of its targets.
@@ -201,7 +201,7 @@ pub struct KeeperDeps<D: Environment> {
     /// What it is to do; the fleet sends the newest.
     pub specs: watch::Receiver<Arc<AccountSpec>>,
     /// Where it publishes its status.
-    pub publish: watch::Sender<AccountStatus>,
+    pub publish: Publisher,
     /// Ends it when cancelled: nothing more is sent, a set under way is brought to its end.
     pub stop: CancellationToken,
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
@@ -201,6 +202,64 @@ pub struct Board {
     frame: Arc<RwLock<Frame>>,
     /// The newest revision that every keeper was seen to follow.
     followed: Arc<RwLock<Config>>,
+    news: Arc<News>,
+}
+
+/// How often what is shown has changed, so that nobody has to compare all of it.
+#[derive(Debug, Default)]
+struct News {
+    /// Anything at all.
+    shown: AtomicU64,
+    /// What the fleet goes by: see [`Board::turns`].
+    turns: AtomicU64,
+}
+
+/// Where one keeper publishes; used like the channel that is in it.
+#[derive(Debug)]
+pub struct Publisher {
+    cell: watch::Sender<AccountStatus>,
+    news: Arc<News>,
+}
+
+impl Publisher {
+    /// Changes what is published.
+    pub fn send_modify(&self, change: impl FnOnce(&mut AccountStatus)) {
+        self.send_if_modified(|cell| {
+            change(cell);
+            true
+        });
+    }
+
+    /// The same; `change` tells whether readers are to know.
+    pub fn send_if_modified(&self, change: impl FnOnce(&mut AccountStatus) -> bool) {
+        self.cell.send_if_modified(|cell| {
+            let before = Turns::of(cell);
+            let shown = change(cell);
+            if shown {
+                self.news.shown.fetch_add(1, Ordering::Relaxed);
+                if Turns::of(cell) != before {
+                    self.news.turns.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            shown
+        });
+    }
+}
+
+/// What the fleet goes by in what a keeper publishes.
+#[derive(PartialEq, Eq)]
+struct Turns {
+    generation: Generation,
+    looked: bool,
+    held: Vec<PlanEntry>,
+}
+
+impl Turns {
+    fn of(status: &AccountStatus) -> Turns {
+        let AccountStatus { generation, targets, due: _, looked, clock_offset: _, warnings: _ } = status;
+        let held = targets.iter().filter_map(TargetStatus::held_entry).collect();
+        Turns { generation: *generation, looked: *looked, held }
+    }
 }
 
 /// What is known apart from the targets.
@@ -217,16 +276,46 @@ pub struct Frame {
 }
 
 impl Board {
-    /// Adds an account; its keeper publishes through the returned sender.
-    pub fn add(&self, account: AccountName, first: AccountStatus) -> watch::Sender<AccountStatus> {
+    /// Adds an account; its keeper publishes through what is returned.
+    pub fn add(&self, account: AccountName, first: AccountStatus) -> Publisher {
         let (publish, cell) = watch::channel(first);
         self.cells.write().insert(account, cell);
-        publish
+        self.came_or_went();
+        Publisher { cell: publish, news: self.news.clone() }
     }
 
     /// Removes an account that has left the file.
     pub fn remove(&self, account: &AccountName) {
         self.cells.write().remove(account);
+        self.came_or_went();
+    }
+
+    fn came_or_went(&self) {
+        self.news.shown.fetch_add(1, Ordering::Relaxed);
+        self.news.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that grows with every change of what is shown.
+    pub fn changes(&self) -> u64 {
+        self.news.shown.load(Ordering::Relaxed)
+    }
+
+    /// A number that grows when an account comes or goes, follows another revision, was looked at for the first time,
+    /// or asks for other approvals.
+    pub fn turns(&self) -> u64 {
+        self.news.turns.load(Ordering::Relaxed)
+    }
+
+    /// Shows what each keeper published last, without a copy of it.
+    pub fn see(&self, mut see: impl FnMut(&AccountName, &AccountStatus)) {
+        for (account, cell) in self.cells.read().iter() {
+            see(account, &cell.borrow());
+        }
+    }
+
+    /// What one keeper published last.
+    pub fn account(&self, account: &AccountName) -> Option<AccountStatus> {
+        self.cells.read().get(account).map(|cell| cell.borrow().clone())
     }
 
     /// The last status that each keeper published.
@@ -239,6 +328,7 @@ impl Board {
     pub fn frame(&self, change: impl FnOnce(&mut Frame)) {
         let mut frame = self.frame.write();
         change(&mut frame);
+        self.news.shown.fetch_add(1, Ordering::Relaxed);
         if self.is_followed(&frame.config) {
             self.followed.write().clone_from(&frame.config);
         }
@@ -246,7 +336,7 @@ impl Board {
 
     /// Whether the targets that every account shows were compared with this revision or a newer one.
     fn is_followed(&self, config: &Config) -> bool {
-        self.accounts().values().all(|account| account.generation >= config.generation)
+        self.cells.read().values().all(|cell| cell.borrow().generation >= config.generation)
     }
 
     /// The whole status at `now`. A new revision is shown as the one in force once every account was compared with it:

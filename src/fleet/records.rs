@@ -1,6 +1,7 @@
 //! What the fleet puts on record and shows: problems of the file, the held plan, limits that rest, and the frame of the
 //! status.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use crate::exchange::CoolDown;
 use crate::keeper::Environment;
 use crate::ledger::{Event, EventKind, LedgerError, PauseRow, Revision};
 use crate::protocol::Plan;
-use crate::status::{Config, Frame, Held, Paused, seconds};
+use crate::status::{Config, Frame, Held, Paused, TargetStatus, seconds};
 
 impl<D: Environment> Fleet<D> {
     /// Reports a file that is not in force, or is again. Every edit is "still changing" for a moment, which is reported
@@ -32,24 +33,30 @@ impl<D: Environment> Fleet<D> {
         }
     }
 
-    /// Records the held plan in the ledger, so that it can be approved.
+    /// Records the held plan in the ledger, so that it can be approved; looks for it only when it may have changed.
     pub(super) async fn hold(&mut self) -> Result<(), LedgerError> {
-        let accounts = self.board.accounts();
-        let all_looked = accounts.values().all(|account| account.looked);
-        let targets = accounts.into_values().flat_map(|account| account.targets);
-        let held = Plan(targets.filter_map(|target| target.held_entry()).collect());
-        let now = self.clock.now();
-        let due = match self.held_recorded {
-            // The plan of an earlier process may no longer be held: that must be recorded too.
-            None => all_looked,
-            // A plan held for days is recorded again from time to time: it may be approved for one day only.
-            Some(at) => !held.0.is_empty() && now.since(at) >= HELD_AGAIN,
-        };
-        if held != *self.held || due {
+        let (turns, now) = (self.board.turns(), self.clock.now());
+        // A plan held for days is recorded again from time to time: it may be approved for one day only.
+        let again =
+            self.held_recorded.is_some_and(|at| !self.held.0.is_empty() && now.since(at) >= HELD_AGAIN);
+        if self.held_at == Some(turns) && !again {
+            return Ok(());
+        }
+        let (mut all_looked, mut held) = (true, BTreeSet::new());
+        self.board.see(|_, account| {
+            all_looked &= account.looked;
+            held.extend(account.targets.iter().filter_map(TargetStatus::held_entry));
+        });
+        let held = Plan(held);
+        // The plan of an earlier process may no longer be held: that must be recorded too.
+        let first = self.held_recorded.is_none() && all_looked;
+        if held != *self.held || first || again {
             self.ledger.hold(&held).await?;
             self.held = Arc::new(held);
             self.held_recorded = Some(now);
+            (self.to_tell, self.to_show) = (true, true);
         }
+        self.held_at = Some(turns);
         Ok(())
     }
 
@@ -72,10 +79,21 @@ impl<D: Environment> Fleet<D> {
         Ok(())
     }
 
+    /// Publishes what is known beside the targets, if it differs or the keepers may have followed another revision.
+    pub(super) fn show_what_is_new(&mut self) {
+        let turns = self.board.turns();
+        self.to_show |= self.shown_at != turns || self.directives.has_changed().unwrap_or(false);
+        if std::mem::take(&mut self.to_show) {
+            self.shown_at = turns;
+            self.directives.mark_unchanged();
+            self.show();
+        }
+    }
+
     /// Publishes what is known beside the targets: pauses, the revision in force and the held plan.
-    pub(super) fn show(&self) {
+    fn show(&self) {
         let Some(InForce { revision, desired: _ }) = &self.in_force else { return };
-        let directives = self.ledger.directives().borrow().clone();
+        let directives = self.directives.borrow().clone();
         let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
         let (exchange, now) = (self.clock.exchange(), self.clock.now());
         let standing = directives.pauses.iter().filter(|row| row.pause.stands(exchange, now));

@@ -50,6 +50,11 @@ impl Supervised {
         self.task.is_none() && self.start_again.is_none_or(|at| at <= now)
     }
 
+    /// Until when it waits to be started again; `None` while it has a task.
+    pub(super) fn waits_until(&self) -> Option<Moment> {
+        self.start_again.filter(|_| self.task.is_none())
+    }
+
     /// Notes a failure of the keeper and returns the wait before its restart: longer each time unless it ran well.
     pub(super) fn failed(&mut self, now: Moment) -> Duration {
         let ran_well = self.started.is_some_and(|at| now.since(at) > BACKOFF_LONGEST);
