@@ -66,15 +66,17 @@ impl View {
     /// The fleet's loop or the first keeper that is later than [`KEEPER_LATE`]: then the watchdog is not fed.
     pub fn wedged(&self) -> Option<String> {
         let now = self.clock.now();
-        let late =
-            self.board.accounts().into_iter().find_map(|(account, AccountStatus { due, .. })| {
-                let late = now.since(due);
-                (late > KEEPER_LATE).then(|| format!(
+        let mut first_late = None;
+        self.board.see(|account, AccountStatus { due, .. }| {
+            let late = now.since(*due);
+            if late > KEEPER_LATE && first_late.is_none() {
+                first_late = Some(format!(
                     "The keeper of {account} is {} late, so that account is not looked at: restart posmoded.",
                     spell(late)
-                ))
-            });
-        self.stuck().or(late)
+                ));
+            }
+        });
+        self.stuck().or(first_late)
     }
 
     /// Why the daemon is not ready: file and ledger must be up, and every keeper must have looked at least once.
@@ -94,12 +96,12 @@ impl View {
         if let Some(trouble) = self.vitals.ledger_trouble().or_else(of_a_keeper) {
             return Some(format!("The ledger cannot be used: {trouble}"));
         }
-        let accounts = self.board.accounts();
-        let unseen: Vec<&str> = accounts
-            .iter()
-            .filter(|(_, status)| !status.looked)
-            .map(|(account, _)| account.as_str())
-            .collect();
+        let mut unseen = Vec::new();
+        self.board.see(|account, status| {
+            if !status.looked {
+                unseen.push(account.clone());
+            }
+        });
         let (first, rest) = unseen.split_first()?;
         let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
         Some(format!("Not looked at yet: {first}{more}."))

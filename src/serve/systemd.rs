@@ -81,11 +81,19 @@ impl ServiceManager {
     }
 
     async fn tell_status(&self, view: &View) {
-        let mut told = String::new();
+        let (mut told, mut seen) = (String::new(), None);
         loop {
-            let line = one_line(&view.status().line());
-            if line != told && self.tell(&[NotifyState::Status(&line)]) {
-                told = line;
+            let changes = view.board.changes();
+            if seen != Some(changes) {
+                let status = view.status();
+                let line = one_line(&status.line());
+                let is_told = line == told || self.tell(&[NotifyState::Status(&line)]);
+                if is_told {
+                    told = line;
+                }
+                // The line says how long something has waited, so it changes by itself while anything waits.
+                let waits = status.targets.iter().any(|target| target.reason.is_some());
+                seen = Some(changes).filter(|_| is_told && !waits);
             }
             view.clock.sleep_until(view.clock.now() + STATUS_EVERY).await;
         }
