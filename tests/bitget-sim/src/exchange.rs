@@ -92,6 +92,11 @@ impl Exchange {
         &self.log
     }
 
+    /// The same, of an exchange that is not needed any more.
+    pub fn into_log(self) -> Vec<LogEntry> {
+        self.log
+    }
+
     /// Every change of a mode, in order.
     pub fn mode_changes(&self) -> &[ModeChange] {
         &self.mode_changes

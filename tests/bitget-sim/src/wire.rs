@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Milliseconds since 1970 on the exchange's own clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,11 +142,11 @@ impl Response {
 
     /// The envelope around every answer, with `requestTime` as a number.
     fn envelope(now: UnixMs, status: u16, code: &str, msg: &str, data: &Value) -> Self {
-        let body = json!({ "code": code, "msg": msg, "requestTime": now.0, "data": data });
+        let envelope = Envelope { code, data, msg, request_time: now };
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json;charset=UTF-8".to_owned())],
-            body: body.to_string().into_bytes(),
+            body: serde_json::to_vec(&envelope).unwrap_or_default(),
         }
     }
 
@@ -154,6 +154,16 @@ impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
+}
+
+/// Around every answer; written as it is, for a copy of the data would cost more than all else.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    code: &'a str,
+    data: &'a Value,
+    msg: &'a str,
+    request_time: UnixMs,
 }
 
 /// A request that the exchange refuses.
