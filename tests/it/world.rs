@@ -241,12 +241,21 @@ impl World {
         self.board.status(self.clock.timestamp(self.clock.now()))
     }
 
+    /// Shows what operators see of each target, without a copy of it.
+    pub fn see(&self, mut see: impl FnMut(&TargetStatus)) {
+        self.board.see(|_, account| account.targets.iter().for_each(&mut see));
+    }
+
+    /// A number that grows with every change of what operators see; another process begins anew.
+    pub fn changes(&self) -> (u32, u64) {
+        (self.processes, self.board.changes())
+    }
+
     /// What operators see of one target, named as in `desk-a USDT-FUTURES`.
     pub fn target(&self, name: &str) -> Option<TargetStatus> {
-        self.status()
-            .targets
-            .into_iter()
-            .find(|target| format!("{} {}", target.account, target.scope) == name)
+        let (account, scope) = name.split_once(' ')?;
+        let shown = self.board.account(&account.parse().ok()?)?;
+        shown.targets.into_iter().find(|target| target.scope.as_str() == scope)
     }
 
     /// The line of one target: `pending, not_flat: Open: 1 order. ...`
@@ -286,6 +295,11 @@ impl World {
     /// All requests.
     pub fn log(&self) -> Vec<LogEntry> {
         locked(&self.exchange).log().to_vec()
+    }
+
+    /// All requests, at the end of a story: the exchange knows nothing any more then.
+    pub fn take_log(&self) -> Vec<LogEntry> {
+        std::mem::take(&mut *locked(&self.exchange)).into_log()
     }
 
     /// The mode at the exchange.
@@ -391,8 +405,13 @@ impl World {
     }
 
     /// Every request that left, on the daemon's line of time.
-    pub fn journeys(&self) -> Vec<Journey> {
-        self.wire.journeys.all()
+    pub fn journeys<T>(&self, see: impl FnOnce(&[Journey]) -> T) -> T {
+        self.wire.journeys.see(see)
+    }
+
+    /// How many processes there were.
+    pub fn processes(&self) -> u32 {
+        self.processes
     }
 
     /// Tells whenever a request leaves.

@@ -48,6 +48,7 @@ impl Story<'_> {
             (people.clone(), move |who: usize| people[who].uid)
         };
         let name = |who: usize| name[who].name;
+        self.tally.did((&act).into());
         match act {
             Act::Write(wish) => {
                 self.world.write(&wish.text());

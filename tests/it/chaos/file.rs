@@ -94,6 +94,13 @@ impl Wish {
         }
     }
 
+    /// Names only these people any more; gives back whether it still names anybody.
+    pub fn only(&mut self, people: &[Person]) -> bool {
+        self.accounts.retain(|name, _| people.iter().any(|person| person.name == *name));
+        !self.accounts.is_empty()
+    }
+
+    /// As it is written.
     pub fn text(&self) -> String {
         let mut text = format!("version: 1\nmax_changes: {}\n", self.max_changes);
         if self.suspended {
@@ -172,7 +179,7 @@ impl AccountWish {
             modes,
             drift: one_of(dice, &["correct", "correct", "correct", "report"]),
             settle: one_of(dice, &[0, 0, 5, 20, 45]),
-            check_every: one_of(dice, &[5, 15, 60, 120]),
+            check_every: one_of(dice, person.looks),
             suspended: false,
         }
     }

@@ -56,13 +56,6 @@ impl Journal {
         acts.flat_map(|line| [line, "\n"]).collect()
     }
 
-    /// The last lines of all.
-    pub fn last(&self, count: usize) -> String {
-        let text = self.text();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(count)..].join("\n")
-    }
-
     fn write(&self, text: &str) {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bitget_sim::{Kind, LateTimestamp};
+use bitget_sim::{Kind, LateTimestamp, LogEntry};
 use posmoded::moment::Moment;
 use posmoded::protocol::Reason;
 use proptest::prelude::RngExt;
@@ -138,7 +138,8 @@ impl Story<'_> {
 
     /// How often the scarcest call was made: whose key it is.
     fn identities(&self) -> usize {
-        self.world.log().iter().filter(|entry| entry.path.ends_with("/account/info")).count()
+        let asks = |entry: &&LogEntry| entry.path.ends_with("/account/info");
+        self.world.exchange(|exchange| exchange.log().iter().filter(asks).count())
     }
 
     fn sets(&self) -> usize {

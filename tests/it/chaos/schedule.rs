@@ -11,8 +11,9 @@ use proptest::test_runner::TestRng;
 
 use super::file::{Bad, Wish};
 use super::one_of;
+use super::plan::{Part, Size};
 
-/// A whole story.
+/// A story before it happens.
 #[derive(Debug)]
 pub struct Plot {
     pub accounts: Vec<Person>,
@@ -20,6 +21,7 @@ pub struct Plot {
     pub latency: Duration,
     pub skew_ms: i64,
     pub switches: Switches,
+    /// What happens, and how long after the beginning.
     pub acts: Vec<(Duration, Act)>,
 }
 
@@ -32,10 +34,12 @@ pub struct Person {
     pub kind: Kind,
     pub products: Vec<ProductType>,
     pub modes: Vec<PosMode>,
+    /// How often its owner may want it compared, in seconds.
+    pub looks: &'static [u32],
 }
 
 /// One thing that happens. What ends again has a slot: the end names it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Act {
     Write(Wish),
     Spoil(Bad),
@@ -81,9 +85,13 @@ pub enum InFlight {
 }
 
 impl Plot {
-    pub fn draw(dice: &mut TestRng) -> Plot {
-        let accounts: Vec<Person> =
-            (0..dice.random_range(2..=5)).map(|number| Person::draw(dice, number)).collect();
+    /// All that happens in a story of this size.
+    pub fn draw(dice: &mut TestRng, size: Size) -> Plot {
+        let (count, looks) = match size {
+            Size::Short => (dice.random_range(2..=5), &BUSY_LOOKS[..]),
+            Size::Long { accounts, hours: _ } => (accounts, &LOOKS[..]),
+        };
+        let accounts: Vec<Person> = (0..count).map(|number| Person::draw(dice, number, looks)).collect();
         let wish = Wish::draw(dice, &accounts);
         let late_timestamp = match dice.random_range(0..10) {
             0 => LateTimestamp::CheckedOnArrival,
@@ -92,8 +100,10 @@ impl Plot {
         let latency = Duration::from_millis(one_of(dice, &[1, 20, 20, 80, 400]));
         let skew_ms = one_of(dice, &[0, 0, 700, -700, 300_000, -300_000]);
         let switches = switches(dice, late_timestamp);
-        let length = dice.random_range(20..=45) * 60;
-        let often = one_of(dice, &[10, 20, 40]);
+        let (length, often) = match size {
+            Size::Short => (dice.random_range(20..=45) * 60, one_of(dice, &[10, 20, 40])),
+            Size::Long { accounts: _, hours } => (hours * 3600, one_of(dice, &[120, 300, 600])),
+        };
         let mut acts = Vec::new();
         let mut next = wish.clone();
         for at in moments(dice, length, often) {
@@ -104,9 +114,33 @@ impl Plot {
         Plot { accounts, wish, latency, skew_ms, switches, acts }
     }
 
+    /// Leaves out all that is not in this part of it.
+    #[must_use]
+    pub fn only(mut self, part: &Part) -> Plot {
+        let stays = |number: usize| part.accounts.as_ref().is_none_or(|these| these.contains(&number));
+        let people = std::mem::take(&mut self.accounts);
+        let numbers: Vec<usize> = (0..people.len()).filter(|number| stays(*number)).collect();
+        self.accounts = numbers.iter().map(|number| people[*number].clone()).collect();
+        self.wish.only(&self.accounts);
+        let (mut now, mut before) = (Duration::ZERO, Duration::ZERO);
+        let mut acts = Vec::new();
+        for (number, (at, mut act)) in self.acts.into_iter().enumerate() {
+            let stays = part.acts.as_ref().is_none_or(|these| these.contains(&number));
+            if !stays || !act.is_among(&numbers, &self.accounts) {
+                continue;
+            }
+            let gap = at.saturating_sub(before);
+            now += part.gap.map_or(gap, |longest| longest.min(gap));
+            before = at;
+            acts.push((now, act));
+        }
+        self.acts = acts;
+        self
+    }
+
     /// The exchange before anything happens.
     pub fn people(&self, exchange: &mut Exchange) {
-        for Person { name, uid, kind, products, modes } in &self.accounts {
+        for Person { name, uid, kind, products, modes, looks: _ } in &self.accounts {
             let account = match kind {
                 Kind::Classic => NewAccount::classic(*uid, name),
                 Kind::Unified => NewAccount::unified(*uid, name),
@@ -120,8 +154,45 @@ impl Plot {
     }
 }
 
+impl Act {
+    /// Whether it is about anybody who is still there, whose new number it has then.
+    fn is_among(&mut self, numbers: &[usize], people: &[Person]) -> bool {
+        let who = match self {
+            Act::Write(wish) => return wish.only(people),
+            Act::Flip { who, .. }
+            | Act::Open { who, .. }
+            | Act::RefuseSets { who, .. }
+            | Act::RefuseKey { who, .. }
+            | Act::TakeKey { who, .. }
+            | Act::Convert { who, .. }
+            | Act::Pause { who: Some(who), .. }
+            | Act::Resume { who: Some(who) } => who,
+            Act::Spoil(_)
+            | Act::Mend
+            | Act::Reload
+            | Act::Close { .. }
+            | Act::Goes(_)
+            | Act::FaultsEnd
+            | Act::Lag { .. }
+            | Act::Kill { .. }
+            | Act::KillInFlight { .. }
+            | Act::CrashLoop { .. }
+            | Act::Stop { .. }
+            | Act::Pause { who: None, .. }
+            | Act::Resume { who: None }
+            | Act::Approve
+            | Act::Step { .. }
+            | Act::Cut(_)
+            | Act::Latency(_) => return true,
+        };
+        let new = numbers.iter().position(|number| number == who);
+        *who = new.unwrap_or_default();
+        new.is_some()
+    }
+}
+
 impl Person {
-    fn draw(dice: &mut TestRng, number: usize) -> Person {
+    fn draw(dice: &mut TestRng, number: usize, looks: &'static [u32]) -> Person {
         let products: Vec<ProductType> = match dice.random_range(0..4) {
             0 => vec![ProductType::UsdtFutures],
             1 => vec![ProductType::UsdtFutures, ProductType::CoinFutures],
@@ -130,7 +201,7 @@ impl Person {
         };
         let modes = products.iter().map(|_| one_of(dice, &MODES)).collect();
         let kind = one_of(dice, &[Kind::Classic, Kind::Classic, Kind::Unified]);
-        Person { name: NAMES[number], uid: Uid(1001 + number as u64), kind, products, modes }
+        Person { name: NAMES[number], uid: Uid(1001 + number as u64), kind, products, modes, looks }
     }
 
     fn setter(&self) -> &'static str {
@@ -330,7 +401,8 @@ fn fault(dice: &mut TestRng, person: &Person) -> Fault {
     if dice.random_bool(0.4) { fault.for_account(person.uid) } else { fault }
 }
 
-fn fault_kind(dice: &mut TestRng) -> FaultKind {
+/// What may go wrong on the way.
+pub fn fault_kind(dice: &mut TestRng) -> FaultKind {
     let seconds = |dice: &mut TestRng, all: &[u64]| Duration::from_secs(one_of(dice, all));
     match dice.random_range(0..18) {
         0 => FaultKind::DropRequest,
@@ -384,6 +456,11 @@ fn switches(dice: &mut TestRng, late_timestamp: LateTimestamp) -> Switches {
 }
 
 const MODES: [PosMode; 2] = [PosMode::OneWayMode, PosMode::HedgeMode];
-const NAMES: [&str; 5] = ["desk-a", "desk-b", "desk-c", "desk-d", "desk-e"];
+/// How accounts are called; a story has no more of them.
+pub const NAMES: [&str; 10] =
+    ["desk-a", "desk-b", "desk-c", "desk-d", "desk-e", "desk-f", "desk-g", "desk-h", "desk-i", "desk-j"];
+/// `check_every` where much happens, and as it is, in seconds.
+const BUSY_LOOKS: [u32; 4] = [5, 15, 60, 120];
+const LOOKS: [u32; 8] = [15, 60, 60, 60, 60, 60, 120, 300];
 /// How far the exchange's clock is moved, in milliseconds.
 const STEPS: [i64; 6] = [-4_000, -300, 250, 5_000, 29_000, 120_000];

@@ -72,9 +72,9 @@ impl Journeys {
         locked(&self.all)[number].heard = Some(Heard { at, status: *status, body: body.clone() });
     }
 
-    /// All of them so far.
-    pub fn all(&self) -> Vec<Journey> {
-        locked(&self.all).clone()
+    /// Looks at all of them so far.
+    pub fn see<T>(&self, see: impl FnOnce(&[Journey]) -> T) -> T {
+        see(&locked(&self.all))
     }
 
     /// Tells whenever one leaves.

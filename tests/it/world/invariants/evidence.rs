@@ -1,13 +1,17 @@
 //! What there is to judge by: every request on both lines of time, every intent, and what the daemon was told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bitget_sim::{LateTimestamp, LogEntry, PosMode, ProductType, Uid};
+use posmoded::desired::Desired;
 use posmoded::ledger::IntentRow;
 use posmoded::moment::Moment;
 use posmoded::position_mode::AccountName;
+use posmoded::source::FileState;
 use serde_json::Value;
 
+use super::file;
 use crate::world::World;
 use crate::world::journeys::{Heard, Journey};
 use crate::world::told::Told;
@@ -15,13 +19,15 @@ use crate::world::told::Told;
 /// Everything.
 pub struct Evidence {
     /// The exchange's log.
-    pub log: Vec<LogEntry>,
+    pub log: Vec<Arc<LogEntry>>,
     /// What arrived there, by when it left the daemon.
     pub sent: Vec<Sent>,
     /// Every intent on disk.
     pub intents: Vec<IntentRow>,
     /// What the daemon was told.
     pub told: Told,
+    /// What the source said of the file, and what that declares if it is good.
+    pub words: Vec<(Moment, FileState, Option<Desired>)>,
     /// Whether the exchange checks a timestamp again when it executes late: I1 and I5 need that.
     pub late_timestamp: LateTimestamp,
     names: BTreeMap<Uid, AccountName>,
@@ -39,7 +45,7 @@ pub struct Sent {
     /// Which entry of the log it is.
     pub index: usize,
     /// That entry.
-    pub entry: LogEntry,
+    pub entry: Arc<LogEntry>,
     /// What came back to a daemon that still lived.
     pub answer: Option<Answer>,
 }
@@ -72,8 +78,9 @@ pub fn scope_of((_, product): TargetKey) -> &'static str {
 impl Evidence {
     /// All of it, as of now.
     pub fn of(world: &World) -> Evidence {
-        let log = world.log();
-        let sent = world.journeys().into_iter().filter_map(|journey| Sent::of(journey, &log)).collect();
+        let log: Vec<Arc<LogEntry>> =
+            world.exchange(|exchange| exchange.log().iter().cloned().map(Arc::new).collect());
+        let sent = world.journeys(|all| all.iter().filter_map(|journey| Sent::of(journey, &log)).collect());
         let intents = world.visitor().intents().expect("the ledger is read");
         let (keys, late_timestamp) =
             world.exchange(|exchange| (exchange.snapshot(), exchange.switches().late_timestamp));
@@ -81,8 +88,9 @@ impl Evidence {
             let name = account.keys.first()?.strip_prefix("key-")?.parse().ok()?;
             Some((account.uid, name))
         });
-        let names = names.collect();
-        Evidence { log, sent, intents, told: world.told_so_far(), late_timestamp, names }
+        let (names, told) = (names.collect(), world.told_so_far());
+        let words = told.words.iter().map(|(at, word)| (*at, word.clone(), file::accepted(word))).collect();
+        Evidence { log, sent, intents, told, words, late_timestamp, names }
     }
 
     /// The sets that arrived, by target, in the order in which they left.
@@ -111,11 +119,11 @@ impl Evidence {
 }
 
 impl Sent {
-    fn of(journey: Journey, log: &[LogEntry]) -> Option<Sent> {
+    fn of(journey: &Journey, log: &[Arc<LogEntry>]) -> Option<Sent> {
         let Journey { process, left, arrived, heard } = journey;
-        let (arrived, index) = arrived?;
+        let (process, left, (arrived, index)) = (*process, *left, (*arrived)?);
         let entry = log[index].clone();
-        let answer = heard.map(|heard| Answer::of(&entry.path, heard));
+        let answer = heard.as_ref().map(|heard| Answer::of(&entry.path, heard));
         Some(Sent { process, left, arrived, index, entry, answer })
     }
 
@@ -149,8 +157,9 @@ impl Sent {
 }
 
 impl Answer {
-    fn of(path: &str, Heard { at, status, body }: Heard) -> Answer {
-        let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    fn of(path: &str, Heard { at, status, body }: &Heard) -> Answer {
+        let (at, status) = (*at, *status);
+        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let code = body["code"].as_str().map(str::to_owned);
         let mode = body["data"]["posMode"].as_str().or(body["data"]["holdMode"].as_str());
         let mode = mode.and_then(|mode| mode.parse().ok());

@@ -15,11 +15,11 @@ use super::evidence::{Evidence, Sent, scope_of};
 /// change window open.
 #[track_caller]
 pub fn as_the_file_says(evidence: &Evidence, set: &Sent) {
-    let words = words_at(evidence, set.left);
-    let allowed = words.iter().any(|word| allows(evidence, word, set));
+    let allowed = declared_at(evidence, set.left).any(|desired| allows(evidence, desired, set));
     assert!(
         allowed,
-        "I3: not what the newest file says\n{words:#?}\n{set:#?}\n{:#?}",
+        "I3: not what the newest file says\n{:#?}\n{set:#?}\n{:#?}",
+        words_at(evidence, set.left).map(|(_, word, _)| word).collect::<Vec<_>>(),
         evidence.intent_of(set)
     );
 }
@@ -47,22 +47,20 @@ pub fn no_brake(evidence: &Evidence, set: &Sent) {
 /// The shortest `settle` that the account had when the set left.
 pub fn shortest_settle(evidence: &Evidence, set: &Sent) -> Duration {
     let name = evidence.name(set.target().0);
-    let words = words_at(evidence, set.left);
-    let accounts = words.iter().filter_map(|word| accepted(word)?.accounts.remove(name));
+    let accounts = declared_at(evidence, set.left).filter_map(|desired| desired.accounts.get(name));
     accounts.map(|account| account.policy.settle).min().unwrap_or_default()
 }
 
 /// The largest `max_changes` that was in force when the set left.
 pub fn largest_budget(evidence: &Evidence, set: &Sent) -> u32 {
-    let words = words_at(evidence, set.left);
-    words.iter().filter_map(accepted).map(|desired| desired.max_changes).max().unwrap_or(0)
+    declared_at(evidence, set.left).map(|desired| desired.max_changes).max().unwrap_or(0)
 }
 
 /// When the file changed what it wants of a target.
 pub fn changes_of(evidence: &Evidence, set: &Sent) -> Vec<Moment> {
     let target = set.target();
-    let good = evidence.told.words.iter().filter_map(|(at, word)| Some((*at, accepted(word)?)));
-    let wanted = good.map(|(at, desired)| (at, wanted(&desired, evidence.name(target.0), scope_of(target))));
+    let good = evidence.words.iter().filter_map(|(at, _, desired)| Some((*at, desired.as_ref()?)));
+    let wanted = good.map(|(at, desired)| (at, wanted(desired, evidence.name(target.0), scope_of(target))));
     let mut before = None;
     let mut changes = Vec::new();
     for (at, wanted) in wanted {
@@ -75,19 +73,23 @@ pub fn changes_of(evidence: &Evidence, set: &Sent) -> Vec<Moment> {
 }
 
 /// The word that the daemon had to follow at a moment; of those said in that very millisecond it may be any.
-fn words_at(evidence: &Evidence, at: Moment) -> Vec<FileState> {
-    let words = &evidence.told.words;
-    let before = words.iter().rfind(|(said, _)| *said < at);
-    let just_now = words.iter().filter(|(said, _)| *said == at);
-    before.into_iter().chain(just_now).map(|(_, word)| word.clone()).collect()
+fn words_at(evidence: &Evidence, at: Moment) -> impl Iterator<Item = &(Moment, FileState, Option<Desired>)> {
+    let words = &evidence.words;
+    let before = words.iter().rfind(move |(said, _, _)| *said < at);
+    let just_now = words.iter().filter(move |(said, _, _)| *said == at);
+    before.into_iter().chain(just_now)
 }
 
-fn allows(evidence: &Evidence, word: &FileState, set: &Sent) -> bool {
+/// What those words declare that are good.
+fn declared_at(evidence: &Evidence, at: Moment) -> impl Iterator<Item = &Desired> {
+    words_at(evidence, at).filter_map(|(_, _, desired)| desired.as_ref())
+}
+
+fn allows(evidence: &Evidence, desired: &Desired, set: &Sent) -> bool {
     let target = set.target();
     let name = evidence.name(target.0);
-    let Some(desired) = accepted(word) else { return false };
     let Some(account) = desired.accounts.get(name) else { return false };
-    let as_wanted = wanted(&desired, name, scope_of(target)).map(mode)
+    let as_wanted = wanted(desired, name, scope_of(target)).map(mode)
         == set.entry.wanted.map(bitget_sim::PosMode::as_str);
     let only_reported =
         evidence.intent_of(set).is_some_and(|intent| match (account.policy.drift, intent.change.cause) {
@@ -100,7 +102,8 @@ fn allows(evidence: &Evidence, word: &FileState, set: &Sent) -> bool {
     as_wanted && account.policy.suspended.is_none() && !only_reported && in_a_window
 }
 
-fn accepted(word: &FileState) -> Option<Desired> {
+/// What a word declares, if it is a good file.
+pub fn accepted(word: &FileState) -> Option<Desired> {
     match word {
         FileState::Content(Content { bytes, sha256: _, commit: _ }) => desired::read(bytes).ok(),
         FileState::NotReadYet | FileState::Changing | FileState::Unreadable(_) => None,

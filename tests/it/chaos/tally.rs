@@ -1,0 +1,111 @@
+//! What happened in stories, counted by name, so that nobody takes silence for safety.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use posmoded::facts::Cause;
+use posmoded::ledger::Stage;
+use posmoded::moment::Moment;
+use strum::VariantNames as _;
+
+use super::schedule::{Act, fault_kind};
+use super::{Legacy, dice};
+use crate::world::{World, is_set};
+
+/// How often what happened.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally(BTreeMap<String, usize>);
+
+impl Tally {
+    /// Something was done.
+    pub fn did(&mut self, what: &str) {
+        self.count(&format!("act {what}"), 1);
+    }
+
+    /// What the story left behind in the world.
+    pub fn look_back(&mut self, world: &World, began: Moment, legacy: &Legacy) {
+        let (log, intents) = (&legacy.log, world.visitor().intents().expect("the ledger is read"));
+        let minutes = world.clock.now().since(began).as_secs() / 60;
+        self.count("minutes", usize::try_from(minutes).expect("a story ends"));
+        self.count("processes", world.processes() as usize);
+        self.count("requests", log.len());
+        for entry in log {
+            if is_set(entry) && entry.late_of.is_some() {
+                self.count("sets late", 1);
+            } else if is_set(entry) {
+                self.count("sets", 1);
+                self.count("sets unified", usize::from(entry.path.ends_with("set-hold-mode")));
+                self.count("sets unanswered", usize::from(entry.answered_at.is_none()));
+            }
+            if let Some(fault) = &entry.fault {
+                self.count(&format!("fault {}", name(fault)), 1);
+            }
+        }
+        self.count("conversions seen", world.conversions());
+        for intent in &intents {
+            self.count(&format!("set {}", name(&intent.stage)), 1);
+            self.count("corrections", usize::from(intent.change.cause == Cause::Drift));
+            self.count("approved", usize::from(intent.approved));
+        }
+    }
+
+    /// Adds what happened in another story.
+    pub fn add(&mut self, other: &Tally) {
+        for (what, count) in &other.0 {
+            self.count(what, *count);
+        }
+    }
+
+    /// What must happen in a few stories, and did not.
+    pub fn missing_of_some(&self) -> BTreeSet<String> {
+        let ends = [Stage::Refused, Stage::Confirmed, Stage::TookEffect, Stage::NoEffect];
+        let ends = ends.iter().map(|stage| format!("set {}", name(stage)));
+        let others = [
+            "sets",
+            "sets unified",
+            "sets unanswered",
+            "sets late",
+            "conversions seen",
+            "corrections",
+            "approved",
+        ];
+        self.missing(ends.chain(others.map(str::to_owned)))
+    }
+
+    /// What must happen in many stories, and did not: each thing that anybody may do, and each fault.
+    pub fn missing_of_all(&self) -> BTreeSet<String> {
+        let acts = Act::VARIANTS.iter().map(|act| format!("act {act}"));
+        let mut dice = dice(1);
+        let faults = (0..1_000).map(|_| format!("fault {}", name(&fault_kind(&mut dice))));
+        &self.missing(acts.chain(faults)) | &self.missing_of_some()
+    }
+
+    /// How often this happened.
+    pub fn of(&self, what: &str) -> usize {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
+    fn missing(&self, names: impl Iterator<Item = String>) -> BTreeSet<String> {
+        names.filter(|name| self.of(name) == 0).collect()
+    }
+
+    fn count(&mut self, what: &str, more: usize) {
+        if let Some(count) = self.0.get_mut(what) {
+            *count += more;
+        } else {
+            self.0.insert(what.to_owned(), more);
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(what, count)| writeln!(f, "{count:>9} {what}"))
+    }
+}
+
+/// The name of an arm, without what it holds.
+fn name(arm: &impl fmt::Debug) -> String {
+    let text = format!("{arm:?}");
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}
