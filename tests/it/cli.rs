@@ -144,12 +144,12 @@ fn check_is_0_for_a_good_file_and_1_for_any_other() {
     let (code, out, _) = call(home.path(), &["check", "-o", "json", "--format", "github"]);
     assert!(code == 1 && out.starts_with("::error file=desired-state.yaml,line=6"), "{out}");
     let many: String =
-        (0..400).map(|number| format!("  desk-{number}: {{ position_mode: hedge_mode }}\n")).collect();
+        (0..900).map(|number| format!("  desk-{number}: {{ position_mode: hedge_mode }}\n")).collect();
     let many = format!("version: 1\nmax_changes: 3\ndefaults: {{ drift: correct }}\naccounts:\n{many}...\n");
     fs::write(home.path().join("many.yaml"), many).unwrap();
     let (code, out, err) = call(home.path(), &["check", "many.yaml"]);
-    assert!(code == 0 && out.contains("good: 400 accounts"), "{out}");
-    assert!(err.starts_with("warning: To compare 1200 targets as often as `check_every` says"), "{err}");
+    assert!(code == 0 && out.contains("good: 900 accounts"), "{out}");
+    assert!(err.starts_with("warning: To compare 2700 targets as often as `check_every` says"), "{err}");
     let (code, _, err) = call(home.path(), &["check", "nowhere.yaml"]);
     assert!(code == 1 && err.contains("nowhere.yaml cannot be read"), "{err}");
 }

@@ -211,10 +211,10 @@ async fn a_key_that_turns_from_refused_to_good_is_good_at_once_on_reload() {
         refuses(Some("40012"))(exchange);
     })
     .await;
-    world.until(MINUTE, "refused", |world| world.line("desk-a account").contains("credential: ")).await;
+    world.until(MINUTE, "refused", |world| world.line(TARGET).contains("credential: ")).await;
     world.exchange(refuses(None));
     world.pass(5 * MINUTE).await;
-    assert!(world.line("desk-a account").contains("credential: "), "{}", world.told());
+    assert!(world.line(TARGET).contains("credential: "), "{}", world.told());
     world.reload();
     let took = world.until(MINUTE, "good", |world| world.is_in_sync(TARGET)).await;
     assert!(took <= Duration::from_secs(20), "settle and a few looks, not {took:?}");

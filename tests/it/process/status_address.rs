@@ -89,7 +89,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     keys(&told["targets"][0]["applied"], "at generation how mode");
     assert_eq!(
         told["targets"][1]["detail"],
-        serde_json::json!({"positions": 1, "orders": null, "plan_orders": null})
+        serde_json::json!({"positions": 1, "orders": 0, "plan_orders": 0})
     );
     assert_eq!(told["targets"][2]["blockers"][0], "suspended");
     assert!(told["targets"][2]["say"].as_str().unwrap().contains("until the review is done"));

@@ -63,7 +63,7 @@ async fn what_is_not_in_the_file_or_right_already_never_gets_a_set() {
     let others = log.iter().filter(|entry| entry.product.is_some_and(|product| product != USDT));
     assert_eq!(others.count(), 0, "only USDT-FUTURES is in the file");
     let history = world.history("desk-a");
-    assert_eq!(kinds(&history), [EventKind::Pinned, EventKind::Adopted]);
+    assert_eq!(kinds(&history), [EventKind::Adopted, EventKind::Pinned]);
     world.check_invariants(SETTLE);
 }
 

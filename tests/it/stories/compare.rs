@@ -37,18 +37,19 @@ async fn new_pending_and_drift_are_told_apart_in_status_and_history() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_changed_as_the_file_wants_is_adopted_or_external_and_not_set() {
     for of in KINDS {
-        let world = World::started(&file_of_a(of.one_way), |exchange| of.open(exchange)).await;
+        let often = |mode: &str| file_of_a(mode).replace("check_every: 60s", "check_every: 10s");
+        let world = World::started(&often(of.one_way), |exchange| of.open(exchange)).await;
         world.until(10 * SECOND, "adopted", |world| world.is_in_sync(of.target)).await;
         assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::Adopted);
-        world.write(&file_of_a(of.hedge));
+        world.write(&often(of.hedge));
         line_begins(&world, 10 * SECOND, of.target, "pending, settling").await;
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
-        world.until(MINUTE, "external", |world| world.is_in_sync(of.target)).await;
+        world.until(15 * SECOND, "external", |world| world.is_in_sync(of.target)).await;
         assert_eq!(world.target(of.target).unwrap().applied.unwrap().how, How::External);
         world.pass(10 * MINUTE).await;
         assert_eq!(all_sets(&world), []);
         let history = world.history("desk-a");
-        assert_eq!(kinds(&history), [EventKind::Pinned, EventKind::Adopted, EventKind::External]);
+        assert_eq!(kinds(&history), [EventKind::Adopted, EventKind::Pinned, EventKind::External]);
         world.check_invariants(SETTLE);
     }
 }

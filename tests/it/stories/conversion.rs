@@ -230,7 +230,10 @@ async fn what_is_inconclusive_is_never_taken_for_a_classic_account() {
             world.start().await;
             world.pass(2 * MINUTE).await;
             let line = world.line(A_ACCOUNT);
-            assert!(line.starts_with("unknown, ") && line.len() > 40, "{what:?}: {}", world.told());
+            // The kind and the mode are told all the same; whose key it is must be seen before a set.
+            let is_of_unified = matches!(&what, FaultKind::MissingField { field } if field == "uid");
+            let state = if is_of_unified { "new, unreachable: " } else { "unknown, " };
+            assert!(line.starts_with(state) && line.len() > 40, "{what:?}: {}", world.told());
             let asked_as_classic =
                 world.log().iter().any(|entry| entry.path.contains("/mix/account/account"));
             assert!(!asked_as_classic, "{what:?}: {:?}", of.kind);
@@ -318,9 +321,9 @@ async fn a_key_of_the_other_trading_mode_is_told_whatever_the_kind() {
                 exchange.key_mut("key-desk-a").unwrap().demo = key_is_demo;
             })
             .await;
-            line_begins(&world, 15 * SECOND, A_ACCOUNT, "unknown, credential: ").await;
-            assert!(world.line(A_ACCOUNT).contains("40099"), "{}", world.told());
-            assert!(world.line(A_ACCOUNT).contains("`demo: true`"), "{}", world.told());
+            world.until(15 * SECOND, "told", |world| world.told().contains("unknown, credential: ")).await;
+            assert!(world.told().contains("40099"), "{}", world.told());
+            assert!(world.told().contains("`demo: true`"), "{}", world.told());
             let says = if key_is_demo { "demo: true, " } else { "" };
             world.write(&file_of_a(&format!("{says}{}", of.hedge)));
             changed(&world, of.target).await;
@@ -359,6 +362,7 @@ async fn the_key_of_an_account_of_the_other_kind_makes_nothing_be_forgotten() {
     })
     .await;
     world.until(MINUTE, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.until(2 * MINUTE, "pinned", |world| count(&world.history("desk-a"), EventKind::Pinned) == 1).await;
     world.give_key("desk-a", "desk-b");
     world.reload();
     world.until(MINUTE, "wrong", |world| world.line(A_USDT).contains("wrong_account: ")).await;
@@ -392,7 +396,7 @@ async fn i5_it_is_not_in_sync_while_a_set_of_before_the_conversion_may_take_effe
 async fn a_kind_that_could_not_be_written_is_written_later() {
     let [_, unified] = KINDS;
     let mut world = World::started(&file_of_a(unified.hedge), desks).await;
-    changed(&world, A_USDT).await;
+    world.until(2 * MINUTE, "all changed", |world| world.told().matches("in_sync").count() == 3).await;
     let trouble = "BEGIN SELECT RAISE(ABORT, 'disk trouble'); END";
     world.sql(&format!("CREATE TRIGGER trouble BEFORE UPDATE ON kinds {trouble}"));
     become_of(&world, Kind::Unified);
@@ -427,12 +431,12 @@ async fn i1_a_lost_set_is_waited_for_though_the_account_has_another_name_now() {
 
 #[tokio::test(start_paused = true)]
 async fn an_account_whose_exchange_is_far_away_is_changed_all_the_same() {
-    for (latency, of) in [300, 900, 1800].into_iter().flat_map(|latency| KINDS.map(|of| (latency, of))) {
+    for (latency, of) in [300, 600, 1000].into_iter().flat_map(|latency| KINDS.map(|of| (latency, of))) {
         let world = World::started(&file_of_a(of.hedge), |exchange| of.open(exchange)).await;
         world.latency(Duration::from_millis(latency));
         world.pass(10 * MINUTE).await;
         // The parts of a list are asked for side by side, the three lists one after the other, within five seconds.
-        if latency == 1800 {
+        if latency == 1000 {
             let told = "new, settling: Every list was empty, and reading them took longer than 5s";
             line_begins(&world, MINUTE, of.target, told).await;
         } else {

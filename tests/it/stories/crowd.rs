@@ -35,50 +35,14 @@ fn rates(world: &World, from: i64, until: i64) -> (usize, f64) {
     (most.unwrap_or(0), mean)
 }
 
-/// More targets than the budget can look at in an interval: each look comes later, and nobody is left out.
-#[tokio::test(start_paused = true)]
-async fn f80_a_thousand_accounts_are_all_looked_at_and_none_of_them_starves() {
-    const COUNT: u64 = 1000;
-    let world = World::started(&crowd_of(COUNT, HEDGE), |exchange| hedgers(exchange, COUNT)).await;
-    let began = world.clock.now();
-    let in_sync =
-        |world: &World| world.status().targets.iter().filter(|target| target.reason.is_none()).count();
-    world.until(6 * MINUTE, "all in sync", |world| in_sync(world) == 1000).await;
-    let took = world.clock.now().since(began);
-    // The kind, whose key it is and the mode, of each; the time and the contracts once; ten a second.
-    let sent = world.log().len();
-    assert!((3002..3020).contains(&sent), "{sent} requests");
-    assert!(took <= Duration::from_secs(305), "{took:?}");
-    let from = world.clock.now().0;
-    world.pass(10 * MINUTE).await;
-    let looks: Vec<(Option<Uid>, i64)> =
-        world.log().iter().map(|entry| (entry.account, entry.at.0)).collect();
-    for number in 1..=COUNT {
-        let at: Vec<i64> = looks
-            .iter()
-            .filter(|(of, at)| *of == Some(Uid(5000 + number)) && *at >= from)
-            .map(|(_, at)| *at)
-            .collect();
-        let ends = [from].into_iter().chain(at).chain([from + 600_000]).collect::<Vec<_>>();
-        let longest = ends.windows(2).map(|two| two[1] - two[0]).max().unwrap();
-        assert!(longest <= 115_000, "desk-{number} was not looked at for {longest} ms");
-    }
-    // A change goes as if it were alone: its account waits for no look of the others, nor for one of its own.
-    let (began, sets) = (world.clock.now(), all_sets(&world).len());
-    let names: Vec<String> = (1..=COUNT).map(|number| format!("desk-{number}")).collect();
-    let says = |name: &str| if name == "desk-500" { ONE_WAY } else { HEDGE };
-    world.write(&file(&names.iter().map(|name| (name.as_str(), says(name))).collect::<Vec<_>>()));
-    world.until(MINUTE, "a set", |world| all_sets(world).len() > sets).await;
-    let took = world.clock.now().since(began);
-    assert!(took <= SETTLE + 5 * SECOND, "{took:?}");
-}
-
 /// Three targets each, and more than the budget can look at in an interval: of one account, too, none is left out.
 #[tokio::test(start_paused = true)]
 async fn f80_every_target_of_an_account_has_its_looks() {
     const COUNT: u64 = 250;
     let says = "position_mode: hedge_mode";
-    let world = World::started(&crowd_of(COUNT, says), |exchange| hedgers(exchange, COUNT)).await;
+    let mut world = World::new(&crowd_of(COUNT, says), 1, |exchange| hedgers(exchange, COUNT));
+    world.budget(10);
+    world.start().await;
     world.until(5 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 750).await;
     let (from, before) = (world.clock.now().0, world.log().len());
     world.pass(10 * MINUTE).await;
@@ -147,23 +111,6 @@ async fn i13_whose_key_it_is_is_asked_once_and_the_contracts_once() {
     world.reload();
     world.pass(MINUTE).await;
     assert_eq!(asked(&world, DESK_A, "account/info"), 2, "and again on reload");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_desk_with_an_open_position_costs_one_cheap_call_every_two_seconds() {
-    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
-        desks(exchange);
-        exchange.open_position(DESK_A, USDT, "BTCUSDT", bitget_sim::HoldSide::Long, "1").unwrap();
-    })
-    .await;
-    line_begins(&world, 20 * SECOND, A_USDT, "new, not_flat").await;
-    let before = world.log().len();
-    world.pass(10 * MINUTE).await;
-    let log = world.log().split_off(before);
-    let positions = log.iter().filter(|entry| entry.path.ends_with("all-position")).count();
-    assert!((290..=350).contains(&positions), "{positions}");
-    let plan_orders = log.iter().filter(|entry| entry.path.ends_with("orders-plan-pending")).count();
-    assert_eq!(plan_orders, 0, "positions alone settle it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,7 +87,8 @@ async fn an_account_whose_uid_could_not_be_compared_gets_no_set_before_it_was() 
     use bitget_sim::ApiKey;
 
     let mut world = World::started(&file(&[("desk-a", ONE_WAY), ("desk-b", ONE_WAY)]), desks).await;
-    world.until(15 * SECOND, "pinned", |world| world.is_in_sync(A_USDT) && world.is_in_sync(B_USDT)).await;
+    let pinned = |world: &World, name| count(&world.history(name), EventKind::Pinned) == 1;
+    world.until(2 * MINUTE, "pinned", |world| pinned(world, "desk-a") && pinned(world, "desk-b")).await;
     // The second name gets a key of the first one's account, and the ledger cannot tell when it is looked at.
     world.stop().await;
     world.exchange(|exchange| exchange.add_key(DESK_A, ApiKey::named("desk-c"))).unwrap();

@@ -79,14 +79,14 @@ const REFUSALS: [Refusal; 8] = [
             world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40018".to_owned()));
         },
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
-        line: "unknown, denied: Bitget answered the call account-info: 40018, this host's address is not on the key's IP whitelist",
+        line: "unknown, denied: Bitget answered the call account: 40018, this host's address is not on the key's IP whitelist",
     },
     Refusal {
         name: "40012",
         target: A_ACCOUNT,
         breaks: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().passphrase = "another".into()),
         mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
-        line: "unknown, credential: Bitget answered the call account-info: 40012, the passphrase does not fit the key",
+        line: "unknown, credential: Bitget answered the call account: 40012, the passphrase does not fit the key",
     },
     Refusal {
         name: "40006",
@@ -102,7 +102,7 @@ const REFUSALS: [Refusal; 8] = [
             world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40013".to_owned()));
         },
         mends: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = None),
-        line: "unknown, refused: Bitget answered the call account-info: 40013, the account or its key is restricted",
+        line: "unknown, refused: Bitget answered the call account: 40013, the account or its key is restricted",
     },
     Refusal {
         name: "no credential file",
@@ -222,7 +222,7 @@ async fn a_missing_credential_file_that_comes_back_is_found_within_15_minutes_wh
 #[tokio::test(start_paused = true)]
 async fn a_key_of_another_account_than_the_pinned_one_changes_nothing() {
     let world = World::started(&file(&[("desk-a", ONE_WAY)]), desks).await;
-    world.until(15 * SECOND, "pinned", |world| world.is_in_sync(A_USDT)).await;
+    world.until(2 * MINUTE, "pinned", |world| count(&world.history("desk-a"), EventKind::Pinned) == 1).await;
     world.exchange(|exchange| exchange.add_key(DESK_B, ApiKey::named("desk-a"))).unwrap();
     world.write(&file(&[("desk-a", HEDGE)]));
     world.reload();
