@@ -59,7 +59,12 @@ pub(super) fn render(status: &Status) -> String {
         .chain(problem)
         .chain([revision])
         .collect();
-    format!("{table}\n{}\n", below.join("\n"))
+    format!("{table}\n{}\n", plain(&below.join("\n")))
+}
+
+/// Text that others wrote, without what would move a cursor or change colours.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 /// One sentence per target that is not in sync; targets of an account with the same sentence share one line.

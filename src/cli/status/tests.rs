@@ -46,6 +46,14 @@ async fn another_hosts_targets_are_listed_and_count_for_nothing() {
 }
 
 #[tokio::test]
+async fn a_reason_that_an_operator_wrote_moves_no_cursor() {
+    let reason = "roll\u{1b}[2J\u{9b}2J back\rdone".to_owned();
+    let paused = Some(Paused { reason, since: at(-60), until: None });
+    let told = render(&Status { paused, ..view().0.status() });
+    assert!(told.contains("resume`: roll [2J 2J back done\n"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_warning_stands_below_the_table() {
     let warnings = vec![crate::status::Warning {
         account: "desk-1".parse().unwrap(),
