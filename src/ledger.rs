@@ -7,6 +7,9 @@
 mod directives;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod identities;
 mod intents;

@@ -36,6 +36,7 @@
 //! | [`serve`] | HTTP, metrics, the service manager: shows status, history and counters to others; changes nothing | |
 //! | [`daemon`] | all of the above, wired: what `run` and `apply` start | |
 //! | [`cli`] | one file per command, and what they share | |
+//! | `fuzzing` | what holds of every input that others write; in the builds of fuzz targets and of tests only | |
 //!
 //! # The words
 //!
@@ -98,6 +99,9 @@ pub mod desired;
 pub mod exchange;
 pub mod facts;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod keeper;
 pub mod ledger;

@@ -4,6 +4,9 @@
 //! needs of them is passed in as [`Vitals`] and [`Records`].
 
 pub mod bound;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod http;
 pub mod listen;
@@ -108,5 +111,5 @@ impl View {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fixture;

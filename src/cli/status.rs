@@ -1,6 +1,9 @@
 //! `posmoded status`: fetches what the daemon knows over HTTP and prints it. It determines nothing itself.
 
 mod ask;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod render;
 mod watch;
 

@@ -10,6 +10,9 @@ mod client;
 mod codes;
 mod door;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod identity;
 mod pace;

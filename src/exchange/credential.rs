@@ -3,6 +3,9 @@
 //!
 //! No text of a credential file is ever shown, not even of a broken one: an error says what is wrong and what to do.
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keyring;
 mod signer;
 

@@ -16,6 +16,8 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+#[cfg(any(test, fuzzing))]
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,12 +39,7 @@ pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationT
     };
     let clock = view.clock.clone();
     let service = TowerToHyperService::new(router(view, names));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(REQUEST)
-        .keep_alive(false)
-        .max_headers(HEADERS)
-        .max_buf_size(BUFFER);
+    let http = http();
     let (connections, free) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let accept = async {
         while let Ok(room) = Arc::clone(&free).acquire_owned().await {
@@ -58,6 +55,17 @@ pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationT
     drop(listener);
     connections.close();
     let _ = timeout(LAST_ANSWERS, connections.wait()).await;
+}
+
+/// HTTP within the bounds of a request.
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(REQUEST)
+        .keep_alive(false)
+        .max_headers(HEADERS)
+        .max_buf_size(BUFFER);
+    http
 }
 
 async fn next(listener: &Bound, clock: &Clock) -> Box<dyn Stream> {
@@ -99,6 +107,13 @@ fn router(view: View, names: Names) -> Router {
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(names, guard))
         .with_state(Arc::new(ServerState { view, metrics, histories: Arc::new(Semaphore::new(HISTORIES)) }))
+}
+
+/// Answers one client that came to a loopback address.
+#[cfg(any(test, fuzzing))]
+pub(super) async fn answer(client: impl AsyncRead + AsyncWrite + Unpin, view: View) {
+    let service = TowerToHyperService::new(router(view, Names::Loopback));
+    let _ = http().serve_connection(TokioIo::new(client), service).await;
 }
 
 async fn api_status(State(server): State<Arc<ServerState>>) -> Response {

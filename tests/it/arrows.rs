@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// From those that know nothing to those that know all.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "constants",
     "moment",
     "position_mode",
@@ -29,6 +29,7 @@ const ROOMS: [&str; 19] = [
     "serve",
     "daemon",
     "cli",
+    "fuzzing",
 ];
 /// All up to here are pure.
 const LAST_PURE: &str = "protocol";

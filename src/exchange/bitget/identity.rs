@@ -145,7 +145,7 @@ fn identified(
     Answer { value: identity, asked, answered, server }
 }
 
-fn uid(told: &str) -> Result<Uid, Broken> {
+pub(super) fn uid(told: &str) -> Result<Uid, Broken> {
     let is_plain = told.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_plain && (1..=LONGEST_UID).contains(&told.len()) {
         Ok(Uid(told.to_owned()))
@@ -164,4 +164,4 @@ fn is_refused(failure: &Failure, class: Class, with: impl Fn(&str) -> bool) -> b
 }
 
 /// The exchange's have ten digits or so. Pinned in the ledger, one must not be as long as an answer may be.
-const LONGEST_UID: usize = 32;
+pub(super) const LONGEST_UID: usize = 32;
