@@ -226,6 +226,23 @@ fn patterns_that_are_none_and_zones_that_are_none_are_refused() {
 }
 
 #[test]
+fn windows_that_differ_in_their_zone_alone_are_not_the_same() {
+    let of = |zone| window("0 0 12 * * *", Duration::from_secs(60), zone);
+    assert_eq!(of("UTC"), of("UTC"));
+    assert_ne!(of("UTC"), of("Europe/London"), "the file has another policy with it");
+    let hash = |window: Window| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        window.hash(&mut hasher);
+        hasher.finish()
+    };
+    assert_eq!(hash(of("UTC")), hash(of("UTC")));
+    assert_ne!(hash(of("UTC")), hash(of("Europe/London")));
+    assert_eq!(format!("{:?}", of("UTC").time_zone), "Zone(UTC)");
+    let name = of("UTC").name;
+    assert_eq!((name.as_str(), format!("{name:>8}")), ("weekend", " weekend".to_owned()));
+}
+
+#[test]
 fn a_day_of_the_month_and_a_weekday_must_both_match() {
     let window = Window {
         name: "first".parse().unwrap(),

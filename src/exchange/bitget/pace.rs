@@ -125,6 +125,8 @@ impl Pace {
         self.first_keys.retain(|of, first| of == uid || first != key);
         let first = self.first_keys.entry(uid.clone()).or_insert_with(|| key.clone()).clone();
         if first == *key {
+            // It may have been a further key of another UID.
+            self.further_keys.remove(key);
             return;
         }
         self.further_keys.insert(key.clone(), first.clone());
@@ -655,6 +657,100 @@ mod tests {
         // Both, because the next process may ask with either key first.
         let kept = pace.cool_downs(Moment(1001));
         assert_eq!(kept, [a, b].map(|lane| (lane, until)));
+    }
+
+    /// How many permits a key has left at an endpoint.
+    fn left(pace: &mut Pace, key: &str, endpoint: Endpoint) -> usize {
+        let name = lane(key, endpoint);
+        let taken: Vec<Permit> = std::iter::from_fn(|| pace.take(&name, Moment(0)).ok()).collect();
+        let count = taken.len();
+        taken.into_iter().for_each(|permit| pace.give_back_unused(permit));
+        count
+    }
+
+    #[test]
+    fn f56_a_key_shares_the_lanes_of_the_uid_that_it_was_last_said_to_belong_to_and_of_no_other() {
+        let mut pace = pace();
+        let mut told = Vec::new();
+        for (key, uid) in
+            [("a", "1"), ("x", "2"), ("b", "1"), ("b", "2"), ("b", "3"), ("c", "3"), ("a", "4"), ("d", "1")]
+        {
+            pace.belongs(&KeyId::of(key), &Uid(uid.to_owned()));
+            let held = pace.take(&lane(key, Endpoint::AccountInfo), Moment(0)).unwrap();
+            let sharing =
+                ["a", "b", "c", "d", "x"].map(|other| left(&mut pace, other, Endpoint::AccountInfo) == 0);
+            pace.give_back_unused(held);
+            let sharing: String =
+                "abcdx".chars().zip(sharing).filter_map(|(key, is)| is.then_some(key)).collect();
+            told.push(format!("{key} of {uid}: {sharing}"));
+        }
+        expect_test::expect![[r"
+            a of 1: a
+            x of 2: x
+            b of 1: ab
+            b of 2: bx
+            b of 3: b
+            c of 3: bc
+            a of 4: a
+            d of 1: d"]]
+        .assert_eq(&told.join("\n"));
+    }
+
+    #[test]
+    fn a_permit_that_is_given_back_in_any_way_is_there_again() {
+        let mut pace = pace();
+        let name = lane("desk", Endpoint::AccountInfo);
+        let permit = pace.take(&name, Moment(0)).unwrap();
+        pace.give_back_unused(permit);
+        let permit = pace.take(&name, Moment(0)).unwrap();
+        pace.give_back_unanswered(permit, Moment(0));
+        assert_eq!(pace.take(&name, Moment(0)), Err(Moment(31_001)));
+        let permit = pace.take(&name, Moment(31_001)).unwrap();
+        pace.give_back(permit, Moment(31_001), SERVED);
+        assert_eq!(pace.take(&name, Moment(31_001)), Err(Moment(32_002)));
+        assert!(pace.take(&name, Moment(32_002)).is_ok());
+    }
+
+    #[test]
+    fn a_rest_is_over_at_its_end_and_the_longer_one_counts_when_two_are_restored() {
+        let mut pace = pace();
+        let name = lane("desk", Endpoint::Account);
+        for until in [20_000, 30_000, 10_000] {
+            pace.restore(&LaneName::Everything, Moment(until), Moment(0));
+            pace.restore(&name, Moment(until), Moment(0));
+        }
+        let until = Moment(30_000);
+        assert_eq!(pace.cool_downs(Moment(29_999)), [(LaneName::Everything, until), (name, until)]);
+        assert_eq!(pace.cool_downs(until), []);
+    }
+
+    #[test]
+    fn f51_a_rest_of_the_address_doubles_only_if_the_witness_was_asked_again_after_it() {
+        let mut pace = pace();
+        let time = LaneName::Public(Endpoint::Time);
+        let permits = [pace.take(&time, Moment(0)).unwrap(), pace.take(&time, Moment(0)).unwrap()];
+        for permit in permits {
+            pace.give_back(permit, Moment(0), Word::TooMany);
+        }
+        assert_eq!(
+            pace.cool_downs(Moment(0)),
+            [(LaneName::Everything, Moment(10_000))],
+            "not twice for one wave"
+        );
+        let witness = pace.witness(Moment(10_000)).unwrap();
+        let rests = |pace: &Pace, now| pace.stopped_until(&time, Moment(now));
+        assert_eq!(rests(&pace, 10_999), Some(Moment(12_000)), "it may end at once");
+        assert_eq!(rests(&pace, 11_000), Some(Moment(20_000)));
+        pace.give_back(witness, Moment(11_500), Word::TooMany);
+        assert_eq!(rests(&pace, 11_500), Some(Moment(31_500)));
+        pace.restore(&LaneName::Everything, Moment(31_500), Moment(11_500));
+        let witness = pace.witness(Moment(31_500)).unwrap();
+        pace.give_back(witness, Moment(31_500), Word::TooMany);
+        assert_eq!(
+            pace.cool_downs(Moment(31_500)),
+            [(LaneName::Everything, Moment(71_500))],
+            "four times as long"
+        );
     }
 
     proptest! {
