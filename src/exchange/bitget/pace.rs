@@ -725,6 +725,54 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_is_free_at_the_very_end_of_a_rest_and_the_next_is_twice_as_long() {
+        let mut lane = mode_lane();
+        lane.served(Some(1), Moment(0));
+        assert_eq!(
+            (lane.rests_until(Moment(1000)), lane.rests_until(Moment(1001))),
+            (Some(Moment(1001)), None)
+        );
+        lane.restore(Moment(30_000), Moment(0));
+        lane.restore(Moment(30_000), Moment(20_000));
+        assert_eq!(
+            (lane.cools_until(Moment(29_999)), lane.cools_until(Moment(30_000))),
+            (Some(Moment(30_000)), None)
+        );
+        lane.cool_down(Moment(30_000));
+        assert_eq!(
+            lane.rests_until(Moment(30_000)),
+            Some(Moment(90_000)),
+            "restored once more, it lasts no less"
+        );
+    }
+
+    #[test]
+    fn f56_two_lanes_that_become_one_keep_the_permits_that_are_out_and_the_later_end_of_each_rest() {
+        let rests = |breather: i64, until: i64| {
+            let mut lane = Lane::new(lane("desk", Endpoint::AccountInfo));
+            lane.served(Some(0), Moment(breather));
+            lane.restore(Moment(until), Moment(0));
+            lane
+        };
+        for (ours, theirs) in [(10_000, 20_000), (20_000, 10_000)] {
+            let mut lane = rests(ours * 3, ours);
+            lane.join(rests(theirs * 3, theirs));
+            assert_eq!(
+                (lane.cools_until(Moment(0)), lane.rests_until(Moment(0))),
+                (Some(Moment(20_000)), Some(Moment(61_001)))
+            );
+        }
+        let (mut ours, mut theirs, mut third) = (rests(0, 0), rests(0, 0), rests(0, 0));
+        let permit = theirs.take(Moment(2000)).unwrap();
+        ours.join(theirs);
+        assert_eq!(ours.take(Moment(2000)), Err(Moment(3001)), "theirs is out");
+        ours.give_back(permit, Moment(2500));
+        third.join(ours);
+        assert_eq!(third.take(Moment(2600)), Err(Moment(3501)), "theirs comes back");
+        assert!(third.take(Moment(3501)).is_ok());
+    }
+
+    #[test]
     fn f51_a_rest_of_the_address_doubles_only_if_the_witness_was_asked_again_after_it() {
         let mut pace = pace();
         let time = LaneName::Public(Endpoint::Time);
