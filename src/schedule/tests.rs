@@ -3,3 +3,4 @@
 mod rules;
 mod runs;
 mod simulation;
+mod table;

@@ -1,0 +1,124 @@
+//! What the table holds after each of the calls that change it.
+
+use std::time::Duration;
+
+use super::super::{Demand, Due, Grant, Schedule, Turn, Want, What};
+use crate::moment::Moment;
+
+type Table = Schedule<&'static str, &'static str>;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const NOW: Moment = Moment(1_000_000);
+
+fn full(budget: u32) -> Table {
+    Schedule::new(budget, Moment(0))
+}
+
+/// Everything that a target can want, beside `want`.
+fn demand(want: Option<Want<&'static str>>) -> Demand<&'static str> {
+    let mode = Due { at: Moment(NOW.0 + 1000), interval: MINUTE, lane: "mode" };
+    let wait = Due { at: Moment(NOW.0 + 2000), interval: MINUTE * 2, lane: "positions" };
+    Demand { want, mode: Some(mode), wait: Some(wait) }
+}
+
+fn begin(cost: u32) -> Option<Want<&'static str>> {
+    Some(Want::Begin { since: NOW, repeat: false, next: "lists", cost })
+}
+
+fn begun(at: Moment, next: &[&'static str], to_go: u32) -> Option<Want<&'static str>> {
+    Some(Want::Begun { at, next: next.to_vec(), to_go })
+}
+
+#[test]
+fn what_was_sent_is_wanted_no_longer_and_a_verdict_that_began_is_under_way() {
+    let all = demand(begin(7));
+    let cases = [
+        (all.clone(), "mode", What::Mode, Demand { mode: None, ..all.clone() }),
+        (all.clone(), "positions", What::Wait, Demand { wait: None, ..all }),
+        (demand(Some(Want::New { next: "mode" })), "mode", What::New, demand(None)),
+        (demand(begin(0)), "lists", What::Begin, demand(None)),
+        (demand(begin(1)), "lists", What::Begin, demand(begun(NOW, &[], 0))),
+        (demand(begin(7)), "lists", What::Begin, demand(begun(NOW, &[], 6))),
+        (demand(begun(NOW, &["a", "b"], 5)), "a", What::Begun, demand(begun(NOW, &["b"], 4))),
+        (demand(begun(NOW, &["a", "b"], 5)), "b", What::Begun, demand(begun(NOW, &["a"], 4))),
+        (demand(begun(NOW, &["a"], 0)), "c", What::Begun, demand(begun(NOW, &["a"], 0))),
+    ];
+    for (before, lane, what, after) in cases {
+        let mut table = full(10);
+        table.put("a", before.clone());
+        table.granted(&Grant { target: "a", lane, what }, NOW);
+        assert_eq!(table.take(&"a"), Some(after), "{what:?} of {before:?}");
+        assert_eq!((table.take(&"a"), table.turn(NOW)), (None, Turn::Idle), "nothing of it is left");
+    }
+}
+
+#[test]
+fn what_is_put_takes_the_place_of_what_was_there_in_every_line() {
+    for want in [None, begin(7), begin(0), begun(NOW, &["a"], 5), Some(Want::New { next: "mode" })] {
+        let mut table = full(10);
+        table.put("a", demand(want.clone()));
+        table.put("a", Demand { want: None, mode: None, wait: None });
+        assert_eq!(table.turn(NOW), Turn::Idle, "{want:?}");
+        assert_eq!(table.turn(Moment(NOW.0 + 5000)), Turn::Idle, "{want:?}");
+    }
+}
+
+#[test]
+fn what_recurs_is_waited_for_until_the_first_is_due_and_its_lane_is_free() {
+    let mut table = full(10);
+    table.put("a", demand(None));
+    assert_eq!(table.turn(NOW), Turn::Wait(Moment(NOW.0 + 1000)));
+    assert!(matches!(table.turn(Moment(NOW.0 + 1000)), Turn::Grant(Grant { what: What::Mode, .. })));
+    table.used_up("mode", Moment(NOW.0 + 1500));
+    assert_eq!(table.turn(Moment(NOW.0 + 1000)), Turn::Wait(Moment(NOW.0 + 1500)));
+    assert!(matches!(table.turn(Moment(NOW.0 + 1500)), Turn::Grant(Grant { what: What::Mode, .. })));
+    table.used_up("mode", Moment(NOW.0 + 9000));
+    assert_eq!(table.turn(Moment(NOW.0 + 1500)), Turn::Wait(Moment(NOW.0 + 2000)));
+    let Turn::Grant(grant) = table.turn(Moment(NOW.0 + 2000)) else { panic!("the wait is due") };
+    assert_eq!(grant, Grant { target: "a", lane: "positions", what: What::Wait });
+}
+
+#[test]
+fn the_bucket_holds_a_seconds_worth_and_never_less_than_sixteen() {
+    for (budget, holds) in [(0, 16), (1, 16), (16, 16), (17, 17), (1000, 1000)] {
+        let mut table = full(budget);
+        table.put("a", Demand { want: begun(NOW, &["lists"; 2000], 2000), mode: None, wait: None });
+        let mut sent = 0;
+        while let Turn::Grant(grant) = table.turn(NOW) {
+            table.granted(&grant, NOW);
+            sent += 1;
+        }
+        assert_eq!(sent, holds, "{budget}");
+        let refill = Moment(NOW.0 + 1000 / i64::from(budget.max(1)) + i64::from(1000 % budget.max(1) != 0));
+        assert_eq!(table.turn(NOW), Turn::Wait(refill), "{budget}");
+        assert!(matches!(table.turn(refill), Turn::Grant(_)), "{budget}");
+    }
+}
+
+#[test]
+fn both_lines_count_for_the_factor_and_what_is_taken_counts_no_longer() {
+    let mut table: Schedule<u32, &str> = Schedule::new(1, Moment(0));
+    let every = |interval| Some(Due { at: NOW, interval: Duration::from_secs(interval), lane: "mode" });
+    for target in 0..60 {
+        table.put(target, Demand { want: None, mode: every(60), wait: every(20) });
+    }
+    assert!((table.factor() - 4.0).abs() < 1e-9, "{}", table.factor());
+    for target in 0..60 {
+        table.put(target, Demand { want: None, mode: None, wait: every(20) });
+    }
+    assert!((table.factor() - 3.0).abs() < 1e-9, "{}", table.factor());
+}
+
+#[test]
+fn only_the_newest_sixteen_round_trips_count() {
+    let mut table = full(4);
+    table.put("a", Demand { want: begin(13), mode: None, wait: None });
+    table.put("b", Demand { want: begun(NOW, &[], 10), mode: None, wait: None });
+    table.answered(Duration::from_secs(1));
+    for _ in 0..15 {
+        table.answered(Duration::from_millis(50));
+    }
+    assert_eq!(table.turn(NOW), Turn::Idle, "the slow one is the oldest of sixteen");
+    table.answered(Duration::from_millis(50));
+    assert!(matches!(table.turn(NOW), Turn::Grant(_)), "and of seventeen");
+}
