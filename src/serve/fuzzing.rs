@@ -1,11 +1,11 @@
 //! What holds of every request to the status address, and of every query of the history.
 
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::fixture::{BEGAN, view};
 use super::{history, http};
 use crate::ledger::HistoryFilter;
-use crate::moment::ServerTime;
 
 /// What a client sends before it falls silent: it is answered once or not at all, only a read is answered with
 /// anything, and no answer without what restricts browsers.
@@ -49,11 +49,11 @@ pub fn history(query: &str) -> Option<HistoryFilter> {
     let HistoryFilter { accounts, since_wall, limit } = &filter;
     assert!((1..=1000).contains(limit));
     let accounts = accounts.iter().map(|account| format!("account={account}&"));
-    let since = since_wall.map(ServerTime).map(|since| format!("since={since}&")).unwrap_or_default();
-    let written = format!("{}{since}limit={limit}", accounts.collect::<String>());
-    // Written in whole seconds; what is out of the calendar cannot be written.
-    let is_written = since_wall.is_none_or(|since| since % 1000 == 0) && !since.contains(" ms");
-    if is_written {
+    let since = since_wall.map(Timestamp::from_millisecond).transpose();
+    // What is out of the calendar cannot be written.
+    if let Ok(since) = since {
+        let since = since.map(|since| format!("since={since}&")).unwrap_or_default();
+        let written = format!("{}{since}limit={limit}", accounts.collect::<String>());
         assert_eq!(history::parse(&written, BEGAN), Ok(filter.clone()), "{written}");
     }
     Some(filter)
@@ -70,7 +70,7 @@ fn answered(bytes: &[u8]) -> Vec<u8> {
             let _ = write.write_all(bytes).await;
             let _ = write.shutdown().await;
         };
-        let (_, _, read) = tokio::join!(serving, sending, read.read_to_end(&mut answer));
+        let ((), (), read) = tokio::join!(serving, sending, read.read_to_end(&mut answer));
         assert!(read.is_ok());
     };
     RUNTIME.with(|runtime| runtime.block_on(talk));

@@ -16,7 +16,7 @@ use crate::exchange::credential::Credential;
 use crate::facts::{Failure, SetAnswer};
 use crate::moment::Moment;
 
-/// The body of an answer to each call, with each status: what is concluded is in it, and what is told of it is short,
+/// The body of an answer to each call: what is concluded is in it, and what is told of it is short,
 /// in one line and without a secret.
 pub fn answer(bytes: &[u8]) {
     let Ok(credential) = Credential::new(KEY.to_owned(), SECRET.to_owned(), PASSPHRASE.to_owned()) else {
@@ -31,20 +31,25 @@ pub fn answer(bytes: &[u8]) {
     }
     let shown = shown(bytes, Some(&credential));
     assert!(shown.len() <= BODY_SHOWN + " [cut]".len());
+    let mut reply = Reply {
+        endpoint: Endpoint::SetPositionMode,
+        asked: Moment(0),
+        answered: Moment(50),
+        status: 200,
+        remaining: None,
+        envelope,
+        shown,
+        key_hint: "",
+    };
+    for status in STATUSES {
+        reply.status = status;
+        look(&reply);
+        set(&reply);
+    }
     for endpoint in Endpoint::VARIANTS.iter().copied() {
-        for status in STATUSES {
-            let reply = Reply {
-                endpoint,
-                asked: Moment(0),
-                answered: Moment(50),
-                status,
-                remaining: None,
-                envelope: envelope.clone(),
-                shown: shown.clone(),
-                key_hint: "",
-            };
+        for status in [200, 400] {
+            (reply.endpoint, reply.status) = (endpoint, status);
             look(&reply);
-            set(&reply);
         }
     }
 }
@@ -119,12 +124,12 @@ fn concluded(endpoint: Endpoint, data: Value) -> Result<String, Broken> {
             let (rows, next) = shape::<Page>(data)?.rows()?;
             // A full classic page has always an id to go on from.
             assert_eq!(next.is_some(), rows.len() >= PAGE);
-            paged(&rows, next, &given["entrustedList"])
+            paged(&rows, next.as_deref(), &given["entrustedList"])
         }
         Endpoint::UnfilledOrders => {
             let (rows, next) = shape::<unified::Page>(data)?.rows()?;
             assert!(next.is_none() || rows.len() >= PAGE);
-            paged(&rows, next, &given["list"])
+            paged(&rows, next.as_deref(), &given["list"])
         }
         Endpoint::UnfilledStrategyOrders => paged(&shape::<Vec<Order>>(data)?, None, &given),
         Endpoint::Settings => {
@@ -158,9 +163,9 @@ fn opened(rows: &[Position], given: &Value) -> Result<String, Broken> {
 }
 
 /// No order is lost, and the next page can be asked for.
-fn paged(rows: &[Order], next: Option<String>, given: &Value) -> String {
+fn paged(rows: &[Order], next: Option<&str>, given: &Value) -> String {
     assert_eq!(rows.len(), given.as_array().map_or(0, Vec::len));
-    assert!(next.as_deref().is_none_or(is_plain));
+    assert!(next.is_none_or(is_plain));
     let ids: Vec<&str> = rows.iter().map(|order| order.order_id.as_str()).collect();
     format!("{ids:?} {next:?}")
 }

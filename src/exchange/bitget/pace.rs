@@ -664,7 +664,9 @@ mod tests {
         let name = lane(key, endpoint);
         let taken: Vec<Permit> = std::iter::from_fn(|| pace.take(&name, Moment(0)).ok()).collect();
         let count = taken.len();
-        taken.into_iter().for_each(|permit| pace.give_back_unused(permit));
+        for permit in taken {
+            pace.give_back_unused(permit);
+        }
         count
     }
 

@@ -16,32 +16,34 @@ fn full(budget: u32) -> Table {
 
 /// Everything that a target can want, beside `want`.
 fn demand(want: Option<Want<&'static str>>) -> Demand<&'static str> {
-    let mode = Due { at: Moment(NOW.0 + 1000), interval: MINUTE, lane: "mode" };
-    let wait = Due { at: Moment(NOW.0 + 2000), interval: MINUTE * 2, lane: "positions" };
-    Demand { want, mode: Some(mode), wait: Some(wait) }
+    Demand {
+        want,
+        mode: Some(Due { at: Moment(NOW.0 + 1000), interval: MINUTE, lane: "mode" }),
+        wait: Some(Due { at: Moment(NOW.0 + 2000), interval: MINUTE * 2, lane: "positions" }),
+    }
 }
 
-fn begin(cost: u32) -> Option<Want<&'static str>> {
-    Some(Want::Begin { since: NOW, repeat: false, next: "lists", cost })
+fn begin(cost: u32) -> Want<&'static str> {
+    Want::Begin { since: NOW, repeat: false, next: "lists", cost }
 }
 
-fn begun(at: Moment, next: &[&'static str], to_go: u32) -> Option<Want<&'static str>> {
-    Some(Want::Begun { at, next: next.to_vec(), to_go })
+fn begun(at: Moment, next: &[&'static str], to_go: u32) -> Want<&'static str> {
+    Want::Begun { at, next: next.to_vec(), to_go }
 }
 
 #[test]
 fn what_was_sent_is_wanted_no_longer_and_a_verdict_that_began_is_under_way() {
-    let all = demand(begin(7));
+    let all = demand(Some(begin(7)));
     let cases = [
         (all.clone(), "mode", What::Mode, Demand { mode: None, ..all.clone() }),
         (all.clone(), "positions", What::Wait, Demand { wait: None, ..all }),
         (demand(Some(Want::New { next: "mode" })), "mode", What::New, demand(None)),
-        (demand(begin(0)), "lists", What::Begin, demand(None)),
-        (demand(begin(1)), "lists", What::Begin, demand(begun(NOW, &[], 0))),
-        (demand(begin(7)), "lists", What::Begin, demand(begun(NOW, &[], 6))),
-        (demand(begun(NOW, &["a", "b"], 5)), "a", What::Begun, demand(begun(NOW, &["b"], 4))),
-        (demand(begun(NOW, &["a", "b"], 5)), "b", What::Begun, demand(begun(NOW, &["a"], 4))),
-        (demand(begun(NOW, &["a"], 0)), "c", What::Begun, demand(begun(NOW, &["a"], 0))),
+        (demand(Some(begin(0))), "lists", What::Begin, demand(None)),
+        (demand(Some(begin(1))), "lists", What::Begin, demand(Some(begun(NOW, &[], 0)))),
+        (demand(Some(begin(7))), "lists", What::Begin, demand(Some(begun(NOW, &[], 6)))),
+        (demand(Some(begun(NOW, &["a", "b"], 5))), "a", What::Begun, demand(Some(begun(NOW, &["b"], 4)))),
+        (demand(Some(begun(NOW, &["a", "b"], 5))), "b", What::Begun, demand(Some(begun(NOW, &["a"], 4)))),
+        (demand(Some(begun(NOW, &["a"], 0))), "c", What::Begun, demand(Some(begun(NOW, &["a"], 0)))),
     ];
     for (before, lane, what, after) in cases {
         let mut table = full(10);
@@ -54,7 +56,9 @@ fn what_was_sent_is_wanted_no_longer_and_a_verdict_that_began_is_under_way() {
 
 #[test]
 fn what_is_put_takes_the_place_of_what_was_there_in_every_line() {
-    for want in [None, begin(7), begin(0), begun(NOW, &["a"], 5), Some(Want::New { next: "mode" })] {
+    for want in
+        [None, Some(begin(7)), Some(begin(0)), Some(begun(NOW, &["a"], 5)), Some(Want::New { next: "mode" })]
+    {
         let mut table = full(10);
         table.put("a", demand(want.clone()));
         table.put("a", Demand { want: None, mode: None, wait: None });
@@ -82,7 +86,7 @@ fn what_recurs_is_waited_for_until_the_first_is_due_and_its_lane_is_free() {
 fn the_bucket_holds_a_seconds_worth_and_never_less_than_sixteen() {
     for (budget, holds) in [(0, 16), (1, 16), (16, 16), (17, 17), (1000, 1000)] {
         let mut table = full(budget);
-        table.put("a", Demand { want: begun(NOW, &["lists"; 2000], 2000), mode: None, wait: None });
+        table.put("a", Demand { want: Some(begun(NOW, &vec!["lists"; 2000], 2000)), mode: None, wait: None });
         let mut sent = 0;
         while let Turn::Grant(grant) = table.turn(NOW) {
             table.granted(&grant, NOW);
@@ -112,8 +116,8 @@ fn both_lines_count_for_the_factor_and_what_is_taken_counts_no_longer() {
 #[test]
 fn only_the_newest_sixteen_round_trips_count() {
     let mut table = full(4);
-    table.put("a", Demand { want: begin(13), mode: None, wait: None });
-    table.put("b", Demand { want: begun(NOW, &[], 10), mode: None, wait: None });
+    table.put("a", Demand { want: Some(begin(13)), mode: None, wait: None });
+    table.put("b", Demand { want: Some(begun(NOW, &[], 10)), mode: None, wait: None });
     table.answered(Duration::from_secs(1));
     for _ in 0..15 {
         table.answered(Duration::from_millis(50));
