@@ -249,3 +249,33 @@ fn a_noted_set_does_not_leave_where_a_newer_revision_requires_what_nobody_looked
         "#]],
     );
 }
+
+#[test]
+fn what_waits_for_something_else_is_looked_at_when_its_window_opens_or_closes() {
+    let closing = window("closing", "10 0 7 * * *", hours(1));
+    let opening = window("opening", "20 0 8 * * *", hours(1));
+    check(
+        &ready().paused(None).windows(&[closing, opening.clone()]),
+        expect![[r#"
+        pending
+        paused: An operator paused it, until `posmoded resume`: maintenance.
+        > rest 9s
+    "#]],
+    );
+    check(
+        &ready().paused(None).windows(from_ref(&opening)),
+        expect![[r#"
+        pending
+        paused: An operator paused it, until `posmoded resume`: maintenance.
+        window: Its change window opening is closed; it opens at 2027-01-15 08:00:20 +00:00 (UTC), 19s from now.
+        > rest 19s
+    "#]],
+    );
+    check(
+        &ready().live(WANTED, seconds(1)).applied(WANTED).windows(&[opening]),
+        expect![[r#"
+        in_sync
+        > rest 59s
+    "#]],
+    );
+}

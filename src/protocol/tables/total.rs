@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use strum::IntoEnumIterator as _;
+use strum::{IntoEnumIterator as _, VariantArray as _};
 
 use super::situation::{OFFSET, Situation, failure, hours, minutes, required, seconds, window};
 use super::story::{Exchange, take};
@@ -20,7 +20,7 @@ use crate::facts::{
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
-use crate::protocol::{Look, Rest, Standing, State, Step, say};
+use crate::protocol::{Look, Reason, Rest, Standing, State, Step, say};
 use crate::window::Windows;
 
 const NOW: Moment = Moment(1_800_000_000_000);
@@ -412,4 +412,17 @@ fn targets() -> BoxedStrategy<TargetFacts> {
             },
         )
         .boxed()
+}
+
+#[test]
+fn a_state_and_a_reason_are_spelled_in_one_way_everywhere() {
+    let states =
+        State::VARIANTS.iter().map(|state| (state.as_str(), state.to_string(), serde_json::to_value(state)));
+    let reasons = Reason::VARIANTS
+        .iter()
+        .map(|reason| (reason.as_str(), reason.to_string(), serde_json::to_value(reason)));
+    for (word, displayed, written) in states.chain(reasons) {
+        assert_eq!((word, written.unwrap().as_str()), (displayed.as_str(), Some(word)));
+        assert!(!word.is_empty());
+    }
 }
