@@ -38,8 +38,14 @@ pub const FLATNESS_IS_KNOWN_FOR: Duration = Duration::from_secs(300);
 pub const HTTP_CONNECT: Duration = Duration::from_secs(4);
 /// How long one whole attempt may take. The exchange answers in tens of milliseconds.
 pub const HTTP_TOTAL: Duration = Duration::from_secs(10);
-/// A connection idle for longer is not used again: the other side may be closing it just as a set is sent.
+/// An HTTP/2 connection idle for longer is not used again: the other side may be closing it just as a set is sent.
 pub const HTTP_IDLE: Duration = Duration::from_secs(15);
+/// An HTTP/2 connection with open requests that has been silent for this long is pinged: all accounts share it, and one
+/// that the network has forgotten would blind them all without end.
+pub const HTTP_PING: Duration = Duration::from_secs(4);
+/// How long a ping's answer may take before the connection is given up. Both together are less than `HTTP_TOTAL`, so
+/// that a request ends together with its dead connection, and the next one finds a new one.
+pub const HTTP_PONG: Duration = Duration::from_secs(4);
 /// How long a call waits where a limit of the exchange leaves it no permit: whoever has to wait longer is told until when,
 /// and can do something else meanwhile.
 pub const PERMIT_WAIT: Duration = Duration::from_secs(2);

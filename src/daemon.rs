@@ -55,7 +55,7 @@ impl Daemon {
         let view = View {
             board: core.board.clone(),
             clock: core.clock.clone(),
-            vitals: Arc::new(FleetVitals { pulse: core.fleet.pulse() }),
+            vitals: Arc::new(FleetVitals { pulse: core.fleet.pulse(), sockets: core.keys.sockets.clone() }),
             records: Arc::new(HistoryReader(core.ledger.clone())),
             counters: Arc::new(counters),
         };

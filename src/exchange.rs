@@ -5,8 +5,11 @@
 pub mod bitget;
 pub mod credential;
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use self::credential::Fingerprint;
 use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
@@ -22,6 +25,34 @@ pub struct CoolDown {
     pub limit: String,
     /// When the rest ends.
     pub until: Moment,
+}
+
+/// The version of HTTP that the exchange, or what stands before it, speaks with us. It says how an answer belongs to its
+/// question on our own hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// Every request has a connection of its own. HTTP/1.0 counts as this, too.
+    #[serde(rename = "HTTP/1.1")]
+    Http1,
+    /// All requests share one connection, and each answer names its request's stream.
+    #[serde(rename = "HTTP/2")]
+    Http2,
+}
+
+impl HttpVersion {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HttpVersion::Http1 => "HTTP/1.1",
+            HttpVersion::Http2 => "HTTP/2",
+        }
+    }
+}
+
+impl fmt::Display for HttpVersion {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
 }
 
 /// How much of a list is read.

@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 use crate::clock::Clock;
 use crate::constants::KEEPER_LATE;
+use crate::exchange::HttpVersion;
 use crate::moment::{Moment, spell};
 use crate::protocol::Reason;
 use crate::status::{AccountStatus, Board, Config, Status};
@@ -51,12 +52,16 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 
     /// Why the ledger cannot be used now, in a plain sentence; `None` while it can.
     fn ledger_trouble(&self) -> Option<String>;
+
+    /// The version of HTTP of the exchange's last answer; `None` before the first.
+    fn http(&self) -> Option<HttpVersion>;
 }
 
 impl View {
     /// The status as of now, as operators see it.
     pub fn status(&self) -> Status {
-        self.board.status(self.clock.timestamp(self.clock.now()))
+        let status = self.board.status(self.clock.timestamp(self.clock.now()));
+        Status { http: self.vitals.http(), ..status }
     }
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::exchange::HttpVersion;
 use crate::facts::{
     Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, TargetFacts,
 };
@@ -44,6 +45,9 @@ pub struct Status {
     /// What an operator should know that holds up no target.
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// The version of HTTP of the exchange's last answer; null before the first, and where no daemon runs.
+    #[serde(default)]
+    pub http: Option<HttpVersion>,
 }
 
 /// Something to know about an account, such as a permission that its key should not have.
@@ -366,6 +370,7 @@ impl Board {
             held,
             targets,
             warnings,
+            http: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::options::{NotStarted, Options, unusable};
 /// The exchange, with one connection per account, made from the account's credential file.
 pub struct KeyFiles {
     pub(super) bitget: Bitget<Sockets>,
+    pub(super) sockets: Sockets,
     dir: PathBuf,
     kept_by: KeptBy,
     keyring: Mutex<Keyring>,
@@ -42,8 +43,15 @@ impl KeyFiles {
             )));
         }
         let sockets = Sockets::new(options.base_url.clone(), options.ca.as_deref()).map_err(unusable)?;
-        let bitget = Bitget::new(sockets, clock.clone(), options.requests_per_second);
-        Ok(KeyFiles { bitget, kept_by: kept_by(&dir), dir, keyring: Mutex::default(), host: Host::default() })
+        let bitget = Bitget::new(sockets.clone(), clock.clone(), options.requests_per_second);
+        Ok(KeyFiles {
+            bitget,
+            sockets,
+            kept_by: kept_by(&dir),
+            dir,
+            keyring: Mutex::default(),
+            host: Host::default(),
+        })
     }
 
     fn key_of(&self, account: &AccountName) -> Option<KeyId> {

@@ -2,15 +2,18 @@
 
 use tokio::sync::watch;
 
+use crate::exchange::HttpVersion;
+use crate::exchange::bitget::Sockets;
 use crate::fleet::Pulse;
 use crate::ledger::{Event, HistoryFilter, Ledger};
 use crate::moment::Moment;
 use crate::serve::{Records, Vitals};
 
-/// The health of the daemon, from the pulse of the fleet's loop.
+/// The health of the daemon, from the pulse of the fleet's loop and from its sockets.
 #[derive(Debug)]
 pub(super) struct FleetVitals {
     pub(super) pulse: watch::Receiver<Pulse>,
+    pub(super) sockets: Sockets,
 }
 
 impl Vitals for FleetVitals {
@@ -20,6 +23,10 @@ impl Vitals for FleetVitals {
 
     fn ledger_trouble(&self) -> Option<String> {
         self.pulse.borrow().ledger_trouble.clone()
+    }
+
+    fn http(&self) -> Option<HttpVersion> {
+        self.sockets.spoken()
     }
 }
 

@@ -11,6 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::metrics::PREFIX;
 use super::{Records, View, Vitals};
 use crate::clock::Clock;
+use crate::exchange::HttpVersion;
 use crate::facts::{DriftPolicy, Generation};
 use crate::ledger::{Event, EventKind, HistoryFilter};
 use crate::moment::Moment;
@@ -38,6 +39,10 @@ impl Vitals for Fixed {
 
     fn ledger_trouble(&self) -> Option<String> {
         self.0.lock().unwrap().ledger_trouble.clone()
+    }
+
+    fn http(&self) -> Option<HttpVersion> {
+        Some(HttpVersion::Http2)
     }
 }
 

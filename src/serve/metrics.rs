@@ -72,10 +72,23 @@ impl Collector for Rendered {
 }
 
 fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
-    let Status { version, paused, paused_accounts, config, schema: _, now: _, held, targets, warnings: _ } =
-        status;
+    let Status {
+        version,
+        paused,
+        paused_accounts,
+        config,
+        schema: _,
+        now: _,
+        held,
+        targets,
+        warnings: _,
+        http,
+    } = status;
     let Config { generation, sha256, commit, loaded_at, problem, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
+    if let Some(http) = http {
+        out.info("http", "The version of HTTP of the exchange's last answer", &[("version", http.as_str())])?;
+    }
     let good = i64::from(problem.is_none() && generation.0 > 0);
     out.gauges(
         "config_last_load_successful",

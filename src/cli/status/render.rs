@@ -1,13 +1,14 @@
 //! A status as text for people.
 
 use crate::cli::rows;
+use crate::exchange::HttpVersion;
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::PlanEntry;
 use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 
 /// A table, then sentences: reasons, warnings, pauses, a held plan, a refused file and the revision.
 pub(super) fn render(status: &Status) -> String {
-    let Status { schema: _, version: _, now, paused, paused_accounts, config, held, targets, warnings } =
+    let Status { schema: _, version: _, now, paused, paused_accounts, config, held, targets, warnings, http } =
         status;
     let table = rows::table(
         ["account", "scope", "desired", "live", "state", "reason", "since"],
@@ -58,6 +59,7 @@ pub(super) fn render(status: &Status) -> String {
         .chain(held)
         .chain(problem)
         .chain([revision])
+        .chain(http.map(say_http))
         .collect();
     format!("{table}\n{}\n", plain(&below.join("\n")))
 }
@@ -65,6 +67,15 @@ pub(super) fn render(status: &Status) -> String {
 /// Text that others wrote, without what would move a cursor or change colours.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+/// How requests and answers belong together on our own hop.
+fn say_http(http: HttpVersion) -> String {
+    let how = match http {
+        HttpVersion::Http2 => "all requests share one connection, each answer names its request",
+        HttpVersion::Http1 => "every request has a connection of its own",
+    };
+    format!("The exchange answers over {http}: {how}.")
 }
 
 /// One sentence per target that is not in sync; targets of an account with the same sentence share one line.

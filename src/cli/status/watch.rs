@@ -74,7 +74,7 @@ fn screen(seen: &Result<Status, String>) -> String {
 /// The status without the parts that change with time alone, to compare with the one printed last.
 fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
     let status = seen.as_ref().map_err(Clone::clone)?;
-    let Status { schema, version, now: _, paused, paused_accounts, config, held, warnings, targets } =
+    let Status { schema, version, now: _, paused, paused_accounts, config, held, warnings, targets, http } =
         status.clone();
     let targets = targets.into_iter().map(|target| TargetStatus {
         live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
@@ -93,6 +93,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         held,
         warnings,
         targets: targets.collect(),
+        http,
     })
 }
 

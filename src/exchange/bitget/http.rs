@@ -1,5 +1,9 @@
 //! One HTTP attempt: a signed request in, the raw answer out. No redirects, no decisions, and no retry once a
 //! byte was written.
+//!
+//! An answer must be its own question's: over HTTP/2 all questions share one connection and each has its stream, over
+//! HTTP/1.1 each has a connection of its own. On a kept HTTP/1.1 connection an answer belongs to a question only by its
+//! place, so a spare one would be taken for the next question's, be that another account's.
 
 use std::fmt;
 use std::fs;
@@ -7,11 +11,14 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Url};
+use parking_lot::Mutex;
+use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Url, Version};
 
-use crate::constants::{BODY_LIMIT, HTTP_CONNECT, HTTP_IDLE, HTTP_TOTAL};
+use crate::constants::{BODY_LIMIT, HTTP_CONNECT, HTTP_IDLE, HTTP_PING, HTTP_PONG, HTTP_TOTAL};
+use crate::exchange::HttpVersion;
 
 /// The connection to the exchange: over a socket, or straight into a simulated one.
 pub trait Transport: Send + Sync + 'static {
@@ -57,7 +64,8 @@ pub struct Response {
 /// Why no answer came: one plain sentence, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The request was not sent: there was no connection, or it cannot be sent as signed.
+    /// The request was not sent, or was certainly not processed: there was no connection, it cannot be sent as signed, or
+    /// the other side refused its stream.
     #[error("{0}")]
     NotSent(String),
     /// The request may have arrived.
@@ -74,11 +82,12 @@ pub struct BaseUrl(Url);
 #[error("{0}")]
 pub struct Unusable(String);
 
-/// Requests over real sockets: one client, and so one pool of connections, for all accounts.
+/// Requests over real sockets: one client for all accounts. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     client: Client,
     base: BaseUrl,
+    spoken: Arc<Mutex<Option<HttpVersion>>>,
 }
 
 impl Sockets {
@@ -91,24 +100,38 @@ impl Sockets {
             .user_agent(concat!("posmoded/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(HTTP_CONNECT)
             .timeout(HTTP_TOTAL)
+            // Over HTTP/2, where a connection has no such header, hyper drops it, and the connection is shared.
+            .default_headers(HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]))
             .pool_idle_timeout(HTTP_IDLE)
+            .http2_keep_alive_interval(HTTP_PING)
+            .http2_keep_alive_timeout(HTTP_PONG)
             .redirect(reqwest::redirect::Policy::none())
-            // The layer below still resends a request if its connection was closed before a byte of it was written.
+            // Without it a set could be sent three times: after REFUSED_STREAM or GOAWAY. The layer below still resends a
+            // request if its connection was closed before a byte of it was written.
             .retry(reqwest::retry::never())
             .no_proxy()
             .https_only(!base.is_loopback())
             .tls_certs_merge(roots)
             .build()
             .map_err(|error| Unusable(format!("TLS cannot be set up: {}", chain(&error))))?;
-        Ok(Sockets { client, base })
+        Ok(Sockets { client, base, spoken: Arc::default() })
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Response, reqwest::Error> {
-        let mut response = self.client.execute(request).await?;
+    /// The version of HTTP of the last answer; `None` before the first. Nothing depends on it.
+    pub fn spoken(&self) -> Option<HttpVersion> {
+        *self.spoken.lock()
+    }
+
+    async fn exchange(&self, request: reqwest::Request) -> Result<Response, TransportError> {
+        let mut response = self.client.execute(request).await.map_err(|error| self.without_answer(error))?;
+        *self.spoken.lock() = Some(spoken(response.version()));
         let status = response.status().as_u16();
         let remaining = remaining(response.headers());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        // Whatever ends an answer that had begun: the request was processed.
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| TransportError::Unanswered(self.say(error)))?
+        {
             let room = BODY_LIMIT - body.len();
             // A longer body is cut; cut JSON does not parse, so it is never taken for the whole.
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
@@ -118,21 +141,30 @@ impl Sockets {
         }
         Ok(Response { status, remaining, body })
     }
+
+    /// Why no answer began.
+    fn without_answer(&self, error: reqwest::Error) -> TransportError {
+        if error.is_connect() || is_refused_stream(&error) {
+            TransportError::NotSent(self.say(error))
+        } else {
+            TransportError::Unanswered(self.say(error))
+        }
+    }
+
+    fn say(&self, error: reqwest::Error) -> String {
+        let what = match (error.is_timeout(), error.is_connect()) {
+            (true, _) => "did not answer in time",
+            (false, true) => "could not be asked",
+            (false, false) => "gave no whole answer",
+        };
+        format!("{} {what}: {}", self.base, chain(&error.without_url()))
+    }
 }
 
 impl Transport for Sockets {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let request = self.base.request(request).map_err(TransportError::NotSent)?;
-        self.exchange(request).await.map_err(|error| {
-            let is_connect = error.is_connect();
-            let what = match (error.is_timeout(), is_connect) {
-                (true, _) => "did not answer in time",
-                (false, true) => "could not be asked",
-                (false, false) => "gave no whole answer",
-            };
-            let say = format!("{} {what}: {}", self.base, chain(&error.without_url()));
-            if is_connect { TransportError::NotSent(say) } else { TransportError::Unanswered(say) }
-        })
+        self.exchange(request).await
     }
 }
 
@@ -250,6 +282,25 @@ fn roots(path: &Path) -> Result<Vec<Certificate>, Unusable> {
 
 fn remaining(headers: &HeaderMap) -> Option<u32> {
     headers.get("x-mbx-used-remain-limit")?.to_str().ok()?.trim().parse().ok()
+}
+
+fn spoken(version: Version) -> HttpVersion {
+    if version >= Version::HTTP_2 { HttpVersion::Http2 } else { HttpVersion::Http1 }
+}
+
+/// Whether the other side said that it did not process the request: RFC 9113, section 8.7. A GOAWAY says so, too, of the
+/// streams after its last one, but the same error ends those before it if the connection then breaks: it proves nothing.
+fn is_refused_stream(error: &reqwest::Error) -> bool {
+    let mut behind = std::error::Error::source(error);
+    while let Some(source) = behind {
+        if let Some(error) = source.downcast_ref::<h2::Error>() {
+            return error.is_reset()
+                && error.is_remote()
+                && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        }
+        behind = source.source();
+    }
+    false
 }
 
 /// An error and its sources, in one line.

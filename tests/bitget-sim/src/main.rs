@@ -20,9 +20,12 @@ struct Args {
     /// Where to listen; only loopback addresses, port 0 picks a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8600")]
     listen: SocketAddr,
-    /// Speak TLS, with a certificate made at start
+    /// Speak TLS, with a certificate made at start, and HTTP/2 with whoever wants it
     #[arg(long, requires = "ca_out")]
     https: bool,
+    /// Speak no HTTP/2 over TLS
+    #[arg(long, requires = "https")]
+    http1: bool,
     /// Where to write the certificate, in PEM, that clients are to trust
     #[arg(long, value_name = "FILE", requires = "https")]
     ca_out: Option<PathBuf>,
@@ -47,12 +50,16 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let Args { listen, https, ca_out, accounts, accounts_file, skew, lasting } = args;
+    let Args { listen, https, http1, ca_out, accounts, accounts_file, skew, lasting } = args;
     let accounts = opened(accounts, accounts_file.as_deref())?;
     let lasting = lasting.map(Duration::try_from).transpose().context("--for")?;
     ensure!(listen.ip().is_loopback(), "--listen {listen}: only loopback, such as 127.0.0.1:8600");
     let listener = TcpListener::bind(listen).with_context(|| format!("--listen {listen}"))?;
-    let identity = if https { Some(Identity::new()?) } else { None };
+    let identity = match (https, http1) {
+        (true, false) => Some(Identity::new()?),
+        (true, true) => Some(Identity::new()?.without_http2()),
+        (false, _) => None,
+    };
     if let (Some(identity), Some(path)) = (&identity, &ca_out) {
         fs::write(path, identity.ca_pem()).with_context(|| format!("--ca-out {}", path.display()))?;
     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::control;
 use crate::exchange::Exchange;
-use crate::tls::Identity;
+use crate::tls::{HTTP_2, Identity};
 use crate::wire::{Outcome, Request, Response, UnixMs};
 
 /// An exchange and its clock, shared between the server and whoever looks on.
@@ -72,7 +72,7 @@ impl Simulator {
 }
 
 /// Serves the exchange, and `/control/`, until this future is dropped; every connection ends with it. With an identity it speaks
-/// TLS, without one plain HTTP. Call it within a tokio runtime.
+/// TLS, with HTTP/2 or HTTP/1.1 as the client chooses, without one plain HTTP/1.1. Call it within a tokio runtime.
 pub async fn serve(
     listener: std::net::TcpListener,
     simulator: Simulator,
@@ -116,16 +116,27 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, simulator:
     // Small answers, asked for one by one: waiting for more to send would only add 40 ms.
     drop(stream.set_nodelay(true));
     match acceptor {
-        None => requests(stream, simulator).await,
+        None => one_by_one(stream, simulator).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                requests(stream, simulator).await;
+                if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
+                    as_streams(stream, simulator).await;
+                } else {
+                    one_by_one(stream, simulator).await;
+                }
             }
         }
     }
 }
 
-async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, simulator: Simulator) {
+async fn as_streams(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, simulator: Simulator) {
+    let service = service_fn(move |request| answer(simulator.clone(), request));
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service);
+    drop(pin!(connection).await);
+}
+
+async fn one_by_one(stream: impl AsyncRead + AsyncWrite + Unpin, simulator: Simulator) {
     let service = service_fn(move |request| answer(simulator.clone(), request));
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -150,7 +161,7 @@ async fn answer(
     }
 }
 
-/// The connection ends without an answer. hyper closes it when a service fails before its answer begins.
+/// The connection, or the stream of an HTTP/2 one, ends without an answer: that is what hyper does when a service fails.
 #[derive(Debug, thiserror::Error)]
 #[error("dropped on purpose")]
 struct Dropped;

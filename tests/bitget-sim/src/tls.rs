@@ -53,11 +53,20 @@ impl Identity {
 
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], key)?;
+        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
         Ok(Self { ca_pem: ca.pem(), config: Arc::new(config) })
+    }
+
+    /// The same, over which only HTTP/1.1 is spoken; without it the client chooses, by ALPN.
+    #[must_use]
+    pub fn without_http2(self) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        Self { config: Arc::new(config), ..self }
     }
 
     /// The authority's certificate, in PEM, for clients to trust.
@@ -65,10 +74,15 @@ impl Identity {
         &self.ca_pem
     }
 
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+    /// The certificate, its key and the versions of HTTP, for a server to speak TLS with.
+    pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 }
+
+/// The versions of HTTP, as ALPN names them.
+pub(crate) const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// What may be wrong with a certificate whose authority is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
