@@ -2,7 +2,10 @@
 //!
 //! What is asserted is what the exchange saw, and what an operator would read.
 
+mod hostile;
 mod rogue;
+mod spare;
+mod streams;
 mod wire;
 
 use std::io::{Read as _, Write as _};

@@ -48,6 +48,7 @@ const LESSONS: [(&str, &str); 42] = [
     ("f50", "an account mode that the documents do not know counts as no account"),
     ("f51", "one account's 429 stops the whole host"),
     ("f56", "two key files hold one key"),
+    ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
     // Operators and years.
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
