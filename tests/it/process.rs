@@ -27,7 +27,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bitget_sim::{ApiKey, Exchange, Kind, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid};
+use bitget_sim::{
+    ApiKey, Exchange, Identity, Kind, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid,
+};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,32 +37,43 @@ use tempfile::TempDir;
 /// A simulated exchange behind a loopback listener.
 struct Venue {
     simulator: Simulator,
-    at: SocketAddr,
+    /// Its base URL.
+    base: String,
+    /// What is to be trusted there, in PEM.
+    ca: Option<String>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Venue {
+    /// Over TLS and HTTP/2, as the exchange is reached.
     fn open(exchange: Exchange) -> Venue {
+        Venue::speaking(exchange, Some(Identity::new().unwrap()))
+    }
+
+    /// Over TLS, or over plain HTTP: with a connection for every request.
+    fn speaking(exchange: Exchange, identity: Option<Identity>) -> Venue {
         let simulator = Simulator::new(exchange);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
+        let scheme = if identity.is_some() { "https" } else { "http" };
+        let base = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let ca = identity.as_ref().map(|identity| identity.ca_pem().to_owned());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.spawn({
             let simulator = simulator.clone();
-            async move { bitget_sim::serve(listener, simulator, None).await }
+            async move { bitget_sim::serve(listener, simulator, identity.as_ref()).await }
         });
-        Venue { simulator, at, _runtime: runtime }
+        Venue { simulator, base, ca, _runtime: runtime }
     }
 
     /// Accounts `desk-1` to `desk-N`, with the UIDs 1 to N, all flat and in one-way mode where USDT-FUTURES is concerned.
     fn of_desks(count: u64) -> Venue {
-        let mut exchange = Exchange::new();
-        for number in 1..=count {
-            let account = NewAccount::classic(Uid(number), &format!("desk-{number}"));
-            exchange.add_account(account.with_mode(ProductType::UsdtFutures, PosMode::OneWayMode));
-        }
-        Venue::open(exchange)
+        Venue::open(desks(count))
+    }
+
+    /// The same over plain HTTP.
+    fn of_desks_over_plain_http(count: u64) -> Venue {
+        Venue::speaking(desks(count), None)
     }
 
     fn mode(&self, uid: u64) -> PosMode {
@@ -78,10 +91,20 @@ impl Venue {
     }
 }
 
+fn desks(count: u64) -> Exchange {
+    let mut exchange = Exchange::new();
+    for number in 1..=count {
+        let account = NewAccount::classic(Uid(number), &format!("desk-{number}"));
+        exchange.add_account(account.with_mode(ProductType::UsdtFutures, PosMode::OneWayMode));
+    }
+    exchange
+}
+
 /// A machine: a home of its own with the file, the keys and the state, and at most one daemon.
 struct Host {
     home: TempDir,
-    exchange: SocketAddr,
+    exchange: String,
+    ca: Option<&'static str>,
     environment: Vec<(&'static str, OsString)>,
     daemon: Option<Child>,
     said: Arc<Mutex<String>>,
@@ -100,7 +123,12 @@ impl Host {
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(keys.join(name)).unwrap();
             writeln!(file, "key: {key}\nsecret: {}\npassphrase: {}", secret.0, passphrase.0).unwrap();
         }
-        Host { home, exchange: venue.at, environment: Vec::new(), daemon: None, said: Arc::default() }
+        let exchange = venue.base.clone();
+        if let Some(ca) = &venue.ca {
+            fs::write(home.path().join(CA), ca).unwrap();
+        }
+        let ca = venue.ca.is_some().then_some(CA);
+        Host { home, exchange, ca, environment: Vec::new(), daemon: None, said: Arc::default() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -122,9 +150,9 @@ impl Host {
     /// The same, started by another program.
     fn through(&self, program: &Path, before: &[&str], words: &[&str]) -> Command {
         let mut command = Command::new(program);
-        let url = format!("http://{}", self.exchange);
-        let common = ["--state", "state", "--credentials", "keys", "--base-url", &url];
-        command.args(before).args(words).args(common).current_dir(self.home.path());
+        let common = ["--state", "state", "--credentials", "keys", "--base-url", &self.exchange];
+        let trusted = self.ca.iter().flat_map(|ca| ["--ca", ca]);
+        command.args(before).args(words).args(common).args(trusted).current_dir(self.home.path());
         command.env_clear().env("HOME", self.home.path()).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null());
         command
@@ -360,6 +388,7 @@ fn declared_as(kind: Kind, accounts: &[(&str, &str)]) -> String {
 /// As long as a slow and busy machine may need for anything that takes no waiting by design.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 const RUN: [&str; 3] = ["run", "--listen", "127.0.0.1:0"];
+const CA: &str = "ca.pem";
 const LOCK: &str = "state/posmoded.lock";
 const DATABASE: &str = "state/posmoded.sqlite";
 const SET: &str = "/mix/account/set-position-mode";

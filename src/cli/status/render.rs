@@ -58,8 +58,8 @@ pub(super) fn render(status: &Status) -> String {
         .chain(paused_accounts)
         .chain(held)
         .chain(problem)
-        .chain([revision])
         .chain(http.map(say_http))
+        .chain([revision])
         .collect();
     format!("{table}\n{}\n", plain(&below.join("\n")))
 }

@@ -101,7 +101,8 @@ async fn f31_over_http2_a_set_leaves_once_whatever_the_other_side_says() {
         GOAWAY at it, closed: unclear, sent 1
         GOAWAY at it for calm, closed: unclear, sent 1
         closed: unclear, sent 1
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }
 
 /// Answers every look, and does as it is told with every set.

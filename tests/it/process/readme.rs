@@ -29,7 +29,8 @@ fn follow(kind: Kind) {
     exchange.add_account(NewAccount { kind, ..NewAccount::classic(Uid(1), "desk-main") });
     let venue = Venue::open(exchange);
     let home = tempfile::tempdir().unwrap();
-    let editor = home.path().join("editor");
+    let (editor, ca) = (home.path().join("editor"), home.path().join("ca.pem"));
+    fs::write(&ca, venue.ca.as_ref().unwrap()).unwrap();
     // The other mode, and a shorter wait, for a test.
     let edits = "s/position_mode: hedge_mode/position_mode: one_way_mode/; s/settle: 5m/settle: 0s/";
     fs::write(&editor, format!("#!/bin/sh\nexec sed -i '{edits}' \"$1\"\n")).unwrap();
@@ -55,7 +56,7 @@ fn follow(kind: Kind) {
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("bash");
         command.args(["-e", "-c", &script]).env_clear().env("PATH", path).env("HOME", home.path());
-        command.env("EDITOR", &editor).env("POSMODED_BASE_URL", format!("http://{}", venue.at));
+        command.env("EDITOR", &editor).env("POSMODED_BASE_URL", &venue.base).env("POSMODED_CA", &ca);
         // Another daemon may have the usual port on a machine that runs tests.
         command.env(
             "POSMODED_LISTEN",

@@ -59,7 +59,7 @@ const HEDGE: [(&str, &str); 1] = [("desk-1", "hedge_mode")];
 const ONE_WAY: [(&str, &str); 1] = [("desk-1", "one_way_mode")];
 
 fn a_schedule_looks_at_everything_however_seldom_it_is_compared_otherwise() {
-    let venue = Venue::of_desks(1);
+    let venue = Venue::of_desks_over_plain_http(1);
     let seldom = declared(&ONE_WAY).replace("check_every: 5s", "check_every: 1h");
     let mut host = Host::new(&venue, &["desk-1"], &seldom);
     host.environment.push(("POSMODED_SCHEDULE", "* * * * * *".into()));
@@ -71,7 +71,7 @@ fn a_schedule_looks_at_everything_however_seldom_it_is_compared_otherwise() {
 }
 
 fn sigterm_lets_a_set_under_way_finish_and_be_recorded() {
-    let venue = Venue::of_desks(1);
+    let venue = Venue::of_desks_over_plain_http(1);
     let late = FaultKind::Delay { after: Duration::from_secs(2) };
     venue.simulator.with(|exchange| exchange.inject(Fault::once(late).on(SET)));
     let mut host = Host::new(&venue, &["desk-1"], &declared(&HEDGE));
@@ -101,7 +101,7 @@ fn f12_f43_reloads_and_the_watchdog() {
 }
 
 fn f43_a_reload_is_announced_with_its_time_and_ends_with_ready_also_after_a_bad_file() {
-    let venue = Venue::of_desks(1);
+    let venue = Venue::of_desks_over_plain_http(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&ONE_WAY));
     let manager = Manager::of(&mut host);
     host.start();
@@ -131,7 +131,7 @@ fn f43_a_reload_is_announced_with_its_time_and_ends_with_ready_also_after_a_bad_
 }
 
 fn f12_of_a_hundred_reloads_good_and_bad_in_turn_each_tells_the_truth() {
-    let venue = Venue::of_desks(1);
+    let venue = Venue::of_desks_over_plain_http(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&ONE_WAY));
     let manager = Manager::of(&mut host);
     let at = host.start();
@@ -157,7 +157,7 @@ fn f12_of_a_hundred_reloads_good_and_bad_in_turn_each_tells_the_truth() {
 }
 
 fn the_watchdog_is_fed_in_time_and_a_hangup_during_the_start_does_no_harm() {
-    let venue = Venue::of_desks(1);
+    let venue = Venue::of_desks_over_plain_http(1);
     let mut host = Host::new(&venue, &["desk-1"], &declared(&ONE_WAY));
     let manager = Manager::of(&mut host);
     host.environment.push(("WATCHDOG_USEC", "1000000".into()));

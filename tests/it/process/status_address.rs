@@ -53,9 +53,10 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
         (targets == ["in_sync -", "new not_flat", "new suspended"]).then_some(())
     });
     let told = host.status();
-    keys(&told, "config held now paused paused_accounts schema targets version warnings");
+    keys(&told, "config held http now paused paused_accounts schema targets version warnings");
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
+    assert_eq!(told["http"], "HTTP/2");
     let config = &told["config"];
     keys(config, "commit generation loaded_at next problem sha256");
     assert_eq!((&config["generation"], &config["problem"]), (&1.into(), &Value::Null));
@@ -120,6 +121,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_config_last_load_successful gauge
         posmoded_drift_detected counter
         posmoded_held_changes gauge
+        posmoded_http info
         posmoded_ledger_writes counter
         posmoded_mode_changes counter
         posmoded_outcome_unknown gauge
@@ -147,6 +149,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
     }
     assert_eq!(value("posmoded_config_last_load_successful"), Some(1.0));
     assert_eq!(value("posmoded_paused"), Some(0.0));
+    assert_eq!(value("posmoded_http_info{version=\"HTTP/2\"}"), Some(1.0));
     let states = metrics.samples.keys().filter(|name| name.starts_with("posmoded_target_state{"));
     assert_eq!(states.count(), 2, "the current state only");
 

@@ -39,7 +39,7 @@ fn the_shipped_unit_is_sound_and_its_exposure_is_at_most_1_3() {
 
 #[test]
 fn f43_f44_under_a_real_systemd_the_shipped_unit_starts_reloads_is_watched_and_stops() {
-    let venue = Venue::of_desks(1);
+    let venue = Venue::of_desks_over_plain_http(1);
     let Some(machine) = Machine::boot(&venue) else { return };
     let without = machine.read("without");
     assert!(without.contains("the journal cannot be written to"), "{without}");
@@ -384,7 +384,7 @@ fn furnish(home: &Path, venue: &Venue) {
     write("etc/passwd", &(user + &users));
     let groups = fs::read_to_string("/etc/group").unwrap();
     write("etc/group", &(format!("posmoded:x:{POSMODED_UID}:\n") + &groups));
-    let environment = format!("POSMODED_BASE_URL=http://{}\nPOSMODED_LISTEN=127.0.0.1:0\n", venue.at);
+    let environment = format!("POSMODED_BASE_URL={}\nPOSMODED_LISTEN=127.0.0.1:0\n", venue.base);
     write("etc/default/posmoded", &environment);
     write("etc/posmoded/desired-state.yaml", &file(&HEDGE));
     let ApiKey { key, secret, passphrase, .. } = ApiKey::named("desk-1");
