@@ -151,15 +151,7 @@ async fn a_delayed_answer_comes_late() {
 #[tokio::test]
 async fn https_is_trusted_through_the_authority_that_was_written() {
     let identity = Identity::new().unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(identity.ca_pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = trusting(&identity, &[]);
     let served = served(Some(identity));
     for name in ["localhost", "127.0.0.1"] {
         let tcp = TcpStream::connect(served.address).await.unwrap();
@@ -167,6 +159,47 @@ async fn https_is_trusted_through_the_authority_that_was_written() {
         let request =
             served.signed(Request::get("/api/v2/mix/position/all-position", "productType=USDT-FUTURES"));
         assert_eq!(parsed(&exchange_bytes(stream, &request).await).0, 200);
+    }
+}
+
+fn trusting(identity: &Identity, speaking: &[&[u8]]) -> TlsConnector {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(identity.ca_pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = speaking.iter().map(|version| version.to_vec()).collect();
+    TlsConnector::from(Arc::new(config))
+}
+
+#[tokio::test]
+async fn the_client_chooses_between_the_versions_of_http_unless_there_is_only_one() {
+    let (one, two): (&[u8], &[u8]) = (b"http/1.1", b"h2");
+    let both = || Identity::new().unwrap();
+    for (identity, speaking, agreed) in [
+        (both(), [two, one].as_slice(), two),
+        (both(), &[one], one),
+        (both().without_http2(), &[two, one], one),
+    ] {
+        let connector = trusting(&identity, speaking);
+        let served = served(Some(identity));
+        let tcp = TcpStream::connect(served.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = connector.connect(name, tcp).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(agreed));
+        if agreed == one {
+            let time = Request::get("/api/v2/public/time", "");
+            assert_eq!(parsed(&exchange_bytes(stream, &time).await).0, 200);
+        } else {
+            // The connection's preface and empty settings, which are answered with settings: RFC 9113, section 3.4.
+            stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+            let mut head = [0; 9];
+            timeout(BOUND, stream.read_exact(&mut head)).await.unwrap().unwrap();
+            assert_eq!(head[3], 4, "{head:?}");
+        }
     }
 }
 
