@@ -8,11 +8,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bitget_sim::{Exchange, Identity, Limits, Simulator};
 use clap::{Parser, ValueEnum};
+use posmoded::clock::Clock;
 use posmoded::exchange::bitget::{BaseUrl, Request, Sockets, Transport as _};
 
 #[derive(Debug, Parser)]
@@ -175,12 +176,10 @@ async fn ask(manner: Manner, args: &Args) -> anyhow::Result<()> {
     };
     // What comes once, such as reading the system's roots, is not a request's.
     one().await?;
-    let (cpu, began) = (cpu()?, Instant::now());
-    let mut steps = tokio::time::interval(Duration::from_millis(args.every.max(1)));
-    for _ in 0..args.steps {
-        if args.every > 0 {
-            steps.tick().await;
-        }
+    let clock = Clock::machine();
+    let (cpu, began) = (cpu()?, clock.now());
+    for step in 0..args.steps {
+        clock.sleep_until(began + step * Duration::from_millis(args.every)).await;
         let mut asked = tokio::task::JoinSet::new();
         for _ in 0..args.width {
             asked.spawn(one());
@@ -191,7 +190,7 @@ async fn ask(manner: Manner, args: &Args) -> anyhow::Result<()> {
     }
     let requests = f64::from(args.steps * args.width);
     let cpu = self::cpu()?.saturating_sub(cpu).as_secs_f64() * 1e6 / requests;
-    let wall = began.elapsed().as_secs_f64() * 1e6 / requests;
+    let wall = clock.now().since(began).as_secs_f64() * 1e6 / requests;
     println!("{cpu} {wall} {}", memory()?);
     Ok(())
 }

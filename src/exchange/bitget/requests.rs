@@ -26,7 +26,7 @@ pub(super) enum Outcome {
     Broken,
     /// Sent, but not answered.
     Unanswered,
-    /// No connection.
+    /// No connection, or the other side refused its stream.
     NotSent,
 }
 
