@@ -379,15 +379,6 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
         self.free_at.insert(lane, free_at);
     }
 
-    /// By how much all recurring intervals are longer than wanted: 1 while the budget suffices.
-    pub fn factor(&self) -> f64 {
-        let per_second = |line: &Line<T>| -> f64 {
-            line.iter().map(|(interval, all)| count(all.len()) / interval.as_secs_f64().max(0.001)).sum()
-        };
-        let wanted = per_second(&self.modes) + per_second(&self.waits);
-        (wanted / count(usize::try_from(self.budget).unwrap_or(usize::MAX))).max(1.0)
-    }
-
     fn oldest_begun(&self, now: Moment) -> Option<Grant<T, L>> {
         self.begun.iter().find_map(|(_, target)| {
             let Some(Want::Begun { next, .. }) = &self.demands.get(target)?.want else { return None };
@@ -584,10 +575,6 @@ impl Lateness {
         let product = |by: Duration, interval: Duration| by.as_millis().saturating_mul(interval.as_millis());
         product(self.by, other.interval) > product(other.by, self.interval)
     }
-}
-
-fn count(number: usize) -> f64 {
-    u32::try_from(number).map_or(f64::from(u32::MAX), f64::from)
 }
 
 /// One request, in the millionths that the bucket counts.

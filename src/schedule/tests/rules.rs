@@ -223,19 +223,6 @@ fn looks_of_the_waiting_have_no_such_turn() {
 }
 
 #[test]
-fn above_the_budget_all_intervals_are_longer_by_one_factor() {
-    let mut table: Schedule<u32, &str> = Schedule::new(10, Moment(0));
-    for target in 0..1000 {
-        table.put(target, mode(0));
-    }
-    assert!((table.factor() - 1000.0 / 600.0).abs() < 1e-9, "{}", table.factor());
-    for target in 400..1000 {
-        table.take(&target);
-    }
-    assert!((table.factor() - 1.0).abs() < 1e-9, "{}", table.factor());
-}
-
-#[test]
 fn the_same_table_gives_the_same_turn() {
     let mut table = full(10);
     table.put("a", begin(-5, false, 13));

@@ -18,13 +18,13 @@ fn full(budget: u32) -> Table {
 fn demand(want: Option<Want<&'static str>>) -> Demand<&'static str> {
     Demand {
         want,
-        mode: Some(Due { at: Moment(NOW.0 + 1000), interval: MINUTE, lane: "mode" }),
-        wait: Some(Due { at: Moment(NOW.0 + 2000), interval: MINUTE * 2, lane: "positions" }),
+        mode: Some(Due { at: Moment(NOW.0 + 1000), interval: MINUTE, lanes: vec!["mode"] }),
+        wait: Some(Due { at: Moment(NOW.0 + 2000), interval: MINUTE * 2, lanes: vec!["positions"] }),
     }
 }
 
 fn begin(cost: u32) -> Want<&'static str> {
-    Want::Begin { since: NOW, repeat: false, next: "lists", cost }
+    Want::Begin { since: NOW, repeat: false, next: vec!["lists"], cost }
 }
 
 fn begun(at: Moment, next: &[&'static str], to_go: u32) -> Want<&'static str> {
@@ -37,9 +37,9 @@ fn what_was_sent_is_wanted_no_longer_and_a_verdict_that_began_is_under_way() {
     let cases = [
         (all.clone(), "mode", What::Mode, Demand { mode: None, ..all.clone() }),
         (all.clone(), "positions", What::Wait, Demand { wait: None, ..all }),
-        (demand(Some(Want::New { next: "mode" })), "mode", What::New, demand(None)),
+        (demand(Some(Want::New { next: vec!["mode"] })), "mode", What::New, demand(None)),
         (demand(Some(begin(0))), "lists", What::Begin, demand(None)),
-        (demand(Some(begin(1))), "lists", What::Begin, demand(Some(begun(NOW, &[], 0)))),
+        (demand(Some(begin(1))), "lists", What::Begin, demand(None)),
         (demand(Some(begin(7))), "lists", What::Begin, demand(Some(begun(NOW, &[], 6)))),
         (demand(Some(begun(NOW, &["a", "b"], 5))), "a", What::Begun, demand(Some(begun(NOW, &["b"], 4)))),
         (demand(Some(begun(NOW, &["a", "b"], 5))), "b", What::Begun, demand(Some(begun(NOW, &["a"], 4)))),
@@ -56,9 +56,13 @@ fn what_was_sent_is_wanted_no_longer_and_a_verdict_that_began_is_under_way() {
 
 #[test]
 fn what_is_put_takes_the_place_of_what_was_there_in_every_line() {
-    for want in
-        [None, Some(begin(7)), Some(begin(0)), Some(begun(NOW, &["a"], 5)), Some(Want::New { next: "mode" })]
-    {
+    for want in [
+        None,
+        Some(begin(7)),
+        Some(begin(0)),
+        Some(begun(NOW, &["a"], 5)),
+        Some(Want::New { next: vec!["mode"] }),
+    ] {
         let mut table = full(10);
         table.put("a", demand(want.clone()));
         table.put("a", Demand { want: None, mode: None, wait: None });
@@ -73,10 +77,10 @@ fn what_recurs_is_waited_for_until_the_first_is_due_and_its_lane_is_free() {
     table.put("a", demand(None));
     assert_eq!(table.turn(NOW), Turn::Wait(Moment(NOW.0 + 1000)));
     assert!(matches!(table.turn(Moment(NOW.0 + 1000)), Turn::Grant(Grant { what: What::Mode, .. })));
-    table.used_up("mode", Moment(NOW.0 + 1500));
+    table.used_up("mode", Moment(NOW.0 + 1500), NOW);
     assert_eq!(table.turn(Moment(NOW.0 + 1000)), Turn::Wait(Moment(NOW.0 + 1500)));
     assert!(matches!(table.turn(Moment(NOW.0 + 1500)), Turn::Grant(Grant { what: What::Mode, .. })));
-    table.used_up("mode", Moment(NOW.0 + 9000));
+    table.used_up("mode", Moment(NOW.0 + 9000), NOW);
     assert_eq!(table.turn(Moment(NOW.0 + 1500)), Turn::Wait(Moment(NOW.0 + 2000)));
     let Turn::Grant(grant) = table.turn(Moment(NOW.0 + 2000)) else { panic!("the wait is due") };
     assert_eq!(grant, Grant { target: "a", lane: "positions", what: What::Wait });
@@ -97,20 +101,6 @@ fn the_bucket_holds_a_seconds_worth_and_never_less_than_sixteen() {
         assert_eq!(table.turn(NOW), Turn::Wait(refill), "{budget}");
         assert!(matches!(table.turn(refill), Turn::Grant(_)), "{budget}");
     }
-}
-
-#[test]
-fn both_lines_count_for_the_factor_and_what_is_taken_counts_no_longer() {
-    let mut table: Schedule<u32, &str> = Schedule::new(1, Moment(0));
-    let every = |interval| Some(Due { at: NOW, interval: Duration::from_secs(interval), lane: "mode" });
-    for target in 0..60 {
-        table.put(target, Demand { want: None, mode: every(60), wait: every(20) });
-    }
-    assert!((table.factor() - 4.0).abs() < 1e-9, "{}", table.factor());
-    for target in 0..60 {
-        table.put(target, Demand { want: None, mode: None, wait: every(20) });
-    }
-    assert!((table.factor() - 3.0).abs() < 1e-9, "{}", table.factor());
 }
 
 #[test]
