@@ -525,7 +525,8 @@ impl<L: PartialEq> Want<L> {
                 (to_go > 0).then_some(Want::Begun { at, next, to_go })
             }
             Want::Begin { since: _, repeat: _, next, cost } if cost > 0 => {
-                Some(Want::Begun { at: now, next: without(next, lane), to_go: cost - 1 })
+                let (next, to_go) = (without(next, lane), cost - 1);
+                (to_go > 0).then_some(Want::Begun { at: now, next, to_go })
             }
             other @ (Want::Begin { .. } | Want::New { .. }) => other.without(lane),
         }
