@@ -1,0 +1,312 @@
+//! The rows of the cost table: what each measures, its goal, and the bound that must hold. Values only; it measures nothing.
+//!
+//! The README's table is made of these rows, and a test compares the two.
+
+use std::fmt::Write as _;
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// Its name: what `--quick` leaves out by, and what a test hands its figure over under.
+    pub(crate) name: &'static str,
+    /// What is measured, for the reader of the table.
+    pub(crate) what: &'static str,
+    pub(crate) unit: Unit,
+    /// Where it shall be.
+    pub(crate) goal: Limit,
+    /// Where it must be, or the run fails: what was measured on two busy cores, with a margin of a half or more. A row that
+    /// reaches its goal gets a tighter bound.
+    pub(crate) bound: f64,
+    pub(crate) source: Source,
+}
+
+/// The side of a number on which a value is good.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unit {
+    Ratio,
+    Count,
+    Seconds,
+    Milliseconds,
+    KiB,
+    MiB,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From processes, in every run.
+    Processes,
+    /// From processes, but not with `--quick`.
+    ProcessesAtLength,
+    /// From an ordinary test in virtual time, which prints `figure: NAME = VALUE`.
+    Figure,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Measured {
+    Value(f64),
+    /// It could not be measured here: why.
+    LeftOut(String),
+}
+
+/// How a value compares with the goal and the bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Holds,
+    NotYet,
+    Worse,
+}
+
+impl Row {
+    pub(crate) fn verdict(&self, value: f64) -> Verdict {
+        let (reached, within) = match self.goal {
+            Limit::AtMost(goal) => (value <= goal, value <= self.bound),
+            Limit::AtLeast(goal) => (value >= goal, value >= self.bound),
+        };
+        match (reached, within) {
+            (true, _) => Verdict::Holds,
+            (false, true) => Verdict::NotYet,
+            (false, false) => Verdict::Worse,
+        }
+    }
+
+    /// The row in Markdown: what, measured, goal, and whether it holds or how far it is.
+    pub(crate) fn line(&self, measured: &Measured) -> String {
+        let (side, goal) = match self.goal {
+            Limit::AtMost(goal) => ("at most", goal),
+            Limit::AtLeast(goal) => ("at least", goal),
+        };
+        let goal_shown = format!("{side} {}", self.unit.show(goal));
+        let (shown, says) = match measured {
+            Measured::LeftOut(why) => ("left out".to_owned(), why.clone()),
+            Measured::Value(value) => {
+                let far = if matches!(self.goal, Limit::AtMost(_)) { value / goal } else { goal / value };
+                let says = match self.verdict(*value) {
+                    Verdict::Holds => "holds".to_owned(),
+                    Verdict::NotYet => format!("not yet: {far:.1} times the goal"),
+                    Verdict::Worse => {
+                        format!(
+                            "WORSE than the bound of {}, {far:.1} times the goal",
+                            self.unit.show(self.bound)
+                        )
+                    }
+                };
+                (self.unit.show(*value), says)
+            }
+        };
+        format!("| {} | {shown} | {goal_shown} | {says} |", self.what)
+    }
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Unit::Ratio | Unit::Count => format!("{value:.2}"),
+            Unit::Seconds => format!("{value:.1} s"),
+            Unit::Milliseconds => format!("{value:.0} ms"),
+            Unit::KiB => format!("{value:.1} KiB"),
+            Unit::MiB => format!("{value:.1} MiB"),
+        }
+    }
+}
+
+/// The table in Markdown.
+pub(crate) fn table(rows: &[(&Row, Measured)]) -> String {
+    let mut text = "| what | measured | goal | |\n|---|---|---|---|\n".to_owned();
+    for (row, measured) in rows {
+        let _ = writeln!(text, "{}", row.line(measured));
+    }
+    text
+}
+
+/// The README with the table between its markers; `None` if a marker is missing.
+pub(crate) fn into_readme(readme: &str, table: &str) -> Option<String> {
+    let (before, rest) = readme.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+}
+
+/// The table that stands in the README.
+pub(crate) fn in_readme(readme: &str) -> Option<&str> {
+    let (_, rest) = readme.split_once(BEGIN)?;
+    rest.split_once(END).map(|(table, _)| table.trim())
+}
+
+pub(crate) const BEGIN: &str =
+    "<!-- cost: begin, written by `cargo run --release --example bench -- --readme` -->";
+pub(crate) const END: &str = "<!-- cost: end -->";
+
+use Limit::{AtLeast, AtMost};
+use Source::{Figure, Processes, ProcessesAtLength};
+
+/// Every row, in the order of the table.
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        name: "busy",
+        what: "CPU per look, 150 accounts every 5 s: a bare loop's by ours",
+        unit: Unit::Ratio,
+        goal: AtLeast(0.85),
+        bound: 0.4,
+        source: Processes,
+    },
+    Row {
+        name: "rest",
+        what: "CPU per look, 1,000 accounts every 60 s: a bare loop's by ours",
+        unit: Unit::Ratio,
+        goal: AtLeast(0.7),
+        bound: 0.2,
+        source: Processes,
+    },
+    Row {
+        name: "ccxt",
+        what: "CPU per look, 150 accounts every 5 s: ccxt's by ours",
+        unit: Unit::Ratio,
+        goal: AtLeast(1.0),
+        bound: 1.0,
+        source: Processes,
+    },
+    Row {
+        name: "memory_base",
+        what: "memory of its own (anonymous), without accounts",
+        unit: Unit::MiB,
+        goal: AtMost(2.0),
+        bound: 4.0,
+        source: Processes,
+    },
+    Row {
+        name: "memory_account",
+        what: "memory per account, from 100 to 1,000",
+        unit: Unit::KiB,
+        goal: AtMost(6.0),
+        bound: 50.0,
+        source: Processes,
+    },
+    Row {
+        name: "ready",
+        what: "restart with 1,000 accounts, until READY",
+        unit: Unit::Milliseconds,
+        goal: AtMost(150.0),
+        bound: 10_000.0,
+        source: Processes,
+    },
+    Row {
+        name: "in_sync_cpu",
+        what: "CPU of a restart with 1,000 accounts, until all are in sync",
+        unit: Unit::Seconds,
+        goal: AtMost(3.0),
+        bound: 40.0,
+        source: Processes,
+    },
+    Row {
+        name: "growth_1000",
+        what: "the same per account: 1,000 by 100",
+        unit: Unit::Ratio,
+        goal: AtMost(1.05),
+        bound: 20.0,
+        source: Processes,
+    },
+    Row {
+        name: "growth_10000",
+        what: "the same per account: 10,000 by 100",
+        unit: Unit::Ratio,
+        goal: AtMost(1.05),
+        bound: 200.0,
+        source: ProcessesAtLength,
+    },
+    Row {
+        name: "requests_new",
+        what: "requests per account in a first pass, kind never seen",
+        unit: Unit::Count,
+        goal: AtMost(2.05),
+        bound: 6.0,
+        source: Processes,
+    },
+    Row {
+        name: "requests_known",
+        what: "requests per account in a first pass, kind known",
+        unit: Unit::Count,
+        goal: AtMost(1.05),
+        bound: 6.0,
+        source: Processes,
+    },
+    Row {
+        name: "set_classic",
+        what: "file renamed to set, one classic account, less 4 request times",
+        unit: Unit::Milliseconds,
+        goal: AtMost(50.0),
+        bound: 3_000.0,
+        source: Processes,
+    },
+    Row {
+        name: "set_unified",
+        what: "file renamed to set, one unified account, less 4 request times",
+        unit: Unit::Milliseconds,
+        goal: AtMost(50.0),
+        bound: 4_000.0,
+        source: Processes,
+    },
+    Row {
+        name: "plan",
+        what: "`plan` with 100 accounts",
+        unit: Unit::Seconds,
+        goal: AtMost(12.0),
+        bound: 60.0,
+        source: ProcessesAtLength,
+    },
+    Row {
+        name: "first_pass_1000",
+        what: "first look at 1,000 accounts, 10 requests a second; schedule alone",
+        unit: Unit::Seconds,
+        goal: AtMost(110.0),
+        bound: 110.0,
+        source: Figure,
+    },
+    Row {
+        name: "budget_used",
+        what: "the budget used while 3,000 accounts ask for more; schedule alone",
+        unit: Unit::Ratio,
+        goal: AtLeast(0.98),
+        bound: 0.98,
+        source: Figure,
+    },
+    Row {
+        name: "one_of_200",
+        what: "one of 200 changed in the file, to its set, 50 ms a request; schedule alone",
+        unit: Unit::Milliseconds,
+        goal: AtMost(700.0),
+        bound: 700.0,
+        source: Figure,
+    },
+    Row {
+        name: "fifty_changed",
+        what: "50 of 200 changed at once, last set; schedule alone",
+        unit: Unit::Seconds,
+        goal: AtMost(18.7),
+        bound: 18.7,
+        source: Figure,
+    },
+    Row {
+        name: "others_meanwhile",
+        what: "the 150 others meanwhile, longest gap between looks; schedule alone",
+        unit: Unit::Seconds,
+        goal: AtMost(126.7),
+        bound: 126.7,
+        source: Figure,
+    },
+    Row {
+        name: "fifty_flat",
+        what: "50 of 200 flat at once after 30 s, last set; schedule alone",
+        unit: Unit::Seconds,
+        goal: AtMost(18.0),
+        bound: 18.0,
+        source: Figure,
+    },
+];
