@@ -235,7 +235,7 @@ impl Ledger {
     pub async fn pin(&self, account: &AccountName, uid: &Uid, key: &KeyId) -> Result<Pinned, LedgerError> {
         let (account, uid, key) = (account.clone(), uid.clone(), key.clone());
         self.executor
-            .run(move |store| store.write(|tx, now| identities::pin(tx, now, &account, &uid, &key)))
+            .run(move |store| store.write_identity(|tx, now| identities::pin(tx, now, &account, &uid, &key)))
             .await
     }
 
@@ -270,7 +270,9 @@ impl Ledger {
     ) -> Result<Option<ServerTime>, LedgerError> {
         let (account, keep) = (account.clone(), keep.cloned());
         self.executor
-            .run(move |store| store.write(|tx, now| registration::release(tx, now, &account, keep.as_ref())))
+            .run(move |store| {
+                store.write_identity(|tx, now| registration::release(tx, now, &account, keep.as_ref()))
+            })
             .await
     }
 
@@ -278,7 +280,7 @@ impl Ledger {
     pub async fn record_kind(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
         self.executor
-            .run(move |store| store.write(|tx, now| identities::observed(tx, now, &account, kind)))
+            .run(move |store| store.write_identity(|tx, now| identities::observed(tx, now, &account, kind)))
             .await
     }
 

@@ -3,6 +3,7 @@
 //! Commands write here in another process; the daemon reads, holds plans, and acknowledges.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -31,9 +32,9 @@ pub struct Directives {
     /// The number of resumes so far; when it grows, the corrections must be read again.
     pub resumed: u64,
     /// The UID pinned for each account name since its first look.
-    pub pins: Pins,
+    pub pins: Arc<Pins>,
     /// Which kind each account was when last observed.
-    pub kinds: BTreeMap<AccountName, Kind>,
+    pub kinds: Arc<BTreeMap<AccountName, Kind>>,
     /// When the first of the pauses and approvals ends by itself: until then only a write makes another read differ.
     pub lapses_at: Option<ServerTime>,
 }
@@ -131,8 +132,9 @@ pub(super) enum Unapproved {
     Stale,
 }
 
-/// Reads the directives as of `now`, by the exchange's clock.
-pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
+/// Reads the directives as of `now`, by the exchange's clock. The identities are taken from `known`, if given: they are as many
+/// as the accounts.
+pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rusqlite::Result<Directives> {
     let pauses = standing(tx, now)?;
     let counted = tx
         .prepare_cached(
@@ -151,8 +153,10 @@ pub(super) fn read(tx: &Connection, now: Now) -> rusqlite::Result<Directives> {
     let lapses_at = pauses_end.chain(approvals_end).min();
     let approved = approved.into_iter().map(|(entry, _)| entry).collect();
     let resumed: i64 = tx.prepare_cached("SELECT count(*) FROM resumes")?.query_row([], |row| row.get(0))?;
-    let pins = identities::pins(tx)?.into_iter().collect();
-    let kinds = identities::kinds(tx)?;
+    let (pins, kinds) = match known {
+        Some(known) => (Arc::clone(&known.pins), Arc::clone(&known.kinds)),
+        None => (Arc::new(identities::pins(tx)?.into_iter().collect()), Arc::new(identities::kinds(tx)?)),
+    };
     let resumed = u64::try_from(resumed).unwrap_or(0);
     Ok(Directives { pauses, counted, approved, resumed, pins, kinds, lapses_at })
 }

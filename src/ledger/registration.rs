@@ -79,11 +79,15 @@ pub(super) fn release(
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
     }
+    let unresolved = intents::all_unresolved(tx)?;
+    if unresolved.is_empty() {
+        return Ok(None);
+    }
     let named: BTreeSet<AccountName> = tx
         .prepare_cached("SELECT DISTINCT account FROM targets")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let gone = intents::all_unresolved(tx)?.into_iter().filter(|intent| {
+    let gone = unresolved.into_iter().filter(|intent| {
         let Target { account: of, scope } = &intent.target;
         if of == account { is_gone(scope) } else { !named.contains(of) }
     });

@@ -104,7 +104,8 @@ impl Store {
             _lock: lock,
         };
         store.write(intents::orphaned)?;
-        let directives = store.read(directives::read)?;
+        // The first directives hold all identities; only this process writes any from here on.
+        let directives = store.read(|tx, now| directives::read(tx, now, None))?;
         store.publish(directives);
         store.files = OpenFile::of(&store.place);
         Ok(store)
@@ -120,11 +121,30 @@ impl Store {
         self.writes.clone()
     }
 
-    /// Runs one transaction that may write; publishes the directives that result once it is committed. They are read only
-    /// if it changed a row, or another process did.
+    /// Runs one transaction that may write anything but identities; publishes the directives that result once it is
+    /// committed.
     pub(super) fn write<T>(
         &mut self,
         job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        let known = self.directives.newest();
+        self.transact(job, Some(&known))
+    }
+
+    /// The same for one that may write identities.
+    pub(super) fn write_identity<T>(
+        &mut self,
+        job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        self.transact(job, None)
+    }
+
+    /// The directives are read only if it changed a row, or another process did; their identities, which are as many as the
+    /// accounts, only where they are not `known`.
+    fn transact<T>(
+        &mut self,
+        job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
+        known: Option<&Directives>,
     ) -> Result<T, LedgerError> {
         let now = Now::of(&self.clock);
         self.to_date |= now.exchange.is_none();
@@ -133,7 +153,7 @@ impl Store {
             write(&mut self.connection, &self.place, |tx| {
                 let done = job(tx, now)?;
                 let differ = tx.total_changes() != changes || data_version(tx)? != seen;
-                Ok((done, differ.then(|| directives::read(tx, now)).transpose()?))
+                Ok((done, differ.then(|| directives::read(tx, now, known)).transpose()?))
             })
         });
         self.writes.counter(written.is_ok()).inc();
@@ -174,7 +194,8 @@ impl Store {
         // Read when one of them has ended, not at every call until it does.
         let lapsed = self.directives.newest().lapses_at.zip(exchange).is_some_and(|(at, now)| at <= now);
         if wrote || waits || lapsed {
-            let directives = self.read(directives::read)?;
+            let known = self.directives.newest();
+            let directives = self.read(|tx, now| directives::read(tx, now, Some(&known)))?;
             self.publish(directives);
         }
         if waits {

@@ -119,7 +119,7 @@ impl Visitor {
 
     /// The directives as of now.
     pub fn directives(&self) -> Result<Directives, LedgerError> {
-        self.read(directives::read)
+        self.read(|tx, now| directives::read(tx, now, None))
     }
 
     /// The newest accepted content of the file.

@@ -79,7 +79,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
             "it may still take effect"
         );
         let ledger = restart(ledger, dir.as_ref()).await;
-        assert_eq!(ledger.directives().borrow().kinds, BTreeMap::from([(account.clone(), Kind::Unified)]));
+        assert_eq!(*ledger.directives().borrow().kinds, BTreeMap::from([(account.clone(), Kind::Unified)]));
         assert_eq!(ledger.release(&account, Some(&unified)).await.unwrap(), stamp);
         ledger.register_target(&whole, Some(PositionMode::Hedge), Generation(1)).await.unwrap();
 
