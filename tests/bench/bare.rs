@@ -65,7 +65,7 @@ pub(crate) async fn replay(file: &Path, at: &str, ca: Option<&Path>) -> anyhow::
     while let Some(done) = under_way.join_next().await {
         done??;
     }
-    Ok((meter.read()? - before).as_micros())
+    Ok(meter.read()?.saturating_sub(before).as_micros())
 }
 
 #[derive(Debug, Clone)]

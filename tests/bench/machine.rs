@@ -366,7 +366,7 @@ impl Meter {
             tokio::time::sleep(METERED.min(window.saturating_sub(began.elapsed()))).await;
             self.read()?;
         }
-        Ok(self.read()? - before)
+        Ok(self.read()?.saturating_sub(before))
     }
 }
 
