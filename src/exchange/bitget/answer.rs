@@ -2,6 +2,8 @@
 //!
 //! Pure. Decides by the status first, then by the code, never by the message beside it.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::codes;
@@ -23,10 +25,22 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) remaining: Option<u32>,
     pub(super) envelope: Result<Envelope, Broken>,
-    /// The body as an operator may see it.
-    pub(super) shown: String,
+    pub(super) body: Body,
     /// Text to add where the operator must replace the key.
     pub(super) key_hint: &'static str,
+}
+
+/// A body, to be shown to operators only if something is wrong with it. `Debug` shows nothing of it.
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    /// What must not be shown of it.
+    pub(super) credential: Option<Credential>,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Body({} bytes)", self.bytes.len())
+    }
 }
 
 /// The time and data of a successful look.
@@ -167,8 +181,11 @@ impl Reply {
 
     fn failure(&self, class: Class, code: Option<&str>, what: &str, show: Show) -> Failure {
         let body = match show {
-            Show::Body if !self.shown.is_empty() => format!(". The answer: {}", self.shown),
-            Show::Body | Show::Nothing => String::new(),
+            Show::Body => match shown(&self.body.bytes, self.body.credential.as_ref()) {
+                text if text.is_empty() => String::new(),
+                text => format!(". The answer: {text}"),
+            },
+            Show::Nothing => String::new(),
         };
         let say = format!("Bitget answered the call {}: {what}{body}", self.endpoint);
         Failure { class, code: code.map(|code| shown(code.as_bytes(), None)), say }
@@ -225,7 +242,7 @@ mod tests {
             status,
             remaining: None,
             envelope: Envelope::parse(body.as_bytes()),
-            shown: shown(body.as_bytes(), None),
+            body: Body { bytes: body.as_bytes().to_vec(), credential: None },
             key_hint: "",
         }
     }

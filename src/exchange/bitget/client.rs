@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::registry::Registry;
 
-use super::answer::{self, Reply};
+use super::answer::{Body, Reply};
 use super::door::{Caller, Door};
 use super::endpoint::Endpoint;
 use super::http::{Request, Response, Transport, TransportError};
@@ -215,9 +215,9 @@ impl<T: Transport> Bitget<T> {
             }
         };
         let envelope = Envelope::parse(&body);
-        let shown = answer::shown(&body, credential);
         let key_hint = credential.map_or("", |credential| credential.kept_by().hint());
-        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, shown, key_hint };
+        let body = Body { bytes: body, credential: credential.cloned() };
+        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, body, key_hint };
         if let Some(permit) = turn.permit.take() {
             self.shared.pace.lock().give_back(permit, answered, reply.word());
         }

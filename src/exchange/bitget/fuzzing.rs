@@ -3,7 +3,7 @@
 use serde_json::Value;
 use strum::VariantArray as _;
 
-use super::answer::{Payload, Reply, shown};
+use super::answer::{Body, Payload, Reply, shown};
 use super::codes;
 use super::endpoint::Endpoint;
 use super::identity::{LONGEST_UID, uid};
@@ -38,7 +38,7 @@ pub fn answer(bytes: &[u8]) {
         status: 200,
         remaining: None,
         envelope,
-        shown,
+        body: Body { bytes: bytes.to_vec(), credential: Some(credential) },
         key_hint: "",
     };
     for status in STATUSES {

@@ -11,12 +11,6 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Hands a figure over to the cost table: `tests/bench/figures.rs` reads it.
-#[allow(clippy::print_stdout, reason = "another program reads it")]
-fn figure(name: &str, value: f64) {
-    println!("figure: {name} = {value}");
-}
-
 /// Never more than the burst and what comes in since, in any stretch.
 #[track_caller]
 fn within_the_budget(process: &Process, budget: u64) {
@@ -39,9 +33,6 @@ fn a_first_pass_takes_a_request_each() {
         let took = process.outcome.first_pass.expect("everybody is looked at").since(Moment(1000));
         assert!(took <= seconds(most), "{count} at {budget}/s: {took:?}");
         within_the_budget(&process, u64::from(budget));
-        if (count, budget) == (1000, 10) {
-            figure("first_pass_1000", took.as_secs_f64());
-        }
     }
 }
 
@@ -55,12 +46,6 @@ fn demand_above_the_budget_makes_all_gaps_longer_by_one_factor_and_uses_all_of_i
         let least = u64::from(budget) * (gap * 4 - 1) * 98 / 100;
         assert!(process.outcome.requests.len() as u64 >= least, "{}", process.outcome.requests.len());
         within_the_budget(&process, u64::from(budget));
-        if budget == 30 {
-            #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-            let (used, given) =
-                (process.outcome.requests.len() as f64, (u64::from(budget) * (gap * 4 - 1)) as f64);
-            figure("budget_used", used / given);
-        }
     }
 }
 
@@ -79,9 +64,6 @@ fn one_change_among_many_goes_as_if_it_were_alone() {
         process.pass(seconds(20));
         let [took] = process.outcome.sets[..] else { panic!("{:?}", process.outcome.sets) };
         assert!(took <= Duration::from_millis(most), "{count} at {budget}/s: {took:?}");
-        if (count, budget) == (200, 30) {
-            figure("one_of_200", took.as_secs_f64() * 1000.0);
-        }
     }
 }
 
@@ -100,10 +82,6 @@ fn fifty_changes_at_once_end_in_what_they_cost_and_none_is_thrown() {
         let gap = seconds(60) + Duration::from_millis(200 * 10_000 / u64::from(budget));
         assert!(process.outcome.longest_gap <= gap, "{:?}", process.outcome.longest_gap);
         within_the_budget(&process, u64::from(budget));
-        if (budget, cost.change()) == (30, CLASSIC.change()) {
-            figure("fifty_changed", last.as_secs_f64());
-            figure("others_meanwhile", process.outcome.longest_gap.as_secs_f64());
-        }
     }
 }
 
@@ -165,8 +143,5 @@ fn what_is_flat_again_is_set_within_its_look_and_its_requests() {
         assert_eq!((process.outcome.sets.len(), process.outcome.thrown), (waiting as usize, 0));
         let all = Duration::from_millis(most + u64::from(waiting) * 8 * 1000 / u64::from(budget));
         assert!(slowest <= all, "{waiting} at {budget}/s: {slowest:?}");
-        if waiting == 50 {
-            figure("fifty_flat", slowest.as_secs_f64());
-        }
     }
 }

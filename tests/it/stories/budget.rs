@@ -1,5 +1,5 @@
 //! What the budget of requests comes to: how long looks and changes take among many accounts, and how many requests each
-//! costs. Each figure has a bound, and is printed as `figure: NAME = VALUE` for the table of the README.
+//! costs. Each figure has a bound, and is handed over to the README's table of costs.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,15 @@ const BUDGET: u64 = 30;
 const CLASSIC: Desk = KINDS[0];
 const UNIFIED: Desk = KINDS[1];
 
-fn figure(name: &str, value: impl std::fmt::Display) {
-    println!("figure: {name} = {value}");
+/// Hands a figure over to the cost table: `tests/bench/figures.rs` reads it.
+fn figure(name: &str, of: Option<Desk>, value: f64) {
+    let kind = of.map(|of| format!("_{:?}", of.kind).to_lowercase()).unwrap_or_default();
+    println!("figure: {name}{kind} = {value}");
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn number(count: usize) -> f64 {
+    count as f64
 }
 
 fn uid(number: u64) -> Uid {
@@ -49,7 +56,7 @@ async fn settled(world: &mut World, count: usize) -> Duration {
 }
 
 /// The longest time between two looks at the mode of any of these accounts, from a moment on.
-fn longest_gap(world: &World, of: Desk, numbers: std::ops::Range<u64>, from: i64) -> i64 {
+fn longest_gap(world: &World, of: Desk, numbers: std::ops::Range<u64>, from: i64) -> Duration {
     let until = world.clock.now().0;
     let mut last: BTreeMap<Uid, i64> = numbers.map(|number| (uid(number), from)).collect();
     let mut longest = 0;
@@ -58,7 +65,8 @@ fn longest_gap(world: &World, of: Desk, numbers: std::ops::Range<u64>, from: i64
         longest = longest.max(entry.at.0 - *before);
         *before = entry.at.0;
     }
-    last.values().map(|last| until - last).fold(longest, i64::max)
+    let longest = last.values().map(|last| until - last).fold(longest, i64::max);
+    Duration::from_millis(u64::try_from(longest).unwrap())
 }
 
 fn seconds(span: Duration) -> f64 {
@@ -69,7 +77,7 @@ fn seconds(span: Duration) -> f64 {
 async fn f80_a_thousand_accounts_are_looked_at_in_what_their_looks_cost_and_then_in_turn() {
     let mut world = crowd(CLASSIC, 1000, 0, "30s", 10);
     let took = settled(&mut world, 1000).await;
-    figure("first pass, 1000 accounts at 10/s, never seen, s", seconds(took));
+    figure("first_pass_new", None, seconds(took));
     assert!(took <= Duration::from_secs(220), "{took:?}");
     // Kind and mode of each; the time and the contracts once.
     assert_eq!(world.log().len(), 2002);
@@ -78,16 +86,16 @@ async fn f80_a_thousand_accounts_are_looked_at_in_what_their_looks_cost_and_then
     world.stop().await;
     let before = world.log().len();
     let took = settled(&mut world, 1000).await;
-    figure("first pass, 1000 accounts at 10/s, kinds known, s", seconds(took));
+    figure("first_pass_known", None, seconds(took));
     assert!(took <= Duration::from_secs(110), "{took:?}");
     assert_eq!(world.log().len() - before, 1002);
     let from = world.clock.now().0;
     world.pass(10 * MINUTE).await;
     let gap = longest_gap(&world, CLASSIC, 0..1000, from);
-    figure("longest gap after that (interval x factor: 100 s), s", gap / 1000);
-    assert!(gap <= 110_000, "{gap} ms");
+    figure("gap", None, seconds(gap));
+    assert!(gap <= Duration::from_secs(110), "{gap:?}");
     let used = world.log().iter().filter(|entry| entry.at.0 >= from).count();
-    figure("budget used meanwhile, percent", used * 100 / 6000);
+    figure("budget_used", None, number(used) / 6000.0);
     assert!(used >= 5880, "{used} of 6000 requests");
 }
 
@@ -96,7 +104,7 @@ async fn a_hundred_accounts_are_looked_at_within_a_second_where_the_budget_allow
     for of in KINDS {
         let mut world = crowd(of, 100, 0, "30s", 1000);
         let took = settled(&mut world, 100).await;
-        figure(&format!("first pass, 100 {:?} accounts at 1000/s, s", of.kind), seconds(took));
+        figure("pass_100", Some(of), seconds(took));
         assert!(took <= Duration::from_secs(2), "with the quiet second: {took:?}");
         let shared = if of.kind == Kind::Classic { 2 } else { 1 };
         assert_eq!(world.log().len(), 200 + shared, "kind and mode");
@@ -121,8 +129,8 @@ async fn changed_alone(of: Desk, count: u64) -> Duration {
 async fn f81_one_of_two_hundred_changes_as_if_it_were_alone() {
     for of in KINDS {
         let (alone, among) = (changed_alone(of, 1).await, changed_alone(of, 200).await);
-        figure(&format!("file to set, {:?}, alone, ms", of.kind), alone.as_millis());
-        figure(&format!("file to set, {:?}, among 200, ms", of.kind), among.as_millis());
+        figure("alone", Some(of), seconds(alone) * 1000.0);
+        figure("one_of_200", Some(of), seconds(among.saturating_sub(alone)) * 1000.0);
         // Mode, three lists one after the other, set: five ways to the exchange and four back.
         assert!(alone <= Duration::from_millis(50 + 4 * 50 + 25), "{alone:?}");
         assert!(among <= alone + Duration::from_millis(500), "{among:?} among 200, {alone:?} alone");
@@ -130,7 +138,7 @@ async fn f81_one_of_two_hundred_changes_as_if_it_were_alone() {
 }
 
 /// From the new file to the last of fifty sets among two hundred, less `settle`; the longest gap of the others.
-async fn fifty_changed(of: Desk, settle: &str, per_second: u64) -> (Duration, i64) {
+async fn fifty_changed(of: Desk, settle: &str, per_second: u64) -> (Duration, Duration) {
     let mut world = crowd(of, 200, 0, settle, per_second);
     settled(&mut world, 200).await;
     world.pass(3 * MINUTE).await;
@@ -155,12 +163,14 @@ async fn fifty_of_two_hundred_that_change_at_once_take_what_they_cost_and_leave_
         let (took, gap) = fifty_changed(of, settle, BUDGET).await;
         let wait = if settle == "0s" { 0 } else { 5 };
         let took = took.saturating_sub(Duration::from_secs(wait));
-        let name = format!("50 of 200 change at once, {:?}, settle {settle}", of.kind);
-        figure(&format!("{name}: last set, s"), seconds(took));
-        figure(&format!("{name}: longest gap of the others, s"), gap / 1000);
+        let name = if settle == "0s" { "fifty_changed" } else { "fifty_settled" };
+        figure(name, Some(of), seconds(took));
+        if settle == "0s" {
+            figure("others_meanwhile", Some(of), seconds(gap));
+        }
         let bound = Duration::from_secs_f64(f64::from(50 * cost) / (0.9 * 30.0)) + Duration::from_secs(2);
         assert!(took <= bound, "{name}: {took:?}, not {bound:?}");
-        assert!(gap <= 60_000 + 200 * 10_000 / 30, "{name}: {gap} ms");
+        assert!(gap <= Duration::from_millis(60_000 + 200 * 10_000 / 30), "{name}: {gap:?}");
     }
 }
 
@@ -182,7 +192,7 @@ async fn fifty_of_two_hundred_that_become_flat_at_once_are_set_soon() {
                 .unwrap();
         }
         let took = world.until(10 * MINUTE, "fifty sets", |world| all_sets(world).len() == 50).await;
-        figure(&format!("50 of 200 flat at once, classic, {per_second}/s: last set, s"), seconds(took));
+        figure(&format!("fifty_flat_{per_second}"), None, seconds(took));
         assert!(took <= Duration::from_secs(most), "{per_second}/s: {took:?}");
     }
 }
@@ -209,7 +219,7 @@ async fn whoever_has_just_closed_its_last_position_is_set_within_two_seconds_tho
             longest = longest.max(took);
             world.pass(Duration::from_millis(1700)).await;
         }
-        figure(&format!("flat to set, {:?}, 50 waiting, most, ms", of.kind), longest.as_millis());
+        figure("flat_to_set", Some(of), seconds(longest) * 1000.0);
         assert!(longest <= Duration::from_millis(2000 + 4 * 50 + 25), "{:?}: {longest:?}", of.kind);
     }
 }
@@ -222,7 +232,7 @@ async fn what_stays_open_costs_few_requests_and_fewer_each_hour() {
     let an_order: fn(&mut Exchange) = |exchange| {
         exchange.place_order(DESK_A, USDT, NewOrder::live("BTCUSDT")).unwrap();
     };
-    for (what, open, bounds) in [("a position", a_position, [370, 190]), ("an order", an_order, [300, 190])] {
+    for (what, open, bounds) in [("position", a_position, [370, 190]), ("order", an_order, [300, 190])] {
         for of in KINDS {
             let world = World::started(&file_of_a(of.hedge), |exchange| {
                 of.open(exchange);
@@ -234,7 +244,7 @@ async fn what_stays_open_costs_few_requests_and_fewer_each_hour() {
                 let before = world.log().len();
                 world.pass(HOUR).await;
                 let requests = world.log().len() - before;
-                figure(&format!("requests, hour {} of {what} open, {:?}", hour + 1, of.kind), requests);
+                figure(&format!("{what}_hour_{}", hour + 1), Some(of), number(requests));
                 assert!(requests <= bound, "{what}, {:?}: {requests} in an hour", of.kind);
             }
         }
@@ -246,7 +256,8 @@ async fn what_stays_open_costs_few_requests_and_fewer_each_hour() {
         let before = world.log().len();
         world.pass(HOUR).await;
         let requests = world.log().len() - before;
-        figure(&format!("requests in an hour of a pause, {:?}", of.kind), requests);
-        assert!(requests <= 64, "{requests}");
+        figure("paused_hour", Some(of), number(requests));
+        // A minute each, sooner by up to a tenth.
+        assert!(requests <= 67, "{requests}");
     }
 }
