@@ -54,6 +54,9 @@ struct Options {
     /// On so many threads; without it, on all cores.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// Write what happened into the README's table.
+    #[arg(long)]
+    readme: bool,
     /// Of a day made small: only these accounts, by their numbers, such as `0,3`.
     #[arg(long, value_parser = numbers)]
     only: Option<Numbers>,
@@ -107,7 +110,20 @@ fn main() -> ExitCode {
         println!("but that says little, for none of this happened: {missing:?}");
         return ExitCode::FAILURE;
     }
+    if options.readme && !write_readme(&done.tally.table(done.days, options.accounts)) {
+        eprintln!("README.md lacks the two markers of the table, or cannot be written");
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
+}
+
+/// Whether the table stands in the README now.
+fn write_readme(table: &str) -> bool {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let Ok(readme) = std::fs::read_to_string(path) else { return false };
+    let Some((before, rest)) = readme.split_once(BEGIN) else { return false };
+    let Some((_, after)) = rest.split_once(END) else { return false };
+    std::fs::write(path, format!("{before}{BEGIN}\n\n{table}\n{END}{after}")).is_ok()
 }
 
 /// All days of a run, and how far they are.
@@ -129,7 +145,7 @@ struct Done {
 
 impl Run {
     fn new(options: &Options) -> Run {
-        let Options { days, seed, accounts, hours, threads: _, only, acts, gap } = options;
+        let Options { days, seed, accounts, hours, threads: _, readme: _, only, acts, gap } = options;
         let set = |numbers: &Option<Numbers>| numbers.clone().map(|Numbers(numbers)| numbers);
         Run {
             seeds: *seed..seed.saturating_add(*days),
@@ -270,6 +286,9 @@ thread_local! {
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+const BEGIN: &str =
+    "<!-- reliability: begin, written by `cargo run --release --example simulate -- --days 300 --readme` -->";
+const END: &str = "<!-- reliability: end -->";
 const NONE: &str = "none";
 /// How often it is said how far it is.
 const PROGRESS: Duration = Duration::from_secs(10);

@@ -80,6 +80,32 @@ impl Tally {
         &self.missing(acts.chain(faults)) | &self.missing_of_some()
     }
 
+    /// What happened in so many days, and that no promise was broken, as the README shows it.
+    pub fn table(&self, days: u64, accounts: usize) -> String {
+        let all = |prefix: &str| -> usize {
+            self.0.iter().filter(|(what, _)| what.starts_with(prefix)).map(|(_, count)| count).sum()
+        };
+        let acts = |names: &[&str]| names.iter().map(|name| self.of(&format!("act {name}"))).sum();
+        let rows: [(&str, usize); 14] = [
+            ("requests", self.of("requests")),
+            ("sets", self.of("sets")),
+            ("of them of unified accounts", self.of("sets unified")),
+            ("of them without an answer", self.of("sets unanswered")),
+            ("sets that took effect late", self.of("sets late")),
+            ("edits of the file, and content that is no file", acts(&["Write", "Spoil", "Mend"])),
+            ("kills, crash loops and stops", acts(&["Kill", "KillInFlight", "CrashLoop", "Stop"])),
+            ("positions and orders that come, modes that somebody flips", acts(&["Open", "Flip"])),
+            ("pauses, resumes, approvals, reloads", acts(&["Pause", "Resume", "Approve", "Reload"])),
+            ("keys that are taken away or refused", acts(&["TakeKey", "RefuseKey"])),
+            ("conversions between the kinds", self.of("conversions seen")),
+            ("steps of the exchange's clock", acts(&["Step"])),
+            ("faults of the exchange and the network that hit", all("fault ")),
+            ("promises broken", 0),
+        ];
+        let head = format!("| in {days} days of {accounts} accounts | |\n|---|---|\n");
+        rows.iter().fold(head, |table, (what, count)| table + &format!("| {what} | {count} |\n"))
+    }
+
     /// How often this happened.
     pub fn of(&self, what: &str) -> usize {
         self.0.get(what).copied().unwrap_or(0)
