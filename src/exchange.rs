@@ -87,6 +87,9 @@ pub trait Observe: Send + Sync + 'static {
         1000
     }
 
+    /// Tells how often the mode of this scope is going to be read.
+    fn watches(&self, _scope: Scope, _every: Duration) {}
+
     /// Tells that a change of this scope that had begun has ended, or goes no further now.
     fn ended(&self, _scope: Scope) {}
 

@@ -15,6 +15,7 @@ mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 use crate::constants::{HUMAN_LOOK, LEDGER_RETRY, LONGEST_LOOK};
 use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
-use crate::exchange::{Apply, CoolDown, Observe};
+use crate::exchange::{Apply, CoolDown, Observe as _};
 use crate::facts::{
     AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
     Requirements, Stretch, TargetFacts, Wanted,
@@ -167,6 +168,8 @@ struct TargetSlot {
     brakes: Brakes,
     /// Where it stands at the keeper's `stood`; computed anew in every turn, and just before a set leaves.
     standing: Standing,
+    /// How often its mode is read, as the exchange's client was last told; a new client is told anew.
+    watched: Option<Duration>,
     /// Whether turns are kept for a change of it that has begun.
     has_begun: bool,
     /// What happened to it since this slot was made; only grows.
@@ -279,6 +282,9 @@ impl<D: Environment> Keeper<D> {
     /// now gives its turns back.
     fn stand(&mut self) {
         let now = self.clock.now();
+        if let Some(exchange) = &self.exchange {
+            self.facts.stretch = Stretch(exchange.stretch());
+        }
         for (scope, slot) in &mut self.targets {
             slot.standing = Standing::of(&slot.facts(&self.facts), now);
             if !slot.has_begun {
@@ -324,7 +330,6 @@ impl<D: Environment> Keeper<D> {
             slot.has_begun |= begins;
         }
         let Some(learned) = self.look_unless_dropped(scope, what, purpose).await else { return };
-        self.facts.stretch = Stretch(self.exchange.as_ref().map_or(1000, Observe::stretch));
         let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(slot) = self.targets.get_mut(&scope) {
@@ -399,6 +404,7 @@ impl TargetSlot {
             facts,
             brakes: Brakes::default(),
             standing: Standing::default(),
+            watched: None,
             has_begun: false,
             counts: Counts::default(),
             drift_noticed: false,

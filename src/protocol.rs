@@ -41,7 +41,7 @@ use crate::constants::{
 };
 use crate::facts::{
     Brakes, Change, Facts, FlatSpan, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen,
-    TargetFacts,
+    Stretch, TargetFacts,
 };
 use crate::moment::Moment;
 
@@ -227,10 +227,12 @@ fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
 }
 
 /// Whether this is an occasion to see whose key it is, so that no set has to wait for it: once the mode was read, and daily;
-/// but not while the account answers badly, as the mode matters more.
+/// but not while the account answers badly or the budget of requests does not suffice, as the mode matters more.
 fn may_show_owner(facts: &Facts<'_>, now: Moment) -> bool {
     let Facts { account, brakes: _, target } = facts;
-    let is_calm = account.failing.is_none() && target.failing.is_none() && target.intent.is_none();
+    let suffices = account.stretch == Stretch::default();
+    let is_calm =
+        suffices && account.failing.is_none() && target.failing.is_none() && target.intent.is_none();
     let is_old = account.identity.as_ref().is_none_or(|identity| now >= identity.at + OWNER_EVERY);
     let was_read = target.seen.is_some_and(|seen| seen.asked >= target.look_since);
     is_calm && is_old && was_read && target.wanted.mode.is_some()

@@ -73,6 +73,9 @@ pub enum Purpose {
 pub struct Recurring {
     /// When it was due.
     pub due: Moment,
+    /// When a whole interval has passed since the last one. It is due a random part sooner, which gives it no right to a turn
+    /// before others.
+    pub overdue: Moment,
     /// How often it is due.
     pub every: Duration,
 }
@@ -123,6 +126,8 @@ pub enum Want<L> {
 pub struct Due<L> {
     /// When it is due.
     pub at: Moment,
+    /// When the whole interval has passed.
+    pub overdue: Moment,
     /// How often it recurs.
     pub interval: Duration,
     /// The requests.
@@ -198,7 +203,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             if tokens >= level { Turn::Grant(grant) } else { Turn::Wait(self.filled_to(level)) }
         };
         if self.owed >= SHARE - 1
-            && let Some((_, grant)) = self.latest(&self.modes, What::Mode, now)
+            && let Some(grant) = self.overdue(now)
         {
             return grant_at(ONE, grant);
         }
@@ -222,7 +227,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
 
     /// The request that `turn` granted at this moment was sent. It is no longer wanted; what follows is `put`.
     pub fn granted(&mut self, grant: &Grant<T, L>, now: Moment) {
-        let is_owed = self.latest(&self.modes, What::Mode, now).is_some();
+        let is_owed = self.overdue(now).is_some();
         self.owed = if grant.what == What::Mode || !is_owed { 0 } else { self.owed + 1 };
         self.tokens = self.tokens_at(now) - ONE;
         self.filled_at = self.filled_at.max(now);
@@ -240,10 +245,10 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
     /// The target wants a request.
     pub fn ask(&mut self, target: T, lane: L, purpose: Purpose, now: Moment) {
         let mut demand = self.take(&target).unwrap_or_default();
-        let add = |due: Option<Due<L>>, Recurring { due: at, every }: Recurring, lane| {
+        let add = |due: Option<Due<L>>, Recurring { due: at, overdue, every }: Recurring, lane| {
             let mut lanes = due.map(|due| due.lanes).unwrap_or_default();
             lanes.push(lane);
-            Some(Due { at, interval: every, lanes })
+            Some(Due { at, overdue, interval: every, lanes })
         };
         match purpose {
             Purpose::Mode(recurring) => demand.mode = add(demand.mode.take(), recurring, lane),
@@ -337,7 +342,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             None => {}
         }
         for (line, due) in [(&mut self.modes, &demand.mode), (&mut self.waits, &demand.wait)] {
-            if let Some(Due { at, interval, lanes: _ }) = due {
+            if let Some(Due { at, overdue: _, interval, lanes: _ }) = due {
                 line.entry(*interval).or_default().insert((*at, target.clone()));
             }
         }
@@ -361,7 +366,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             None => {}
         }
         for (line, due) in [(&mut self.modes, &demand.mode), (&mut self.waits, &demand.wait)] {
-            if let Some(Due { at, interval, lanes: _ }) = due
+            if let Some(Due { at, overdue: _, interval, lanes: _ }) = due
                 && let Some(of_interval) = line.get_mut(interval)
             {
                 of_interval.remove(&(*at, target.clone()));
@@ -451,6 +456,13 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             })
         });
         heads.reduce(|latest, other| if other.0.is_later_than(latest.0) { other } else { latest })
+    }
+
+    /// The latest look at a mode, if a whole interval has passed since the one before.
+    fn overdue(&self, now: Moment) -> Option<Grant<T, L>> {
+        let (_, grant) = self.latest(&self.modes, What::Mode, now)?;
+        let due = self.demands.get(&grant.target)?.mode.as_ref()?;
+        (due.overdue <= now).then_some(grant)
     }
 
     fn lanes_of(&self, target: &T, what: What) -> Option<&[L]> {
@@ -550,9 +562,9 @@ impl<L: PartialEq> Want<L> {
 
 impl<L: PartialEq> Due<L> {
     fn without(self, lane: &L) -> Option<Due<L>> {
-        let Due { at, interval, lanes } = self;
+        let Due { at, overdue, interval, lanes } = self;
         let lanes = without(lanes, lane);
-        (!lanes.is_empty()).then_some(Due { at, interval, lanes })
+        (!lanes.is_empty()).then_some(Due { at, overdue, interval, lanes })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
+use crate::exchange::Observe as _;
 use crate::facts::{Brakes, Guard, TargetFacts};
 use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
@@ -91,6 +92,11 @@ impl<D: Environment> Keeper<D> {
             self.facts.failing = None;
         }
         slot.facts.wanted = wanted;
+        let every = slot.facts.wanted.policy.check_every;
+        if let Some(exchange) = self.exchange.as_ref().filter(|_| slot.watched != Some(every)) {
+            slot.watched = Some(every);
+            exchange.watches(scope, every);
+        }
         // Registering returns an unresolved set as unclear, so it must not happen while that set is under way here.
         // Before the kind is known the target is a mere placeholder, which does not belong in the ledger.
         let due = slot.taken_up != news && !is_under_way(&slot.facts) && self.kind.is_some();

@@ -86,6 +86,7 @@ impl<D: Environment> Keeper<D> {
                     }
                 }
                 self.exchange = Some(exchange);
+                self.targets.values_mut().for_each(|slot| slot.watched = None);
                 self.facts.credential = None;
             }
             Err(say) => {

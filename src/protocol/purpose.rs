@@ -41,19 +41,20 @@ pub fn purpose(
     match (look, target.flatness.open()) {
         (Look::Open(list), Some((_, asked))) => {
             let every = open_interval(facts, standing.forbidden, list, now);
-            Purpose::Wait(Recurring { due: retried.unwrap_or(asked + every), every })
+            let due = retried.unwrap_or(asked + every);
+            Purpose::Wait(Recurring { due, overdue: due, every })
         }
         (Look::List(List::Positions), _) if target.flatness.flat_span.is_some() => {
             let every = keep_interval(facts, standing.forbidden);
-            Purpose::Wait(Recurring {
-                due: retried.unwrap_or_else(|| keep_due(facts, standing.forbidden)),
-                every,
-            })
+            let due = retried.unwrap_or_else(|| keep_due(facts, standing.forbidden));
+            Purpose::Wait(Recurring { due, overdue: due, every })
         }
         (Look::Clock | Look::Kind | Look::Account | Look::Mode | Look::List(_) | Look::Open(_), _) => {
             let due =
                 target.seen.map_or(target.look_since, |seen| due_again(facts, seen).max(target.look_since));
-            Purpose::Mode(Recurring { due: retried.unwrap_or(due).min(now), every: check_every })
+            let whole = target.seen.map_or(target.look_since, |seen| seen.asked + check_every);
+            let (due, overdue) = (retried.unwrap_or(due).min(now), retried.unwrap_or(whole));
+            Purpose::Mode(Recurring { due, overdue, every: check_every })
         }
     }
 }

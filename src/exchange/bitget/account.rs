@@ -69,6 +69,10 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.client.stretch()
     }
 
+    fn watches(&self, scope: Scope, every: Duration) {
+        self.session.client.watches(&self.session.target(scope), every);
+    }
+
     fn ended(&self, scope: Scope) {
         self.session.client.ended(&self.session.target(scope));
     }

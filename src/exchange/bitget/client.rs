@@ -139,6 +139,11 @@ impl<T: Transport> Bitget<T> {
         self.shared.door.stretch()
     }
 
+    /// The mode of this target is going to be read so often.
+    pub(super) fn watches(&self, target: &Target, every: Duration) {
+        self.shared.door.watches(target, every);
+    }
+
     /// The change of this target has ended, or goes no further now.
     pub(super) fn ended(&self, target: &Target) {
         self.shared.door.ended(&self.shared.pace, target);

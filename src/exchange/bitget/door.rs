@@ -140,6 +140,13 @@ impl Door {
         self.drive(&mut desk, pace);
     }
 
+    /// The mode of this target is going to be read so often.
+    pub(super) fn watches(&self, target: &Target, every: Duration) {
+        let mut desk = self.desk.lock();
+        let (_, wait) = desk.recurring.get(target).copied().unwrap_or_default();
+        desk.recurs(target, (Some(every), wait));
+    }
+
     /// The change of this target has ended, or goes no further now.
     pub(super) fn ended(&self, pace: &Mutex<Pace>, target: &Target) {
         let mut desk = self.desk.lock();
@@ -185,12 +192,11 @@ impl Door {
         let place = Arc::new(Place { caller: caller.clone(), lane: lane.clone(), called, given });
         let mut desk = self.desk.lock();
         if let Some(target) = &caller {
-            let (mode, wait) = desk.recurring.get(target).copied().unwrap_or_default();
+            let (mode, _) = desk.recurring.get(target).copied().unwrap_or_default();
             match purpose {
-                Purpose::Mode(Recurring { every, .. }) => desk.recurs(target, (Some(every), wait)),
                 Purpose::Wait(Recurring { every, .. }) => desk.recurs(target, (mode, Some(every))),
                 Purpose::Begin { .. } => desk.recurs(target, (mode, None)),
-                Purpose::ForAll | Purpose::Begun { .. } | Purpose::New => {}
+                Purpose::ForAll | Purpose::Begun { .. } | Purpose::New | Purpose::Mode(_) => {}
             }
         }
         desk.waiting.entry((caller.clone(), lane.clone())).or_default().push_back(Arc::clone(&place));
@@ -349,7 +355,8 @@ mod tests {
     }
 
     fn looks(due: i64, every: Duration) -> Purpose {
-        Purpose::Mode(Recurring { due: Moment(START + due), every })
+        let due = Moment(START + due);
+        Purpose::Mode(Recurring { due, overdue: due, every })
     }
 
     fn begins(since: i64) -> Purpose {
@@ -461,11 +468,14 @@ mod tests {
         let (door, pace) = &*door;
         assert_eq!(door.stretch(), 1000);
         for name in ["a", "b", "c"] {
-            let every = Duration::from_millis(500);
-            assert!(door.turn(pace, Some(target(name)), None, looks(0, every)).await.is_ok());
+            door.watches(&target(name), Duration::from_millis(500));
         }
         assert_eq!(door.stretch(), 6000);
-        let waits = Purpose::Wait(Recurring { due: clock.now(), every: Duration::from_secs(1) });
+        let waits = Purpose::Wait(Recurring {
+            due: clock.now(),
+            overdue: clock.now(),
+            every: Duration::from_secs(1),
+        });
         assert!(door.turn(pace, Some(target("a")), None, waits).await.is_ok());
         assert_eq!(door.stretch(), 7000);
         for name in ["a", "b"] {

@@ -50,9 +50,13 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// For a request that one before it makes necessary.
+    /// For a request that one before it makes necessary. What can wait goes on as something that can wait.
     pub(super) fn goes_on(self) -> Ask {
-        Ask { purpose: Purpose::Begun { to_go: 1 }, ..self }
+        let purpose = match self.purpose {
+            Purpose::ForAll | Purpose::Begun { .. } | Purpose::Begin { .. } => Purpose::Begun { to_go: 1 },
+            Purpose::New | Purpose::Mode(_) | Purpose::Wait(_) => self.purpose,
+        };
+        Ask { purpose, ..self }
     }
 }
 

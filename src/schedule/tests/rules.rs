@@ -23,12 +23,18 @@ fn nothing() -> Demand<&'static str> {
 }
 
 fn mode(due: i64) -> Demand<&'static str> {
-    Demand { mode: Some(Due { at: at(due), interval: MINUTE, lanes: vec!["mode"] }), ..nothing() }
+    Demand {
+        mode: Some(Due { at: at(due), overdue: at(due), interval: MINUTE, lanes: vec!["mode"] }),
+        ..nothing()
+    }
 }
 
 fn wait(due: i64, interval: u64) -> Demand<&'static str> {
     let interval = Duration::from_secs(interval);
-    Demand { wait: Some(Due { at: at(due), interval, lanes: vec!["positions"] }), ..nothing() }
+    Demand {
+        wait: Some(Due { at: at(due), overdue: at(due), interval, lanes: vec!["positions"] }),
+        ..nothing()
+    }
 }
 
 fn new() -> Demand<&'static str> {

@@ -316,9 +316,14 @@ impl Process {
         let open_look = (target.stage == Stage::Waits && target.unanswered == 0).then(|| {
             let waited = self.now.since(target.waits_since.unwrap_or(self.now));
             let interval = (waited / 60).clamp(Duration::from_secs(2), Duration::from_secs(30));
-            Due { at: self.now + interval, interval, lanes: vec![lane(2)] }
+            Due { at: self.now + interval, overdue: self.now + interval, interval, lanes: vec![lane(2)] }
         });
-        let mode = Due { at: target.mode_due, interval: self.interval, lanes: vec![lane(3)] };
+        let mode = Due {
+            at: target.mode_due,
+            overdue: target.mode_due,
+            interval: self.interval,
+            lanes: vec![lane(3)],
+        };
         let mode = matches!(target.stage, Stage::Watched | Stage::Waits).then_some(mode);
         self.table.put(number, Demand { want, mode, wait: open_look });
     }

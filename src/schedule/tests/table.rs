@@ -18,8 +18,18 @@ fn full(budget: u32) -> Table {
 fn demand(want: Option<Want<&'static str>>) -> Demand<&'static str> {
     Demand {
         want,
-        mode: Some(Due { at: Moment(NOW.0 + 1000), interval: MINUTE, lanes: vec!["mode"] }),
-        wait: Some(Due { at: Moment(NOW.0 + 2000), interval: MINUTE * 2, lanes: vec!["positions"] }),
+        mode: Some(Due {
+            at: Moment(NOW.0 + 1000),
+            overdue: Moment(NOW.0 + 1000),
+            interval: MINUTE,
+            lanes: vec!["mode"],
+        }),
+        wait: Some(Due {
+            at: Moment(NOW.0 + 2000),
+            overdue: Moment(NOW.0 + 2000),
+            interval: MINUTE * 2,
+            lanes: vec!["positions"],
+        }),
     }
 }
 

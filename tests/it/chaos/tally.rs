@@ -85,7 +85,10 @@ impl Tally {
         let all = |prefix: &str| -> usize {
             self.0.iter().filter(|(what, _)| what.starts_with(prefix)).map(|(_, count)| count).sum()
         };
-        let acts = |names: &[&str]| names.iter().map(|name| self.of(&format!("act {name}"))).sum();
+        let acts = |names: &[&str]| {
+            assert!(names.iter().all(|name| Act::VARIANTS.contains(name)), "one of {names:?} is no act");
+            names.iter().map(|name| self.of(&format!("act {name}"))).sum()
+        };
         let rows: [(&str, usize); 14] = [
             ("requests", self.of("requests")),
             ("sets", self.of("sets")),

@@ -35,6 +35,16 @@ fn a_seed_is_the_same_story_each_time() {
 }
 
 #[test]
+fn the_readmes_table_names_what_there_is() {
+    let mut tally = Tally::default();
+    tally.did("Flip");
+    tally.did("Open");
+    let table = tally.table(3, 10);
+    assert!(table.starts_with("| in 3 days of 10 accounts | |\n|---|---|\n| requests | 0 |\n"), "{table}");
+    assert!(table.contains("| positions and orders that come, modes that somebody flips | 2 |\n"), "{table}");
+}
+
+#[test]
 fn a_story_is_made_small_as_long_as_it_still_fails() {
     let whole = Plan::whole(1, Size::Long { accounts: 10, hours: 24 });
     let (accounts, acts) = extent(&whole);

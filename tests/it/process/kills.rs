@@ -150,9 +150,9 @@ fn fates() -> Vec<Fate> {
     let mut fates = Vec::new();
     // Before anything is known, and while the lists are read.
     fates.extend([0, 5, 40, 150].map(|millis| fate(After::Hello, millis, None)));
-    // Around the note, the send and the ledger's writes: at ten requests a second the permit of the set comes 100 ms after
-    // that of the last list. The machine's own noise spreads them further.
-    let around = [0, 50, 80, 90, 94, 96, 98, 99, 100, 101, 102, 103, 104, 105, 107, 110, 115, 130];
+    // Around the note, the send and the ledger's writes, which follow the answer to the last list at once. The machine's own
+    // noise spreads them further.
+    let around = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10, 14, 20, 30];
     fates.extend(around.map(|millis| fate(After::Verdict, millis, None)));
     fates.extend([0, 1, 2, 3, 5, 8, 12].map(|millis| fate(After::Set, millis, None)));
     // The reply is in flight; it is lost; it never comes.
@@ -198,8 +198,8 @@ impl Run {
         let host = Host::new(venue, &[&name], &declared_as(fate.kind, &[(&name, "hedge_mode")]));
         let (set, looks) = match fate.kind {
             Kind::Classic => (SET, 1),
-            // The settings also tell the kind, before anything else.
-            Kind::Unified => (SET_UNIFIED, 2),
+            // The settings also tell the kind, before anything else, and whose key it is, before the change.
+            Kind::Unified => (SET_UNIFIED, 3),
         };
         venue.simulator.with(|exchange| exchange.set_kind(Uid(number), fate.kind)).unwrap();
         let of_it = |fault: Fault| fault.for_account(Uid(number));
@@ -220,14 +220,14 @@ impl Run {
     fn heard(&mut self, entry: &LogEntry) {
         let come = match self.fate.after {
             After::Hello => true,
-            // While it waits positions alone are read first; the verdict ends with them.
+            // The verdict ends with the positions.
             After::Verdict => {
                 let (path, lists) = match self.fate.kind {
                     Kind::Classic => ("/all-position", 1),
                     Kind::Unified => ("/current-position", 3),
                 };
                 self.positions += u32::from(entry.path.ends_with(path));
-                self.positions == 2 * lists
+                self.positions == lists
             }
             After::Set => entry.wanted.is_some(),
             After::Confirming => {

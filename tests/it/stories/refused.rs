@@ -74,7 +74,7 @@ const REFUSALS: [Refusal; 8] = [
     },
     Refusal {
         name: "40018",
-        target: A_ACCOUNT,
+        target: A_USDT,
         breaks: |world| {
             world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40018".to_owned()));
         },
@@ -83,7 +83,7 @@ const REFUSALS: [Refusal; 8] = [
     },
     Refusal {
         name: "40012",
-        target: A_ACCOUNT,
+        target: A_USDT,
         breaks: |world| world.exchange(|e| e.key_mut("key-desk-a").unwrap().passphrase = "another".into()),
         mends: |world| world.exchange(|e| e.add_key(DESK_A, ApiKey::named("desk-a"))).unwrap(),
         line: "unknown, credential: Bitget answered the call account: 40012, the passphrase does not fit the key",
@@ -97,7 +97,7 @@ const REFUSALS: [Refusal; 8] = [
     },
     Refusal {
         name: "40013",
-        target: A_ACCOUNT,
+        target: A_USDT,
         breaks: |world| {
             world.exchange(|e| e.key_mut("key-desk-a").unwrap().refused_with = Some("40013".to_owned()));
         },

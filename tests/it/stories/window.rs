@@ -143,7 +143,7 @@ async fn the_host_is_looked_at_right_before_the_note_and_not_while_anything_else
     world.pass(10 * MINUTE).await;
     assert_eq!(world.looks_at_host(), [], "paused");
     world.resume(None);
-    world.until(20 * SECOND, "changed", |world| world.is_in_sync(A_USDT)).await;
+    world.until(SETTLE + 20 * SECOND, "changed", |world| world.is_in_sync(A_USDT)).await;
     world.pass(HOUR).await;
     let noted = world.visitor().intents().unwrap()[0].noted_wall;
     let looks: Vec<i64> = world.looks_at_host().iter().map(|at| noted - at.0).collect();
