@@ -254,7 +254,7 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             Purpose::Mode(recurring) => demand.mode = add(demand.mode.take(), recurring, lane),
             Purpose::Wait(recurring) => demand.wait = add(demand.wait.take(), recurring, lane),
             Purpose::ForAll => {
-                demand.want = Some(Want::joined(demand.want.take(), lane, Moment(i64::MIN), 1))
+                demand.want = Some(Want::joined(demand.want.take(), lane, Moment(i64::MIN), 1));
             }
             Purpose::Begun { to_go } => {
                 demand.want = Some(Want::joined(demand.want.take(), lane, now, to_go.max(1)));

@@ -124,7 +124,7 @@ async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
     for _ in 0..TRIES {
         match ask().await {
             Err(Failure { class: Class::Stopped { until } | Class::Busy { until }, .. }) => {
-                wait(clock, until).await
+                wait(clock, until).await;
             }
             said => return said,
         }

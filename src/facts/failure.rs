@@ -156,6 +156,15 @@ impl Class {
         }
     }
 
+    /// The same class, until another moment where it ends at one.
+    #[cfg(test)]
+    pub(crate) fn ending(mut self, at: Moment) -> Class {
+        if let Class::Stopped { until } | Class::Busy { until } = &mut self {
+            *until = at;
+        }
+        self
+    }
+
     /// When our own limits allow the next request, if they are why nothing was sent.
     pub fn our_own_limit(self) -> Option<Moment> {
         if let Class::Stopped { until } | Class::Busy { until } = self { Some(until) } else { None }

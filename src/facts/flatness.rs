@@ -158,6 +158,7 @@ impl Flatness {
     }
 
     /// The readings without those that may have changed since.
+    #[must_use]
     pub fn newest(&self) -> Flatness {
         let newer = |reading: Option<Reading>| {
             reading.filter(|reading| self.newest.is_some_and(|newest| reading.asked >= newest))

@@ -12,13 +12,9 @@ use super::*;
 use crate::position_mode::Kind;
 use crate::window::Windows;
 
-/// All classes; `Busy` ends at nine seconds.
+/// All classes; those that end by themselves do so at nine seconds.
 fn classes() -> impl Iterator<Item = Class> {
-    Class::iter().map(|class| match class {
-        Class::Stopped { .. } => Class::Stopped { until: Moment(9_000) },
-        Class::Busy { .. } => Class::Busy { until: Moment(9_000) },
-        other => other,
-    })
+    Class::iter().map(|class| class.ending(Moment(9_000)))
 }
 
 fn at(seconds: i64) -> Moment {

@@ -106,13 +106,9 @@ fn record_in_words(record: &Record) -> String {
     }
 }
 
-/// The table of all classes, one paragraph each. `Busy` ends in three seconds.
+/// The table of all classes, one paragraph each. Those that end by themselves do so in three seconds.
 fn table(row: impl Fn(Class) -> Situation) -> String {
-    let classes = Class::iter().map(|class| match class {
-        Class::Stopped { .. } => Class::Stopped { until: Moment(1_800_000_003_000) },
-        Class::Busy { .. } => Class::Busy { until: Moment(1_800_000_003_000) },
-        other => other,
-    });
+    let classes = Class::iter().map(|class| class.ending(Moment(1_800_000_003_000)));
     let name = |class: Class| format!("{class:?}").split(' ').next().unwrap_or_default().to_owned();
     let paragraphs: Vec<String> =
         classes.map(|class| format!("[{}] {}", name(class), told(&row(class)))).collect();

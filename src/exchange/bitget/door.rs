@@ -38,10 +38,10 @@ pub(super) struct Door {
 struct Desk {
     schedule: Schedule<Caller, Option<LaneName>>,
     /// Those who wait, by what they wait for; in the order in which they came.
-    waiting: BTreeMap<(Caller, Option<LaneName>), VecDeque<Arc<Place>>>,
+    waiting: BTreeMap<(Caller, Option<LaneName>), VecDeque<Arc<Waiter>>>,
     count: u32,
     /// Who of the waiting sleeps until the next turn.
-    sleeper: Option<Arc<Place>>,
+    sleeper: Option<Arc<Waiter>>,
     wakes: Option<Moment>,
     last_turn: Moment,
     /// How often each target is looked at, as it was last asked for.
@@ -51,7 +51,7 @@ struct Desk {
 }
 
 /// One who waits.
-struct Place {
+struct Waiter {
     caller: Caller,
     lane: Option<LaneName>,
     called: Notify,
@@ -103,33 +103,30 @@ impl Door {
         purpose: Purpose,
     ) -> Given {
         let standing = self.stand(pace, caller, lane, purpose);
-        let place = &standing.place;
+        let waiter = &standing.waiter;
         loop {
             let wakes = {
                 let mut desk = self.desk.lock();
-                if let Some(given) = place.given.lock().take() {
+                if let Some(given) = waiter.given.lock().take() {
                     return given;
                 }
-                let sleeps = desk.sleeper.as_ref().is_none_or(|sleeper| Arc::ptr_eq(sleeper, place));
+                let sleeps = desk.sleeper.as_ref().is_none_or(|sleeper| Arc::ptr_eq(sleeper, waiter));
                 if sleeps {
-                    desk.sleeper = Some(Arc::clone(place));
+                    desk.sleeper = Some(Arc::clone(waiter));
                 }
                 desk.wakes.filter(|_| sleeps)
             };
-            match wakes {
-                Some(wakes) => {
-                    tokio::select! {
-                        biased;
-                        () = place.called.notified() => continue,
-                        () = self.clock.sleep_until(wakes) => {}
-                    }
+            let woken = async {
+                match wakes {
+                    Some(wakes) => self.clock.sleep_until(wakes).await,
+                    None => std::future::pending().await,
                 }
-                None => {
-                    place.called.notified().await;
-                    continue;
-                }
+            };
+            tokio::select! {
+                biased;
+                () = waiter.called.notified() => {}
+                () = woken => self.drive(&mut self.desk.lock(), pace),
             }
-            self.drive(&mut self.desk.lock(), pace);
         }
     }
 
@@ -188,8 +185,12 @@ impl Door {
         lane: Option<LaneName>,
         purpose: Purpose,
     ) -> Standing<'a> {
-        let (called, given) = (Notify::new(), Mutex::new(None));
-        let place = Arc::new(Place { caller: caller.clone(), lane: lane.clone(), called, given });
+        let waiter = Arc::new(Waiter {
+            caller: caller.clone(),
+            lane: lane.clone(),
+            called: Notify::new(),
+            given: Mutex::new(None),
+        });
         let mut desk = self.desk.lock();
         if let Some(target) = &caller {
             let (mode, _) = desk.recurring.get(target).copied().unwrap_or_default();
@@ -199,12 +200,12 @@ impl Door {
                 Purpose::ForAll | Purpose::Begun { .. } | Purpose::New | Purpose::Mode(_) => {}
             }
         }
-        desk.waiting.entry((caller.clone(), lane.clone())).or_default().push_back(Arc::clone(&place));
+        desk.waiting.entry((caller.clone(), lane.clone())).or_default().push_back(Arc::clone(&waiter));
         desk.count += 1;
         desk.schedule.ask(caller, lane, purpose, self.clock.now());
         self.drive(&mut desk, pace);
         drop(desk);
-        Standing { place, door: self, pace }
+        Standing { waiter, door: self, pace }
     }
 
     /// Gives all turns that there are now, and lets one of the waiting sleep until the next.
@@ -256,16 +257,16 @@ impl Door {
 
 impl Desk {
     fn give(&mut self, to: &(Caller, Option<LaneName>), given: Given) {
-        let Some(places) = self.waiting.get_mut(to) else { return };
-        if let Some(place) = places.pop_front() {
+        let Some(waiters) = self.waiting.get_mut(to) else { return };
+        if let Some(waiter) = waiters.pop_front() {
             self.count = self.count.saturating_sub(1);
-            *place.given.lock() = Some(given);
-            place.called.notify_one();
-            if self.sleeper.as_ref().is_some_and(|sleeper| Arc::ptr_eq(sleeper, &place)) {
+            *waiter.given.lock() = Some(given);
+            waiter.called.notify_one();
+            if self.sleeper.as_ref().is_some_and(|sleeper| Arc::ptr_eq(sleeper, &waiter)) {
                 self.sleeper = None;
             }
         }
-        if places.is_empty() {
+        if waiters.is_empty() {
             self.waiting.remove(to);
         }
     }
@@ -290,35 +291,35 @@ impl Desk {
     }
 }
 
-/// A place; who leaves it before its turn gives back what it was given meanwhile.
+/// One who stands there; who leaves before its turn gives back what it was given meanwhile.
 struct Standing<'a> {
-    place: Arc<Place>,
+    waiter: Arc<Waiter>,
     door: &'a Door,
     pace: &'a Mutex<Pace>,
 }
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
-        let Standing { place, door, pace } = self;
+        let Standing { waiter, door, pace } = self;
         let mut desk = door.desk.lock();
-        if let Some(Ok(Some(permit))) = place.given.lock().take() {
+        if let Some(Ok(Some(permit))) = waiter.given.lock().take() {
             pace.lock().give_back_unused(permit);
         }
-        let of = (place.caller.clone(), place.lane.clone());
+        let of = (waiter.caller.clone(), waiter.lane.clone());
         let mut was_waiting = false;
-        if let Some(places) = desk.waiting.get_mut(&of) {
-            let before = places.len();
-            places.retain(|other| !Arc::ptr_eq(other, place));
-            was_waiting = places.len() < before;
-            if places.is_empty() {
+        if let Some(waiters) = desk.waiting.get_mut(&of) {
+            let before = waiters.len();
+            waiters.retain(|other| !Arc::ptr_eq(other, waiter));
+            was_waiting = waiters.len() < before;
+            if waiters.is_empty() {
                 desk.waiting.remove(&of);
             }
         }
         if was_waiting {
             desk.count = desk.count.saturating_sub(1);
-            desk.schedule.forget(&place.caller, &place.lane);
+            desk.schedule.forget(&waiter.caller, &waiter.lane);
         }
-        if desk.sleeper.as_ref().is_some_and(|sleeper| Arc::ptr_eq(sleeper, place)) {
+        if desk.sleeper.as_ref().is_some_and(|sleeper| Arc::ptr_eq(sleeper, waiter)) {
             desk.sleeper = None;
         }
         desk.wake_the_sleeper();
@@ -350,8 +351,8 @@ mod tests {
         Target { account: name.parse().unwrap(), scope: Scope::Account }
     }
 
-    fn lane(name: &str, endpoint: Endpoint) -> Option<LaneName> {
-        Some(LaneName::Account(KeyId::of(name), endpoint))
+    fn lane(name: &str, endpoint: Endpoint) -> LaneName {
+        LaneName::Account(KeyId::of(name), endpoint)
     }
 
     fn looks(due: i64, every: Duration) -> Purpose {
@@ -381,7 +382,7 @@ mod tests {
             tasks.push(tokio::spawn(async move {
                 let (door, pace) = &*door;
                 let endpoint = Endpoint::Settings;
-                let permit = door.turn(pace, Some(target(name)), lane(name, endpoint), purpose).await;
+                let permit = door.turn(pace, Some(target(name)), Some(lane(name, endpoint)), purpose).await;
                 assert!(matches!(permit, Ok(Some(_))));
                 log.lock().push((name, (clock.now().0 - START) / 1000));
             }));
@@ -422,7 +423,7 @@ mod tests {
         clock.sleep_until(Moment(START + 5_000)).await;
         let (door, pace) = &*door;
         let ask = |name: &'static str, endpoint| {
-            door.turn(pace, Some(target(name)), lane(name, endpoint), Purpose::Begun { to_go: 1 })
+            door.turn(pace, Some(target(name)), Some(lane(name, endpoint)), Purpose::Begun { to_go: 1 })
         };
         let first = ask("a", Endpoint::AccountInfo).await.unwrap().unwrap();
         let began = clock.now();
@@ -444,7 +445,9 @@ mod tests {
             let door = Arc::clone(&door);
             tokio::spawn(async move {
                 let (door, pace) = &*door;
-                door.turn(pace, Some(target(name)), lane(name, Endpoint::AccountInfo), purpose).await.is_ok()
+                door.turn(pace, Some(target(name)), Some(lane(name, Endpoint::AccountInfo)), purpose)
+                    .await
+                    .is_ok()
             })
         };
         let (dropped, waiting) = (call("a", Purpose::ForAll), call("b", begins(0)));

@@ -136,13 +136,7 @@ fn jitters() -> BoxedStrategy<Jitter> {
 
 fn classes() -> BoxedStrategy<Class> {
     let all: Vec<Class> = Class::iter().collect();
-    (proptest::sample::select(all), around())
-        .prop_map(|(class, until)| match class {
-            Class::Stopped { .. } => Class::Stopped { until },
-            Class::Busy { .. } => Class::Busy { until },
-            other => other,
-        })
-        .boxed()
+    (proptest::sample::select(all), around()).prop_map(|(class, until)| class.ending(until)).boxed()
 }
 
 fn failings() -> BoxedStrategy<Failing> {

@@ -13,6 +13,7 @@ const CLASSIC: Desk = KINDS[0];
 const UNIFIED: Desk = KINDS[1];
 
 /// Hands a figure over to the cost table: `tests/bench/figures.rs` reads it.
+#[expect(clippy::print_stdout, reason = "it is handed over as a line")]
 fn figure(name: &str, of: Option<Desk>, value: f64) {
     let kind = of.map(|of| format!("_{:?}", of.kind).to_lowercase()).unwrap_or_default();
     println!("figure: {name}{kind} = {value}");
