@@ -534,11 +534,11 @@ impl<L: PartialEq> Want<L> {
         match self {
             Want::Begun { at, next, to_go } => {
                 let (next, to_go) = (without(next, lane), to_go.saturating_sub(1));
-                (to_go > 0).then_some(Want::Begun { at, next, to_go })
+                (to_go > 0 || !next.is_empty()).then_some(Want::Begun { at, next, to_go })
             }
             Want::Begin { since: _, repeat: _, next, cost } if cost > 0 => {
                 let (next, to_go) = (without(next, lane), cost - 1);
-                (to_go > 0).then_some(Want::Begun { at: now, next, to_go })
+                (to_go > 0 || !next.is_empty()).then_some(Want::Begun { at: now, next, to_go })
             }
             other @ (Want::Begin { .. } | Want::New { .. }) => other.without(lane),
         }
