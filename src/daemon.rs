@@ -55,7 +55,11 @@ impl Daemon {
         let view = View {
             board: core.board.clone(),
             clock: core.clock.clone(),
-            vitals: Arc::new(FleetVitals { pulse: core.fleet.pulse(), sockets: core.keys.sockets.clone() }),
+            vitals: Arc::new(FleetVitals {
+                pulse: core.fleet.pulse(),
+                sockets: core.keys.sockets.clone(),
+                bitget: core.keys.bitget.clone(),
+            }),
             records: Arc::new(HistoryReader(core.ledger.clone())),
             counters: Arc::new(counters),
         };

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::credential::Fingerprint;
-use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
+use crate::facts::{Answer, Failure, Identity, List, SetAnswer, Stretch};
 use crate::ledger::Noted;
 use crate::moment::Moment;
 use crate::position_mode::{KeyId, Kind, PositionMode, Scope};
@@ -81,10 +81,9 @@ pub trait Observe: Send + Sync + 'static {
     /// How many reads of this account were sent so far: a look that has sent none only waits, and may be dropped.
     fn sent(&self) -> u64;
 
-    /// By how much the recurring looks of all accounts come later than wanted, in thousandths of their intervals: 1000 while
-    /// the budget of requests suffices.
-    fn stretch(&self) -> u32 {
-        1000
+    /// By how much the intervals between looks at all accounts come out longer than wanted.
+    fn stretch(&self) -> Stretch {
+        Stretch::default()
     }
 
     /// Tells how often the mode of this scope is going to be read.

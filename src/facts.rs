@@ -22,6 +22,8 @@ pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requ
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -71,9 +73,28 @@ pub struct AccountFacts {
     pub stretch: Stretch,
 }
 
-/// How much longer intervals come out than they are wanted, in thousandths; at least 1000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How much longer intervals come out than they are wanted, in thousandths; at least 1000. Written as a ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
 pub struct Stretch(pub u32);
+
+impl From<Stretch> for f64 {
+    fn from(Stretch(thousandths): Stretch) -> f64 {
+        f64::from(thousandths) / 1000.0
+    }
+}
+
+impl From<f64> for Stretch {
+    fn from(ratio: f64) -> Stretch {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is within the bounds"
+        )]
+        let thousandths = (ratio * 1000.0).round().clamp(1000.0, f64::from(u32::MAX)) as u32;
+        Stretch(thousandths)
+    }
+}
 
 impl Stretch {
     /// The interval as it comes out.

@@ -30,7 +30,7 @@ use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, CoolDown, Observe as _};
 use crate::facts::{
     AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
-    Requirements, Stretch, TargetFacts, Wanted,
+    Requirements, TargetFacts, Wanted,
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
@@ -283,7 +283,7 @@ impl<D: Environment> Keeper<D> {
     fn stand(&mut self) {
         let now = self.clock.now();
         if let Some(exchange) = &self.exchange {
-            self.facts.stretch = Stretch(exchange.stretch());
+            self.facts.stretch = exchange.stretch();
         }
         for (scope, slot) in &mut self.targets {
             slot.standing = Standing::of(&slot.facts(&self.facts), now);

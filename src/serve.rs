@@ -21,6 +21,7 @@ use prometheus_client::registry::Registry;
 use crate::clock::Clock;
 use crate::constants::KEEPER_LATE;
 use crate::exchange::HttpVersion;
+use crate::facts::Stretch;
 use crate::moment::{Moment, spell};
 use crate::protocol::Reason;
 use crate::status::{AccountStatus, Board, Config, Status};
@@ -55,13 +56,16 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 
     /// The version of HTTP of the exchange's last answer; `None` before the first.
     fn http(&self) -> Option<HttpVersion>;
+
+    /// By how much intervals between looks come out longer than wanted.
+    fn stretch(&self) -> Stretch;
 }
 
 impl View {
     /// The status as of now, as operators see it.
     pub fn status(&self) -> Status {
         let status = self.board.status(self.clock.timestamp(self.clock.now()));
-        Status { http: self.vitals.http(), ..status }
+        Status { http: self.vitals.http(), stretch: self.vitals.stretch(), ..status }
     }
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.

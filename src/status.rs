@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::facts::{
-    Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, TargetFacts,
+    Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, Stretch, TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -48,6 +48,10 @@ pub struct Status {
     /// The version of HTTP of the exchange's last answer; null before the first, and where no daemon runs.
     #[serde(default)]
     pub http: Option<HttpVersion>,
+    /// By how much intervals between looks come out longer than the file wants: 1 while the budget of requests suffices, and
+    /// where no daemon runs.
+    #[serde(default)]
+    pub stretch: Stretch,
 }
 
 /// Something to know about an account, such as a permission that its key should not have.
@@ -371,6 +375,7 @@ impl Board {
             targets,
             warnings,
             http: None,
+            stretch: Stretch::default(),
         }
     }
 }

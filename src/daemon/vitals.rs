@@ -3,7 +3,8 @@
 use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
-use crate::exchange::bitget::Sockets;
+use crate::exchange::bitget::{Bitget, Sockets};
+use crate::facts::Stretch;
 use crate::fleet::Pulse;
 use crate::ledger::{Event, HistoryFilter, Ledger};
 use crate::moment::Moment;
@@ -14,6 +15,7 @@ use crate::serve::{Records, Vitals};
 pub(super) struct FleetVitals {
     pub(super) pulse: watch::Receiver<Pulse>,
     pub(super) sockets: Sockets,
+    pub(super) bitget: Bitget<Sockets>,
 }
 
 impl Vitals for FleetVitals {
@@ -27,6 +29,10 @@ impl Vitals for FleetVitals {
 
     fn http(&self) -> Option<HttpVersion> {
         self.sockets.spoken()
+    }
+
+    fn stretch(&self) -> Stretch {
+        self.bitget.stretch()
     }
 }
 

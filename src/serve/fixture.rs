@@ -12,7 +12,7 @@ use super::metrics::PREFIX;
 use super::{Records, View, Vitals};
 use crate::clock::Clock;
 use crate::exchange::HttpVersion;
-use crate::facts::{DriftPolicy, Generation};
+use crate::facts::{DriftPolicy, Generation, Stretch};
 use crate::ledger::{Event, EventKind, HistoryFilter};
 use crate::moment::Moment;
 use crate::position_mode::PositionMode;
@@ -43,6 +43,10 @@ impl Vitals for Fixed {
 
     fn http(&self) -> Option<HttpVersion> {
         Some(HttpVersion::Http2)
+    }
+
+    fn stretch(&self) -> Stretch {
+        Stretch(1670)
     }
 }
 

@@ -83,12 +83,19 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         targets,
         warnings: _,
         http,
+        stretch,
     } = status;
     let Config { generation, sha256, commit, loaded_at, problem, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
     if let Some(http) = http {
         out.info("http", "The version of HTTP of the exchange's last answer", &[("version", http.as_str())])?;
     }
+    out.gauges(
+        "look_interval_stretch_ratio",
+        "By how much intervals between looks come out longer than check_every: 1 while the budget of requests suffices",
+        None,
+        [([], f64::from(*stretch))],
+    )?;
     let good = i64::from(problem.is_none() && generation.0 > 0);
     out.gauges(
         "config_last_load_successful",

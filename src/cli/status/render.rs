@@ -2,14 +2,26 @@
 
 use crate::cli::rows;
 use crate::exchange::HttpVersion;
+use crate::facts::Stretch;
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::PlanEntry;
 use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 
 /// A table, then sentences: reasons, warnings, pauses, a held plan, a refused file and the revision.
 pub(super) fn render(status: &Status) -> String {
-    let Status { schema: _, version: _, now, paused, paused_accounts, config, held, targets, warnings, http } =
-        status;
+    let Status {
+        schema: _,
+        version: _,
+        now,
+        paused,
+        paused_accounts,
+        config,
+        held,
+        targets,
+        warnings,
+        http,
+        stretch,
+    } = status;
     let table = rows::table(
         ["account", "scope", "desired", "live", "state", "reason", "since"],
         targets.iter().map(|target| {
@@ -58,6 +70,7 @@ pub(super) fn render(status: &Status) -> String {
         .chain(paused_accounts)
         .chain(held)
         .chain(problem)
+        .chain(say_stretch(*stretch))
         .chain(http.map(say_http))
         .chain([revision])
         .collect();
@@ -67,6 +80,17 @@ pub(super) fn render(status: &Status) -> String {
 /// Text that others wrote, without what would move a cursor or change colours.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+/// That looks come later than the file wants, if they do.
+fn say_stretch(stretch: Stretch) -> Option<String> {
+    (stretch > Stretch::default()).then(|| {
+        format!(
+            "Looks come after {:.1} times their interval, for the budget of requests does not suffice: write a longer \
+             `check_every`, spread the accounts over hosts, or raise --requests-per-second.",
+            f64::from(stretch)
+        )
+    })
 }
 
 /// How requests and answers belong together on our own hop.

@@ -25,14 +25,15 @@ async fn a_table_a_sentence_for_what_is_not_in_sync_and_the_revision() {
     check(
         &view().0.status(),
         &expect![[r#"
-        ACCOUNT  SCOPE         DESIRED     LIVE          STATE    REASON    SINCE
-        desk-1   USDT-FUTURES  hedge_mode  hedge_mode    in_sync  -         14m
-        desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat  14m
+            ACCOUNT  SCOPE         DESIRED     LIVE          STATE    REASON    SINCE
+            desk-1   USDT-FUTURES  hedge_mode  hedge_mode    in_sync  -         14m
+            desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat  14m
 
-        desk-3 USDT-FUTURES: It says not_flat.
-        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-        Revision 17 (a1b2c3d), accepted 1h ago.
-    "#]],
+            desk-3 USDT-FUTURES: It says not_flat.
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
     );
 }
 
@@ -81,14 +82,15 @@ async fn targets_of_an_account_that_say_the_same_say_it_once() {
     check(
         &status,
         &expect![[r#"
-        ACCOUNT  SCOPE         DESIRED     LIVE  STATE    REASON      SINCE
-        desk-9   USDT-FUTURES  hedge_mode  -     unknown  credential  14m
-        desk-9   COIN-FUTURES  hedge_mode  -     unknown  credential  14m
+            ACCOUNT  SCOPE         DESIRED     LIVE  STATE    REASON      SINCE
+            desk-9   USDT-FUTURES  hedge_mode  -     unknown  credential  14m
+            desk-9   COIN-FUTURES  hedge_mode  -     unknown  credential  14m
 
-        desk-9 USDT-FUTURES, COIN-FUTURES: It says credential.
-        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-        Revision 17 (a1b2c3d), accepted 1h ago.
-    "#]],
+            desk-9 USDT-FUTURES, COIN-FUTURES: It says credential.
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
     );
 }
 
@@ -121,6 +123,7 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
             1 change waits for `posmoded approve b98de0114507`:
               desk-3 USDT-FUTURES: one_way_mode -> hedge_mode (pending)
             The newest content of the file is REFUSED, and nothing is changed until that is mended: line 3, column 5: unknown key `postion_mode`
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
             Revision 17 (a1b2c3d), accepted 1h ago.
         "#]],

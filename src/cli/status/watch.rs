@@ -14,6 +14,7 @@ use crate::cli::flags::Output;
 use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
+use crate::facts::Stretch;
 use crate::moment::spell;
 use crate::status::{LiveStatus, Status, TargetStatus};
 
@@ -74,8 +75,19 @@ fn screen(seen: &Result<Status, String>) -> String {
 /// The status without the parts that change with time alone, to compare with the one printed last.
 fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
     let status = seen.as_ref().map_err(Clone::clone)?;
-    let Status { schema, version, now: _, paused, paused_accounts, config, held, warnings, targets, http } =
-        status.clone();
+    let Status {
+        schema,
+        version,
+        now: _,
+        paused,
+        paused_accounts,
+        config,
+        held,
+        warnings,
+        targets,
+        http,
+        stretch: _,
+    } = status.clone();
     let targets = targets.into_iter().map(|target| TargetStatus {
         live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
         next_look_at: Timestamp::UNIX_EPOCH,
@@ -94,6 +106,8 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         warnings,
         targets: targets.collect(),
         http,
+        // It moves a little with each target that begins or ends to wait.
+        stretch: Stretch::default(),
     })
 }
 

@@ -22,7 +22,7 @@ use super::wire::Rows;
 use super::{classic, identity, unified};
 use crate::exchange::credential::{Credential, Fingerprint};
 use crate::exchange::{Apply, Extent, Observe};
-use crate::facts::{Answer, Failure, Identity, List, SetAnswer};
+use crate::facts::{Answer, Failure, Identity, List, SetAnswer, Stretch};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope};
@@ -65,7 +65,7 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.time().await
     }
 
-    fn stretch(&self) -> u32 {
+    fn stretch(&self) -> Stretch {
         self.session.client.stretch()
     }
 

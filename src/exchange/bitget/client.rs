@@ -22,7 +22,7 @@ use super::wire::classic::Sample;
 use crate::clock::Clock;
 use crate::exchange::CoolDown;
 use crate::exchange::credential::Credential;
-use crate::facts::{Answer, Class, Failure, ServerClock};
+use crate::facts::{Answer, Class, Failure, ServerClock, Stretch};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{AccountName, ProductType, Target};
 use crate::schedule::Purpose;
@@ -134,8 +134,8 @@ impl<T: Transport> Bitget<T> {
         self.shared.door.wait()
     }
 
-    /// By how much all recurring intervals are longer than wanted, in thousandths.
-    pub(super) fn stretch(&self) -> u32 {
+    /// By how much all recurring intervals come out longer than wanted.
+    pub fn stretch(&self) -> Stretch {
         self.shared.door.stretch()
     }
 

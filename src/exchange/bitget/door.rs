@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use super::pace::{LaneName, Pace, Permit};
 use crate::clock::Clock;
 use crate::constants::PERMIT_WAIT;
+use crate::facts::Stretch;
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Target};
 use crate::schedule::{Purpose, Recurring, Schedule, Turn};
@@ -171,11 +172,11 @@ impl Door {
         (!is_stuck).then(|| Duration::from_secs(1) * desk.count / self.budget.get())
     }
 
-    /// By how much all recurring intervals are longer than wanted, in thousandths: 1000 while the budget suffices.
-    pub(super) fn stretch(&self) -> u32 {
+    /// By how much all recurring intervals come out longer than wanted.
+    pub(super) fn stretch(&self) -> Stretch {
         let looks = self.desk.lock().looks;
         let thousandths = looks / (u64::from(self.budget.get()) * 1000);
-        u32::try_from(thousandths).unwrap_or(u32::MAX).max(1000)
+        Stretch(u32::try_from(thousandths).unwrap_or(u32::MAX)).max(Stretch::default())
     }
 
     fn stand<'a>(
@@ -469,21 +470,21 @@ mod tests {
         let (door, clock) = door(1);
         clock.sleep_until(Moment(START + 60_000)).await;
         let (door, pace) = &*door;
-        assert_eq!(door.stretch(), 1000);
+        assert_eq!(door.stretch(), Stretch(1000));
         for name in ["a", "b", "c"] {
             door.watches(&target(name), Duration::from_millis(500));
         }
-        assert_eq!(door.stretch(), 6000);
+        assert_eq!(door.stretch(), Stretch(6000));
         let waits = Purpose::Wait(Recurring {
             due: clock.now(),
             overdue: clock.now(),
             every: Duration::from_secs(1),
         });
         assert!(door.turn(pace, Some(target("a")), None, waits).await.is_ok());
-        assert_eq!(door.stretch(), 7000);
+        assert_eq!(door.stretch(), Stretch(7000));
         for name in ["a", "b"] {
             door.gone(pace, &target(name).account);
         }
-        assert_eq!(door.stretch(), 2000);
+        assert_eq!(door.stretch(), Stretch(2000));
     }
 }

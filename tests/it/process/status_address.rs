@@ -53,7 +53,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
         (targets == ["in_sync -", "new not_flat", "new suspended"]).then_some(())
     });
     let told = host.status();
-    keys(&told, "config held http now paused paused_accounts schema targets version warnings");
+    keys(&told, "config held http now paused paused_accounts schema stretch targets version warnings");
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
     assert_eq!(told["http"], "HTTP/2");
@@ -123,6 +123,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_held_changes gauge
         posmoded_http info
         posmoded_ledger_writes counter
+        posmoded_look_interval_stretch_ratio gauge
         posmoded_mode_changes counter
         posmoded_outcome_unknown gauge
         posmoded_paused gauge
