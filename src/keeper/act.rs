@@ -18,6 +18,9 @@ impl<D: Environment> Keeper<D> {
             return;
         }
         let Some(exchange) = &self.exchange else { return };
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.has_begun = true;
+        }
         let permit = match exchange.permit(scope).await {
             Ok(permit) => permit,
             Err(failure) => return self.target_failed(scope, failure),
