@@ -15,6 +15,7 @@ mod conditions;
 mod failures;
 mod flat;
 mod outcome;
+mod purpose;
 mod refused;
 mod sending;
 mod situation;
