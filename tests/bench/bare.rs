@@ -108,7 +108,9 @@ impl Look {
         }
         let response = sockets.send(request).await?;
         let answer: Answer = serde_json::from_slice(&response.body)?;
-        ensure!(answer.code == "00000", "{path} was answered with {}", answer.code);
+        // The question for the other kind is refused, as it is for the daemon.
+        let is_answered = ["00000", "40084"].contains(&answer.code.as_str());
+        ensure!(is_answered, "{path} was answered with {}", answer.code);
         Ok(())
     }
 }
