@@ -89,6 +89,12 @@ pub trait Observe: Send + Sync + 'static {
     /// Tells how often the mode of this scope is going to be read.
     fn watches(&self, _scope: Scope, _every: Duration) {}
 
+    /// Tells that nobody looks at this scope any more.
+    fn leaves(&self, _scope: Scope) {}
+
+    /// Tells that nothing is waited for in this scope any more.
+    fn waits_no_more(&self, _scope: Scope) {}
+
     /// Tells that a change of this scope that had begun has ended, or goes no further now.
     fn ended(&self, _scope: Scope) {}
 

@@ -54,6 +54,8 @@ pub struct AccountFacts {
     pub identity: Option<Identity>,
     /// By when it must have been seen whose key this is.
     pub owner_due: OwnerDue,
+    /// Why that could not be seen lately, where it is no obstacle.
+    pub owner_failing: Option<Failing>,
     /// Why the key's account is the wrong one, if it is: one or two sentences.
     pub wrong: Option<String>,
     /// The declared modes, if an account of this kind cannot have them.

@@ -170,6 +170,8 @@ struct TargetSlot {
     standing: Standing,
     /// How often its mode is read, as the exchange's client was last told; a new client is told anew.
     watched: Option<Duration>,
+    /// Whether something is looked at beside its mode.
+    waits: bool,
     /// Whether turns are kept for a change of it that has begun.
     has_begun: bool,
     /// What happened to it since this slot was made; only grows.
@@ -287,12 +289,23 @@ impl<D: Environment> Keeper<D> {
         }
         for (scope, slot) in &mut self.targets {
             slot.standing = Standing::of(&slot.facts(&self.facts), now);
+            let waits = slot.facts.flatness.open().is_some() || slot.facts.flatness.flat_span.is_some();
+            if let Some(exchange) = self.exchange.as_ref().filter(|_| slot.waits && !waits) {
+                exchange.waits_no_more(*scope);
+            }
+            slot.waits = waits;
             if !slot.has_begun {
                 continue;
             }
             let facts = slot.facts(&self.facts);
-            let goes_on = slot.facts.is_part_way(now)
-                || matches!(protocol::next(&facts, &slot.standing, now), Step::Note(_) | Step::LookAtHost);
+            let goes_on = match protocol::next(&facts, &slot.standing, now) {
+                // Between confirming reads.
+                Step::Rest(_) => is_under_way(&slot.facts),
+                Step::Note(_) | Step::LookAtHost => true,
+                Step::Look(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => {
+                    slot.facts.is_part_way(now)
+                }
+            };
             if let Some(exchange) = self.exchange.as_ref().filter(|_| !goes_on) {
                 slot.has_begun = false;
                 exchange.ended(*scope);
@@ -405,6 +418,7 @@ impl TargetSlot {
             brakes: Brakes::default(),
             standing: Standing::default(),
             watched: None,
+            waits: false,
             has_begun: false,
             counts: Counts::default(),
             drift_noticed: false,

@@ -79,7 +79,7 @@ fn wanted_step(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Step {
         return Step::Look(if may_show_owner(facts, now) { Look::Account } else { Look::Mode });
     };
     if facts.target.wanted.mode.is_none() {
-        return rest(facts, standing, now, due_again(facts, seen));
+        return rest(facts, standing, now, mode_due(facts, seen, now));
     }
     if let Some(late) = came_late(facts, seen) {
         return Step::Record(Record::Late(late));
@@ -157,6 +157,8 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
     let called_back = forbids(facts, intent.change.cause, now).iter().find(|reason| reason.calls_back());
     if facts.account.elsewhere.is_some() {
         Step::Withdraw(Withdrawn::Elsewhere)
+    } else if facts.account.wrong.is_some() {
+        Step::Withdraw(Withdrawn::WrongAccount)
     } else if target.wanted.mode != Some(intent.change.to) {
         Step::Withdraw(Withdrawn::Revision)
     } else if let Some(reason) = called_back {
@@ -230,12 +232,17 @@ fn current(facts: &Facts<'_>, now: Moment) -> Option<Seen> {
 /// but not while the account answers badly or the budget of requests does not suffice, as the mode matters more.
 fn may_show_owner(facts: &Facts<'_>, now: Moment) -> bool {
     let Facts { account, brakes: _, target } = facts;
-    let suffices = account.stretch == Stretch::default();
+    let suffices = account.stretch == Stretch::default() && may_ask_for_the_owner(facts, now);
     let is_calm =
         suffices && account.failing.is_none() && target.failing.is_none() && target.intent.is_none();
     let is_old = account.identity.as_ref().is_none_or(|identity| now >= identity.at + OWNER_EVERY);
     let was_read = target.seen.is_some_and(|seen| seen.asked >= target.look_since);
     is_calm && is_old && was_read && target.wanted.mode.is_some()
+}
+
+/// Whether it did not fail lately to see whose key it is. Where that is no obstacle, looks and changes go on meanwhile.
+fn may_ask_for_the_owner(facts: &Facts<'_>, now: Moment) -> bool {
+    facts.account.owner_failing.as_ref().is_none_or(|failing| retry_at(failing) <= now)
 }
 
 /// When the mode is read again if nothing has to be done about it.
@@ -277,33 +284,30 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
     let forbidden = standing.forbidden;
     let mode_due = mode_due(facts, seen, now);
     let may_set = !forbidden.iter().any(Reason::is_mode_alone_watched);
-    if facts.account.identity.is_none() && (may_set || facts.account.owner_due != OwnerDue::BeforeASet) {
+    let is_due = may_set || facts.account.owner_due != OwnerDue::BeforeASet;
+    if facts.account.identity.is_none() && is_due && may_ask_for_the_owner(facts, now) {
         return Step::Look(Look::Account);
     }
     if !may_set {
         return rest(facts, standing, now, mode_due);
     }
-    let step = match about_flatness(facts, forbidden, now) {
-        Flat::Read(look, due) if now >= due => return Step::Look(look),
-        Flat::Read(_, due) => rest(facts, standing, now, due.min(mode_due)),
-        Flat::ForLongEnough => Step::Note(change),
-    };
+    // The host is looked at without a new verdict; one follows once it is as required.
     let unmet_at = facts.account.host.as_ref().filter(|_| is_unmet(facts)).map(|reading| reading.asked);
-    match (step, unmet_at) {
-        (Step::Note(change), _) if requires_nothing(facts) => Step::Note(change),
-        (Step::Note(change), None) if host_shown(facts).is_some() => Step::Note(change),
-        (Step::Note(_), None) => Step::LookAtHost,
-        // The host is looked at without a new verdict; one follows once it is as required.
-        (_, Some(asked)) if forbidden.is_empty() => {
-            let due = jittered_next(asked, WAITING_LOOK, facts.account.jitter);
-            let kept = keep_due(facts, forbidden);
-            match (now >= due, now >= kept) {
-                (true, _) => Step::LookAtHost,
-                (false, true) => Step::Look(Look::List(List::Positions)),
-                (false, false) => rest(facts, standing, now, due.min(kept).min(mode_due)),
-            }
-        }
-        (step, _) => step,
+    let is_between = facts.target.flatness.verdict(now).is_none() && forbidden.is_empty();
+    if let Some(asked) = unmet_at.filter(|_| is_between) {
+        let due = jittered_next(asked, WAITING_LOOK, facts.account.jitter);
+        let kept = keep_due(facts, forbidden);
+        return match (now >= due, now >= kept) {
+            (true, _) => Step::LookAtHost,
+            (false, true) => Step::Look(Look::List(List::Positions)),
+            (false, false) => rest(facts, standing, now, due.min(kept).min(mode_due)),
+        };
+    }
+    match about_flatness(facts, forbidden, now) {
+        Flat::Read(look, due) if now >= due => Step::Look(look),
+        Flat::Read(_, due) => rest(facts, standing, now, due.min(mode_due)),
+        Flat::ForLongEnough if requires_nothing(facts) || host_shown(facts).is_some() => Step::Note(change),
+        Flat::ForLongEnough => Step::LookAtHost,
     }
 }
 
@@ -328,9 +332,9 @@ fn about_flatness(facts: &Facts<'_>, forbidden: Reasons, now: Moment) -> Flat {
         let due = next(asked, open_interval(facts, forbidden, list, now));
         return Flat::Read(Look::Open(list), if asked < target.look_since { now } else { due });
     }
+    // A verdict that did not end in time is not begun again at once.
+    let in_vain = flatness.in_progress.map(|verdict| verdict.began).or(flatness.too_slow);
     let Some(run) = flatness.flat_span else {
-        // A verdict that did not end in time is not begun again at once.
-        let in_vain = flatness.in_progress.map(|verdict| verdict.began).or(flatness.too_slow);
         let due = in_vain.map_or(now, |began| next(began, unless_forbidden(WAITING_LOOK)));
         return Flat::Read(verdict, due);
     };
@@ -353,8 +357,9 @@ fn about_flatness(facts: &Facts<'_>, forbidden: Reasons, now: Moment) -> Flat {
     if flat_for_long_enough(facts, now) {
         return Flat::ForLongEnough;
     }
-    let regular = next(run.newest, WAITING_LOOK);
-    Flat::Read(verdict, edge.map_or(regular, |edge| regular.min(edge)))
+    let last = in_vain.map_or(run.newest, |began| began.max(run.newest));
+    let regular = next(last, WAITING_LOOK);
+    Flat::Read(verdict, edge.filter(|edge| *edge > last).map_or(regular, |edge| regular.min(edge)))
 }
 
 /// How often something open is looked at: less often the longer it is waited for.

@@ -423,7 +423,8 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
         let coming =
             self.budget * i64::try_from(left.as_millis()).unwrap_or_default() * (ONE / 1000) / 10 * 9;
         let beside = i64::from(self.under_way + cost) * ONE - coming;
-        if self.begun.is_empty() { beside.min(i64::from(cost) * ONE) } else { beside }.max(ONE)
+        if self.begun.is_empty() { beside.min(i64::from(cost) * ONE) } else { beside }
+            .clamp(ONE, self.burst())
     }
 
     /// The first of those that were never asked; else the latest of all that recurs.
@@ -547,7 +548,11 @@ impl<L: PartialEq> Want<L> {
     /// What is wanted without the request in this lane.
     fn without(self, lane: &L) -> Option<Want<L>> {
         match self {
-            Want::Begun { at, next, to_go } => Some(Want::Begun { at, next: without(next, lane), to_go }),
+            Want::Begun { at, next, to_go } => {
+                let next = without(next, lane);
+                // One request alone, which is given up, leaves nothing that goes on.
+                (!next.is_empty() || to_go > 1).then_some(Want::Begun { at, next, to_go })
+            }
             Want::Begin { since, repeat, next, cost } => {
                 let next = without(next, lane);
                 (!next.is_empty()).then_some(Want::Begin { since, repeat, next, cost })

@@ -21,11 +21,19 @@ impl<D: Environment> Keeper<D> {
         if let Some(slot) = self.targets.get_mut(&scope) {
             slot.has_begun = true;
         }
-        let permit = match exchange.permit(scope).await {
+        let permit = tokio::select! {
+            biased;
+            permit = exchange.permit(scope) => permit,
+            () = self.stop.cancelled() => return,
+        };
+        let permit = match permit {
             Ok(permit) => permit,
             Err(failure) => return self.target_failed(scope, failure),
         };
         self.sync_inputs().await;
+        if self.stop.is_cancelled() {
+            return;
+        }
         let now = self.clock.now();
         let Some(slot) = self.targets.get(&scope) else { return };
         let facts = slot.facts(&self.facts);

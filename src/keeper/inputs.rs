@@ -59,7 +59,14 @@ impl<D: Environment> Keeper<D> {
                 slot.facts.wanted.mode = None;
             }
         }
-        self.targets.retain(|scope, slot| wanted.contains_key(scope) || is_under_way(&slot.facts));
+        let exchange = self.exchange.as_ref();
+        self.targets.retain(|scope, slot| {
+            let stays = wanted.contains_key(scope) || is_under_way(&slot.facts);
+            if let Some(exchange) = exchange.filter(|_| !stays) {
+                exchange.leaves(*scope);
+            }
+            stays
+        });
         let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
         let is_observed = !self.facts.is_unidentified() && self.facts.wrong.is_none();
         if is_observed && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {

@@ -8,7 +8,8 @@ use crate::protocol::wrong;
 impl<D: Environment> Keeper<D> {
     /// Pins the UID that the key showed, and compares it with the file, with the pinned one and with the other names.
     pub(super) async fn check_identity(&mut self) {
-        let file = self.spec.account.uid.as_ref();
+        let file = self.spec.account.uid.clone();
+        let file = file.as_ref();
         let directives = self.directives.borrow().clone();
         let was_shown_by_this_key = directives.pins.was_shown_by(&self.account, self.key_id.as_ref());
         self.facts.owner_due = match was_shown_by_this_key {
@@ -31,7 +32,7 @@ impl<D: Environment> Keeper<D> {
         }
         // A ledger that could not be asked is itself a brake; it is asked again before that brake ends.
         let directives = self.directives.borrow().clone();
-        let claims = directives.pins.claims(&self.account, self.spec.account.uid.as_ref(), &identity);
+        let claims = directives.pins.claims(&self.account, file, &identity, self.key_id.as_ref());
         self.facts.wrong = wrong(&self.account, &identity, claims);
     }
 
@@ -81,6 +82,8 @@ impl<D: Environment> Keeper<D> {
                     self.facts.kind = None;
                     // What another key read need not hold for the account of this one.
                     for slot in self.targets.values_mut() {
+                        slot.facts.seen = None;
+                        slot.facts.look_again(self.connect_tried);
                         slot.facts.flatness = Flatness::default();
                         slot.facts.refused_though_flat = None;
                     }
@@ -98,6 +101,7 @@ impl<D: Environment> Keeper<D> {
 
     pub(super) fn forget_the_key_before(&mut self) {
         self.facts.identity = None;
+        self.facts.owner_failing = None;
         self.facts.failing = None;
         self.facts.wrong = None;
         self.pinned = None;

@@ -41,11 +41,16 @@ impl Pins {
         account: &AccountName,
         file: Option<&'a Uid>,
         shown: &Identity,
+        key: Option<&KeyId>,
     ) -> Claims<'a> {
-        let pinned = self.by_name.get(account).map(|pin| &pin.uid);
+        let pin = self.by_name.get(account);
+        let pinned = pin.map(|pin| &pin.uid);
+        // An older version did not write down which key it was.
+        let shown_by = pin.and_then(|pin| pin.shown_by.as_ref());
+        let is_another_key = shown_by.is_some() && shown_by != key;
         let owners = shown.uid.as_ref().or(pinned).and_then(|uid| self.by_uid.get(uid));
         let shared_with = owners.and_then(|names| names.iter().find(|name| *name != account));
-        Claims { file, pinned, shared_with }
+        Claims { file, pinned, is_another_key, shared_with }
     }
 }
 

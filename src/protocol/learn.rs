@@ -1,7 +1,9 @@
 //! The result of a look, and how it updates the facts.
 
 use super::step::Look;
-use crate::facts::{AccountFacts, Answer, Class, Failure, Identity, List, Reading, Seen, TargetFacts};
+use crate::facts::{
+    AccountFacts, Answer, Class, Failing, Failure, Identity, List, OwnerDue, Reading, Seen, TargetFacts,
+};
 use crate::moment::{Jitter, Moment};
 use crate::position_mode::{Kind, PositionMode};
 
@@ -36,12 +38,15 @@ pub fn learn(
     match learned {
         Learned::Clock(answer) => take(account, answer),
         Learned::Kind(answer) => {
-            account.kind = Some(answer.value);
-            take(account, answer);
+            // After the answer is taken: a failure that asked for the kind is not mended by it.
+            let kind = take(account, answer);
+            account.kind = Some(kind);
         }
         Learned::Account(answer) => {
-            account.kind = Some(answer.value.kind);
-            account.identity = Some(take(account, answer));
+            let identity = take(account, answer);
+            account.kind = Some(identity.kind);
+            account.identity = Some(identity);
+            account.owner_failing = None;
         }
         Learned::Mode(answer) => {
             let Answer { value: _, asked, answered, server } = answer;
@@ -58,6 +63,9 @@ pub fn learn(
             let reading = Reading { count: take(account, answer), asked, answered };
             target.read(list, true, reading, account.stretch);
         }
+        Learned::Failed(Look::Account, failure) if is_no_obstacle(account, failure.class) => {
+            account.owner_failing = Some(Failing::after(account.owner_failing.take(), failure, now, jitter));
+        }
         Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
             account.failed(failure, now);
         }
@@ -70,6 +78,11 @@ pub fn learn(
             target.failed(list, failure, now, jitter);
         }
     }
+}
+
+/// Whether looks and changes go on though it could not be seen whose key this is.
+fn is_no_obstacle(account: &AccountFacts, class: Class) -> bool {
+    account.owner_due != OwnerDue::BeforeAnything && account.kind.is_some() && !class.row().account_wide
 }
 
 /// Whether the failure concerns the whole account. `WrongKind` from one list contradicts the mode that was just read:

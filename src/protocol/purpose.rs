@@ -41,12 +41,12 @@ pub fn purpose(
     match (look, target.flatness.open()) {
         (Look::Open(list), Some((_, asked))) => {
             let every = open_interval(facts, standing.forbidden, list, now);
-            let due = retried.unwrap_or(asked + every);
+            let due = retried.unwrap_or(asked + every).min(now);
             Purpose::Wait(Recurring { due, overdue: due, every })
         }
         (Look::List(List::Positions), _) if target.flatness.flat_span.is_some() => {
             let every = keep_interval(facts, standing.forbidden);
-            let due = retried.unwrap_or_else(|| keep_due(facts, standing.forbidden));
+            let due = retried.unwrap_or_else(|| keep_due(facts, standing.forbidden)).min(now);
             Purpose::Wait(Recurring { due, overdue: due, every })
         }
         (Look::Clock | Look::Kind | Look::Account | Look::Mode | Look::List(_) | Look::Open(_), _) => {

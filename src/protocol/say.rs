@@ -6,7 +6,7 @@ use super::backoff::{retry_at, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{host_shown, of_failure};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, VERDICT_AGE, WAITING_LOOK};
-use crate::facts::{Facts, Failing, Flatness, TargetFacts};
+use crate::facts::{Facts, Failing, FlatSpan, Flatness, TargetFacts};
 use crate::moment::{Moment, spell};
 use crate::position_mode::Declared;
 use crate::window::Opening;
@@ -76,7 +76,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
                 spell(retry_though_flat(refusals).since(now))
             )
         }),
-        Reason::Settling => target.flatness.flat_span.map_or_else(
+        Reason::Settling => settling_run(target).map_or_else(
             || say_no_verdict(target),
             |run| {
                 format!(
@@ -246,6 +246,12 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
             format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
         },
     )
+}
+
+/// The run of flat verdicts, unless the last verdict came too late to count.
+fn settling_run(target: &TargetFacts) -> Option<FlatSpan> {
+    let Flatness { flat_span, too_slow, .. } = target.flatness;
+    flat_span.filter(|run| too_slow.is_none_or(|began| began <= run.newest))
 }
 
 /// Nothing was found open, but there is no flat verdict either.

@@ -8,7 +8,7 @@ use super::backoff::{retry_at, retry_though_flat};
 use super::reason::{Reason, Reasons, State};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{
-    Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState,
+    Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
     Requirements,
 };
 use crate::moment::{Moment, ServerTime};
@@ -58,7 +58,10 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
     if facts.account.elsewhere.is_some() {
         return State::Unknown;
     }
-    let target = facts.target;
+    let (account, target) = (facts.account, facts.target);
+    if account.owner_due == OwnerDue::BeforeAnything && account.identity.is_none() {
+        return State::Unknown;
+    }
     let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR);
     let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
     match (seen, target.wanted.mode) {
@@ -194,7 +197,8 @@ fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
     match (&target.intent, target.flatness.flat_span) {
         (Some(_), _) => {}
         (None, Some(run)) => {
-            if now.since(run.since) < target.wanted.policy.settle {
+            let is_too_slow = target.flatness.too_slow.is_some_and(|began| began > run.newest);
+            if now.since(run.since) < target.wanted.policy.settle || is_too_slow {
                 all.add(Reason::Settling);
             }
         }

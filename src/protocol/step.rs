@@ -57,6 +57,8 @@ pub enum Withdrawn {
     Stopping,
     /// Another account's credential file now holds the same key.
     SharedKey,
+    /// The key belongs to another account than this one.
+    WrongAccount,
 }
 
 impl Withdrawn {
@@ -73,6 +75,7 @@ impl Withdrawn {
             Withdrawn::Requirement => "the newest revision requires of the host what was not looked at yet",
             Withdrawn::TooLate => "it could not be sent in time",
             Withdrawn::SharedKey => "another account's file holds the same key now",
+            Withdrawn::WrongAccount => "its key belongs to another account",
             Withdrawn::Stopping => "the daemon stops, or the account has left the file",
         };
         say.to_owned()

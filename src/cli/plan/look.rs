@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::keeper::look;
 use crate::ledger::{Directives, Limits};
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, PositionMode, Scope, Target, targets};
+use crate::position_mode::{AccountName, KeyId, PositionMode, Scope, Target, targets};
 use crate::protocol::{self, Look, Reason, Standing, State, Step, learn};
 use crate::status::{Counts, Known, TargetStatus};
 
@@ -76,7 +76,8 @@ impl<'a> Round<'a> {
         let whole = Target { account: name.clone(), scope: Scope::Account };
         let mut first = self.target(&whole, account, account.declared.single_mode());
         self.follow(&whole, exchange, &mut of_account, &mut first, Until::Identity).await;
-        of_account.wrong = self.wrong(name, account, &of_account);
+        let key = exchange.as_ref().ok().map(Observe::key_id);
+        of_account.wrong = self.wrong(name, account, &of_account, key.as_ref());
         let kind = of_account.identity.as_ref().map(|identity| identity.kind);
         let mut statuses = Vec::new();
         of_account.unsatisfiable = account.declared.is_unsatisfiable(kind).then(|| account.declared.clone());
@@ -89,9 +90,15 @@ impl<'a> Round<'a> {
         statuses
     }
 
-    fn wrong(&self, name: &AccountName, account: &Account, facts: &AccountFacts) -> Option<String> {
+    fn wrong(
+        &self,
+        name: &AccountName,
+        account: &Account,
+        facts: &AccountFacts,
+        key: Option<&KeyId>,
+    ) -> Option<String> {
         let identity = facts.identity.as_ref()?;
-        let claims = self.snapshot.directives.pins.claims(name, account.uid.as_ref(), identity);
+        let claims = self.snapshot.directives.pins.claims(name, account.uid.as_ref(), identity, key);
         protocol::wrong(name, identity, claims)
     }
 

@@ -73,6 +73,14 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.client.watches(&self.session.target(scope), every);
     }
 
+    fn leaves(&self, scope: Scope) {
+        self.session.client.leaves(&self.session.target(scope));
+    }
+
+    fn waits_no_more(&self, scope: Scope) {
+        self.session.client.waits_no_more(&self.session.target(scope));
+    }
+
     fn ended(&self, scope: Scope) {
         self.session.client.ended(&self.session.target(scope));
     }

@@ -144,6 +144,16 @@ impl<T: Transport> Bitget<T> {
         self.shared.door.watches(target, every);
     }
 
+    /// Nobody looks at this target any more.
+    pub(super) fn leaves(&self, target: &Target) {
+        self.shared.door.leaves(&self.shared.pace, target);
+    }
+
+    /// Nothing is waited for in this target any more.
+    pub(super) fn waits_no_more(&self, target: &Target) {
+        self.shared.door.waits_no_more(target);
+    }
+
     /// The change of this target has ended, or goes no further now.
     pub(super) fn ended(&self, target: &Target) {
         self.shared.door.ended(&self.shared.pace, target);

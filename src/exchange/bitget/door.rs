@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::constants::PERMIT_WAIT;
 use crate::facts::Stretch;
 use crate::moment::Moment;
-use crate::position_mode::{AccountName, Target};
+use crate::position_mode::{AccountName, Scope, Target};
 use crate::schedule::{Purpose, Recurring, Schedule, Turn};
 
 /// Who asks: a target, or nobody in particular for what all accounts need.
@@ -145,6 +145,21 @@ impl Door {
         desk.recurs(target, (Some(every), wait));
     }
 
+    /// Nothing is waited for in this target any more.
+    pub(super) fn waits_no_more(&self, target: &Target) {
+        let mut desk = self.desk.lock();
+        if let Some((mode, Some(_))) = desk.recurring.get(target).copied() {
+            desk.recurs(target, (mode, None));
+        }
+    }
+
+    /// Nobody looks at this target any more.
+    pub(super) fn leaves(&self, pace: &Mutex<Pace>, target: &Target) {
+        let mut desk = self.desk.lock();
+        desk.forget(target);
+        self.drive(&mut desk, pace);
+    }
+
     /// The change of this target has ended, or goes no further now.
     pub(super) fn ended(&self, pace: &Mutex<Pace>, target: &Target) {
         let mut desk = self.desk.lock();
@@ -158,17 +173,18 @@ impl Door {
         let of_it: Vec<Target> =
             desk.recurring.keys().filter(|target| target.account == *account).cloned().collect();
         for target in of_it {
-            desk.recurs(&target, (None, None));
-            desk.recurring.remove(&target);
-            desk.schedule.ended(&Some(target));
+            desk.forget(&target);
         }
+        desk.schedule.ended(&Some(Target { account: account.clone(), scope: Scope::Account }));
         self.drive(&mut desk, pace);
     }
 
     /// How long a request that can wait waits from now on, as far as is known; `None` if turns should be given and are not.
     pub(super) fn wait(&self) -> Option<Duration> {
         let desk = self.desk.lock();
-        let is_stuck = desk.count > 0 && self.clock.now().since(desk.last_turn) > STUCK;
+        // While it waits for a moment that is still to come, nothing is wrong.
+        let due = desk.wakes.unwrap_or(desk.last_turn).max(desk.last_turn);
+        let is_stuck = desk.count > 0 && self.clock.now().since(due) > STUCK;
         (!is_stuck).then(|| Duration::from_secs(1) * desk.count / self.budget.get())
     }
 
@@ -280,6 +296,13 @@ impl Desk {
         }
     }
 
+    /// Nothing of this target is kept.
+    fn forget(&mut self, target: &Target) {
+        self.recurs(target, (None, None));
+        self.recurring.remove(target);
+        self.schedule.ended(&Some(target.clone()));
+    }
+
     /// Counts the looks of a target at these intervals.
     fn recurs(&mut self, target: &Target, every: (Option<Duration>, Option<Duration>)) {
         let looks = |(mode, wait): (Option<Duration>, Option<Duration>)| -> u64 {
@@ -323,7 +346,8 @@ impl Drop for Standing<'_> {
         if desk.sleeper.as_ref().is_some_and(|sleeper| Arc::ptr_eq(sleeper, waiter)) {
             desk.sleeper = None;
         }
-        desk.wake_the_sleeper();
+        // Whom it held back may go now.
+        door.drive(&mut desk, pace);
     }
 }
 
@@ -336,7 +360,7 @@ const STUCK: Duration = Duration::from_secs(60);
 mod tests {
     use super::super::endpoint::Endpoint;
     use super::*;
-    use crate::position_mode::{KeyId, Scope};
+    use crate::position_mode::KeyId;
 
     const START: i64 = 1_000_000;
     const MINUTE: Duration = Duration::from_secs(60);

@@ -83,6 +83,7 @@ impl Shift {
             kind: _,
             identity,
             owner_due: _,
+            owner_failing,
             wrong: _,
             unsatisfiable: _,
             orphaned_set_at: _,
@@ -104,6 +105,7 @@ impl Shift {
             self.moment(asked);
         }
         self.failing(failing);
+        self.failing(owner_failing);
     }
 
     fn facts(self, facts: &mut TargetFacts) {

@@ -210,6 +210,7 @@ fn name(step: &Step) -> &'static str {
         Step::Withdraw(Withdrawn::TooLate) => "withdraw: too late",
         Step::Withdraw(Withdrawn::Stopping) => "withdraw: stopping",
         Step::Withdraw(Withdrawn::SharedKey) => "withdraw: shared key",
+        Step::Withdraw(Withdrawn::WrongAccount) => "withdraw: wrong account",
         Step::Record(Record::Applied(_)) => "record: applied",
         Step::Record(Record::Confirmed) => "record: confirmed",
         Step::Record(Record::Unconfirmed) => "record: unconfirmed",

@@ -236,7 +236,7 @@ fn shared(ledger: &Ledger) -> BTreeMap<AccountName, AccountName> {
     let pins = ledger.directives().borrow().pins.clone();
     let nameless =
         Identity { uid: None, kind: Kind::Classic, uid_right: "read", warnings: Vec::new(), at: Moment(0) };
-    let other = |name: &AccountName| pins.claims(name, None, &nameless).shared_with.cloned();
+    let other = |name: &AccountName| pins.claims(name, None, &nameless, None).shared_with.cloned();
     let names = ["desk-a", "desk-b", "desk-c"].map(name);
     names.into_iter().filter_map(|name| Some((name.clone(), other(&name)?))).collect()
 }

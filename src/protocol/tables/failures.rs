@@ -5,10 +5,12 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::check;
-use super::situation::{OFFSET, OTHER, Situation, WANTED, minutes, seconds, situation};
+use super::situation::{OFFSET, OTHER, Situation, WANTED, begun, failure, minutes, seconds, situation};
 use super::{table, told};
-use crate::facts::{Class, ServerClock};
-use crate::position_mode::{Declared, PositionMode, ProductType};
+use crate::facts::{Answer, Class, OwnerDue, ServerClock};
+use crate::moment::{Jitter, ServerTime};
+use crate::position_mode::{Declared, Kind, PositionMode, ProductType};
+use crate::protocol::{Learned, Look, learn};
 
 /// The look failed a second ago: the failure is the account's or the target's, depending on its class.
 fn failing(before: Situation, class: Class) -> Situation {
@@ -434,5 +436,50 @@ fn what_fails_at_the_account_is_told_though_the_target_is_in_sync() {
             unreachable: It failed. Next try in 1s.
             > rest 1s
         "#]],
+    );
+}
+
+/// Else a kind that is contradicted again and again would be asked for without a pause.
+#[test]
+fn a_kind_that_is_observed_anew_does_not_end_the_failure_that_asked_for_it() {
+    let mut situation = situation().kind(None).account_failing(Class::WrongKind, seconds(9));
+    let (now, server) = (situation.now, ServerTime(situation.now.0 + OFFSET));
+    let answer = Answer { value: Kind::Classic, asked: now, answered: now, server };
+    learn(&mut situation.account, &mut situation.target, Learned::Kind(answer), now, Jitter(0));
+    assert_eq!(situation.account.kind, Some(Kind::Classic));
+    assert!(situation.account.failing.is_some());
+    let answer = answer.with(OTHER);
+    learn(&mut situation.account, &mut situation.target, Learned::Mode(answer), now, Jitter(0));
+    assert_eq!(situation.account.failing, None);
+}
+
+/// It is asked again later, and looks and changes go on.
+#[test]
+fn an_owner_that_cannot_be_seen_is_no_obstacle_unless_the_file_names_one() {
+    let failed = |owner_due| {
+        let mut situation = begun().applied(OTHER);
+        situation.account.identity = None;
+        situation.account.owner_due = owner_due;
+        let now = situation.now;
+        let failed = Learned::Failed(Look::Account, failure(Class::UnknownCode));
+        learn(&mut situation.account, &mut situation.target, failed, now, Jitter(0));
+        situation
+    };
+    check(
+        &failed(OwnerDue::BeforeASet),
+        expect![[r#"
+        pending
+        settling: Whether it is flat is not known yet.
+        > read plan orders
+    "#]],
+    );
+    check(
+        &failed(OwnerDue::BeforeAnything),
+        expect![[r#"
+        unknown
+        unexpected: It failed. Next try in 5m.
+        kind_unknown: Whose key this is has not been seen yet. It failed. Next try in 5m.
+        > rest 3m
+    "#]],
     );
 }

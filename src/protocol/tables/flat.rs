@@ -374,3 +374,26 @@ fn a_round_of_empty_lists_that_took_too_long_is_told_as_such() {
         "#]],
     );
 }
+
+#[test]
+fn a_verdict_that_comes_too_late_after_it_has_settled_is_told_and_tried_again_after_a_while() {
+    let mut slow = situation().flat_for(minutes(9), minutes(4));
+    slow.target.flatness.too_slow = Some(slow.now - seconds(6));
+    check(
+        &slow,
+        expect![[r#"
+        new
+        settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
+        > rest 4s
+    "#]],
+    );
+    slow.target.flatness.too_slow = Some(slow.now - seconds(10));
+    check(
+        &slow,
+        expect![[r#"
+        new
+        settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
+        > read plan orders
+    "#]],
+    );
+}

@@ -21,7 +21,12 @@ fn row(kind: Kind, [shown, file, pinned, other]: [&str; 4], expected: Expect) {
     let identity = Identity { uid: uid(shown), uid_right, kind, warnings: Vec::new(), at: Moment(0) };
     let (file, pinned) = (uid(file), uid(pinned));
     let other: Option<AccountName> = (other != "-").then(|| other.parse().unwrap());
-    let claims = Claims { file: file.as_ref(), pinned: pinned.as_ref(), shared_with: other.as_ref() };
+    let claims = Claims {
+        is_another_key: false,
+        file: file.as_ref(),
+        pinned: pinned.as_ref(),
+        shared_with: other.as_ref(),
+    };
     let said = wrong(&"desk-a".parse().unwrap(), &identity, claims);
     expected.assert_eq(&said.unwrap_or_else(|| "fine".to_owned()));
 }
@@ -104,4 +109,22 @@ fn f56_with_a_key_that_another_file_holds_too_nothing_is_asked() {
         > rest 2m 59s
     "#]],
     );
+}
+
+#[test]
+fn a_key_that_cannot_say_whose_it_is_holds_where_another_one_showed_the_pinned_uid() {
+    let identity = Identity {
+        uid: None,
+        uid_right: "spot, read",
+        kind: Kind::Classic,
+        warnings: Vec::new(),
+        at: Moment(0),
+    };
+    let pinned = Uid("1001".to_owned());
+    let said = |is_another_key| {
+        let claims = Claims { pinned: Some(&pinned), is_another_key, ..Claims::default() };
+        wrong(&"desk-a".parse().unwrap(), &identity, claims).unwrap_or_else(|| "fine".to_owned())
+    };
+    expect!["fine"].assert_eq(&said(false));
+    expect![[r#"This name has belonged to account 1001 so far; its key is another one now, and lacks the right to say whose it is: nothing is changed. Allow it "spot, read" at Bitget, put the former key back, or give the account a name of its own in the file."#]].assert_eq(&said(true));
 }
