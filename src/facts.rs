@@ -319,6 +319,13 @@ impl AccountFacts {
         }
     }
 
+    /// Why the owner of the key is not seen, if that may well be seen at the next try: no set leaves before it was tried again.
+    pub fn owner_delayed(&self) -> Option<&Failing> {
+        let passes =
+            |class| matches!(class, Class::TryAgain | Class::RateLimited) || class.our_own_limit().is_some();
+        self.owner_failing.as_ref().filter(|failing| self.identity.is_none() && passes(failing.failure.class))
+    }
+
     /// Whether it is not known yet what the answers of this account stand for.
     pub fn is_unidentified(&self) -> bool {
         self.kind.is_none() || (self.owner_due == OwnerDue::BeforeAnything && self.identity.is_none())

@@ -288,6 +288,9 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
     if facts.account.identity.is_none() && is_due && may_ask_for_the_owner(facts, now) {
         return Step::Look(Look::Account);
     }
+    if let Some(failing) = facts.account.owner_delayed().filter(|failing| retry_at(failing) > now) {
+        return rest(facts, standing, now, retry_at(failing).min(mode_due));
+    }
     if !may_set {
         return rest(facts, standing, now, mode_due);
     }

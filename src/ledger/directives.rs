@@ -40,6 +40,17 @@ pub struct Directives {
 }
 
 impl Directives {
+    /// Whether more differs from those `before` than the identity of single accounts.
+    pub(super) fn concerns_others_than(&self, before: &Directives) -> bool {
+        let Directives { pauses, counted, approved, resumed, pins, kinds: _, lapses_at } = self;
+        *pauses != before.pauses
+            || *counted != before.counted
+            || *approved != before.approved
+            || *resumed != before.resumed
+            || *lapses_at != before.lapses_at
+            || pins.shared() != before.pins.shared()
+    }
+
     /// Whether pauses, resumes or approvals say something else of the account than `before`.
     pub fn differs_for(&self, account: &AccountName, before: &Directives) -> bool {
         let pauses = |of: &Directives| -> Vec<PauseRow> {

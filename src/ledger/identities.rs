@@ -29,6 +29,11 @@ pub struct Pin {
 }
 
 impl Pins {
+    /// The UIDs that are pinned for several names, with these.
+    pub(super) fn shared(&self) -> Vec<(&Uid, &BTreeSet<AccountName>)> {
+        self.by_uid.iter().filter(|(_, names)| names.len() > 1).collect()
+    }
+
     /// Whether this key was the last that showed the pinned UID; `None` if none is pinned.
     pub fn was_shown_by(&self, account: &AccountName, key: Option<&KeyId>) -> Option<bool> {
         self.by_name.get(account).map(|pin| pin.shown_by.as_ref() == key)

@@ -34,13 +34,18 @@ impl Listeners {
         self.told().newest.clone()
     }
 
-    /// Publishes the directives to all listeners, if they changed.
+    /// Publishes the directives to all listeners, if they changed. An account that is identified concerns nobody else: the
+    /// others have the newest directives, but are not woken, or a first start of many accounts would wake all for each.
     pub(super) fn tell(&self, directives: Directives) {
         let mut told = self.told();
         if *told.newest != directives {
+            let concerns_all = directives.concerns_others_than(&told.newest);
             told.newest = Arc::new(directives);
             for channel in &told.channels {
-                channel.send_replace(told.newest.clone());
+                channel.send_if_modified(|newest| {
+                    newest.clone_from(&told.newest);
+                    concerns_all
+                });
             }
         }
     }

@@ -97,7 +97,8 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     {
         return say.clone();
     }
-    let failing = [&account.failing, &facts.target.failing, &facts.target.set_refused];
+    let failing =
+        [&account.failing, &facts.target.failing, &facts.target.set_refused, &account.owner_failing];
     if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == Some(reason)) {
         return say_failing(failing, now);
     }

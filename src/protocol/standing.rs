@@ -120,6 +120,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
         }
         State::New | State::Pending | State::Drifted => {
             all.join(forbidden);
+            all.join(facts.account.owner_delayed().and_then(of_failure).into_iter().collect());
             // What is not looked at is not told.
             if !forbidden.iter().any(Reason::is_mode_alone_watched) {
                 all.join(of_flatness(facts, now));
