@@ -164,7 +164,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "CPU per look, 1,000 accounts every 60 s: a bare loop's by ours",
         unit: Unit::Ratio,
         goal: AtLeast(0.7),
-        bound: 0.15,
+        bound: 0.05,
         source: Processes,
     },
     Row {
@@ -188,7 +188,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "restart with 1,000 accounts, until READY",
         unit: Unit::Milliseconds,
         goal: AtMost(150.0),
-        bound: 1_500.0,
+        bound: 600.0,
         source: Processes,
     },
     Row {
@@ -220,7 +220,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "requests per account in a first pass, kind never seen",
         unit: Unit::Count,
         goal: AtMost(2.05),
-        bound: 3.6,
+        bound: 2.05,
         source: Processes,
     },
     Row {
@@ -228,7 +228,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "requests per account in a first pass, kind known",
         unit: Unit::Count,
         goal: AtMost(1.05),
-        bound: 3.6,
+        bound: 1.05,
         source: Processes,
     },
     Row {
@@ -236,7 +236,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "file renamed to set, one classic account, less 4 request times",
         unit: Unit::Milliseconds,
         goal: AtMost(50.0),
-        bound: 1_600.0,
+        bound: 200.0,
         source: Processes,
     },
     Row {
@@ -244,7 +244,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "file renamed to set, one unified account, less 4 request times",
         unit: Unit::Milliseconds,
         goal: AtMost(50.0),
-        bound: 3_000.0,
+        bound: 200.0,
         source: Processes,
     },
     Row {
