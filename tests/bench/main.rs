@@ -188,6 +188,11 @@ impl Bench {
                 sleep(SETTLED).await;
                 crowd.memory = daemon.memory()?;
                 if count == 1000 && self.wants_any(&["rest"]) {
+                    if !self.quick {
+                        // With its second look each account shows whose key it is, which is written down.
+                        self.say("a minute until whose keys they are is seen");
+                        sleep(MINUTE + SETTLED).await;
+                    }
                     self.say("at rest: only what is due each minute");
                     self.beside_a_bare_loop("rest", &exchange, &daemon, MINUTE).await?;
                 }

@@ -331,10 +331,14 @@ impl Lane {
         self.comes_back(permit, None);
     }
 
-    /// The exchange answered 429: rests twice as long as the last time, unless it rests already.
+    /// The exchange answered 429: rests twice as long as the last time; one that rests already rests `COOL_DOWN_FIRST` from
+    /// now on at least: this was the answer to a request that had left before.
     pub(super) fn cool_down(&mut self, at: Moment) {
         let length = match self.cooling {
-            Some(cooling) if at < cooling.until => return,
+            Some(Cooling { until, length }) if at < until => {
+                self.cooling = Some(Cooling { until: until.max(at + COOL_DOWN_FIRST), length });
+                return;
+            }
             Some(cooling) => (cooling.length * 2).min(COOL_DOWN_LONGEST),
             None => COOL_DOWN_FIRST,
         };
@@ -532,7 +536,12 @@ mod tests {
             let until = lane.rests_until(at).unwrap();
             lengths.push(until.since(at).as_secs());
             lane.cool_down(at + Duration::from_secs(1));
-            assert_eq!(lane.rests_until(at), Some(until), "one that rests already rests no longer");
+            let until = until.max(at + Duration::from_secs(6));
+            assert_eq!(
+                lane.rests_until(at),
+                Some(until),
+                "f23: five seconds from the last answer on, at least"
+            );
             lane.served(None, until + Duration::from_secs(1));
             at = until + Duration::from_secs(1);
         }
