@@ -103,6 +103,7 @@ impl Tally {
             ("conversions between the kinds", self.of("conversions seen")),
             ("steps of the exchange's clock", acts(&["Step"])),
             ("faults of the exchange and the network that hit", all("fault ")),
+            // A run in which one is broken ends before it has a table.
             ("promises broken", 0),
         ];
         let head = format!("| in {days} days of {accounts} accounts | |\n|---|---|\n");
