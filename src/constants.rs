@@ -78,8 +78,14 @@ pub const HUMAN_LOOK: Duration = Duration::from_secs(15 * 60);
 pub const CONVERTING_LOOK: Duration = Duration::from_secs(60);
 /// How often it is seen whose key it is, and with which rights.
 pub const OWNER_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// The wait after a code that is in no table.
-pub const UNKNOWN_CODE_LOOK: Duration = Duration::from_secs(300);
+/// How often it is tried to see the owner before a set where that is no obstacle: a call that is busy for some seconds is
+/// waited for, one that is not there for this key is not.
+pub const OWNER_TRIES: u32 = 3;
+/// The first wait after a code that is in no table, and after a set without a clear answer and without effect: nobody knows
+/// what would help, and a human may have to look. It doubles from here.
+pub const UNKNOWN_FIRST: Duration = Duration::from_secs(60);
+/// The longest such wait: less than a hundred sets a day.
+pub const UNKNOWN_LONGEST: Duration = Duration::from_secs(15 * 60);
 /// The waits before the next try when the exchange says "not flat" although every list is empty; the last one repeats.
 pub const REFUSED_THOUGH_FLAT: [Duration; 3] =
     [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(1800)];

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::credential::Fingerprint;
-use crate::facts::{Answer, Failure, Identity, List, SetAnswer, Stretch};
+use crate::facts::{AccountSettings, Answer, Failure, Identity, List, SetAnswer, Stretch};
 use crate::ledger::Noted;
 use crate::moment::Moment;
 use crate::position_mode::{KeyId, Kind, PositionMode, Scope};
@@ -84,6 +84,11 @@ pub trait Observe: Send + Sync + 'static {
     /// By how much the intervals between looks at all accounts come out longer than wanted.
     fn stretch(&self) -> Stretch {
         Stretch::default()
+    }
+
+    /// What else the settings of a unified account said when they were last read; `None` before that, and of a classic one.
+    fn settings(&self) -> Option<AccountSettings> {
+        None
     }
 
     /// Tells how often the mode of this scope is going to be read.

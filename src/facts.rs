@@ -15,7 +15,7 @@ pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
-pub use identity::{Identity, OwnerDue};
+pub use identity::{AccountSettings, Identity, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
 pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR};
+use crate::constants::{FLATNESS_IS_KNOWN_FOR, LIVE_IS_KNOWN_FOR, OWNER_TRIES};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
 
@@ -136,9 +136,12 @@ pub struct TargetFacts {
     pub unread: Option<List>,
     /// Why the last set was refused, except as not flat; only time, a reload or a successful set ends it, not a look.
     pub set_refused: Option<Failing>,
+    /// Sets in a row without a clear answer and without effect, since one last took effect: the next one waits ever longer.
+    pub lost: Option<Failing>,
     /// Refusals as not flat since a set last took effect or a list last had rows that count.
     pub refused_though_flat: Option<Refusals>,
-    /// When drift was corrected, since a revision last changed the target or an operator resumed it; oldest first.
+    /// When the sets were signed that corrected drift and were seen to take effect, since a revision last changed the target
+    /// or an operator resumed it; oldest first.
     pub corrections: Vec<ServerTime>,
     /// A set of ours that seemed lost: if its mode shows up now, that set took effect late.
     pub may_come_late: Option<LateSet>,
@@ -173,6 +176,7 @@ impl TargetFacts {
             failing: None,
             unread: None,
             set_refused: None,
+            lost: None,
             refused_though_flat: None,
             corrections: Vec::new(),
             may_come_late: None,
@@ -191,6 +195,7 @@ impl TargetFacts {
         let in_sync = self.wanted.mode == Some(seen.mode);
         if in_sync {
             self.flatness = Flatness::default();
+            self.lost = None;
         }
         if in_sync || self.unread.is_none() {
             self.clear_failure();
@@ -243,6 +248,7 @@ impl TargetFacts {
         self.look_since = now;
         self.clear_failure();
         self.set_refused = None;
+        self.lost = None;
     }
 
     /// The set was answered.
@@ -251,7 +257,7 @@ impl TargetFacts {
             intent.state = match answer {
                 SetAnswer::Accepted => IntentState::Accepted { at },
                 SetAnswer::Refused(failure) => IntentState::Refused(failure),
-                SetAnswer::Unclear(_) => IntentState::Unclear,
+                SetAnswer::Unclear(failure) => IntentState::Unclear(failure),
             };
         }
     }
@@ -281,7 +287,7 @@ impl TargetFacts {
         }
     }
 
-    /// Counts a set that corrected drift towards a fight, whatever its outcome.
+    /// Counts a set that corrected drift towards a fight, once a read has shown its mode.
     pub fn count_correction(&mut self, cause: Cause, stamp: ServerTime) {
         if cause == Cause::Drift && !self.corrections.contains(&stamp) {
             self.corrections.push(stamp);
@@ -294,6 +300,7 @@ impl TargetFacts {
         // A set lost before it no longer matters: the mode shown from now on comes from a later one.
         self.may_come_late = None;
         self.set_refused = None;
+        self.lost = None;
         self.refused_though_flat = None;
         if applied.is_some() {
             self.applied = applied;
@@ -319,11 +326,13 @@ impl AccountFacts {
         }
     }
 
-    /// Why the owner of the key is not seen, if that may well be seen at the next try: no set leaves before it was tried again.
+    /// Why the owner of the key is not seen, if that may well be seen at the next try: no set leaves before it was tried some
+    /// more times. What never answers is no obstacle.
     pub fn owner_delayed(&self) -> Option<&Failing> {
         let passes =
             |class| matches!(class, Class::TryAgain | Class::RateLimited) || class.our_own_limit().is_some();
-        self.owner_failing.as_ref().filter(|failing| self.identity.is_none() && passes(failing.failure.class))
+        let is_delayed = |failing: &&Failing| failing.tries < OWNER_TRIES && passes(failing.failure.class);
+        self.owner_failing.as_ref().filter(|_| self.identity.is_none()).filter(is_delayed)
     }
 
     /// Whether it is not known yet what the answers of this account stand for.

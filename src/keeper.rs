@@ -437,6 +437,6 @@ fn is_about_the_key(failure: &Failure) -> bool {
 fn is_under_way(facts: &TargetFacts) -> bool {
     facts.intent.as_ref().is_some_and(|intent| match intent.state {
         IntentState::Noted { .. } | IntentState::Accepted { .. } | IntentState::Refused(_) => true,
-        IntentState::Unclear => false,
+        IntentState::Unclear(_) => false,
     })
 }

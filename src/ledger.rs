@@ -41,7 +41,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub use directives::{CommandAnswer, CommandRequest, Directives, Limits, PauseRow};
+pub use directives::{CommandAnswer, CommandRequest, Counted, Directives, Limits, PauseRow};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;

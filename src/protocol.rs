@@ -18,13 +18,13 @@ mod whose;
 
 use std::time::Duration;
 
-pub use backoff::{doubled, jittered_next, retry_at, retry_though_flat, spread_next};
+pub use backoff::{doubled, jittered_next, retry_at, retry_lost, retry_though_flat, spread_next};
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use purpose::purpose;
 pub use reason::{EndsBy, Reason, Reasons, State};
-pub use record::recorded;
-pub use say::{CRASHED, say};
+pub use record::{lost_before, recorded};
+pub use say::{CRASHED, say, undotted};
 pub use standing::{Standing, wanted_change};
 pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn};
 pub use whose::{Claims, wrong};
@@ -141,7 +141,7 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
                 (now >= *at + CONFIRMING).then_some(Step::Record(Record::Unconfirmed))
             }
         }
-        IntentState::Unclear => {
+        IntentState::Unclear(_) => {
             // If the exchange's clock was set back, a read from before the set may carry a time later than its fence.
             let signed = facts.account.clock?.moment(intent.stamp);
             let seen = seen.filter(|seen| seen.asked > signed && seen.server >= fence_ends(intent))?;
@@ -212,7 +212,7 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
             let next = asked.filter(|asked| asked >= at).map_or(now, |asked| asked + CONFIRMING_LOOK);
             next.min(*at + CONFIRMING)
         }
-        IntentState::Unclear | IntentState::Noted { .. } | IntentState::Refused(_) => {
+        IntentState::Unclear(_) | IntentState::Noted { .. } | IntentState::Refused(_) => {
             let passed = facts.account.clock.map_or(now, |clock| clock.moment(fence_ends(intent)));
             // A read still dated before the fence means that our clock runs ahead: wait a little longer.
             asked.map_or(passed, |asked| passed.max(asked + CONFIRMING_LOOK))
@@ -345,6 +345,7 @@ fn about_flatness(facts: &Facts<'_>, forbidden: Reasons, now: Moment) -> Flat {
     let edges = [
         Some(settled_at),
         target.refused_though_flat.map(retry_though_flat),
+        target.lost.as_ref().map(retry_lost),
         orphaned_set_ends(facts),
         window_opens(facts, run.newest),
     ];
@@ -413,7 +414,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
     let target = facts.target;
     let confirming = target.intent.as_ref().and_then(|intent| match intent.state {
         IntentState::Accepted { at } => Some(at + CONFIRMING),
-        IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear => None,
+        IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear(_) => None,
     });
     // The live mode counts as known for a limited time: a longer rest has to end then to report it as unknown.
     let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR)
@@ -428,6 +429,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         (Deadline::LedgerRetry, ledger.as_ref().map(|trouble| trouble.retry_at)),
         (Deadline::BudgetFrees, guard.frees_at.filter(|_| standing.blockers.holds(Reason::Held))),
         (Deadline::SetRetry, target.set_refused.as_ref().map(retry_at)),
+        (Deadline::SetRetry, target.lost.as_ref().map(retry_lost)),
         (Deadline::SetRetry, target.refused_though_flat.map(retry_though_flat)),
         (Deadline::GoneSetOver, orphaned_set_ends(facts)),
         (Deadline::WindowEdge, window_edge(facts, now).filter(|_| !standing.blockers.is_empty())),

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::facts::{
-    Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, Stretch, TargetFacts,
+    AccountSettings, Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, Stretch,
+    TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -45,6 +46,9 @@ pub struct Status {
     /// What an operator should know that holds up no target.
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// What else the settings of unified accounts say: seen, and never set.
+    #[serde(default)]
+    pub account_settings: BTreeMap<AccountName, AccountSettings>,
     /// The version of HTTP of the exchange's last answer; null before the first, and where no daemon runs.
     #[serde(default)]
     pub http: Option<HttpVersion>,
@@ -201,6 +205,8 @@ pub struct AccountStatus {
     pub clock_offset: Option<i64>,
     /// What an operator should know about it that holds up no target.
     pub warnings: Vec<String>,
+    /// What else the settings of a unified account say.
+    pub settings: Option<AccountSettings>,
 }
 
 /// Where keepers publish and readers read; clones share it.
@@ -264,7 +270,8 @@ struct Turns {
 
 impl Turns {
     fn of(status: &AccountStatus) -> Turns {
-        let AccountStatus { generation, targets, due: _, looked, clock_offset: _, warnings: _ } = status;
+        let AccountStatus { generation, targets, looked, due: _, clock_offset: _, warnings: _, settings: _ } =
+            status;
         let held = targets.iter().filter_map(TargetStatus::held_entry).collect();
         Turns { generation: *generation, looked: *looked, held }
     }
@@ -357,9 +364,10 @@ impl Board {
         } else {
             Config { problem: config.problem, next: Some(config.generation), ..followed }
         };
-        let (mut targets, mut warnings) = (Vec::new(), Vec::new());
+        let (mut targets, mut warnings, mut account_settings) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (account, status) in self.accounts() {
             targets.extend(status.targets);
+            account_settings.extend(status.settings.map(|settings| (account.clone(), settings)));
             let warning = |say| Warning { account: account.clone(), say };
             warnings.extend(status.warnings.into_iter().map(warning));
         }
@@ -374,6 +382,7 @@ impl Board {
             held,
             targets,
             warnings,
+            account_settings,
             http: None,
             stretch: Stretch::default(),
         }

@@ -46,21 +46,30 @@ pub struct LedgerTrouble {
     pub retry_at: Moment,
 }
 
-/// How many sets may still leave in this hour.
+/// How many targets may still be changed in this hour.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Guard {
-    /// Sets that may still leave now.
+    /// Targets that may still be changed now.
     pub left: u32,
-    /// When the oldest counted set is an hour old, if any counts.
+    /// When the first place is free again, if any is taken.
     pub frees_at: Option<Moment>,
+    /// Whether this target has a place already, by a set to the same mode within the hour: another one takes none.
+    pub has_place: bool,
     /// Whether an approved plan holds exactly this change of this target.
     pub approved: bool,
     /// The hash of the held plan that this target is in, once that is in the ledger.
     pub plan: Option<String>,
 }
 
+impl Guard {
+    /// Whether it lets a set of this target go.
+    pub fn lets_go(&self) -> bool {
+        self.left > 0 || self.has_place || self.approved
+    }
+}
+
 impl Default for Guard {
     fn default() -> Guard {
-        Guard { left: 1, frees_at: None, approved: false, plan: None }
+        Guard { left: 1, frees_at: None, has_place: false, approved: false, plan: None }
     }
 }

@@ -174,13 +174,15 @@ impl Class {
 impl Failing {
     /// One more failure of the run `before` if that was of the same class, else the first of a new run.
     pub fn after(before: Option<Failing>, failure: Failure, at: Moment, jitter: Jitter) -> Failing {
-        match before {
-            Some(Failing { failure: old, since, tries, at: _, jitter: _ })
-                if std::mem::discriminant(&old.class) == std::mem::discriminant(&failure.class) =>
-            {
-                Failing { failure, since, at, tries: tries.saturating_add(1), jitter }
-            }
-            Some(_) | None => Failing { failure, since: at, at, tries: 1, jitter },
-        }
+        let is_the_same = |old: &Failing| {
+            std::mem::discriminant(&old.failure.class) == std::mem::discriminant(&failure.class)
+        };
+        Failing::once_more(before.filter(is_the_same), failure, at, jitter)
+    }
+
+    /// One more failure of the run `before`, whatever the classes of those in it.
+    pub fn once_more(before: Option<Failing>, failure: Failure, at: Moment, jitter: Jitter) -> Failing {
+        let (since, tries) = before.map_or((at, 0), |before| (before.since, before.tries));
+        Failing { failure, since, at, tries: tries.saturating_add(1), jitter }
     }
 }

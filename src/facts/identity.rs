@@ -1,5 +1,7 @@
 //! The account that a key belongs to.
 
+use serde::{Deserialize, Serialize};
+
 use crate::moment::Moment;
 use crate::position_mode::{Kind, Uid};
 
@@ -29,4 +31,15 @@ pub enum OwnerDue {
     OnceAModeDiffers,
     /// Before a set: this key showed the pinned one.
     BeforeASet,
+}
+
+/// What else the settings of a unified account say, in the exchange's words; shown to operators and never set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct AccountSettings {
+    /// Its level, such as `basic` or `advanced`: which categories of contracts it has.
+    pub account_level: Option<String>,
+    /// Its asset mode, such as `single` or `union`.
+    pub asset_mode: Option<String>,
+    /// What becomes of orders that would trade with its own.
+    pub stp_mode: Option<String>,
 }

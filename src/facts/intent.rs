@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
+use super::failure::{Class, Failure};
 use super::wanted::Generation;
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
@@ -92,8 +92,16 @@ pub enum IntentState {
     },
     /// A definite refusal that is not recorded yet.
     Refused(Failure),
-    /// The outcome is unknown: it may still take effect until its fence has passed.
-    Unclear,
+    /// The outcome is unknown, for this reason: it may still take effect until its fence has passed.
+    Unclear(Failure),
+}
+
+impl IntentState {
+    /// The state of a set that another process sent: its answer is not known here.
+    pub fn of_another_process() -> IntentState {
+        let say = "posmoded was started again since then, and does not know the answer".to_owned();
+        IntentState::Unclear(Failure { class: Class::TryAgain, code: None, say })
+    }
 }
 
 /// The answer to a set.
@@ -103,8 +111,16 @@ pub enum SetAnswer {
     Accepted,
     /// A definite refusal: it had no effect and will have none.
     Refused(Failure),
-    /// Anything else: it may have taken effect, or may still do so. Holds the answer's own text, if there is any.
-    Unclear(String),
+    /// Anything else: it may have taken effect, or may still do so.
+    Unclear(Failure),
+}
+
+#[cfg(test)]
+impl SetAnswer {
+    /// As where nothing usable came.
+    pub(crate) fn unclear(say: &str) -> SetAnswer {
+        SetAnswer::Unclear(Failure { class: Class::TryAgain, code: None, say: say.to_owned() })
+    }
 }
 
 /// A set that seemed lost after its fence.
@@ -114,6 +130,8 @@ pub struct LateSet {
     pub id: IntentId,
     /// The mode that it asked for.
     pub mode: PositionMode,
+    /// Why it was wanted.
+    pub cause: Cause,
     /// The timestamp that it was signed with.
     pub stamp: ServerTime,
     /// The revision that wanted it.

@@ -235,7 +235,7 @@ fn an_answer_changes_the_intent_and_nothing_else() {
     let answers = [
         (SetAnswer::Accepted, IntentState::Accepted { at: at(6) }),
         (SetAnswer::Refused(failure(Class::Denied)), IntentState::Refused(failure(Class::Denied))),
-        (SetAnswer::Unclear("timeout".to_owned()), IntentState::Unclear),
+        (SetAnswer::Unclear(failure(Class::UnknownCode)), IntentState::Unclear(failure(Class::UnknownCode))),
     ];
     for (answer, state) in answers {
         let mut answered = TargetFacts { intent: Some(intent()), ..target() };

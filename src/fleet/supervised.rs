@@ -69,6 +69,7 @@ impl Supervised {
         let due = self.start_again.map_or(now, |at| at.max(now)) + KEEPER_LATE;
         let targets = self.shown.clone();
         let generation = self.specs.borrow().generation;
-        AccountStatus { generation, targets, due, looked: false, clock_offset: None, warnings: Vec::new() }
+        let (clock_offset, warnings, settings) = (None, Vec::new(), None);
+        AccountStatus { generation, targets, due, looked: false, clock_offset, warnings, settings }
     }
 }

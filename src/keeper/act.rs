@@ -81,9 +81,9 @@ impl<D: Environment> Keeper<D> {
         slot.facts.answered(answer.clone(), now);
         let told = match &answer {
             SetAnswer::Accepted => self.ledger.record_answer(id, &answer).await,
-            SetAnswer::Unclear(said) => {
+            SetAnswer::Unclear(failure) => {
                 slot.counts.unknown += 1;
-                tracing::warn!(account = %self.account, %scope, "{} {scope}: set: no usable answer ({said})", self.account);
+                tracing::warn!(account = %self.account, %scope, "{} {scope}: set: no usable answer ({failure})", self.account);
                 self.ledger.record_answer(id, &answer).await
             }
             SetAnswer::Refused(_) => return,
@@ -104,9 +104,7 @@ impl<D: Environment> Keeper<D> {
             Ok(()) => {
                 let Some(slot) = self.targets.get_mut(&scope) else { return };
                 slot.counts.withdrawn += 1;
-                if let Some(intent) = slot.facts.intent.take() {
-                    slot.facts.corrections.retain(|stamp| *stamp != intent.stamp);
-                }
+                slot.facts.intent = None;
             }
             Err(error) => {
                 self.ledger_failed(&error);
@@ -200,9 +198,10 @@ impl<D: Environment> Keeper<D> {
     async fn left_unclear(&mut self, scope: Scope, said: String) {
         let Some(slot) = self.targets.get_mut(&scope) else { return };
         let Some(intent) = &mut slot.facts.intent else { return };
-        intent.state = IntentState::Unclear;
+        let failure = Failure { class: Class::TryAgain, code: None, say: said };
+        intent.state = IntentState::Unclear(failure.clone());
         let id = intent.id;
-        if let Err(error) = self.ledger.record_answer(id, &SetAnswer::Unclear(said)).await {
+        if let Err(error) = self.ledger.record_answer(id, &SetAnswer::Unclear(failure)).await {
             self.ledger_failed(&error);
         }
     }

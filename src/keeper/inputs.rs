@@ -118,6 +118,10 @@ impl<D: Environment> Keeper<D> {
             slot.facts.applied = remembered.applied;
             slot.facts.intent = remembered.intent;
             slot.facts.may_come_late = remembered.may_come_late;
+            slot.facts.lost = protocol::lost_before(remembered.lost, now);
+        }
+        if remembered.lost == 0 {
+            slot.facts.lost = None;
         }
         slot.facts.corrections = remembered.corrections;
         slot.taken_up = news;

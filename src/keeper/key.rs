@@ -3,7 +3,7 @@
 use super::{Environment, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
 use crate::facts::{AccountFacts, Flatness, OwnerDue};
-use crate::protocol::wrong;
+use crate::protocol::{undotted, wrong};
 
 impl<D: Environment> Keeper<D> {
     /// Pins the UID that the key showed, and compares it with the file, with the pinned one and with the other names.
@@ -55,8 +55,15 @@ impl<D: Environment> Keeper<D> {
 
     /// Logs, once each, the rights that the key has too many or too few of.
     pub(super) fn warn(&mut self) {
-        let warnings =
-            self.facts.identity.as_ref().map(|identity| identity.warnings.clone()).unwrap_or_default();
+        let AccountFacts { identity, owner_failing, .. } = &self.facts;
+        let unseen = owner_failing.as_ref().filter(|_| identity.is_none()).map(|failing| {
+            format!(
+                "Whose key this is, and what it may do, could not be seen, which holds up nothing: {}.",
+                undotted(&failing.failure.say)
+            )
+        });
+        let told = identity.iter().flat_map(|identity| identity.warnings.clone());
+        let warnings: Vec<String> = told.chain(unseen).collect();
         for say in warnings.iter().filter(|say| !self.warnings.contains(say)) {
             tracing::warn!(account = %self.account, "{}: {say}", self.account);
         }

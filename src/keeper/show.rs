@@ -3,6 +3,7 @@
 use super::{AccountSpec, Environment, Keeper};
 use crate::clock::Clock;
 use crate::constants::SHOWN_EVERY;
+use crate::exchange::Observe;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
@@ -37,6 +38,7 @@ impl<D: Environment> Keeper<D> {
             slot.shown = Some(status);
         }
         let clock_offset = self.facts.clock.map(|clock| clock.offset);
+        let settings = self.exchange.as_ref().and_then(Observe::settings);
         self.publish.send_modify(|cell| {
             cell.generation = self.spec.generation;
             cell.targets = targets;
@@ -44,6 +46,7 @@ impl<D: Environment> Keeper<D> {
             cell.looked |= looked;
             cell.clock_offset = clock_offset;
             cell.warnings.clone_from(&self.warnings);
+            cell.settings = settings;
         });
     }
 

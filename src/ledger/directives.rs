@@ -17,7 +17,7 @@ use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Brakes, Change, Guard, Pause, ServerClock};
 use crate::moment::{Moment, ServerTime, millis};
-use crate::position_mode::{AccountName, Kind, Target};
+use crate::position_mode::{AccountName, Kind, PositionMode, Target};
 use crate::protocol::{Plan, PlanEntry};
 
 /// What operators wrote, and what else on record concerns all accounts.
@@ -25,8 +25,8 @@ use crate::protocol::{Plan, PlanEntry};
 pub struct Directives {
     /// Pauses in force when this was read, oldest first; one may have ended since.
     pub pauses: Vec<PauseRow>,
-    /// The signing times of the sets that count for `max_changes`, oldest first; they reach back further than an hour.
-    pub counted: Vec<ServerTime>,
+    /// The changes that count for `max_changes`, oldest first; they reach back further than an hour.
+    pub counted: Vec<Counted>,
     /// The changes that approved plans allow and that are not done yet.
     pub approved: BTreeSet<PlanEntry>,
     /// The number of resumes so far; when it grows, the corrections must be read again.
@@ -63,15 +63,15 @@ impl Directives {
 
     /// The brakes on a target; `change` is the one it wants, if known.
     pub fn brakes(&self, target: &Target, change: Option<Change>, limits: &Limits) -> Brakes {
-        let Limits { max_changes, exchange, now } = *limits;
-        let (left, frees_at) = self.budget(max_changes, exchange.as_ref(), now);
+        let Limits { max_changes: _, exchange, now } = *limits;
+        let guard = self.guard(target, change, limits);
         let entry = change.map(|change| PlanEntry::new(target, change));
         let approved = entry.is_some_and(|entry| self.approved.contains(&entry));
         Brakes {
             paused: self.pause_of(&target.account, exchange, now),
             file: None,
             ledger: None,
-            guard: Guard { left, frees_at, approved, plan: None },
+            guard: Guard { approved, ..guard },
         }
     }
 
@@ -88,15 +88,34 @@ impl Directives {
         standing.map(|row| &row.pause).max_by_key(|pause| end(pause)).cloned()
     }
 
-    /// How many of `max_changes` sets may still be sent at `now`, by the exchange's clock, and when one more may.
-    fn budget(&self, max_changes: u32, exchange: Option<&ServerClock>, now: Moment) -> (u32, Option<Moment>) {
-        let Some(exchange) = exchange else { return (max_changes, None) };
+    /// How many of `max_changes` targets may still be changed, by the exchange's clock, when one more may, and whether this
+    /// change has its place already.
+    fn guard(&self, target: &Target, change: Option<Change>, limits: &Limits) -> Guard {
+        let Limits { max_changes, exchange, now } = *limits;
+        let Some(exchange) = exchange else { return Guard { left: max_changes, ..Guard::default() } };
         let hour_ago = exchange.at(now) - CHANGES_WINDOW;
-        let counted: Vec<ServerTime> =
-            self.counted.iter().copied().filter(|stamp| *stamp > hour_ago).collect();
-        let left = max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX));
-        (left, counted.first().map(|oldest| exchange.moment(*oldest + CHANGES_WINDOW)))
+        let counted: Vec<&Counted> = self.counted.iter().filter(|counted| counted.at > hour_ago).collect();
+        let is_this = |counted: &&Counted| {
+            counted.target == *target && change.is_some_and(|change| change.to == counted.to)
+        };
+        Guard {
+            left: max_changes.saturating_sub(u32::try_from(counted.len()).unwrap_or(u32::MAX)),
+            frees_at: counted.first().map(|oldest| exchange.moment(oldest.at + CHANGES_WINDOW)),
+            has_place: counted.iter().any(is_this),
+            ..Guard::default()
+        }
     }
+}
+
+/// A change that counts for `max_changes`: all sets of one target to one mode together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The target.
+    pub target: Target,
+    /// The mode that was set.
+    pub to: PositionMode,
+    /// From when the newest of its sets counts.
+    pub at: ServerTime,
 }
 
 /// The inputs of the budget of changes.
@@ -149,9 +168,12 @@ pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rus
     let pauses = standing(tx, now)?;
     let counted = tx
         .prepare_cached(
-            "SELECT stamp FROM counted WHERE stamp > (SELECT max(stamp) FROM counted) - ?1 ORDER BY stamp",
+            "SELECT account, scope, desired, max(at) AS at FROM counted
+             WHERE at > (SELECT max(at) FROM counted) - ?1 GROUP BY account, scope, desired ORDER BY max(at)",
         )?
-        .query_map([2 * millis(CHANGES_WINDOW)], |row| row.get(0))?
+        .query_map([2 * millis(CHANGES_WINDOW)], |row| {
+            Ok(Counted { target: targets::target(row)?, to: row.get("desired")?, at: row.get("at")? })
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let approved: Vec<(PlanEntry, i64)> = tx
         .prepare_cached("SELECT * FROM unused_entries WHERE approved_at > ?1")?

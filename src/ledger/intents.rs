@@ -15,7 +15,7 @@ use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
 use crate::facts::{Applied, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
 use crate::moment::{ServerTime, spell};
-use crate::position_mode::Target;
+use crate::position_mode::{PositionMode, Target};
 
 /// An intent on disk, in any stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +77,10 @@ pub(super) fn note(
         return Ok(None);
     }
     let plan = approval(tx, *stamp, target, *change)?;
-    if plan.is_none() && sets_within_the_hour(tx, *stamp)? >= i64::from(*max_changes) {
+    let Change { from, to, cause } = change;
+    if plan.is_none() && !has_a_place(tx, *stamp, target, *to, *max_changes)? {
         return Ok(None);
     }
-    let Change { from, to, cause } = change;
     tx.execute(
         "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, plan)
          VALUES (:account, :scope, :live, :desired, :cause, :generation, :stamp, :wall, :state, :plan)",
@@ -126,10 +126,10 @@ pub(super) fn answered(
             let code = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
             (Stage::Refused, EventKind::Refused, format!("The exchange refused the set{code}: {say}"))
         }
-        SetAnswer::Unclear(said) => (
+        SetAnswer::Unclear(Failure { class: _, code: _, say }) => (
             Stage::Unclear,
             EventKind::Unclear,
-            format!("The set left and no usable answer came back: {said}"),
+            format!("The set left and no usable answer came back: {say}"),
         ),
     };
     let intent = move_on(tx, id, &[Stage::Noted], stage)?;
@@ -182,6 +182,7 @@ pub(super) fn resolved(
 /// Records that a set which seemed lost shows in a read after all.
 pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
+    tx.execute("UPDATE intents SET late_at = ?1 WHERE id = ?2", params![applied.at, id])?;
     record_applied(tx, &intent, Some(applied))?;
     let mode = intent.change.to;
     let text = format!("A set of ours that seemed lost took effect late: a read shows {mode}.");
@@ -220,8 +221,8 @@ pub(super) fn all(tx: &Connection) -> rusqlite::Result<Vec<IntentRow>> {
     tx.prepare_cached("SELECT * FROM intents ORDER BY id")?.query_map([], row)?.collect()
 }
 
-/// The signing times of a target's drift corrections, oldest first: only those since the revision that last changed it
-/// and since the last `resume` that covers it.
+/// The signing times of a target's drift corrections that were seen to take effect, oldest first: only those since the
+/// revision that last changed it and since the last `resume` that covers it.
 pub(super) fn corrections(
     tx: &Connection,
     target: &Target,
@@ -229,7 +230,8 @@ pub(super) fn corrections(
 ) -> rusqlite::Result<Vec<ServerTime>> {
     tx.prepare_cached(
         "SELECT stamp FROM intents
-         WHERE account = ?1 AND scope = ?2 AND cause = 'drift' AND state NOT IN ('withdrawn', 'refused')
+         WHERE account = ?1 AND scope = ?2 AND cause = 'drift'
+           AND state IN ('confirmed', 'took_effect', 'late')
            AND generation >= ?3
            AND id > (SELECT coalesce(max(after_intent), 0) FROM resumes WHERE account IS NULL OR account = ?1)
          ORDER BY id",
@@ -252,9 +254,22 @@ pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Resul
     .map(|found| {
         found.map(|intent| {
             let IntentRecord { id, change, stamp, generation, target: _, stage: _ } = intent;
-            LateSet { id, mode: change.to, stamp, generation }
+            LateSet { id, mode: change.to, cause: change.cause, stamp, generation }
         })
     })
+}
+
+/// How many sets of a target in a row had no clear answer and no effect, up to the newest: since the revision that last
+/// changed it, and the last `resume` that covers it.
+pub(super) fn lost(tx: &Connection, target: &Target, changed_in: Generation) -> rusqlite::Result<u32> {
+    tx.prepare_cached(
+        "SELECT count(*) FROM intents WHERE account = ?1 AND scope = ?2 AND state = 'no_effect' AND generation >= ?3
+           AND id > (SELECT coalesce(max(after_intent), 0) FROM resumes WHERE account IS NULL OR account = ?1)
+           AND id > (SELECT coalesce(max(id), 0) FROM intents WHERE account = ?1 AND scope = ?2
+                       AND state IN ('refused', 'confirmed', 'took_effect', 'late'))
+           AND stamp > (SELECT coalesce(max(applied_at), 0) FROM targets WHERE account = ?1 AND scope = ?2)",
+    )?
+    .query_row(params![target.account, target.scope, changed_in], |row| row.get(0))
 }
 
 /// Whether a pause stands at `stamp`, the exchange's time that the set is signed with; one without an end yet stands.
@@ -283,10 +298,20 @@ fn approval(
     )
 }
 
-fn sets_within_the_hour(tx: &Connection, now: ServerTime) -> rusqlite::Result<i64> {
-    tx.query_row("SELECT count(*) FROM counted WHERE stamp > ?1", params![now - CHANGES_WINDOW], |row| {
-        row.get(0)
-    })
+/// Whether fewer than `max_changes` changes count within the hour, or this one does already.
+fn has_a_place(
+    tx: &Connection,
+    now: ServerTime,
+    target: &Target,
+    to: PositionMode,
+    max_changes: u32,
+) -> rusqlite::Result<bool> {
+    tx.query_row(
+        "SELECT count(*) < ?2 OR coalesce(max(account = ?3 AND scope = ?4 AND desired = ?5), 0)
+         FROM (SELECT DISTINCT account, scope, desired FROM counted WHERE at > ?1) AS changed",
+        params![now - CHANGES_WINDOW, max_changes, target.account, target.scope, to],
+        |row| row.get(0),
+    )
 }
 
 fn move_on(tx: &Connection, id: IntentId, from: &[Stage], to: Stage) -> Result<IntentRecord, StoreError> {

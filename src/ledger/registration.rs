@@ -24,6 +24,8 @@ pub struct TargetRecord {
     pub corrections: Vec<ServerTime>,
     /// The newest set that seemed lost; the protocol knows for how long it may still take effect.
     pub may_come_late: Option<LateSet>,
+    /// How many of the newest sets in a row had no clear answer and no effect.
+    pub lost: u32,
 }
 
 /// Records what the file wants of the target, and returns what is on record for it.
@@ -43,10 +45,12 @@ pub(super) fn register_target(
         .query_row(params![target.account, target.scope], |row| {
             Ok((row.get("changed_in")?, targets::applied(row)?))
         })?;
-    let intent = intents::unresolved(tx, target)?.map(|intent| intent.in_state(IntentState::Unclear));
+    let intent =
+        intents::unresolved(tx, target)?.map(|intent| intent.in_state(IntentState::of_another_process()));
     let corrections = intents::corrections(tx, target, changed_in)?;
     let may_come_late = intents::may_come_late(tx, target)?;
-    Ok(TargetRecord { applied, intent, corrections, may_come_late })
+    let lost = intents::lost(tx, target, changed_in)?;
+    Ok(TargetRecord { applied, intent, corrections, may_come_late, lost })
 }
 
 /// Deletes the targets of an account that are not in `keep`. With `None` the pinned UID and the kind go too, so that an

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{LedgerError, OpenError};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 4;
+pub(super) const FORMAT: i64 = 5;
 
 /// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -76,7 +76,7 @@ pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
 }
 
 /// All migrations, from the first format.
-pub(super) const MIGRATIONS: [&str; 4] = [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY];
+pub(super) const MIGRATIONS: [&str; 5] = [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -233,4 +233,15 @@ CREATE INDEX undated ON events (id) WHERE dated = 0;
 /// The id of the key that last showed the pinned UID: as long as the key is the same, so is the account.
 pub(super) const SHOWN_BY: &str = "
 ALTER TABLE uids ADD COLUMN shown_by TEXT;
+";
+
+/// `max_changes` counts changed targets, not sets, and a set that shows late counts from then on.
+pub(super) const CHANGES: &str = "
+ALTER TABLE intents ADD COLUMN late_at INTEGER;
+DROP VIEW counted;
+DROP INDEX intents_by_stamp;
+CREATE INDEX intents_by_count ON intents (coalesce(late_at, stamp));
+CREATE VIEW counted AS
+SELECT account, scope, desired, coalesce(late_at, stamp) AS at FROM intents
+WHERE plan IS NULL AND state NOT IN ('withdrawn', 'refused');
 ";

@@ -109,7 +109,10 @@ impl Visitor {
     /// The sets whose outcome is unknown; for any process but the daemon they are all unclear.
     pub fn open_intents(&self) -> Result<BTreeMap<Target, Intent>, LedgerError> {
         let open = self.read(|tx, _| intents::all_unresolved(tx))?;
-        Ok(open.into_iter().map(|kept| (kept.target.clone(), kept.in_state(IntentState::Unclear))).collect())
+        Ok(open
+            .into_iter()
+            .map(|kept| (kept.target.clone(), kept.in_state(IntentState::of_another_process())))
+            .collect())
     }
 
     /// Every intent ever noted, oldest first; audits compare them with the exchange's own records.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::constants::{
     BACKOFF_FIRST, BACKOFF_LONGEST, CONVERTING_LOOK, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, HUMAN_LOOK,
-    REFUSED_THOUGH_FLAT, UNKNOWN_CODE_LOOK, WAITING_LOOK,
+    REFUSED_THOUGH_FLAT, UNKNOWN_FIRST, UNKNOWN_LONGEST, WAITING_LOOK,
 };
 use crate::facts::{Class, Failing, Refusals};
 use crate::moment::{Jitter, Moment};
@@ -20,7 +20,7 @@ pub fn retry_at(failing: &Failing) -> Moment {
         }
         Class::RateLimited => *at + doubled(COOL_DOWN_FIRST, *tries, COOL_DOWN_LONGEST),
         Class::Converting => *at + CONVERTING_LOOK,
-        Class::UnknownCode => *at + UNKNOWN_CODE_LOOK,
+        Class::UnknownCode => *at + doubled(UNKNOWN_FIRST, *tries, UNKNOWN_LONGEST),
         Class::NotFlat => *at + WAITING_LOOK,
         Class::Refused
         | Class::LeadsCopies
@@ -29,6 +29,11 @@ pub fn retry_at(failing: &Failing) -> Moment {
         | Class::AccountStatus
         | Class::OurFault => *at + HUMAN_LOOK,
     }
+}
+
+/// When to send another set after those that had no clear answer and no effect: nobody knows why, so ever later.
+pub fn retry_lost(lost: &Failing) -> Moment {
+    lost.at + doubled(UNKNOWN_FIRST, lost.tries, UNKNOWN_LONGEST)
 }
 
 /// When to retry a set that was refused as not flat although every list was empty.

@@ -64,7 +64,8 @@ pub fn learn(
             target.read(list, true, reading, account.stretch);
         }
         Learned::Failed(Look::Account, failure) if is_no_obstacle(account, failure.class) => {
-            account.owner_failing = Some(Failing::after(account.owner_failing.take(), failure, now, jitter));
+            let before = account.owner_failing.take();
+            account.owner_failing = Some(Failing::once_more(before, failure, now, jitter));
         }
         Learned::Failed(look, failure) if is_of_the_account(look, failure.class) => {
             account.failed(failure, now);

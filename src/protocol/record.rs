@@ -3,8 +3,12 @@
 //! Keeper, model and tests apply records only through these functions.
 
 use super::step::Record;
-use crate::facts::{AccountFacts, Applied, How, Intent, LateSet, SetAnswer, TargetFacts};
-use crate::moment::{Jitter, Moment};
+use crate::constants::CONFIRMING;
+use crate::facts::{
+    AccountFacts, Applied, Change, Class, Failing, Failure, How, Intent, IntentState, LateSet, SetAnswer,
+    TargetFacts,
+};
+use crate::moment::{Jitter, Moment, spell};
 
 impl Record {
     /// The applied mode once this is recorded; `None` if the record sets none. A set of ours makes its mode the
@@ -22,7 +26,7 @@ impl Record {
                 Some(by_set(change.to, *generation))
             }
             Record::Late(_) => {
-                let LateSet { id: _, mode, stamp: _, generation } = target.may_come_late?;
+                let LateSet { id: _, mode, cause: _, stamp: _, generation } = target.may_come_late?;
                 Some(by_set(mode, generation))
             }
             Record::Unconfirmed | Record::Refused(_) | Record::Resolved { took_effect: false } => None,
@@ -43,23 +47,24 @@ pub fn recorded(
         (Record::Applied(_), _) => target.applied = applied.or(target.applied),
         (Record::Late(_), _) => {
             target.applied = applied.or(target.applied);
-            target.may_come_late = None;
+            if let Some(late) = target.may_come_late.take() {
+                target.count_correction(late.cause, late.stamp);
+            }
         }
         (Record::Confirmed | Record::Resolved { took_effect: true }, Some(intent)) => {
             target.effect_recorded(applied);
             target.count_correction(intent.change.cause, intent.stamp);
         }
         (Record::Resolved { took_effect: false }, Some(intent)) => {
-            let Intent { id, change, generation, stamp, state: _ } = intent;
+            let Intent { id, change: Change { to: mode, cause, from: _ }, generation, stamp, state } = intent;
             target.intent = None;
-            target.count_correction(change.cause, stamp);
-            target.may_come_late = Some(LateSet { id, mode: change.to, stamp, generation });
+            if let IntentState::Unclear(failure) = state {
+                target.lost = Some(Failing::once_more(target.lost.take(), failure, at, jitter));
+            }
+            target.may_come_late = Some(LateSet { id, mode, cause, stamp, generation });
         }
-        (Record::Unconfirmed, Some(_)) => {
-            target.answered(SetAnswer::Unclear("no read showed it".to_owned()), at);
-        }
-        (Record::Refused(failure), Some(intent)) => {
-            target.corrections.retain(|stamp| *stamp != intent.stamp);
+        (Record::Unconfirmed, Some(_)) => target.answered(SetAnswer::Unclear(unconfirmed()), at),
+        (Record::Refused(failure), Some(_)) => {
             account.doubt_the_kind(&failure);
             if let Some(failure) = target.refusal_recorded(failure, at, jitter) {
                 account.failed(failure, at);
@@ -67,4 +72,17 @@ pub fn recorded(
         }
         (Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. }, None) => {}
     }
+}
+
+/// Why the outcome of a set is unclear although it was accepted.
+fn unconfirmed() -> Failure {
+    let say = format!("Bitget accepted the set, and no read showed it within {}", spell(CONFIRMING));
+    Failure { class: Class::UnknownCode, code: None, say }
+}
+
+/// What this process makes of sets in a row without a clear answer and without effect that another one sent.
+pub fn lost_before(sets: u32, now: Moment) -> Option<Failing> {
+    let say = "no clear answer came, and posmoded was started again since then".to_owned();
+    let failure = Failure { class: Class::TryAgain, code: None, say };
+    (sets > 0).then(|| Failing { failure, since: now, at: now, tries: sets, jitter: Jitter::default() })
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::backoff::{retry_at, retry_though_flat};
+use super::backoff::{retry_at, retry_lost, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{host_shown, of_failure};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, VERDICT_AGE, WAITING_LOOK};
-use crate::facts::{Facts, Failing, FlatSpan, Flatness, TargetFacts};
+use crate::facts::{Facts, Failing, FlatSpan, Flatness, IntentState, TargetFacts};
 use crate::moment::{Moment, spell};
 use crate::position_mode::Declared;
 use crate::window::Opening;
@@ -102,6 +102,9 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == Some(reason)) {
         return say_failing(failing, now);
     }
+    if let Some(lost) = facts.target.lost.as_ref().filter(|lost| of_failure(lost) == Some(reason)) {
+        return say_lost(lost, now);
+    }
     match (reason, &account.identity, facts.target.seen) {
         (Reason::KindUnknown, _, _) => {
             let why = account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, now)));
@@ -131,8 +134,15 @@ fn say_failing(failing: &Failing, now: Moment) -> String {
     format!("{}.{again}", undotted(&failing.failure.say))
 }
 
+fn say_lost(lost: &Failing, now: Moment) -> String {
+    let Failing { failure, since: _, at: _, tries, jitter: _ } = lost;
+    let sets = if *tries == 1 { "The last set".to_owned() } else { format!("The last {tries} sets") };
+    let next = spell(retry_lost(lost).since(now));
+    format!("{sets} had no effect: {}. The next one leaves no sooner than in {next}.", undotted(&failure.say))
+}
+
 /// An operator's text without its final full stop, for use in a sentence that has its own.
-fn undotted(words: &str) -> &str {
+pub fn undotted(words: &str) -> &str {
     words.trim_end().trim_end_matches('.')
 }
 
@@ -172,9 +182,15 @@ fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
     } else {
         format!("its time is over, {} from now", spell(over))
     };
+    let why = match facts.target.intent.as_ref().map(|intent| &intent.state) {
+        Some(IntentState::Unclear(failure)) => format!(" What is known: {}.", undotted(&failure.say)),
+        Some(IntentState::Noted { .. } | IntentState::Accepted { .. } | IntentState::Refused(_)) | None => {
+            String::new()
+        }
+    };
     format!(
         "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \
-         before {then}; then the mode is read."
+         before {then}; then the mode is read.{why}"
     )
 }
 

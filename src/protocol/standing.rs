@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::backoff::{retry_at, retry_though_flat};
+use super::backoff::{retry_at, retry_lost, retry_though_flat};
 use super::reason::{Reason, Reasons, State};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{
@@ -83,7 +83,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
 fn may_still_act(intent: &Intent) -> bool {
     match intent.state {
         IntentState::Noted { .. } | IntentState::Refused(_) => false,
-        IntentState::Accepted { .. } | IntentState::Unclear => true,
+        IntentState::Accepted { .. } | IntentState::Unclear(_) => true,
     }
 }
 
@@ -101,7 +101,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
         all.add(match intent.state {
             IntentState::Noted { .. } | IntentState::Refused(_) => Reason::Acting,
             IntentState::Accepted { .. } => Reason::Verifying,
-            IntentState::Unclear => Reason::OutcomeUnknown,
+            IntentState::Unclear(_) => Reason::OutcomeUnknown,
         });
         // Its outcome has to be recorded, whatever the live mode is.
         if facts.brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now) {
@@ -142,7 +142,7 @@ pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
         (Reason::File, brakes.file.is_some()),
         (Reason::Ledger, brakes.ledger.as_ref().is_some_and(|trouble| trouble.retry_at > now)),
         // A set under way has already taken its share of the budget.
-        (Reason::Held, brakes.guard.left == 0 && !brakes.guard.approved && target.intent.is_none()),
+        (Reason::Held, !brakes.guard.lets_go() && target.intent.is_none()),
         (Reason::Fighting, cause == Cause::Drift && is_a_fight(&target.corrections)),
         (Reason::Reported, is_only_reported(facts, cause)),
         (Reason::Window, facts.account.clock.is_some() && !is_window_open(facts, now)),
@@ -152,6 +152,9 @@ pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();
     if let Some(failing) = target.set_refused.as_ref().filter(|failing| retry_at(failing) > now) {
         all.join(of_failure(failing).into_iter().collect());
+    }
+    if let Some(lost) = target.lost.as_ref().filter(|lost| retry_lost(lost) > now) {
+        all.join(of_failure(lost).into_iter().collect());
     }
     all
 }

@@ -92,7 +92,8 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
 pub(crate) fn account(due: Moment, targets: Vec<TargetStatus>) -> AccountStatus {
     // Newer than any revision that a test shows.
     let generation = Generation(u64::MAX);
-    AccountStatus { generation, targets, due, looked: true, clock_offset: Some(-250), warnings: Vec::new() }
+    let (clock_offset, warnings, settings) = (Some(-250), Vec::new(), None);
+    AccountStatus { generation, targets, due, looked: true, clock_offset, warnings, settings }
 }
 
 /// A target that is in sync, or pending for a reason.

@@ -14,6 +14,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSe
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::facts::AccountSettings;
 use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State};
 use crate::serve::View;
@@ -82,6 +83,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         held,
         targets,
         warnings: _,
+        account_settings,
         http,
         stretch,
     } = status;
@@ -128,6 +130,27 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         "1 while an operator has paused this account",
         None,
         accounts.into_iter().map(|account| ([("account", account.as_str())], is_paused(account))),
+    )?;
+    let word = |word: &Option<String>| word.clone().unwrap_or_default();
+    let settings: Vec<(&AccountName, [String; 3])> = account_settings
+        .iter()
+        .map(|(account, AccountSettings { account_level, asset_mode, stp_mode })| {
+            (account, [word(account_level), word(asset_mode), word(stp_mode)])
+        })
+        .collect();
+    out.gauges(
+        "account_info",
+        "1; what else the settings of a unified account say, which are never set here",
+        None,
+        settings.iter().map(|(account, [level, asset_mode, stp_mode])| {
+            let words = [
+                ("account", account.as_str()),
+                ("account_level", level.as_str()),
+                ("asset_mode", asset_mode.as_str()),
+                ("stp_mode", stp_mode.as_str()),
+            ];
+            (words, 1_i64)
+        }),
     )?;
     let waiting = held.as_ref().map_or(0, |held| held.plan.0.len());
     let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);

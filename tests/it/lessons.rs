@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 43] = [
+const LESSONS: [(&str, &str); 47] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -47,6 +47,10 @@ const LESSONS: [(&str, &str); 43] = [
     // The exchange as it is.
     ("f50", "an account mode that the documents do not know counts as no account"),
     ("f51", "one account's 429 stops the whole host"),
+    ("f52", "a refusal that nobody foresaw is sent again and again, and uses up everybody's places"),
+    ("f53", "one contract that is gone blinds every account"),
+    ("f54", "a call beside the point stands in the way when it is refused"),
+    ("f55", "a category that the account does not have is a list that cannot be read"),
     ("f56", "two key files hold one key"),
     ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
     // Operators and years.

@@ -236,6 +236,7 @@ mod tests {
             looked: true,
             clock_offset: None,
             warnings: Vec::new(),
+            settings: None,
         };
         let accounts = BTreeMap::from([("desk-1".parse().unwrap(), status)]);
         assert_eq!(progress.stand(&accounts, held, at(0)), expected);
@@ -301,6 +302,7 @@ mod tests {
             looked: false,
             clock_offset: None,
             warnings: Vec::new(),
+            settings: None,
         };
         let accounts = BTreeMap::from([("desk-1".parse().unwrap(), status)]);
         assert_eq!(progress.stand(&accounts, None, at(0)), Stand::UnderWay);

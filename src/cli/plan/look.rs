@@ -170,7 +170,7 @@ impl<'a> Round<'a> {
         };
         let status = TargetStatus::new(&known, |moment| self.clock.timestamp(moment));
         let due = status.state != State::InSync && !is_blocked(&status);
-        if due && !brakes.guard.approved {
+        if due && !brakes.guard.approved && !brakes.guard.has_place {
             self.taken += 1;
         }
         // `plan` itself changes nothing.

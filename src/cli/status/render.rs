@@ -1,8 +1,10 @@
 //! A status as text for people.
 
+use std::collections::BTreeMap;
+
 use crate::cli::rows;
 use crate::exchange::HttpVersion;
-use crate::facts::Stretch;
+use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::PlanEntry;
 use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
@@ -19,6 +21,7 @@ pub(super) fn render(status: &Status) -> String {
         held,
         targets,
         warnings,
+        account_settings,
         http,
         stretch,
     } = status;
@@ -71,6 +74,7 @@ pub(super) fn render(status: &Status) -> String {
         .chain(held)
         .chain(problem)
         .chain(say_stretch(*stretch))
+        .chain(say_settings(account_settings))
         .chain(http.map(say_http))
         .chain([revision])
         .collect();
@@ -81,6 +85,32 @@ pub(super) fn render(status: &Status) -> String {
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
+
+/// What else the settings of unified accounts say; accounts with the same share a line.
+fn say_settings(settings: &BTreeMap<AccountName, AccountSettings>) -> Vec<String> {
+    let mut accounts: BTreeMap<&AccountSettings, Vec<&str>> = BTreeMap::new();
+    for (account, settings) in settings {
+        accounts.entry(settings).or_default().push(account.as_str());
+    }
+    let line = |(settings, names): (&AccountSettings, Vec<&str>)| {
+        let AccountSettings { account_level, asset_mode, stp_mode } = settings;
+        let words = [("level", account_level), ("asset mode", asset_mode), ("STP mode", stp_mode)];
+        let words: Vec<String> = words
+            .iter()
+            .map(|(what, word)| format!("{what} {}", word.as_deref().unwrap_or("unknown")))
+            .collect();
+        let named: Vec<&str> = names.iter().copied().take(SETTINGS_OF).collect();
+        let more = match names.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{}{more}: {}.", named.join(", "), words.join(", "))
+    };
+    accounts.into_iter().map(line).collect()
+}
+
+/// So many accounts are named in a line about their settings.
+const SETTINGS_OF: usize = 8;
 
 /// That looks come later than the file wants, if they do.
 fn say_stretch(stretch: Stretch) -> Option<String> {

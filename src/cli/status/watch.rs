@@ -84,6 +84,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         config,
         held,
         warnings,
+        account_settings,
         targets,
         http,
         stretch: _,
@@ -104,6 +105,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         config,
         held,
         warnings,
+        account_settings,
         targets: targets.collect(),
         http,
         // It moves a little with each target that begins or ends to wait.

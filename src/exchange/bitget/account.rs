@@ -22,7 +22,7 @@ use super::wire::Rows;
 use super::{classic, identity, unified};
 use crate::exchange::credential::{Credential, Fingerprint};
 use crate::exchange::{Apply, Extent, Observe};
-use crate::facts::{Answer, Failure, Identity, List, SetAnswer, Stretch};
+use crate::facts::{AccountSettings, Answer, Failure, Identity, List, SetAnswer, Stretch};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope};
@@ -32,8 +32,8 @@ use crate::schedule::Purpose;
 pub struct AccountClient<T> {
     name: AccountName,
     session: Session<T>,
-    /// The parts of each list that had rows when they were last read, by their places.
-    open: Mutex<BTreeMap<(Scope, List), BTreeSet<usize>>>,
+    /// The parts of each list that had rows when they were last read.
+    open: Mutex<BTreeMap<(Scope, List), BTreeSet<String>>>,
 }
 
 impl<T: Transport> Bitget<T> {
@@ -69,6 +69,10 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.client.stretch()
     }
 
+    fn settings(&self) -> Option<AccountSettings> {
+        self.session.settings()
+    }
+
     fn watches(&self, scope: Scope, every: Duration) {
         self.session.client.watches(&self.session.target(scope), every);
     }
@@ -87,7 +91,7 @@ impl<T: Transport> Observe for AccountClient<T> {
 
     fn verdict_cost(&self, scope: Scope) -> u32 {
         let lists = [List::PlanOrders, List::Orders, List::Positions];
-        let requests = lists.map(|list| parts(scope, list).len()).iter().sum::<usize>();
+        let requests = lists.map(|list| self.parts(scope, list).len()).iter().sum::<usize>();
         u32::try_from(requests).unwrap_or(u32::MAX).saturating_add(SET_AND_CONFIRM)
     }
 
@@ -121,34 +125,28 @@ impl<T: Transport> Observe for AccountClient<T> {
             Extent::Whole => None,
             Extent::WhereOpen => self.open.lock().get(&(scope, list)).cloned(),
         };
-        let asked = parts(scope, list).into_iter().enumerate().filter(|(place, _)| {
-            had_rows.as_ref().is_none_or(|had_rows| had_rows.is_empty() || had_rows.contains(place))
+        let asked = self.parts(scope, list).into_iter().filter(|part| {
+            had_rows.as_ref().is_none_or(|had_rows| had_rows.is_empty() || had_rows.contains(part))
         });
         let ask = Ask { scope, purpose };
         // Side by side: in sequence they would take longer than a verdict may when the exchange is far away. All are awaited
         // even if one has failed, because a request dropped in flight holds its permit for long.
-        let reads = asked.map(async |(place, part)| {
+        let reads = asked.map(async |part| {
             let rows = match scope {
-                Scope::Product(_) => classic::rows(&self.session, list, part, ask).await,
-                Scope::Account => unified::rows(&self.session, list, part, ask).await,
+                Scope::Product(_) => classic::rows(&self.session, list, part.clone(), ask).await,
+                Scope::Account => unified::rows(&self.session, list, part.clone(), ask).await,
             };
-            Ok((place, rows?))
+            Ok((part, rows?))
         });
-        let read: Result<Vec<(usize, Answer<Rows>)>, Failure> = join_all(reads).await.into_iter().collect();
+        let read: Result<Vec<(String, Answer<Rows>)>, Failure> = join_all(reads).await.into_iter().collect();
         let read = read?;
-        let open = read.iter().filter(|(_, rows)| rows.value.count() > 0).map(|(place, _)| *place).collect();
+        let open =
+            read.iter().filter(|(_, rows)| rows.value.count() > 0).map(|(part, _)| part.clone()).collect();
         self.open.lock().insert((scope, list), open);
         let whole = read.into_iter().map(|(_, rows)| rows).reduce(|all, part| all.and(part, Rows::and));
         let whole = whole.ok_or_else(|| our_fault("no list was asked for"))?;
         let count = whole.value.count();
         Ok(whole.with(count))
-    }
-}
-
-fn parts(scope: Scope, list: List) -> Vec<String> {
-    match scope {
-        Scope::Product(product) => classic::parts(product, list),
-        Scope::Account => unified::parts(list),
     }
 }
 
@@ -176,6 +174,14 @@ impl<T: Transport> Apply for AccountClient<T> {
 }
 
 impl<T: Transport> AccountClient<T> {
+    /// The queries whose answers together are a list.
+    fn parts(&self, scope: Scope, list: List) -> Vec<String> {
+        match scope {
+            Scope::Product(product) => classic::parts(product, list),
+            Scope::Account => unified::parts(list, self.session.settings().as_ref()),
+        }
+    }
+
     async fn send_set(
         &self,
         scope: Scope,

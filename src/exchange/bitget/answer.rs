@@ -96,13 +96,13 @@ impl Reply {
                 SetAnswer::Refused(self.refusal(code))
             }
             (StatusClass::Good | StatusClass::Refusal, Err(broken)) => {
-                SetAnswer::Unclear(self.broken(broken).say)
+                SetAnswer::Unclear(self.broken(broken))
             }
             (StatusClass::Good | StatusClass::Refusal, Ok(envelope)) if envelope.code != codes::DONE => {
-                SetAnswer::Unclear(self.refusal(&envelope.code).say)
+                SetAnswer::Unclear(self.indefinite(&envelope.code))
             }
             (StatusClass::Unwell, _) | (StatusClass::Good | StatusClass::Refusal, Ok(_)) => {
-                SetAnswer::Unclear(self.unwell().say)
+                SetAnswer::Unclear(self.unwell())
             }
         }
     }
@@ -177,6 +177,13 @@ impl Reply {
         let hint = if class == Class::Credential { self.key_hint } else { "" };
         let what = format!("{code}, {}{hint}", codes::sentence(code, self.endpoint));
         self.failure(class, Some(code), &what, show)
+    }
+
+    /// A refusal of a set that may have taken effect all the same, whatever its code would mean elsewhere.
+    fn indefinite(&self, code: &str) -> Failure {
+        let failure = self.refusal(code);
+        let class = if failure.class == Class::UnknownCode { Class::UnknownCode } else { Class::TryAgain };
+        Failure { class, ..failure }
     }
 
     fn failure(&self, class: Class, code: Option<&str>, what: &str, show: Show) -> Failure {

@@ -17,6 +17,7 @@ use super::endpoint::Endpoint;
 use super::http::{Request, Response, Transport, TransportError};
 use super::pace::{LaneName, Pace, Permit, Stopped};
 use super::requests::{Outcome, Requests};
+use super::sign::Trading;
 use super::wire::Envelope;
 use super::wire::classic::Sample;
 use crate::clock::Clock;
@@ -38,13 +39,17 @@ pub(super) struct Shared<T> {
     pub(super) pace: Mutex<Pace>,
     door: Door,
     pub(super) requests: Requests,
-    pub(super) samples: Mutex<BTreeMap<ProductType, Sample>>,
+    /// The contracts that serve to read the mode, the next one to use first.
+    pub(super) samples: Mutex<BTreeMap<Universe, Vec<Sample>>>,
     /// Held while a sample is requested, so that concurrent callers share one request; the last failure, which they share,
     /// too.
     pub(super) asking_for_samples: tokio::sync::Mutex<SampleFailures>,
     /// Likewise for the exchange's time, which is the same for all accounts.
     pub(super) asking_for_time: tokio::sync::Mutex<LastTime>,
 }
+
+/// Which contracts there are: fewer in demo trading, though the public list is the same.
+pub(super) type Universe = (ProductType, Trading);
 
 /// The last failures of the requests for samples. A caller that waited for one takes it as its own: were each to try again
 /// in turn, the last of many would wait for hours.
@@ -229,7 +234,10 @@ impl<T: Transport> Bitget<T> {
                 return Err(error);
             }
         };
-        let envelope = Envelope::parse(&body);
+        let mut envelope = Envelope::parse(&body);
+        if endpoint == Endpoint::Time {
+            envelope = envelope.map(Envelope::dated_by_its_data);
+        }
         let key_hint = credential.map_or("", |credential| credential.kept_by().hint());
         let body = Body { bytes: body, credential: credential.cloned() };
         let reply = Reply { endpoint, asked, answered, status, remaining, envelope, body, key_hint };
@@ -241,6 +249,21 @@ impl<T: Transport> Bitget<T> {
             self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
         }
         Ok(reply)
+    }
+}
+
+impl<T> Shared<T> {
+    /// The contract with which the mode is read, if one is known.
+    pub(super) fn sample(&self, universe: Universe) -> Option<Sample> {
+        self.samples.lock().get(&universe).and_then(|samples| samples.first().cloned())
+    }
+
+    /// The exchange refuses this contract: it is not used again until the list is read anew. Tells whether another is left.
+    pub(super) fn no_sample(&self, product: ProductType, trading: Trading, refused: &Sample) -> bool {
+        let mut samples = self.samples.lock();
+        let Some(samples) = samples.get_mut(&(product, trading)) else { return false };
+        samples.retain(|sample| sample != refused);
+        !samples.is_empty()
     }
 }
 

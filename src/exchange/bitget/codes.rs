@@ -11,6 +11,8 @@ pub(super) const DONE: &str = "00000";
 const UNIFIED: &str = "40085";
 /// Refusal of a v2 call for something that a unified account does not have.
 const NOT_ON_UNIFIED: &str = "40128";
+/// Refusal of a parameter.
+const BAD_PARAMETER: &str = "40034";
 /// The operator's sentence for an account that is being converted from one kind to the other.
 pub(super) const CONVERTING: &str = "Bitget is converting the account; it is asked again every minute";
 /// The operator's sentence for a unified account whose key may not read the settings.
@@ -38,6 +40,7 @@ enum Group {
     AccountStatus,
     Clock,
     OurFault,
+    SymbolGone,
     RateLimited,
     TryAgain,
 }
@@ -60,6 +63,12 @@ pub(super) fn is_classic(code: &str) -> bool {
 /// Whether the code says, to a v2 call, that the account is a unified one.
 pub(super) fn is_unified(code: &str) -> bool {
     group(code) == Some(Group::IsUnified)
+}
+
+/// Whether another contract may be served where the one in the call was not: one that was removed, or that is none of the
+/// account's own universe, such as that of demo trading.
+pub(super) fn is_about_the_symbol(code: &str) -> bool {
+    group(code) == Some(Group::SymbolGone) || code == BAD_PARAMETER
 }
 
 /// What a refusal of such a code means at an endpoint, and what to do.
@@ -86,7 +95,7 @@ impl Group {
             Group::Permission | Group::Whitelist => Class::Denied,
             Group::AccountStatus => Class::AccountStatus,
             Group::Clock => Class::Clock,
-            Group::OurFault => Class::OurFault,
+            Group::OurFault | Group::SymbolGone => Class::OurFault,
             Group::RateLimited => Class::RateLimited,
             Group::TryAgain => Class::TryAgain,
         }
@@ -137,6 +146,7 @@ impl Group {
             Group::OurFault => {
                 "Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version"
             }
+            Group::SymbolGone => "the contract that the call names is gone; others were tried in its place",
             Group::RateLimited => {
                 "too many requests: the account's limit for it is used up, which its strategies share, and it rests"
             }
@@ -174,7 +184,7 @@ const TABLE: &[(Group, &[&str])] = &[
     (Group::Isolated, &["40884", "40885", "45100", "45101"]),
     (Group::MarketMaker, &["40775"]),
     (Group::Bonus, &["22026", "40747", "40827"]),
-    (Group::Refused, &["45098", "25009", "25010"]),
+    (Group::Refused, &["45098", "45009", "49003", "49030", "40863", "25009", "25010"]),
     (Group::IsUnified, &[UNIFIED, NOT_ON_UNIFIED]),
     (Group::IsClassic, &["40084", "25245"]),
     (Group::Converting, &["40115"]),
@@ -201,6 +211,7 @@ const TABLE: &[(Group, &[&str])] = &[
             "400172", "40404", "40806", "41002", "41101", "25200", "30032",
         ],
     ),
+    (Group::SymbolGone, &["40309", "40845"]),
     (Group::RateLimited, &["429", "25004", "70228", "40047", "30006", "30007"]),
     (
         Group::TryAgain,
@@ -238,7 +249,7 @@ mod tests {
             Refused 40884 40885 45100 45101: the account's margin mode forbids the change: look at its isolated margin settings at Bitget
             Refused 40775: the account is a market maker's, whose mode Bitget fixes: ask Bitget, or suspend it in the file
             Refused 22026 40747 40827: a bonus or coupon on the account forbids the change: let it be used up or end it at Bitget, or suspend the account in the file
-            Refused 45098 25009 25010: Bitget does not allow this account to change its mode: look at the account at Bitget, or suspend it in the file
+            Refused 45098 45009 49003 49030 40863 25009 25010: Bitget does not allow this account to change its mode: look at the account at Bitget, or suspend it in the file
             WrongKind 40085 40128: the account is a unified one; its kind is looked at again
             WrongKind 40084 25245: the account is a classic one; its kind is looked at again
             Converting 40115: Bitget is converting the account; it is asked again every minute
@@ -252,6 +263,7 @@ mod tests {
             AccountStatus 40013 40016 40021 40022 40023 40024 40026 40031 40035 40042 40100 40101 40103 40104 40111 40000 40199 40710 40752 40753 40760 40916 25005 25006 25007 25008 25012 95001: the account or its key is restricted: see at Bitget what the account needs
             Clock 40004 40005 40008 40911 40078: Bitget does not accept the timestamp; its clock is measured again
             OurFault 40007 40017 40019 40020 40034 40064 40072 40079 40102 400171 400172 40404 40806 41002 41101 25200 30032: Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version
+            OurFault 40309 40845: the contract that the call names is gone; others were tried in its place
             RateLimited 429 25004 70228 40047 30006 30007: too many requests: the account's limit for it is used up, which its strategies share, and it rests
             TryAgain 40010 40910 25001 40015 40725 45001 40200 25000 80002 40308 40808 40908 25003 40842 40844 40846 43059 45043 25106: Bitget cannot serve the request now
         "#]].assert_eq(&told);

@@ -88,7 +88,7 @@ fn set(reply: &Reply) {
             assert!(reply.status == 429 || !is_done && reply.server().is_some() && reply.status < 500);
             told(&failure);
         }
-        SetAnswer::Unclear(say) => sentence(&say),
+        SetAnswer::Unclear(failure) => sentence(&failure.say),
     }
 }
 

@@ -49,11 +49,12 @@ enum Settings {
 }
 
 async fn settings<T: Transport>(session: &Session<T>, ask: Ask, reply: &Reply) -> Result<Settings, Failure> {
-    let refusal = match unified::settled(reply) {
+    let refusal = match unified::settled(session, reply) {
         Ok(settled) => return Ok(Settings::Unified(settled)),
         Err(failure) => failure,
     };
     if is_refused(&refusal, Class::WrongKind, codes::is_classic) {
+        session.remember(None);
         return Ok(Settings::Classic { answered: reply.answered, server: reply.server() });
     }
     if !lacks_a_right(&refusal) {
@@ -98,11 +99,12 @@ async fn of_unified<T: Transport>(
 ) -> Result<Answer<Identity>, Failure> {
     let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
     let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), ask.goes_on()).await?;
-    // This call only adds the key's rights; they stay unknown if it is denied, rejected or answered in another shape.
+    // This call only adds the key's rights: whatever it answers, they stay unknown and nothing waits for them, unless it says
+    // that the account or its key is another than it was.
     let info: Option<KeyInfo> = match reply.look() {
         Ok(Payload { server: _, data }) => shape(data).ok(),
-        Err(failure) if lacks_a_right(&failure) || failure.class == Class::OurFault => None,
-        Err(failure) => return Err(failure),
+        Err(failure) if failure.class.row().account_wide && !lacks_a_right(&failure) => return Err(failure),
+        Err(_) => None,
     };
     let server = reply.server().unwrap_or(server);
     if info.as_ref().and_then(|info| info.user_id.as_deref()).is_some_and(|other| other != owner.0) {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Payload, Reply};
@@ -18,7 +19,7 @@ use super::sign::{Trading, sign};
 use super::wire::{Broken, Time, shape};
 use crate::constants::PAGES;
 use crate::exchange::credential::{Credential, Fingerprint};
-use crate::facts::{Answer, Class, Failure, SetAnswer};
+use crate::facts::{AccountSettings, Answer, Class, Failure, SetAnswer};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Scope, Target, Uid};
 use crate::schedule::Purpose;
@@ -32,6 +33,8 @@ pub(super) struct Session<T> {
     trading: Trading,
     /// Reads that were sent so far.
     sent: AtomicU64,
+    /// The settings of a unified account as they were last read, apart from its mode.
+    settings: Mutex<Option<AccountSettings>>,
 }
 
 /// The right to send one set now: a permit of the setter's own limit, and a turn among all requests.
@@ -81,7 +84,8 @@ impl<T: Transport> Session<T> {
         credential: Credential,
         trading: Trading,
     ) -> Session<T> {
-        Session { client, account, key: credential.key_id(), credential, trading, sent: AtomicU64::new(0) }
+        let (key, sent, settings) = (credential.key_id(), AtomicU64::new(0), Mutex::default());
+        Session { client, account, key, credential, trading, sent, settings }
     }
 
     pub(super) fn target(&self, scope: Scope) -> Target {
@@ -99,6 +103,21 @@ impl<T: Transport> Session<T> {
     /// Records that the key belongs to this UID, whose limits it shares from now on.
     pub(super) fn belongs_to(&self, uid: &Uid) {
         self.client.shared.pace.lock().belongs(&self.key, uid);
+    }
+
+    /// Real money, or the exchange's demo trading.
+    pub(super) fn trading(&self) -> Trading {
+        self.trading
+    }
+
+    /// The settings as they were last read; `None` before that, and of a classic account.
+    pub(super) fn settings(&self) -> Option<AccountSettings> {
+        self.settings.lock().clone()
+    }
+
+    /// Keeps what the settings said.
+    pub(super) fn remember(&self, settings: Option<AccountSettings>) {
+        *self.settings.lock() = settings;
     }
 
     pub(super) fn queued_for(&self) -> Option<Duration> {
@@ -227,7 +246,7 @@ impl<T: Transport> Session<T> {
                 });
                 (reply.set(), answer)
             }
-            Err(error) => (SetAnswer::Unclear(unanswered(endpoint, &error).say), None),
+            Err(error) => (SetAnswer::Unclear(unanswered(endpoint, &error)), None),
         }
     }
 
@@ -244,7 +263,7 @@ impl<T> Drop for Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Session { client: _, account: _, key: _, credential, trading, sent: _ } = self;
+        let Session { client: _, account: _, key: _, credential, trading, sent: _, settings: _ } = self;
         out.debug_struct("Session")
             .field("credential", credential)
             .field("trading", trading)

@@ -7,7 +7,7 @@ use crate::exchange::credential::Credential;
 use crate::moment::ServerTime;
 
 /// Real money, or the exchange's demo trading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trading {
     /// Ordinary keys.
     Real,

@@ -8,8 +8,7 @@ use super::http::Transport;
 use super::session::{Ask, Session, Setter};
 use super::wire::unified::{Page, PositionList, SetHoldMode, Settings, Stage, TYPES};
 use super::wire::{Order, PAGE, Rows, open, shape};
-use crate::facts::Answer;
-use crate::facts::{Class, Failure, List};
+use crate::facts::{AccountSettings, Answer, Class, Failure, List};
 use crate::moment::ServerTime;
 use crate::position_mode::{PositionMode, ProductType, Scope};
 use crate::schedule::Purpose;
@@ -21,13 +20,14 @@ pub(super) async fn mode<T: Transport>(
 ) -> Result<Answer<PositionMode>, Failure> {
     let ask = Ask { scope: Scope::Account, purpose };
     let reply = session.ask(Endpoint::Settings, String::new(), ask).await?;
-    let Settled { server, uid: _, mode } = settled(&reply)?;
+    let Settled { server, uid: _, mode } = settled(session, &reply)?;
     Ok(Answer { value: mode, asked: reply.asked, answered: reply.answered, server })
 }
 
-/// The queries whose answers together are a list.
-pub(super) fn parts(list: List) -> Vec<String> {
-    let categories = CATEGORIES.iter().map(|category| format!("category={}", category.as_str()));
+/// The queries whose answers together are a list of an account with these settings.
+pub(super) fn parts(list: List, settings: Option<&AccountSettings>) -> Vec<String> {
+    let level = settings.and_then(|settings| settings.account_level.as_deref());
+    let categories = categories(level).iter().map(|category| format!("category={}", category.as_str()));
     match list {
         List::Positions => categories.collect(),
         List::Orders => categories.map(|category| format!("{category}&limit={PAGE}")).collect(),
@@ -85,11 +85,14 @@ pub(super) struct Settled {
 }
 
 /// Parses settings; fails unless they are those of a unified account that is not being converted.
-pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
+pub(super) fn settled<T: Transport>(session: &Session<T>, reply: &Reply) -> Result<Settled, Failure> {
     let Payload { server, data } = reply.look()?;
     let settings: Settings = shape(data).map_err(|broken| reply.broken(&broken))?;
     match settings.stage().map_err(|broken| reply.broken(&broken))? {
-        Stage::Unified(mode) => Ok(Settled { server, uid: settings.uid, mode }),
+        Stage::Unified(mode) => {
+            session.remember(Some(settings.others()));
+            Ok(Settled { server, uid: settings.uid, mode })
+        }
         Stage::Converting(word) => {
             let say = format!(
                 "Bitget answered the call {}: accountMode {word}, {}",
@@ -101,6 +104,13 @@ pub(super) fn settled(reply: &Reply) -> Result<Settled, Failure> {
     }
 }
 
-/// The categories that the one mode covers.
-const CATEGORIES: [ProductType; 3] =
-    [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];
+/// The categories that the one mode covers, of an account of this level. A basic account has no contracts in coins, and a
+/// call for what it does not have may be refused as a whole; any other word may be a level that has everything.
+fn categories(level: Option<&str>) -> &'static [ProductType] {
+    const ALL: [ProductType; 3] =
+        [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];
+    match level {
+        Some("basic") => &[ProductType::UsdtFutures, ProductType::UsdcFutures],
+        Some(_) | None => &ALL,
+    }
+}

@@ -56,6 +56,13 @@ impl Envelope {
         let server = request_time.filter(|millis| *millis > 0).map(ServerTime);
         Ok(Envelope { code, server, data })
     }
+
+    /// The answer to the call for the time without a `requestTime`: its data are the exchange's time, too.
+    pub(super) fn dated_by_its_data(self) -> Envelope {
+        let told = || shape::<Time>(self.data.clone()?).ok()?.server_time().ok();
+        let server = self.server.or_else(told);
+        Envelope { server, ..self }
+    }
 }
 
 /// Parses `data` into the shape that it must have.

@@ -11,7 +11,7 @@ use crate::facts::{
 };
 use crate::moment::{Jitter, Moment};
 use crate::position_mode::Kind;
-use crate::protocol::{Learned, Look, Record, Standing, Step, learn, next, rank, recorded};
+use crate::protocol::{Learned, Look, Record, Standing, Step, learn, lost_before, next, rank, recorded};
 
 /// The rule of the keeper that is bent, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,24 @@ pub(super) enum Mutation {
 pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
     let side = &world.targets[target];
     let brakes = world.brakes();
-    let shown = (mutation == Mutation::NoFence).then(|| without_fence(&side.facts));
+    // Without the pause after a lost set, which would do for a fence here.
+    let shown = match mutation {
+        Mutation::NoFence => Some(TargetFacts { lost: None, ..without_fence(&side.facts) }),
+        Mutation::IntentStampedEarly => Some(TargetFacts { lost: None, ..side.facts.clone() }),
+        Mutation::None
+        | Mutation::IntentLostAtKill
+        | Mutation::IntentNotWritten
+        | Mutation::SendsAgainAfterAKill
+        | Mutation::TrustsTheRecord
+        | Mutation::NoRevisionCheck
+        | Mutation::SilenceIsARefusal
+        | Mutation::SuccessWithoutARead
+        | Mutation::RepeatsTheRequest
+        | Mutation::RecordsOnlyTheDesired
+        | Mutation::UnreadIsEmpty
+        | Mutation::UnreadIsInSync
+        | Mutation::RestsBeforeItLooks => None,
+    };
     let facts =
         Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
     next(&facts, &Standing::of(&facts, world.now), world.now)
@@ -94,6 +111,7 @@ pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
             side.facts.wished_anew(now);
             side.facts.corrections.clear();
             side.ledger.corrections.clear();
+            side.ledger.lost = 0;
         }
     }
 }
@@ -197,7 +215,7 @@ pub(super) fn give_up(world: &mut World, mutation: Mutation) {
             let silence = if mutation == Mutation::SilenceIsARefusal {
                 SetAnswer::Refused(unreachable())
             } else {
-                SetAnswer::Unclear(String::new())
+                SetAnswer::Unclear(unreachable())
             };
             world.targets[target].facts.answered(silence, now);
         }
@@ -217,14 +235,15 @@ pub(super) fn restart(world: &mut World, mutation: Mutation) {
         let state = if mutation == Mutation::SendsAgainAfterAKill {
             IntentState::Noted { at: now }
         } else {
-            IntentState::Unclear
+            IntentState::of_another_process()
         };
-        let Row { applied, intent, left: _, corrections, may_come_late } = side.ledger.clone();
+        let Row { applied, intent, left: _, corrections, may_come_late, lost } = side.ledger.clone();
         side.facts = TargetFacts {
             applied,
             intent: intent.map(|intent| Intent { state, ..intent }),
             corrections,
             may_come_late,
+            lost: lost_before(lost, now),
             ..TargetFacts::new(side.facts.wanted.clone(), now)
         };
     }
@@ -277,11 +296,12 @@ fn write_down(world: &mut World, target: usize, record: Record, mutation: Mutati
         applied = applied.filter(|applied| applied.mode == side.file);
     }
     recorded(record, applied, &mut world.account, &mut side.facts, now, Jitter(0));
-    let TargetFacts { applied, intent, corrections, may_come_late, .. } = &side.facts;
+    let TargetFacts { applied, intent, corrections, may_come_late, lost, .. } = &side.facts;
     // The time and way of applying make no difference here.
     side.ledger.applied = applied.map(|applied| self::applied(applied.mode));
     side.ledger.corrections.clone_from(corrections);
     side.ledger.may_come_late = *may_come_late;
+    side.ledger.lost = lost.as_ref().map_or(0, |lost| lost.tries);
     if intent.is_none() {
         side.ledger.intent = None;
     }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::world::{Call, FlatRead, NOW, ReadLog, Row, Side, World, server_at};
 use crate::constants::{SETTLING_LOOK, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
-    AccountFacts, Failing, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState, LateSet, Seen,
-    ServerClock, TargetFacts, Wait,
+    AccountFacts, Class, Failing, Failure, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState,
+    LateSet, Seen, ServerClock, TargetFacts, Wait,
 };
 use crate::moment::{Moment, ServerTime};
-use crate::protocol::{retry_at, retry_though_flat};
+use crate::protocol::{retry_at, retry_lost, retry_though_flat};
 
 /// Earlier moments are equivalent to this one: it is longer ago than a fence and two stalls, than a live mode is called
 /// known, and than any settle in the searches.
@@ -120,6 +120,7 @@ impl Shift {
             failing,
             unread: _,
             set_refused,
+            lost,
             refused_though_flat,
             corrections,
             may_come_late,
@@ -140,6 +141,13 @@ impl Shift {
         self.intent(intent);
         self.failing(failing);
         self.failing(set_refused);
+        if let Some(lost) = lost {
+            (lost.since, lost.at) = (PAST, Moment(lost.at.0 - self.by));
+            if retry_lost(lost) <= seen.map_or(NOW, |seen| seen.asked) {
+                lost.at = Moment(0);
+            }
+            lost.failure = Failure { class: Class::TryAgain, code: None, say: String::new() };
+        }
         if let Some(refusals) = refused_though_flat {
             refusals.last = Moment(refusals.last.0 - self.by);
             if retry_though_flat(*refusals) <= seen.map_or(NOW, |seen| seen.asked) {
@@ -203,17 +211,17 @@ impl Shift {
         self.server(stamp);
         match state {
             IntentState::Noted { at } | IntentState::Accepted { at } => self.moment(at),
-            IntentState::Refused(_) | IntentState::Unclear => {}
+            IntentState::Refused(_) | IntentState::Unclear(_) => {}
         }
     }
 
     fn row(self, row: &mut Row) {
-        let Row { applied: _, intent, left: _, corrections, may_come_late } = row;
+        let Row { applied: _, intent, left: _, corrections, may_come_late, lost: _ } = row;
         corrections.iter_mut().for_each(today);
         // A restart treats it as unclear, whatever the previous process knew.
         if let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent {
             self.server(stamp);
-            *state = IntentState::Unclear;
+            *state = IntentState::of_another_process();
         }
         late(may_come_late);
     }
@@ -243,7 +251,7 @@ impl Shift {
 
 /// Only the mode of a late set matters, not its stamp.
 fn late(late: &mut Option<LateSet>) {
-    if let Some(LateSet { id: _, mode: _, stamp, generation: _ }) = late {
+    if let Some(LateSet { id: _, mode: _, cause: _, stamp, generation: _ }) = late {
         today(stamp);
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct Row {
     pub(super) corrections: Vec<ServerTime>,
     /// The last set that seemed lost.
     pub(super) may_come_late: Option<LateSet>,
+    /// How many of the last sets in a row had no clear answer and no effect.
+    pub(super) lost: u32,
 }
 
 /// The exchange's log of reads, as far as their answers have arrived.

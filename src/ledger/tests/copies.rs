@@ -3,17 +3,26 @@
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
-use crate::ledger::schema::{EXCHANGE_TIME, FIRST, FORMAT, KINDS, SHOWN_BY, beside, format, migrate};
+use crate::ledger::schema::{FIRST, FORMAT, MIGRATIONS, beside, format, migrate};
 use crate::ledger::store::connect;
 
-const LONGER: [&str; 6] = [
-    FIRST,
-    KINDS,
-    EXCHANGE_TIME,
-    SHOWN_BY,
-    "ALTER TABLE events ADD COLUMN more TEXT;",
-    "CREATE TABLE third (word TEXT NOT NULL) STRICT;",
-];
+const NEXT: &str = "ALTER TABLE events ADD COLUMN more TEXT;";
+const THE_ONE_AFTER: &str = "CREATE TABLE third (word TEXT NOT NULL) STRICT;";
+
+fn longer() -> Vec<&'static str> {
+    MIGRATIONS.into_iter().chain([NEXT, THE_ONE_AFTER]).collect()
+}
+
+/// How the name of the copy ends that is made before our format becomes another, that many formats on.
+fn before_format(more: i64) -> String {
+    format!(".before-{}", FORMAT + more)
+}
+
+/// What is in the directory once both steps are done.
+fn with_copies() -> Vec<String> {
+    let copies = [1, 2].map(|more| format!("{DATABASE}{}", before_format(more)));
+    ["posmoded.lock".to_owned(), DATABASE.to_owned()].into_iter().chain(copies).collect()
+}
 
 /// A state directory whose ledger has our format, an unresolved set, and all of it in the write-ahead log still.
 async fn before() -> (TempDir, Vec<Event>, Connection) {
@@ -45,26 +54,28 @@ fn files(dir: &Path) -> Vec<String> {
 async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_on_with_it() {
     let (dir, events, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
-    migrate(&mut connection, &place, &LONGER).unwrap();
-    assert_eq!(format(&connection).unwrap(), 6);
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-5", "posmoded.sqlite.before-6"];
-    assert_eq!(files(dir.path()), copies);
-    let second = Connection::open(beside(&place, ".before-6")).unwrap();
-    assert_eq!(format(&second).unwrap(), 5);
+    migrate(&mut connection, &place, &longer()).unwrap();
+    assert_eq!(format(&connection).unwrap(), FORMAT + 2);
+    assert_eq!(files(dir.path()), with_copies());
+    let second = Connection::open(beside(&place, &before_format(2))).unwrap();
+    assert_eq!(format(&second).unwrap(), FORMAT + 1);
     let newer = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
     assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
 
     let restored = TempDir::new().unwrap();
-    std::fs::copy(beside(&place, ".before-5"), restored.path().join(DATABASE)).unwrap();
+    std::fs::copy(beside(&place, &before_format(1)), restored.path().join(DATABASE)).unwrap();
     let ledger = open(restored.path()).await;
     // The last event is about the set that this start found.
     assert_eq!(all(&ledger)[..events.len()], events);
     let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
-    assert_eq!((intent.stamp, intent.state), (ServerTime(START + 7), crate::facts::IntentState::Unclear));
+    assert_eq!(
+        (intent.stamp, intent.state),
+        (ServerTime(START + 7), crate::facts::IntentState::of_another_process())
+    );
 
-    std::fs::remove_file(beside(&place, ".before-5")).unwrap();
-    migrate(&mut connection, &place, &LONGER).unwrap();
-    assert!(!beside(&place, ".before-5").exists(), "what is converted is not converted again");
+    std::fs::remove_file(beside(&place, &before_format(1))).unwrap();
+    migrate(&mut connection, &place, &longer()).unwrap();
+    assert!(!beside(&place, &before_format(1)).exists(), "what is converted is not converted again");
 }
 
 #[tokio::test]
@@ -83,14 +94,10 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
     .unwrap();
     drop(old);
     let ledger = open(dir.path()).await;
-    let copies = [
-        "posmoded.lock",
-        DATABASE,
-        "posmoded.sqlite.before-2",
-        "posmoded.sqlite.before-3",
-        "posmoded.sqlite.before-4",
-    ];
-    assert_eq!(files(dir.path()), copies);
+    let copies = (2..=FORMAT).map(|to| format!("{DATABASE}.before-{to}"));
+    let all_files: Vec<String> =
+        ["posmoded.lock".to_owned(), DATABASE.to_owned()].into_iter().chain(copies).collect();
+    assert_eq!(files(dir.path()), all_files);
     let texts: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
     assert_eq!(texts, ["posmoded started"]);
     ledger.record_kind(&name("desk-a"), Kind::Unified).await.unwrap();
@@ -107,20 +114,14 @@ async fn a_ledger_of_the_first_format_goes_on_with_what_it_held() {
 async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next_start() {
     let (dir, events, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
-    let broken = [
-        FIRST,
-        KINDS,
-        EXCHANGE_TIME,
-        SHOWN_BY,
-        "ALTER TABLE events ADD COLUMN more TEXT; INSERT INTO nowhere VALUES (1);",
-    ];
+    let half = format!("{NEXT} INSERT INTO nowhere VALUES (1);");
+    let broken: Vec<&str> = MIGRATIONS.into_iter().chain([half.as_str()]).collect();
     migrate(&mut connection, &place, &broken).unwrap_err();
     assert_eq!(format(&connection).unwrap(), FORMAT);
     // A copy that was cut off by a power failure.
-    std::fs::write(beside(&place, ".before-5.part"), "half").unwrap();
-    migrate(&mut connection, &place, &LONGER).unwrap();
-    let copies = ["posmoded.lock", DATABASE, "posmoded.sqlite.before-5", "posmoded.sqlite.before-6"];
-    assert_eq!(files(dir.path()), copies);
+    std::fs::write(beside(&place, &(before_format(1) + ".part")), "half").unwrap();
+    migrate(&mut connection, &place, &longer()).unwrap();
+    assert_eq!(files(dir.path()), with_copies());
     let count: i64 =
         connection.query_row("SELECT count(more IS NULL) FROM events", [], |row| row.get(0)).unwrap();
     assert_eq!(count, i64::try_from(events.len()).unwrap());
@@ -130,8 +131,8 @@ async fn f33_a_migration_that_fails_changes_nothing_and_is_made_good_by_the_next
 async fn f33_without_a_copy_nothing_is_converted() {
     let (dir, _, mut connection) = before().await;
     let place = dir.path().join(DATABASE);
-    std::fs::create_dir(beside(&place, ".before-5.part")).unwrap();
-    let refused = migrate(&mut connection, &place, &LONGER).unwrap_err();
+    std::fs::create_dir(beside(&place, &(before_format(1) + ".part"))).unwrap();
+    let refused = migrate(&mut connection, &place, &longer()).unwrap_err();
     assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
     assert_eq!(format(&connection).unwrap(), FORMAT);
 }

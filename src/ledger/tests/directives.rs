@@ -44,11 +44,16 @@ async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_ho
     for (ledger, dir) in both().await {
         for (words, stamp) in [("desk-a", 0), ("desk-b", 1000)] {
             let (_noted, id) = noted(note_within(&ledger, words, Cause::New, stamp, 2).await);
-            ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+            ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
         }
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(note_within(&ledger, "desk-c", Cause::New, HOUR - 1, 2).await, Note::Braked);
-        assert_eq!(ledger.directives().borrow().counted, [ServerTime(START), ServerTime(START + 1000)]);
+        let counted = |words, at| Counted {
+            target: target(words),
+            to: PositionMode::Hedge,
+            at: ServerTime(START + at),
+        };
+        assert_eq!(ledger.directives().borrow().counted, [counted("desk-a", 0), counted("desk-b", 1000)]);
         let (_noted, _) = noted(note_within(&ledger, "desk-c", Cause::New, HOUR, 2).await);
         assert_eq!(note_within(&ledger, "desk-d", Cause::New, HOUR + 1, 2).await, Note::Braked);
     }
@@ -126,7 +131,7 @@ async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() 
         assert!(!is_acknowledged(&visitor, request), "a set is noted and may still leave");
         assert!(!ledger.notice().await.unwrap(), "nobody wrote since");
         assert!(!is_acknowledged(&visitor, request));
-        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
         ledger.notice().await.unwrap();
         assert!(is_acknowledged(&visitor, request));
         let request = visitor.resume(&[]).unwrap();

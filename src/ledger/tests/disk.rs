@@ -49,7 +49,7 @@ async fn a_ledger_of_a_newer_version_is_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let before = std::fs::read(&path).unwrap();
     let said = format!(
-        "The ledger {} has format 7, this posmoded knows up to 4, so it is left alone and nothing is changed: use the newer \
+        "The ledger {} has format 7, this posmoded knows up to 5, so it is left alone and nothing is changed: use the newer \
          posmoded that wrote it.",
         path.display()
     );
@@ -147,7 +147,7 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
     let bytes = vec![b'x'; 100_000];
     assert!(ledger.accept_revision("aa", &bytes, None).await.is_err());
     let long = "y".repeat(10_000);
-    assert!(ledger.record_answer(open_one, &SetAnswer::Unclear(long)).await.is_err());
+    assert!(ledger.record_answer(open_one, &SetAnswer::unclear(&long)).await.is_err());
     assert_eq!(ledger.last_good().await.unwrap(), None);
     assert_eq!(all(&ledger), before);
 

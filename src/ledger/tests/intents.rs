@@ -19,7 +19,7 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
         let wanted = Some(applied(How::Set, 1));
         assert_eq!(
             kept,
-            TargetRecord { applied: wanted, intent: None, corrections: vec![], may_come_late: None }
+            TargetRecord { applied: wanted, intent: None, corrections: vec![], may_come_late: None, lost: 0 }
         );
         let story = all(&ledger);
         let told: Vec<(EventKind, &str)> =
@@ -46,7 +46,7 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
 
 #[tokio::test]
 async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next() {
-    for answer in [None, Some(SetAnswer::Accepted), Some(SetAnswer::Unclear("timed out".to_owned()))] {
+    for answer in [None, Some(SetAnswer::Accepted), Some(SetAnswer::unclear("timed out"))] {
         for (ledger, dir) in both().await {
             register_target(&ledger, "desk-a", 1).await;
             let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
@@ -56,7 +56,10 @@ async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next(
             let ledger = restart(ledger, dir.as_ref()).await;
             let intent = register_target(&ledger, "desk-a", 1).await.intent.unwrap();
             assert_eq!(intent.id, id);
-            assert_eq!((intent.state, intent.stamp), (IntentState::Unclear, ServerTime(START + 7)));
+            assert_eq!(
+                (intent.state, intent.stamp),
+                (IntentState::of_another_process(), ServerTime(START + 7))
+            );
             assert_eq!(intent.change, to_hedge(Cause::New));
             assert_eq!(note(&ledger, "desk-a", Cause::New, 60_000).await, Note::Braked);
             assert_eq!(kinds(&ledger).last(), Some(&EventKind::Unclear));
@@ -93,7 +96,7 @@ async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
     ledger.record_answer(id, &refusal()).await.unwrap();
     let (_next, id) = noted(note(&ledger, "desk-a", Cause::New, 1).await);
-    ledger.record_answer(id, &SetAnswer::Unclear("502\nBad\tGateway".to_owned())).await.unwrap();
+    ledger.record_answer(id, &SetAnswer::unclear("502\nBad\tGateway")).await.unwrap();
     let told: Vec<String> = all(&ledger).into_iter().map(|event| event.text).collect();
     assert_eq!(told[1], "The exchange refused the set (40731): The exchange does not allow it.");
     assert_eq!(told[3], "The set left and no usable answer came back: 502 Bad Gateway");
@@ -104,13 +107,14 @@ async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
     for (ledger, dir) in both().await {
         register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
-        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
         assert_eq!(register_target(&ledger, "desk-a", 1).await.may_come_late, None);
         ledger.record_resolved(id, false, None).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
         let lost = register_target(&ledger, "desk-a", 1).await.may_come_late.unwrap();
-        let generation = Generation(1);
-        assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, stamp: ServerTime(START + 7), generation });
+        let (stamp, generation) = (ServerTime(START + 7), Generation(1));
+        let cause = Cause::Pending;
+        assert_eq!(lost, LateSet { id, mode: PositionMode::Hedge, cause, stamp, generation });
         let late = applied(How::Set, 1);
         ledger.record_late(id, late).await.unwrap();
         let kept = register_target(&ledger, "desk-a", 1).await;

@@ -32,7 +32,7 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
             ledger.record_applied(&target(words), applied(How::Adopted, 1), None).await.unwrap();
         }
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 0).await);
-        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
         let keep = BTreeSet::from(["COIN-FUTURES".parse().unwrap()]);
         ledger.release(&name("desk-a"), Some(&keep)).await.unwrap();
         let ledger = restart(ledger, dir.as_ref()).await;
@@ -66,7 +66,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
         ledger.record_kind(&account, Kind::Classic).await.unwrap();
         register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
-        ledger.record_answer(id, &SetAnswer::Unclear("timed out".to_owned())).await.unwrap();
+        ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
         let classic = BTreeSet::from([product.scope]);
         assert_eq!(ledger.release(&account, Some(&classic)).await.unwrap(), None);
 

@@ -144,6 +144,20 @@ fn f33_without_a_ledger_nothing_is_recorded_until_it_is_tried_again() {
 }
 
 #[test]
+fn f52_another_set_of_a_target_that_has_its_place_takes_none() {
+    let mut again = ready().none_left(Some(minutes(20)), None);
+    again.brakes.guard.has_place = true;
+    check(
+        &again,
+        expect![[r#"
+        pending
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (pending)
+    "#]],
+    );
+}
+
+#[test]
 fn more_than_max_changes_is_held() {
     check(
         &ready().none_left(None, None),

@@ -299,9 +299,9 @@ fn a_failed_look_at_the_account() {
         unreachable: It failed. Next try in 1s.
         > rest 1s
         [UnknownCode] unknown
-        unexpected: It failed. Next try in 4m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 4m 59s.
-        > rest 4m 59s
+        unexpected: It failed. Next try in 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 59s.
+        > rest 59s
     "#]]
     .assert_eq(&rows);
 }
@@ -353,8 +353,8 @@ fn a_failed_look_at_the_mode() {
         unreachable: It failed. Next try in 1s.
         > rest 1s
         [UnknownCode] unknown
-        unexpected: It failed. Next try in 4m 59s.
-        > rest 4m 59s
+        unexpected: It failed. Next try in 59s.
+        > rest 59s
     "#]]
     .assert_eq(&rows);
 }
@@ -419,9 +419,9 @@ fn a_failed_look_at_a_list() {
         settling: Whether it is flat is not known yet.
         > rest 1s
         [UnknownCode] new
-        unexpected: It failed. Next try in 4m 59s.
+        unexpected: It failed. Next try in 59s.
         settling: Whether it is flat is not known yet.
-        > rest 2m 58s
+        > rest 59s
     "#]]
     .assert_eq(&rows);
 }
@@ -476,10 +476,10 @@ fn an_owner_that_cannot_be_seen_is_no_obstacle_unless_the_file_names_one() {
     check(
         &failed(OwnerDue::BeforeAnything),
         expect![[r#"
-        unknown
-        unexpected: It failed. Next try in 5m.
-        kind_unknown: Whose key this is has not been seen yet. It failed. Next try in 5m.
-        > rest 3m
-    "#]],
+            unknown
+            unexpected: It failed. Next try in 1m.
+            kind_unknown: Whose key this is has not been seen yet. It failed. Next try in 1m.
+            > rest 1m
+        "#]],
     );
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::check;
-use super::situation::{OFFSET, OTHER, WANTED, hours, minutes, seconds, situation};
+use super::situation::{OFFSET, OTHER, WANTED, failure, hours, minutes, seconds, situation};
 use super::story::{Exchange, story, tells};
-use crate::facts::{ServerClock, SetAnswer};
+use crate::facts::{Class, ServerClock, SetAnswer};
 use crate::moment::ServerTime;
 
 #[test]
@@ -16,7 +16,7 @@ fn f31_an_unanswered_set_is_fenced_by_the_exchanges_time() {
         &situation().unclear(seconds(1)),
         expect![[r#"
             new
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read. What is known: It failed.
             > rest 34s
         "#]],
     );
@@ -24,7 +24,7 @@ fn f31_an_unanswered_set_is_fenced_by_the_exchanges_time() {
         &situation().live(OTHER, seconds(40)).unclear(seconds(35)),
         expect![[r#"
             new
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
             > look at the mode
         "#]],
     );
@@ -36,7 +36,7 @@ fn f31_only_an_answer_past_the_fence_resolves_it_both_ways() {
         &situation().live(WANTED, seconds(2)).unclear(seconds(36)),
         expect![[r#"
             unknown
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
             > look at the mode
         "#]],
     );
@@ -44,7 +44,7 @@ fn f31_only_an_answer_past_the_fence_resolves_it_both_ways() {
         &situation().live(WANTED, seconds(0)).unclear(seconds(35)),
         expect![[r#"
             unknown
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
             > record resolved: it took effect
         "#]],
     );
@@ -52,7 +52,7 @@ fn f31_only_an_answer_past_the_fence_resolves_it_both_ways() {
         &situation().live(OTHER, seconds(0)).unclear(seconds(35)),
         expect![[r#"
             new
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
             > record resolved: it had no effect
         "#]],
     );
@@ -72,7 +72,7 @@ fn f31_a_fence_holds_though_our_clock_runs_ahead_of_the_exchange() {
         &ahead,
         expect![[r#"
             new
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
             > rest 1s
         "#]],
     );
@@ -81,7 +81,7 @@ fn f31_a_fence_holds_though_our_clock_runs_ahead_of_the_exchange() {
         &ahead,
         expect![[r#"
             new
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
             > look at the mode
         "#]],
     );
@@ -94,7 +94,7 @@ fn live_as_desired_is_not_in_sync_while_an_older_set_may_still_take_effect() {
         &reverted,
         expect![[r#"
             unknown
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 30s from now; then the mode is read.
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 30s from now; then the mode is read. What is known: It failed.
             > rest 30s
         "#]],
     );
@@ -103,7 +103,7 @@ fn live_as_desired_is_not_in_sync_while_an_older_set_may_still_take_effect() {
 #[test]
 fn f31_a_lost_reply_is_found_to_have_taken_effect() {
     let start = situation().flat_for(minutes(9), seconds(1));
-    let exchange = Exchange { answer: SetAnswer::Unclear("timeout".to_owned()), ..Exchange::flat(OTHER) };
+    let exchange = Exchange { answer: SetAnswer::unclear("timeout"), ..Exchange::flat(OTHER) };
     tells(
         start,
         exchange,
@@ -122,34 +122,101 @@ fn f31_a_lost_reply_is_found_to_have_taken_effect() {
 #[test]
 fn f31_a_lost_request_is_sent_again_once_its_fence_has_passed() {
     let start = situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1));
-    let answer = SetAnswer::Unclear("timeout".to_owned());
+    let answer = SetAnswer::unclear("timeout");
     let exchange = Exchange { answer, obeys: false, ..Exchange::flat(OTHER) };
     tells(
         start,
         exchange,
-        seconds(40),
+        minutes(2),
         expect![[r#"
             0.0s note one_way_mode -> hedge_mode (new)
             0.0s send
             0.1s rest 34s
             35.0s look at the mode
             35.1s record resolved: it had no effect
-            35.1s read plan orders
-            35.2s read orders
-            35.3s read positions
-            35.4s note one_way_mode -> hedge_mode (new)
-            35.4s send
-            35.5s rest 34s
+            35.1s rest 23s
+            59.0s read positions
+            59.1s rest 35s
+            95.0s look at the mode
+            95.1s read plan orders
+            95.2s read orders
+            95.3s read positions
+            95.4s note one_way_mode -> hedge_mode (new)
+            95.4s send
+            95.5s rest 34s
         "#]],
+    );
+}
+
+#[test]
+fn f52_after_a_set_without_a_clear_answer_and_without_effect_comes_an_ever_longer_pause() {
+    for class in [Class::UnknownCode, Class::TryAgain] {
+        let mut start =
+            situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1)).check_every(minutes(9));
+        let answer = SetAnswer::Unclear(failure(class));
+        let mut exchange = Exchange { answer, obeys: false, ..Exchange::flat(OTHER) };
+        let text = story(&mut start, &mut exchange, hours(24), |_, _, _| {});
+        let sent: Vec<f64> = text
+            .lines()
+            .filter_map(|line| line.strip_suffix("s send"))
+            .map(|at| at.parse::<f64>().unwrap() / 60.0)
+            .collect();
+        let gaps: Vec<u64> = sent
+            .windows(2)
+            .map(|pair| Duration::from_secs_f64((pair[1] - pair[0]) * 60.0).as_secs() / 60)
+            .collect();
+        assert_eq!(gaps[..6], [1, 2, 4, 8, 15, 15], "{class:?}: minutes, each with a fence of 35 seconds");
+        assert!(sent.len() <= 100, "{class:?}: {} in a day", sent.len());
+        assert_eq!(start.target.corrections, [], "{class:?}");
+    }
+}
+
+#[test]
+fn f52_what_is_shown_between_sets_without_effect() {
+    let unknown = situation().flat_for(minutes(9), seconds(1)).lost_sets(1, Class::UnknownCode, seconds(6));
+    check(
+        &unknown,
+        expect![[r#"
+        new
+        unexpected: The last set had no effect: It failed. The next one leaves no sooner than in 54s.
+        > rest 54s
+    "#]],
+    );
+    let unheard = situation().flat_for(minutes(9), seconds(1)).lost_sets(3, Class::TryAgain, seconds(6));
+    check(
+        &unheard,
+        expect![[r#"
+        new
+        unreachable: The last 3 sets had no effect: It failed. The next one leaves no sooner than in 3m 54s.
+        > rest 59s
+    "#]],
+    );
+    let over = situation().flat_for(minutes(9), seconds(1)).lost_sets(3, Class::UnknownCode, minutes(4));
+    check(
+        &over,
+        expect![[r#"
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (new)
+    "#]],
+    );
+    let in_sync =
+        situation().live(WANTED, seconds(1)).applied(WANTED).lost_sets(3, Class::UnknownCode, seconds(6));
+    check(
+        &in_sync,
+        expect![[r#"
+        in_sync
+        > rest 59s
+    "#]],
     );
 }
 
 #[test]
 fn f31_no_second_set_before_the_exchanges_clock_passes_the_fence_though_ours_runs_ahead() {
     let mut start = situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1));
-    let answer = SetAnswer::Unclear("timeout".to_owned());
+    let answer = SetAnswer::unclear("timeout");
     let mut exchange = Exchange { answer, obeys: false, ..Exchange::flat(OTHER) };
-    let text = story(&mut start, &mut exchange, seconds(50), |at, _, exchange| {
+    let text = story(&mut start, &mut exchange, minutes(2), |at, _, exchange| {
         // The exchange's clock is set back by five seconds while no request is sent.
         if at > seconds(1) {
             exchange.offset = OFFSET - 5_000;
@@ -163,12 +230,16 @@ fn f31_no_second_set_before_the_exchanges_clock_passes_the_fence_though_ours_run
         35.1s rest 4s
         40.0s look at the mode
         40.1s record resolved: it had no effect
-        40.1s read plan orders
-        40.2s read orders
-        40.3s read positions
-        40.4s note one_way_mode -> hedge_mode (new)
-        40.4s send
-        40.5s rest 34s
+        40.1s rest 18s
+        59.0s read positions
+        59.1s rest 40s
+        100.0s look at the mode
+        100.1s read plan orders
+        100.2s read orders
+        100.3s read positions
+        100.4s note one_way_mode -> hedge_mode (new)
+        100.4s send
+        100.5s rest 34s
     "#]]
     .assert_eq(&text);
 }
@@ -243,9 +314,9 @@ fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_se
     check(
         &set_back,
         expect![[r#"
-        new
-        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read.
-        > rest 34s
-    "#]],
+            new
+            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read. What is known: It failed.
+            > rest 34s
+        "#]],
     );
 }

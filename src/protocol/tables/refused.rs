@@ -79,8 +79,8 @@ fn a_refused_set_on_record() {
         unreachable: It failed. Next try in 2s.
         > rest 2s
         [UnknownCode] new
-        unexpected: It failed. Next try in 5m.
-        > rest 1m 4s
+        unexpected: It failed. Next try in 1m.
+        > rest 1m
     "#]].assert_eq(&rows);
 }
 

@@ -274,13 +274,20 @@ impl Situation {
     }
 
     pub(super) fn unclear(self, ago: Duration) -> Self {
-        self.intent(ago, IntentState::Unclear)
+        self.intent(ago, IntentState::Unclear(failure(Class::TryAgain)))
     }
 
     /// A set that seemed lost asked for this mode `ago` before now.
     pub(super) fn lost(mut self, mode: PositionMode, ago: Duration) -> Self {
         let stamp = server(self.now - ago);
-        self.target.may_come_late = Some(LateSet { id: IntentId(5), mode, stamp, generation: Generation(1) });
+        let (id, cause, generation) = (IntentId(5), Cause::New, Generation(1));
+        self.target.may_come_late = Some(LateSet { id, mode, cause, stamp, generation });
+        self
+    }
+
+    /// So many sets in a row had no clear answer and no effect; the last one's fence was over `ago` before now.
+    pub(super) fn lost_sets(mut self, tries: u32, class: Class, ago: Duration) -> Self {
+        self.target.lost = Some(Failing { tries, ..self.failing(class, ago) });
         self
     }
 

@@ -8,9 +8,7 @@ use expect_test::Expect;
 
 use super::situation::{OFFSET, Situation, failure};
 use super::{in_words, step_for};
-use crate::facts::{
-    Answer, Cause, Class, HostReading, Identity, Intent, IntentId, IntentState, List, SetAnswer,
-};
+use crate::facts::{Answer, Class, HostReading, Identity, Intent, IntentId, IntentState, List, SetAnswer};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Learned, Look, Rest, Step, learn, recorded};
@@ -112,9 +110,6 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
                 stamp: server(asked, exchange),
                 state: IntentState::Noted { at: asked },
             });
-            if change.cause == Cause::Drift {
-                situation.target.corrections.push(server(asked, exchange));
-            }
         }
         Step::Send => {
             situation.now = asked + exchange.took;

@@ -86,7 +86,7 @@ fn exchanges() -> BoxedStrategy<Exchange> {
     let rows = || prop_oneof![3 => Just(0_u32), 1 => 1..3_u32];
     let answer = prop_oneof![
         3 => Just(SetAnswer::Accepted),
-        1 => Just(SetAnswer::Unclear("timeout".to_owned())),
+        1 => Just(SetAnswer::unclear("timeout")),
         2 => answered().prop_map(|class| SetAnswer::Refused(failure(class))),
     ];
     (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64, hosts(), fails())
@@ -255,8 +255,10 @@ fn brakes() -> BoxedStrategy<Brakes> {
         .prop_map(|(lasts, until)| Pause { reason: "maintenance".to_owned(), lasts, until });
     let ledger = around()
         .prop_map(|retry_at| LedgerTrouble { say: "The ledger cannot be written.".to_owned(), retry_at });
-    let guard = (0..2_u32, option::of(around()), any::<bool>(), option::of(Just("0123456789ab".to_owned())))
-        .prop_map(|(left, frees_at, approved, plan)| Guard { left, frees_at, approved, plan });
+    let hash = option::of(Just("0123456789ab".to_owned()));
+    let guard = (0..2_u32, option::of(around()), any::<bool>(), any::<bool>(), hash).prop_map(
+        |(left, frees_at, has_place, approved, plan)| Guard { left, frees_at, has_place, approved, plan },
+    );
     (
         option::weighted(0.2, paused),
         option::weighted(0.2, Just("line 3: unknown key.".to_owned())),
@@ -328,7 +330,7 @@ fn intents() -> BoxedStrategy<Intent> {
         past().prop_map(|at| IntentState::Noted { at }),
         past().prop_map(|at| IntentState::Accepted { at }),
         classes().prop_map(|class| IntentState::Refused(failure(class))),
-        Just(IntentState::Unclear),
+        classes().prop_map(|class| IntentState::Unclear(failure(class))),
     ];
     let cause = prop_oneof![Just(Cause::New), Just(Cause::Pending), Just(Cause::Drift)];
     (modes(), modes(), cause, server(), state)
@@ -359,6 +361,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
     let late = (modes(), server()).prop_map(|(mode, stamp)| LateSet {
         id: IntentId(5),
         mode,
+        cause: Cause::Drift,
         stamp,
         generation: Generation(1),
     });
@@ -373,6 +376,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
         option::weighted(0.3, failings()),
         option::of(prop_oneof![Just(List::PlanOrders), Just(List::Orders), Just(List::Positions)]),
         option::weighted(0.3, failings()),
+        option::weighted(0.2, failings()),
         option::weighted(0.2, refusals),
         vec(server(), 0..5),
         option::weighted(0.3, late),
@@ -386,6 +390,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
                     failing,
                     unread,
                     set_refused,
+                    lost,
                     refused_though_flat,
                     mut corrections,
                     may_come_late,
@@ -404,6 +409,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
                     failing,
                     unread,
                     set_refused,
+                    lost,
                     refused_though_flat,
                     corrections,
                     may_come_late,

@@ -234,3 +234,86 @@ async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
         assert_eq!(all_sets(&world).len(), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn f52_a_refusal_that_nobody_knows_takes_one_place_of_max_changes_and_is_tried_ever_more_rarely() {
+    let unheard_of = FaultKind::Code { status: 400, code: "45999".to_owned() };
+    let maintenance = FaultKind::Code { status: 200, code: "45001".to_owned() };
+    for what in [unheard_of, maintenance, status(503), FaultKind::Garbage] {
+        for of in KINDS {
+            let all = |a, others| {
+                let accounts = [("desk-a", a), ("desk-b", others), ("desk-c", others)];
+                file_with(3, "drift: correct", &accounts)
+            };
+            let world = World::started(&all(of.hedge, of.hedge), |exchange| {
+                of.open(exchange);
+                exchange.inject(Fault::always(what.clone()).on(of.setter).for_account(DESK_A));
+            })
+            .await;
+            let others = [of.target.replace("desk-a", "desk-b"), of.target.replace("desk-a", "desk-c")];
+            for hour in 0..24 {
+                for name in &others {
+                    changed(&world, name).await;
+                }
+                let line = world.line(of.target);
+                assert!(!line.contains("held") && !line.contains("fighting"), "{what:?}: {line}");
+                world.pass(HOUR).await;
+                world.write(&all(of.hedge, if hour % 2 == 0 { of.one_way } else { of.hedge }));
+            }
+            let sets = all_sets(&world).iter().filter(|set| set.account == Some(DESK_A)).count();
+            assert!((80..=100).contains(&sets), "{what:?}: {sets} sets in a day");
+            let line = world.line(of.target);
+            let shown = if matches!(&what, FaultKind::Code { code, .. } if code == "45999") {
+                assert!(line.contains("45999, a code that this version does not know"), "{line}");
+                "new, unexpected: The last "
+            } else {
+                "new, unreachable: The last "
+            };
+            assert!(line.starts_with(shown) && line.contains("no sooner than in"), "{what:?}: {line}");
+            world.check_invariants(SETTLE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f52_who_answers_nothing_and_executes_everything_late_changes_no_more_than_max_changes() {
+    for of in KINDS {
+        let named: Vec<(Uid, String)> = (0..8).map(|n| (Uid(2000 + n), format!("many-{n}"))).collect();
+        let accounts: Vec<(&str, &str)> = named.iter().map(|(_, name)| (name.as_str(), of.hedge)).collect();
+        let world = World::started(&file_with(3, "drift: correct", &accounts), |exchange| {
+            exchange.switches_mut().late_timestamp = LateTimestamp::CheckedOnArrival;
+            exchange.inject(Fault::always(FaultKind::ExecuteLater { after: 40 * SECOND }).on(of.setter));
+            for (uid, name) in &named {
+                add_desk(exchange, of.kind, *uid, name);
+            }
+        })
+        .await;
+        let flipped = |world: &World| {
+            named.iter().filter(|(uid, _)| world.mode(*uid, USDT) == PosMode::HedgeMode).count()
+        };
+        world.pass(HOUR - 2 * MINUTE).await;
+        assert_eq!(flipped(&world), 3, "{}", world.told());
+        world.pass(HOUR).await;
+        assert_eq!(flipped(&world), 6, "{}", world.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f52_a_restart_does_not_end_the_pause_after_sets_without_effect_and_a_resume_does() {
+    for of in KINDS {
+        let mut world = of.started().await;
+        let unheard_of = FaultKind::Code { status: 400, code: "45999".to_owned() };
+        world.exchange(|exchange| exchange.inject(Fault::always(unheard_of).on(of.setter)));
+        world.until(HOUR, "the fourth", |world| all_sets(world).len() == 4).await;
+        world.pass(2 * MINUTE).await;
+        world.kill().await;
+        world.start().await;
+        world.pass(7 * MINUTE).await;
+        assert_eq!(all_sets(&world).len(), 4, "{}", world.told());
+        let line = world.line(of.target);
+        assert!(line.starts_with("new, unreachable: The last 4 sets had no effect"), "{line}");
+        let request = world.visitor().resume(&[]).unwrap();
+        world.until(3 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
+        world.until(MINUTE, "the fifth", |world| all_sets(world).len() == 5).await;
+    }
+}

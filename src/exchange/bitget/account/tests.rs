@@ -364,7 +364,7 @@ async fn f31_a_set_without_an_answer_is_unclear_and_holds_its_permit_for_31_seco
         let permit = desk.permit(USDT).await.unwrap();
         let (answer, told) = desk.send_set(USDT, PositionMode::Hedge, stamp, permit).await;
         let say = "no answer to the call set-position-mode: the connection was closed";
-        assert_eq!((answer, told), (SetAnswer::Unclear(say.to_owned()), None));
+        assert_eq!((answer, told), (SetAnswer::unclear(say), None));
     }
     let failure = desk.permit(USDT).await.unwrap_err();
     let Class::Busy { until } = failure.class else { panic!("{failure:?}") };
@@ -639,15 +639,67 @@ async fn a_permit_of_one_setter_is_none_for_the_other() {
     assert!(script.asked().is_empty());
 }
 
+/// A list of contracts, each with its status.
+fn contracts(all: &[(&str, &str)]) -> String {
+    let row = |(symbol, status): &(&str, &str)| {
+        format!(r#"{{"symbol":"{symbol}","supportMarginCoins":["USDT"],"symbolStatus":"{status}"}}"#)
+    };
+    format!("[{}]", all.iter().map(row).collect::<Vec<_>>().join(","))
+}
+
+/// The contracts with which the mode was read, in order.
+fn symbols(script: &Script) -> Vec<String> {
+    let asked = script.asked().into_iter().filter(|asked| asked.contains("account/account"));
+    asked.filter_map(|asked| Some(asked.split_once("symbol=")?.1.to_owned())).collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_symbol_that_is_refused_is_looked_up_anew() {
+async fn f53_a_contract_that_the_exchange_refuses_is_replaced_by_the_next_at_once_and_for_all() {
+    for code in ["40309", "40845", "40034"] {
+        let list = contracts(&[
+            ("LUNAUSDT", "off"),
+            ("NEWUSDT", "listed"),
+            ("ETHUSDT", "normal"),
+            ("XRPUSDT", "maintain"),
+            ("BTCUSDT", "normal"),
+        ]);
+        let (bitget, script) = Script::new(move |request| match request.path.rsplit('/').next() {
+            Some("contracts") => done(&list),
+            Some("account") if !request.query.ends_with("NEWUSDT") => coded(400, code),
+            Some(_) | None => usual(request),
+        });
+        let desk = ready(&bitget, "desk").await;
+        assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge, "{code}");
+        assert_eq!(symbols(&script), ["BTCUSDT", "ETHUSDT", "NEWUSDT"], "{code}: never one that is off");
+        let other = ready(&bitget, "other").await;
+        other.mode(USDT, Purpose::New).await.unwrap();
+        assert_eq!(symbols(&script)[3..], ["NEWUSDT"], "{code}");
+        let demo = bitget.account("demo".parse().unwrap(), credential_of("demo"), Trading::Demo);
+        demo.mode(USDT, Purpose::New).await.unwrap();
+        assert_eq!(symbols(&script)[4..], ["BTCUSDT", "ETHUSDT", "NEWUSDT"], "{code}: a universe of its own");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f53_where_every_contract_is_refused_the_look_fails_and_the_list_is_read_anew() {
     let (bitget, script) = instead("account/account", |_| coded(400, "40034"));
     let desk = ready(&bitget, "desk").await;
-    for _ in 0..2 {
-        assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::OurFault);
+    for tries in 1..=2 {
+        let failure = desk.mode(USDT, Purpose::New).await.unwrap_err();
+        assert_eq!((failure.class, failure.code.as_deref()), (Class::OurFault, Some("40034")));
+        let lists = script.asked().into_iter().filter(|asked| asked.contains("contracts")).count();
+        assert_eq!((symbols(&script).len(), lists), (tries, tries), "each time the only one of the list");
     }
-    let contracts = script.asked().into_iter().filter(|asked| asked.contains("contracts")).count();
-    assert_eq!(contracts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_call_for_the_time_needs_no_request_time() {
+    let (bitget, _) =
+        instead("time", |_| body(200, r#"{"code":"00000","msg":"m","data":{"serverTime":"1700000091025"}}"#));
+    let desk = account(&bitget, "desk");
+    desk.clock().await.unwrap();
+    let offset = bitget.server_clock().unwrap().offset;
+    assert!((SKEW - 50..=SKEW + 50).contains(&offset), "{offset}");
 }
 
 #[tokio::test(start_paused = true)]

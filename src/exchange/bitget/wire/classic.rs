@@ -12,9 +12,22 @@ pub(in super::super) struct Contract {
     symbol: String,
     #[serde(rename = "supportMarginCoins")]
     margin_coins: Vec<String>,
+    /// `normal`, or a word for a contract that is coming, restricted, or gone.
+    #[serde(rename = "symbolStatus", default)]
+    status: Option<String>,
 }
 
 impl Contract {
+    /// Whether it trades as usual, as far as the list says.
+    pub(in super::super) fn is_normal(&self) -> bool {
+        self.status.as_deref().is_none_or(|status| status == "normal")
+    }
+
+    /// Whether it is gone.
+    pub(in super::super) fn is_off(&self) -> bool {
+        self.status.as_deref() == Some("off")
+    }
+
     /// Symbol and margin coin, if both may stand in a query unencoded.
     pub(in super::super) fn sample(&self) -> Option<Sample> {
         let coin = self.margin_coins.first()?;

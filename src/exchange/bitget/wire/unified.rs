@@ -1,9 +1,11 @@
 //! Shapes of API v3, for unified accounts.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Broken, Order, PAGE, Position, is_plain, there_or_null};
 use crate::exchange::bitget::rights::{FuturesRight, Rights};
+use crate::facts::AccountSettings;
 use crate::position_mode::PositionMode;
 
 /// `GET /api/v3/account/settings`. Clients recognise a unified account by its `holdMode`, not by its `accountMode`, for
@@ -18,6 +20,12 @@ pub(in super::super) struct Settings {
     account_mode: Option<String>,
     #[serde(rename = "holdMode", default)]
     hold_mode: Option<PositionMode>,
+    #[serde(rename = "accountLevel", default)]
+    account_level: Option<Value>,
+    #[serde(rename = "assetMode", default)]
+    asset_mode: Option<Value>,
+    #[serde(rename = "stpMode", default)]
+    stp_mode: Option<Value>,
 }
 
 /// The stage of the account, from its settings.
@@ -32,12 +40,24 @@ pub(in super::super) enum Stage {
 impl Settings {
     /// Whatever its `accountMode`, a `holdMode` proves a unified account, except during a conversion.
     pub(in super::super) fn stage(&self) -> Result<Stage, Broken> {
-        let Settings { uid: _, account_mode, hold_mode } = self;
+        let Settings { account_mode, hold_mode, .. } = self;
         match (account_mode.as_deref(), hold_mode) {
             (Some("upgrading"), _) => Ok(Stage::Converting("upgrading")),
             (Some("switching"), _) => Ok(Stage::Converting("switching")),
             (Some(_) | None, Some(mode)) => Ok(Stage::Unified(*mode)),
             (Some(_) | None, None) => Err(Broken("settings without a holdMode".to_owned())),
+        }
+    }
+
+    /// What else they say. Nothing waits for these, so one that is no plain word is as good as missing.
+    pub(in super::super) fn others(&self) -> AccountSettings {
+        let word = |value: &Option<Value>| {
+            value.as_ref().and_then(Value::as_str).filter(|word| is_plain(word)).map(str::to_owned)
+        };
+        AccountSettings {
+            account_level: word(&self.account_level),
+            asset_mode: word(&self.asset_mode),
+            stp_mode: word(&self.stp_mode),
         }
     }
 }
@@ -122,7 +142,7 @@ pub(in super::super) const TYPES: [&str; 2] = ["", "&type=trigger"];
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::shape;
     use super::*;

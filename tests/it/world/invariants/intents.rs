@@ -24,7 +24,8 @@ pub fn one_for_each_set(evidence: &Evidence) {
     }
 }
 
-/// I12: at most three corrections of drift within 24 hours, anew from a change of the file or a resume.
+/// I12: at most three corrections of drift within 24 hours, anew from a change of the file or a resume. A correction is a set
+/// that was seen to take effect.
 #[track_caller]
 pub fn at_most_three_corrections(evidence: &Evidence, sets: &[&Sent]) {
     let Some(first) = sets.first() else { return };
@@ -35,7 +36,7 @@ pub fn at_most_three_corrections(evidence: &Evidence, sets: &[&Sent]) {
     let anew: Vec<Moment> = file::changes_of(evidence, first).into_iter().chain(lifted).collect();
     let mut corrections: Vec<Moment> = Vec::new();
     for set in sets {
-        let corrects = |intent: &IntentRow| intent.change.cause == Cause::Drift && counts(intent);
+        let corrects = |intent: &IntentRow| intent.change.cause == Cause::Drift && was_seen(intent);
         if !evidence.intent_of(set).is_some_and(corrects) {
             continue;
         }
@@ -46,7 +47,8 @@ pub fn at_most_three_corrections(evidence: &Evidence, sets: &[&Sent]) {
     }
 }
 
-/// At most `max_changes` sets in any hour, but for those of approved plans.
+/// At most `max_changes` targets changed in any hour, but for those of approved plans: all sets of one target to one mode
+/// count once.
 #[track_caller]
 pub fn at_most_max_changes(evidence: &Evidence) {
     let sets = evidence.sent.iter().filter(|sent| sent.is_set());
@@ -54,16 +56,24 @@ pub fn at_most_max_changes(evidence: &Evidence) {
         .filter_map(|set| Some((set, evidence.intent_of(set)?)))
         .filter(|(_, intent)| !intent.approved)
         .collect();
+    let change = |intent: &IntentRow| (intent.target.clone(), intent.change.to);
     for (number, (set, intent)) in counted.iter().enumerate() {
-        let earlier = counted[..number]
+        let earlier: BTreeSet<_> = counted[..number]
             .iter()
-            .filter(|(_, earlier)| counts(earlier) && intent.stamp.since(earlier.stamp).as_secs() < 3600);
-        let (earlier, budget) = (earlier.count(), file::largest_budget(evidence, set));
+            .filter(|(_, earlier)| counts(earlier) && intent.stamp.since(earlier.stamp).as_secs() < 3600)
+            .map(|(_, earlier)| change(earlier))
+            .collect();
+        let budget = file::largest_budget(evidence, set);
         assert!(
-            earlier < budget as usize,
-            "max_changes is {budget}, and {earlier} sets left within the hour before\n{set:#?}"
+            earlier.contains(&change(intent)) || earlier.len() < budget as usize,
+            "max_changes is {budget}, and within the hour before these were changed: {earlier:?}\n{set:#?}"
         );
     }
+}
+
+/// Whether a read showed its mode afterwards.
+fn was_seen(intent: &IntentRow) -> bool {
+    matches!(intent.stage, Stage::Confirmed | Stage::TookEffect | Stage::Late)
 }
 
 /// Whether it counts for a budget: it may have had an effect.

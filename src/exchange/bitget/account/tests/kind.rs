@@ -204,7 +204,7 @@ async fn where_the_settings_may_not_be_read_a_futures_read_tells_the_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whose_a_unified_account_is_its_settings_tell_and_the_key_must_be_of_the_same() {
+async fn f54_whose_a_unified_account_is_its_settings_tell_whatever_the_call_for_rights_answers() {
     let unified = || (SETTINGS, settings("unified"));
     let both = &[SETTINGS, KEY];
     check([unified(), (KEY, coded(400, "40014"))], UNIFIED, both).await;
@@ -214,7 +214,12 @@ async fn whose_a_unified_account_is_its_settings_tell_and_the_key_must_be_of_the
     for data in [r#"{"userId":1001}"#, "[]", "{}"] {
         check([unified(), (KEY, done(data))], UNIFIED, both).await;
     }
-    check([unified(), (KEY, coded(400, "40404"))], UNIFIED, both).await;
+    for code in ["40404", "40081", "40105", "40725", "99999"] {
+        check([unified(), (KEY, coded(400, code))], UNIFIED, both).await;
+    }
+    check([unified(), (KEY, body(404, "<html>"))], UNIFIED, both).await;
+    check([unified(), (KEY, body(503, "<html>"))], UNIFIED, both).await;
+    check([unified(), (KEY, body(429, ""))], UNIFIED, both).await;
     for data in [r#"{"userId":"1002"}"#, r#"{"userId":""}"#] {
         check([unified(), (KEY, done(data))], Err(Class::TryAgain), both).await;
     }
@@ -223,7 +228,6 @@ async fn whose_a_unified_account_is_its_settings_tell_and_the_key_must_be_of_the
         ("25245", Class::WrongKind),
         ("40115", Class::Converting),
         ("40018", Class::Denied),
-        ("40725", Class::TryAgain),
     ] {
         check([unified(), (KEY, coded(400, code))], Err(class), both).await;
     }

@@ -399,3 +399,75 @@ async fn i11_no_secret_of_a_unified_account_is_told_even_if_the_exchange_echoes_
         assert!(!told.contains(secret), "{secret} in {told}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn f55_a_basic_account_is_asked_for_the_categories_that_it_has() {
+    let lists = [List::PlanOrders, List::Orders, List::Positions];
+    for (level, categories, cost) in [
+        (r#""basic""#, &["USDT-FUTURES", "USDC-FUTURES"][..], 10),
+        (r#""advanced""#, &CATEGORIES, 14),
+        (r#""isolated""#, &CATEGORIES, 14),
+        (r#""delta""#, &CATEGORIES, 14),
+        (r#""BASIC""#, &CATEGORIES, 14),
+        ("7", &CATEGORIES, 14),
+        ("null", &CATEGORIES, 14),
+    ] {
+        let settings = format!(r#"{{"uid":"1001","holdMode":"hedge_mode","accountLevel":{level}}}"#);
+        let (bitget, script) = Script::new(move |request| {
+            if request.path.ends_with("settings") {
+                return done(&settings);
+            }
+            let refused = request.query.contains("COIN") && level == r#""basic""#;
+            if refused { coded(400, "25240") } else { flat(request) }
+        });
+        let desk = ready(&bitget, "desk").await;
+        desk.mode(WHOLE, Purpose::New).await.unwrap();
+        for list in lists {
+            let count = desk.count(WHOLE, list, Extent::Whole, Purpose::New).await.unwrap();
+            assert_eq!(count.value, 0, "{level} {list:?}");
+        }
+        for category in CATEGORIES {
+            let asked = script.asked().iter().filter(|asked| asked.contains(category)).count();
+            assert_eq!(asked, if categories.contains(&category) { 4 } else { 0 }, "{level} {category}");
+        }
+        assert_eq!(desk.verdict_cost(WHOLE), cost, "{level}: and the set, and the read that confirms it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f55_a_category_that_is_refused_although_the_level_has_it_is_a_failed_look() {
+    for code in ["25240", "25002", "25101", "40034"] {
+        let (bitget, _) =
+            Script::new(
+                move |request| {
+                    if request.query.contains("COIN") { coded(400, code) } else { flat(request) }
+                },
+            );
+        let desk = ready(&bitget, "desk").await;
+        desk.mode(WHOLE, Purpose::New).await.unwrap();
+        assert!(desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await.is_err(), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_else_the_settings_say_is_kept_until_the_account_is_a_classic_one() {
+    let classic = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_classic = Arc::clone(&classic);
+    let (bitget, _) = Script::new(move |request| match request.path.ends_with("settings") {
+        true if is_classic.load(std::sync::atomic::Ordering::Relaxed) => coded(400, "40084"),
+        true => done(
+            r#"{"holdMode":"hedge_mode","accountLevel":"advanced","assetMode":"multi_assets","stpMode":"a b\u001b"}"#,
+        ),
+        false => flat(request),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.settings(), None);
+    desk.kind(Purpose::New).await.unwrap();
+    let word = |word: &str| Some(word.to_owned());
+    let settings =
+        AccountSettings { account_level: word("advanced"), asset_mode: word("multi_assets"), stp_mode: None };
+    assert_eq!(desk.settings(), Some(settings));
+    classic.store(true, std::sync::atomic::Ordering::Relaxed);
+    desk.kind(Purpose::New).await.unwrap();
+    assert_eq!(desk.settings(), None);
+}
