@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{ApiKey, named_or_whole};
+use crate::settings::{AccountLevel, Settings};
 use crate::wire::UnixMs;
 use crate::words::{AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid};
 
@@ -29,6 +30,12 @@ pub struct NewAccount {
     /// The account that a sub-account belongs to.
     #[serde(default)]
     pub parent: Option<Uid>,
+    /// What the settings of a unified account call it.
+    #[serde(default)]
+    pub account_mode: AccountMode,
+    /// What they say beside that.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 impl NewAccount {
@@ -41,12 +48,21 @@ impl NewAccount {
             modes: BTreeMap::new(),
             set_refused_with: None,
             parent: None,
+            account_mode: AccountMode::default(),
+            settings: Settings::default(),
         }
     }
 
     /// A unified account with [`ApiKey::named`].
     pub fn unified(uid: Uid, name: &str) -> Self {
         Self { kind: Kind::Unified, ..Self::classic(uid, name) }
+    }
+
+    /// The same account, of this level once it is unified.
+    #[must_use]
+    pub fn with_level(mut self, level: AccountLevel) -> Self {
+        self.settings.account_level = level;
+        self
     }
 
     /// The same account with another mode to start with.
@@ -161,6 +177,7 @@ pub(crate) struct Account {
     pub(crate) uid: Uid,
     pub(crate) kind: Kind,
     pub(crate) stage: AccountMode,
+    pub(crate) settings: Settings,
     pub(crate) parent: Option<Uid>,
     pub(crate) set_refused_with: Option<String>,
     /// Spot orders: no list of a futures category shows them.
@@ -176,7 +193,8 @@ impl Account {
         Self {
             uid: new.uid,
             kind: new.kind,
-            stage: AccountMode::default(),
+            stage: new.account_mode,
+            settings: new.settings,
             parent: new.parent,
             set_refused_with: new.set_refused_with.clone(),
             spot_orders: BTreeMap::new(),
@@ -233,6 +251,11 @@ impl Account {
         after.filter(|(_, from, to)| from != to).collect()
     }
 
+    /// The futures categories that it has as a unified account.
+    pub(crate) fn categories(&self) -> &'static [ProductType] {
+        self.settings.account_level.categories()
+    }
+
     /// What is held under a product type.
     pub(crate) fn book(&self, product: ProductType) -> &Book {
         self.books.get(&product).unwrap_or(&EMPTY)
@@ -243,5 +266,6 @@ impl Account {
     }
 }
 
-static EMPTY: Book =
+/// Nothing.
+pub(crate) static EMPTY: Book =
     Book { positions: BTreeMap::new(), orders: BTreeMap::new(), plan_orders: BTreeMap::new(), hidden: false };

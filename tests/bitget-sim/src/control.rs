@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::account::{NewAccount, NewOrder};
@@ -12,7 +12,6 @@ use crate::exchange::{Blocker, Exchange};
 use crate::fault::Fault;
 use crate::key::ApiKey;
 use crate::serve::Simulator;
-use crate::switches::Switches;
 use crate::wire::{Request, Response};
 use crate::words::{
     AccountMode, HoldSide, Kind, OrderId, OrderStatus, PlanType, PosMode, ProductType, Uid, Unknown,
@@ -145,6 +144,10 @@ fn administer(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Val
             let NewAccountMode { uid, account_mode } = read(body)?;
             exchange.set_account_mode(uid, account_mode)?;
         }
+        "settings" => {
+            let NewSettings { uid, changes } = read(body)?;
+            return turn(exchange.settings_mut(uid)?, changes);
+        }
         "refuse-sets" => {
             let RefuseSets { uid, code } = read(body)?;
             exchange.refuse_sets(uid, code.as_deref())?;
@@ -179,8 +182,11 @@ fn log(simulator: &Simulator, request: &Request) -> Result<Value, Mistake> {
     }))
 }
 
-/// Changes the switches that are named, and no other.
-fn turn(switches: &mut Switches, changes: Map<String, Value>) -> Result<Value, Mistake> {
+/// Changes the switches or settings that are named, and no other.
+fn turn<T: Serialize + DeserializeOwned>(
+    switches: &mut T,
+    changes: Map<String, Value>,
+) -> Result<Value, Mistake> {
     let mut all = json!(switches);
     if let Value::Object(fields) = &mut all {
         fields.extend(changes);
@@ -327,6 +333,13 @@ struct NewKind {
 struct NewAccountMode {
     uid: Uid,
     account_mode: AccountMode,
+}
+
+#[derive(Deserialize)]
+struct NewSettings {
+    uid: Uid,
+    #[serde(flatten)]
+    changes: Map<String, Value>,
 }
 
 #[derive(Deserialize)]

@@ -315,7 +315,7 @@ fn observed_flat(endpoint: Endpoint, account: &Account, product: Option<ProductT
         Endpoint::SetHoldMode
         | Endpoint::CurrentPosition
         | Endpoint::UnfilledOrders
-        | Endpoint::UnfilledStrategyOrders => Some(is_flat(account, &ProductType::FUTURES)),
+        | Endpoint::UnfilledStrategyOrders => Some(is_flat(account, account.categories())),
         Endpoint::ServerTime
         | Endpoint::Contracts
         | Endpoint::SpotCoins

@@ -41,8 +41,8 @@ pub struct LogEntry {
     pub executed: Executed,
     /// How many rows a list answered with.
     pub listed: Option<usize>,
-    /// For a list or a set that got as far as the account: whether the product type (on a unified account, all three of its
-    /// futures categories together) really held nothing at that moment, whatever the lists showed. Hidden blockers count.
+    /// For a list or a set that got as far as the account: whether the product type (on a unified account, all its futures
+    /// categories together) really held nothing at that moment, whatever the lists showed. Hidden blockers count.
     pub flat: Option<bool>,
     /// The fault that befell it.
     pub fault: Option<FaultKind>,

@@ -19,6 +19,7 @@ mod market;
 mod page;
 mod serve;
 mod set;
+mod settings;
 mod sign;
 #[cfg(test)]
 mod stories;
@@ -34,6 +35,7 @@ pub use fault::{FOREVER, Fault, FaultKind};
 pub use journal::{By, Executed, LogEntry, ModeChange};
 pub use key::{ApiKey, Right, Secret};
 pub use serve::{ServeError, Simulator, serve};
+pub use settings::{AccountLevel, AssetMode, Settings, StpMode};
 pub use switches::{
     EmptyList, EndId, HiddenBlockers, LastCursor, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
     SameMode, SettingsWhileConverting, SpotOrders, StrategyOrdersWithoutType, Switches,

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use bitget_sim::{ApiKey, Exchange, Identity, NewAccount, Simulator, Uid, serve};
+use bitget_sim::{ApiKey, Exchange, Identity, Kind, NewAccount, Simulator, Uid, serve};
 use clap::Parser;
 use jiff::SignedDuration;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 /// A stateful Bitget on loopback: for tests, never for trading
 #[derive(Debug, Parser)]
@@ -29,9 +31,10 @@ struct Args {
     /// Where to write the certificate, in PEM, that clients are to trust
     #[arg(long, value_name = "FILE", requires = "https")]
     ca_out: Option<PathBuf>,
-    /// An account that starts flat and in hedge mode; may be repeated [default: alpha:classic]
-    #[arg(long = "account", value_name = "NAME:KIND", value_parser = account)]
-    accounts: Vec<Account>,
+    /// An account that starts flat and in hedge mode: classic, unified, or a unified one that is hybrid, basic, isolated,
+    /// delta, single, union; may be repeated, as may the word [default: alpha:classic]
+    #[arg(long = "account", value_name = "NAME:WORD[:WORD...]", value_parser = account)]
+    accounts: Vec<NewAccount>,
     /// A JSON file with a list of accounts
     #[arg(long = "accounts", value_name = "FILE")]
     accounts_file: Option<PathBuf>,
@@ -99,7 +102,7 @@ fn introduce(address: SocketAddr, https: bool, accounts: &[NewAccount]) -> anyho
 }
 
 /// The accounts that were asked for, numbered from 1001 on where they have no number of their own.
-fn opened(named: Vec<Account>, file: Option<&Path>) -> anyhow::Result<Vec<NewAccount>> {
+fn opened(named: Vec<NewAccount>, file: Option<&Path>) -> anyhow::Result<Vec<NewAccount>> {
     let mut accounts: Vec<NewAccount> = match file {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| format!("--accounts {}", path.display()))?;
@@ -107,11 +110,10 @@ fn opened(named: Vec<Account>, file: Option<&Path>) -> anyhow::Result<Vec<NewAcc
         }
         None => Vec::new(),
     };
-    let default = || vec![Account { name: "alpha".to_owned(), open: NewAccount::classic }];
+    let default = || vec![NewAccount::classic(Uid(FIRST_UID), "alpha")];
     let named = if named.is_empty() && accounts.is_empty() { default() } else { named };
-    for (uid, Account { name, open }) in (FIRST_UID..).zip(named) {
-        accounts.push(open(Uid(uid), &name));
-    }
+    let numbered = (FIRST_UID..).zip(named);
+    accounts.extend(numbered.map(|(uid, account)| NewAccount { uid: Uid(uid), ..account }));
     let mut uids: Vec<Uid> = accounts.iter().map(|account| account.uid).collect();
     uids.sort_unstable();
     uids.dedup();
@@ -121,23 +123,36 @@ fn opened(named: Vec<Account>, file: Option<&Path>) -> anyhow::Result<Vec<NewAcc
     Ok(accounts)
 }
 
-/// An account as the command line names it.
-#[derive(Clone, Debug)]
-struct Account {
-    name: String,
-    open: fn(Uid, &str) -> NewAccount,
+/// An account as the command line names it, without a number yet.
+fn account(text: &str) -> Result<NewAccount, String> {
+    let mut words = text.split(':');
+    let name = words.next().unwrap_or_default();
+    let mut account = NewAccount::classic(Uid(0), name);
+    let mut words = words.peekable();
+    if words.peek().is_none() {
+        return Err("write NAME:classic or NAME:unified".to_owned());
+    }
+    for word in words {
+        if word == "classic" {
+            account.kind = Kind::Classic;
+            continue;
+        }
+        account.kind = Kind::Unified;
+        let (settings, given) = (&mut account.settings, json!(word));
+        let known = keep(&mut settings.account_level, &given)
+            || keep(&mut settings.asset_mode, &given)
+            || keep(&mut account.account_mode, &given);
+        if !known {
+            let words = "classic, unified, hybrid, a level such as basic, or an asset mode";
+            return Err(format!("{word:?} is no kind of account: write {words}"));
+        }
+    }
+    Ok(account)
 }
 
-fn account(text: &str) -> Result<Account, String> {
-    let (name, kind) = text.split_once(':').ok_or("write NAME:classic or NAME:unified")?;
-    let open = match kind {
-        "classic" => NewAccount::classic,
-        "unified" => NewAccount::unified,
-        other => {
-            return Err(format!("{other:?} is no kind of account: write classic or unified"));
-        }
-    };
-    Ok(Account { name: name.to_owned(), open })
+/// Takes a word over if it is one of these.
+fn keep<T: DeserializeOwned>(place: &mut T, word: &Value) -> bool {
+    T::deserialize(word).map(|known| *place = known).is_ok()
 }
 
 const FIRST_UID: u64 = 1001;

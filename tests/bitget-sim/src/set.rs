@@ -53,7 +53,7 @@ pub(crate) fn whole_blocked(account: &Account, switches: &Switches) -> Option<Bl
         (SpotOrders::Refuse, NotFlat::RefusedByAnything) => !account.spot_orders.is_empty(),
         (SpotOrders::Ignored, _) | (_, NotFlat::RefusedByPositions | NotFlat::Accepted) => false,
     };
-    blocked(account, &ProductType::FUTURES, switches).or(spot.then_some(Blocked::ByOrders))
+    blocked(account, account.categories(), switches).or(spot.then_some(Blocked::ByOrders))
 }
 
 /// Whether an account truly holds nothing under these product types, hidden blockers included.

@@ -8,6 +8,7 @@ mod faults;
 mod reads;
 mod records;
 mod sets;
+mod settings;
 mod unified;
 
 use serde_json::{Value, json};

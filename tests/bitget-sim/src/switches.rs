@@ -45,6 +45,9 @@ pub struct Switches {
     pub classic_on_v3_code: String,
     /// The code that a private v2 call from a unified account gets: `40085`; `40128` and `40731` are told of too.
     pub unified_on_v2_code: String,
+    /// The code that a call gets which names a category that the account's level does not have; without one it gets an
+    /// empty list.
+    pub missing_category_code: Option<String>,
     /// What the settings answer while an account is converted; every other private call is refused with `40115`.
     pub settings_while_converting: SettingsWhileConverting,
     /// Whether limits are kept.
@@ -73,6 +76,7 @@ impl Default for Switches {
             strategy_orders_without_type: StrategyOrdersWithoutType::TpslOnly,
             classic_on_v3_code: "40084".to_owned(),
             unified_on_v2_code: "40085".to_owned(),
+            missing_category_code: Some("25240".to_owned()),
             settings_while_converting: SettingsWhileConverting::Shown,
             limits: Limits::Kept,
         }

@@ -6,12 +6,13 @@ mod setter;
 
 use serde_json::{Value, json};
 
-use crate::account::{Order, PlanOrder};
+use crate::account::{Book, EMPTY, Order, PlanOrder};
 use crate::gate::message;
 use crate::key::Right;
 use crate::look::{Listed, Look, may};
 use crate::market::{self, Contract};
 use crate::page::Page;
+use crate::settings::Settings;
 use crate::switches::{LastCursor, StrategyOrdersWithoutType};
 use crate::wire::{Params, Refusal};
 use crate::words::{PlanType, ProductType};
@@ -23,13 +24,14 @@ impl Look<'_> {
     pub(crate) fn unified_settings(&self) -> Result<Value, Refusal> {
         may(self.api_key.uta_mgt, Right::Read)?;
         let hold_mode = self.shown_mode(ProductType::UsdtFutures);
+        let Settings { account_level, asset_mode, stp_mode } = self.account.settings;
         Ok(json!({
             "uid": self.account.uid.to_string(),
             "accountMode": self.account.stage.as_str(),
-            "assetMode": "multi_assets",
-            "accountLevel": "advanced",
+            "assetMode": asset_mode,
+            "accountLevel": account_level,
             "holdMode": hold_mode.as_str(),
-            "stpMode": "none",
+            "stpMode": stp_mode,
             "symbolConfigList": [],
             "coinConfigList": [],
         }))
@@ -62,7 +64,7 @@ impl Look<'_> {
         may(self.api_key.uta_trade, Right::Read)?;
         let category = futures(params.required("category")?)?;
         let (symbol, side) = (params.optional("symbol"), params.optional("posSide"));
-        let positions = self.account.book(category).positions.iter();
+        let positions = self.held(category)?.positions.iter();
         let rows: Vec<Value> = positions
             .filter(|((known, _), _)| symbol.is_none_or(|symbol| known.eq_ignore_ascii_case(symbol)))
             .filter(|((_, known), _)| side.is_none_or(|side| known.as_str() == side))
@@ -77,7 +79,10 @@ impl Look<'_> {
         let page = Page::of(params, "cursor", self.now)?;
         let category = params.optional("category").map(Category::of).transpose()?;
         let mut orders: Vec<(Category, &Order)> = Vec::new();
-        for product in ProductType::FUTURES {
+        if let Some(Category::Futures(product)) = category {
+            self.held(product)?;
+        }
+        for &product in self.account.categories() {
             let open = self.account.book(product).orders.values();
             orders.extend(open.map(|order| (Category::Futures(product), order)));
         }
@@ -108,12 +113,23 @@ impl Look<'_> {
             (None, StrategyOrdersWithoutType::Both) => &[Strategy::Tpsl, Strategy::Trigger],
             (Some(_), _) => return Err(Refusal::business("400172", "type Illegal type")),
         };
-        let orders = self.account.book(category).plan_orders.values().rev();
+        let orders = self.held(category)?.plan_orders.values().rev();
         let rows: Vec<Value> = orders
             .filter(|order| wanted.contains(&Strategy::of(order)))
             .map(|order| self.strategy_order_row(category, order))
             .collect();
         Ok(Listed { rows: rows.len(), data: Value::Array(rows) })
+    }
+
+    /// What the account holds under a category that is asked for, if its level has it.
+    fn held(&self, category: ProductType) -> Result<&Book, Refusal> {
+        if self.account.categories().contains(&category) {
+            return Ok(self.account.book(category));
+        }
+        match &self.switches.missing_category_code {
+            None => Ok(&EMPTY),
+            Some(code) => Err(Refusal::business(code, "The account level does not support this category")),
+        }
     }
 }
 

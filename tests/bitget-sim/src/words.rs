@@ -33,7 +33,7 @@ pub enum AccountMode {
     /// The usual one.
     #[default]
     Unified,
-    /// Nobody could tell what it means.
+    /// An ordinary unified account, too: it has a mode and trades.
     Hybrid,
     /// On its way to unified.
     Upgrading,
@@ -113,7 +113,7 @@ impl ProductType {
         Self::SusdcFutures,
     ];
 
-    /// The three that a unified account has; its one mode covers them all.
+    /// The three that a unified account has, unless its level lacks one; its one mode covers them all.
     pub const FUTURES: [Self; 3] = [Self::UsdtFutures, Self::CoinFutures, Self::UsdcFutures];
 
     /// As Bitget's pages spell it.

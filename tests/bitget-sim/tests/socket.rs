@@ -51,8 +51,7 @@ fn served(identity: Option<Identity>) -> Served {
 impl Served {
     /// What comes back on a fresh connection until it is closed, byte for byte.
     async fn raw(&self, request: &Request) -> String {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        timeout(BOUND, exchange_bytes(stream, request)).await.expect("the connection is closed in time")
+        raw(self.address, request).await
     }
 
     async fn ask(&self, request: &Request) -> (u16, Value) {
@@ -70,6 +69,12 @@ impl Served {
     fn signed(&self, request: Request) -> Request {
         ApiKey::named("alpha").sign(request, self.simulator.now())
     }
+}
+
+/// What comes back on a fresh connection until it is closed, byte for byte.
+async fn raw(address: SocketAddr, request: &Request) -> String {
+    let stream = TcpStream::connect(address).await.unwrap();
+    timeout(BOUND, exchange_bytes(stream, request)).await.expect("the connection is closed in time")
 }
 
 async fn exchange_bytes(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &Request) -> String {
@@ -252,6 +257,8 @@ async fn accounts_and_keys_are_made_and_changed_over_the_control_api() {
     assert_eq!(made["apiKey"]["secret"], "test-secret-beta");
     let upgrading = json!({ "uid": 2, "accountMode": "upgrading" });
     assert_eq!(served.control("account-mode", upgrading).await, ok);
+    let (_, changed) = served.control("settings", json!({ "uid": 2, "accountLevel": "basic" })).await;
+    assert_eq!(changed, json!({ "accountLevel": "basic", "assetMode": "multi_assets", "stpMode": "none" }));
     let settings =
         ApiKey::named("beta").sign(Request::get("/api/v3/account/settings", ""), served.simulator.now());
     assert_eq!(served.ask(&settings).await.1["data"]["accountMode"], "upgrading");
@@ -387,6 +394,7 @@ async fn a_mistaken_control_request_says_what_is_wrong() {
             "no such account: 1",
         ),
         (Request::post("/control/switches", r#"{"readLag":1}"#), 400, "unknown field `readLag`"),
+        (Request::post("/control/settings", r#"{"uid":1001,"level":1}"#), 400, "unknown field `level`"),
         (Request::get("/control/nothing", ""), 404, "no such command: GET /control/nothing"),
     ];
     for (request, status, expected) in cases {
@@ -402,6 +410,7 @@ async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_bitget-sim"))
         .args(["--listen", "127.0.0.1:0", "--for", "3s", "--skew=-40s"])
         .args(["--account", "alpha:classic", "--account", "beta:unified"])
+        .args(["--account", "gamma:hybrid:basic:single"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -411,12 +420,29 @@ async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
         "account 1001 (Classic): key key-alpha secret test-secret-alpha passphrase test-passphrase-alpha";
     assert_eq!(lines.next().unwrap(), expected);
     assert!(lines.next().unwrap().starts_with("account 1002 (Unified): key key-beta"));
-    let stream = TcpStream::connect::<SocketAddr>(address).await.unwrap();
-    let (status, body) = parsed(&exchange_bytes(stream, &Request::get("/api/v2/public/time", "")).await);
+    let (status, body) = parsed(&raw(address, &Request::get("/api/v2/public/time", "")).await);
     assert_eq!(status, 200);
     let behind = Simulator::default().now().0 - body["requestTime"].as_i64().unwrap();
     assert!((39_000..50_000).contains(&behind), "{behind} ms behind");
+    let (_, state) = parsed(&raw(address, &Request::get("/control/state", "")).await);
+    let last = &state["accounts"][2];
+    let settings = json!({ "accountLevel": "basic", "assetMode": "single", "stpMode": "none" });
+    assert_eq!(
+        (&last["kind"], &last["accountMode"], &last["settings"]),
+        (&json!("unified"), &json!("hybrid"), &settings)
+    );
     assert!(program.wait().unwrap().success());
+}
+
+#[test]
+fn the_program_says_which_words_an_account_can_have() {
+    for (account, expected) in
+        [("alpha", "NAME:classic"), ("alpha:hybrid:big", "\"big\" is no kind of account")]
+    {
+        let program =
+            Command::new(env!("CARGO_BIN_EXE_bitget-sim")).args(["--account", account]).output().unwrap();
+        assert!(String::from_utf8_lossy(&program.stderr).contains(expected), "{account}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::journal::{By, ModeChange};
 use crate::key::ApiKey;
 use crate::set::is_flat;
+use crate::settings::Settings;
 use crate::switches::Switches;
 use crate::wire::UnixMs;
 use crate::words::{AccountMode, HoldSide, Kind, OrderId, PlanType, PosMode, ProductType, Uid, Unknown};
@@ -181,6 +182,11 @@ impl Exchange {
         Ok(())
     }
 
+    /// What the settings of an account say beside its mode, to be changed.
+    pub fn settings_mut(&mut self, uid: Uid) -> Result<&mut Settings, Unknown> {
+        Ok(&mut self.account(uid)?.settings)
+    }
+
     /// Makes the setter refuse every set of an account with this code, or no longer.
     pub fn refuse_sets(&mut self, uid: Uid, code: Option<&str>) -> Result<(), Unknown> {
         self.account(uid)?.set_refused_with = code.map(str::to_owned);
@@ -199,10 +205,10 @@ impl Exchange {
         Ok(is_flat(account, &[product]))
     }
 
-    /// Whether the three futures categories of an account together really hold nothing, hidden blockers included.
+    /// Whether the futures categories of a unified account together really hold nothing, hidden blockers included.
     pub fn is_whole_flat(&self, uid: Uid) -> Result<bool, Unknown> {
         let account = self.accounts.get(&uid).ok_or_else(|| Unknown::new("account", uid))?;
-        Ok(is_flat(account, &ProductType::FUTURES))
+        Ok(is_flat(account, account.categories()))
     }
 
     /// How the exchange behaves where nobody could tell.

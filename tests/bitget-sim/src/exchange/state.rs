@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Exchange;
 use crate::account::{Account, Order, PlanOrder, Position};
+use crate::settings::Settings;
 use crate::words::{AccountMode, HoldSide, Kind, PosMode, ProductType, Uid};
 
 impl Exchange {
@@ -34,6 +35,7 @@ impl Exchange {
             uid: account.uid,
             kind: account.kind,
             account_mode: account.stage,
+            settings: account.settings,
             keys: keys.map(|(key, _)| key.clone()).collect(),
             products: ProductType::ALL.into_iter().map(product).collect(),
             spot_orders: account.spot_orders.values().cloned().collect(),
@@ -51,6 +53,8 @@ pub struct AccountState {
     pub kind: Kind,
     /// What it says it is if it is unified, or on its way to another kind.
     pub account_mode: AccountMode,
+    /// What its settings say beside that.
+    pub settings: Settings,
     /// Its API keys, without their secrets.
     pub keys: Vec<String>,
     /// Every product type.
