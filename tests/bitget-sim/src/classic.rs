@@ -26,9 +26,8 @@ impl Look<'_> {
         let symbol = params.required("symbol")?;
         let product = product_type(params)?;
         let coin = params.required("marginCoin")?;
-        let contract = market::contract(product, symbol)
-            .ok_or_else(|| Refusal::business("40034", format!("Parameter {symbol} does not exist")))?;
-        let coin = contract
+        let coin = self
+            .contract(product, symbol)?
             .margin_coins
             .iter()
             .find(|known| known.eq_ignore_ascii_case(coin))
@@ -79,6 +78,7 @@ impl Look<'_> {
         self.may_read()?;
         let product = product_type(params)?;
         let page = Page::of(params, "idLessThan", self.now)?;
+        self.may_filter(product, params.optional("symbol"))?;
         let wanted: &[OrderStatus] = match (params.optional("status"), self.switches.orders_without_status) {
             (Some("live"), _) | (None, OrdersWithoutStatus::LiveOnly) => &[OrderStatus::Live],
             (Some("partially_filled"), _) => &[OrderStatus::PartiallyFilled],
@@ -105,6 +105,7 @@ impl Look<'_> {
             .find(|known| known.as_str() == plan_type)
             .ok_or_else(|| Refusal::business("400172", "planType Illegal type"))?;
         let page = Page::of(params, "idLessThan", self.now)?;
+        self.may_filter(product, params.optional("symbol"))?;
         let orders = self.account.book(product).plan_orders.values().rev();
         let (rows, end_id) = page.cut(
             orders.filter(|order| order.plan_type == plan_type),

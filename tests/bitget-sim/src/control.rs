@@ -144,6 +144,10 @@ fn administer(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Val
             let NewAccountMode { uid, account_mode } = read(body)?;
             exchange.set_account_mode(uid, account_mode)?;
         }
+        "contract" => {
+            let NewListing { product_type, symbol, changes } = read(body)?;
+            return turn(exchange.listing_mut(product_type, &symbol)?, changes);
+        }
         "settings" => {
             let NewSettings { uid, changes } = read(body)?;
             return turn(exchange.settings_mut(uid)?, changes);
@@ -182,7 +186,7 @@ fn log(simulator: &Simulator, request: &Request) -> Result<Value, Mistake> {
     }))
 }
 
-/// Changes the switches or settings that are named, and no other.
+/// Changes the switches, or whatever else, that are named, and no other.
 fn turn<T: Serialize + DeserializeOwned>(
     switches: &mut T,
     changes: Map<String, Value>,
@@ -333,6 +337,15 @@ struct NewKind {
 struct NewAccountMode {
     uid: Uid,
     account_mode: AccountMode,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewListing {
+    product_type: ProductType,
+    symbol: String,
+    #[serde(flatten)]
+    changes: Map<String, Value>,
 }
 
 #[derive(Deserialize)]

@@ -17,8 +17,8 @@ use crate::gate;
 use crate::journal::{By, Executed, LogEntry, ModeChange};
 use crate::key::ApiKey;
 use crate::limits::{Meter, TooMany, Whose};
-use crate::look::{Listed, Look};
-use crate::market;
+use crate::look::{Listed, Look, no_such_symbol};
+use crate::market::{Contract, Market};
 use crate::set::{SetDone, is_flat};
 use crate::switches::{LateTimestamp, Limits, Switches};
 use crate::unified;
@@ -34,6 +34,7 @@ pub struct Exchange {
     now: UnixMs,
     accounts: BTreeMap<Uid, Account>,
     keys: BTreeMap<String, (Uid, ApiKey)>,
+    market: Market,
     switches: Switches,
     faults: Vec<Fault>,
     late: Vec<Late>,
@@ -159,7 +160,7 @@ impl Exchange {
         let endpoint = Endpoint::of(request)?;
         if endpoint.door() == Door::Public {
             self.count(now, endpoint, Whose::Ip, remaining)?;
-            return Ok(public(endpoint, now, request)?);
+            return Ok(public(&self.market, endpoint, now, request)?);
         }
         let key = gate::required(request, "access-key", "40001")?;
         let (uid, api_key) =
@@ -194,7 +195,7 @@ impl Exchange {
             }
             return answer;
         }
-        let look = Look { account, api_key, switches: &self.switches, now };
+        let look = Look { account, api_key, market: &self.market, switches: &self.switches, now };
         let mut list = |listed: Listed| {
             entry.listed = Some(listed.rows);
             listed.data
@@ -267,11 +268,11 @@ impl From<Refusal> for Stop {
     }
 }
 
-fn public(endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, Refusal> {
+fn public(market: &Market, endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, Refusal> {
     match endpoint {
         Endpoint::ServerTime => Ok(json!({ "serverTime": now.0.to_string() })),
-        Endpoint::Contracts => contracts(request),
-        Endpoint::Instruments => unified::instruments(&request.params()),
+        Endpoint::Contracts => contracts(market, request),
+        Endpoint::Instruments => unified::instruments(market, &request.params()),
         // Nothing is traded here but futures; clients load these lists all the same.
         Endpoint::SpotCoins | Endpoint::SpotSymbols | Endpoint::MarginCurrencies => Ok(json!([])),
         Endpoint::MixAccount
@@ -290,14 +291,15 @@ fn public(endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, R
     }
 }
 
-fn contracts(request: &Request) -> Result<Value, Refusal> {
+fn contracts(market: &Market, request: &Request) -> Result<Value, Refusal> {
     let params = request.params();
     let product = classic::product_type(&params)?;
     match params.optional("symbol") {
-        None => Ok(market::contracts(product).map(market::Contract::row).collect()),
-        Some(symbol) => market::contract(product, symbol)
-            .map(|contract| json!([contract.row()]))
-            .ok_or_else(|| Refusal::business("40034", format!("Parameter {symbol} does not exist"))),
+        None => Ok(market.contracts(product).map(Contract::row).collect()),
+        Some(symbol) => {
+            let contract = market.contract(product, symbol).ok_or_else(|| no_such_symbol(symbol))?;
+            Ok(json!([contract.row()]))
+        }
     }
 }
 

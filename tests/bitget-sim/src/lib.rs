@@ -34,6 +34,7 @@ pub use exchange::{AccountState, Blocker, Exchange, ProductState};
 pub use fault::{FOREVER, Fault, FaultKind};
 pub use journal::{By, Executed, LogEntry, ModeChange};
 pub use key::{ApiKey, Right, Secret};
+pub use market::{Listing, SymbolStatus};
 pub use serve::{ServeError, Simulator, serve};
 pub use settings::{AccountLevel, AssetMode, Settings, StpMode};
 pub use switches::{

@@ -48,6 +48,10 @@ pub struct Switches {
     /// The code that a call gets which names a category that the account's level does not have; without one it gets an
     /// empty list.
     pub missing_category_code: Option<String>,
+    /// The code that a private call gets which names a contract that is off: `40309`, `40845`, `40034`.
+    pub removed_symbol_code: String,
+    /// The code that a private call with a demo key gets which names a contract that only others have.
+    pub missing_in_demo_code: String,
     /// What the settings answer while an account is converted; every other private call is refused with `40115`.
     pub settings_while_converting: SettingsWhileConverting,
     /// Whether limits are kept.
@@ -77,6 +81,8 @@ impl Default for Switches {
             classic_on_v3_code: "40084".to_owned(),
             unified_on_v2_code: "40085".to_owned(),
             missing_category_code: Some("25240".to_owned()),
+            removed_symbol_code: "40309".to_owned(),
+            missing_in_demo_code: "40034".to_owned(),
             settings_while_converting: SettingsWhileConverting::Shown,
             limits: Limits::Kept,
         }

@@ -10,7 +10,7 @@ use crate::account::{Book, EMPTY, Order, PlanOrder};
 use crate::gate::message;
 use crate::key::Right;
 use crate::look::{Listed, Look, may};
-use crate::market::{self, Contract};
+use crate::market::{Contract, Market};
 use crate::page::Page;
 use crate::settings::Settings;
 use crate::switches::{LastCursor, StrategyOrdersWithoutType};
@@ -65,6 +65,7 @@ impl Look<'_> {
         let category = futures(params.required("category")?)?;
         let (symbol, side) = (params.optional("symbol"), params.optional("posSide"));
         let positions = self.held(category)?.positions.iter();
+        self.may_filter(category, symbol)?;
         let rows: Vec<Value> = positions
             .filter(|((known, _), _)| symbol.is_none_or(|symbol| known.eq_ignore_ascii_case(symbol)))
             .filter(|((_, known), _)| side.is_none_or(|side| known.as_str() == side))
@@ -81,6 +82,7 @@ impl Look<'_> {
         let mut orders: Vec<(Category, &Order)> = Vec::new();
         if let Some(Category::Futures(product)) = category {
             self.held(product)?;
+            self.may_filter(product, params.optional("symbol"))?;
         }
         for &product in self.account.categories() {
             let open = self.account.book(product).orders.values();
@@ -134,10 +136,10 @@ impl Look<'_> {
 }
 
 /// `GET /api/v3/market/instruments`: clients load it at start. Nothing is traded here but futures.
-pub(crate) fn instruments(params: &Params) -> Result<Value, Refusal> {
+pub(crate) fn instruments(market: &Market, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.optional("symbol");
     let listed = match Category::of(params.required("category")?)? {
-        Category::Futures(product) => Some(market::contracts(product)),
+        Category::Futures(product) => Some(market.contracts(product)),
         Category::Spot => None,
     };
     let wanted = |known: &str| symbol.is_none_or(|symbol| known.eq_ignore_ascii_case(symbol));

@@ -365,6 +365,9 @@ async fn switches_faults_and_the_clock_are_set_over_the_control_api() {
     assert_eq!(served.control("fault", fault).await, ok);
     assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 502);
     assert_eq!(served.state().await["faults"][0]["times"], 1);
+    let off = json!({ "productType": "USDT-FUTURES", "symbol": "BTCUSDT", "symbolStatus": "off" });
+    let listing = json!({ "symbolStatus": "off", "inDemo": true });
+    assert_eq!(served.control("contract", off).await, (200, listing));
     let clear = Request { method: "DELETE".to_owned(), ..Request::get("/control/fault", "") };
     assert_eq!(served.ask(&clear).await, ok);
     assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 200);

@@ -7,6 +7,7 @@ use crate::account::{Account, NewAccount, NewOrder, Order, PlanOrder, Position};
 use crate::fault::Fault;
 use crate::journal::{By, ModeChange};
 use crate::key::ApiKey;
+use crate::market::Listing;
 use crate::set::is_flat;
 use crate::settings::Settings;
 use crate::switches::Switches;
@@ -191,6 +192,12 @@ impl Exchange {
     pub fn refuse_sets(&mut self, uid: Uid, code: Option<&str>) -> Result<(), Unknown> {
         self.account(uid)?.set_refused_with = code.map(str::to_owned);
         Ok(())
+    }
+
+    /// A contract of the list, to be changed.
+    pub fn listing_mut(&mut self, product: ProductType, symbol: &str) -> Result<&mut Listing, Unknown> {
+        let contract = self.market.contract_mut(product, symbol);
+        contract.map(|contract| &mut contract.listing).ok_or_else(|| Unknown::new("contract", symbol))
     }
 
     /// The mode as it really is, whatever a read may show.

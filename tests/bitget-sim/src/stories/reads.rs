@@ -25,7 +25,9 @@ fn every_product_type_lists_a_contract_by_which_its_mode_can_be_read() {
     for product in ProductType::ALL {
         let contracts =
             desk.data("/api/v2/mix/market/contracts", &format!("productType={}", product.as_str()));
-        let (symbol, coin) = (&contracts[0]["symbol"], &contracts[0]["supportMarginCoins"][0]);
+        let contracts = contracts.as_array().unwrap();
+        let normal = contracts.iter().find(|contract| contract["symbolStatus"] == "normal").unwrap();
+        let (symbol, coin) = (&normal["symbol"], &normal["supportMarginCoins"][0]);
         let query = format!(
             "symbol={}&productType={}&marginCoin={}",
             symbol.as_str().unwrap().to_lowercase(),
@@ -51,10 +53,8 @@ fn v3_lists_its_instruments_by_category_without_a_key() {
     let path = "/api/v3/market/instruments";
     for product in ProductType::FUTURES {
         let rows = desk.data(path, &UNIFIED.about(product));
-        assert_eq!(
-            (&rows[0]["category"], &rows[0]["status"], &rows[0]["type"]),
-            (&json!(product.as_str()), &json!("online"), &json!("perpetual"))
-        );
+        let traded = rows.as_array().unwrap().iter().find(|row| row["status"] == "online").unwrap();
+        assert_eq!((&traded["category"], &traded["type"]), (&json!(product.as_str()), &json!("perpetual")));
     }
     assert_eq!(desk.data(path, "category=USDT-FUTURES&symbol=ethusdt")[0]["symbol"], "ETHUSDT");
     assert_eq!(desk.data(path, "category=SPOT"), json!([]));
