@@ -144,6 +144,10 @@ fn administer(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Val
             let NewAccountMode { uid, account_mode } = read(body)?;
             exchange.set_account_mode(uid, account_mode)?;
         }
+        "load" => {
+            let Load { uid, path, per_second } = read(body)?;
+            exchange.load(uid, &path, per_second)?;
+        }
         "contract" => {
             let NewListing { product_type, symbol, changes } = read(body)?;
             return turn(exchange.listing_mut(product_type, &symbol)?, changes);
@@ -337,6 +341,14 @@ struct NewKind {
 struct NewAccountMode {
     uid: Uid,
     account_mode: AccountMode,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Load {
+    uid: Uid,
+    path: String,
+    per_second: u32,
 }
 
 #[derive(Deserialize)]

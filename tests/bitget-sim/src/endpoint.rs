@@ -48,6 +48,15 @@ impl Endpoint {
             .ok_or_else(|| Refusal::gate("40404", "Request URL NOT FOUND").with_status(404))
     }
 
+    /// Those whose path ends like this.
+    pub(crate) fn ending(path: &str) -> impl Iterator<Item = Self> {
+        ALL.into_iter().filter(move |endpoint| endpoint.path().ends_with(path))
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        self.place().1
+    }
+
     pub(crate) fn door(self) -> Door {
         match self {
             Self::ServerTime

@@ -17,7 +17,7 @@ pub(crate) enum Whose {
 /// The requests that were let through of late.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter {
-    lanes: BTreeMap<(Endpoint, Whose), Window>,
+    lanes: BTreeMap<(Endpoint, Whose), Lane>,
     ip: Window,
     penalty_until: Option<UnixMs>,
 }
@@ -40,8 +40,28 @@ impl Meter {
 
     /// Counts a request for an endpoint, and says how many more it would let through now.
     pub(crate) fn pass(&mut self, now: UnixMs, endpoint: Endpoint, whose: Whose) -> Result<u32, TooMany> {
-        self.lanes.entry((endpoint, whose)).or_default().pass(now, endpoint.per_second(), SECOND)
+        let Lane { window, others } = self.lanes.entry((endpoint, whose)).or_default();
+        // Evenly spaced, and before anybody else: every sliding second holds as many of them.
+        window.pass(now, endpoint.per_second().saturating_sub(*others), SECOND)
     }
+
+    /// From now on others ask this endpoint so many times in every second; 0 ends it.
+    pub(crate) fn load(&mut self, endpoint: Endpoint, whose: Whose, per_second: u32) {
+        self.lanes.entry((endpoint, whose)).or_default().others = per_second;
+    }
+
+    /// What others ask of an account in every second, by endpoint.
+    pub(crate) fn loads(&self, uid: Uid) -> impl Iterator<Item = (Endpoint, u32)> {
+        let of = self.lanes.iter().filter(move |((_, whose), _)| *whose == Whose::Account(uid));
+        of.map(|((endpoint, _), lane)| (*endpoint, lane.others)).filter(|(_, others)| *others > 0)
+    }
+}
+
+/// One limit: who has passed of late, and how many of each second others take who are not here.
+#[derive(Clone, Debug, Default)]
+struct Lane {
+    window: Window,
+    others: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -115,6 +135,33 @@ mod tests {
         let mut meter = Meter::default();
         assert_eq!(meter.pass(UnixMs(1_000_000), Endpoint::SpotAccountInfo, ME), Ok(0));
         assert_eq!(meter.pass(UnixMs(0), Endpoint::SpotAccountInfo, ME), Ok(0));
+    }
+
+    #[test]
+    fn others_leave_what_they_do_not_take_in_every_sliding_second() {
+        for (others, expected) in [(0, 5), (1, 4), (3, 2), (4, 1), (5, 0), (7, 0), (u32::MAX, 0)] {
+            let mut meter = Meter::default();
+            meter.load(Endpoint::AllPosition, ME, others);
+            for at in [0_i64, 1_000, 2_500] {
+                let mut ask = |ms: i64| meter.pass(UnixMs(at + ms), Endpoint::AllPosition, ME);
+                let left: Vec<_> = (0..expected).map(|_| ask(0)).collect();
+                assert_eq!(left, (0..expected).rev().map(Ok).collect::<Vec<_>>(), "{others} at {at}");
+                assert_eq!((ask(0), ask(999)), (Err(TooMany), Err(TooMany)));
+            }
+        }
+    }
+
+    #[test]
+    fn others_ask_one_account_at_one_endpoint_and_stop() {
+        let mut meter = Meter::default();
+        meter.load(Endpoint::AllPosition, ME, 5);
+        assert_eq!(meter.pass(UnixMs(0), Endpoint::AllPosition, ME), Err(TooMany));
+        assert_eq!(meter.pass(UnixMs(0), Endpoint::AllPosition, Whose::Account(Uid(2))), Ok(4));
+        assert_eq!(meter.pass(UnixMs(0), Endpoint::SetPositionMode, ME), Ok(4));
+        assert_eq!(meter.loads(Uid(1)).collect::<Vec<_>>(), [(Endpoint::AllPosition, 5)]);
+        meter.load(Endpoint::AllPosition, ME, 0);
+        assert_eq!(meter.pass(UnixMs(0), Endpoint::AllPosition, ME), Ok(4));
+        assert_eq!(meter.loads(Uid(1)).count(), 0);
     }
 
     proptest! {

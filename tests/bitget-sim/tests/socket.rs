@@ -365,6 +365,14 @@ async fn switches_faults_and_the_clock_are_set_over_the_control_api() {
     assert_eq!(served.control("fault", fault).await, ok);
     assert_eq!(served.ask(&Request::get("/api/v2/public/time", "")).await.0, 502);
     assert_eq!(served.state().await["faults"][0]["times"], 1);
+    let load = json!({ "uid": ME, "path": "/all-position", "perSecond": 5 });
+    assert_eq!(served.control("load", load).await, ok);
+    assert_eq!(
+        served.state().await["accounts"][0]["load"],
+        json!({ "/api/v2/mix/position/all-position": 5 })
+    );
+    let positions = Request::get("/api/v2/mix/position/all-position", "productType=USDT-FUTURES");
+    assert_eq!(served.ask(&served.signed(positions)).await.0, 429);
     let off = json!({ "productType": "USDT-FUTURES", "symbol": "BTCUSDT", "symbolStatus": "off" });
     let listing = json!({ "symbolStatus": "off", "inDemo": true });
     assert_eq!(served.control("contract", off).await, (200, listing));
@@ -374,8 +382,8 @@ async fn switches_faults_and_the_clock_are_set_over_the_control_api() {
     let before = served.simulator.now().0;
     let (_, skew) = served.control("skew", json!({ "ms": 3_600_000 })).await;
     assert!(skew["now"].as_i64().unwrap() >= before + 3_600_000);
-    let (_, log) = served.ask(&Request::get("/control/log", "from=1")).await;
-    assert_eq!((&log["next"], &log["entries"][0]["status"]), (&json!(2), &json!(200)));
+    let (_, log) = served.ask(&Request::get("/control/log", "from=2")).await;
+    assert_eq!((&log["next"], &log["entries"][0]["status"]), (&json!(3), &json!(200)));
 }
 
 #[tokio::test]
@@ -398,6 +406,11 @@ async fn a_mistaken_control_request_says_what_is_wrong() {
         ),
         (Request::post("/control/switches", r#"{"readLag":1}"#), 400, "unknown field `readLag`"),
         (Request::post("/control/settings", r#"{"uid":1001,"level":1}"#), 400, "unknown field `level`"),
+        (
+            Request::post("/control/load", r#"{"uid":1001,"path":"/time","perSecond":1}"#),
+            404,
+            "no such private endpoint: /time",
+        ),
         (Request::get("/control/nothing", ""), 404, "no such command: GET /control/nothing"),
     ];
     for (request, status, expected) in cases {

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Exchange;
 use crate::account::{Account, NewAccount, NewOrder, Order, PlanOrder, Position};
+use crate::endpoint::{Door, Endpoint};
 use crate::fault::Fault;
 use crate::journal::{By, ModeChange};
 use crate::key::ApiKey;
+use crate::limits::Whose;
 use crate::market::Listing;
 use crate::set::is_flat;
 use crate::settings::Settings;
@@ -186,6 +188,21 @@ impl Exchange {
     /// What the settings of an account say beside its mode, to be changed.
     pub fn settings_mut(&mut self, uid: Uid) -> Result<&mut Settings, Unknown> {
         Ok(&mut self.account(uid)?.settings)
+    }
+
+    /// Lets the strategies of an account ask the endpoints whose path ends like this, each of them so many times in every
+    /// second; 0 ends it. They come before everybody else, at addresses of their own, and stand in no log.
+    pub fn load(&mut self, uid: Uid, path: &str, per_second: u32) -> Result<(), Unknown> {
+        self.account(uid)?;
+        let private = |endpoint: &Endpoint| endpoint.door() != Door::Public;
+        let endpoints: Vec<Endpoint> = Endpoint::ending(path).filter(private).collect();
+        if endpoints.is_empty() {
+            return Err(Unknown::new("private endpoint", path));
+        }
+        for endpoint in endpoints {
+            self.meter.load(endpoint, Whose::Account(uid), per_second);
+        }
+        Ok(())
     }
 
     /// Makes the setter refuse every set of an account with this code, or no longer.

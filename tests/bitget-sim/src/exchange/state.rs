@@ -39,6 +39,7 @@ impl Exchange {
             keys: keys.map(|(key, _)| key.clone()).collect(),
             products: ProductType::ALL.into_iter().map(product).collect(),
             spot_orders: account.spot_orders.values().cloned().collect(),
+            load: self.meter.loads(account.uid).map(|(endpoint, others)| (endpoint.path(), others)).collect(),
         }
     }
 }
@@ -61,6 +62,8 @@ pub struct AccountState {
     pub products: BTreeMap<&'static str, ProductState>,
     /// Open spot orders.
     pub spot_orders: Vec<Order>,
+    /// How many times in a second its strategies ask, by path.
+    pub load: BTreeMap<&'static str, u32>,
 }
 
 /// What an account has under one product type.

@@ -217,6 +217,44 @@ fn every_call_of_a_unified_account_has_its_own_limit() {
 }
 
 #[test]
+fn strategies_beside_the_client_use_up_the_limits_of_their_account() {
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        desk.exchange.add_account(NewAccount {
+            uid: Uid(2),
+            api_key: ApiKey::named("beta"),
+            ..NewAccount::classic(ME, "")
+        });
+        let limit = u32::try_from(api.sets_a_second).unwrap();
+        desk.exchange.load(ME, "-mode", limit - 1).unwrap();
+        let set = api.set_request(UsdtFutures, PosMode::HedgeMode);
+        for _ in 0..3 {
+            for expected in [(200, Some("0")), (429, Some("0"))] {
+                let response = desk.ask(set.clone());
+                assert_eq!((response.status, header(&response, "x-mbx-used-remain-limit")), expected);
+            }
+            desk.wait(1_000);
+        }
+        desk.exchange.load(ME, "-mode", limit).unwrap();
+        for _ in 0..50 {
+            desk.wait(37);
+            assert_eq!(desk.set(UsdtFutures, PosMode::HedgeMode).0, 429);
+        }
+        assert_eq!(desk.exchange.log().len(), 56, "nobody else is in the log");
+        assert_eq!(desk.get(api.orders, &api.about(UsdtFutures)).0, 200);
+        desk.exchange.load(ME, "-mode", 0).unwrap();
+        let response = desk.ask(set.clone());
+        let left = (limit - 1).to_string();
+        assert_eq!(
+            (response.status, header(&response, "x-mbx-used-remain-limit")),
+            (200, Some(left.as_str()))
+        );
+        assert!(desk.exchange.load(ME, "/contracts", 1).is_err());
+        assert!(desk.exchange.load(Uid(9), "-mode", 1).is_err());
+    }
+}
+
+#[test]
 fn limits_can_be_switched_off() {
     let mut desk = Desk::new();
     desk.exchange.switches_mut().limits = Limits::Ignored;
