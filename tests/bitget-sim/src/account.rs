@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::FOREVER;
 use crate::key::{ApiKey, named_or_whole};
 use crate::settings::{AccountLevel, Settings};
 use crate::wire::UnixMs;
@@ -172,6 +173,13 @@ impl ModeHistory {
     }
 }
 
+/// The sets of an account are refused with this code, so many more times.
+#[derive(Clone, Debug)]
+pub(crate) struct SetsRefused {
+    pub(crate) code: String,
+    pub(crate) times: u32,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) uid: Uid,
@@ -179,7 +187,7 @@ pub(crate) struct Account {
     pub(crate) stage: AccountMode,
     pub(crate) settings: Settings,
     pub(crate) parent: Option<Uid>,
-    pub(crate) set_refused_with: Option<String>,
+    pub(crate) sets_refused: Option<SetsRefused>,
     /// Spot orders: no list of a futures category shows them.
     pub(crate) spot_orders: BTreeMap<OrderId, Order>,
     modes: BTreeMap<ProductType, ModeHistory>,
@@ -196,7 +204,7 @@ impl Account {
             stage: new.account_mode,
             settings: new.settings,
             parent: new.parent,
-            set_refused_with: new.set_refused_with.clone(),
+            sets_refused: new.set_refused_with.clone().map(|code| SetsRefused { code, times: FOREVER }),
             spot_orders: BTreeMap::new(),
             modes: ProductType::ALL
                 .into_iter()
@@ -222,6 +230,15 @@ impl Account {
             }
             Kind::Unified => &mut self.hold_mode,
         }
+    }
+
+    /// The code that a set is refused with, whatever it asks for; it counts.
+    pub(crate) fn refuse_set(&mut self) -> Option<String> {
+        let refused = self.sets_refused.as_mut().filter(|refused| refused.times > 0)?;
+        if refused.times != FOREVER {
+            refused.times -= 1;
+        }
+        Some(refused.code.clone())
     }
 
     /// Whether it is on its way from one kind to the other.

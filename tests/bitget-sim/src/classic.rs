@@ -133,7 +133,11 @@ impl Look<'_> {
         };
         let withdrawal: &[&str] = if self.api_key.withdraws { &["wwow"] } else { &[] };
         let authorities = [authorities, withdrawal].concat();
-        let lead = self.account.set_refused_with.as_deref() == Some("40731");
+        let lead = self
+            .account
+            .sets_refused
+            .as_ref()
+            .is_some_and(|refused| refused.times > 0 && refused.code == "40731");
         Ok(json!({
             "userId": self.account.uid.to_string(),
             "inviterId": "0",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account::{NewAccount, NewOrder};
 use crate::exchange::{Blocker, Exchange};
-use crate::fault::Fault;
+use crate::fault::{FOREVER, Fault};
 use crate::key::ApiKey;
 use crate::serve::Simulator;
 use crate::wire::{Request, Response};
@@ -157,8 +157,11 @@ fn administer(exchange: &mut Exchange, command: &str, body: &[u8]) -> Result<Val
             return turn(exchange.settings_mut(uid)?, changes);
         }
         "refuse-sets" => {
-            let RefuseSets { uid, code } = read(body)?;
-            exchange.refuse_sets(uid, code.as_deref())?;
+            let RefuseSets { uid, code, times } = read(body)?;
+            match code {
+                Some(code) => exchange.refuse_sets_times(uid, &code, times)?,
+                None => exchange.refuse_sets(uid, None)?,
+            }
         }
         command => return Err(Mistake::unknown("POST", command)),
     }
@@ -372,6 +375,8 @@ struct NewSettings {
 struct RefuseSets {
     uid: Uid,
     code: Option<String>,
+    #[serde(default = "forever")]
+    times: u32,
 }
 
 #[derive(Deserialize)]
@@ -386,6 +391,10 @@ struct NewKey {
 #[serde(deny_unknown_fields)]
 struct RemoveKey {
     key: String,
+}
+
+fn forever() -> u32 {
+    FOREVER
 }
 
 fn live() -> OrderStatus {

@@ -270,6 +270,11 @@ async fn accounts_and_keys_are_made_and_changed_over_the_control_api() {
     assert_eq!(served.control("key/remove", json!({ "key": "key-gamma" })).await, ok);
     assert_eq!(served.control("refuse-sets", json!({ "uid": 1001, "code": "40731" })).await, ok);
     assert_eq!(served.ask(&served.signed(set())).await.1["code"], "40731");
+    let once = json!({ "uid": 1001, "code": "59107", "times": 1 });
+    assert_eq!(served.control("refuse-sets", once).await, ok);
+    for expected in ["59107", "00000"] {
+        assert_eq!(served.ask(&served.signed(set())).await.1["code"], expected);
+    }
 }
 
 /// What a unified account is asked for over HTTP: the mode, and everything that is listed.

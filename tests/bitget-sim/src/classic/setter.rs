@@ -24,8 +24,8 @@ pub(crate) fn set_position_mode(
         Ok(wanted) => wanted,
         Err(refusal) => return SetDone::refused(None, refusal),
     };
-    if let Some(code) = &account.set_refused_with {
-        return SetDone::refused(Some(product), Refusal::business(code, message(code)));
+    if let Some(code) = account.refuse_set() {
+        return SetDone::refused(Some(product), Refusal::business(&code, message(&code)));
     }
     let current = account.mode(product).now();
     let blocked = blocked(account, &[product], switches).is_some();

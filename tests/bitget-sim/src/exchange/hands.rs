@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Exchange;
-use crate::account::{Account, NewAccount, NewOrder, Order, PlanOrder, Position};
+use crate::account::{Account, NewAccount, NewOrder, Order, PlanOrder, Position, SetsRefused};
 use crate::endpoint::{Door, Endpoint};
-use crate::fault::Fault;
+use crate::fault::{FOREVER, Fault};
 use crate::journal::{By, ModeChange};
 use crate::key::ApiKey;
 use crate::limits::Whose;
@@ -207,7 +207,14 @@ impl Exchange {
 
     /// Makes the setter refuse every set of an account with this code, or no longer.
     pub fn refuse_sets(&mut self, uid: Uid, code: Option<&str>) -> Result<(), Unknown> {
-        self.account(uid)?.set_refused_with = code.map(str::to_owned);
+        let refused = |code: &str| SetsRefused { code: code.to_owned(), times: FOREVER };
+        self.account(uid)?.sets_refused = code.map(refused);
+        Ok(())
+    }
+
+    /// Makes the setter refuse the next sets of an account with this code, known or not, and then no more.
+    pub fn refuse_sets_times(&mut self, uid: Uid, code: &str, times: u32) -> Result<(), Unknown> {
+        self.account(uid)?.sets_refused = Some(SetsRefused { code: code.to_owned(), times });
         Ok(())
     }
 

@@ -96,6 +96,49 @@ fn faults_that_answer_something_else() {
 }
 
 #[test]
+fn the_setters_of_both_kinds_fail_as_in_a_maintenance_and_nothing_is_executed() {
+    let envelope = FaultKind::Code { status: 503, code: "45001".to_owned() };
+    let html = FaultKind::Status { status: 502, body: "<html>".to_owned() };
+    for api in BOTH {
+        for (what, status) in [(envelope.clone(), 503), (html.clone(), 502)] {
+            let mut desk = Desk::of(api);
+            desk.exchange.inject(Fault::once(what).times(2).on("-mode").for_account(ME));
+            desk.positions(UsdtFutures);
+            for _ in 0..2 {
+                assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode).0, status);
+                assert_eq!(desk.mode(UsdtFutures), PosMode::HedgeMode);
+            }
+            assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
+        }
+    }
+}
+
+#[test]
+fn whose_key_it_is_can_be_kept_from_an_account_and_nothing_else() {
+    let code = |code: &str| FaultKind::Code { status: 400, code: code.to_owned() };
+    let status = |status| FaultKind::Status { status, body: String::new() };
+    let cases = [
+        (code("40014"), 400),
+        (code("40081"), 400),
+        (code("40105"), 400),
+        (status(404), 404),
+        (FaultKind::TooManyRequests, 429),
+        (status(503), 503),
+    ];
+    for api in BOTH {
+        for (what, expected) in cases.clone() {
+            let mut desk = Desk::of(api);
+            desk.exchange.inject(Fault::always(what).on("/account/info").for_account(ME));
+            for _ in 0..3 {
+                assert_eq!(desk.get(api.info, "").0, expected);
+                desk.positions(UsdtFutures);
+                assert_eq!(desk.shown_mode(), "hedge_mode");
+            }
+        }
+    }
+}
+
+#[test]
 fn faults_that_spoil_the_answer() {
     for api in BOTH {
         assert_eq!(body_under(api, FaultKind::EmptyBody), (200, String::new(), true));

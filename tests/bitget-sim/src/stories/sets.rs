@@ -67,6 +67,40 @@ fn a_lead_account_refuses_every_set() {
 }
 
 #[test]
+fn sets_are_refused_with_a_code_that_nobody_knows_and_nothing_is_executed() {
+    for api in BOTH {
+        for (unknown, times) in [("59107", 3), ("45001", 1), ("40200", 2)] {
+            let mut desk = Desk::of(api);
+            desk.exchange.refuse_sets_times(ME, unknown, times).unwrap();
+            for _ in 0..times {
+                assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), (400, unknown.to_owned()));
+                let entry = desk.exchange.log().last().unwrap();
+                assert_eq!((entry.executed, entry.code.as_deref()), (Executed::Refused, Some(unknown)));
+                assert_eq!(desk.mode(UsdtFutures), PosMode::HedgeMode);
+            }
+            assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode), done());
+            desk.exchange.refuse_sets(ME, Some(unknown)).unwrap();
+            for _ in 0..20 {
+                desk.wait(1_000);
+                assert_eq!(desk.set(UsdtFutures, PosMode::HedgeMode), (400, unknown.to_owned()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refused_set_counts_against_the_limit() {
+    for api in BOTH {
+        let mut desk = Desk::of(api);
+        desk.exchange.refuse_sets(ME, Some("59107")).unwrap();
+        for _ in 0..api.sets_a_second {
+            assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode).0, 400);
+        }
+        assert_eq!(desk.set(UsdtFutures, PosMode::OneWayMode).0, 429);
+    }
+}
+
+#[test]
 fn a_row_of_size_zero_does_not_block_and_a_position_does() {
     for api in BOTH {
         let mut desk = Desk::of(api);

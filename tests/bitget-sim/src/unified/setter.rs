@@ -35,8 +35,8 @@ fn try_set(
 ) -> Result<Executed, Refusal> {
     may(api_key.uta_mgt, Right::ReadWrite)?;
     let to: PosMode = Fields::of(request)?.word("holdMode")?;
-    if let Some(code) = &account.set_refused_with {
-        return Err(Refusal::business(code, message(code)));
+    if let Some(code) = account.refuse_set() {
+        return Err(Refusal::business(&code, message(&code)));
     }
     let from = account.mode(ProductType::UsdtFutures).now();
     match (from == to, whole_blocked(account, switches), switches.same_mode_while_not_flat) {
