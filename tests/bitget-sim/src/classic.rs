@@ -7,6 +7,7 @@ mod setter;
 use serde_json::{Map, Value, json};
 
 use crate::account::{Order, PlanOrder};
+use crate::endpoint::no_such_url;
 use crate::gate::message;
 use crate::key::Right;
 use crate::look::{Listed, Look, may};
@@ -125,6 +126,11 @@ impl Look<'_> {
     pub(crate) fn spot_account_info(&self) -> Result<Value, Refusal> {
         if !self.api_key.reads_info {
             return Err(Refusal::business("40014", message("40014")));
+        }
+        match &self.switches.demo_spot_info_code {
+            Some(code) if self.api_key.demo && code == "40404" => return Err(no_such_url()),
+            Some(code) if self.api_key.demo => return Err(Refusal::business(code, message(code))),
+            Some(_) | None => {}
         }
         let authorities: &[&str] = match self.api_key.right {
             Right::Nothing => &["stor"],

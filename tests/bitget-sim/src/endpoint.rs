@@ -43,9 +43,7 @@ impl Endpoint {
         if path.starts_with("/api/mix/v1/") || path.starts_with("/api/spot/v1/") {
             return Err(Refusal::gate("30032", "The V1 API has been shut down"));
         }
-        ALL.into_iter()
-            .find(|endpoint| endpoint.place() == (method, path))
-            .ok_or_else(|| Refusal::gate("40404", "Request URL NOT FOUND").with_status(404))
+        ALL.into_iter().find(|endpoint| endpoint.place() == (method, path)).ok_or_else(no_such_url)
     }
 
     /// Those whose path ends like this.
@@ -127,6 +125,11 @@ impl Endpoint {
             Self::UnfilledStrategyOrders => ("GET", "/api/v3/trade/unfilled-strategy-orders"),
         }
     }
+}
+
+/// For a path that is not there, or not for this key.
+pub(crate) fn no_such_url() -> Refusal {
+    Refusal::gate("40404", "Request URL NOT FOUND").with_status(404)
 }
 
 const ALL: [Endpoint; 19] = [

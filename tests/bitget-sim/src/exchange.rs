@@ -20,7 +20,7 @@ use crate::limits::{Meter, TooMany, Whose};
 use crate::look::{Listed, Look, no_such_symbol};
 use crate::market::{Contract, Market};
 use crate::set::{SetDone, is_flat};
-use crate::switches::{LateTimestamp, Limits, Switches};
+use crate::switches::{LateTimestamp, Limits, RequestTime, Switches};
 use crate::unified;
 use crate::wire::{Outcome, Refusal, RefusalStatus, Reply, Request, Response, SUCCESS, UnixMs};
 use crate::words::{ProductType, Uid};
@@ -127,7 +127,9 @@ impl Exchange {
         let response = match self.execute(now, judged, request, entry, &mut remaining) {
             Ok(data) => {
                 entry.code = Some(SUCCESS.to_owned());
-                Response::success(now, &data)
+                let silent = self.switches.public_time_request_time == RequestTime::Missing
+                    && request.path.ends_with("/public/time");
+                Response::success((!silent).then_some(now), &data)
             }
             Err(Stop::TooMany) => {
                 entry.code = Some("429".to_owned());

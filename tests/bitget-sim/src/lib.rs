@@ -39,7 +39,7 @@ pub use serve::{ServeError, Simulator, serve};
 pub use settings::{AccountLevel, AssetMode, Settings, StpMode};
 pub use switches::{
     EmptyList, EndId, HiddenBlockers, LastCursor, LateTimestamp, Limits, NotFlat, OrdersWithoutStatus,
-    SameMode, SettingsWhileConverting, SpotOrders, StrategyOrdersWithoutType, Switches,
+    RequestTime, SameMode, SettingsWhileConverting, SpotOrders, StrategyOrdersWithoutType, Switches,
 };
 pub use tls::{Flaw, Identity, TlsError};
 pub use wire::{Outcome, Reply, Request, Response, UnixMs};

@@ -31,8 +31,8 @@ struct Args {
     /// Where to write the certificate, in PEM, that clients are to trust
     #[arg(long, value_name = "FILE", requires = "https")]
     ca_out: Option<PathBuf>,
-    /// An account that starts flat and in hedge mode: classic, unified, or a unified one that is hybrid, basic, isolated,
-    /// delta, single, union; may be repeated, as may the word [default: alpha:classic]
+    /// An account that starts flat and in hedge mode: classic, unified, or a unified one that is hybrid,
+    /// basic, isolated, delta, single, union; demo if its key is; may be repeated, as may the word [default: alpha:classic]
     #[arg(long = "account", value_name = "NAME:WORD[:WORD...]", value_parser = account)]
     accounts: Vec<NewAccount>,
     /// A JSON file with a list of accounts
@@ -133,9 +133,16 @@ fn account(text: &str) -> Result<NewAccount, String> {
         return Err("write NAME:classic or NAME:unified".to_owned());
     }
     for word in words {
-        if word == "classic" {
-            account.kind = Kind::Classic;
-            continue;
+        match word {
+            "classic" => {
+                account.kind = Kind::Classic;
+                continue;
+            }
+            "demo" => {
+                account.api_key.demo = true;
+                continue;
+            }
+            _other => {}
         }
         account.kind = Kind::Unified;
         let (settings, given) = (&mut account.settings, json!(word));
@@ -143,7 +150,7 @@ fn account(text: &str) -> Result<NewAccount, String> {
             || keep(&mut settings.asset_mode, &given)
             || keep(&mut account.account_mode, &given);
         if !known {
-            let words = "classic, unified, hybrid, a level such as basic, or an asset mode";
+            let words = "classic, unified, hybrid, a level such as basic, an asset mode, or demo";
             return Err(format!("{word:?} is no kind of account: write {words}"));
         }
     }

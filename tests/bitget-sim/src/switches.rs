@@ -52,6 +52,10 @@ pub struct Switches {
     pub removed_symbol_code: String,
     /// The code that a private call with a demo key gets which names a contract that only others have.
     pub missing_in_demo_code: String,
+    /// What a demo key gets for `GET /api/v2/spot/account/info`: this code, `40404` with HTTP 404; without one the answer.
+    pub demo_spot_info_code: Option<String>,
+    /// Whether the answer of `GET /api/v2/public/time` carries `requestTime`, as every other one does.
+    pub public_time_request_time: RequestTime,
     /// What the settings answer while an account is converted; every other private call is refused with `40115`.
     pub settings_while_converting: SettingsWhileConverting,
     /// Whether limits are kept.
@@ -83,6 +87,8 @@ impl Default for Switches {
             missing_category_code: Some("25240".to_owned()),
             removed_symbol_code: "40309".to_owned(),
             missing_in_demo_code: "40034".to_owned(),
+            demo_spot_info_code: None,
+            public_time_request_time: RequestTime::Present,
             settings_while_converting: SettingsWhileConverting::Shown,
             limits: Limits::Kept,
         }
@@ -199,6 +205,16 @@ pub enum SettingsWhileConverting {
     Shown,
     /// `40115`, as everything else.
     Refused,
+}
+
+/// Whether an answer carries `requestTime`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestTime {
+    /// It does.
+    Present,
+    /// It does not.
+    Missing,
 }
 
 /// Whether limits are kept.

@@ -120,12 +120,13 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn success(now: UnixMs, data: &Value) -> Self {
+    /// Success, with `requestTime` or without it.
+    pub(crate) fn success(now: Option<UnixMs>, data: &Value) -> Self {
         Self::envelope(now, 200, SUCCESS, "success", data)
     }
 
     pub(crate) fn refused(now: UnixMs, status: u16, code: &str, msg: &str) -> Self {
-        Self::envelope(now, status, code, msg, &Value::Null)
+        Self::envelope(Some(now), status, code, msg, &Value::Null)
     }
 
     pub(crate) fn too_many(now: UnixMs) -> Self {
@@ -141,7 +142,7 @@ impl Response {
     }
 
     /// The envelope around every answer, with `requestTime` as a number.
-    fn envelope(now: UnixMs, status: u16, code: &str, msg: &str, data: &Value) -> Self {
+    fn envelope(now: Option<UnixMs>, status: u16, code: &str, msg: &str, data: &Value) -> Self {
         let envelope = Envelope { code, data, msg, request_time: now };
         Self {
             status,
@@ -163,7 +164,8 @@ struct Envelope<'a> {
     code: &'a str,
     data: &'a Value,
     msg: &'a str,
-    request_time: UnixMs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_time: Option<UnixMs>,
 }
 
 /// A request that the exchange refuses.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bitget_sim::{
     ApiKey, Exchange, Fault, FaultKind, Identity, NewAccount, PosMode, ProductType, Request, ServeError,
-    Simulator, Uid, serve,
+    Simulator, Uid, UnixMs, serve,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -431,7 +431,7 @@ async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_bitget-sim"))
         .args(["--listen", "127.0.0.1:0", "--for", "3s", "--skew=-40s"])
         .args(["--account", "alpha:classic", "--account", "beta:unified"])
-        .args(["--account", "gamma:hybrid:basic:single"])
+        .args(["--account", "gamma:hybrid:basic:single", "--account", "delta:demo"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -445,6 +445,10 @@ async fn the_program_prints_where_it_is_and_its_keys_and_ends_when_told() {
     assert_eq!(status, 200);
     let behind = Simulator::default().now().0 - body["requestTime"].as_i64().unwrap();
     assert!((39_000..50_000).contains(&behind), "{behind} ms behind");
+    let request = Request::get("/api/v2/mix/position/all-position", "productType=USDT-FUTURES");
+    let demo = ApiKey::named("delta").sign(request, UnixMs(body["requestTime"].as_i64().unwrap()));
+    assert_eq!(parsed(&raw(address, &demo).await).1["code"], "40099");
+    assert_eq!(parsed(&raw(address, &demo.with_header("paptrading", "1")).await).0, 200);
     let (_, state) = parsed(&raw(address, &Request::get("/control/state", "")).await);
     let last = &state["accounts"][2];
     let settings = json!({ "accountLevel": "basic", "assetMode": "single", "stpMode": "none" });

@@ -1,4 +1,4 @@
-//! Contracts that are not traded any more, or not by demo keys: what the public lists show, and what a private call gets.
+//! Contracts that are not traded any more, or not by demo keys: what the lists show, and what a private call gets.
 
 use crate::ProductType::{CoinFutures, UsdcFutures, UsdtFutures};
 use crate::{HoldSide, SymbolStatus};
@@ -82,6 +82,24 @@ fn what_is_held_in_a_contract_that_went_off_is_listed_all_the_same() {
         desk.exchange.open_position(ME, UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
         desk.exchange.listing_mut(UsdtFutures, "BTCUSDT").unwrap().symbol_status = SymbolStatus::Off;
         assert_eq!(desk.positions(UsdtFutures).len(), 1);
+    }
+}
+
+#[test]
+fn switch_demo_spot_info() {
+    let mut desk = Desk::new();
+    let ask = |desk: &mut Desk, demo: bool| {
+        desk.wait(1_000);
+        desk.exchange.key_mut("key-alpha").unwrap().demo = demo;
+        let request = Request::get(INFO, "");
+        let response = desk.ask(if demo { request.with_header("paptrading", "1") } else { request });
+        (response.status, code(&response))
+    };
+    assert_eq!(ask(&mut desk, true), done());
+    for (given, status) in [("40014", 400), ("40081", 400), ("40404", 404)] {
+        desk.exchange.switches_mut().demo_spot_info_code = Some(given.to_owned());
+        assert_eq!(ask(&mut desk, true), (status, given.to_owned()));
+        assert_eq!(ask(&mut desk, false), done());
     }
 }
 

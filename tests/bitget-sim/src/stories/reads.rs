@@ -2,8 +2,8 @@
 
 use crate::ProductType::{CoinFutures, UsdtFutures};
 use crate::{
-    EmptyList, EndId, HoldSide, LastCursor, NewAccount, NewOrder, OrderStatus, OrdersWithoutStatus, PlanType,
-    PosMode, ProductType, StrategyOrdersWithoutType, Uid,
+    EmptyList, EndId, Fault, FaultKind, HoldSide, LastCursor, NewAccount, NewOrder, OrderStatus,
+    OrdersWithoutStatus, PlanType, PosMode, ProductType, RequestTime, StrategyOrdersWithoutType, Uid,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -17,6 +17,18 @@ fn the_server_time_is_a_string_and_request_time_a_number() {
     let expected = json!({ "code": "00000", "msg": "success", "requestTime": START.0,
         "data": { "serverTime": START.0.to_string() } });
     assert_eq!((status, body), (200, expected));
+}
+
+#[test]
+fn switch_public_time_request_time() {
+    let mut desk = Desk::new();
+    desk.exchange.switches_mut().public_time_request_time = RequestTime::Missing;
+    let expected =
+        json!({ "code": "00000", "msg": "success", "data": { "serverTime": START.0.to_string() } });
+    assert_eq!(desk.get("/api/v2/public/time", ""), (200, expected));
+    assert_eq!(desk.get(POSITIONS, "productType=USDT-FUTURES").1["requestTime"], START.0);
+    desk.exchange.inject(Fault::once(FaultKind::TooManyRequests));
+    assert_eq!(desk.get("/api/v2/public/time", "").1["requestTime"], START.0, "only the answer lacks it");
 }
 
 #[test]
