@@ -18,7 +18,9 @@ mod whose;
 
 use std::time::Duration;
 
-pub use backoff::{doubled, jittered_next, retry_at, retry_lost, retry_though_flat, spread_next};
+pub use backoff::{
+    doubled, jittered_next, retry_at, retry_lost, retry_owner, retry_though_flat, spread_next,
+};
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use purpose::purpose;
@@ -242,7 +244,7 @@ fn may_show_owner(facts: &Facts<'_>, now: Moment) -> bool {
 
 /// Whether it did not fail lately to see whose key it is. Where that is no obstacle, looks and changes go on meanwhile.
 fn may_ask_for_the_owner(facts: &Facts<'_>, now: Moment) -> bool {
-    facts.account.owner_failing.as_ref().is_none_or(|failing| retry_at(failing) <= now)
+    facts.account.owner_failing.as_ref().is_none_or(|failing| retry_owner(failing) <= now)
 }
 
 /// When the mode is read again if nothing has to be done about it.
@@ -288,8 +290,8 @@ fn toward(facts: &Facts<'_>, standing: &Standing, seen: Seen, change: Change, no
     if facts.account.identity.is_none() && is_due && may_ask_for_the_owner(facts, now) {
         return Step::Look(Look::Account);
     }
-    if let Some(failing) = facts.account.owner_delayed().filter(|failing| retry_at(failing) > now) {
-        return rest(facts, standing, now, retry_at(failing).min(mode_due));
+    if let Some(failing) = facts.account.owner_delayed().filter(|failing| retry_owner(failing) > now) {
+        return rest(facts, standing, now, retry_owner(failing).min(mode_due));
     }
     if !may_set {
         return rest(facts, standing, now, mode_due);

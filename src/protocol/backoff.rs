@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::constants::{
     BACKOFF_FIRST, BACKOFF_LONGEST, CONVERTING_LOOK, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, HUMAN_LOOK,
-    REFUSED_THOUGH_FLAT, UNKNOWN_FIRST, UNKNOWN_LONGEST, WAITING_LOOK,
+    OWNER_TRIES, REFUSED_THOUGH_FLAT, UNKNOWN_FIRST, UNKNOWN_LONGEST, WAITING_LOOK,
 };
 use crate::facts::{Class, Failing, Refusals};
 use crate::moment::{Jitter, Moment};
@@ -29,6 +29,12 @@ pub fn retry_at(failing: &Failing) -> Moment {
         | Class::AccountStatus
         | Class::OurFault => *at + HUMAN_LOOK,
     }
+}
+
+/// When to ask again for the owner of the key: rarely, once it was tried so often that nothing waits for it any more.
+pub fn retry_owner(failing: &Failing) -> Moment {
+    let next = retry_at(failing);
+    if failing.tries < OWNER_TRIES { next } else { next.max(failing.at + HUMAN_LOOK) }
 }
 
 /// When to send another set after those that had no clear answer and no effect: nobody knows why, so ever later.

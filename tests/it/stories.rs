@@ -7,6 +7,7 @@ mod change;
 mod compare;
 mod conversion;
 mod crowd;
+mod exchange_as_it_is;
 mod fight;
 mod file;
 mod held;

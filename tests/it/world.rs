@@ -349,6 +349,13 @@ impl World {
         self.ledger.visitor().expect("the ledger is there")
     }
 
+    /// Lets the strategies of an account ask the endpoints whose path ends like this, so many times a second each.
+    pub fn load(&self, uid: Uid, path: &str, per_second: u32) {
+        locked(&self.told).busy.insert(uid);
+        self.exchange(|exchange| exchange.load(uid, path, per_second))
+            .expect("a private endpoint of an account");
+    }
+
     /// The exchange's clock is so far ahead of the daemon's from now on, in milliseconds.
     pub fn skew(&self, skew_ms: i64) {
         locked(&self.told).skews.push(self.clock.now());

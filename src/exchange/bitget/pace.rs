@@ -309,7 +309,9 @@ impl Lane {
             return Err(until);
         }
         self.coming_back.retain(|back| *back > now);
-        if self.outstanding + self.coming_back.len() < self.permits {
+        // After a 429 others need nearly all of it: one request a second, until that went well for as long as it rested.
+        let width = if self.cooling.is_some() { 1 } else { self.permits };
+        if self.outstanding + self.coming_back.len() < width {
             self.outstanding += 1;
             return Ok(Permit { lane: self.name.clone() });
         }

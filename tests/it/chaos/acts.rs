@@ -78,6 +78,7 @@ impl Story<'_> {
             Act::Convert { who, to } => {
                 self.world.exchange(|exchange| exchange.set_kind(uid(who), to)).expect("known");
             }
+            Act::Load { who, path, per_second } => self.world.load(uid(who), path, per_second),
             Act::Kill { down } => self.kill(down).await,
             Act::KillInFlight { what, after, down } => {
                 let left = self.world.watch_requests();

@@ -49,6 +49,9 @@ impl Story<'_> {
         for person in &people {
             self.world.take_key(person.name, false);
             self.refuse_key(person.name, None);
+            for (path, _) in person.reads() {
+                self.world.load(person.uid, path, 0);
+            }
         }
         self.world.exchange(|exchange| {
             exchange.clear_faults();
@@ -75,6 +78,11 @@ impl Story<'_> {
             Reason::Credential,
             Reason::KindUnknown,
             Reason::Unexpected,
+            // Sets in a row without a clear answer.
+            Reason::Unreachable,
+            Reason::OutcomeUnknown,
+            Reason::Verifying,
+            Reason::Acting,
         ]
         .iter()
         .any(|reason| said.contains(reason))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bitget_sim::{
-    EmptyList, EndId, Exchange, Fault, FaultKind, Kind, LateTimestamp, NewAccount, NotFlat,
-    OrdersWithoutStatus, PlanType, PosMode, ProductType, SameMode, Switches, Uid,
+    AccountLevel, AccountMode, EmptyList, EndId, Exchange, Fault, FaultKind, Kind, LateTimestamp, NewAccount,
+    NotFlat, OrdersWithoutStatus, PlanType, PosMode, ProductType, SameMode, Switches, Uid,
 };
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
@@ -32,6 +32,9 @@ pub struct Person {
     pub uid: Uid,
     /// What it is, but while somebody tries what it would be like to be of the other kind.
     pub kind: Kind,
+    /// What its settings say while it is a unified one.
+    pub account_mode: AccountMode,
+    pub level: AccountLevel,
     pub products: Vec<ProductType>,
     pub modes: Vec<PosMode>,
     /// How often its owner may want it compared, in seconds.
@@ -55,6 +58,7 @@ pub enum Act {
     RefuseKey { who: usize, code: Option<&'static str> },
     TakeKey { who: usize, gone: bool },
     Convert { who: usize, to: Kind },
+    Load { who: usize, path: &'static str, per_second: u32 },
     Kill { down: Duration },
     KillInFlight { what: InFlight, after: Duration, down: Duration },
     CrashLoop { lives: Vec<Duration> },
@@ -140,11 +144,12 @@ impl Plot {
 
     /// The exchange before anything happens.
     pub fn people(&self, exchange: &mut Exchange) {
-        for Person { name, uid, kind, products, modes, looks: _ } in &self.accounts {
+        for Person { name, uid, kind, account_mode, level, products, modes, looks: _ } in &self.accounts {
             let account = match kind {
                 Kind::Classic => NewAccount::classic(*uid, name),
                 Kind::Unified => NewAccount::unified(*uid, name),
             };
+            let account = NewAccount { account_mode: *account_mode, ..account.with_level(*level) };
             let modes = products.iter().zip(modes);
             exchange.add_account(
                 modes.fold(account, |account, (product, mode)| account.with_mode(*product, *mode)),
@@ -165,6 +170,7 @@ impl Act {
             | Act::RefuseKey { who, .. }
             | Act::TakeKey { who, .. }
             | Act::Convert { who, .. }
+            | Act::Load { who, .. }
             | Act::Pause { who: Some(who), .. }
             | Act::Resume { who: Some(who) } => who,
             Act::Spoil(_)
@@ -193,15 +199,42 @@ impl Act {
 
 impl Person {
     fn draw(dice: &mut TestRng, number: usize, looks: &'static [u32]) -> Person {
-        let products: Vec<ProductType> = match dice.random_range(0..4) {
+        let mut products: Vec<ProductType> = match dice.random_range(0..4) {
             0 => vec![ProductType::UsdtFutures],
             1 => vec![ProductType::UsdtFutures, ProductType::CoinFutures],
             2 => vec![ProductType::CoinFutures, ProductType::UsdcFutures],
             _ => vec![ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures],
         };
-        let modes = products.iter().map(|_| one_of(dice, &MODES)).collect();
         let kind = one_of(dice, &[Kind::Classic, Kind::Classic, Kind::Unified]);
-        Person { name: NAMES[number], uid: Uid(1001 + number as u64), kind, products, modes, looks }
+        let account_mode = one_of(dice, &[AccountMode::Unified, AccountMode::Unified, AccountMode::Hybrid]);
+        let level = one_of(
+            dice,
+            &[AccountLevel::Basic, AccountLevel::Advanced, AccountLevel::Isolated, AccountLevel::Delta],
+        );
+        // What it has as a classic one it must have as a unified one, too.
+        let level = if kind == Kind::Unified { level } else { AccountLevel::Advanced };
+        products.retain(|product| level.categories().contains(product));
+        let modes = products.iter().map(|_| one_of(dice, &MODES)).collect();
+        let (name, uid) = (NAMES[number], Uid(1001 + number as u64));
+        Person { name, uid, kind, account_mode, level, products, modes, looks }
+    }
+
+    /// The ends of the paths that it reads, with their limits.
+    pub fn reads(&self) -> [(&'static str, u32); 4] {
+        match self.kind {
+            Kind::Classic => [
+                ("account/account", 10),
+                ("all-position", 5),
+                ("orders-pending", 10),
+                ("orders-plan-pending", 10),
+            ],
+            Kind::Unified => [
+                ("account/settings", 20),
+                ("current-position", 20),
+                ("unfilled-orders", 20),
+                ("unfilled-strategy-orders", 20),
+            ],
+        }
     }
 
     fn setter(&self) -> &'static str {
@@ -239,10 +272,17 @@ fn scene(
     let end = at + Duration::from_millis(one_of(dice, &[2_000, 15_000, 60_000, 240_000]));
     let mut happens = |at: Duration, act: Act| acts.push((at, act));
     match dice.random_range(0..100) {
-        0..24 => {
+        0..22 => {
             wish.edit(dice, people);
             happens(at, Act::Write(wish.clone()));
             under_fire(dice, &people[who], at, &mut happens);
+        }
+        22..24 => {
+            let (path, limit) = one_of(dice, &people[who].reads());
+            let per_second = one_of(dice, &[limit / 2, limit - 2, limit - 1, limit, limit * 2]);
+            happens(at, Act::Load { who, path, per_second });
+            let later = at + 4 * (end - at);
+            happens(later, Act::Load { who, path, per_second: 0 });
         }
         24..29 => {
             happens(at, Act::Spoil(one_of(dice, &Bad::ALL)));
@@ -325,7 +365,7 @@ fn refusals(
 ) {
     match dice.random_range(0..6) {
         0 | 1 => {
-            let code = one_of(dice, &["40731", "40920", "40115", "40725", "40014"]);
+            let code = one_of(dice, &["40731", "40920", "40115", "40725", "40014", "45999", "25240"]);
             happens(at, Act::RefuseSets { who, code: Some(code) });
             happens(end, Act::RefuseSets { who, code: None });
         }
@@ -384,10 +424,7 @@ fn fault(dice: &mut TestRng, person: &Person) -> Fault {
     let what = fault_kind(dice);
     let times = one_of(dice, &[1, 1, 2, 5, 20]);
     let fault = Fault::once(what).times(times);
-    let reads = match person.kind {
-        Kind::Classic => ["account/account", "all-position", "orders-pending", "orders-plan-pending"],
-        Kind::Unified => ["settings", "current-position", "unfilled-orders", "unfilled-strategy-orders"],
-    };
+    let reads = person.reads().map(|(path, _)| path);
     let path = match dice.random_range(0..11) {
         0..4 => Some(person.setter()),
         4..8 => Some(one_of(dice, &reads)),

@@ -89,7 +89,7 @@ fn f30_of_fifty_daemons_killed_at_every_step_none_sends_twice_inside_a_fence_and
 
     let last_kill = Instant::now();
     for (uid, run) in (1..).zip(&runs) {
-        let left = (FENCE + SLACK).saturating_sub(last_kill.elapsed());
+        let left = (FENCE + PAUSE + SLACK).saturating_sub(last_kill.elapsed());
         super::wait_until(
             &format!("desk-{uid} converges"),
             left,
@@ -129,7 +129,12 @@ fn a_set_that_hangs_is_left_to_its_intent_and_the_next_start_resolves_it_after_t
 
     host.start();
     host.wait_for_all("unknown outcome_unknown");
-    host.wait_until("the set is sent again", || (venue.sets().len() == 2).then_some(()));
+    super::wait_until(
+        "the set is sent again",
+        FENCE + PAUSE + SLACK,
+        || host.said(),
+        || (venue.sets().len() == 2).then_some(()),
+    );
     host.wait_for_all("in_sync -");
     let signed: Vec<i64> = venue.sets().iter().map(|set| set.signed.unwrap().0).collect();
     assert!(signed[1] - signed[0] >= 35_000, "{signed:?}");
@@ -321,6 +326,8 @@ fn told(runs: &[Run]) -> String {
 
 /// As long as an unanswered set may still take effect, and what a machine of two busy cores may add to that.
 const FENCE: Duration = Duration::from_secs(35);
+/// How long the next set waits after one without an answer and without effect.
+const PAUSE: Duration = Duration::from_secs(60);
 const SLACK: Duration = Duration::from_secs(25);
 const STAGGER: Duration = Duration::from_millis(70);
 const SET_UNIFIED: &str = "/account/set-hold-mode";

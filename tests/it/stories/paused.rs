@@ -151,7 +151,7 @@ async fn a_pause_is_acknowledged_once_a_lost_set_is_left_under_its_fence_and_it_
     assert!(!world.acknowledged(request), "nobody knows yet that no answer comes");
     world.until(8 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
     assert!(world.line(A_USDT).starts_with("new, outcome_unknown"), "{}", world.told());
-    line_begins(&world, MINUTE, A_USDT, "new, paused").await;
+    line_begins(&world, 2 * MINUTE, A_USDT, "new, paused").await;
     world.pass(HOUR).await;
     assert_eq!(all_sets(&world).len(), 1);
     world.visitor().resume(&[]).unwrap();

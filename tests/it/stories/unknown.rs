@@ -80,7 +80,7 @@ async fn f31_a_set_that_was_lost_on_the_way_is_sent_again_only_after_its_fence()
             let sets = all_sets(&world);
             assert_eq!(sets.len(), 2, "{what:?}");
             let apart = sets[1].signed.unwrap().since(sets[0].signed.unwrap());
-            assert!((FENCE..FENCE + 20_000).contains(&apart), "{what:?}: {apart} ms apart");
+            assert!((FENCE + 60_000..FENCE + 80_000).contains(&apart), "{what:?}: {apart} ms apart");
             let history = world.history("desk-a");
             let story: Vec<_> = kinds(&history).into_iter().skip(1).collect();
             assert_eq!(story, [Noted, Unclear, NoEffect, Noted, Accepted, Confirmed], "{what:?}");
@@ -220,7 +220,7 @@ async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
         .await;
         world.until(MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
         paused(&world);
-        line_begins(&world, MINUTE, of.target, "new, paused").await;
+        line_begins(&world, MINUTE, of.target, "new, unreachable: The last set had no effect").await;
         // What is known of it outlives the process.
         world.kill().await;
         world.start().await;
@@ -239,7 +239,7 @@ async fn a_late_effect_that_the_file_still_wants_is_ours_too() {
 async fn f52_a_refusal_that_nobody_knows_takes_one_place_of_max_changes_and_is_tried_ever_more_rarely() {
     let unheard_of = FaultKind::Code { status: 400, code: "45999".to_owned() };
     let maintenance = FaultKind::Code { status: 200, code: "45001".to_owned() };
-    for what in [unheard_of, maintenance, status(503), FaultKind::Garbage] {
+    for what in [unheard_of, maintenance, status(503)] {
         for of in KINDS {
             let all = |a, others| {
                 let accounts = [("desk-a", a), ("desk-b", others), ("desk-c", others)];

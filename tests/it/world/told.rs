@@ -1,8 +1,9 @@
 //! What the daemon was told from outside, and when: files, pauses, resumes. The measure for what it then did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bitget_sim::Uid;
 use posmoded::ledger::{CommandAnswer, CommandRequest};
 use posmoded::moment::{Moment, ServerTime};
 use posmoded::position_mode::AccountName;
@@ -23,6 +24,8 @@ pub struct Told {
     pub ends: BTreeMap<u32, Moment>,
     /// When the exchange's clock was moved against ours.
     pub skews: Vec<Moment>,
+    /// The accounts whose strategies asked beside the daemon, at any time.
+    pub busy: BTreeSet<Uid>,
 }
 
 /// One pause.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bitget_sim::{LateTimestamp, LogEntry, PosMode, ProductType, Uid};
+use bitget_sim::{AccountLevel, LateTimestamp, LogEntry, PosMode, ProductType, Uid};
 use posmoded::desired::Desired;
 use posmoded::ledger::IntentRow;
 use posmoded::moment::Moment;
@@ -30,6 +30,8 @@ pub struct Evidence {
     pub words: Vec<(Moment, FileState, Option<Desired>)>,
     /// Whether the exchange checks a timestamp again when it executes late: I1 and I5 need that.
     pub late_timestamp: LateTimestamp,
+    /// The level of each account, which only a unified one shows.
+    pub levels: BTreeMap<Uid, AccountLevel>,
     names: BTreeMap<Uid, AccountName>,
 }
 
@@ -84,13 +86,14 @@ impl Evidence {
         let intents = world.visitor().intents().expect("the ledger is read");
         let (keys, late_timestamp) =
             world.exchange(|exchange| (exchange.snapshot(), exchange.switches().late_timestamp));
+        let levels = keys.iter().map(|account| (account.uid, account.settings.account_level)).collect();
         let names = keys.into_iter().filter_map(|account| {
             let name = account.keys.first()?.strip_prefix("key-")?.parse().ok()?;
             Some((account.uid, name))
         });
         let (names, told) = (names.collect(), world.told_so_far());
         let words = told.words.iter().map(|(at, word)| (*at, word.clone(), file::accepted(word))).collect();
-        Evidence { log, sent, intents, told, words, late_timestamp, names }
+        Evidence { log, sent, intents, told, words, late_timestamp, levels, names }
     }
 
     /// The sets that arrived, by target, in the order in which they left.

@@ -14,7 +14,7 @@ use super::file;
 #[track_caller]
 pub fn flat_before(evidence: &Evidence, set: &Sent, settle: Option<Duration>) {
     let target = set.target();
-    let mut verdicts = Verdicts::of(target);
+    let mut verdicts = Verdicts::of(target, evidence.levels[&target.0].categories());
     let before = evidence.sent.iter().filter(|sent| {
         sent.process == set.process && sent.left <= set.left && !sent.is_set() && sent.is_about(target)
     });
@@ -94,8 +94,8 @@ impl Verdicts {
         plan.into_iter().min().filter(|_| in_order)
     }
 
-    /// All that must be read of a target: plan orders, orders, positions.
-    fn of((_, product): TargetKey) -> Verdicts {
+    /// All that must be read of a target: plan orders, orders, positions, of all categories that a unified account has.
+    fn of((_, product): TargetKey, categories: &[ProductType]) -> Verdicts {
         let lists = if product.is_some() {
             let named =
                 |path: &str, names: &[&str]| names.iter().map(|name| format!("{path} {name}")).collect();
@@ -106,7 +106,8 @@ impl Verdicts {
             ]
         } else {
             let each = |path: &str| {
-                ProductType::FUTURES.map(|product| format!("{path} {}", product.as_str())).to_vec()
+                let each = categories.iter().map(|product| format!("{path} {}", product.as_str()));
+                each.collect::<Vec<String>>()
             };
             let strategy = each("unfilled-strategy-orders").into_iter();
             let strategy = strategy.flat_map(|list| [list.clone(), format!("{list}trigger")]).collect();

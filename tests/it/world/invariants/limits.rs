@@ -74,8 +74,9 @@ impl Lane {
         let moved =
             evidence.told.skews.iter().any(|at| sent.arrived.since(*at) < SECOND && *at <= sent.arrived);
         let by_itself = sent.entry.fault.is_none() && sent.entry.status == Some(429);
+        let busy = sent.entry.account.is_some_and(|uid| evidence.told.busy.contains(&uid));
         assert!(
-            !by_itself || !self.unanswered.is_empty() || moved,
+            !by_itself || !self.unanswered.is_empty() || moved || busy,
             "I8: the exchange itself said 429\n{sent:#?}"
         );
         if sent.answer.is_some() {
