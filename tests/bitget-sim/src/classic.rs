@@ -39,6 +39,8 @@ impl Look<'_> {
         row.insert("isolatedShortLever".to_owned(), json!(20));
         row.insert("marginMode".to_owned(), json!("crossed"));
         row.insert("posMode".to_owned(), json!(self.shown_mode(product).as_str()));
+        row.insert("isolatedMargin".to_owned(), Value::Null);
+        row.insert("crossedMargin".to_owned(), json!("0"));
         Ok(Value::Object(row))
     }
 

@@ -11,6 +11,8 @@ pub(crate) enum Endpoint {
     SpotSymbols,
     MarginCurrencies,
     Instruments,
+    UnifiedTime,
+    UnifiedMarketTime,
     MixAccount,
     MixAccounts,
     SetPositionMode,
@@ -20,6 +22,7 @@ pub(crate) enum Endpoint {
     SpotAccountInfo,
     UnifiedSettings,
     UnifiedInfo,
+    UnifiedAssets,
     SetHoldMode,
     CurrentPosition,
     UnfilledOrders,
@@ -62,7 +65,9 @@ impl Endpoint {
             | Self::SpotCoins
             | Self::SpotSymbols
             | Self::MarginCurrencies
-            | Self::Instruments => Door::Public,
+            | Self::Instruments
+            | Self::UnifiedTime
+            | Self::UnifiedMarketTime => Door::Public,
             Self::MixAccount
             | Self::MixAccounts
             | Self::SetPositionMode
@@ -72,6 +77,7 @@ impl Endpoint {
             | Self::SpotAccountInfo => Door::Classic,
             Self::UnifiedSettings
             | Self::UnifiedInfo
+            | Self::UnifiedAssets
             | Self::SetHoldMode
             | Self::CurrentPosition
             | Self::UnfilledOrders
@@ -86,7 +92,10 @@ impl Endpoint {
             | Self::Contracts
             | Self::SpotSymbols
             | Self::Instruments
+            | Self::UnifiedTime
+            | Self::UnifiedMarketTime
             | Self::UnifiedSettings
+            | Self::UnifiedAssets
             | Self::CurrentPosition
             | Self::UnfilledOrders
             | Self::UnfilledStrategyOrders => 20,
@@ -96,9 +105,9 @@ impl Endpoint {
             | Self::OrdersPlanPending
             | Self::MarginCurrencies
             | Self::SetHoldMode => 10,
-            Self::SetPositionMode | Self::AllPosition => 5,
+            Self::SetPositionMode | Self::AllPosition | Self::UnifiedInfo => 5,
             Self::SpotCoins => 3,
-            Self::SpotAccountInfo | Self::UnifiedInfo => 1,
+            Self::SpotAccountInfo => 1,
         }
     }
 
@@ -110,6 +119,8 @@ impl Endpoint {
             Self::SpotSymbols => ("GET", "/api/v2/spot/public/symbols"),
             Self::MarginCurrencies => ("GET", "/api/v2/margin/currencies"),
             Self::Instruments => ("GET", "/api/v3/market/instruments"),
+            Self::UnifiedTime => ("GET", "/api/v3/public/time"),
+            Self::UnifiedMarketTime => ("GET", "/api/v3/market/time"),
             Self::MixAccount => ("GET", "/api/v2/mix/account/account"),
             Self::MixAccounts => ("GET", "/api/v2/mix/account/accounts"),
             Self::SetPositionMode => ("POST", "/api/v2/mix/account/set-position-mode"),
@@ -119,6 +130,7 @@ impl Endpoint {
             Self::SpotAccountInfo => ("GET", "/api/v2/spot/account/info"),
             Self::UnifiedSettings => ("GET", "/api/v3/account/settings"),
             Self::UnifiedInfo => ("GET", "/api/v3/account/info"),
+            Self::UnifiedAssets => ("GET", "/api/v3/account/assets"),
             Self::SetHoldMode => ("POST", "/api/v3/account/set-hold-mode"),
             Self::CurrentPosition => ("GET", "/api/v3/position/current-position"),
             Self::UnfilledOrders => ("GET", "/api/v3/trade/unfilled-orders"),
@@ -132,13 +144,15 @@ pub(crate) fn no_such_url() -> Refusal {
     Refusal::gate("40404", "Request URL NOT FOUND").with_status(404)
 }
 
-const ALL: [Endpoint; 19] = [
+const ALL: [Endpoint; 22] = [
     Endpoint::ServerTime,
     Endpoint::Contracts,
     Endpoint::SpotCoins,
     Endpoint::SpotSymbols,
     Endpoint::MarginCurrencies,
     Endpoint::Instruments,
+    Endpoint::UnifiedTime,
+    Endpoint::UnifiedMarketTime,
     Endpoint::MixAccount,
     Endpoint::MixAccounts,
     Endpoint::SetPositionMode,
@@ -148,6 +162,7 @@ const ALL: [Endpoint; 19] = [
     Endpoint::SpotAccountInfo,
     Endpoint::UnifiedSettings,
     Endpoint::UnifiedInfo,
+    Endpoint::UnifiedAssets,
     Endpoint::SetHoldMode,
     Endpoint::CurrentPosition,
     Endpoint::UnfilledOrders,

@@ -211,6 +211,7 @@ impl Exchange {
             Endpoint::SpotAccountInfo => look.spot_account_info(),
             Endpoint::UnifiedSettings => look.unified_settings(),
             Endpoint::UnifiedInfo => look.unified_info(),
+            Endpoint::UnifiedAssets => look.unified_assets(),
             Endpoint::CurrentPosition => look.current_position(&params).map(&mut list),
             Endpoint::UnfilledOrders => look.unfilled_orders(&params).map(&mut list),
             Endpoint::UnfilledStrategyOrders => look.unfilled_strategy_orders(&params).map(&mut list),
@@ -221,6 +222,8 @@ impl Exchange {
             | Endpoint::SpotSymbols
             | Endpoint::MarginCurrencies
             | Endpoint::Instruments
+            | Endpoint::UnifiedTime
+            | Endpoint::UnifiedMarketTime
             | Endpoint::SetPositionMode
             | Endpoint::SetHoldMode => Err(other_door()),
         }
@@ -272,7 +275,9 @@ impl From<Refusal> for Stop {
 
 fn public(market: &Market, endpoint: Endpoint, now: UnixMs, request: &Request) -> Result<Value, Refusal> {
     match endpoint {
-        Endpoint::ServerTime => Ok(json!({ "serverTime": now.0.to_string() })),
+        Endpoint::ServerTime | Endpoint::UnifiedTime | Endpoint::UnifiedMarketTime => {
+            Ok(json!({ "serverTime": now.0.to_string() }))
+        }
         Endpoint::Contracts => contracts(market, request),
         Endpoint::Instruments => unified::instruments(market, &request.params()),
         // Nothing is traded here but futures; clients load these lists all the same.
@@ -286,6 +291,7 @@ fn public(market: &Market, endpoint: Endpoint, now: UnixMs, request: &Request) -
         | Endpoint::SpotAccountInfo
         | Endpoint::UnifiedSettings
         | Endpoint::UnifiedInfo
+        | Endpoint::UnifiedAssets
         | Endpoint::SetHoldMode
         | Endpoint::CurrentPosition
         | Endpoint::UnfilledOrders
@@ -326,11 +332,14 @@ fn observed_flat(endpoint: Endpoint, account: &Account, product: Option<ProductT
         | Endpoint::SpotSymbols
         | Endpoint::MarginCurrencies
         | Endpoint::Instruments
+        | Endpoint::UnifiedTime
+        | Endpoint::UnifiedMarketTime
         | Endpoint::MixAccount
         | Endpoint::MixAccounts
         | Endpoint::SpotAccountInfo
         | Endpoint::UnifiedSettings
-        | Endpoint::UnifiedInfo => None,
+        | Endpoint::UnifiedInfo
+        | Endpoint::UnifiedAssets => None,
     }
 }
 

@@ -90,11 +90,11 @@ impl Fields {
         })
     }
 
-    /// A text that must be there, and mean something.
-    pub(crate) fn word<T: std::str::FromStr>(&self, name: &str) -> Result<T, Refusal> {
+    /// A text that must be there, and mean something: one that does not is refused with the code `illegal`.
+    pub(crate) fn word<T: std::str::FromStr>(&self, name: &str, illegal: &str) -> Result<T, Refusal> {
         let text = self.0.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let text =
             text.ok_or_else(|| Refusal::business("400172", format!("Parameter verification failed {name}")))?;
-        text.parse().map_err(|_| Refusal::business("400172", format!("{name} Illegal type")))
+        text.parse().map_err(|_| Refusal::business(illegal, format!("{name} Illegal type")))
     }
 }

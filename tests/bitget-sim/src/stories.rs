@@ -28,6 +28,7 @@ const PLANS: &str = "/api/v2/mix/order/orders-plan-pending";
 const INFO: &str = "/api/v2/spot/account/info";
 const SETTINGS: &str = "/api/v3/account/settings";
 const INFO_V3: &str = "/api/v3/account/info";
+const ASSETS_V3: &str = "/api/v3/account/assets";
 const SET_V3: &str = "/api/v3/account/set-hold-mode";
 const POSITIONS_V3: &str = "/api/v3/position/current-position";
 const ORDERS_V3: &str = "/api/v3/trade/unfilled-orders";
@@ -42,6 +43,7 @@ struct Api {
     positions: &'static str,
     orders: &'static str,
     info: &'static str,
+    infos_a_second: usize,
     /// The parameter that names the product type.
     about: &'static str,
     /// The field of a list of orders that holds its rows, the one to go on from, and the parameter that takes it.
@@ -60,6 +62,7 @@ const CLASSIC: Api = Api {
     positions: POSITIONS,
     orders: ORDERS,
     info: INFO,
+    infos_a_second: 1,
     about: "productType",
     rows: "entrustedList",
     last: "endId",
@@ -74,6 +77,7 @@ const UNIFIED: Api = Api {
     positions: POSITIONS_V3,
     orders: ORDERS_V3,
     info: INFO_V3,
+    infos_a_second: 5,
     about: "category",
     rows: "list",
     last: "cursor",

@@ -37,7 +37,7 @@ impl Look<'_> {
         }))
     }
 
-    /// `GET /api/v3/account/info`
+    /// `GET /api/v3/account/info`: any key may.
     pub(crate) fn unified_info(&self) -> Result<Value, Refusal> {
         if !self.api_key.reads_info {
             return Err(Refusal::business("40014", message("40014")));
@@ -49,20 +49,42 @@ impl Look<'_> {
         Ok(json!({
             "userId": self.account.uid.to_string(),
             "inviterId": "0",
-            "parentId": self.account.parent.map_or_else(String::new, |parent| parent.to_string()),
+            // A number where there is one, as seen; the pages have a text.
+            "parentId": self.account.parent.map_or_else(|| json!(""), |parent| json!(parent)),
             "channelCode": "",
             "channel": "",
             "ips": self.api_key.ips,
-            "permType": if writes { "read-and-write" } else { "read-only" },
+            "permType": if writes { "read_and_write" } else { "read_only" },
             "permissions": permissions,
             "regisTime": "1690000000000",
+        }))
+    }
+
+    /// `GET /api/v3/account/assets`: there is no money here, and a coin without a balance has no row.
+    pub(crate) fn unified_assets(&self) -> Result<Value, Refusal> {
+        may(self.api_key.uta_mgt, Right::Read)?;
+        Ok(json!({
+            "accountEquity": "0",
+            "usdtEquity": "0",
+            "btcEquity": "0",
+            "unrealisedPnl": "0",
+            "usdtUnrealisedPnl": "0",
+            "btcUnrealizedPnl": "0",
+            "effEquity": "0",
+            "mmr": "0",
+            "imr": "0",
+            "mgnRatio": "0",
+            "positionMgnRatio": "0",
+            "positionValue": "0",
+            "leverage": "0",
+            "assets": [],
         }))
     }
 
     /// `GET /api/v3/position/current-position`: no paging.
     pub(crate) fn current_position(&self, params: &Params) -> Result<Listed, Refusal> {
         may(self.api_key.uta_trade, Right::Read)?;
-        let category = futures(params.required("category")?)?;
+        let category = futures(category(params)?)?;
         let (symbol, side) = (params.optional("symbol"), params.optional("posSide"));
         let positions = self.held(category)?.positions.iter();
         self.may_filter(category, symbol)?;
@@ -107,7 +129,7 @@ impl Look<'_> {
     /// `GET /api/v3/trade/unfilled-strategy-orders`: a bare array, no paging.
     pub(crate) fn unfilled_strategy_orders(&self, params: &Params) -> Result<Listed, Refusal> {
         may(self.api_key.uta_trade, Right::Read)?;
-        let category = futures(params.required("category")?)?;
+        let category = futures(category(params)?)?;
         let wanted: &[Strategy] = match (params.optional("type"), self.switches.strategy_orders_without_type)
         {
             (Some("tpsl"), _) | (None, StrategyOrdersWithoutType::TpslOnly) => &[Strategy::Tpsl],
@@ -138,7 +160,7 @@ impl Look<'_> {
 /// `GET /api/v3/market/instruments`: clients load it at start. Nothing is traded here but futures.
 pub(crate) fn instruments(market: &Market, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.optional("symbol");
-    let listed = match Category::of(params.required("category")?)? {
+    let listed = match Category::of(category(params)?)? {
         Category::Futures(product) => Some(market.contracts(product)),
         Category::Spot => None,
     };
@@ -181,6 +203,13 @@ impl Strategy {
             PlanType::ProfitLoss => Self::Tpsl,
         }
     }
+}
+
+/// The category, where one is required; v3 has a code of its own for a parameter that is missing.
+fn category(params: &Params) -> Result<&str, Refusal> {
+    params
+        .optional("category")
+        .ok_or_else(|| Refusal::business("400172", "Parameter verification failed category"))
 }
 
 /// A futures category; a unified account has no others, and none of the old demo ones.

@@ -37,7 +37,7 @@ impl Look<'_> {
             "markPrice": "24000",
             "marginRatio": "0.01",
             "breakEvenPrice": "24010",
-            "totalFee": "",
+            "totalFee": "0.0144",
             "deductedFee": "0.01",
             "grant": "",
             "assetMode": "single",
@@ -63,7 +63,7 @@ impl Look<'_> {
             "size": "0.002",
             "baseVolume": filled,
             "quoteVolume": "0",
-            "fee": "",
+            "fee": "0",
             "price": "20000",
             "priceAvg": "",
             "status": status.as_str(),
@@ -102,6 +102,7 @@ impl Look<'_> {
             "triggerType": "mark_price",
             "planStatus": "live",
             "orderType": "limit",
+            "orderSource": "normal",
             "stopSurplusExecutePrice": "",
             "stopSurplusTriggerPrice": "",
             "stopSurplusTriggerType": "fill_price",
@@ -148,6 +149,8 @@ pub(super) fn shown_status(order: &Order) -> OrderStatus {
     }
 }
 
+/// What is the same for one account and in the list of them; of the two losses only the one of the margin mode in use is a
+/// number.
 pub(super) fn balance(coin: &str) -> Map<String, Value> {
     fields(json!({
         "marginCoin": coin,
@@ -160,10 +163,10 @@ pub(super) fn balance(coin: &str) -> Map<String, Value> {
         "usdtEquity": "0",
         "btcEquity": "0",
         "crossedRiskRate": "0",
-        "unrealizedPL": null,
+        "unrealizedPL": "0",
         "coupon": "0",
-        "crossedUnrealizedPL": null,
-        "isolatedUnrealizedPL": null,
+        "crossedUnrealizedPL": "0",
+        "isolatedUnrealizedPL": "",
         "grant": "",
         "assetMode": "single",
     }))

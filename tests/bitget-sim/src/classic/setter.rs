@@ -49,5 +49,5 @@ pub(crate) fn set_position_mode(
 
 fn wanted_mode(request: &Request) -> Result<(ProductType, PosMode), Refusal> {
     let fields = Fields::of(request)?;
-    Ok((fields.word("productType")?, fields.word("posMode")?))
+    Ok((fields.word("productType", "400172")?, fields.word("posMode", "400172")?))
 }

@@ -16,7 +16,10 @@ fn the_server_time_is_a_string_and_request_time_a_number() {
     let (status, body) = desk.get("/api/v2/public/time", "");
     let expected = json!({ "code": "00000", "msg": "success", "requestTime": START.0,
         "data": { "serverTime": START.0.to_string() } });
-    assert_eq!((status, body), (200, expected));
+    assert_eq!((status, body), (200, expected.clone()));
+    for path in ["/api/v3/public/time", "/api/v3/market/time"] {
+        assert_eq!(desk.get(path, ""), (200, expected.clone()));
+    }
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn v3_lists_its_instruments_by_category_without_a_key() {
     }
     assert_eq!(desk.data(path, "category=USDT-FUTURES&symbol=ethusdt")[0]["symbol"], "ETHUSDT");
     assert_eq!(desk.data(path, "category=SPOT"), json!([]));
-    assert_eq!(desk.get(path, "").1["code"], "40019");
+    assert_eq!(desk.get(path, "").1["code"], "400172");
 }
 
 #[test]
@@ -97,6 +100,21 @@ fn the_list_of_accounts_carries_no_mode() {
     let rows = desk.data("/api/v2/mix/account/accounts", "productType=COIN-FUTURES");
     assert_eq!(rows[0]["marginCoin"], "BTC");
     assert!(rows[0].get("posMode").is_none());
+}
+
+#[test]
+fn the_losses_of_an_account_are_numbers_and_of_the_margin_mode_not_in_use_nothing() {
+    let mut desk = Desk::new();
+    let one = desk.data(ONE, "symbol=BTCUSDT&productType=USDT-FUTURES&marginCoin=USDT");
+    let all = desk.data("/api/v2/mix/account/accounts", "productType=USDT-FUTURES");
+    for row in [&one, &all[0]] {
+        assert_eq!(
+            (&row["unrealizedPL"], &row["crossedUnrealizedPL"], &row["isolatedUnrealizedPL"]),
+            (&json!("0"), &json!("0"), &json!(""))
+        );
+    }
+    assert_eq!((&one["crossedMargin"], one.get("isolatedMargin")), (&json!("0"), Some(&Value::Null)));
+    assert_eq!((&all[0]["crossedMargin"], &all[0]["isolatedMargin"]), (&json!("0"), &json!("0")));
 }
 
 #[test]
@@ -153,14 +171,14 @@ fn a_list_wants_to_know_what_it_is_about() {
     for (api, query, expected) in [
         (CLASSIC, "", "40019"),
         (CLASSIC, "productType=SPOT", "400172"),
-        (UNIFIED, "", "40019"),
+        (UNIFIED, "", "400172"),
         (UNIFIED, "category=SPOT", "400172"),
         (UNIFIED, "category=SUSDT-FUTURES", "400172"),
     ] {
         assert_eq!(Desk::of(api).get(api.positions, query).1["code"], expected, "{query}");
     }
-    for (query, expected) in [("", "40019"), ("category=USDT-FUTURES&type=track", "400172")] {
-        assert_eq!(Desk::of(UNIFIED).get(STRATEGIES_V3, query).1["code"], expected, "{query}");
+    for query in ["", "category=USDT-FUTURES&type=track"] {
+        assert_eq!(Desk::of(UNIFIED).get(STRATEGIES_V3, query).1["code"], "400172", "{query}");
     }
 }
 

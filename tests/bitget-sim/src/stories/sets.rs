@@ -45,7 +45,7 @@ fn a_set_that_is_no_set_is_refused_by_its_parameters() {
         (UNIFIED, "[]", "400171"),
         (UNIFIED, "{}", "400172"),
         (UNIFIED, r#"{"posMode":"hedge_mode"}"#, "400172"),
-        (UNIFIED, r#"{"holdMode":"both"}"#, "400172"),
+        (UNIFIED, r#"{"holdMode":"both"}"#, "40034"),
     ];
     for (api, body, expected) in cases {
         let mut desk = Desk::of(api);

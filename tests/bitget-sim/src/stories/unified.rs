@@ -84,13 +84,13 @@ fn a_spot_order_never_blocks_a_classic_account() {
 fn the_account_information_says_what_the_key_may_do() {
     let mut desk = Desk::with(NewAccount { parent: Some(Uid(7)), ..NewAccount::unified(ME, "alpha") });
     let info = desk.data(INFO_V3, "");
-    assert_eq!((&info["userId"], &info["parentId"]), (&json!("1001"), &json!("7")));
+    assert_eq!((&info["userId"], &info["parentId"]), (&json!("1001"), &json!(7)));
     let rights = |info: &Value| (info["permType"].clone(), info["permissions"].clone());
-    assert_eq!(rights(&info), (json!("read-and-write"), json!(["uta_mgt", "uta_trade"])));
+    assert_eq!(rights(&info), (json!("read_and_write"), json!(["uta_mgt", "uta_trade"])));
     let key = desk.exchange.key_mut("key-alpha").unwrap();
     (key.uta_mgt, key.uta_trade, key.withdraws) = (Right::Nothing, Right::Read, true);
     desk.wait(1_000);
-    assert_eq!(rights(&desk.data(INFO_V3, "")), (json!("read-only"), json!(["uta_trade", "withdraw"])));
+    assert_eq!(rights(&desk.data(INFO_V3, "")), (json!("read_only"), json!(["uta_trade", "withdraw"])));
     desk.exchange.key_mut("key-alpha").unwrap().reads_info = false;
     desk.wait(1_000);
     assert_eq!(desk.get(INFO_V3, "").1["code"], "40014");

@@ -34,7 +34,7 @@ fn try_set(
     request: &Request,
 ) -> Result<Executed, Refusal> {
     may(api_key.uta_mgt, Right::ReadWrite)?;
-    let to: PosMode = Fields::of(request)?.word("holdMode")?;
+    let to: PosMode = Fields::of(request)?.word("holdMode", "40034")?;
     if let Some(code) = account.refuse_set() {
         return Err(Refusal::business(&code, message(&code)));
     }
