@@ -72,10 +72,9 @@ impl Look<'_> {
                 Category::Spot => "",
             },
             "holdMode": self.shown_mode(ProductType::UsdtFutures).as_str(),
-            "marginMode": "crossed",
-            "reduceOnly": "no",
+            "reduceOnly": "NO",
             "stpMode": "none",
-            "feeDetail": [],
+            "feeDetail": [{ "feeCoin": "", "fee": "" }],
             "createdTime": created.0.to_string(),
             "updatedTime": created.0.to_string(),
         })
