@@ -113,6 +113,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
     // Dashboards and alerts hold on to these names, so each of them is listed here.
     let kinds: Vec<String> = metrics.kinds.iter().map(|(name, kind)| format!("{name} {kind}\n")).collect();
     expect_test::expect![[r#"
+        posmoded_account_info gauge
         posmoded_account_paused gauge
         posmoded_build info
         posmoded_clock_offset_seconds gauge
