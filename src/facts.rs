@@ -257,6 +257,7 @@ impl TargetFacts {
             intent.state = match answer {
                 SetAnswer::Accepted => IntentState::Accepted { at },
                 SetAnswer::Refused(failure) => IntentState::Refused(failure),
+                SetAnswer::NotSent(failure) => IntentState::NotSent(failure),
                 SetAnswer::Unclear(failure) => IntentState::Unclear(failure),
             };
         }

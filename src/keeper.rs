@@ -436,7 +436,10 @@ fn is_about_the_key(failure: &Failure) -> bool {
 /// Whether a set is between its note and its record; one with an unknown outcome may be left to its fence.
 fn is_under_way(facts: &TargetFacts) -> bool {
     facts.intent.as_ref().is_some_and(|intent| match intent.state {
-        IntentState::Noted { .. } | IntentState::Accepted { .. } | IntentState::Refused(_) => true,
+        IntentState::Noted { .. }
+        | IntentState::Accepted { .. }
+        | IntentState::Refused(_)
+        | IntentState::NotSent(_) => true,
         IntentState::Unclear(_) => false,
     })
 }

@@ -135,6 +135,7 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
     match &intent.state {
         IntentState::Noted { at } => Some(leave(facts, intent, *at, now)),
         IntentState::Refused(failure) => Some(Step::Record(Record::Refused(failure.clone()))),
+        IntentState::NotSent(failure) => Some(Step::Record(Record::NotSent(failure.clone()))),
         IntentState::Accepted { at } => {
             let shown = seen.is_some_and(|seen| seen.asked >= *at && seen.mode == intent.change.to);
             if shown {
@@ -214,7 +215,10 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
             let next = asked.filter(|asked| asked >= at).map_or(now, |asked| asked + CONFIRMING_LOOK);
             next.min(*at + CONFIRMING)
         }
-        IntentState::Unclear(_) | IntentState::Noted { .. } | IntentState::Refused(_) => {
+        IntentState::Unclear(_)
+        | IntentState::Noted { .. }
+        | IntentState::Refused(_)
+        | IntentState::NotSent(_) => {
             let passed = facts.account.clock.map_or(now, |clock| clock.moment(fence_ends(intent)));
             // A read still dated before the fence means that our clock runs ahead: wait a little longer.
             asked.map_or(passed, |asked| passed.max(asked + CONFIRMING_LOOK))
@@ -416,7 +420,10 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
     let target = facts.target;
     let confirming = target.intent.as_ref().and_then(|intent| match intent.state {
         IntentState::Accepted { at } => Some(at + CONFIRMING),
-        IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::Unclear(_) => None,
+        IntentState::Noted { .. }
+        | IntentState::Refused(_)
+        | IntentState::NotSent(_)
+        | IntentState::Unclear(_) => None,
     });
     // The live mode counts as known for a limited time: a longer rest has to end then to report it as unknown.
     let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR)

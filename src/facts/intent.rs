@@ -92,6 +92,8 @@ pub enum IntentState {
     },
     /// A definite refusal that is not recorded yet.
     Refused(Failure),
+    /// It certainly did not reach the exchange; that is not recorded yet.
+    NotSent(Failure),
     /// The outcome is unknown, for this reason: it may still take effect until its fence has passed.
     Unclear(Failure),
 }
@@ -111,6 +113,8 @@ pub enum SetAnswer {
     Accepted,
     /// A definite refusal: it had no effect and will have none.
     Refused(Failure),
+    /// It certainly was not processed: no connection, or the other side said that it did not take the request up.
+    NotSent(Failure),
     /// Anything else: it may have taken effect, or may still do so.
     Unclear(Failure),
 }

@@ -86,7 +86,7 @@ impl<D: Environment> Keeper<D> {
                 tracing::warn!(account = %self.account, %scope, "{} {scope}: set: no usable answer ({failure})", self.account);
                 self.ledger.record_answer(id, &answer).await
             }
-            SetAnswer::Refused(_) => return,
+            SetAnswer::Refused(_) | SetAnswer::NotSent(_) => return,
         };
         // If the write failed, the intent on disk is still open: only an entry in the history is lost.
         if let Err(error) = told {
@@ -141,11 +141,18 @@ impl<D: Environment> Keeper<D> {
             (Record::Refused(failure), Some(id)) => {
                 self.ledger.record_answer(id, &SetAnswer::Refused(failure.clone())).await?;
             }
+            (Record::NotSent(failure), Some(id)) => {
+                self.ledger.record_answer(id, &SetAnswer::NotSent(failure.clone())).await?;
+            }
             (Record::Resolved { took_effect }, Some(id)) => {
                 self.ledger.record_resolved(id, *took_effect, applied).await?;
             }
             (
-                Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. },
+                Record::Confirmed
+                | Record::Unconfirmed
+                | Record::Refused(_)
+                | Record::NotSent(_)
+                | Record::Resolved { .. },
                 None,
             ) => {}
         }
@@ -217,7 +224,7 @@ impl<D: Environment> Keeper<D> {
 impl TargetSlot {
     /// Counts the record in what is published of the target.
     fn count(&mut self, record: &Record) {
-        let Counts { confirmed, refused, unknown, withdrawn: _, drift: _ } = &mut self.counts;
+        let Counts { confirmed, refused, unknown, withdrawn, drift: _ } = &mut self.counts;
         match record {
             Record::Confirmed | Record::Resolved { took_effect: true } => {
                 *confirmed += 1;
@@ -225,6 +232,7 @@ impl TargetSlot {
             }
             Record::Unconfirmed => *unknown += 1,
             Record::Refused(_) => *refused += 1,
+            Record::NotSent(_) => *withdrawn += 1,
             Record::Applied(_) | Record::Late(_) | Record::Resolved { took_effect: false } => {}
         }
     }

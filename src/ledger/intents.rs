@@ -126,6 +126,9 @@ pub(super) fn answered(
             let code = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
             (Stage::Refused, EventKind::Refused, format!("The exchange refused the set{code}: {say}"))
         }
+        SetAnswer::NotSent(Failure { class: _, code: _, say }) => {
+            (Stage::Withdrawn, EventKind::Withdrawn, format!("The set did not reach the exchange: {say}"))
+        }
         SetAnswer::Unclear(Failure { class: _, code: _, say }) => (
             Stage::Unclear,
             EventKind::Unclear,

@@ -29,7 +29,10 @@ impl Record {
                 let LateSet { id: _, mode, cause: _, stamp: _, generation } = target.may_come_late?;
                 Some(by_set(mode, generation))
             }
-            Record::Unconfirmed | Record::Refused(_) | Record::Resolved { took_effect: false } => None,
+            Record::Unconfirmed
+            | Record::Refused(_)
+            | Record::NotSent(_)
+            | Record::Resolved { took_effect: false } => None,
         }
     }
 }
@@ -70,7 +73,18 @@ pub fn recorded(
                 account.failed(failure, at);
             }
         }
-        (Record::Confirmed | Record::Unconfirmed | Record::Refused(_) | Record::Resolved { .. }, None) => {}
+        (Record::NotSent(failure), Some(_)) => {
+            target.intent = None;
+            target.failed(None, failure, at, jitter);
+        }
+        (
+            Record::Confirmed
+            | Record::Unconfirmed
+            | Record::Refused(_)
+            | Record::NotSent(_)
+            | Record::Resolved { .. },
+            None,
+        ) => {}
     }
 }
 

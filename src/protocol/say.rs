@@ -184,9 +184,13 @@ fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
     };
     let why = match facts.target.intent.as_ref().map(|intent| &intent.state) {
         Some(IntentState::Unclear(failure)) => format!(" What is known: {}.", undotted(&failure.say)),
-        Some(IntentState::Noted { .. } | IntentState::Accepted { .. } | IntentState::Refused(_)) | None => {
-            String::new()
-        }
+        Some(
+            IntentState::Noted { .. }
+            | IntentState::Accepted { .. }
+            | IntentState::Refused(_)
+            | IntentState::NotSent(_),
+        )
+        | None => String::new(),
     };
     format!(
         "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \

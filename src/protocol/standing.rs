@@ -82,7 +82,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
 /// Whether the set was sent and its outcome is not settled.
 fn may_still_act(intent: &Intent) -> bool {
     match intent.state {
-        IntentState::Noted { .. } | IntentState::Refused(_) => false,
+        IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::NotSent(_) => false,
         IntentState::Accepted { .. } | IntentState::Unclear(_) => true,
     }
 }
@@ -99,7 +99,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
     }
     if let Some(intent) = &target.intent {
         all.add(match intent.state {
-            IntentState::Noted { .. } | IntentState::Refused(_) => Reason::Acting,
+            IntentState::Noted { .. } | IntentState::Refused(_) | IntentState::NotSent(_) => Reason::Acting,
             IntentState::Accepted { .. } => Reason::Verifying,
             IntentState::Unclear(_) => Reason::OutcomeUnknown,
         });

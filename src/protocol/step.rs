@@ -93,6 +93,8 @@ pub enum Record {
     Unconfirmed,
     /// The set was refused for good.
     Refused(Failure),
+    /// The set certainly did not reach the exchange.
+    NotSent(Failure),
     /// The fence has passed, and a read shows the outcome of the set.
     Resolved {
         /// Whether the live mode is the one that it asked for.

@@ -101,6 +101,7 @@ fn record_in_words(record: &Record) -> String {
         Record::Refused(Failure { class: _, code, say }) => {
             format!("refused: {} {say}", code.as_deref().unwrap_or("-"))
         }
+        Record::NotSent(Failure { class: _, code: _, say }) => format!("not sent: {say}"),
         Record::Resolved { took_effect: true } => "resolved: it took effect".to_owned(),
         Record::Resolved { took_effect: false } => "resolved: it had no effect".to_owned(),
         Record::Late(id) => format!("late: intent {}", id.0),

@@ -167,7 +167,7 @@ impl<T: Transport> Apply for AccountClient<T> {
     async fn set(&self, noted: Noted, permit: SetPermit) -> (SetAnswer, Option<Answer<()>>) {
         if noted.target().account != self.name {
             let other = our_fault("a set for another account was asked of this one; nothing was sent");
-            return (SetAnswer::Refused(other), None);
+            return (SetAnswer::NotSent(other), None);
         }
         self.send_set(noted.target().scope, noted.mode(), noted.stamp(), permit).await
     }

@@ -298,6 +298,7 @@ mod tests {
                 let word = match reply(status, body).set() {
                     SetAnswer::Accepted => "accepted",
                     SetAnswer::Refused(_) => "refused",
+                    SetAnswer::NotSent(_) => panic!("an answer is the proof that it was sent"),
                     SetAnswer::Unclear(_) => "unclear",
                 };
                 write!(told, "{word:>9}").unwrap();

@@ -88,6 +88,7 @@ fn set(reply: &Reply) {
             assert!(reply.status == 429 || !is_done && reply.server().is_some() && reply.status < 500);
             told(&failure);
         }
+        SetAnswer::NotSent(_) => panic!("an answer is the proof that it was sent"),
         SetAnswer::Unclear(failure) => sentence(&failure.say),
     }
 }

@@ -98,20 +98,31 @@ async fn of_unified<T: Transport>(
     Settled { server, uid: owner, mode: _ }: Settled,
 ) -> Result<Answer<Identity>, Failure> {
     let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
-    let reply = session.ask(Endpoint::UnifiedAccountInfo, String::new(), ask.goes_on()).await?;
     // This call only adds the key's rights: whatever it answers, they stay unknown and nothing waits for them, unless it says
     // that the account or its key is another than it was.
+    let is_beside_the_point = |failure: &Failure| {
+        let is_of_the_account = failure.class.row().account_wide && !lacks_a_right(failure);
+        !is_of_the_account && failure.class.our_own_limit().is_none()
+    };
+    let asked = settings.asked;
+    let reply = match session.ask(Endpoint::UnifiedAccountInfo, String::new(), ask.goes_on()).await {
+        Ok(reply) => reply,
+        Err(failure) if is_beside_the_point(&failure) => {
+            return Ok(identified(Kind::Unified, Some(owner), None, asked, settings.answered, server));
+        }
+        Err(failure) => return Err(failure),
+    };
     let info: Option<KeyInfo> = match reply.look() {
         Ok(Payload { server: _, data }) => shape(data).ok(),
-        Err(failure) if failure.class.row().account_wide && !lacks_a_right(&failure) => return Err(failure),
-        Err(_) => None,
+        Err(failure) if is_beside_the_point(&failure) => None,
+        Err(failure) => return Err(failure),
     };
     let server = reply.server().unwrap_or(server);
     if info.as_ref().and_then(|info| info.user_id.as_deref()).is_some_and(|other| other != owner.0) {
         return Err(reply.broken(&Broken("another userId than the settings have".to_owned())));
     }
     let rights = info.and_then(|info| info.rights());
-    Ok(identified(Kind::Unified, Some(owner), rights, settings.asked, reply.answered, server))
+    Ok(identified(Kind::Unified, Some(owner), rights, asked, reply.answered, server))
 }
 
 /// The parsed answer; `None` if the key lacks the right. `heard` is the exchange's time from an earlier answer, used

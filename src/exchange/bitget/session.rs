@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::answer::{Payload, Reply};
 use super::client::{Bitget, Turn, unanswered};
 use super::endpoint::Endpoint;
-use super::http::{Request, Transport};
+use super::http::{Request, Transport, TransportError};
 use super::pace::LaneName;
 use super::sign::{Trading, sign};
 use super::wire::{Broken, Time, shape};
@@ -220,16 +220,16 @@ impl<T: Transport> Session<T> {
     ) -> (SetAnswer, Option<Answer<()>>) {
         let lane = self.lane(endpoint);
         if let Some(until) = self.client.stopped_until(&lane) {
-            return (SetAnswer::Refused(self.client.busy(&lane, until)), None);
+            return (SetAnswer::NotSent(self.client.busy(&lane, until)), None);
         }
         let body = match body {
             Ok(body) if endpoint == permitted => body,
             Ok(_) => {
                 let other = our_fault("a set was asked with the permit of another; nothing was sent");
-                return (SetAnswer::Refused(other), None);
+                return (SetAnswer::NotSent(other), None);
             }
             Err(_) => {
-                return (SetAnswer::Refused(our_fault("a set cannot be written; nothing was sent")), None);
+                return (SetAnswer::NotSent(our_fault("a set cannot be written; nothing was sent")), None);
             }
         };
         let mut request = Request::post(endpoint.path(), body);
@@ -246,7 +246,14 @@ impl<T: Transport> Session<T> {
                 });
                 (reply.set(), answer)
             }
-            Err(error) => (SetAnswer::Unclear(unanswered(endpoint, &error)), None),
+            Err(error) => {
+                let failure = unanswered(endpoint, &error);
+                let answer = match error {
+                    TransportError::NotSent(_) => SetAnswer::NotSent(failure),
+                    TransportError::Unanswered(_) => SetAnswer::Unclear(failure),
+                };
+                (answer, None)
+            }
         }
     }
 

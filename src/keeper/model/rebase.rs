@@ -211,7 +211,7 @@ impl Shift {
         self.server(stamp);
         match state {
             IntentState::Noted { at } | IntentState::Accepted { at } => self.moment(at),
-            IntentState::Refused(_) | IntentState::Unclear(_) => {}
+            IntentState::Refused(_) | IntentState::NotSent(_) | IntentState::Unclear(_) => {}
         }
     }
 

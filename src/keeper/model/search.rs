@@ -215,6 +215,7 @@ fn name(step: &Step) -> &'static str {
         Step::Record(Record::Confirmed) => "record: confirmed",
         Step::Record(Record::Unconfirmed) => "record: unconfirmed",
         Step::Record(Record::Refused(_)) => "record: refused",
+        Step::Record(Record::NotSent(_)) => "record: not sent",
         Step::Record(Record::Resolved { took_effect: true }) => "record: took effect",
         Step::Record(Record::Resolved { took_effect: false }) => "record: no effect",
         Step::Record(Record::Late(_)) => "record: late",

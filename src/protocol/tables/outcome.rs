@@ -172,6 +172,28 @@ fn f52_after_a_set_without_a_clear_answer_and_without_effect_comes_an_ever_longe
 }
 
 #[test]
+fn f60_a_set_that_certainly_did_not_arrive_has_no_fence_and_is_tried_again_soon() {
+    let start = situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1));
+    let answer = SetAnswer::NotSent(failure(Class::TryAgain));
+    let exchange = Exchange { answer, obeys: false, ..Exchange::flat(OTHER) };
+    tells(
+        start,
+        exchange,
+        seconds(4),
+        expect![[r#"
+        0.0s note one_way_mode -> hedge_mode (new)
+        0.0s send
+        0.1s record not sent: It failed.
+        0.1s rest 2s
+        2.1s note one_way_mode -> hedge_mode (new)
+        2.1s send
+        2.2s record not sent: It failed.
+        2.2s rest 4s
+    "#]],
+    );
+}
+
+#[test]
 fn f52_what_is_shown_between_sets_without_effect() {
     let unknown = situation().flat_for(minutes(9), seconds(1)).lost_sets(1, Class::UnknownCode, seconds(6));
     check(

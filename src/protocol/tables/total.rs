@@ -88,6 +88,7 @@ fn exchanges() -> BoxedStrategy<Exchange> {
         3 => Just(SetAnswer::Accepted),
         1 => Just(SetAnswer::unclear("timeout")),
         2 => answered().prop_map(|class| SetAnswer::Refused(failure(class))),
+        1 => Just(SetAnswer::NotSent(failure(Class::TryAgain))),
     ];
     (modes(), rows(), rows(), rows(), answer, any::<bool>(), -40_000..40_000_i64, hosts(), fails())
         .prop_map(|(mode, plan_orders, orders, positions, answer, obeys, drift, unmet, fails)| Exchange {
@@ -330,6 +331,7 @@ fn intents() -> BoxedStrategy<Intent> {
         past().prop_map(|at| IntentState::Noted { at }),
         past().prop_map(|at| IntentState::Accepted { at }),
         classes().prop_map(|class| IntentState::Refused(failure(class))),
+        Just(IntentState::NotSent(failure(Class::TryAgain))),
         classes().prop_map(|class| IntentState::Unclear(failure(class))),
     ];
     let cause = prop_oneof![Just(Cause::New), Just(Cause::Pending), Just(Cause::Drift)];

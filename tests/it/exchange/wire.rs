@@ -307,6 +307,7 @@ async fn tell(name: &str, ask: Ask, venue: &Venue, rogue: &Rogue) -> String {
         Ask::Set => match venue.desk.set(noted, permit).await.0 {
             SetAnswer::Accepted => "accepted".to_owned(),
             SetAnswer::Refused(Failure { class, say, code: _ }) => format!("refused, {class:?}: {say}"),
+            SetAnswer::NotSent(say) => format!("not sent: {say}"),
             SetAnswer::Unclear(say) => format!("unclear: {say}"),
         },
         Ask::Look => match venue.desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await {

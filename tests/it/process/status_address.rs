@@ -53,7 +53,10 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
         (targets == ["in_sync -", "new not_flat", "new suspended"]).then_some(())
     });
     let told = host.status();
-    keys(&told, "config held http now paused paused_accounts schema stretch targets version warnings");
+    keys(
+        &told,
+        "account_settings config held http now paused paused_accounts schema stretch targets version warnings",
+    );
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
     assert_eq!(told["http"], "HTTP/2");

@@ -211,7 +211,6 @@ async fn what_is_inconclusive_is_never_taken_for_a_classic_account() {
         FaultKind::Garbage,
         FaultKind::Status { status: 404, body: String::new() },
         FaultKind::MissingField { field: "holdMode".to_owned() },
-        FaultKind::MissingField { field: "uid".to_owned() },
         FaultKind::DropReply,
         FaultKind::TooManyRequests,
     ];
@@ -230,10 +229,7 @@ async fn what_is_inconclusive_is_never_taken_for_a_classic_account() {
             world.start().await;
             world.pass(2 * MINUTE).await;
             let line = world.line(A_ACCOUNT);
-            // The kind and the mode are told all the same; whose key it is must be seen before a set.
-            let is_of_unified = matches!(&what, FaultKind::MissingField { field } if field == "uid");
-            let state = if is_of_unified { "new, unreachable: " } else { "unknown, " };
-            assert!(line.starts_with(state) && line.len() > 40, "{what:?}: {}", world.told());
+            assert!(line.starts_with("unknown, ") && line.len() > 40, "{what:?}: {}", world.told());
             let asked_as_classic =
                 world.log().iter().any(|entry| entry.path.contains("/mix/account/account"));
             assert!(!asked_as_classic, "{what:?}: {:?}", of.kind);

@@ -291,7 +291,7 @@ async fn f52_who_answers_nothing_and_executes_everything_late_changes_no_more_th
         let flipped = |world: &World| {
             named.iter().filter(|(uid, _)| world.mode(*uid, USDT) == PosMode::HedgeMode).count()
         };
-        world.pass(HOUR - 2 * MINUTE).await;
+        world.pass(58 * MINUTE).await;
         assert_eq!(flipped(&world), 3, "{}", world.told());
         world.pass(HOUR).await;
         assert_eq!(flipped(&world), 6, "{}", world.told());

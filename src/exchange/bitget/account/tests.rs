@@ -376,14 +376,14 @@ async fn f31_a_set_without_an_answer_is_unclear_and_holds_its_permit_for_31_seco
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_found_no_connection_is_unclear_too_but_counts_against_no_limit() {
+async fn f60_a_set_that_found_no_connection_was_never_sent_and_counts_against_no_limit() {
     let refused = TransportError::NotSent("connection refused".to_owned());
     let (bitget, _) = instead("set-position-mode", move |_| Err(refused.clone()));
     let desk = ready(&bitget, "desk").await;
     for _ in 0..20 {
         let permit = desk.permit(USDT).await.unwrap();
         let (answer, _) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
-        assert!(matches!(answer, SetAnswer::Unclear(_)), "{answer:?}");
+        assert!(matches!(answer, SetAnswer::NotSent(_)), "{answer:?}");
     }
     assert_eq!(bitget.shared.requests.ended(Endpoint::SetPositionMode, Outcome::NotSent), 20);
 }
@@ -476,7 +476,7 @@ async fn f51_too_many_for_the_witness_too_stops_everything_even_a_set_that_holds
     assert_eq!((script.asked().len(), witnesses(&script)), (before + 1, 3));
     script.clock.sleep_until(script.clock.now() + Duration::from_secs(2)).await;
     let (answer, _) = second.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
-    let SetAnswer::Refused(Failure { class: Class::Stopped { until }, say, .. }) = answer else {
+    let SetAnswer::NotSent(Failure { class: Class::Stopped { until }, say, .. }) = answer else {
         panic!("{answer:?}")
     };
     assert!(say.contains("it is this host's address whose limit is used up"), "{say}");
@@ -634,7 +634,7 @@ async fn a_permit_of_one_setter_is_none_for_the_other() {
     for (permitted, asked) in [(USDT, Scope::Account), (Scope::Account, USDT)] {
         let permit = desk.permit(permitted).await.unwrap();
         let (answer, _) = desk.send_set(asked, PositionMode::Hedge, ServerTime(START), permit).await;
-        assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::OurFault, .. })), "{answer:?}");
+        assert!(matches!(answer, SetAnswer::NotSent(Failure { class: Class::OurFault, .. })), "{answer:?}");
     }
     assert!(script.asked().is_empty());
 }

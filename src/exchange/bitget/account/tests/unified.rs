@@ -335,6 +335,7 @@ async fn f31_what_a_set_of_a_unified_account_came_to_is_judged_as_any_other() {
         let came_to = match desk.send_set(WHOLE, PositionMode::Hedge, stamp, permit).await.0 {
             SetAnswer::Accepted => "accepted".to_owned(),
             SetAnswer::Refused(Failure { class, .. }) => format!("refused {class:?}"),
+            SetAnswer::NotSent(_) => "not sent".to_owned(),
             SetAnswer::Unclear(_) => "unclear".to_owned(),
         };
         assert_eq!(came_to, expected, "{name}");
@@ -350,7 +351,7 @@ async fn a_lane_that_cools_down_between_note_and_send_stops_the_set() {
     let stamp = ServerTime(script.server_now());
     desk.send_set(WHOLE, PositionMode::Hedge, stamp, first).await;
     let (answer, _) = desk.send_set(WHOLE, PositionMode::Hedge, stamp, second).await;
-    assert!(matches!(answer, SetAnswer::Refused(Failure { class: Class::Stopped { .. }, .. })), "{answer:?}");
+    assert!(matches!(answer, SetAnswer::NotSent(Failure { class: Class::Stopped { .. }, .. })), "{answer:?}");
     assert_eq!(script.asked().len(), 1);
     let [cool_down] = &bitget.cool_downs()[..] else { panic!("one lane rests") };
     assert_eq!(cool_down.limit, lane("desk", Endpoint::SetHoldMode).to_string());
