@@ -8,6 +8,7 @@
 pub mod fuzzing;
 mod keyring;
 mod signer;
+mod written;
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -17,12 +18,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::position_mode::{AccountName, KeyId};
 pub use keyring::Keyring;
 use signer::Signer;
+use written::Written;
 
 /// What signs an account's requests. `Debug` shows nothing of it.
 #[derive(Clone)]
@@ -72,7 +73,11 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
     let path = kept_by.file_of(dir, account)?;
     let unreadable = |error: &io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
-            unusable(&path, &kept_by.missing(account))
+            let beside = named_nearly(dir, account);
+            unusable(
+                &path,
+                &beside.map_or_else(|| kept_by.missing(account), |beside| kept_by.misnamed(account, &beside)),
+            )
         } else {
             unusable(&path, &format!("cannot be read: {error}"))
         }
@@ -243,6 +248,20 @@ impl KeptBy {
         }
     }
 
+    /// The same where a file is there whose name somebody may have meant.
+    fn misnamed(self, account: &AccountName, beside: &str) -> String {
+        let rename = match self {
+            KeptBy::Mode => "rename it".to_owned(),
+            KeptBy::Systemd => {
+                "rename it in /etc/posmoded/credentials, or where LoadCredential= of the unit points, and restart posmoded".to_owned()
+            }
+        };
+        format!(
+            "is missing, and `{beside}` is there: a key file is named as its account is, `{account}`, without any ending; \
+             {rename}"
+        )
+    }
+
     /// Text to add inside a sentence that asks the operator to replace a file.
     fn hint_beside(self) -> &'static str {
         match self {
@@ -262,26 +281,8 @@ impl KeptBy {
     }
 }
 
-/// The YAML shape of the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    key: Option<String>,
-    passphrase: Option<String>,
-    secret: Option<String>,
-    rsa_private_key: Option<String>,
-}
-
 fn parse(text: &SecretString) -> Result<Credential, String> {
-    let written: Written = serde_saphyr::from_str(text.expose_secret()).map_err(|error| {
-        // The error's text may quote the file, so only its line is reported.
-        let line = error.location().map_or_else(String::new, |place| format!(" (line {})", place.line()));
-        format!(
-            "is not a credential{line}: it must be YAML with exactly the keys key, passphrase, and secret or \
-             rsa_private_key"
-        )
-    })?;
-    let Written { key, passphrase, secret, rsa_private_key } = written;
+    let Written { key, passphrase, secret, rsa_private_key } = written::read(text.expose_secret())?;
     let lacks = |name: &str| {
         format!("lacks {name}: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)")
     };
@@ -311,12 +312,27 @@ fn check(name: &str, value: &str) -> Result<(), Unusable> {
     Ok(())
 }
 
+/// The first file in the directory whose name is the account's but for an ending, capitals, or `_` in place of `-`.
+fn named_nearly(dir: &Path, account: &AccountName) -> Option<String> {
+    let names = fs::read_dir(dir).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| is_nearly(name, account)).min()
+}
+
+fn is_nearly(name: &str, account: &AccountName) -> bool {
+    let of_directory = name.strip_prefix(DIRECTORY_ID).and_then(|name| name.strip_prefix('_'));
+    let plain = of_directory.unwrap_or(name).to_ascii_lowercase().replace('_', "-");
+    let stem = ENDINGS.iter().find_map(|ending| plain.strip_suffix(ending)).unwrap_or(&plain);
+    name != account.as_str() && stem == account.as_str()
+}
+
 fn unusable(path: &Path, what: &str) -> Unusable {
     Unusable(format!("the credential file {} {what}", path.display()))
 }
 
 /// The name of the directory in `LoadCredential=` of the shipped unit.
 const DIRECTORY_ID: &str = "posmoded";
+/// What people let the name of a key file end with.
+const ENDINGS: [&str; 7] = [".yaml", ".yml", ".json", ".txt", ".key", ".cred", ".env"];
 /// The replacement for a secret.
 const REDACTED: &str = "[redacted]";
 /// The longest file that is read, in bytes: an RSA key in PEM has some 3,300.
@@ -387,15 +403,219 @@ mod tests {
             missing: the credential file DIR/desk-main lacks passphrase: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
             neither: the credential file DIR/desk-main lacks secret or rsa_private_key: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
             both: the credential file DIR/desk-main holds both secret and rsa_private_key: keep the one that the key was made with at Bitget
-            twice: the credential file DIR/desk-main is not a credential (line 2): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
-            null: the credential file DIR/desk-main lacks key: it must hold key, passphrase, and secret (HMAC) or rsa_private_key (RSA)
+            twice: the credential file DIR/desk-main is not clear (lines 1, 2): `key` stands twice, keep one of the two
+            null: the credential file DIR/desk-main cannot be taken as it stands (line 1): the value of `key` is a word that YAML takes for none, as `~` and `null` are; put it in quotes, as in `key: '...'` (a ' inside is written twice)
             empty value: the credential file DIR/desk-main is not usable: key is empty
-            a list: the credential file DIR/desk-main is not a credential (line 1): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
-            two documents: the credential file DIR/desk-main is not a credential (line 5): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
-            newline: the credential file DIR/desk-main is not usable: key holds a character that is not printable ASCII
+            a list: the credential file DIR/desk-main cannot be taken as it stands (line 1): in `key: [...` YAML takes the first character for a sign of its own; put it in quotes, as in `key: '...'` (a ' inside is written twice)
+            two documents: the credential file DIR/desk-main is not a credential (line 4): it must be YAML with exactly the keys key, passphrase, and secret or rsa_private_key
+            newline: the credential file DIR/desk-main cannot be taken as it stands (line 1): in `key: "...\..."` YAML takes the backslash for the beginning of an escape; put it in single quotes, as in `key: '...'` (a ' inside is written twice)
             not text: the credential file DIR/desk-main is not UTF-8 text
             RSA: the credential file DIR/desk-main is not usable: rsa_private_key is no private key in PEM: write `rsa_private_key: |` and below it, indented by two spaces, the lines from `-----BEGIN ... PRIVATE KEY-----` to `-----END ... PRIVATE KEY-----`"#]]
         .assert_eq(&told);
+    }
+
+    #[test]
+    fn f57_a_value_is_taken_exactly_as_it_stands() {
+        let file = |value: &str| format!("key: test-key\npassphrase: {value}\nsecret: test-secret\n");
+        let whole = [
+            "two words",
+            "a#b",
+            "a:b",
+            "a&b*c!d@e%f`g",
+            "-a",
+            "?a",
+            ":a",
+            "a,b",
+            "a]b}",
+            "a\\b",
+            "it's",
+            "a\"b",
+            "0012",
+            "1e5",
+            "0x10",
+            "1_000",
+            "true",
+            "no",
+            "off",
+            "nan",
+            ".inf",
+            "2026-11-29",
+            "=",
+            "<<",
+            "nulls",
+            "~a",
+            "a ~",
+            "a  b",
+            "---",
+            "...",
+        ];
+        for value in whole {
+            for written in [value.to_owned(), format!("'{}'", value.replace('\'', "''"))] {
+                let text = file(&written);
+                let read =
+                    read_text(text.as_bytes(), 0o600, KeptBy::Mode).map(|read| read.passphrase().to_owned());
+                assert_eq!(read.as_deref(), Ok(value), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn f57_quotes_are_asked_for_where_yaml_would_cut_refuse_or_change_a_value() {
+        let file = |field: &str, value: &str| {
+            let of = |name: &str| if name == field { value.to_owned() } else { format!(" test-{name}") };
+            format!("key:{}\npassphrase:{}\nsecret:{}\n", of("key"), of("passphrase"), of("secret"))
+        };
+        let broken = [
+            "hidden #3",
+            "hidden\t#3",
+            "#hidden",
+            "~",
+            "null",
+            "NULL",
+            "&hidden",
+            "&hidden 2",
+            "*hidden",
+            "!hidden",
+            "!!str hidden",
+            "@hidden",
+            "%hidden",
+            "`hidden",
+            "|hidden",
+            ">hidden",
+            "[hidden",
+            "[hidden]",
+            "{hidden",
+            "{hidden: 1}",
+            "]hidden",
+            "}hidden",
+            ",hidden",
+            "- hidden",
+            "? hidden",
+            ": hidden",
+            "hidden: x",
+            "hidden:",
+            "hidden ",
+            "hidden\t",
+            "hidden\n  more",
+            "\n  hidden\n  more",
+            "",
+            "\n  - hidden",
+            "'hidden",
+            "\"hidden",
+            "'hidden'2",
+            "\"hidden\" 2",
+            "\"hidden\\b\"",
+            "\"hid\n  den\"",
+            "|\n  hidden",
+        ];
+        for field in ["key", "passphrase", "secret"] {
+            for value in broken {
+                let text = file(field, &format!(" {value}"));
+                let told = read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap_err();
+                assert!(!told.contains("hid"), "{text}{told}");
+                assert!(told.contains("in quotes") || told.contains("in single quotes"), "{text}{told}");
+                assert!(
+                    told.contains(&format!("`{field}: '...'`")) && told.contains("(line "),
+                    "{text}{told}"
+                );
+            }
+        }
+        let told: Vec<String> = ["hidden #3", "&hidden", "~", "hidden ", "'hidden", "", "hidden: x"]
+            .map(|value| {
+                read_text(file("passphrase", &format!(" {value}")).as_bytes(), 0o600, KeptBy::Mode)
+                    .unwrap_err()
+            })
+            .to_vec();
+        expect_test::expect![[r#"
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): of `passphrase: ... #...` YAML takes the end for a comment, which would leave half of it; put it in quotes, as in `passphrase: '...'` (a ' inside is written twice)
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): in `passphrase: &...` YAML takes the first character for a sign of its own; put it in quotes, as in `passphrase: '...'` (a ' inside is written twice)
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): the value of `passphrase` is a word that YAML takes for none, as `~` and `null` are; put it in quotes, as in `passphrase: '...'` (a ' inside is written twice)
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): the value of `passphrase` ends in white space, which YAML drops; remove that, or put it in quotes, as in `passphrase: '...'` (a ' inside is written twice)
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): the quotes of `passphrase` must be around all of its value, in one line; put all of it in quotes, as in `passphrase: '...'` (a ' inside is written twice)
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): `passphrase` has no value; write it in quotes, as in `passphrase: '...'` (a ' inside is written twice)
+            the credential file DIR/desk-main cannot be taken as it stands (line 2): in `passphrase: ...: ...` YAML takes the second colon for that of a key; put it in quotes, as in `passphrase: '...'` (a ' inside is written twice)"#]].assert_eq(&told.join("\n"));
+    }
+
+    #[test]
+    fn f57_the_rules_hold_wherever_a_value_stands() {
+        let refused = [
+            "  key: test-key\n  passphrase: hidden #3\n  secret: test-secret\n",
+            "{key: test-key, passphrase: hidden #3\n, secret: test-secret}\n",
+            "passphrase: hidden #3\r\nkey: test-key\r\nsecret: test-secret\r\n",
+            "\"passphrase\": hidden #3\nkey: test-key\nsecret: test-secret\n",
+            "---\nkey: test-key\nsecret: test-secret\npassphrase: hidden #3",
+            "key: test-key\npassphrase = hidden\nsecret: test-secret\n",
+            "key: test-key\npassphrase:hidden\nsecret: test-secret\n",
+        ];
+        for text in refused {
+            let told = read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap_err();
+            assert!(
+                told.contains("in quotes, as in `passphrase: '...'`") && !told.contains("hidden"),
+                "{text}{told}"
+            );
+        }
+        let taken = [
+            "# of the desk\nkey: test-key\n\npassphrase: 'a #b' # said so\nsecret: \"test-secret\"  # too\n",
+            "{\"key\":\"test-key\",\"passphrase\":\"a #b\",\"secret\":\"test-secret\"}\n",
+            "{\n  \"key\": \"test-key\",\n  \"passphrase\": \"a #b\",\n  \"secret\": \"test-secret\"\n}\n",
+            "\u{feff}---\r\nkey:   test-key\r\npassphrase: \"a #b\"\r\nsecret:\ttest-secret\r\n...\r\n",
+        ];
+        for text in taken {
+            let read = read_text(text.as_bytes(), 0o600, KeptBy::Mode);
+            let read = read.as_ref().map(|read| (read.key(), read.passphrase()));
+            assert_eq!(read, Ok(("test-key", "a #b")), "{text}");
+        }
+    }
+
+    #[test]
+    fn f57_what_other_programs_call_the_fields_is_named_together_with_their_names_here() {
+        let texts = [
+            "apiKey: hidden-1\nsecret: hidden-2\npassword: hidden-3\n",
+            "API_KEY: hidden-1\nAPI_SECRET: hidden-2\nAPI_PASSPHRASE: hidden-3\n",
+            "api-key: hidden-1\nsecret_key: hidden #2\npass: hidden-3\n",
+            "Key: hidden-1\nSecret: hidden-2\nPassphrase: hidden-3\n",
+            "access_key: hidden-1\nprivateKey: |\n  apiKey: no\npassphrase: hidden-3\n",
+            "{\"apiKey\":\"hidden-1\",\"secret\":\"hidden-2\",\"passphrase\":\"hidden-3\"}\n",
+        ];
+        let told = texts.map(|text| read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap_err()).join("\n");
+        assert!(!told.contains("hidden"), "{told}");
+        expect_test::expect![[r#"
+            the credential file DIR/desk-main has other names in it (lines 1, 3): `apiKey` is called `key` here, and `password` is called `passphrase` here
+            the credential file DIR/desk-main has other names in it (lines 1, 2, 3): `API_KEY` is called `key` here, and `API_SECRET` is called `secret` here, and `API_PASSPHRASE` is called `passphrase` here
+            the credential file DIR/desk-main has other names in it (lines 1, 2, 3): `api-key` is called `key` here, and `secret_key` is called `secret` here, and `pass` is called `passphrase` here
+            the credential file DIR/desk-main has other names in it (lines 1, 2, 3): `Key` is called `key` here, and `Secret` is called `secret` here, and `Passphrase` is called `passphrase` here
+            the credential file DIR/desk-main has other names in it (lines 1, 2): `access_key` is called `key` here, and `privateKey` is called `rsa_private_key` here
+            the credential file DIR/desk-main has other names in it (line 1): `apiKey` is called `key` here"#]].assert_eq(&told);
+    }
+
+    #[test]
+    fn f57_a_key_file_whose_name_is_nearly_right_is_named() {
+        for name in
+            ["desk-main.yaml", "desk-main.yml", "desk-main.json", "Desk-Main", "desk_main", "DESK-MAIN.YAML"]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            for other in ["desk-mains", "desk-main-2", "desk", name, "main.yaml"] {
+                fs::write(dir.path().join(other), GOOD).unwrap();
+            }
+            let told = read(dir.path(), &account(), KeptBy::Mode).unwrap_err().to_string();
+            let expected = format!(
+                "desk-main is missing, and `{name}` is there: a key file is named as its account is, `desk-main`, without \
+                 any ending; rename it"
+            );
+            assert!(told.ends_with(&expected), "{told}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("posmoded_desk-main.yaml"), GOOD).unwrap();
+        let told = read(dir.path(), &account(), KeptBy::Systemd).unwrap_err().to_string();
+        let expected = "`posmoded_desk-main.yaml` is there: a key file is named as its account is, `desk-main`, without any \
+                        ending; rename it in /etc/posmoded/credentials, or where LoadCredential= of the unit points, and \
+                        restart posmoded";
+        assert!(told.ends_with(expected), "{told}");
+        // The file of an account called posmoded-desk-main is no hint.
+        fs::rename(dir.path().join("posmoded_desk-main.yaml"), dir.path().join("posmoded-desk-main"))
+            .unwrap();
+        let told = read(dir.path(), &account(), KeptBy::Mode).unwrap_err().to_string();
+        assert!(!told.contains("is there"), "{told}");
     }
 
     #[test]

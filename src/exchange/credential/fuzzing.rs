@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::{KeptBy, REDACTED, SecretString, parse};
+use super::{KeptBy, REDACTED, SecretString, parse, written};
 
 /// A credential file: one that can be used is read back from what YAML writes of it and redacts itself; any other is
 /// told in one of a few sentences, for a sentence that quoted the file would be one of many.
@@ -33,11 +33,23 @@ pub fn credential(bytes: &[u8]) {
             assert_eq!(first, again);
             assert!(!first.contains(char::is_control), "{first:?}");
             let mut sentences = SENTENCES.lock();
-            sentences.insert(first.split(" (line ").next().unwrap_or_default().to_owned());
+            sentences.insert(without_quotations(&first));
             assert!(sentences.len() <= MOST, "{sentences:?}");
         }
         (Ok(_), Err(_)) | (Err(_), Ok(_)) => panic!("read twice, with two outcomes"),
     }
+}
+
+/// A sentence without its lines' numbers and without the names and the shapes of lines that it quotes: of a shape no more
+/// than one character can be the file's own.
+fn without_quotations(sentence: &str) -> String {
+    let is_shape = |piece: &str| {
+        let (name, shape) = piece.split_once(':').unwrap_or((piece, ""));
+        written::is_known(name) && shape.chars().filter(|c| !" .:#'\"\\".contains(*c)).count() <= 1
+    };
+    let pieces = sentence.split('`').enumerate();
+    let pieces = pieces.map(|(at, piece)| if at % 2 == 1 && is_shape(piece) { "" } else { piece });
+    pieces.flat_map(str::chars).filter(|c| !c.is_ascii_digit()).collect()
 }
 
 #[derive(Serialize)]
@@ -49,5 +61,5 @@ struct Written<'a> {
 
 /// Those that were told so far.
 static SENTENCES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-/// There are some twenty different ones.
-const MOST: usize = 32;
+/// There are some forty different ones.
+const MOST: usize = 64;

@@ -36,7 +36,7 @@ impl Signer {
             );
         }
         // The text of a PEM error may hold lines of the file, so it is dropped.
-        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| no_key(pem).to_owned())?;
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| no_key(pem))?;
         let der = Zeroizing::new(der);
         let pair = match &*der {
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
@@ -73,16 +73,20 @@ impl Signer {
 }
 
 /// Why a text holds no private key, and what to do.
-fn no_key(text: &str) -> &'static str {
+fn no_key(text: &str) -> String {
     if text.contains("PUBLIC KEY") {
         "rsa_private_key is a public key: that one is for Bitget, the private one it was made with belongs here"
+            .to_owned()
     } else if text.contains("-----BEGIN") && !text.contains("-----END") {
-        "rsa_private_key is cut off: it must reach to its line `-----END ... PRIVATE KEY-----`"
+        "rsa_private_key is cut off: it must reach to its line `-----END ... PRIVATE KEY-----`".to_owned()
     } else {
-        "rsa_private_key is no private key in PEM: write `rsa_private_key: |` and below it, indented by two spaces, \
-         the lines from `-----BEGIN ... PRIVATE KEY-----` to `-----END ... PRIVATE KEY-----`"
+        format!("rsa_private_key is no private key in PEM: {HOW_TO_WRITE_IT}")
     }
 }
+
+/// How a private key is written into the file.
+pub(super) const HOW_TO_WRITE_IT: &str = "write `rsa_private_key: |` and below it, indented by two spaces, the lines from `-----BEGIN ... PRIVATE KEY-----` to \
+     `-----END ... PRIVATE KEY-----`";
 
 /// What ring's word for a rejected key means, and what to do.
 fn refused(word: &str) -> String {
