@@ -160,6 +160,16 @@ impl ProductType {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Its ordinary twin, if it is one of the older demo trading, which had product types of its own.
+    pub fn ordinary(self) -> Option<ProductType> {
+        match self {
+            ProductType::UsdtFutures | ProductType::CoinFutures | ProductType::UsdcFutures => None,
+            ProductType::SusdtFutures => Some(ProductType::UsdtFutures),
+            ProductType::ScoinFutures => Some(ProductType::CoinFutures),
+            ProductType::SusdcFutures => Some(ProductType::UsdcFutures),
+        }
+    }
 }
 
 impl KeyId {

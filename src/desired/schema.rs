@@ -39,7 +39,7 @@ pub fn schema() -> Value {
 }
 
 /// The rules that no schema can express, or this one does not; `posmoded check` applies them.
-const UNSAID: [&str; 10] = [
+const UNSAID: [&str; 11] = [
     "This schema helps an editor; `posmoded check` alone says whether a file is good. What it does not say:",
     "the last line must be `...`, YAML's end mark;",
     "no key may stand twice, and there is one document;",
@@ -49,6 +49,7 @@ const UNSAID: [&str; 10] = [
     "a number is written in plain digits;",
     "a window's pattern must match at some time, its zone must be one of the IANA database, and it lasts 1s to 366d;",
     "the windows of an account must be declared, and what it requires must be a unit or a path that the daemon can see;",
+    "an account with `demo: true` has none of the product types that begin with S;",
     "credentials do not belong into this file.",
 ];
 

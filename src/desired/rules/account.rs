@@ -13,7 +13,7 @@ use crate::desired::Account;
 use crate::desired::keys::{ACCOUNT, LONGEST_HOST, LONGEST_UID};
 use crate::desired::problem::{Place, counted, quoted};
 use crate::desired::scalar::Value;
-use crate::desired::tree::Node;
+use crate::desired::tree::{Content, Node};
 use crate::desired::word;
 use crate::facts::{Policy, Requirements};
 use crate::position_mode::{AccountName, Declared, PositionMode, ProductType, Uid};
@@ -82,6 +82,9 @@ impl Rules {
         let host = self.host(entries.get("host"));
         let declared = self.declared(entry, entries.get("position_mode"));
         let demo = self.demo(entries.get("demo"));
+        if demo == Some(true) {
+            self.no_older_demo(entries.get("position_mode"));
+        }
         let own = self.settings(&entries);
         let drift = match own.drift.or(&defaults.drift) {
             Given::As(drift) => Some(drift),
@@ -207,6 +210,24 @@ impl Rules {
         };
         self.remark(key.place, format!("{} is no product type", quoted(name)), remedy);
         None
+    }
+
+    /// Remarks on each product type that an account with `demo: true` cannot have.
+    fn no_older_demo(&mut self, entry: Option<&Entry<'_>>) {
+        let Some(Value::Map(modes)) = entry.map(|entry| Value::of(entry.value)) else { return };
+        for (key, _) in modes {
+            let Content::Scalar { text, plain: _ } = &key.content else { continue };
+            let Some(ordinary) = text.parse().ok().and_then(ProductType::ordinary) else { continue };
+            let remedy = format!(
+                "write `{ordinary}`, for a key made in demo mode has the ordinary product types; if this key was not made \
+                 in demo mode, remove `demo: true`"
+            );
+            let what = format!(
+                "{} belongs to Bitget's older demo trading, and `demo: true` to the newer one",
+                quoted(text)
+            );
+            self.remark(key.place, what, remedy);
+        }
     }
 
     fn mode(&mut self, Entry { name, key, value }: Entry<'_>) -> Option<PositionMode> {

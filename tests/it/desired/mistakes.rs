@@ -269,3 +269,40 @@ fn an_account_may_have_a_name_that_a_secret_has_but_no_secret() {
     "#]],
     );
 }
+
+#[test]
+fn f58_an_account_of_the_newer_demo_trading_has_no_product_type_of_the_older_one() {
+    let paper = |account: &str| {
+        format!(
+            "version: 1\nmax_changes: 3\ndefaults: {{ drift: report }}\naccounts:\n  paper:\n{account}...\n"
+        )
+    };
+    check(
+        &paper("    demo: true\n    position_mode:\n      SUSDT-FUTURES: hedge_mode\n"),
+        expect![[r#"
+        desired-state.yaml:8:7: `SUSDT-FUTURES` belongs to Bitget's older demo trading, and `demo: true` to the newer one
+          8 |       SUSDT-FUTURES: hedge_mode
+            |       ^
+            = write `USDT-FUTURES`, for a key made in demo mode has the ordinary product types; if this key was not made in demo mode, remove `demo: true`
+
+        desired-state.yaml: 1 problem; nothing of it is accepted
+    "#]],
+    );
+    told(
+        paper("    position_mode: { SUSDC-FUTURES: hedge_mode, USDT-FUTURES: hedge_mode, SCOIN-FUTURES: x }\n    demo: true\n")
+            .as_bytes(),
+        expect![[r#"
+            line 6, column 22: `SUSDC-FUTURES` belongs to Bitget's older demo trading, and `demo: true` to the newer one; write `USDC-FUTURES`, for a key made in demo mode has the ordinary product types; if this key was not made in demo mode, remove `demo: true`
+            line 6, column 75: `SCOIN-FUTURES` belongs to Bitget's older demo trading, and `demo: true` to the newer one; write `COIN-FUTURES`, for a key made in demo mode has the ordinary product types; if this key was not made in demo mode, remove `demo: true`
+            line 6, column 90: `x` is no position mode; write `one_way_mode` or `hedge_mode`
+        "#]],
+    );
+    for good in [
+        "    position_mode: { SUSDT-FUTURES: hedge_mode }\n",
+        "    demo: false\n    position_mode: { SUSDT-FUTURES: hedge_mode }\n",
+        "    demo: true\n    position_mode: { USDT-FUTURES: hedge_mode }\n",
+        "    demo: true\n    position_mode: hedge_mode\n",
+    ] {
+        assert!(read(paper(good).as_bytes()).is_ok(), "{good}");
+    }
+}
