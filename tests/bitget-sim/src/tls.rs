@@ -32,6 +32,11 @@ impl Identity {
                 leaf.not_after = rcgen::date_time_ymd(2001, 9, 9);
                 leaf
             }
+            Flaw::NotYet => {
+                let mut leaf = leaf("localhost")?;
+                leaf.not_before = rcgen::date_time_ymd(4000, 1, 1);
+                leaf
+            }
             Flaw::OtherHost => {
                 let mut leaf = leaf("elsewhere.example")?;
                 leaf.subject_alt_names.retain(|name| !matches!(name, SanType::IpAddress(_)));
@@ -89,6 +94,8 @@ const HTTP_1: &[u8] = b"http/1.1";
 pub enum Flaw {
     /// It was good until 2001.
     Expired,
+    /// It is good from the year 4000 on.
+    NotYet,
     /// It is for another host.
     OtherHost,
 }
