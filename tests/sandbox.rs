@@ -127,6 +127,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
         base_url: format!("http://{exchange}").parse()?,
         listen: listen.to_string().parse()?,
         ca: None,
+        proxy: None,
         schedule: None,
         requests_per_second: NonZeroU32::new(REQUESTS_PER_SECOND).context("a limit of no request")?,
     })

@@ -50,7 +50,7 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let whom = if accounts.is_empty() { Whom::Everybody } else { Whom::Only(named.clone()) };
-    let work = match Work::start(common.options()?, whom, stop.clone()).await {
+    let work = match Work::start(common.options_to_ask()?, whom, stop.clone()).await {
         Ok(work) => work,
         Err(NotStarted::Held(say)) => {
             print::note(&format!(

@@ -5,11 +5,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::cli::UsageError;
+use crate::cli::{UsageError, print};
 use crate::daemon::{Options, REQUESTS};
-use crate::exchange::bitget::BaseUrl;
+use crate::exchange::bitget::{BaseUrl, Proxy, Unusable};
 use crate::serve::Listen;
 use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
@@ -43,6 +44,13 @@ pub struct Common {
     /// A root certificate (PEM) to trust beside the usual ones
     #[arg(long, global = true, env = "POSMODED_CA", hide_env = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Ask the exchange through this proxy, by CONNECT: `http://[USER:PASSWORD@]HOST:PORT`; see [`Common::proxy`].
+    // As text until it is asked for: an error of the parser's would show it, and so its password.
+    #[arg(long, global = true, env = "POSMODED_PROXY", hide_env = true, value_name = "URL")]
+    #[arg(help = "Ask the exchange through this proxy, by CONNECT: http://HOST:PORT; one with a password, \
+                  http://USER:PASSWORD@HOST:PORT, is better given as POSMODED_PROXY. Other variables such as HTTPS_PROXY \
+                  are not used")]
+    pub proxy: Option<SecretString>,
     /// How the log is written: text or JSON lines to stderr, or entries with fields to systemd's journal
     #[arg(long, global = true, env = "POSMODED_LOG", hide_env = true, value_name = "text|json|journald")]
     #[arg(value_enum, hide_possible_values = true, default_value_t = Log::Text)]
@@ -81,7 +89,7 @@ pub struct Printed {
 impl Common {
     /// The options that every command takes. Those of `run` alone have their defaults, and nothing is listened at.
     pub(super) fn options(&self) -> Result<Options, UsageError> {
-        let Common { config, state: _, credentials: _, host: _, base_url, ca, log: _ } = self;
+        let Common { config, state: _, credentials: _, host: _, base_url, ca, proxy: _, log: _ } = self;
         Ok(Options {
             config: config.clone(),
             state: self.state_dir()?,
@@ -89,10 +97,19 @@ impl Common {
             host: self.host()?,
             base_url: base_url.clone(),
             ca: ca.clone(),
+            proxy: self.proxy()?,
             listen: Listen::Nowhere,
             schedule: None,
             requests_per_second: REQUESTS,
         })
+    }
+
+    /// The same for a command that asks the exchange; says so if a proxy of the environment is not used.
+    pub(super) fn options_to_ask(&self) -> Result<Options, UsageError> {
+        if let Some(warning) = self.proxy_passed_over() {
+            print::note(&warning);
+        }
+        self.options()
     }
 
     /// The state directory: the flag, else the service manager's, else the system's, else the user's own.
@@ -116,6 +133,21 @@ impl Common {
                 Err(UsageError("Say this host's name: --host NAME (the kernel has none).".to_owned()))
             }
             name => Ok(name.to_owned()),
+        }
+    }
+
+    /// The proxy: the flag; an empty one is none.
+    pub fn proxy(&self) -> Result<Option<Proxy>, UsageError> {
+        let text = self.proxy.as_ref().map(ExposeSecret::expose_secret).filter(|text| !text.is_empty());
+        let proxy = text.map(str::parse).transpose();
+        proxy.map_err(|error: Unusable| UsageError(format!("--proxy: {error}.")))
+    }
+
+    /// What to say of a proxy that the environment names and nothing uses; `None` if `--proxy` was given.
+    pub(super) fn proxy_passed_over(&self) -> Option<String> {
+        match &self.proxy {
+            Some(_) => None,
+            None => self.base_url.proxy_passed_over(|name| std::env::var(name).ok()),
         }
     }
 

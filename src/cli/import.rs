@@ -35,7 +35,7 @@ pub struct Args {
 pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, printed } = args;
     let clock = Clock::machine();
-    let environment = KeyFiles::new(&common.options()?, &clock)?;
+    let environment = KeyFiles::new(&common.options_to_ask()?, &clock)?;
     let (mut live, mut troubles) = (BTreeMap::new(), Vec::new());
     environment.survey(&accounts.iter().cloned().collect());
     for name in accounts {

@@ -40,7 +40,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
     let clock = Clock::machine();
     let snapshot = snapshot(common, &clock)?;
-    let environment = KeyFiles::new(&common.options()?, &clock)?;
+    let environment = KeyFiles::new(&common.options_to_ask()?, &clock)?;
     let mut round = Round::new(&clock, &snapshot, &desired, common.host()?);
     environment.survey(&desired.accounts_of(round.host()));
     let is_named = |name: &AccountName| args.accounts.is_empty() || args.accounts.contains(name);

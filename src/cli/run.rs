@@ -34,7 +34,11 @@ pub struct Args {
 pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
-    match Daemon::start(args.options(common)?, stop).await {
+    let options = args.options(common)?;
+    if let Some(warning) = common.proxy_passed_over() {
+        tracing::warn!("{warning}");
+    }
+    match Daemon::start(options, stop).await {
         Ok(daemon) => {
             daemon.run().await;
             Ok(Exit::DONE)

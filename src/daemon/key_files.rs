@@ -42,7 +42,8 @@ impl KeyFiles {
                 dir.display()
             )));
         }
-        let sockets = Sockets::new(options.base_url.clone(), options.ca.as_deref()).map_err(unusable)?;
+        let Options { base_url, ca, proxy, .. } = options;
+        let sockets = Sockets::through(proxy.clone(), base_url.clone(), ca.as_deref()).map_err(unusable)?;
         let bitget = Bitget::new(sockets.clone(), clock.clone(), options.requests_per_second);
         Ok(KeyFiles {
             bitget,

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::constants::REQUESTS_PER_SECOND;
-use crate::exchange::bitget::BaseUrl;
+use crate::exchange::bitget::{BaseUrl, Proxy};
 use crate::serve::Listen;
 
 /// The options that the command line, or a test, starts with.
@@ -22,6 +22,8 @@ pub struct Options {
     pub base_url: BaseUrl,
     /// A file with a root certificate (PEM) to trust beside the usual ones.
     pub ca: Option<PathBuf>,
+    /// The proxy that the exchange is asked through; those that the environment names are not used.
+    pub proxy: Option<Proxy>,
     /// The address to serve the status at.
     pub listen: Listen,
     /// When to look at everything, beside `check_every`: a cron pattern of six fields, in UTC.

@@ -4,6 +4,7 @@
 //! either kind.
 
 mod account;
+mod address;
 mod answer;
 mod classic;
 mod client;
@@ -21,10 +22,12 @@ mod rights;
 mod session;
 mod sign;
 mod unified;
+mod unreached;
 mod wire;
 
 pub use account::AccountClient;
+pub use address::{BaseUrl, Proxy, Unusable};
 pub use client::Bitget;
-pub use http::{BaseUrl, Method, Request, Response, Sockets, Transport, TransportError, Unusable};
+pub use http::{Method, Request, Response, Sockets, Transport, TransportError};
 pub use session::SetPermit;
 pub use sign::Trading;

@@ -3,6 +3,7 @@
 //! What is asserted is what the exchange saw, and what an operator would read.
 
 mod hostile;
+pub(crate) mod proxy;
 mod rogue;
 mod spare;
 mod streams;
@@ -51,8 +52,11 @@ impl Venue {
     }
 
     fn at(simulator: Simulator, base: &str, ca: Option<&Path>) -> Venue {
+        Venue::over(Sockets::new(base.parse().unwrap(), ca).unwrap(), simulator)
+    }
+
+    fn over(sockets: Sockets, simulator: Simulator) -> Venue {
         let clock = Clock::machine();
-        let sockets = Sockets::new(base.parse().unwrap(), ca).unwrap();
         let bitget = Bitget::new(sockets, clock.clone(), NonZeroU32::new(100).unwrap());
         let secret = |what: &str| format!("{what}-desk");
         let credential =
@@ -452,6 +456,10 @@ fn a_ca_file_that_is_none_is_told() {
     for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         std::fs::write(&path, text).unwrap();
         let told = told();
-        assert!(told.contains("the CA file CA") || told.contains("TLS cannot be set up"), "{told}");
+        assert!(
+            told.contains("the CA file CA")
+                || told.contains("a certificate in the file of --ca cannot be used"),
+            "{told}"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 49] = [
+const LESSONS: [(&str, &str); 50] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -54,6 +54,7 @@ const LESSONS: [(&str, &str); 49] = [
     ("f56", "two key files hold one key"),
     ("f57", "YAML cuts, refuses or changes a passphrase without quotes, and nobody says so"),
     ("f58", "a demo account is given a product type of the older demo trading, which excludes it"),
+    ("f59", "the proxy that the environment names is passed over in silence, and nothing gets out"),
     ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
     // Operators and years.
     ("f70", "a clock that is years ahead deletes the audit trail"),

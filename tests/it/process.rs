@@ -8,6 +8,7 @@ mod disks;
 mod files;
 mod gitops;
 mod kills;
+mod proxy;
 mod readme;
 mod rules;
 mod secrets;

@@ -3,20 +3,21 @@
 //!
 //! An answer must be its own question's: over HTTP/2 all questions share one connection and each has its stream, over
 //! HTTP/1.1 each has a connection of its own. On a kept HTTP/1.1 connection an answer belongs to a question only by its
-//! place, so a spare one would be taken for the next question's, be that another account's.
+//! place, so a spare one would be taken for the next question's, be that another account's. Through a proxy it is the same: what
+//! it leads to is one connection to the exchange.
 
 use std::fmt;
 use std::fs;
 use std::future::Future;
-use std::net::IpAddr;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Url, Version};
+use reqwest::{Certificate, Client, StatusCode, Version};
 
+use super::address::{BaseUrl, Proxy, Unusable};
+use super::unreached;
 use crate::constants::{BODY_LIMIT, HTTP_CONNECT, HTTP_IDLE, HTTP_PING, HTTP_PONG, HTTP_TOTAL};
 use crate::exchange::HttpVersion;
 
@@ -73,30 +74,44 @@ pub enum TransportError {
     Unanswered(String),
 }
 
-/// The exchange's base URL: `https://HOST[:PORT]`, or `http://` to loopback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(Url);
-
-/// A base URL or a certificate that cannot be used: one sentence that says what to write.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unusable(String);
-
 /// Requests over real sockets: one client for all accounts. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     client: Client,
     base: BaseUrl,
+    proxy: Option<Proxy>,
     spoken: Arc<Mutex<Option<HttpVersion>>>,
 }
 
 impl Sockets {
     /// A client for `base`. `ca` names a PEM file with roots to trust in addition to the system's own.
     pub fn new(base: BaseUrl, ca: Option<&Path>) -> Result<Sockets, Unusable> {
+        Sockets::through(None, base, ca)
+    }
+
+    /// The same through a proxy, by CONNECT: what goes on behind it is TLS from end to end, with HTTP/2 where it is spoken.
+    /// A base URL in the clear, which loopback alone may be, has no CONNECT: the proxy is asked for the whole URL. It would
+    /// read the passphrase, so it must be on loopback, too.
+    pub fn through(proxy: Option<Proxy>, base: BaseUrl, ca: Option<&Path>) -> Result<Sockets, Unusable> {
+        if base.is_plain() && proxy.as_ref().is_some_and(|proxy| !proxy.is_loopback()) {
+            return Err(Unusable(format!(
+                "{base} is asked in the clear, and through --proxy the passphrase would leave this host so: write a base URL \
+                 that begins with https://, or take --proxy away"
+            )));
+        }
         // An error means that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let roots = ca.map(roots).transpose()?.unwrap_or_default();
-        let client = Client::builder()
+        let client = match &proxy {
+            // Whatever the environment says; this also takes back what was named before.
+            None => Client::builder().no_proxy(),
+            Some(proxy) => {
+                let all = reqwest::Proxy::all(proxy.url().clone());
+                let all = all.map_err(|_| Unusable(format!("the proxy {proxy} cannot be used")))?;
+                Client::builder().no_proxy().proxy(all)
+            }
+        };
+        let client = client
             .user_agent(concat!("posmoded/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(HTTP_CONNECT)
             .timeout(HTTP_TOTAL)
@@ -109,12 +124,11 @@ impl Sockets {
             // Without it a set could be sent three times: after REFUSED_STREAM or GOAWAY. The layer below still resends a
             // request if its connection was closed before a byte of it was written.
             .retry(reqwest::retry::never())
-            .no_proxy()
             .https_only(!base.is_loopback())
             .tls_certs_merge(roots)
             .build()
-            .map_err(|error| Unusable(format!("TLS cannot be set up: {}", chain(&error))))?;
-        Ok(Sockets { client, base, spoken: Arc::default() })
+            .map_err(|error| unreached::say_no_tls(&error))?;
+        Ok(Sockets { client, base, proxy, spoken: Arc::default() })
     }
 
     /// The version of HTTP of the last answer; `None` before the first. Nothing depends on it.
@@ -124,6 +138,12 @@ impl Sockets {
 
     async fn exchange(&self, request: reqwest::Request) -> Result<Response, TransportError> {
         let mut response = self.client.execute(request).await.map_err(|error| self.without_answer(error))?;
+        if let Some(proxy) = &self.proxy
+            && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && self.base.is_plain()
+        {
+            return Err(TransportError::NotSent(unreached::say_unknown_to(proxy)));
+        }
         *self.spoken.lock() = Some(spoken(response.version()));
         let status = response.status().as_u16();
         let remaining = remaining(response.headers());
@@ -152,18 +172,13 @@ impl Sockets {
     }
 
     fn say(&self, error: reqwest::Error) -> String {
-        let what = match (error.is_timeout(), error.is_connect()) {
-            (true, _) => "did not answer in time",
-            (false, true) => "could not be asked",
-            (false, false) => "gave no whole answer",
-        };
-        format!("{} {what}: {}", self.base, chain(&error.without_url()))
+        unreached::say(error, &self.base, self.proxy.as_ref())
     }
 }
 
 impl Transport for Sockets {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let request = self.base.request(request).map_err(TransportError::NotSent)?;
+        let request = signed(&self.base, request).map_err(TransportError::NotSent)?;
         self.exchange(request).await
     }
 }
@@ -206,68 +221,30 @@ impl Method {
     }
 }
 
-impl BaseUrl {
-    fn is_loopback(&self) -> bool {
-        let host = self.0.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+/// A request that is sent as it was signed.
+fn signed(base: &BaseUrl, request: Request) -> Result<reqwest::Request, String> {
+    let Request { method, path, query, headers, body } = request;
+    let mut url = base.url().clone();
+    url.set_path(&path);
+    url.set_query((!query.is_empty()).then_some(query.as_str()));
+    if url.path() != path || url.query().unwrap_or_default() != query {
+        return Err(format!("{path}?{query} cannot be sent as it was signed"));
     }
-
-    fn request(&self, request: Request) -> Result<reqwest::Request, String> {
-        let Request { method, path, query, headers, body } = request;
-        let mut url = self.0.clone();
-        url.set_path(&path);
-        url.set_query((!query.is_empty()).then_some(query.as_str()));
-        if url.path() != path || url.query().unwrap_or_default() != query {
-            return Err(format!("{path}?{query} cannot be sent as it was signed"));
-        }
-        let method = match method {
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
-        };
-        let mut signed = reqwest::Request::new(method, url);
-        for (name, value) in headers {
-            let mut value = HeaderValue::try_from(value)
-                .map_err(|_| format!("the header {name} would hold what HTTP does not allow"))?;
-            value.set_sensitive(name.starts_with("access-"));
-            signed.headers_mut().insert(HeaderName::from_static(name), value);
-        }
-        if !body.is_empty() {
-            *signed.body_mut() = Some(body.into());
-        }
-        Ok(signed)
+    let method = match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+    };
+    let mut ready = reqwest::Request::new(method, url);
+    for (name, value) in headers {
+        let mut value = HeaderValue::try_from(value)
+            .map_err(|_| format!("the header {name} would hold what HTTP does not allow"))?;
+        value.set_sensitive(name.starts_with("access-"));
+        ready.headers_mut().insert(HeaderName::from_static(name), value);
     }
-}
-
-impl FromStr for BaseUrl {
-    type Err = Unusable;
-
-    fn from_str(text: &str) -> Result<BaseUrl, Unusable> {
-        let unusable = |what: &str| Unusable(format!("{what}: write it like https://api.bitget.com"));
-        let url = Url::parse(text).map_err(|_| unusable("the base URL is no URL"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(unusable("the base URL holds a user name or a password"));
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(unusable("the base URL names no host"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(unusable("the base URL has more than a host and a port"));
-        }
-        let base = BaseUrl(url);
-        match base.0.scheme() {
-            "https" => Ok(base),
-            "http" if base.is_loopback() => Ok(base),
-            "http" => Err(unusable("plain http is for loopback only")),
-            _ => Err(unusable("the base URL is neither https nor http")),
-        }
+    if !body.is_empty() {
+        *ready.body_mut() = Some(body.into());
     }
-}
-
-impl fmt::Display for BaseUrl {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.0.as_str().trim_end_matches('/'))
-    }
+    Ok(ready)
 }
 
 fn roots(path: &Path) -> Result<Vec<Certificate>, Unusable> {
@@ -303,71 +280,17 @@ fn is_refused_stream(error: &reqwest::Error) -> bool {
     false
 }
 
-/// An error and its sources, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut behind = error.source();
-    while let Some(source) = behind {
-        let next = source.to_string();
-        if !told.ends_with(&next) {
-            told = format!("{told}: {next}");
-        }
-        behind = source.source();
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_is_for_loopback_and_a_base_url_is_a_host_and_nothing_more() {
-        let good = [
-            "https://api.bitget.com",
-            "https://venue.example:8443/",
-            "http://127.0.0.1:8080",
-            "http://[::1]:8080",
-            "http://localhost",
-        ];
-        for text in good {
-            assert!(text.parse::<BaseUrl>().is_ok(), "{text}");
-        }
-        let bad = [
-            "api.bitget.com",
-            "",
-            "http://api.bitget.com",
-            "http://127.0.0.1.example.com",
-            "http://localhost.example.com",
-            "http://10.0.0.1",
-            "https://name:word@api.bitget.com",
-            "https://api.bitget.com/v2",
-            "https://api.bitget.com/?a=b",
-            "ftp://127.0.0.1",
-        ];
-        let told: Vec<String> =
-            bad.map(|text| format!("{text}: {}", text.parse::<BaseUrl>().unwrap_err())).to_vec();
-        expect_test::expect![[r"
-            api.bitget.com: the base URL is no URL: write it like https://api.bitget.com
-            : the base URL is no URL: write it like https://api.bitget.com
-            http://api.bitget.com: plain http is for loopback only: write it like https://api.bitget.com
-            http://127.0.0.1.example.com: plain http is for loopback only: write it like https://api.bitget.com
-            http://localhost.example.com: plain http is for loopback only: write it like https://api.bitget.com
-            http://10.0.0.1: plain http is for loopback only: write it like https://api.bitget.com
-            https://name:word@api.bitget.com: the base URL holds a user name or a password: write it like https://api.bitget.com
-            https://api.bitget.com/v2: the base URL has more than a host and a port: write it like https://api.bitget.com
-            https://api.bitget.com/?a=b: the base URL has more than a host and a port: write it like https://api.bitget.com
-            ftp://127.0.0.1: the base URL is neither https nor http: write it like https://api.bitget.com"]]
-        .assert_eq(&told.join("\n"));
-    }
-
-    #[test]
     fn what_leaves_is_what_was_signed_or_nothing() {
         let base: BaseUrl = "https://api.bitget.com".parse().unwrap();
-        let sent = base.request(Request::get("/api/v2/public/time", "a=b&c=D-1".into())).unwrap();
+        let sent = signed(&base, Request::get("/api/v2/public/time", "a=b&c=D-1".into())).unwrap();
         assert_eq!(sent.url().as_str(), "https://api.bitget.com/api/v2/public/time?a=b&c=D-1");
         for (path, query) in [("/a b", ""), ("/a/../b", ""), ("/a", "b=c d"), ("/a", "b=ä"), ("/a", "b#c")] {
-            assert!(base.request(Request::get(path, query.into())).is_err(), "{path}?{query}");
+            assert!(signed(&base, Request::get(path, query.into())).is_err(), "{path}?{query}");
         }
     }
 

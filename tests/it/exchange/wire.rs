@@ -358,15 +358,23 @@ async fn f34_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_not_believed_is_never_asked_anything_and_says_why() {
+async fn a_line_that_is_not_believed_is_never_asked_anything_and_says_why_and_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let mut told = String::new();
-    for (name, flaw) in [("another host", Flaw::OtherHost), ("expired", Flaw::Expired)] {
-        let identity = Identity::flawed(flaw).unwrap();
+    let another = || Identity::new().unwrap();
+    let flawed = |flaw| Identity::flawed(flaw).map(|identity| (identity.clone(), Some(identity))).unwrap();
+    for (name, (identity, trusted)) in [
+        ("another host", flawed(Flaw::OtherHost)),
+        ("expired", flawed(Flaw::Expired)),
+        ("not yet", flawed(Flaw::NotYet)),
+        ("unknown issuer", (another(), None)),
+        ("another issuer of that name", (another(), Some(another()))),
+    ] {
         let ca = dir.path().join(name);
-        std::fs::write(&ca, identity.ca_pem()).unwrap();
+        std::fs::write(&ca, trusted.as_ref().map_or("", Identity::ca_pem)).unwrap();
+        let ca = trusted.as_ref().map(|_| ca.as_path());
         let (simulator, address) = simulate(Some(identity));
-        let venue = Venue::at(simulator, &format!("https://{address}"), Some(&ca));
+        let venue = Venue::at(simulator, &format!("https://{address}"), ca);
         let failure = venue.desk.clock().await.unwrap_err();
         assert_eq!(failure.class, Class::TryAgain);
         let (say, _the_time) = failure.say.split_once("verification time").unwrap_or((&failure.say, ""));
@@ -374,8 +382,11 @@ async fn a_line_that_is_not_believed_is_never_asked_anything_and_says_why() {
         assert!(venue.log().is_empty());
     }
     expect![[r#"
-        another host: no answer to the call time: https://HOST could not be asked: error sending request: client error (Connect): invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("elsewhere.example")
-        expired: no answer to the call time: https://HOST could not be asked: error sending request: client error (Connect): invalid peer certificate: certificate expired: 
+        another host: no answer to the call time: https://HOST could not be asked: its certificate is another host's: check --base-url, or find out who answers in its place (invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("elsewhere.example"))
+        expired: no answer to the call time: https://HOST could not be asked: its certificate is over by this host's clock: see whether that is right (timedatectl); if it is, wait until the certificate is renewed, or find out who answers in its place (invalid peer certificate: certificate expired: 
+        not yet: no answer to the call time: https://HOST could not be asked: its certificate is not valid yet by this host's clock: see whether that is right (timedatectl) (invalid peer certificate: certificate not valid yet: 
+        unknown issuer: no answer to the call time: https://HOST could not be asked: nobody whom this host trusts has signed its certificate: install or update the package ca-certificates; if something on the way inspects TLS, name its root certificate with --ca FILE (invalid peer certificate: UnknownIssuer)
+        another issuer of that name: no answer to the call time: https://HOST could not be asked: nobody whom this host trusts has signed its certificate: install or update the package ca-certificates; if something on the way inspects TLS, name its root certificate with --ca FILE (invalid peer certificate: BadSignature)
     "#]].assert_eq(&told);
 }
 
