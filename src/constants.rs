@@ -116,7 +116,7 @@ pub const REMAINING_FLOOR: u32 = 2;
 pub const REQUESTS_PER_SECOND: u32 = 30;
 
 /// The most doubt about the exchange's clock with which sets are sent: a timestamp may be off by 30 s at most.
-pub const CLOCK_DOUBT: Duration = Duration::from_secs(20);
+pub const CLOCK_DOUBT: Duration = Duration::from_secs(5);
 /// How fast the doubt about a clock reading grows, in parts per million: two crystals may drift apart by so much.
 pub const CLOCK_DRIFT_PER_MILLION: u32 = 200;
 

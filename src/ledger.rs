@@ -170,7 +170,7 @@ impl Ledger {
             return Ok(Note::Braked);
         };
         let state = IntentState::Noted { at };
-        let intent = Intent { id, change, generation, stamp, state };
+        let intent = Intent { id, change, generation, stamp, own_fence: None, state };
         Ok(Note::Noted(Noted::new(id, target, change.to, stamp), intent))
     }
 

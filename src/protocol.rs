@@ -147,7 +147,11 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
         IntentState::Unclear(_) => {
             // If the exchange's clock was set back, a read from before the set may carry a time later than its fence.
             let signed = facts.account.clock?.moment(intent.stamp);
-            let seen = seen.filter(|seen| seen.asked > signed && seen.server >= fence_ends(intent))?;
+            let is_over = |seen: &Seen| {
+                let by_ours = intent.own_fence.is_none_or(|end| seen.asked >= end);
+                seen.asked > signed && seen.server >= fence_ends(intent) && by_ours
+            };
+            let seen = seen.filter(is_over)?;
             Some(Step::Record(Record::Resolved { took_effect: seen.mode == intent.change.to }))
         }
     }
@@ -220,6 +224,7 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
         | IntentState::Refused(_)
         | IntentState::NotSent(_) => {
             let passed = facts.account.clock.map_or(now, |clock| clock.moment(fence_ends(intent)));
+            let passed = intent.own_fence.map_or(passed, |end| end.max(passed));
             // A read still dated before the fence means that our clock runs ahead: wait a little longer.
             asked.map_or(passed, |asked| passed.max(asked + CONFIRMING_LOOK))
         }

@@ -68,6 +68,9 @@ pub struct Intent {
     pub generation: Generation,
     /// The timestamp that the request is signed with.
     pub stamp: ServerTime,
+    /// Until when it may take effect by our own clock, the doubt about the timestamp included; `None` if another process
+    /// sent it.
+    pub own_fence: Option<Moment>,
     /// What is known of its outcome.
     pub state: IntentState,
 }

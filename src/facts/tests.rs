@@ -56,7 +56,8 @@ fn target() -> TargetFacts {
 fn intent() -> Intent {
     let change = Change { from: PositionMode::OneWay, to: PositionMode::Hedge, cause: Cause::New };
     let (id, stamp) = (IntentId(7), ServerTime(5_000));
-    Intent { id, change, generation: Generation(1), stamp, state: IntentState::Noted { at: at(5) } }
+    let (own_fence, state) = (None, IntentState::Noted { at: at(5) });
+    Intent { id, change, generation: Generation(1), stamp, own_fence, state }
 }
 
 /// Reads lists one after another, each within a second: the list, its rows that count, and the second of the request.

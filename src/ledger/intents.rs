@@ -32,7 +32,7 @@ impl IntentRecord {
     /// The same intent, for a caller that knows its state.
     pub(super) fn in_state(self, state: IntentState) -> Intent {
         let IntentRecord { id, target: _, change, generation, stamp, stage: _ } = self;
-        Intent { id, change, generation, stamp, state }
+        Intent { id, change, generation, stamp, own_fence: None, state }
     }
 }
 

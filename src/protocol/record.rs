@@ -59,7 +59,8 @@ pub fn recorded(
             target.count_correction(intent.change.cause, intent.stamp);
         }
         (Record::Resolved { took_effect: false }, Some(intent)) => {
-            let Intent { id, change: Change { to: mode, cause, from: _ }, generation, stamp, state } = intent;
+            let Intent { id, change, generation, stamp, own_fence: _, state } = intent;
+            let Change { to: mode, cause, from: _ } = change;
             target.intent = None;
             if let IntentState::Unclear(failure) = state {
                 target.lost = Some(Failing::once_more(target.lost.take(), failure, at, jitter));

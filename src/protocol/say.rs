@@ -177,6 +177,8 @@ fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
         (Some(stamp), Some(clock)) => clock.moment(stamp + FENCE).since(now),
         (Some(_) | None, Some(_) | None) => FENCE,
     };
+    let own_fence = facts.target.intent.as_ref().and_then(|intent| intent.own_fence);
+    let over = own_fence.map_or(over, |end| over.max(end.since(now)));
     let then = if over < Duration::from_secs(1) {
         "the exchange's own clock says that its time is over".to_owned()
     } else {

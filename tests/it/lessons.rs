@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 50] = [
+const LESSONS: [(&str, &str); 51] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -57,6 +57,7 @@ const LESSONS: [(&str, &str); 50] = [
     ("f59", "the proxy that the environment names is passed over in silence, and nothing gets out"),
     ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
     // Operators and years.
+    ("f63", "one wrong server time ends a fence or holds it for ever"),
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
     ("f75", "ready is said of an older generation"),

@@ -144,6 +144,8 @@ pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
             let clock = world.account.clock.expect("next wants no note without a clock");
             let stamp = clock.at(world.now) - early(mutation);
             let noted = intent(change, stamp, world.now);
+            let own_fence = noted.own_fence.map(|end| end - early(mutation));
+            let noted = Intent { own_fence, ..noted };
             let side = &mut world.targets[target];
             if mutation != Mutation::IntentNotWritten {
                 side.ledger.intent = Some(noted.clone());
@@ -240,7 +242,7 @@ pub(super) fn restart(world: &mut World, mutation: Mutation) {
         let Row { applied, intent, left: _, corrections, may_come_late, lost } = side.ledger.clone();
         side.facts = TargetFacts {
             applied,
-            intent: intent.map(|intent| Intent { state, ..intent }),
+            intent: intent.map(|intent| Intent { own_fence: None, state, ..intent }),
             corrections,
             may_come_late,
             lost: lost_before(lost, now),
@@ -314,7 +316,8 @@ fn close(side: &mut Side) {
 }
 
 fn without_fence(facts: &TargetFacts) -> TargetFacts {
-    let intent = facts.intent.clone().map(|intent| Intent { stamp: intent.stamp - FENCE, ..intent });
+    let intent =
+        facts.intent.clone().map(|intent| Intent { stamp: intent.stamp - FENCE, own_fence: None, ..intent });
     TargetFacts { intent, ..facts.clone() }
 }
 

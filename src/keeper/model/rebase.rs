@@ -207,8 +207,13 @@ impl Shift {
     }
 
     fn intent(self, intent: &mut Option<Intent>) {
-        let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent else { return };
+        let Some(Intent { id: _, change: _, generation: _, stamp, own_fence, state }) = intent else {
+            return;
+        };
         self.server(stamp);
+        if let Some(end) = own_fence {
+            self.moment(end);
+        }
         match state {
             IntentState::Noted { at } | IntentState::Accepted { at } => self.moment(at),
             IntentState::Refused(_) | IntentState::NotSent(_) | IntentState::Unclear(_) => {}
@@ -219,8 +224,9 @@ impl Shift {
         let Row { applied: _, intent, left: _, corrections, may_come_late, lost: _ } = row;
         corrections.iter_mut().for_each(today);
         // A restart treats it as unclear, whatever the previous process knew.
-        if let Some(Intent { id: _, change: _, generation: _, stamp, state }) = intent {
+        if let Some(Intent { id: _, change: _, generation: _, stamp, own_fence, state }) = intent {
             self.server(stamp);
+            *own_fence = None;
             *state = IntentState::of_another_process();
         }
         late(may_come_late);

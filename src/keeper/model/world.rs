@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::constants::FENCE;
 use crate::desired::Account;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Change, DriftPolicy, Generation, How, Intent, IntentId, IntentState,
@@ -211,5 +212,6 @@ pub(super) fn applied(mode: PositionMode) -> Applied {
 
 /// A new intent; its number makes no difference here.
 pub(super) fn intent(change: Change, stamp: ServerTime, at: Moment) -> Intent {
-    Intent { id: IntentId(1), change, generation: Generation(1), stamp, state: IntentState::Noted { at } }
+    let (own_fence, state) = (Some(at + FENCE + ROUND_TRIP / 2), IntentState::Noted { at });
+    Intent { id: IntentId(1), change, generation: Generation(1), stamp, own_fence, state }
 }

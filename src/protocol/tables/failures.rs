@@ -216,7 +216,7 @@ fn f45_an_unknown_or_doubtful_clock_is_asked_for_first() {
         "#]],
     );
     check(
-        &ready.clone().clock(clock(seconds(20), seconds(0))),
+        &ready.clone().clock(clock(seconds(5), seconds(0))),
         expect![[r#"
             new
             acting: Nothing stands in the way: the mode is being set.
@@ -232,7 +232,7 @@ fn f45_an_unknown_or_doubtful_clock_is_asked_for_first() {
         "#]],
     );
     check(
-        &ready.clock(clock(seconds(19), minutes(90))),
+        &ready.clock(clock(seconds(4), minutes(90))),
         expect![[r#"
             new
             clock: The exchange's time is not known well enough to sign a change; it is asked for.

@@ -172,6 +172,29 @@ fn f52_after_a_set_without_a_clear_answer_and_without_effect_comes_an_ever_longe
 }
 
 #[test]
+fn f63_a_server_time_that_jumps_ends_no_fence_by_itself() {
+    let mut start = situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1));
+    let answer = SetAnswer::unclear("timeout");
+    let mut exchange = Exchange { answer, obeys: false, ..Exchange::flat(OTHER) };
+    let text = story(&mut start, &mut exchange, seconds(40), |at, situation, exchange| {
+        if at > seconds(1) {
+            exchange.offset = OFFSET + 28_000;
+            situation.account.clock =
+                Some(ServerClock { offset: exchange.offset, ..situation.account.clock.unwrap() });
+        }
+    });
+    expect![[r#"
+        0.0s note one_way_mode -> hedge_mode (new)
+        0.0s send
+        0.1s rest 34s
+        35.0s look at the mode
+        35.1s record resolved: it had no effect
+        35.1s rest 23s
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
 fn f60_a_set_that_certainly_did_not_arrive_has_no_fence_and_is_tried_again_soon() {
     let start = situation().settle(Duration::ZERO).flat_for(minutes(9), seconds(1));
     let answer = SetAnswer::NotSent(failure(Class::TryAgain));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::constants::FENCE;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, FlatSpan, Flatness,
     Generation, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List,
@@ -258,8 +259,9 @@ impl Situation {
     pub(super) fn intent(mut self, ago: Duration, state: IntentState) -> Self {
         let stamp = server(self.now - ago);
         let change = Change { from: OTHER, to: WANTED, cause: Cause::New };
+        let own_fence = Some(self.now - ago + FENCE);
         self.target.intent =
-            Some(Intent { id: IntentId(7), change, generation: Generation(2), stamp, state });
+            Some(Intent { id: IntentId(7), change, generation: Generation(2), stamp, own_fence, state });
         self
     }
 

@@ -8,6 +8,7 @@ use expect_test::Expect;
 
 use super::situation::{OFFSET, Situation, failure};
 use super::{in_words, step_for};
+use crate::constants::FENCE;
 use crate::facts::{Answer, Class, HostReading, Identity, Intent, IntentId, IntentState, List, SetAnswer};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
@@ -108,6 +109,7 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
                 change: *change,
                 generation: situation.target.wanted.generation,
                 stamp: server(asked, exchange),
+                own_fence: Some(asked + FENCE),
                 state: IntentState::Noted { at: asked },
             });
         }

@@ -335,12 +335,13 @@ fn intents() -> BoxedStrategy<Intent> {
         classes().prop_map(|class| IntentState::Unclear(failure(class))),
     ];
     let cause = prop_oneof![Just(Cause::New), Just(Cause::Pending), Just(Cause::Drift)];
-    (modes(), modes(), cause, server(), state)
-        .prop_map(|(from, to, cause, stamp, state)| Intent {
+    (modes(), modes(), cause, server(), option::of(around()), state)
+        .prop_map(|(from, to, cause, stamp, own_fence, state)| Intent {
             id: IntentId(7),
             change: Change { from, to, cause },
             generation: Generation(1),
             stamp,
+            own_fence,
             state,
         })
         .boxed()
