@@ -15,7 +15,7 @@ pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
-pub use identity::{AccountSettings, Identity, OwnerDue};
+pub use identity::{AccountSettings, Identity, KeyTaken, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::ServerClock;
 pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
@@ -58,6 +58,8 @@ pub struct AccountFacts {
     pub owner_failing: Option<Failing>,
     /// Why the key's account is the wrong one, if it is: one or two sentences.
     pub wrong: Option<String>,
+    /// Why this process must not set the account, if another one on this host has claimed its key.
+    pub key_taken: Option<KeyTaken>,
     /// The declared modes, if an account of this kind cannot have them.
     pub unsatisfiable: Option<Declared>,
     /// Signing time of the newest unresolved set whose target no longer exists: the file does not name it any more, or

@@ -2,6 +2,9 @@
 //!
 //! Changes nothing. A requirement that cannot be checked counts as unmet, with the reason.
 
+mod claim;
+mod process;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -17,6 +20,9 @@ use tokio::time::timeout;
 use crate::constants::HOST_LOOK;
 use crate::facts::{Requirement, Requirements};
 use crate::moment::spell;
+
+pub use claim::{Claim, Holder, Unclaimed};
+pub use process::harden;
 
 /// The host that the daemon runs on.
 #[derive(Debug, Clone, Default)]

@@ -53,6 +53,9 @@ pub trait Environment: Send + Sync + 'static {
     /// The message for the operator if another account's file holds the same key.
     fn shared_key(&self, account: &AccountName) -> Option<String>;
 
+    /// Claims the key for this process, unless another one on this host has it: then one sentence that says so.
+    fn claim(&self, key: &KeyId) -> Result<(), String>;
+
     /// The lanes that rest now because the exchange answered 429.
     fn cool_downs(&self) -> Vec<CoolDown>;
 

@@ -19,7 +19,7 @@ mod whose;
 use std::time::Duration;
 
 pub use backoff::{
-    doubled, jittered_next, retry_at, retry_lost, retry_owner, retry_though_flat, spread_next,
+    doubled, jittered_next, retry_at, retry_lost, retry_owner, retry_taken, retry_though_flat, spread_next,
 };
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
@@ -357,6 +357,7 @@ fn about_flatness(facts: &Facts<'_>, forbidden: Reasons, now: Moment) -> Flat {
         Some(settled_at),
         target.refused_though_flat.map(retry_though_flat),
         target.lost.as_ref().map(retry_lost),
+        account.key_taken.as_ref().map(retry_taken),
         orphaned_set_ends(facts),
         window_opens(facts, run.newest),
     ];
@@ -443,6 +444,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         (Deadline::LedgerRetry, ledger.as_ref().map(|trouble| trouble.retry_at)),
         (Deadline::BudgetFrees, guard.frees_at.filter(|_| standing.blockers.holds(Reason::Held))),
         (Deadline::SetRetry, target.set_refused.as_ref().map(retry_at)),
+        (Deadline::SetRetry, facts.account.key_taken.as_ref().map(retry_taken)),
         (Deadline::SetRetry, target.lost.as_ref().map(retry_lost)),
         (Deadline::SetRetry, target.refused_though_flat.map(retry_though_flat)),
         (Deadline::GoneSetOver, orphaned_set_ends(facts)),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::fleet::{Fleet, FleetDeps, Kicks, StartError, Whom};
+use crate::host::harden;
 use crate::ledger::{Event, EventKind, Ledger, OpenError};
 use crate::serve::Bound;
 use crate::source::{FileState, Source};
@@ -39,6 +40,11 @@ pub struct Core {
 impl Core {
     /// Reads the file and opens the ledger, whose lock keeps every other instance away from the accounts.
     pub async fn start(options: Options, whom: Whom, stop: CancellationToken) -> Result<Core, NotStarted> {
+        if let Err(error) = harden() {
+            tracing::warn!(
+                "a core dump of this process may hold keys, and its open files may be few: {error}"
+            );
+        }
         let clock = Clock::machine();
         let keys = Arc::new(KeyFiles::new(&options, &clock)?);
         let bound = Bound::to(&options.listen).await;

@@ -1,18 +1,19 @@
 //! Connections to the accounts at the exchange, from a directory of credential files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use parking_lot::{Mutex, MutexGuard};
+use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
 use crate::exchange::CoolDown;
-use crate::exchange::bitget::{AccountClient, Bitget, Sockets, Trading};
+use crate::exchange::bitget::{AccountClient, BaseUrl, Bitget, Sockets, Trading};
 use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
 use crate::facts::Requirements;
-use crate::host::Host;
+use crate::host::{Claim, Holder, Host, Unclaimed};
 use crate::keeper::Environment;
-use crate::position_mode::{AccountName, KeyId};
+use crate::position_mode::{AccountName, KeyId, hex};
 
 use super::options::{NotStarted, Options, unusable};
 
@@ -23,6 +24,9 @@ pub struct KeyFiles {
     dir: PathBuf,
     kept_by: KeptBy,
     keyring: Mutex<Keyring>,
+    /// The keys that this process has claimed, until it ends.
+    claims: Mutex<BTreeMap<KeyId, Claim>>,
+    base_url: BaseUrl,
     host: Host,
 }
 
@@ -51,6 +55,8 @@ impl KeyFiles {
             kept_by: kept_by(&dir),
             dir,
             keyring: Mutex::default(),
+            claims: Mutex::default(),
+            base_url: base_url.clone(),
             host: Host::default(),
         })
     }
@@ -85,6 +91,23 @@ impl Environment for KeyFiles {
         Some(credential::say_shared(&self.dir, self.kept_by, account, &other))
     }
 
+    fn claim(&self, key: &KeyId) -> Result<(), String> {
+        let mut claims = self.claims.lock();
+        if claims.contains_key(key) {
+            return Ok(());
+        }
+        match Claim::take(&claim_name(&self.base_url, key)) {
+            Ok(claim) => {
+                claims.insert(key.clone(), claim);
+                Ok(())
+            }
+            Err(Unclaimed::Taken(holder)) => Err(say_taken(holder)),
+            Err(Unclaimed::Failed(error)) => Err(format!(
+                "Whether another process changes accounts with this key cannot be seen, so nothing is changed: {error}."
+            )),
+        }
+    }
+
     fn cool_downs(&self) -> Vec<CoolDown> {
         self.bitget.cool_downs()
     }
@@ -102,4 +125,20 @@ impl Environment for KeyFiles {
 fn kept_by(dir: &Path) -> KeptBy {
     let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|theirs| Path::new(&theirs) == dir);
     if systemd { KeptBy::Systemd } else { KeptBy::Mode }
+}
+
+/// The same for all processes on a host that reach the same exchange with the same key.
+fn claim_name(base_url: &BaseUrl, key: &KeyId) -> String {
+    format!("posmoded-key-{}", hex(&Sha256::digest(format!("{base_url}\0{key}"))))
+}
+
+fn say_taken(holder: Option<Holder>) -> String {
+    let who = match holder {
+        Some(Holder { pid: Some(pid), user }) => {
+            format!("Another process on this host (PID {pid}, user {user})")
+        }
+        Some(Holder { pid: None, user }) => format!("Another process on this host (of user {user})"),
+        None => "Another process on this host".to_owned(),
+    };
+    format!("{who} changes accounts with the same key, so this one does not: stop one of the two.")
 }

@@ -43,3 +43,12 @@ pub struct AccountSettings {
     /// What becomes of orders that would trade with its own.
     pub stp_mode: Option<String>,
 }
+
+/// Another process on this host has claimed the key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyTaken {
+    /// Who, and what to do: one sentence.
+    pub say: String,
+    /// When that was found.
+    pub at: Moment,
+}

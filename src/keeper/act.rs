@@ -2,9 +2,9 @@
 
 use super::{Environment, Keeper, TargetSlot, is_about_the_key};
 use crate::constants::{FENCE, LEDGER_RETRY};
-use crate::exchange::Apply as _;
+use crate::exchange::{Apply as _, Observe as _};
 use crate::facts::Answer;
-use crate::facts::{Change, Class, Failure, Intent, IntentState, SetAnswer};
+use crate::facts::{Change, Class, Failure, Intent, IntentState, KeyTaken, SetAnswer};
 use crate::ledger::{Event, EventKind, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Reason, Record, Standing, State, Step, Withdrawn};
@@ -18,6 +18,11 @@ impl<D: Environment> Keeper<D> {
             return;
         }
         let Some(exchange) = &self.exchange else { return };
+        if let Err(say) = self.environment.claim(&exchange.key_id()) {
+            self.facts.key_taken = Some(KeyTaken { say, at: self.clock.now() });
+            return;
+        }
+        self.facts.key_taken = None;
         if let Some(slot) = self.targets.get_mut(&scope) {
             slot.has_begun = true;
         }

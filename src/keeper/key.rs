@@ -109,6 +109,7 @@ impl<D: Environment> Keeper<D> {
     pub(super) fn forget_the_key_before(&mut self) {
         self.facts.identity = None;
         self.facts.owner_failing = None;
+        self.facts.key_taken = None;
         self.facts.failing = None;
         self.facts.wrong = None;
         self.pinned = None;

@@ -87,7 +87,7 @@ pub enum LedgerError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another daemon holds this state directory.
-    #[error("Another posmoded{} holds the state directory: stop that one first, or give this one another --state.", told(*pid))]
+    #[error("Another posmoded{} holds the state directory: stop that one first.", told(*pid))]
     Held {
         /// Its process id, if the lock file has it.
         pid: Option<u32>,

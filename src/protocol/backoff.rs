@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::constants::{
     BACKOFF_FIRST, BACKOFF_LONGEST, CONVERTING_LOOK, COOL_DOWN_FIRST, COOL_DOWN_LONGEST, HUMAN_LOOK,
-    OWNER_TRIES, REFUSED_THOUGH_FLAT, UNKNOWN_FIRST, UNKNOWN_LONGEST, WAITING_LOOK,
+    KEY_TAKEN_LOOK, OWNER_TRIES, REFUSED_THOUGH_FLAT, UNKNOWN_FIRST, UNKNOWN_LONGEST, WAITING_LOOK,
 };
-use crate::facts::{Class, Failing, Refusals};
+use crate::facts::{Class, Failing, KeyTaken, Refusals};
 use crate::moment::{Jitter, Moment};
 
 /// When to retry after this failure.
@@ -29,6 +29,11 @@ pub fn retry_at(failing: &Failing) -> Moment {
         | Class::AccountStatus
         | Class::OurFault => *at + HUMAN_LOOK,
     }
+}
+
+/// When to try again to claim a key that another process on this host has.
+pub fn retry_taken(taken: &KeyTaken) -> Moment {
+    taken.at + KEY_TAKEN_LOOK
 }
 
 /// When to ask again for the owner of the key: rarely, once it was tried so often that nothing waits for it any more.

@@ -39,6 +39,8 @@ pub enum Reason {
     Elsewhere,
     /// The key belongs to another account than it should, or another account's credential file holds the same key.
     WrongAccount,
+    /// Another process on this host changes accounts with the same key.
+    KeyTaken,
     /// There is no usable key.
     Credential,
     /// The key lacks a right, or our address is not on its list.
@@ -197,9 +199,12 @@ impl Reason {
             | Reason::Held
             | Reason::RefusedThoughFlat => human,
             Reason::File => Row { calls_back: true, ..human },
-            Reason::Unexpected | Reason::Denied | Reason::Refused | Reason::Fighting | Reason::Paused => {
-                Row { is_mode_alone_watched: true, ..human }
-            }
+            Reason::Unexpected
+            | Reason::KeyTaken
+            | Reason::Denied
+            | Reason::Refused
+            | Reason::Fighting
+            | Reason::Paused => Row { is_mode_alone_watched: true, ..human },
             Reason::Suspended | Reason::Reported => {
                 Row { is_mode_alone_watched: true, calls_back: true, ..human }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backoff::{retry_at, retry_lost, retry_though_flat};
+use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{host_shown, of_failure};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, VERDICT_AGE, WAITING_LOOK};
@@ -27,6 +27,10 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             let account = facts.account;
             account.shared_key.as_ref().or(account.wrong.as_ref()).cloned().unwrap_or_default()
         }
+        Reason::KeyTaken => facts.account.key_taken.as_ref().map_or_else(String::new, |taken| {
+            let next = spell(retry_taken(taken).since(now));
+            format!("{} Next try in {next}.", taken.say)
+        }),
         Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
         Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::backoff::{retry_at, retry_lost, retry_though_flat};
+use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::{Reason, Reasons, State};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{
@@ -137,6 +137,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
 pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
     let rows = [
+        (Reason::KeyTaken, facts.account.key_taken.as_ref().is_some_and(|taken| retry_taken(taken) > now)),
         (Reason::Suspended, target.wanted.policy.suspended.is_some()),
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
         (Reason::File, brakes.file.is_some()),

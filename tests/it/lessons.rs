@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 51] = [
+const LESSONS: [(&str, &str); 53] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -58,9 +58,11 @@ const LESSONS: [(&str, &str); 51] = [
     ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
     // Operators and years.
     ("f63", "one wrong server time ends a fence or holds it for ever"),
+    ("f65", "a second writer with another state directory"),
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
     ("f75", "ready is said of an older generation"),
+    ("f78", "a local user, a full file or a core dump ends the daemon or shows its keys"),
     ("f80", "with many accounts some are asked again and again, and others never"),
     ("f81", "one change among many waits for looks at all of them"),
     ("f82", "waiting for our own pace shows as a reason, and flips alerts"),

@@ -402,6 +402,11 @@ impl World {
         }
     }
 
+    /// Another process has claimed the keys, as this sentence says.
+    pub fn claim_keys(&self, say: Option<&str>) {
+        locked(&self.wire.state).key_taken = say.map(str::to_owned);
+    }
+
     fn ended(&self) {
         locked(&self.told).ends.insert(self.processes, self.clock.now());
     }

@@ -110,8 +110,11 @@ impl Progress {
         let in_sync = here.iter().filter(|target| target.state == State::InSync).count();
         let changed: u64 = last.targets.iter().map(|target| target.counts.confirmed).sum();
         let all = last.is_all_in_sync() && gone.is_empty();
+        let is_taken = |target: &TargetStatus| target.blockers.contains(&Reason::KeyTaken);
         let exit = if all {
             Exit::DONE
+        } else if last.targets.iter().any(is_taken) {
+            Exit::HELD
         } else if end == End::Interrupted
             || last.targets.iter().any(|target| target.reason == Some(Reason::Crashed))
         {

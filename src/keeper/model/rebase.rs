@@ -85,6 +85,7 @@ impl Shift {
             owner_due: _,
             owner_failing,
             wrong: _,
+            key_taken: _,
             unsatisfiable: _,
             orphaned_set_at: _,
             failing,

@@ -211,6 +211,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     identity,
                     owner_due,
                     owner_failing,
+                    key_taken: None,
                     wrong,
                     unsatisfiable,
                     orphaned_set_at,

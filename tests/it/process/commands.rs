@@ -390,3 +390,30 @@ fn pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start() {
     assert_eq!(host.call(&["resume"]).0, 0);
     host.wait_for_all("in_sync -");
 }
+
+#[test]
+fn f65_a_second_process_with_the_same_key_changes_nothing_whatever_its_state_directory() {
+    let venue = Venue::of_desks(1);
+    let [hedge, one_way] = ["hedge_mode", "one_way_mode"].map(|mode| declared(&[("desk-1", mode)]));
+    let mut first = Host::new(&venue, &["desk-1"], &hedge);
+    first.start();
+    first.wait_for_all("in_sync -");
+    let mut second = Host::new(&venue, &["desk-1"], &one_way);
+    second.start();
+    second.wait_for_all("new key_taken");
+    let say = second.status()["targets"][0]["say"].to_string();
+    assert!(say.contains(&format!("(PID {}, user ", first.pid())), "{say}");
+    let third = Host::new(&venue, &["desk-1"], &one_way);
+    let (code, shown, told) = third.call(&["apply"]);
+    assert_eq!(code, 75, "{shown}{told}");
+    assert!(shown.contains("key_taken"), "{shown}{told}");
+    assert_eq!(venue.sets().len(), 1, "the first one's");
+
+    // It is free again as soon as its holder has ended, however that came.
+    first.kill();
+    second.terminate();
+    second.start();
+    second.wait_for_all("in_sync -");
+    assert_eq!(venue.sets().len(), 2);
+    second.terminate();
+}

@@ -173,3 +173,15 @@ fn the_watchdog_is_fed_in_time_and_a_hangup_during_the_start_does_no_harm() {
     assert!(longest < Duration::from_secs(1), "{longest:?}");
     assert!(manager.heard().iter().any(|message| message.contains("STATUS=rev 1: ")));
 }
+
+#[test]
+fn f78_a_file_that_may_not_grow_any_more_does_not_end_the_daemon() {
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
+    host.start();
+    host.wait_for_all("in_sync -");
+    host.signal("XFSZ");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    host.wait_for_all("in_sync -");
+    host.terminate();
+}

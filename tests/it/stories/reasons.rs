@@ -32,6 +32,9 @@ fn scene_of(reason: Reason) -> Scene {
         }
         Reason::Elsewhere => scene(with("host: trade-02"), nothing, nothing),
         Reason::WrongAccount => scene(with("uid: \"1002\""), nothing, nothing),
+        Reason::KeyTaken => {
+            scene(hedge(), |world| world.claim_keys(Some("Another process has it: stop one.")), nothing)
+        }
         Reason::Credential => scene(hedge(), |world| world.take_key("desk-a", true), nothing),
         Reason::Denied => scene(hedge(), |world| faulty(world, code("40014"), "all-position"), nothing),
         Reason::Refused => scene(

@@ -66,6 +66,13 @@ impl Environment for SimulatedKeys {
         Some(format!("The files of {account} and {other} hold the same key."))
     }
 
+    fn claim(&self, _key: &KeyId) -> Result<(), String> {
+        match locked(&self.wire.state).key_taken.clone() {
+            Some(say) => Err(say),
+            None => Ok(()),
+        }
+    }
+
     fn cool_downs(&self) -> Vec<CoolDown> {
         self.bitget.cool_downs()
     }

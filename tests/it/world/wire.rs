@@ -34,6 +34,8 @@ pub(super) struct WireState {
     pub(super) stop_at_the_next_key: bool,
     /// Accounts without a credential file.
     pub(super) keyless: BTreeSet<String>,
+    /// What is said of another process that has claimed the keys, if one has.
+    pub(super) key_taken: Option<String>,
     /// Accounts whose file holds the key of another name.
     pub(super) keys: BTreeMap<String, String>,
     /// What the host shows where it is not as required.
@@ -51,6 +53,7 @@ impl Default for WireState {
             crashing: BTreeSet::new(),
             stop_at_the_next_key: false,
             keyless: BTreeSet::new(),
+            key_taken: None,
             keys: BTreeMap::new(),
             unmet: BTreeMap::new(),
             looks_at_host: Vec::new(),
