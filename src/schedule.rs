@@ -262,11 +262,11 @@ impl<T: Ord + Clone, L: Ord + Clone> Schedule<T, L> {
             Purpose::Begin { since, repeat, cost } => {
                 demand.want = Some(match demand.want.take() {
                     begun @ Some(Want::Begun { .. }) => Want::joined(begun, lane, now, 1),
-                    Some(Want::Begin { mut next, .. }) => {
+                    Some(Want::Begin { mut next, .. } | Want::New { mut next }) => {
                         next.push(lane);
                         Want::Begin { since, repeat, next, cost }
                     }
-                    Some(Want::New { .. }) | None => Want::Begin { since, repeat, next: vec![lane], cost },
+                    None => Want::Begin { since, repeat, next: vec![lane], cost },
                 });
             }
             Purpose::New => {

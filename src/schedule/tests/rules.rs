@@ -178,6 +178,13 @@ fn the_line_goes_by_lateness_in_proportion_to_the_interval() {
     next(&table, ("b", What::Wait));
     table.put("a", mode(-90));
     next(&table, ("a", What::Mode));
+    // Of two that are equally late, the look at the mode; of two such looks, the more frequent one.
+    table.put("a", mode(-60));
+    next(&table, ("a", What::Mode));
+    let often = mode(-1).mode.map(|due| Due { interval: Duration::from_secs(1), ..due });
+    table.put("c", Demand { mode: often, ..nothing() });
+    next(&table, ("c", What::Mode));
+    table.take(&"c");
     table.put("a", mode(7));
     table.put("b", wait(4, 2));
     assert_eq!(table.turn(at(0)), Turn::Wait(at(4)));
