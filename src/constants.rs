@@ -11,9 +11,8 @@ pub const FILE_SETTLE: Duration = Duration::from_millis(200);
 pub const WAITING_LOOK: Duration = Duration::from_secs(10);
 /// How often positions are read while one is open: whoever has just closed the last one waits for the change.
 pub const OPEN_POSITION_LOOK: Duration = Duration::from_secs(2);
-/// Until something has been open for so long, it is looked at as often as that.
-pub const OPEN_BRIEFLY: Duration = Duration::from_secs(120);
-/// From then on it is looked at after each further such part of the wait: who waits long can wait a little longer.
+/// What is open is looked at after each further such part of the wait, if that is longer: who waits long can wait a little
+/// longer.
 pub const OPEN_PART: u32 = 60;
 /// The longest interval between looks at what is open.
 pub const OPEN_LOOK_LONGEST: Duration = Duration::from_secs(30);

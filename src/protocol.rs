@@ -37,9 +37,9 @@ use standing::{
 };
 
 use crate::constants::{
-    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_BRIEFLY,
-    OPEN_LOOK_LONGEST, OPEN_PART, OPEN_POSITION_LOOK, OWNER_EVERY, SEND_WITHIN, SETTLING_LOOK,
-    SETTLING_LOOK_LONGEST, SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
+    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_LOOK_LONGEST,
+    OPEN_PART, OPEN_POSITION_LOOK, OWNER_EVERY, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST,
+    SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
     Brakes, Change, Facts, FlatSpan, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen,
@@ -386,12 +386,10 @@ fn open_interval(facts: &Facts<'_>, forbidden: Reasons, list: List, now: Moment)
         List::Positions => OPEN_POSITION_LOOK,
         List::PlanOrders | List::Orders => WAITING_LOOK,
     };
-    if !forbidden.is_empty() {
-        target.wanted.policy.check_every
-    } else if waited < OPEN_BRIEFLY {
-        least
-    } else {
+    if forbidden.is_empty() {
         (waited / OPEN_PART).clamp(least, OPEN_LOOK_LONGEST)
+    } else {
+        target.wanted.policy.check_every
     }
 }
 
@@ -454,5 +452,5 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
     let rests =
         deadlines.into_iter().filter_map(|(ends_with, until)| Some(Rest { until: until?, ends_with }));
     let coming = rests.filter(|rest| rest.until > now);
-    Step::Rest(coming.fold(look, |first, rest| if rest.until < first.until { rest } else { first }))
+    Step::Rest([look].into_iter().chain(coming).min_by_key(|rest| rest.until).unwrap_or(look))
 }

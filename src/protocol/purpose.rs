@@ -44,7 +44,7 @@ pub fn purpose(
             let due = retried.unwrap_or(asked + every).min(now);
             Purpose::Wait(Recurring { due, overdue: due, every })
         }
-        (Look::List(List::Positions), _) if target.flatness.flat_span.is_some() => {
+        (Look::List(List::Positions), _) => {
             let every = keep_interval(facts, standing.forbidden);
             let due = retried.unwrap_or_else(|| keep_due(facts, standing.forbidden)).min(now);
             Purpose::Wait(Recurring { due, overdue: due, every })
