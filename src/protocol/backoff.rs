@@ -94,6 +94,14 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_of_a_key_is_asked_for_rarely_once_nothing_waits_for_it() {
+        let waits = |class| [1, 2, 3, 4, 100].map(|tries| retry_owner(&failing(class, tries, 1000)).0 / 1000);
+        assert_eq!(waits(Class::TryAgain), [2, 4, 900, 900, 900]);
+        let later = Class::Stopped { until: Moment(1_000_000) };
+        assert_eq!(waits(later), [1000; 5]);
+    }
+
+    #[test]
     fn a_refusal_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes() {
         let minutes =
             [1, 2, 3, 4, 100].map(|count| retry_though_flat(Refusals { count, last: Moment(0) }).0 / 60_000);

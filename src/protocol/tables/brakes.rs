@@ -360,6 +360,9 @@ fn reasons_win_in_the_order_that_programs_hold_on_to() {
         acting Itself
     "#]]
     .assert_eq(&names.concat());
+    let stages: Vec<Reason> =
+        Reason::VARIANTS.iter().copied().filter(|reason| reason.is_progress()).collect();
+    assert_eq!(stages, [Reason::Verifying, Reason::Settling, Reason::Acting]);
     let some: Reasons = Reason::VARIANTS.iter().copied().rev().collect();
     assert_eq!(some.iter().collect::<Vec<_>>(), Reason::VARIANTS);
     assert_eq!(some.first(), Some(Reason::Crashed));

@@ -4,7 +4,9 @@ use expect_test::expect;
 
 use super::check;
 use super::situation::{OTHER, WANTED, hours, minutes, seconds, situation};
-use crate::facts::DriftPolicy;
+use crate::facts::{Cause, DriftPolicy};
+use crate::moment::Jitter;
+use crate::protocol::{Standing, State};
 
 #[test]
 fn live_as_desired_and_never_applied_is_adopted() {
@@ -80,6 +82,21 @@ fn live_otherwise_and_applied_otherwise_is_pending() {
             > read plan orders
         "#]],
     );
+}
+
+#[test]
+fn a_state_names_the_cause_of_the_change_that_is_wanted_in_it() {
+    for (state, cause, of) in [
+        (State::New, Some(Cause::New), situation()),
+        (State::Pending, Some(Cause::Pending), situation().applied(OTHER)),
+        (State::Drifted, Some(Cause::Drift), situation().applied(WANTED)),
+        (State::InSync, None, situation().live(WANTED, seconds(1))),
+        (State::Unknown, None, situation().never_seen()),
+    ] {
+        let standing = Standing::of(&of.facts(), of.now);
+        assert_eq!((standing.state, standing.state.cause()), (state, cause));
+        assert_eq!(standing.change.map(|change| change.cause), cause);
+    }
 }
 
 #[test]
@@ -244,6 +261,27 @@ fn a_target_never_looked_at_is_unknown() {
             unreachable: It has not been looked at yet.
             > look at the mode
         "#]],
+    );
+}
+
+#[test]
+fn a_target_is_looked_at_sooner_by_a_random_part_and_much_sooner_after_its_first_look() {
+    let mut looked_at = situation().live(WANTED, seconds(1)).applied(WANTED);
+    looked_at.target.jitter = Jitter(500);
+    check(
+        &looked_at,
+        expect![[r#"
+        in_sync
+        > rest 56s
+    "#]],
+    );
+    looked_at.target.first_asked = looked_at.target.seen.map(|seen| seen.asked);
+    check(
+        &looked_at,
+        expect![[r#"
+        in_sync
+        > rest 32s
+    "#]],
     );
 }
 

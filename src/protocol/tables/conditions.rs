@@ -75,6 +75,15 @@ fn f42_the_opening_of_a_window_begins_a_round_at_once() {
             > note one_way_mode -> hedge_mode (pending)
         "#]],
     );
+    // As good as settled when the newest verdict began, which is too old for a set by now.
+    check(
+        &situation().applied(OTHER).flat_for(seconds(306), seconds(6)).windows(from_ref(&opened)),
+        expect![[r#"
+            pending
+            acting: Nothing stands in the way: the mode is being set.
+            > read plan orders
+        "#]],
+    );
     check(
         &ready().live(OTHER, seconds(2)).windows(&[opened]),
         expect![[r#"
@@ -219,6 +228,28 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
             settling: Flat for 4m; it must be so for 5m before the mode is changed.
             > rest 29s
         "#]],
+    );
+}
+
+#[test]
+fn a_host_that_is_not_as_required_holds_up_no_verdict_and_is_not_asked_about_what_is_forbidden() {
+    let unmet = ready().requires().host(&["arb.service is active"], seconds(0));
+    check(
+        &unmet.clone().list(List::PlanOrders, 0, seconds(0)),
+        expect![[r#"
+        pending
+        requirement: This host is not as the file requires: arb.service is active. It is looked at again every 10s, and the mode is changed once it is so and the account is flat.
+        > read orders
+    "#]],
+    );
+    check(
+        &unmet.bad_file(),
+        expect![[r#"
+        pending
+        file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+        requirement: This host is not as the file requires: arb.service is active. It is looked at again every 10s, and the mode is changed once it is so and the account is flat.
+        > rest 59s
+    "#]],
     );
 }
 

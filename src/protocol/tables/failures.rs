@@ -7,7 +7,7 @@ use expect_test::expect;
 use super::check;
 use super::situation::{OFFSET, OTHER, Situation, WANTED, begun, failure, minutes, seconds, situation};
 use super::{table, told};
-use crate::facts::{Answer, Class, OwnerDue, ServerClock};
+use crate::facts::{Answer, Class, List, OwnerDue, ServerClock};
 use crate::moment::{Jitter, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, ProductType};
 use crate::protocol::{Learned, Look, learn};
@@ -154,6 +154,18 @@ fn a_set_of_a_target_that_is_gone_is_waited_for() {
         new
         acting: Nothing stands in the way: the mode is being set.
         > note one_way_mode -> hedge_mode (new)
+    "#]],
+    );
+    // The mode was read this moment, and the exchange's time is not over yet though our clock says so.
+    let mut ahead = situation().live(OTHER, seconds(0)).flat_for(minutes(6), seconds(1)).gone(seconds(36));
+    let seen = ahead.target.seen.as_mut().unwrap();
+    seen.server = seen.server - seconds(2);
+    check(
+        &ahead,
+        expect![[r#"
+        new
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read.
+        > rest 1s
     "#]],
     );
 }
@@ -451,6 +463,28 @@ fn a_kind_that_is_observed_anew_does_not_end_the_failure_that_asked_for_it() {
     let answer = answer.with(OTHER);
     learn(&mut situation.account, &mut situation.target, Learned::Mode(answer), now, Jitter(0));
     assert_eq!(situation.account.failing, None);
+}
+
+/// Else a list that contradicts the mode would be asked for without a pause, as the mode that follows ends the failure.
+#[test]
+fn a_list_that_contradicts_the_kind_counts_against_itself_and_the_mode_against_the_account() {
+    let list = Look::List(List::Orders);
+    for (look, class, fails) in [
+        (list, Class::WrongKind, "target"),
+        (Look::Open(List::Orders), Class::WrongKind, "target"),
+        (Look::Mode, Class::WrongKind, "account"),
+        (list, Class::Credential, "account"),
+        (list, Class::Refused, "target"),
+        (Look::Mode, Class::Refused, "target"),
+        (Look::Kind, Class::Refused, "account"),
+    ] {
+        let mut situation = situation();
+        let (now, failed) = (situation.now, Learned::Failed(look, failure(class)));
+        learn(&mut situation.account, &mut situation.target, failed, now, Jitter(0));
+        let failing = (situation.account.failing.is_some(), situation.target.failing.is_some());
+        assert_eq!(failing, (fails == "account", fails == "target"), "{class:?} of {look:?}");
+        assert_eq!(situation.account.kind.is_none(), class == Class::WrongKind, "{class:?} of {look:?}");
+    }
 }
 
 /// It is asked again later, and looks and changes go on.

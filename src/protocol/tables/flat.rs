@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::check;
 use super::situation::{OTHER, begun, minutes, seconds, situation};
 use super::story::{Exchange, story, tells};
+use super::{check, step_for};
 use crate::facts::List;
+use crate::protocol::{Rest, Step};
 
 #[test]
 fn while_the_last_word_was_not_flat_positions_come_first() {
@@ -94,6 +95,41 @@ fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
             not_flat: Open: 2 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > rest 10s
         "#]],
+    );
+}
+
+#[test]
+fn what_is_open_for_long_is_looked_at_less_and_less_often() {
+    let rests = |list: List| {
+        [59, 119, 121, 600, 1200, 86_400].map(|waited| {
+            let mut open = begun().list(list, 1, seconds(0)).check_every(minutes(60));
+            let wait = open.target.flatness.wait.as_mut().unwrap();
+            wait.since = open.now - seconds(waited);
+            let Step::Rest(Rest { until, .. }) = step_for(&open) else { panic!("{:?}", step_for(&open)) };
+            until.since(open.now).as_millis()
+        })
+    };
+    assert_eq!(rests(List::Positions), [2_000, 2_000, 2_016, 10_000, 20_000, 30_000]);
+    assert_eq!(rests(List::Orders), [10_000, 10_000, 10_000, 10_000, 20_000, 30_000]);
+}
+
+#[test]
+fn after_a_reload_what_is_open_is_looked_at_at_once_and_once() {
+    check(
+        &begun().list(List::Positions, 1, seconds(1)).looked_for_again(),
+        expect![[r#"
+        new
+        not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+        > read open positions
+    "#]],
+    );
+    check(
+        &begun().list(List::Positions, 1, seconds(0)).looked_for_again(),
+        expect![[r#"
+        new
+        not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+        > rest 2s
+    "#]],
     );
 }
 
@@ -394,6 +430,28 @@ fn a_verdict_that_comes_too_late_after_it_has_settled_is_told_and_tried_again_af
         new
         settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
         > read plan orders
+    "#]],
+    );
+    // None of these is one that began with the newest that counts.
+    let mut counts = situation().flat_for(minutes(9), seconds(6));
+    counts.target.flatness.too_slow = Some(counts.now - seconds(6));
+    check(
+        &counts,
+        expect![[r#"
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > rest 4s
+    "#]],
+    );
+    // Also where what it was to decide has begun with it: the end of `settle`.
+    let mut slow = situation().flat_for(seconds(306), seconds(10));
+    slow.target.flatness.too_slow = Some(slow.now - seconds(6));
+    check(
+        &slow,
+        expect![[r#"
+        new
+        settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
+        > rest 4s
     "#]],
     );
 }

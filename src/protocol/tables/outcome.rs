@@ -9,6 +9,7 @@ use super::situation::{OFFSET, OTHER, WANTED, failure, hours, minutes, seconds, 
 use super::story::{Exchange, story, tells};
 use crate::facts::{Class, ServerClock, SetAnswer};
 use crate::moment::ServerTime;
+use crate::protocol::lost_before;
 
 #[test]
 fn f31_an_unanswered_set_is_fenced_by_the_exchanges_time() {
@@ -19,6 +20,14 @@ fn f31_an_unanswered_set_is_fenced_by_the_exchanges_time() {
             outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read. What is known: It failed.
             > rest 34s
         "#]],
+    );
+    check(
+        &situation().live(OTHER, seconds(40)).unclear(seconds(34)),
+        expect![[r#"
+        new
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 1s from now; then the mode is read. What is known: It failed.
+        > rest 1s
+    "#]],
     );
     check(
         &situation().live(OTHER, seconds(40)).unclear(seconds(35)),
@@ -352,16 +361,53 @@ fn a_flip_of_the_other_mode_or_a_day_later_is_no_late_effect() {
 }
 
 #[test]
-fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_set_back_since() {
-    let mut set_back = situation().live(OTHER, seconds(2)).unclear(seconds(1));
-    let seen = set_back.target.seen.as_mut().unwrap();
-    seen.server = seen.server + hours(1);
+fn sets_that_an_earlier_process_lost_hold_back_the_next_one_too() {
+    let before = |sets| {
+        let mut before = situation().flat_for(minutes(9), seconds(1));
+        before.target.lost = lost_before(sets, before.now);
+        before
+    };
     check(
-        &set_back,
+        &before(0),
         expect![[r#"
-            new
-            outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read. What is known: It failed.
-            > rest 34s
-        "#]],
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (new)
+    "#]],
     );
+    check(
+        &before(1),
+        expect![[r#"
+        new
+        unreachable: The last set had no effect: no clear answer came, and posmoded was started again since then. The next one leaves no sooner than in 1m.
+        > rest 59s
+    "#]],
+    );
+    check(
+        &before(3),
+        expect![[r#"
+        new
+        unreachable: The last 3 sets had no effect: no clear answer came, and posmoded was started again since then. The next one leaves no sooner than in 4m.
+        > rest 59s
+    "#]],
+    );
+}
+
+#[test]
+fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_set_back_since() {
+    for ago in [2, 1] {
+        let mut set_back = situation().live(OTHER, seconds(ago)).unclear(seconds(1));
+        // An earlier process sent it: only the exchange's clock tells when it is over.
+        set_back.target.intent.as_mut().unwrap().own_fence = None;
+        let seen = set_back.target.seen.as_mut().unwrap();
+        seen.server = seen.server + hours(1);
+        check(
+            &set_back,
+            expect![[r#"
+                new
+                outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 34s from now; then the mode is read. What is known: It failed.
+                > rest 34s
+            "#]],
+        );
+    }
 }

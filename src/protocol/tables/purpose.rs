@@ -7,8 +7,8 @@ use expect_test::{Expect, expect};
 use super::situation::{OTHER, Situation, WANTED, begun, minutes, noted, ready, seconds, situation};
 use super::step_for;
 use crate::facts::{Class, List};
-use crate::moment::Moment;
-use crate::protocol::{Standing, Step, purpose, rank};
+use crate::moment::{Jitter, Moment};
+use crate::protocol::{Standing, Step, purpose, rank, settles_at};
 use crate::schedule::{Purpose, Recurring};
 
 /// Requests of a verdict, its set and the read that confirms it.
@@ -24,8 +24,8 @@ fn check(situation: &Situation, expected: Expect) {
         Purpose::Begin { since, repeat, cost } => {
             format!("begins, wanted {}, repeat {repeat}, cost {cost}", ago(since))
         }
-        Purpose::Mode(Recurring { due, overdue: _, every }) => {
-            format!("mode, due {}, every {every:?}", ago(due))
+        Purpose::Mode(Recurring { due, overdue, every }) => {
+            format!("mode, due {}, overdue {}, every {every:?}", ago(due), ago(overdue))
         }
         Purpose::Wait(Recurring { due, overdue: _, every }) => {
             format!("waits, due {}, every {every:?}", ago(due))
@@ -38,7 +38,13 @@ fn check(situation: &Situation, expected: Expect) {
 #[test]
 fn what_begins_a_change_goes_before_what_recurs() {
     check(&situation().never_seen(), expect!["Mode: New"]);
-    check(&situation().live(WANTED, seconds(70)), expect!["Mode: mode, due 10.0 s ago, every 60s"]);
+    check(
+        &situation().live(WANTED, seconds(70)),
+        expect!["Mode: mode, due 10.0 s ago, overdue 10.0 s ago, every 60s"],
+    );
+    let mut sooner = situation().live(WANTED, seconds(70));
+    sooner.target.jitter = Jitter(500);
+    check(&sooner, expect!["Mode: mode, due 13.0 s ago, overdue 10.0 s ago, every 60s"]);
     check(&begun(), expect!["List(PlanOrders): begins, wanted 600.0 s ago, repeat false, cost 8"]);
     check(&begun().list(List::PlanOrders, 0, seconds(1)), expect!["List(Orders): Begun { to_go: 1 }"]);
     check(
@@ -64,10 +70,20 @@ fn while_it_settles_a_target_waits_and_at_its_end_it_begins() {
 }
 
 #[test]
+fn what_settles_is_urgent_from_the_moment_on_that_it_has_settled() {
+    let settles_in =
+        |situation: Situation| settles_at(&situation.target, situation.now).map(|at| at.since(situation.now));
+    assert_eq!(settles_in(begun()), None);
+    assert_eq!(settles_in(situation().flat_for(minutes(2), seconds(1))), Some(minutes(3)));
+    assert_eq!(settles_in(situation().flat_for(minutes(5), seconds(1))), None);
+    assert_eq!(settles_in(situation().flat_for(minutes(6), seconds(1))), None);
+}
+
+#[test]
 fn a_look_that_failed_is_due_when_it_may_be_tried_again() {
     check(
         &situation().live(WANTED, seconds(70)).target_failing(Class::TryAgain, seconds(5)),
-        expect!["Mode: mode, due 3.0 s ago, every 60s"],
+        expect!["Mode: mode, due 3.0 s ago, overdue 3.0 s ago, every 60s"],
     );
 }
 

@@ -114,6 +114,18 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
 }
 
 #[test]
+fn while_a_set_is_refused_for_its_rate_no_list_is_read() {
+    check(
+        &begun().set_refused(Class::RateLimited, seconds(1)),
+        expect![[r#"
+        new
+        rate_limited: It failed. Next try in 4s.
+        > rest 4s
+    "#]],
+    );
+}
+
+#[test]
 fn a_set_that_is_refused_again_and_again_is_tried_less_and_less_often() {
     let mut refused = situation();
     let mut waits = Vec::new();

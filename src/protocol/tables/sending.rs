@@ -84,6 +84,27 @@ fn a_noted_set_is_withdrawn_when_the_file_turns_bad() {
 }
 
 #[test]
+fn f33_without_a_ledger_only_a_record_waits() {
+    check(
+        &noted(seconds(0)).bad_file().ledger_trouble(seconds(30)),
+        expect![[r#"
+        new
+        ledger: The ledger cannot be written, the disk is full: make room.
+        file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
+        acting: Nothing stands in the way: the mode is being set.
+        > withdraw: the newest content of the file is not acceptable
+    "#]],
+    );
+    check(
+        &situation().live(WANTED, seconds(70)).applied(WANTED).ledger_trouble(seconds(30)),
+        expect![[r#"
+            in_sync
+            > look at the mode
+        "#]],
+    );
+}
+
+#[test]
 fn f56_a_noted_set_is_withdrawn_when_another_file_turns_out_to_hold_the_same_key() {
     check(
         &noted(seconds(0)).shares_its_key(),

@@ -1,14 +1,16 @@
 //! The account that a key belongs to: a row for each way in which it can be wrong, and for those in which it is not.
 
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
 
-use crate::facts::Identity;
-use crate::moment::Moment;
-use crate::position_mode::{AccountName, Kind, Uid};
-use crate::protocol::{Claims, wrong};
+use crate::facts::{Class, Failing, Identity, OwnerDue, Stretch};
+use crate::moment::{Jitter, Moment};
+use crate::position_mode::{AccountName, Declared, Kind, PositionMode, ProductType, Uid};
+use crate::protocol::{Claims, Look, Step, wrong};
 
-use super::check;
-use super::situation::situation;
+use super::situation::{OTHER, Situation, WANTED, failure, hours, minutes, seconds, situation};
+use super::{check, step_for};
 
 /// The uid of the key, of the file and of the ledger, and the other name of the account; `-` is none.
 #[track_caller]
@@ -127,4 +129,170 @@ fn a_key_that_cannot_say_whose_it_is_holds_where_another_one_showed_the_pinned_u
     };
     expect!["fine"].assert_eq(&said(false));
     expect![[r#"This name has belonged to account 1001 so far; its key is another one now, and lacks the right to say whose it is: nothing is changed. Allow it "spot, read" at Bitget, put the former key back, or give the account a name of its own in the file."#]].assert_eq(&said(true));
+}
+
+/// The mode is due to be read again, and whose key it is was seen so long ago.
+fn seen(ago: Duration) -> Situation {
+    let mut seen = situation().live(WANTED, seconds(70)).applied(WANTED);
+    let at = seen.now - ago;
+    seen.account.identity = seen.account.identity.map(|identity| Identity { at, ..identity });
+    seen
+}
+
+#[test]
+fn whose_key_it_is_is_seen_daily_with_a_look_at_the_mode_unless_that_matters_more() {
+    let first = |mut situation: Situation| {
+        situation.account.identity = None;
+        situation
+    };
+    for due in [seen(hours(24)), seen(hours(30)), first(seen(hours(1)))] {
+        assert_eq!(step_for(&due), Step::Look(Look::Account));
+    }
+    let due = || seen(hours(24));
+    let failing = |at| Failing::after(None, failure(Class::TryAgain), at, Jitter(1000));
+    let with = |change: fn(&mut Situation)| {
+        let mut due = due();
+        change(&mut due);
+        due
+    };
+    let mut owner_failing = due();
+    owner_failing.account.owner_failing = Some(failing(owner_failing.now));
+    let part = [(ProductType::UsdtFutures, PositionMode::Hedge)].into_iter().collect();
+    let mut unsatisfiable = due().unsatisfiable(Declared::PerProduct(part));
+    unsatisfiable.account.identity = None;
+    for (why, not_now) in [
+        ("it was seen less than a day ago", seen(minutes(24 * 60 - 1))),
+        ("the budget does not suffice", with(|due| due.account.stretch = Stretch(1001))),
+        ("it could not be seen just now", owner_failing),
+        ("the account fails", due().account_failing(Class::TryAgain, minutes(9))),
+        ("the target fails", due().target_failing(Class::TryAgain, minutes(9))),
+        ("the mode was not read since a reload", due().looked_for_again()),
+        ("the mode was never read", due().never_seen()),
+        ("there is no mode to wish for", unsatisfiable),
+    ] {
+        assert_eq!(step_for(&not_now), Step::Look(Look::Mode), "{why}");
+    }
+    let mut again = due();
+    again.account.owner_failing = Some(failing(again.now - seconds(2)));
+    assert_eq!(step_for(&again), Step::Look(Look::Account), "it may be tried again");
+}
+
+/// Whose key it is was not seen yet, and the file wants another mode.
+fn unseen(situation: Situation, owner_due: OwnerDue) -> Situation {
+    let mut unseen = situation.applied(OTHER);
+    unseen.account.identity = None;
+    unseen.account.owner_due = owner_due;
+    unseen
+}
+
+#[test]
+fn whose_key_it_is_is_seen_before_anything_before_a_change_or_before_a_set() {
+    let anything = |situation| unseen(situation, OwnerDue::BeforeAnything);
+    let change = |situation| unseen(situation, OwnerDue::OnceAModeDiffers);
+    let set = |situation| unseen(situation, OwnerDue::BeforeASet);
+    check(
+        &anything(situation()),
+        expect![[r#"
+        unknown
+        kind_unknown: Whose key this is has not been seen yet.
+        > look at the account
+    "#]],
+    );
+    check(
+        &anything(situation().kind(None)),
+        expect![[r#"
+        unknown
+        kind_unknown: Which kind of account this is has not been seen yet.
+        > look at the account
+    "#]],
+    );
+    check(
+        &change(situation()),
+        expect![[r#"
+        pending
+        settling: Whether it is flat is not known yet.
+        > look at the account
+    "#]],
+    );
+    check(
+        &change(situation().suspended()),
+        expect![[r#"
+        pending
+        suspended: The file suspends it: until the risk review is done.
+        > look at the account
+    "#]],
+    );
+    check(
+        &set(situation()),
+        expect![[r#"
+        pending
+        settling: Whether it is flat is not known yet.
+        > look at the account
+    "#]],
+    );
+    // A set that is forbidden for long is none that it is seen for.
+    check(
+        &set(situation().suspended()),
+        expect![[r#"
+        pending
+        suspended: The file suspends it: until the risk review is done.
+        > rest 59s
+    "#]],
+    );
+}
+
+#[test]
+fn what_could_not_be_seen_just_now_is_waited_for_before_a_set_and_not_asked_for_without_one() {
+    let failed = |situation: Situation, ago| {
+        let mut situation = unseen(situation, OwnerDue::BeforeASet);
+        let at = situation.now - seconds(ago);
+        situation.account.owner_failing =
+            Some(Failing::after(None, failure(Class::TryAgain), at, Jitter(1000)));
+        situation
+    };
+    check(
+        &failed(situation(), 1),
+        expect![[r#"
+        pending
+        unreachable: It failed. Next try in 1s.
+        settling: Whether it is flat is not known yet.
+        > rest 1s
+    "#]],
+    );
+    check(
+        &failed(situation(), 2),
+        expect![[r#"
+        pending
+        unreachable: It failed.
+        settling: Whether it is flat is not known yet.
+        > look at the account
+    "#]],
+    );
+    check(
+        &failed(situation().suspended(), 1),
+        expect![[r#"
+        pending
+        unreachable: It failed. Next try in 1s.
+        suspended: The file suspends it: until the risk review is done.
+        > rest 1s
+    "#]],
+    );
+    check(
+        &failed(situation().suspended(), 2),
+        expect![[r#"
+        pending
+        unreachable: It failed.
+        suspended: The file suspends it: until the risk review is done.
+        > rest 59s
+    "#]],
+    );
+    check(
+        &failed(situation().suspended(), 3),
+        expect![[r#"
+        pending
+        unreachable: It failed.
+        suspended: The file suspends it: until the risk review is done.
+        > rest 59s
+    "#]],
+    );
 }
