@@ -59,6 +59,7 @@ impl Daemon {
                 pulse: core.fleet.pulse(),
                 sockets: core.keys.sockets.clone(),
                 bitget: core.keys.bitget.clone(),
+                last_pull: core.source.last_pull(),
             }),
             records: Arc::new(HistoryReader(core.ledger.clone())),
             counters: Arc::new(counters),

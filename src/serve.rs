@@ -24,6 +24,7 @@ use crate::exchange::HttpVersion;
 use crate::facts::Stretch;
 use crate::moment::{Moment, spell};
 use crate::protocol::Reason;
+use crate::source::LastPull;
 use crate::status::{AccountStatus, Board, Config, Status};
 
 pub use bound::{BindError, Bound};
@@ -59,13 +60,17 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 
     /// By how much intervals between looks come out longer than wanted.
     fn stretch(&self) -> Stretch;
+
+    /// When the newest commit was last brought from git; `None` where nothing does that.
+    fn last_pull(&self) -> Option<LastPull>;
 }
 
 impl View {
     /// The status as of now, as operators see it.
     pub fn status(&self) -> Status {
         let status = self.board.status(self.clock.timestamp(self.clock.now()));
-        Status { http: self.vitals.http(), stretch: self.vitals.stretch(), ..status }
+        let (http, stretch, source) = (self.vitals.http(), self.vitals.stretch(), self.vitals.last_pull());
+        Status { http, stretch, source, ..status }
     }
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.

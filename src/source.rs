@@ -8,6 +8,7 @@ mod chain;
 mod commit;
 mod content;
 mod debounce;
+mod last_pull;
 mod read;
 
 use std::path::{Path, PathBuf};
@@ -27,12 +28,14 @@ use self::chain::{Chain, Watch};
 pub use self::content::Content;
 use self::debounce::Debounce;
 pub use self::debounce::FileState;
+pub use self::last_pull::LastPull;
 use self::read::FileReading;
 
 /// A file that is being watched.
 #[derive(Debug)]
 pub struct Source {
     states: watch::Receiver<FileState>,
+    pulls: watch::Receiver<Option<LastPull>>,
     asks: mpsc::Sender<Ask>,
     reads: Arc<AtomicU64>,
 }
@@ -68,6 +71,7 @@ impl Source {
         // A later change of the working directory must not move the file.
         let path = std::path::absolute(&path).unwrap_or(path);
         let (published, states) = watch::channel(FileState::NotReadYet);
+        let (pulled, pulls) = watch::channel(None);
         let (asks, asked) = mpsc::channel(ASKS);
         let reads = Arc::new(AtomicU64::new(0));
         let watcher = Watcher {
@@ -76,6 +80,7 @@ impl Source {
             clock,
             notice,
             published,
+            pulled,
             asked,
             waiting: Vec::new(),
             debounce: Debounce::NotReadYet,
@@ -84,12 +89,17 @@ impl Source {
             watch: None,
             complaint: None,
         };
-        (watcher, Source { states, asks, reads })
+        (watcher, Source { states, pulls, asks, reads })
     }
 
     /// Subscribes to the state of the file; a state is published only when it differs from the one before.
     pub fn subscribe(&self) -> watch::Receiver<FileState> {
         self.states.clone()
+    }
+
+    /// When the newest commit was last brought from git, if something does that here and says so: as of the last read.
+    pub fn last_pull(&self) -> watch::Receiver<Option<LastPull>> {
+        self.pulls.clone()
     }
 
     /// Reads the file now and returns when the content read is believed, or found to be changing still. Takes
@@ -123,6 +133,7 @@ struct Watcher {
     clock: Clock,
     notice: Notice,
     published: watch::Sender<FileState>,
+    pulled: watch::Sender<Option<LastPull>>,
     asked: mpsc::Receiver<Ask>,
     waiting: Vec<Waiting>,
     debounce: Debounce,
@@ -140,6 +151,7 @@ struct Waiting {
 /// The result of one visit to the file system.
 struct Done {
     reading: FileReading,
+    last_pull: Option<LastPull>,
     watch: Option<Watch>,
     complaint: Option<String>,
 }
@@ -196,7 +208,8 @@ impl Watcher {
         tokio::select! {
             biased;
             done = &mut under_way => match done {
-                Ok(Done { reading, watch, complaint }) => {
+                Ok(Done { reading, last_pull, watch, complaint }) => {
+                    self.pulled.send_replace(last_pull);
                     self.watch = watch;
                     self.complain(complaint);
                     reading
@@ -225,7 +238,8 @@ impl Watcher {
                 Notice::Inotify => Watch::arm(Chain::walk(&path)),
                 Notice::PollOnly => (None, None),
             };
-            Done { reading: read::read(&path), watch, complaint }
+            let (reading, last_pull) = (read::read(&path), LastPull::of(&path));
+            Done { reading, last_pull, watch, complaint }
         })
     }
 

@@ -20,6 +20,7 @@ use crate::facts::{
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State};
+use crate::source::LastPull;
 
 /// The version of the JSON output: new fields leave it as it is, removing one raises it.
 pub const SCHEMA: u32 = 1;
@@ -56,6 +57,9 @@ pub struct Status {
     /// where no daemon runs.
     #[serde(default)]
     pub stretch: Stretch,
+    /// When the newest commit was last brought from git; null where nothing does that, and where no daemon runs.
+    #[serde(default)]
+    pub source: Option<LastPull>,
 }
 
 /// Something to know about an account, such as a permission that its key should not have.
@@ -385,6 +389,7 @@ impl Board {
             account_settings,
             http: None,
             stretch: Stretch::default(),
+            source: None,
         }
     }
 }

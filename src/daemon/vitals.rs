@@ -9,13 +9,15 @@ use crate::fleet::Pulse;
 use crate::ledger::{Event, HistoryFilter, Ledger};
 use crate::moment::Moment;
 use crate::serve::{Records, Vitals};
+use crate::source::LastPull;
 
-/// The health of the daemon, from the pulse of the fleet's loop and from its sockets.
+/// The health of the daemon, from the pulse of the fleet's loop, its sockets and what the source has read.
 #[derive(Debug)]
 pub(super) struct FleetVitals {
     pub(super) pulse: watch::Receiver<Pulse>,
     pub(super) sockets: Sockets,
     pub(super) bitget: Bitget<Sockets>,
+    pub(super) last_pull: watch::Receiver<Option<LastPull>>,
 }
 
 impl Vitals for FleetVitals {
@@ -33,6 +35,10 @@ impl Vitals for FleetVitals {
 
     fn stretch(&self) -> Stretch {
         self.bitget.stretch()
+    }
+
+    fn last_pull(&self) -> Option<LastPull> {
+        self.last_pull.borrow().clone()
     }
 }
 

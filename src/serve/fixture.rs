@@ -17,6 +17,7 @@ use crate::ledger::{Event, EventKind, HistoryFilter};
 use crate::moment::Moment;
 use crate::position_mode::PositionMode;
 use crate::protocol::{Reason, State};
+use crate::source::LastPull;
 use crate::status::{AccountStatus, Board, Config, Counts, Detail, LiveStatus, TargetStatus};
 
 /// When the tests' clocks begin: 2026-11-22T09:00:00Z.
@@ -27,6 +28,7 @@ pub(crate) const BEGAN: i64 = 1_795_338_000_000;
 pub(crate) struct Set {
     pub(crate) fleet_due: Moment,
     pub(crate) ledger_trouble: Option<String>,
+    pub(crate) last_pull: Option<LastPull>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +49,10 @@ impl Vitals for Fixed {
 
     fn stretch(&self) -> Stretch {
         Stretch(1670)
+    }
+
+    fn last_pull(&self) -> Option<LastPull> {
+        self.0.lock().unwrap().last_pull.clone()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::facts::AccountSettings;
 use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State};
 use crate::serve::View;
+use crate::source::LastPull;
 use crate::status::{Config, Counts, Status, TargetStatus};
 
 /// The prefix of every metric's name.
@@ -86,6 +87,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         account_settings,
         http,
         stretch,
+        source,
     } = status;
     let Config { generation, sha256, commit, loaded_at, problem, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
@@ -111,6 +113,14 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         Some(&Unit::Seconds),
         [([], loaded_at.map_or(0, Timestamp::as_second))],
     )?;
+    if let Some(LastPull { last_success_at, commit: _ }) = source {
+        out.gauges(
+            "source_last_success_timestamp",
+            "When the newest commit was last brought from git; absent where nothing does that",
+            Some(&Unit::Seconds),
+            [([], last_success_at.as_second())],
+        )?;
+    }
     let revision = [
         ("generation", generation.0.to_string()),
         ("sha256", sha256.clone()),

@@ -24,7 +24,7 @@ fn above(place: &Path) -> Option<String> {
     names.into_iter().find(|name| is_commit(name)).map(str::to_owned)
 }
 
-fn is_commit(name: &str) -> bool {
+pub(super) fn is_commit(name: &str) -> bool {
     [SHA_1, SHA_256].contains(&name.len())
         && name.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit))
 }

@@ -542,7 +542,8 @@ async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once()
     source.read_again().await;
     assert_eq!(source.reads(), 0);
     let late = Content { bytes: Arc::from([]), sha256: "9f".into(), commit: None };
-    let done = Done { reading: FileReading::Content(late, None), watch: None, complaint: None };
+    let reading = FileReading::Content(late, None);
+    let done = Done { reading, last_pull: None, watch: None, complaint: None };
     assert!(answer.send(done).is_ok());
     timeout(FILE_POLL * 3, words.wait_for(|word| !silent(word))).await.unwrap().unwrap();
     cancel.cancel();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 53] = [
+const LESSONS: [(&str, &str); 54] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -62,6 +62,7 @@ const LESSONS: [(&str, &str); 53] = [
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
     ("f75", "ready is said of an older generation"),
+    ("f76", "a cache of a repository fills the disk, breaks, or forks without end, and stands still for ever"),
     ("f78", "a local user, a full file or a core dump ends the daemon or shows its keys"),
     ("f80", "with many accounts some are asked again and again, and others never"),
     ("f81", "one change among many waits for looks at all of them"),

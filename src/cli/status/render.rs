@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::cli::rows;
 use crate::exchange::HttpVersion;
 use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::PlanEntry;
+use crate::source::LastPull;
 use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 
 /// A table, then sentences: reasons, warnings, pauses, a held plan, a refused file and the revision.
@@ -24,6 +27,7 @@ pub(super) fn render(status: &Status) -> String {
         account_settings,
         http,
         stretch,
+        source,
     } = status;
     let table = rows::table(
         ["account", "scope", "desired", "live", "state", "reason", "since"],
@@ -76,6 +80,7 @@ pub(super) fn render(status: &Status) -> String {
         .chain(say_stretch(*stretch))
         .chain(say_settings(account_settings))
         .chain(http.map(say_http))
+        .chain(source.iter().map(|pull| say_last_pull(pull, *now)))
         .chain([revision])
         .collect();
     format!("{table}\n{}\n", plain(&below.join("\n")))
@@ -131,6 +136,18 @@ fn say_http(http: HttpVersion) -> String {
     };
     format!("The exchange answers over {http}: {how}.")
 }
+
+/// How old the newest commit that is known here may be.
+fn say_last_pull(LastPull { last_success_at, commit }: &LastPull, now: Timestamp) -> String {
+    let old = now.duration_since(*last_success_at) > PULLED_FOR_LONG;
+    let old =
+        if old { ": what was pushed since is not here. `journalctl -u posmoded-pull` says why" } else { "" };
+    let age = rows::age(*last_success_at, now);
+    format!("The newest commit in git was last brought {age} ago ({}){old}.", short(commit))
+}
+
+/// As the alert has it: a pull comes once a minute.
+const PULLED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// One sentence per target that is not in sync; targets of an account with the same sentence share one line.
 pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {

@@ -10,6 +10,7 @@ use crate::position_mode::{AccountName, PositionMode};
 use crate::protocol::{Plan, PlanEntry, Reason, State};
 use crate::serve::Listen;
 use crate::serve::fixture::{at, target, view};
+use crate::source::LastPull;
 use crate::status::{Config, Held, Paused, Status, TargetStatus};
 
 #[track_caller]
@@ -63,6 +64,24 @@ async fn a_warning_stands_below_the_table() {
     }];
     let status = Status { warnings, ..view().0.status() };
     assert!(render(&status).contains("\ndesk-1: The key may withdraw.\n"), "{}", render(&status));
+}
+
+#[tokio::test]
+async fn f76_how_long_ago_the_file_was_brought_is_told_where_something_brings_it() {
+    let brought = |ago: i64| {
+        let commit = "a1b2c3d4".to_owned();
+        let source = Some(LastPull { last_success_at: at(-ago), commit });
+        let told = render(&Status { source, ..view().0.status() });
+        told.lines().rev().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(brought(40), "The newest commit in git was last brought 40s ago (a1b2c3d).");
+    assert_eq!(brought(-5), "The newest commit in git was last brought 0s ago (a1b2c3d).");
+    assert_eq!(
+        brought(3 * 3600),
+        "The newest commit in git was last brought 3h ago (a1b2c3d): what was pushed since is not here. \
+         `journalctl -u posmoded-pull` says why."
+    );
+    assert!(!render(&view().0.status()).contains("in git"));
 }
 
 #[tokio::test]

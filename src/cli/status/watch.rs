@@ -88,6 +88,7 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         targets,
         http,
         stretch: _,
+        source: _,
     } = status.clone();
     let targets = targets.into_iter().map(|target| TargetStatus {
         live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
@@ -110,6 +111,8 @@ fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
         http,
         // It moves a little with each target that begins or ends to wait.
         stretch: Stretch::default(),
+        // Brought anew every minute.
+        source: None,
     })
 }
 

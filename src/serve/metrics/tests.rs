@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::serve::fixture::{account, target, view};
+use crate::serve::fixture::{account, at, target, view};
 
 /// Samples by name and labels; panics if the text breaks a rule.
 fn read(text: &str) -> BTreeMap<String, f64> {
@@ -73,6 +73,20 @@ fn labels_are_well_formed(series: &str) -> bool {
             _ => return good && rest.is_empty(),
         }
     }
+}
+
+#[tokio::test]
+async fn f76_the_last_pull_is_a_metric_where_something_pulls() {
+    const NAME: &str = "posmoded_source_last_success_timestamp_seconds";
+    let (view, vitals) = view();
+    let text = || Metrics::of(view.clone()).text().unwrap();
+    assert!(!text().contains(NAME), "{}", text());
+    let commit = "ab".repeat(20);
+    vitals.0.lock().unwrap().last_pull = Some(LastPull { last_success_at: at(-40), commit: commit.clone() });
+    assert_eq!(read(&text()).get(NAME), Some(&1_795_337_960.0));
+    let status = serde_json::to_value(view.status()).unwrap();
+    let expected = serde_json::json!({ "last_success_at": "2026-11-22T08:59:20Z", "commit": commit });
+    assert_eq!(status["source"], expected);
 }
 
 #[tokio::test]

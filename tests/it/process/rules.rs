@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use strum::VariantArray as _;
@@ -14,7 +15,7 @@ use posmoded::protocol::{Reason, State};
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Host, PATIENCE, Venue, declared, get};
+use super::{Host, PATIENCE, RUN, Venue, declared, get};
 
 const RULES: &str = include_str!("../../../deploy/prometheus/posmoded.rules.yml");
 const README: &str = include_str!("../../../README.md");
@@ -228,7 +229,9 @@ fn two_desks() -> (Venue, Host) {
 /// Every metric that a daemon shows, with the values that each of its labels takes, or may take.
 fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let (_venue, mut host) = two_desks();
-    let at = host.start();
+    let config = brought_from_git(&host);
+    host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
+    let at = host.address();
     let text = host.wait_until("both are looked at", || {
         let (_, text) = get(at, "/metrics");
         (text.contains("\"in_sync\"") && text.contains("\"not_flat\"")).then_some(text)
@@ -246,6 +249,17 @@ fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     states.get_mut("state").unwrap().extend(State::VARIANTS.iter().map(ToString::to_string));
     states.get_mut("reason").unwrap().extend(Reason::VARIANTS.iter().map(ToString::to_string));
     shown
+}
+
+/// The file of a host, as what brings it from git lays it out: the path to it.
+fn brought_from_git(host: &Host) -> String {
+    let commit = "ab".repeat(20);
+    let release = host.path("releases").join(&commit);
+    fs::create_dir_all(&release).unwrap();
+    fs::rename(host.path("desired-state.yaml"), release.join("desired-state.yaml")).unwrap();
+    symlink(release, host.path("current")).unwrap();
+    fs::write(host.path("last-success"), format!("2026-11-22T09:00:00Z {commit}\n")).unwrap();
+    host.path("current/desired-state.yaml").to_str().unwrap().to_owned()
 }
 
 /// The metrics of ours in an expression, each with what it asks of labels.
