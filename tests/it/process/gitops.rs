@@ -1,5 +1,8 @@
 //! The file from git: the shipped script on real repositories, and the daemon that follows what it brings.
 
+mod cache;
+pub(super) mod forge;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -13,19 +16,12 @@ use bitget_sim::PosMode;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Host, RUN, Venue, declared, get, side_by_side};
+use super::{Host, PATIENCE, RUN, Venue, declared, get, side_by_side};
 
 #[test]
 fn the_file_comes_from_git_and_only_from_commits_that_are_ours() {
-    for (program, package) in [("git", "git"), ("ssh-keygen", "openssh-client"), ("flock", "util-linux")] {
-        if Command::new(program).arg("--help").stdin(Stdio::null()).output().is_err() {
-            assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{program} ({package}) is needed");
-            #[expect(clippy::print_stderr, reason = "whoever runs the tests is to know")]
-            {
-                eprintln!("skipped: there is no {program} ({package})");
-            }
-            return;
-        }
+    if !tools_are_there() {
+        return;
     }
     side_by_side(&[
         ("daemon", f9_f10_the_daemon_follows_the_commits_and_a_bad_one_brakes_until_it_is_reverted),
@@ -36,6 +32,21 @@ fn the_file_comes_from_git_and_only_from_commits_that_are_ours() {
         ("full disk", f33_without_room_for_the_file_the_old_commit_stays_in_place),
         ("at once", four_pulls_at_once_bring_the_commit_once),
     ]);
+}
+
+/// Whether there is what these tests run; says so, if not.
+pub(super) fn tools_are_there() -> bool {
+    for (program, package) in [("git", "git"), ("ssh-keygen", "openssh-client"), ("flock", "util-linux")] {
+        if Command::new(program).arg("--help").stdin(Stdio::null()).output().is_err() {
+            assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{program} ({package}) is needed");
+            #[expect(clippy::print_stderr, reason = "whoever runs the tests is to know")]
+            {
+                eprintln!("skipped: there is no {program} ({package})");
+            }
+            return false;
+        }
+    }
+    true
 }
 
 fn f9_f10_the_daemon_follows_the_commits_and_a_bad_one_brakes_until_it_is_reverted() {
