@@ -317,14 +317,14 @@ fn the_workflow_for_the_repository_with_the_file_fails_beside_the_line_that_is_b
 }
 
 /// A repository that somebody pushes to, and a host that pulls from it.
-struct Repository {
+pub(super) struct Repository {
     home: TempDir,
     work: PathBuf,
     state: PathBuf,
 }
 
 impl Repository {
-    fn new() -> Repository {
+    pub(super) fn new() -> Repository {
         let home = tempfile::tempdir().unwrap();
         let (work, state) = (home.path().join("work"), home.path().join("state"));
         fs::create_dir(&work).unwrap();
@@ -353,7 +353,7 @@ impl Repository {
 
     /// Pushes this content of the file and returns its commit; a new one if the content is not.
     #[track_caller]
-    fn commit(&self, text: &str) -> String {
+    pub(super) fn commit(&self, text: &str) -> String {
         let file = self.work.join(FILE);
         let _ = fs::remove_file(&file);
         fs::write(file, text).unwrap();
@@ -371,6 +371,18 @@ impl Repository {
     fn push(&self) -> String {
         self.git(&["push", "--quiet", "--force", "../origin.git", "main"]);
         self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// The branch is what it was at a commit.
+    #[track_caller]
+    pub(super) fn rewind(&self, commit: &str) {
+        self.git(&["reset", "--quiet", "--hard", commit]);
+        self.push();
+    }
+
+    /// Where the repository that is pushed to lies, `origin.git`.
+    pub(super) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// The shipped script, as the service manager starts it.

@@ -1,6 +1,8 @@
 //! The shipped unit under a real systemd, booted in namespaces with a journal and a bus of its own; nothing of the machine
 //! is touched, and nothing is left behind.
 
+mod pull;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
