@@ -17,6 +17,7 @@ pub mod fuzzing;
 mod http;
 mod identity;
 mod pace;
+pub mod probe;
 mod requests;
 mod rights;
 mod session;

@@ -33,7 +33,9 @@ pub struct Failure {
 }
 
 /// The reaction that a failure requires; one per class of answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::EnumIter, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Class {
     /// Wait until flat; never an error.
     NotFlat,
@@ -117,6 +119,11 @@ pub enum ClearedBy {
 }
 
 impl Class {
+    /// Its name in reports.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
     /// The one table of all classes.
     pub fn row(self) -> ClassRow {
         const PLAIN: ClassRow = ClassRow {

@@ -26,8 +26,7 @@ pub(super) async fn mode<T: Transport>(
 
 /// The queries whose answers together are a list of an account with these settings.
 pub(super) fn parts(list: List, settings: Option<&AccountSettings>) -> Vec<String> {
-    let level = settings.and_then(|settings| settings.account_level.as_deref());
-    let categories = categories(level).iter().map(|category| format!("category={}", category.as_str()));
+    let categories = categories(settings).iter().map(|category| format!("category={}", category.as_str()));
     match list {
         List::Positions => categories.collect(),
         List::Orders => categories.map(|category| format!("{category}&limit={PAGE}")).collect(),
@@ -104,12 +103,12 @@ pub(super) fn settled<T: Transport>(session: &Session<T>, reply: &Reply) -> Resu
     }
 }
 
-/// The categories that the one mode covers, of an account of this level. A basic account has no contracts in coins, and a
+/// The categories that the one mode covers, of an account with these settings. A basic account has no contracts in coins, and a
 /// call for what it does not have may be refused as a whole; any other word may be a level that has everything.
-fn categories(level: Option<&str>) -> &'static [ProductType] {
+pub(super) fn categories(settings: Option<&AccountSettings>) -> &'static [ProductType] {
     const ALL: [ProductType; 3] =
         [ProductType::UsdtFutures, ProductType::CoinFutures, ProductType::UsdcFutures];
-    match level {
+    match settings.and_then(|settings| settings.account_level.as_deref()) {
         Some("basic") => &[ProductType::UsdtFutures, ProductType::UsdcFutures],
         Some(_) | None => &ALL,
     }
