@@ -12,6 +12,7 @@ pub mod import;
 pub mod journal;
 pub mod pause;
 pub mod plan;
+pub mod probe;
 pub mod resume;
 pub mod run;
 pub mod schema;
@@ -78,6 +79,8 @@ pub enum Command {
     Approve(approve::Args),
     /// Print a file that declares what is live; changes nothing
     Import(import::Args),
+    /// Ask the exchange, with reads alone, what nobody could tell of it, and print a report without anything private
+    Probe(probe::Args),
     /// Print the completion script of a shell
     Completions(completions::Args),
     /// Print the manual page, in roff
@@ -109,6 +112,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
+        Command::Probe(args) => probe::probe(args, &common).await,
         Command::Completions(args) => completions::completions(Cli::command(), *args),
         Command::Man(args) => completions::man(Cli::command(), args),
         Command::Schema => schema::schema(),

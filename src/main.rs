@@ -29,6 +29,7 @@ fn run(said: Cli) -> Exit {
         | Command::Resume(_)
         | Command::Approve(_)
         | Command::Import(_)
+        | Command::Probe(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Schema => "warn,rustls_platform_verifier=off",

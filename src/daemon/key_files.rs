@@ -7,9 +7,10 @@ use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
-use crate::exchange::CoolDown;
+use crate::exchange::bitget::probe::Probe;
 use crate::exchange::bitget::{AccountClient, BaseUrl, Bitget, Sockets, Trading};
 use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
+use crate::exchange::{CoolDown, HttpVersion};
 use crate::facts::Requirements;
 use crate::host::{Claim, Holder, Host, Unclaimed};
 use crate::keeper::Environment;
@@ -61,6 +62,18 @@ impl KeyFiles {
         })
     }
 
+    /// A probe of an account, which can only read; the error is one sentence on why there is none.
+    pub fn probe(&self, account: &AccountName, demo: bool, clock: &Clock) -> Result<Probe<Sockets>, String> {
+        let credential =
+            credential::read(&self.dir, account, self.kept_by).map_err(|error| error.to_string())?;
+        Ok(Probe::new(self.sockets.clone(), clock, account.clone(), credential, trading(demo)))
+    }
+
+    /// The version of HTTP of the last answer; `None` before the first.
+    pub fn spoken(&self) -> Option<HttpVersion> {
+        self.sockets.spoken()
+    }
+
     fn key_of(&self, account: &AccountName) -> Option<KeyId> {
         credential::read(&self.dir, account, self.kept_by).ok().map(|credential| credential.key_id())
     }
@@ -78,8 +91,7 @@ impl Environment for KeyFiles {
         let key = read.as_ref().ok().map(Credential::key_id);
         self.keyring().opened(account, key, |other| self.key_of(other));
         let credential = read.map_err(|error| error.to_string())?;
-        let trading = if demo { Trading::Demo } else { Trading::Real };
-        Ok(self.bitget.account(account.clone(), credential, trading))
+        Ok(self.bitget.account(account.clone(), credential, trading(demo)))
     }
 
     fn survey(&self, accounts: &BTreeSet<AccountName>) {
@@ -119,6 +131,10 @@ impl Environment for KeyFiles {
     async fn unmet(&self, require: &Requirements) -> Vec<String> {
         self.host.unmet(require).await
     }
+}
+
+fn trading(demo: bool) -> Trading {
+    if demo { Trading::Demo } else { Trading::Real }
 }
 
 /// Others cannot read the directory that systemd makes, whatever the modes of the files in it.

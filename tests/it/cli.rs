@@ -82,6 +82,8 @@ fn wrong_words_are_64_in_every_command_and_say_what_to_do() {
         &["pause"],
         &["pause", "--reason", " "],
         &["approve"],
+        &["probe"],
+        &["probe", "desk-1", "desk-2"],
         &["check", "--format", "xml"],
         &["plan", "--base-url", "http://api.bitget.com"],
         &["run", "--listen", "0.0.0.0:0"],
@@ -109,6 +111,7 @@ fn the_help_names_every_command_and_ends_with_0() {
         "resume",
         "approve",
         "import",
+        "probe",
         "completions",
         "man",
     ] {

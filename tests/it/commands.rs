@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use std::time::Duration;
 
-use bitget_sim::{ApiKey, Fault, FaultKind, HoldSide, NewAccount, PosMode, ProductType, Simulator, Uid};
+use bitget_sim::{
+    ApiKey, Fault, FaultKind, HoldSide, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid,
+};
 use serde_json::Value;
 
-use crate::cli::{Desk, GOOD, posmoded};
+use crate::cli::{Desk, GOOD, call, posmoded};
 use crate::process::{PATIENCE, wait_until};
 
 fn json_lines(out: &str) -> Vec<Value> {
@@ -214,6 +217,63 @@ fn import_prints_all_accounts_or_nothing() {
     desk.simulator.with(|exchange| exchange.add_account(NewAccount::unified(Uid(1), "desk-1")));
     let (code, out, err) = desk.call(&["import", "desk-1"]);
     assert!(code == 0 && out.contains("    uid: '1'\n    position_mode: hedge_mode\n"), "{out}{err}");
+}
+
+#[test]
+fn a_probe_beside_a_daemon_asks_reads_alone_and_touches_no_ledger() {
+    let mut desk = Desk::new(GOOD);
+    // It ends early: the exchange does not accept the key.
+    desk.simulator.with(|exchange| {
+        exchange.key_mut("key-desk-2").unwrap().refused_with = Some("40012".to_owned());
+    });
+    let (code, out, err) = desk.call(&["probe", "desk-2"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(
+        out.starts_with(concat!("posmoded ", env!("CARGO_PKG_VERSION"), ", real trading, HTTP/1.1; ")),
+        "{out}"
+    );
+    assert!(out.ends_with("put it into an issue of the posmoded project.\n"), "{out}");
+    assert!(!desk.home.path().join("state").exists());
+    let reads = |entry: &LogEntry| entry.method == "GET" && entry.account != Some(Uid(1));
+    assert!(desk.simulator.with(|exchange| exchange.log().iter().all(reads)));
+
+    desk.start(&[]);
+    desk.wait_for(&["status", "desk-1"], |code, _| code == 0);
+    let (code, out, _) = desk.call(&["probe", "desk-2", "-o", "json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["schema"], &told["demo"]), (0, &1.into(), &false.into()));
+    assert_eq!(told["asked"][2]["code"], "40012");
+    assert_eq!(desk.terminate(), 0);
+}
+
+#[test]
+fn a_probe_is_1_where_nothing_can_be_asked_and_64_where_the_file_has_no_such_account() {
+    let desk = Desk::new(GOOD);
+    let (code, out, err) = desk.call(&["probe", "desk-9"]);
+    assert!(code == 64 && out.is_empty() && err.contains("Known: desk-1, desk-2."), "{err}");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let words = ["probe", "desk-1", "--credentials", "keys", "--base-url", &format!("http://{free}")];
+    let (code, out, err) = call(desk.home.path(), &words);
+    assert!(code == 1 && out.is_empty() && err.contains("Nothing of the account could be asked: "), "{err}");
+    fs::write(
+        desk.home.path().join("desired-state.yaml"),
+        GOOD.replace("desk-1:", "desk-1:\n    host: other"),
+    )
+    .unwrap();
+    let (code, _, err) = desk.call(&["probe", "desk-1"]);
+    assert!(code == 1 && err.contains("gives the account to another host, other"), "{err}");
+    fs::write(desk.home.path().join("desired-state.yaml"), GOOD.replace("...\n", "")).unwrap();
+    let (code, _, err) = desk.call(&["probe", "desk-1"]);
+    assert!(code == 1 && err.contains("end mark"), "{err}");
+    fs::remove_file(desk.home.path().join("desired-state.yaml")).unwrap();
+    let (code, _, err) = desk.call(&["probe", "desk-9"]);
+    assert!(
+        code == 1
+            && err.contains("keys/desk-9 is missing")
+            && err.contains("write one that says `demo: true`"),
+        "{err}"
+    );
+    assert_eq!(desk.simulator.with(|exchange| exchange.log().len()), 0);
 }
 
 #[test]

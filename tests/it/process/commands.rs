@@ -149,6 +149,8 @@ fn f56_two_key_files_with_one_key_are_named_by_every_command_before_its_first_re
     assert!(code == 4 && out.contains(says) && out.contains("wrong_account"), "{code}: {out}{err}");
     let (code, out, err) = host.call(&["import", "desk-1", "desk-2"]);
     assert!(code == 1 && out.is_empty() && err.contains(says), "{code}: {out}{err}");
+    let (code, out, err) = host.call(&["probe", "desk-1"]);
+    assert!(code == 1 && out.is_empty() && err.contains(says), "{code}: {out}{err}");
     let (code, out, err) = host.call(&["apply"]);
     assert!(code == 2 && out.contains(says), "{code}: {out}{err}");
     host.start();
