@@ -281,7 +281,7 @@ fn scene(
             let (path, limit) = one_of(dice, &people[who].reads());
             let per_second = one_of(dice, &[limit / 2, limit - 2, limit - 1, limit, limit * 2]);
             happens(at, Act::Load { who, path, per_second });
-            let later = at + 4 * (end - at);
+            let later = at + 4 * end.saturating_sub(at);
             happens(later, Act::Load { who, path, per_second: 0 });
         }
         24..29 => {
