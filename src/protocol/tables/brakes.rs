@@ -334,6 +334,7 @@ fn reasons_win_in_the_order_that_programs_hold_on_to() {
         unexpected Human
         elsewhere Itself
         wrong_account Human
+        key_taken Human
         credential Human
         denied Human
         refused Human
