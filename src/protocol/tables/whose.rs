@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 
-use crate::facts::{Class, Failing, Identity, OwnerDue, Stretch};
+use crate::facts::{Class, Failing, Identity, KeyTaken, OwnerDue, Stretch};
 use crate::moment::{Jitter, Moment};
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, ProductType, Uid};
 use crate::protocol::{Claims, Look, Step, wrong};
 
-use super::situation::{OTHER, Situation, WANTED, failure, hours, minutes, seconds, situation};
+use super::situation::{OTHER, Situation, WANTED, failure, hours, minutes, ready, seconds, situation};
 use super::{check, step_for};
 
 /// The uid of the key, of the file and of the ledger, and the other name of the account; `-` is none.
@@ -109,6 +109,40 @@ fn f56_with_a_key_that_another_file_holds_too_nothing_is_asked() {
         wrong_account: The files a and b hold the same key.
         settling: Whether it is flat is not known yet.
         > rest 2m 59s
+    "#]],
+    );
+}
+
+#[test]
+fn where_another_process_has_the_key_the_mode_alone_is_watched_until_it_is_tried_again() {
+    let taken = |mut situation: Situation, ago| {
+        let at = situation.now - seconds(ago);
+        let say = "Process 17 of root changes accounts with this key: stop one of the two.".to_owned();
+        situation.account.key_taken = Some(KeyTaken { say, at });
+        situation
+    };
+    check(
+        &taken(situation(), 10),
+        expect![[r#"
+        new
+        key_taken: Process 17 of root changes accounts with this key: stop one of the two. Next try in 50s.
+        > rest 50s
+    "#]],
+    );
+    check(
+        &taken(ready(), 10),
+        expect![[r#"
+        pending
+        key_taken: Process 17 of root changes accounts with this key: stop one of the two. Next try in 50s.
+        > rest 50s
+    "#]],
+    );
+    check(
+        &taken(ready(), 60),
+        expect![[r#"
+        pending
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (pending)
     "#]],
     );
 }
