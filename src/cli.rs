@@ -10,6 +10,7 @@ pub mod flags;
 pub mod history;
 pub mod import;
 pub mod journal;
+pub mod ledger;
 pub mod pause;
 pub mod plan;
 pub mod probe;
@@ -77,6 +78,8 @@ pub enum Command {
     Resume(resume::Args),
     /// Let a held plan go: that plan, and what is left of it as it shrinks, for 24 h
     Approve(approve::Args),
+    /// Copy the ledger, say whether it is sound, or put a copy in its place
+    Ledger(ledger::Args),
     /// Print a file that declares what is live; changes nothing
     Import(import::Args),
     /// Ask the exchange, with reads alone, what nobody could tell of it, and print a report without anything private
@@ -111,6 +114,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Pause(args) => pause::pause(args, &common).await,
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,
+        Command::Ledger(args) => ledger::ledger(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
         Command::Probe(args) => probe::probe(args, &common).await,
         Command::Completions(args) => completions::completions(Cli::command(), *args),

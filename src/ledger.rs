@@ -4,9 +4,11 @@
 //! decided in the transaction that writes it: whether a set may be noted, a plan approved, a user id pinned. One thread owns the connection; in simulation the same code runs on the caller's thread,
 //! because a real thread would let virtual time jump.
 
+mod backup;
 mod directives;
 mod error;
 mod event;
+mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -18,10 +20,13 @@ mod lock;
 mod noted;
 mod now;
 mod registration;
+mod restore;
 mod revisions;
 mod schema;
+mod soundness;
 mod store;
 mod targets;
+mod unsound;
 mod visitor;
 mod words;
 mod writer;
@@ -36,11 +41,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+pub use backup::{BackupError, backup};
 pub use directives::{CommandAnswer, CommandRequest, Counted, Directives, Limits, PauseRow};
 pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
@@ -50,7 +55,11 @@ pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;
 pub use registration::TargetRecord;
+pub use restore::{RestoreError, Restored, restore};
 pub use revisions::Revision;
+pub use soundness::{Findings, verify};
+pub use store::place;
+pub use unsound::Unsound;
 pub use visitor::Visitor;
 pub use words::Stage;
 
@@ -92,20 +101,7 @@ impl Ledger {
     pub async fn open(dir: &Path, clock: Clock, listen: Option<String>) -> Result<Ledger, OpenError> {
         let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
-        let path = dir.join(LOCK);
-        let us = Instance { pid: std::process::id(), listen };
-        let mut lock = lock::take(&path, &us).map_err(unusable)?;
-        for _ in 0..LOCK_TRIES {
-            if lock.is_none() {
-                clock.sleep_until(clock.now() + LOCK_PAUSE).await;
-                lock = lock::take(&path, &us).map_err(unusable)?;
-            }
-        }
-        let Some(lock) = lock else {
-            let holder = lock::holder(&path);
-            let pid = holder.as_ref().map(|holder| holder.pid);
-            return Err(OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) });
-        };
+        let lock = lock::hold(dir, &clock, listen).await?;
         let place = dir.join(DATABASE);
         let (executor, (directives, writes)) = Executor::threaded(place.clone(), clock.clone(), lock).await?;
         Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
@@ -337,9 +333,5 @@ impl fmt::Debug for Ledger {
     }
 }
 
-/// Retries for the lock: a command that asks for its holder takes it for a moment.
-const LOCK_TRIES: u32 = 4;
-/// The pause before each retry.
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Numbers the ledgers in memory of this process.
 static IN_MEMORY: AtomicU64 = AtomicU64::new(0);

@@ -18,9 +18,9 @@ pub struct Args {
 /// What `man` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ManArgs {
-    /// The page of this command [default: the page of posmoded, which names them all]
+    /// The page of this command, such as `run` or `ledger backup` [default: the page of posmoded, which names them all]
     #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
 }
 
 /// Prints the completion script that the shell sources.
@@ -35,23 +35,20 @@ pub fn completions(mut cli: clap::Command, args: Args) -> anyhow::Result<Exit> {
 /// Prints a manual page in roff, section 1.
 pub fn man(cli: clap::Command, args: &ManArgs) -> anyhow::Result<Exit> {
     let ManArgs { command } = args;
-    print::bytes(&page(cli, command.as_deref())?)?;
+    print::bytes(&page(cli, command)?)?;
     Ok(Exit::DONE)
 }
 
-fn page(cli: clap::Command, command: Option<&str>) -> anyhow::Result<Vec<u8>> {
-    let mut cli = cli.version(env!("CARGO_PKG_VERSION"));
-    cli.build();
-    let shown = match command {
-        None => cli,
-        Some(name) => {
-            let known: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
-            let unknown =
-                || UsageError(format!("There is no command {name:?}. There are: {}.", known.join(", ")));
-            let found = cli.find_subcommand(name).ok_or_else(unknown)?.clone();
-            found.version(env!("CARGO_PKG_VERSION"))
-        }
-    };
+fn page(cli: clap::Command, command: &[String]) -> anyhow::Result<Vec<u8>> {
+    let mut shown = cli.version(env!("CARGO_PKG_VERSION"));
+    shown.build();
+    for name in command {
+        let known: Vec<&str> = shown.get_subcommands().map(clap::Command::get_name).collect();
+        let there_are = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let unknown = || UsageError(format!("There is no command {name:?}. There are: {there_are}."));
+        let found = shown.find_subcommand(name).ok_or_else(unknown)?.clone();
+        shown = found.version(env!("CARGO_PKG_VERSION"));
+    }
     let mut page = Vec::new();
     let source = concat!("posmoded ", env!("CARGO_PKG_VERSION"));
     clap_mangen::Man::new(shown).source(source).manual("posmoded").render(&mut page)?;
@@ -68,16 +65,29 @@ mod tests {
 
     #[test]
     fn there_is_a_page_for_every_command_and_one_that_names_them_all() {
-        let all = String::from_utf8(page(Cli::command(), None).unwrap()).unwrap();
+        let all = String::from_utf8(page(Cli::command(), &[]).unwrap()).unwrap();
+        let named = |of: &clap::Command| -> Vec<String> {
+            of.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+        };
+        let of_the_page = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let page = String::from_utf8(page(Cli::command(), &words).unwrap()).unwrap();
+            let title =
+                format!(".TH posmoded-{} 1  \"posmoded {}\"", words.join("-"), env!("CARGO_PKG_VERSION"));
+            assert!(page.contains(&title), "{page}");
+            assert!(page.contains("SYNOPSIS"), "{page}");
+            page
+        };
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
             assert!(all.contains(&format!("posmoded\\-{name}(1)")), "{name}: {all}");
-            let page = String::from_utf8(page(Cli::command(), Some(name)).unwrap()).unwrap();
-            let title = format!(".TH posmoded-{name} 1  \"posmoded {}\"", env!("CARGO_PKG_VERSION"));
-            assert!(page.contains(&title), "{page}");
-            assert!(page.contains("SYNOPSIS"), "{page}");
+            let page = of_the_page(&[name]);
+            for part in named(command) {
+                assert!(page.contains(&format!("posmoded\\-{name}\\-{part}(1)")), "{name} {part}: {page}");
+                of_the_page(&[name, &part]);
+            }
         }
-        let told = page(Cli::command(), Some("frobnicate")).unwrap_err().to_string();
+        let told = page(Cli::command(), &["frobnicate".to_owned()]).unwrap_err().to_string();
         assert!(told.starts_with("There is no command \"frobnicate\". There are: run, "), "{told}");
     }
 }

@@ -44,8 +44,8 @@ pub enum LedgerError {
     },
     /// The ledger is damaged: somebody has to restore it.
     #[error(
-        "The ledger {} is damaged, or not one of posmoded's: stop posmoded, then restore the file or move it away \
-         (without it every mode counts as first contact). No mode is changed until then.",
+        "The ledger {} is damaged, or not one of posmoded's: stop posmoded, then restore a copy with `posmoded ledger restore \
+         FILE`, which keeps this one aside; `posmoded ledger verify` says what is wrong with it. No mode is changed until then.",
         place.display()
     )]
     Damaged {
@@ -65,7 +65,11 @@ pub enum LedgerError {
         place: PathBuf,
     },
     /// Any other error of the database: somebody has to look at the cause.
-    #[error("The ledger {} cannot be used: check its disk. No mode is changed until it can be written.", place.display())]
+    #[error(
+        "The ledger {} cannot be used ({source}): check its disk, and leave the ledger where it is. No mode is changed until it \
+         can be written.",
+        place.display()
+    )]
     Other {
         /// The ledger's file.
         place: PathBuf,
@@ -208,30 +212,69 @@ impl LedgerError {
     /// Classifies an error of the database by what somebody has to do about it.
     pub(super) fn of(place: &Path, source: rusqlite::Error) -> LedgerError {
         let place = place.to_owned();
+        match Trouble::of(&source) {
+            Trouble::Full => LedgerError::Full { place, source },
+            Trouble::ReadOnly => LedgerError::ReadOnly { place, source },
+            Trouble::Locked => LedgerError::Locked { place, source },
+            Trouble::Damaged => LedgerError::Damaged { place, source },
+            Trouble::Other => LedgerError::Other { place, source },
+        }
+    }
+}
+
+/// What is the matter with a database, by what somebody has to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// To make room.
+    Full,
+    /// To give the right to write, or to open.
+    ReadOnly,
+    /// To end whoever keeps it locked.
+    Locked,
+    /// To restore it.
+    Damaged,
+    /// To look at the cause.
+    Other,
+}
+
+impl Trouble {
+    pub(super) fn of(error: &rusqlite::Error) -> Trouble {
         let unreadable = matches!(
-            &source,
+            error,
             rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::InvalidColumnType(..)
                 | rusqlite::Error::Utf8Error(..)
         );
         if unreadable {
-            return LedgerError::Damaged { place, source };
+            return Trouble::Damaged;
         }
-        match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => LedgerError::Full { place, source },
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Trouble::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                LedgerError::ReadOnly { place, source }
+                Trouble::ReadOnly
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                LedgerError::Locked { place, source }
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                LedgerError::Damaged { place, source }
-            }
-            _ => LedgerError::Other { place, source },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Locked,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+            _ => Trouble::Other,
         }
     }
+}
+
+/// What a check of the database says as an error, unless it is `ok`. A page that could not be read is told like one that is
+/// wrong, but by the number of an error that is not damage.
+pub(super) fn complaint(said: &str) -> Option<rusqlite::Error> {
+    if said == "ok" {
+        return None;
+    }
+    let number = said.split_once("error code=").map(|(_, after)| after);
+    let digits = number.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next());
+    let code = match digits.and_then(|digits| digits.parse().ok()) {
+        // What is cut off has damaged the rest.
+        Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ) | None => rusqlite::ffi::SQLITE_CORRUPT,
+        Some(code) => code,
+    };
+    Some(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(said.to_owned())))
 }
 
 /// Why a transaction failed, before the ledger's path is added.

@@ -5,8 +5,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::error::OpenError;
+use super::files;
+use crate::clock::Clock;
 
 /// Who holds the state directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,14 +22,35 @@ pub struct Instance {
     pub listen: Option<String>,
 }
 
+/// Takes the lock of a state directory, or says who has it. `listen` is the address to write there.
+pub(super) async fn hold(dir: &Path, clock: &Clock, listen: Option<String>) -> Result<File, OpenError> {
+    let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
+    let path = dir.join(LOCK);
+    let us = Instance { pid: std::process::id(), listen };
+    let mut lock = take(&path, &us).map_err(unusable)?;
+    for _ in 0..TRIES {
+        if lock.is_none() {
+            clock.sleep_until(clock.now() + PAUSE).await;
+            lock = take(&path, &us).map_err(unusable)?;
+        }
+    }
+    lock.ok_or_else(|| {
+        let holder = holder(&path);
+        let pid = holder.as_ref().map(|holder| holder.pid);
+        OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) }
+    })
+}
+
 /// Takes the lock and writes who we are; `None` if somebody else has it.
-pub(super) fn take(path: &Path, instance: &Instance) -> io::Result<Option<File>> {
+fn take(path: &Path, instance: &Instance) -> io::Result<Option<File>> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
     }
+    // Made by root it must be the service's, too. Whoever else may not give it away need not.
+    let _ = files::give_to_the_owner(&file, files::directory(path));
     // On a full disk the file does not say who we are, but the lock is ours.
     let text = serde_json::to_string(instance)?;
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
@@ -44,5 +70,9 @@ pub(super) fn holder(path: &Path) -> Option<Instance> {
     }
 }
 
+/// Retries for the lock: a command that asks for its holder takes it for a moment.
+const TRIES: u32 = 4;
+/// The pause before each retry.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The lock file in the state directory.
 pub(super) const LOCK: &str = "posmoded.lock";

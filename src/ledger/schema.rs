@@ -2,14 +2,14 @@
 //!
 //! `user_version` holds the format. Apart from the migrations, nothing here reads or writes a row.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::{LedgerError, OpenError};
+use super::files::beside;
 
 /// The format that this version reads and writes.
 pub(super) const FORMAT: i64 = 5;
@@ -41,6 +41,24 @@ pub(super) fn migrate(
     Ok(())
 }
 
+/// Converts a ledger to our format without a copy, for one that is a copy itself.
+pub(super) fn convert(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found = format(connection)?;
+    for (to, sql) in (1..).zip(MIGRATIONS).filter(|(to, _)| *to > found) {
+        step(connection, to, sql)?;
+    }
+    Ok(())
+}
+
+/// An empty ledger of this format, in memory.
+pub(super) fn empty(format: i64) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    for (to, sql) in (1..=format).zip(MIGRATIONS) {
+        step(&mut connection, to, sql)?;
+    }
+    Ok(connection)
+}
+
 fn step(connection: &mut Connection, to: i64, sql: &str) -> rusqlite::Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     step.execute_batch(sql)?;
@@ -66,13 +84,6 @@ fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError>
         File::open(dir)?.sync_all()
     };
     kept().map_err(unusable)
-}
-
-/// The path with `more` appended to the file's name.
-pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
-    let mut name = OsString::from(place);
-    name.push(more);
-    PathBuf::from(name)
 }
 
 /// All migrations, from the first format.

@@ -14,10 +14,11 @@ use prometheus_client::registry::Registry;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::directives::{self, Directives};
-use super::error::{LedgerError, Newer, OpenError, StoreError};
+use super::error::{LedgerError, Newer, OpenError, StoreError, complaint};
+use super::files::beside;
 use super::listeners::Listeners;
 use super::now::Now;
-use super::schema::{FORMAT, MIGRATIONS, beside, format, migrate};
+use super::schema::{FORMAT, MIGRATIONS, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
 use crate::moment::ServerTime;
@@ -262,9 +263,8 @@ fn check(connection: &Connection) -> rusqlite::Result<()> {
         let found: String =
             connection
                 .query_row("SELECT quick_check FROM pragma_quick_check(?1)", [table], |row| row.get(0))?;
-        if found != "ok" {
-            let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            return Err(rusqlite::Error::SqliteFailure(damaged, Some(found)));
+        if let Some(error) = complaint(&found) {
+            return Err(error);
         }
     }
     Ok(())
@@ -321,10 +321,15 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// How long to wait for the write lock. A command's transaction takes milliseconds; a longer holder is stuck.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// So many statements are kept, for reading one takes longer than running it: more than there are.
 const STATEMENTS: usize = 64;
 /// How often old rows are deleted.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The database in the state directory.
+/// The database of a state directory.
+pub fn place(dir: &Path) -> PathBuf {
+    dir.join(DATABASE)
+}
+
+/// Its name there.
 pub(super) const DATABASE: &str = "posmoded.sqlite";

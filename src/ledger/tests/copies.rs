@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
-use crate::ledger::schema::{FIRST, FORMAT, MIGRATIONS, beside, format, migrate};
+use crate::ledger::files::beside;
+use crate::ledger::schema::{FIRST, FORMAT, MIGRATIONS, format, migrate};
 use crate::ledger::store::connect;
 
 const NEXT: &str = "ALTER TABLE events ADD COLUMN more TEXT;";

@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::Connection;
 
 use super::*;
-use crate::ledger::schema::beside;
+use crate::ledger::files::beside;
 
 /// What decides whether something is sent.
 type Deciding = (TargetRecord, Option<Revision>, BTreeSet<AccountName>, Directives);
