@@ -22,6 +22,9 @@ fn the_readme_names_every_command() {
             readme.contains(&format!("`posmoded {name}")) || readme.contains(&format!("`{name}")),
             "{name}"
         );
+        for part in command.get_subcommands().map(clap::Command::get_name) {
+            assert!(readme.contains(&format!("`posmoded {name} {part}")), "{name} {part}");
+        }
     }
 }
 
@@ -37,7 +40,9 @@ fn common_flags_may_stand_before_and_behind_the_command() {
 fn every_option_can_be_given_in_the_environment_by_its_own_name() {
     use clap::CommandFactory as _;
     let cli = Cli::command();
-    let all = std::iter::once(&cli).chain(cli.get_subcommands()).flat_map(clap::Command::get_arguments);
+    let parts = cli.get_subcommands().flat_map(clap::Command::get_subcommands);
+    let commands = std::iter::once(&cli).chain(cli.get_subcommands()).chain(parts);
+    let all = commands.flat_map(clap::Command::get_arguments);
     let mut seen = 0;
     for option in all {
         let Some(long) = option.get_long().filter(|long| !["help", "version"].contains(long)) else {
@@ -65,6 +70,9 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
         ("history --limit 0", "--limit"),
         ("history --since 7", "90s, 2h or 7d"),
         ("approve", "HASH"),
+        ("ledger", "backup"),
+        ("ledger backup", "FILE"),
+        ("ledger restore", "FILE"),
         ("status -o yaml", "table, json"),
         ("--log syslog run", "text, json, journald"),
     ] {

@@ -92,7 +92,7 @@ fn is_named_like_a_log(file: &Path) -> bool {
     LOGS.iter().any(|log| file.to_string_lossy().ends_with(log))
 }
 
-/// What SQLite says of a write that failed: a connection that cannot write has none but those to the copy.
+/// What the database says of a write that failed: a connection that cannot write has none but those to the copy.
 const WRITES: [i32; 3] = [
     rusqlite::ffi::SQLITE_IOERR_WRITE,
     rusqlite::ffi::SQLITE_IOERR_FSYNC,

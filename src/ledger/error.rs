@@ -102,7 +102,11 @@ pub enum OpenError {
     #[error(transparent)]
     Newer(Newer),
     /// The directory or the lock file cannot be created or read.
-    #[error("The state directory {} cannot be used, and without it nothing is changed: give posmoded a directory that it may write (--state).", dir.display())]
+    #[error(
+        "The state directory {} cannot be used, and without it nothing is changed: see that it is a directory and that posmoded \
+         may write there (another one knows nothing of what was done).",
+        dir.display()
+    )]
     Io {
         /// The state directory.
         dir: PathBuf,

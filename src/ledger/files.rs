@@ -119,5 +119,5 @@ pub(super) fn beside(place: &Path, more: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// What SQLite keeps beside a database, and puts into whichever one it finds there: each ends a name.
+/// What lies beside a database at work, and goes into whichever one is found there: each ends a name.
 pub(super) const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];

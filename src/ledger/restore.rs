@@ -1,11 +1,12 @@
 //! Puts a copy in the place of a ledger: at any moment there is the old one as it was, or the new one, whole.
 //!
-//! What lies beside the old one is folded into it first, or moved away: SQLite would put it into the new one. The new one
+//! What lies beside the old one is folded into it first, or moved away: it would go into the new one. The new one
 //! begins paused, for it does not know what was decided since.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
@@ -55,6 +56,15 @@ pub enum RestoreError {
     /// A daemon holds the state directory, or it cannot be used.
     #[error(transparent)]
     Directory(#[from] OpenError),
+    /// Another process has the ledger open that is there.
+    #[error(
+        "Another process has the ledger {} open: end it (a database shell, a backup, a posmoded command?), then try again.",
+        place.display()
+    )]
+    InUse {
+        /// The ledger's file.
+        place: PathBuf,
+    },
     /// The ledger that is there cannot be put aside.
     #[error("The ledger that is there cannot be put aside as it is.")]
     Before(#[from] LedgerError),
@@ -109,8 +119,11 @@ pub async fn restore(dir: &Path, file: &Path, clock: &Clock) -> Result<Restored,
         part.replace(&place).map_err(unwritable)?;
         None
     } else {
-        let held = hold_still(&place)?;
+        let held = hold_still(&place, clock).await?;
         fs::hard_link(&place, &aside).map_err(unwritable)?;
+        if held.is_some() {
+            remove_empty_logs(&place).map_err(unwritable)?;
+        }
         put_logs_aside(&place, &aside).map_err(unwritable)?;
         part.replace(&place).map_err(unwritable)?;
         drop(held);
@@ -122,28 +135,51 @@ pub async fn restore(dir: &Path, file: &Path, clock: &Clock) -> Result<Restored,
 
 /// Folds into the ledger what lies beside it, and keeps every other process out until it is dropped. `None` for one that
 /// cannot be read: it is put aside as it is, with what lies beside it.
-fn hold_still(place: &Path) -> Result<Option<Connection>, LedgerError> {
-    let still = || {
-        // One that cannot be read would lose its log when it is closed, or is told to do without.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(place, flags)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        let journal: String =
-            connection.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get(0))?;
-        if journal != "delete" {
-            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            return Err(rusqlite::Error::SqliteFailure(busy, None));
+async fn hold_still(place: &Path, clock: &Clock) -> Result<Option<Connection>, RestoreError> {
+    let end = clock.now() + BUSY;
+    loop {
+        let error = match held_still(place) {
+            Ok(connection) => return Ok(Some(connection)),
+            Err(error) => error,
+        };
+        match Trouble::of(&error) {
+            Trouble::Damaged | Trouble::Other => return Ok(None),
+            Trouble::Full | Trouble::ReadOnly => {
+                return Err(RestoreError::Before(LedgerError::of(place, error)));
+            }
+            Trouble::Locked if clock.now() >= end => {
+                return Err(RestoreError::InUse { place: place.to_owned() });
+            }
+            Trouble::Locked => clock.sleep_until(clock.now() + PAUSE).await,
         }
-        connection.execute_batch("BEGIN EXCLUSIVE")?;
-        Ok(connection)
-    };
-    still().map(Some).or_else(|error| match Trouble::of(&error) {
-        Trouble::Damaged | Trouble::Other => Ok(None),
-        Trouble::Full | Trouble::ReadOnly | Trouble::Locked => Err(LedgerError::of(place, error)),
-    })
+    }
+}
+
+/// Before anything is read the lock is told to be exclusive, and that closing folds nothing: one that cannot be read would
+/// lose its log by that.
+fn held_still(place: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(place, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None));
+    }
+    connection.execute_batch("BEGIN EXCLUSIVE")?;
+    Ok(connection)
+}
+
+/// Removes what was folded into the ledger, and so is empty, or tells only where in it to look.
+fn remove_empty_logs(place: &Path) -> io::Result<()> {
+    if fs::metadata(beside(place, "-wal")).is_ok_and(|log| log.len() == 0) {
+        fs::remove_file(beside(place, "-wal"))?;
+        remove_what_is_left(&beside(place, "-shm"))?;
+    }
+    Ok(())
 }
 
 /// Moves what lies beside the ledger to beside `aside`.
@@ -200,6 +236,8 @@ fn remove_what_is_left(part: &Path) -> io::Result<()> {
     }
 }
 
+/// How long to wait before a ledger that somebody has open is tried again.
+const PAUSE: Duration = Duration::from_millis(50);
 /// What follows in the name of a ledger that was put aside, before the time.
 const UNTIL: &str = ".until-";
 

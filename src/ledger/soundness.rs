@@ -1,4 +1,5 @@
-//! Is a file a sound ledger? Reads all of it, and writes nothing: neither the file nor anything beside it.
+//! Is a file a sound ledger? Reads all of it, and writes nothing: neither the file nor anything beside it. The one exception
+//! is a file that a kill left half written, which is set right before it is read.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -40,7 +41,7 @@ pub fn verify(place: &Path) -> Result<Findings, Unsound> {
     quietly(place, |connection| findings(connection, place))
 }
 
-/// Runs a job on a connection that cannot write. Where no log lies beside the file nobody has it open, so it is read
+/// Runs a job that only reads. Where no log lies beside the file nobody has it open, so it is read
 /// without one, and read again if that was not so till the end.
 pub(super) fn quietly<T, E: From<Unsound>>(
     place: &Path,
@@ -49,8 +50,7 @@ pub(super) fn quietly<T, E: From<Unsound>>(
     let file = fs::canonicalize(place).map_err(|source| Unsound::of_system(place, source))?;
     for _ in 0..TRIES {
         let before = Seen::of(&file)?;
-        let connection =
-            read_only(&file, before.is_at_rest).map_err(|error| Unsound::of_database(place, error))?;
+        let connection = opened(&file, &before).map_err(|error| Unsound::of_database(place, error))?;
         let done = job(&connection);
         if !before.is_at_rest || Seen::of(&file)? == before {
             return done;
@@ -68,6 +68,8 @@ struct Seen {
     written: (i64, i64),
     /// Nothing lies beside it that a process at work would have made.
     is_at_rest: bool,
+    /// A process was killed while it changed the file itself: reading it takes undoing that.
+    is_half_written: bool,
 }
 
 impl Seen {
@@ -80,10 +82,11 @@ impl Seen {
         if let Some(why) = beginning(file)?.and_then(|beginning| looks_unlike(&beginning)) {
             return Err(no_ledger(file, why));
         }
-        let mut is_at_rest = true;
+        let (mut is_at_rest, mut is_half_written) = (true, false);
         for log in LOGS.map(|log| beside(file, log)).into_iter().filter(|log| !is_free(log)) {
             is_at_rest = false;
-            beginning(&log)?;
+            let is_empty = beginning(&log)?.is_none_or(|beginning| beginning.is_empty());
+            is_half_written |= !is_empty && log == beside(file, "-journal");
         }
         Ok(Seen {
             device: about.dev(),
@@ -91,6 +94,7 @@ impl Seen {
             length: about.len(),
             written: (about.mtime(), about.mtime_nsec()),
             is_at_rest,
+            is_half_written,
         })
     }
 }
@@ -119,16 +123,22 @@ fn no_ledger(place: &Path, why: &str) -> Unsound {
     Unsound::NoLedger { place: place.to_owned(), why: why.to_owned() }
 }
 
-fn read_only(file: &Path, is_at_rest: bool) -> rusqlite::Result<Connection> {
-    let how = if is_at_rest { "?mode=ro&immutable=1" } else { "?mode=ro" };
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+fn opened(file: &Path, seen: &Seen) -> rusqlite::Result<Connection> {
+    let Seen { is_at_rest, is_half_written, .. } = seen;
+    let how = match (is_at_rest, is_half_written) {
+        (true, _) => "?mode=ro&immutable=1",
+        (false, false) => "?mode=ro",
+        (false, true) => "?mode=rw",
+    };
+    let access =
+        if *is_half_written { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+    let flags = access | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri(file) + how, flags)?;
     connection.busy_timeout(BUSY)?;
     Ok(connection)
 }
 
-/// A path as SQLite takes it, whatever bytes it has.
+/// A path as the database takes it, whatever bytes it has.
 pub(super) fn uri(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut uri = "file://".to_owned();
@@ -230,7 +240,7 @@ fn size(place: &Path) -> u64 {
     of(place.to_owned()) + of(beside(place, "-wal"))
 }
 
-/// How every file of SQLite's begins.
+/// How every database begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// How often a ledger is read at most that somebody writes at the same time.
 const TRIES: u32 = 3;

@@ -43,8 +43,8 @@ pub enum Unsound {
     },
     /// Its log can be read only where something may be written beside it.
     #[error(
-        "{0} cannot be read where it lies, for its log ({0}-wal) takes a directory that may be written: copy both to one, and \
-         name the copy. That says nothing against the ledger: leave it where it is.",
+        "{0} cannot be read where it lies, for the log beside it ({0}-wal) takes a directory that may be written: copy both to \
+         one, and name the copy. That says nothing against the ledger: leave it where it is.",
         place.display()
     )]
     Log {
@@ -124,10 +124,12 @@ impl Unsound {
     /// What the system said when the file was to be read.
     pub(super) fn of_system(place: &Path, source: io::Error) -> Unsound {
         let place = place.to_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => Unsound::Missing { place },
-            io::ErrorKind::PermissionDenied => Unsound::Denied { place, source },
-            _ => Unsound::Unreadable { place, source: Box::new(source) },
+        if source.kind() == io::ErrorKind::NotFound {
+            Unsound::Missing { place }
+        } else if source.kind() == io::ErrorKind::PermissionDenied {
+            Unsound::Denied { place, source }
+        } else {
+            Unsound::Unreadable { place, source: Box::new(source) }
         }
     }
 

@@ -88,6 +88,9 @@ fn wrong_words_are_64_in_every_command_and_say_what_to_do() {
         &["plan", "--base-url", "http://api.bitget.com"],
         &["run", "--listen", "0.0.0.0:0"],
         &["run", "--listen", "unix:"],
+        &["ledger"],
+        &["ledger", "backup"],
+        &["ledger", "restore"],
     ] {
         let (code, out, err) = call(home.path(), words);
         assert_eq!((code, out.as_str()), (64, ""), "{words:?}: {err}");
@@ -112,6 +115,7 @@ fn the_help_names_every_command_and_ends_with_0() {
         "approve",
         "import",
         "probe",
+        "ledger",
         "completions",
         "man",
     ] {
@@ -160,9 +164,15 @@ fn check_is_0_for_a_good_file_and_1_for_any_other() {
 #[test]
 fn without_a_ledger_commands_say_where_they_looked_and_write_nothing() {
     let home = tempfile::tempdir().unwrap();
-    for words in
-        [&["pause", "--reason", "lunch"][..], &["resume"], &["approve", "abcdef"], &["history"], &["status"]]
-    {
+    for words in [
+        &["pause", "--reason", "lunch"][..],
+        &["resume"],
+        &["approve", "abcdef"],
+        &["history"],
+        &["status"],
+        &["ledger", "verify"],
+        &["ledger", "backup", "copy"],
+    ] {
         let words = [words, &["--state", "here"]].concat();
         let (code, out, err) = call(home.path(), &words);
         assert_eq!((code, out.as_str()), (1, ""), "{words:?}: {err}");

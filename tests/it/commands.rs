@@ -287,8 +287,11 @@ fn completions_and_manual_pages_are_printed_for_whoever_asks() {
     assert!(code == 0 && out.contains(".TH posmoded 1"), "{out}");
     let (code, out, _) = desk.call(&["man", "pause"]);
     assert!(code == 0 && out.contains(".TH posmoded-pause 1"), "{out}");
+    let (code, out, _) = desk.call(&["man", "ledger", "restore"]);
+    assert!(code == 0 && out.contains(".TH posmoded-ledger-restore 1"), "{out}");
     assert_eq!(desk.call(&["completions", "tcsh"]).0, 64);
     assert_eq!(desk.call(&["man", "frobnicate"]).0, 64);
+    assert_eq!(desk.call(&["man", "ledger", "frobnicate"]).0, 64);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 54] = [
+const LESSONS: [(&str, &str); 55] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -58,6 +58,7 @@ const LESSONS: [(&str, &str); 54] = [
     ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
     // Operators and years.
     ("f63", "one wrong server time ends a fence or holds it for ever"),
+    ("f64", "the ledger is lost, or a copy is put beside the log of another, and the next set goes by half of it"),
     ("f65", "a second writer with another state directory"),
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),

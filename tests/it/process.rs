@@ -8,6 +8,7 @@ mod disks;
 mod files;
 mod gitops;
 mod kills;
+mod ledger;
 mod proxy;
 mod readme;
 mod rules;

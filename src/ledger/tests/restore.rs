@@ -96,6 +96,24 @@ async fn f64_reading_a_ledger_leaves_nothing_beside_it_and_needs_no_right_to_wri
 }
 
 #[tokio::test]
+async fn f64_what_a_kill_left_half_written_is_undone_before_it_is_read() {
+    let (dir, copy) = copy_of(&["one"]).await;
+    let writer = Connection::open(&copy).unwrap();
+    writer.execute_batch("PRAGMA cache_size = 1; BEGIN").unwrap();
+    for _ in 0..99 {
+        let many = "INSERT INTO events (at, kind, text) SELECT at, kind, ?1 FROM events WHERE id = 1";
+        writer.execute(many, ["x".repeat(5000)]).unwrap();
+    }
+    writer.execute("UPDATE events SET text = 'half'", []).unwrap();
+    let half = dir.path().join("half");
+    fs::copy(&copy, &half).unwrap();
+    fs::copy(beside(&copy, "-journal"), beside(&half, "-journal")).unwrap();
+    assert!(fs::metadata(&half).unwrap().len() > 100_000);
+    assert_eq!(verify(&half).unwrap().events, 1);
+    assert_eq!(texts(&half), ["one"]);
+}
+
+#[tokio::test]
 async fn f64_each_cause_has_its_own_sentence_and_none_throws_a_good_ledger_away() {
     let (dir, copy) = copy_of(&["one", "two"]).await;
     let at = |name: &str| dir.path().join(name);
@@ -245,7 +263,7 @@ async fn f64_a_ledger_that_somebody_has_open_is_not_replaced() {
     let count = || shell.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(count(), 1);
     let refused = restore(dir.path(), &copy, &clock()).await.unwrap_err();
-    assert!(matches!(refused, RestoreError::Before(LedgerError::Locked { .. })), "{refused:?}");
+    assert!(matches!(refused, RestoreError::InUse { .. }), "{refused:?}");
     assert_eq!((count(), texts(&place)), (1, vec!["before".to_owned()]));
     drop(shell);
     restore(dir.path(), &copy, &clock()).await.unwrap();

@@ -62,7 +62,10 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
     // The format: a number of four bytes, as SQLite documents it.
     newer[60..64].copy_from_slice(&[0, 0, 0, 9]);
     for (ledger, said) in [
-        (&whole[..whole.len() / 2], "is damaged, or not one of posmoded's: stop posmoded, then restore"),
+        (
+            &whole[..whole.len() / 2],
+            "is damaged, or not one of posmoded's: stop posmoded, then restore a copy with `posmoded ledger restore",
+        ),
         (&newer, "has format 9, this posmoded knows up to 5, so it is left alone"),
     ] {
         fs::write(host.path(DATABASE), ledger).unwrap();
@@ -75,7 +78,7 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
     if let Some(namespace) = namespace() {
         start_after("mount --bind state state; mount -o remount,bind,ro state", namespace, &mut host);
         assert_eq!(host.ended().0, Some(78), "{}", host.said());
-        host.wait_until("it is said", || host.said().contains("that it may write").then_some(()));
+        host.wait_until("it is said", || host.said().contains("posmoded may write there").then_some(()));
     }
     assert_eq!(venue.simulator.with(|exchange| exchange.log().len()), asked);
     host.start();
