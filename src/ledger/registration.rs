@@ -36,7 +36,8 @@ pub(super) fn register_target(
     generation: Generation,
 ) -> Result<TargetRecord, StoreError> {
     tx.prepare_cached(
-        "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, coalesce(
+             (SELECT changed_in FROM former_targets WHERE account = ?1 AND scope = ?2 AND desired IS ?3), ?4))
          ON CONFLICT DO UPDATE SET desired = ?3, changed_in = ?4 WHERE desired IS NOT ?3",
     )?
     .execute(params![target.account, target.scope, desired, generation])?;
@@ -69,10 +70,19 @@ pub(super) fn release(
         .collect::<rusqlite::Result<_>>()?;
     let is_gone = |scope: &Scope| keep.is_none_or(|keep| !keep.contains(scope));
     for scope in scopes.into_iter().filter(is_gone) {
+        let whole = |scope: &Scope| *scope == Scope::Account;
+        let is_converted = keep.is_some_and(|keep| keep.iter().any(whole) != whole(&scope));
+        tx.execute("DELETE FROM former_targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
+        if is_converted {
+            tx.execute(
+                "INSERT INTO former_targets (account, scope, desired, changed_in)
+                 SELECT account, scope, desired, changed_in FROM targets WHERE account = ?1 AND scope = ?2",
+                params![account, scope],
+            )?;
+        }
         tx.execute("DELETE FROM targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
         let target = Target { account: account.clone(), scope };
-        let whole = |scope: &Scope| *scope == Scope::Account;
-        let text = if keep.is_some_and(|keep| keep.iter().any(whole) != whole(&scope)) {
+        let text = if is_converted {
             "Its account is of another kind now: it is forgotten here, and nothing is sent for it."
         } else {
             "It is in the file no more: it is forgotten here, and nothing is sent for it."
@@ -80,6 +90,7 @@ pub(super) fn release(
         history::add(tx, now, &Event::new(EventKind::Released, text).of(&target))?;
     }
     if keep.is_none() {
+        tx.execute("DELETE FROM former_targets WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
     }

@@ -246,8 +246,17 @@ pub(super) const SHOWN_BY: &str = "
 ALTER TABLE uids ADD COLUMN shown_by TEXT;
 ";
 
-/// `max_changes` counts changed targets, not sets, and a set that shows late counts from then on.
+/// `max_changes` counts changed targets, not sets, and a set that shows late counts from then on. A conversion that is taken
+/// back does not make what somebody did to the target count anew.
 pub(super) const CHANGES: &str = "
+CREATE TABLE former_targets (
+    account    TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    desired    TEXT,
+    changed_in INTEGER NOT NULL,
+    PRIMARY KEY (account, scope)
+) STRICT, WITHOUT ROWID;
+
 ALTER TABLE intents ADD COLUMN late_at INTEGER;
 DROP VIEW counted;
 DROP INDEX intents_by_stamp;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::LateSet;
+use crate::position_mode::ProductType;
 
 #[tokio::test]
 async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
@@ -200,6 +201,24 @@ async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or
     let one_way = Some(PositionMode::OneWay);
     let changed = ledger.register_target(&target("desk-a"), one_way, Generation(3)).await.unwrap();
     assert_eq!(changed.corrections, [], "f22: the revision changes it");
+}
+
+#[tokio::test]
+async fn f21_a_conversion_that_is_taken_back_does_not_make_corrections_count_anew_and_leaving_the_file_does()
+{
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    register_target(&ledger, "desk-a", 1).await;
+    let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 1).await);
+    ledger.record_resolved(id, true, None).await.unwrap();
+    let whole = BTreeSet::from([Scope::Account]);
+    ledger.release(&name("desk-a"), Some(&whole)).await.unwrap();
+    assert_eq!(register_target(&ledger, "desk-a", 2).await.corrections, [ServerTime(START + 1)]);
+    let coin = BTreeSet::from([Scope::Product(ProductType::CoinFutures)]);
+    ledger.release(&name("desk-a"), Some(&coin)).await.unwrap();
+    assert_eq!(register_target(&ledger, "desk-a", 3).await.corrections, [], "it had left the file");
+    ledger.release(&name("desk-a"), Some(&whole)).await.unwrap();
+    ledger.release(&name("desk-a"), None).await.unwrap();
+    assert_eq!(register_target(&ledger, "desk-a", 4).await.corrections, []);
 }
 
 #[tokio::test]
