@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::desired::{Account, Desired};
 use crate::exchange::Observe;
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Facts, Failing, Generation, HostReading, Intent, OwnerDue, Policy,
+    AccountFacts, Applied, Brakes, Class, Facts, Failing, Generation, HostReading, Intent, OwnerDue, Policy,
     TargetFacts, Wanted,
 };
 use crate::host::Host;
@@ -133,7 +133,7 @@ impl<'a> Round<'a> {
                     learn(account, facts, learned, self.clock.now(), self.clock.jitter());
                 }
                 Step::LookAtHost => account.host = Some(self.host_reading(facts).await),
-                Step::Rest(_) => match our_own_limit(account, facts) {
+                Step::Rest(_) => match limited_until(account, facts) {
                     Some(free) if free > self.clock.now() => self.clock.sleep_until(free).await,
                     Some(_) | None => {
                         // The daemon checks the host after `settle`; `plan` does not wait for that.
@@ -200,10 +200,14 @@ enum Until {
     Plan,
 }
 
-/// When our own limits allow the next request, if they stopped the last one.
-fn our_own_limit(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> {
+/// When the next request may leave, if a limit stopped the last one: our own, or one of the exchange's that a daemon beside this
+/// command used up in the same second.
+fn limited_until(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> {
     let failing: [&Option<Failing>; 2] = [&account.failing, &facts.failing];
-    failing.into_iter().flatten().find_map(|failing| failing.failure.class.our_own_limit())
+    failing.into_iter().flatten().find_map(|failing| match failing.failure.class {
+        Class::RateLimited if failing.tries < 3 => Some(protocol::retry_at(failing)),
+        class => class.our_own_limit(),
+    })
 }
 
 /// Far more than needed: the clock, the account, the mode and three lists make six, plus waits for our own limits.
