@@ -1,7 +1,7 @@
 //! What the guide says about the ledger, done line by line with the real binary: copies, damage, an older version, another
 //! host. Then a restore that is killed at any moment.
 //!
-//! Whatever has to be sent in the end may take the first 41 seconds of a process, so every story ends with its one set.
+//! Whatever has to be sent in the end may take a fence and a pause, so every story ends with its one set.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -298,8 +298,8 @@ fn names(host: &Host, begins: &str) -> Vec<String> {
     names
 }
 
-/// Waits for what takes a set, which a process sends after its first 41 seconds.
+/// Waits for what takes a set, whatever has to be waited out before it.
 #[track_caller]
 fn within_a_set(host: &Host, what: &str, is_so: impl Fn() -> bool) {
-    wait_until(what, Duration::from_secs(41) + PATIENCE, || host.said(), || is_so().then_some(()));
+    wait_until(what, Duration::from_secs(60) + PATIENCE, || host.said(), || is_so().then_some(()));
 }
