@@ -52,8 +52,11 @@ pub const PERMIT_WAIT: Duration = Duration::from_secs(2);
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
 /// The most pages of a list that are read: with 2,000 orders the account is not flat, whatever else is there.
 pub const PAGES: usize = 20;
-/// The most bytes of an answer that are shown to an operator.
-pub const BODY_SHOWN: usize = 512;
+/// The most letters of the exchange's message that are shown to an operator.
+pub const MESSAGE_SHOWN: usize = 200;
+/// By how much an answer may be older than its question by the exchange's own clock, beyond the doubt about that clock:
+/// the machines that answer need not agree to the millisecond.
+pub const ANSWER_OLDER: Duration = Duration::from_secs(1);
 
 /// How long reads may take to confirm an accepted set before its outcome counts as unknown.
 pub const CONFIRMING: Duration = Duration::from_secs(10);

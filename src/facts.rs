@@ -17,7 +17,7 @@ pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
 pub use identity::{AccountSettings, Identity, KeyTaken, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
-pub use server_clock::ServerClock;
+pub use server_clock::{Age, ServerClock};
 pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
 
 use std::time::Duration;

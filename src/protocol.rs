@@ -433,7 +433,7 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
     let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR)
         + Duration::from_millis(1);
     let deadlines = [
-        (Deadline::LiveUnknown, target.seen.map(|seen| seen.answered + known_for)),
+        (Deadline::LiveUnknown, target.seen.map(|seen| seen.asked + known_for)),
         (Deadline::Unconfirmed, confirming),
         (
             Deadline::PauseEnds,

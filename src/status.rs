@@ -164,7 +164,7 @@ pub struct AppliedStatus {
 pub struct LiveStatus {
     /// The mode that the exchange reported.
     pub mode: PositionMode,
-    /// When its answer arrived.
+    /// When it was asked: what it says is no younger than that.
     pub at: Timestamp,
 }
 
@@ -431,7 +431,7 @@ impl TargetStatus {
             scope: target.scope,
             desired: known.wanted.mode,
             applied: known.applied.map(AppliedStatus::from),
-            live: known.seen.map(|seen| LiveStatus { mode: seen.mode, at: at(seen.answered) }),
+            live: known.seen.map(|seen| LiveStatus { mode: seen.mode, at: at(seen.asked) }),
             state,
             reason,
             blockers: blockers.iter().collect(),

@@ -44,7 +44,7 @@ pub enum Class {
     /// Refused as a lead of copy trading: stop as above. A unified account got this on a classic call, too, so observe
     /// the kind again.
     LeadsCopies,
-    /// Observe the kind again.
+    /// Observe the kind again, and whose key it is.
     WrongKind,
     /// Retry later: the exchange is converting the account.
     Converting,
@@ -56,7 +56,7 @@ pub enum Class {
     AccountStatus,
     /// Measure the clock again and decide afresh.
     Clock,
-    /// The exchange does not understand our request: stop, keep the body.
+    /// The exchange does not understand our request: stop, keep its message.
     OurFault,
     /// Cool the lane down.
     RateLimited,
@@ -70,6 +70,8 @@ pub enum Class {
         /// When to ask again.
         until: Moment,
     },
+    /// The answer is older than its question by the exchange's own time: back off, and believe nothing of it.
+    Stale,
     /// Back off: the exchange or the connection to it is faulty.
     TryAgain,
     /// A code that is in no table: slow retry.
@@ -157,7 +159,7 @@ impl Class {
             Class::Denied | Class::AccountStatus => ClassRow { account_wide: true, ..PLAIN },
             Class::OurFault => ClassRow { quotes_answer: true, ..PLAIN },
             Class::UnknownCode => ClassRow { definite: false, quotes_answer: true, ..PLAIN },
-            Class::Stopped { .. } | Class::Busy { .. } | Class::TryAgain => {
+            Class::Stopped { .. } | Class::Busy { .. } | Class::Stale | Class::TryAgain => {
                 ClassRow { definite: false, ..PLAIN }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::constants::CLOCK_DRIFT_PER_MILLION;
+use crate::constants::{ANSWER_OLDER, CLOCK_DRIFT_PER_MILLION};
 use crate::moment::{Moment, ServerTime};
 
 /// The exchange's clock relative to our moments.
@@ -14,6 +14,17 @@ pub struct ServerClock {
     pub doubt: Duration,
     /// When it was measured.
     pub measured: Moment,
+}
+
+/// How old an answer is by the exchange's time in it, beside its question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// It may have been written after the question was asked.
+    Fresh,
+    /// It was written before, or by a clock that is a little behind; or this clock is a little ahead.
+    Unsure,
+    /// It was written so long before the question.
+    Older(Duration),
 }
 
 impl ServerClock {
@@ -37,6 +48,19 @@ impl ServerClock {
     pub fn doubt_at(&self, now: Moment) -> Duration {
         let drift = now.since(self.measured).as_nanos() * u128::from(CLOCK_DRIFT_PER_MILLION) / 1_000_000;
         self.doubt + Duration::from_nanos(u64::try_from(drift).unwrap_or(u64::MAX))
+    }
+
+    /// How old an answer with this time of the exchange is, whose question was asked at `asked`.
+    pub fn age(&self, asked: Moment, server: ServerTime) -> Age {
+        let written = self.moment(server);
+        let latest = written + self.doubt_at(asked);
+        if latest >= asked {
+            Age::Fresh
+        } else if latest + ANSWER_OLDER >= asked {
+            Age::Unsure
+        } else {
+            Age::Older(asked.since(written))
+        }
     }
 
     /// The better of the two at `now`. Readings that contradict each other by more than their doubts mean that the

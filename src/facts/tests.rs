@@ -37,6 +37,23 @@ fn seen(mode: PositionMode, second: i64) -> Seen {
     Seen { mode, asked: at(second), answered: at(second), server: ServerTime(second * 1000) }
 }
 
+#[test]
+fn f61_an_answer_is_as_old_as_its_own_time_says() {
+    // Ten seconds ahead of us, and in doubt by 100 ms.
+    let clock = ServerClock::measured(Moment(0), Moment(200), ServerTime(10_100));
+    let age = |asked: i64, server: i64| clock.age(Moment(asked), ServerTime(server));
+    for fresh in [11_000, 10_900, 12_000, 99_000] {
+        assert_eq!(age(1_000, fresh), Age::Fresh, "{fresh}");
+    }
+    for unsure in [10_899, 10_000, 9_900] {
+        assert_eq!(age(1_000, unsure), Age::Unsure, "{unsure}");
+    }
+    assert_eq!(age(1_000, 9_899), Age::Older(Duration::from_millis(1_101)));
+    assert_eq!(age(30_000, 20_000), Age::Older(seconds(20)));
+    // The doubt grows as the two clocks drift apart: by 720 ms in an hour.
+    assert_eq!(age(3_600_000, 3_600_000 + 10_000 - 819), Age::Fresh);
+}
+
 fn target() -> TargetFacts {
     let wanted = Wanted {
         mode: Some(PositionMode::Hedge),
@@ -278,6 +295,7 @@ fn a_refusal_is_kept_where_it_belongs() {
         RateLimited: set refused (1)
         Stopped: set refused (1)
         Busy: set refused (1)
+        Stale: set refused (1)
         TryAgain: set refused (1)
         UnknownCode: set refused (1)
     "#]]

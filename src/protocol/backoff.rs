@@ -14,7 +14,7 @@ pub fn retry_at(failing: &Failing) -> Moment {
     let Failing { failure, since: _, at, tries, jitter } = failing;
     match failure.class {
         Class::Stopped { until } | Class::Busy { until } => until,
-        Class::TryAgain | Class::WrongKind | Class::Clock => {
+        Class::TryAgain | Class::Stale | Class::WrongKind | Class::Clock => {
             let longest = doubled(BACKOFF_FIRST, *tries, BACKOFF_LONGEST);
             *at + (longest * u32::from(jitter.0) / 1000).max(BACKOFF_FIRST / 4)
         }

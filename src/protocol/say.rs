@@ -125,7 +125,7 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         (_, _, Some(seen)) => {
             format!(
                 "It was last looked at {} ago, too long to call its mode known.",
-                spell(now.since(seen.answered))
+                spell(now.since(seen.asked))
             )
         }
         (_, _, None) => "It has not been looked at yet.".to_owned(),

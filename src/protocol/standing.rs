@@ -63,7 +63,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
         return State::Unknown;
     }
     let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR);
-    let seen = target.seen.filter(|seen| now.since(seen.answered) <= known_for);
+    let seen = target.seen.filter(|seen| now.since(seen.asked) <= known_for);
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
             let may_change =
@@ -225,7 +225,7 @@ pub(super) fn of_failure(failing: &Failing) -> Option<Reason> {
         Class::Converting => Reason::Converting,
         Class::Credential => Reason::Credential,
         Class::Denied => Reason::Denied,
-        Class::Clock => Reason::Clock,
+        Class::Clock | Class::Stale => Reason::Clock,
         Class::OurFault | Class::UnknownCode => Reason::Unexpected,
         Class::RateLimited | Class::Stopped { .. } => Reason::RateLimited,
         Class::TryAgain => Reason::Unreachable,

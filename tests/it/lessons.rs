@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 55] = [
+const LESSONS: [(&str, &str); 57] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -56,6 +56,8 @@ const LESSONS: [(&str, &str); 55] = [
     ("f58", "a demo account is given a product type of the older demo trading, which excludes it"),
     ("f59", "the proxy that the environment names is passed over in silence, and nothing gets out"),
     ("f60", "a spare answer on a kept connection is taken by the next question, which is another account's"),
+    ("f61", "an answer from before its question, repeated by a cache, is believed"),
+    ("f62", "an answer that says two things, goes on, or is another account's is believed"),
     // Operators and years.
     ("f63", "one wrong server time ends a fence or holds it for ever"),
     ("f64", "the ledger is lost, or a copy is put beside the log of another, and the next set goes by half of it"),

@@ -44,7 +44,7 @@ impl Transport for Direct {
                 let left =
                     headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"));
                 let remaining = left.and_then(|(_, value)| value.parse().ok());
-                Ok(Response { status, remaining, body })
+                Ok(Response { status, remaining, media: None, body })
             }
             Outcome::Dropped | Outcome::Hang => Err(TransportError::Unanswered("nothing came".to_owned())),
         }

@@ -367,6 +367,12 @@ impl World {
         locked(&self.wire.state).skew_ms
     }
 
+    /// Answers to calls whose path ends like this are dated so much earlier from now on.
+    pub fn older(&self, path: &'static str, by: Duration) {
+        let ms = i64::try_from(by.as_millis()).expect("a short time");
+        locked(&self.wire.state).older = Some((path, ms)).filter(|_| ms > 0);
+    }
+
     /// From one side to the other it takes so long from now on.
     pub fn latency(&self, latency: Duration) {
         locked(&self.wire.state).latency = latency;

@@ -1,8 +1,11 @@
 //! What an answer means: for a look, its data or a failure; for a set, accepted, refused for good, or unclear.
 //!
 //! Pure. Decides by the status first, then by the code, never by the message beside it.
+//!
+//! An answer is as old as its own time says: one from before its question may be another's, so a look that gets it
+//! fails, and a refusal in it settles no set.
 
-use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,10 +14,10 @@ use super::endpoint::Endpoint;
 use super::pace::Word;
 use super::requests::Outcome;
 use super::wire::{Broken, Envelope};
-use crate::constants::BODY_SHOWN;
+use crate::constants::MESSAGE_SHOWN;
 use crate::exchange::credential::Credential;
 use crate::facts::{Class, Failure, SetAnswer};
-use crate::moment::{Moment, ServerTime};
+use crate::moment::{Moment, ServerTime, spell};
 
 /// A whole answer to one request.
 #[derive(Debug)]
@@ -25,22 +28,20 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) remaining: Option<u32>,
     pub(super) envelope: Result<Envelope, Broken>,
+    /// How much older than its question it is by its own time, if that is certain.
+    pub(super) older: Option<Duration>,
     pub(super) body: Body,
     /// Text to add where the operator must replace the key.
     pub(super) key_hint: &'static str,
 }
 
-/// A body, to be shown to operators only if something is wrong with it. `Debug` shows nothing of it.
+/// What is told of a body that is no envelope, and what must not be told of a message in one.
+#[derive(Debug)]
 pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
-    /// What must not be shown of it.
+    pub(super) bytes: usize,
+    /// Its media type, if it is a well-known one.
+    pub(super) media: Option<&'static str>,
     pub(super) credential: Option<Credential>,
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Body({} bytes)", self.bytes.len())
-    }
 }
 
 /// The time and data of a successful look.
@@ -72,12 +73,13 @@ impl Reply {
             (StatusClass::Good | StatusClass::Refusal, Ok(envelope)) => envelope,
         };
         if envelope.code != codes::DONE {
-            return Err(self.refusal(&envelope.code));
+            return Err(self.refused_in_time(&envelope.code).unwrap_or_else(|stale| stale));
         }
         match envelope {
-            Envelope { server: Some(server), data: Some(data), code: _ } => {
-                Ok(Payload { server: *server, data: data.clone() })
-            }
+            Envelope { server: Some(server), data: Some(data), code: _, said: _ } => match self.older {
+                Some(by) => Err(self.stale(by)),
+                None => Ok(Payload { server: *server, data: data.clone() }),
+            },
             Envelope { server: None, .. } => Err(self.broken(&Broken("no requestTime".to_owned()))),
             Envelope { data: None, .. } => Err(self.broken(&Broken("no data".to_owned()))),
         }
@@ -87,13 +89,17 @@ impl Reply {
     pub(super) fn set(&self) -> SetAnswer {
         match (self.kind_of_status(), &self.envelope) {
             (StatusClass::TooMany, _) => SetAnswer::Refused(self.too_many()),
-            (StatusClass::Good, Ok(Envelope { code, server: Some(_), data: _ })) if code == codes::DONE => {
+            // Whoever's success it is: a read has to confirm it.
+            (StatusClass::Good, Ok(Envelope { code, server: Some(_), .. })) if code == codes::DONE => {
                 SetAnswer::Accepted
             }
-            (StatusClass::Good | StatusClass::Refusal, Ok(Envelope { code, server: Some(_), data: _ }))
+            (StatusClass::Good | StatusClass::Refusal, Ok(Envelope { code, server: Some(_), .. }))
                 if self.may_refuse_for_good() && codes::class(code).row().definite =>
             {
-                SetAnswer::Refused(self.refusal(code))
+                match self.refused_in_time(code) {
+                    Ok(refusal) => SetAnswer::Refused(refusal),
+                    Err(stale) => SetAnswer::Unclear(Failure { class: Class::TryAgain, ..stale }),
+                }
             }
             (StatusClass::Good | StatusClass::Refusal, Err(broken)) => {
                 SetAnswer::Unclear(self.broken(broken))
@@ -112,9 +118,10 @@ impl Reply {
         self.envelope.as_ref().ok().map(|envelope| envelope.code.as_str())
     }
 
-    /// The exchange's time, if the answer carries it.
+    /// The exchange's time, if the answer carries it and is not older than its question.
     pub(super) fn server(&self) -> Option<ServerTime> {
-        self.envelope.as_ref().ok().and_then(|envelope| envelope.server)
+        let server = self.envelope.as_ref().ok().and_then(|envelope| envelope.server);
+        server.filter(|_| self.older.is_none())
     }
 
     /// What the reply means for the limits.
@@ -149,7 +156,18 @@ impl Reply {
             404 => "; check --base-url",
             _ => "",
         };
-        self.failure(Class::TryAgain, None, &format!("{broken} (HTTP {}){hint}", self.status), Show::Body)
+        self.failure(Class::TryAgain, None, &format!("{broken} (HTTP {}){hint}", self.status), Show::Answer)
+    }
+
+    /// The failure for an answer that was written before its question was asked.
+    fn stale(&self, by: Duration) -> Failure {
+        // To the nearest second: when exactly it was written is not known.
+        let by = spell(by + Duration::from_millis(500));
+        let what = format!(
+            "an answer that is {by} older than its question by Bitget's own clock, so it is not believed; if that stays so, \
+             something on the way repeats old answers, or what answers this call has a clock of its own, {by} behind"
+        );
+        self.failure(Class::Stale, None, &what, Show::Nothing)
     }
 
     fn too_many(&self) -> Failure {
@@ -168,15 +186,24 @@ impl Reply {
             }
             _ => format!("HTTP {}", self.status),
         };
-        self.failure(Class::TryAgain, self.code(), &what, Show::Body)
+        self.failure(Class::TryAgain, self.code(), &what, Show::Answer)
     }
 
     fn refusal(&self, code: &str) -> Failure {
         let class = codes::class(code);
-        let show = if class.row().quotes_answer { Show::Body } else { Show::Nothing };
+        let show = if class.row().quotes_answer { Show::Answer } else { Show::Nothing };
         let hint = if class == Class::Credential { self.key_hint } else { "" };
         let what = format!("{code}, {}{hint}", codes::sentence(code, self.endpoint));
         self.failure(class, Some(code), &what, show)
+    }
+
+    /// The failure for a refusal; the error is that for one that is older than its question. A refusal of the timestamp
+    /// says itself that the clocks are apart.
+    fn refused_in_time(&self, code: &str) -> Result<Failure, Failure> {
+        match self.older {
+            Some(by) if codes::class(code) != Class::Clock => Err(self.stale(by)),
+            Some(_) | None => Ok(self.refusal(code)),
+        }
     }
 
     /// A refusal of a set that may have taken effect all the same, whatever its code would mean elsewhere.
@@ -187,15 +214,32 @@ impl Reply {
     }
 
     fn failure(&self, class: Class, code: Option<&str>, what: &str, show: Show) -> Failure {
-        let body = match show {
-            Show::Body => match shown(&self.body.bytes, self.body.credential.as_ref()) {
-                text if text.is_empty() => String::new(),
-                text => format!(". The answer: {text}"),
-            },
+        let answer = match show {
+            Show::Answer => self.told(),
             Show::Nothing => String::new(),
         };
-        let say = format!("Bitget answered the call {}: {what}{body}", self.endpoint);
-        Failure { class, code: code.map(|code| shown(code.as_bytes(), None)), say }
+        let say = format!("Bitget answered the call {}: {what}{answer}", self.endpoint);
+        Failure { class, code: code.map(str::to_owned), say }
+    }
+
+    /// What an operator is shown of the answer: of an envelope its code and its message, of anything else how much it
+    /// is.
+    fn told(&self) -> String {
+        let Body { bytes, media, credential } = &self.body;
+        match &self.envelope {
+            Ok(Envelope { code, said, .. }) => {
+                let said = said.as_ref().map(|said| cleaned(&said.0, credential.as_ref()));
+                match said.filter(|said| !said.is_empty()) {
+                    Some(said) => format!(". The answer: code {code}, \"{said}\""),
+                    None => format!(". The answer: code {code}, without a message"),
+                }
+            }
+            Err(_) if *bytes == 0 => String::new(),
+            Err(_) => {
+                let of = media.map(|media| format!(" of {media}")).unwrap_or_default();
+                format!(". The answer: {bytes} bytes{of}")
+            }
+        }
     }
 
     fn kind_of_status(&self) -> StatusClass {
@@ -214,25 +258,49 @@ impl Reply {
 
 #[derive(Clone, Copy)]
 enum Show {
-    Body,
+    Answer,
     Nothing,
 }
 
-/// A body as an operator may see it: one line, no secret, not too long.
-pub(super) fn shown(body: &[u8], credential: Option<&Credential>) -> String {
-    let text: String = String::from_utf8_lossy(body)
+/// A message of the exchange as an operator may see it: one line of printable letters, none of the key's secrets,
+/// nothing so long in one piece that it could be one in another spelling, and not too much of it.
+pub(super) fn cleaned(said: &str, credential: Option<&Credential>) -> String {
+    let printable: String = said
         .chars()
         .map(|letter| if letter.is_whitespace() { ' ' } else { letter })
-        .filter(|letter| !letter.is_control())
+        .filter(|letter| is_printable(*letter))
         .collect();
-    let text = credential.map_or_else(|| text.clone(), |credential| credential.redact(&text));
-    let text = text.trim();
-    if text.len() <= BODY_SHOWN {
-        return text.to_owned();
+    let text = credential.map_or_else(|| printable.clone(), |credential| credential.redact(&printable));
+    let text = without_runs(text.trim());
+    match text.char_indices().nth(MESSAGE_SHOWN) {
+        None => text,
+        Some(_) => text.chars().take(MESSAGE_SHOWN - CUT.len()).chain(CUT.chars()).collect(),
     }
-    let cut = (0..=BODY_SHOWN).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{} [cut]", text.get(..cut).unwrap_or_default())
 }
+
+/// The text with each run of letters, digits and what else base64 is written with replaced that could hold a secret.
+fn without_runs(text: &str) -> String {
+    let is_of_a_run = |letter: char| letter.is_alphanumeric() || "+/=_-".contains(letter);
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let end = rest.find(|other| is_of_a_run(other) != is_of_a_run(letter)).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        let is_long = is_of_a_run(letter) && part.chars().count() >= RUN;
+        clean.push_str(if is_long { "[...]" } else { part });
+        rest = after;
+    }
+    clean
+}
+
+/// Neither a control character nor one that is invisible or turns the line round: what a debugger would escape.
+fn is_printable(letter: char) -> bool {
+    matches!(letter, '"' | '\'' | '\\') || letter.escape_debug().len() == 1
+}
+
+/// No shorter run is taken for a secret: words are seldom longer.
+pub(super) const RUN: usize = 16;
+const CUT: &str = " [cut]";
 
 #[cfg(test)]
 mod tests {
@@ -249,7 +317,8 @@ mod tests {
             status,
             remaining: None,
             envelope: Envelope::parse(body.as_bytes()),
-            body: Body { bytes: body.as_bytes().to_vec(), credential: None },
+            older: None,
+            body: Body { bytes: body.len(), media: None, credential: None },
             key_hint: "",
         }
     }
@@ -356,24 +425,24 @@ mod tests {
         }
         expect_test::expect![[r#"
             200 ok {}
-            200 TryAgain : Bitget answered the call set-position-mode: no data (HTTP 200). The answer: {"code":"00000","requestTime":1700000000000,"data":null}
-            200 TryAgain : Bitget answered the call set-position-mode: no requestTime (HTTP 200). The answer: {"code":"00000","data":{}}
+            200 TryAgain : Bitget answered the call set-position-mode: no data (HTTP 200). The answer: code 00000, without a message
+            200 TryAgain : Bitget answered the call set-position-mode: no requestTime (HTTP 200). The answer: code 00000, without a message
             200 TryAgain : Bitget answered the call set-position-mode: an empty body (HTTP 200)
-            200 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200). The answer: {"code":"00000","msg":"whateve
-            400 TryAgain 00000: Bitget answered the call set-position-mode: HTTP 400. The answer: {"code":"00000","msg":"whatever","requestTime":1700000000000,"data":{}}
+            200 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200). The answer: 30 bytes
+            400 TryAgain 00000: Bitget answered the call set-position-mode: HTTP 400. The answer: code 00000, "whatever"
             200 LeadsCopies 40731: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
             400 WrongKind 40085: Bitget answered the call set-position-mode: 40085, the account is a unified one; its kind is looked at again
             400 Denied 40014: Bitget answered the call set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
             403 Denied 40018: Bitget answered the call set-position-mode: 40018, this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host
-            403 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 403); Bitget or something on the way to it may block this host's address. The answer: <html> <b>Forbidden[31m</b></html>
-            404 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 404); check --base-url. The answer: not here
+            403 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 403); Bitget or something on the way to it may block this host's address. The answer: 35 bytes
+            404 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 404); check --base-url. The answer: 8 bytes
             302 TryAgain : Bitget answered the call set-position-mode: HTTP 302, a redirect, which is never followed; check --base-url
-            502 TryAgain : Bitget answered the call set-position-mode: HTTP 502. The answer: <html>bad gateway</html>
-            500 TryAgain 40014: Bitget answered the call set-position-mode: HTTP 500. The answer: {"code":"40014","msg":"whatever","requestTime":1700000000000,"data":{}}
+            502 TryAgain : Bitget answered the call set-position-mode: HTTP 502. The answer: 24 bytes
+            500 TryAgain 40014: Bitget answered the call set-position-mode: HTTP 500. The answer: code 40014, "whatever"
             429 RateLimited : Bitget answered the call set-position-mode: too many requests (HTTP 429): the account's limit for it is used up, which its strategies share, and it rests
             400 RateLimited 30007: Bitget answered the call set-position-mode: 30007, too many requests: the account's limit for it is used up, which its strategies share, and it rests
-            400 OurFault 40034: Bitget answered the call set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: {"code":"40034","msg":"whatever","requestTime":1700000000000,"data":{}}
-            400 UnknownCode 12345: Bitget answered the call set-position-mode: 12345, a code that this version does not know. The answer: {"code":"12345","msg":"whatever","requestTime":1700000000000,"data":{}}
+            400 OurFault 40034: Bitget answered the call set-position-mode: 40034, Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version. The answer: code 40034, "whatever"
+            400 UnknownCode 12345: Bitget answered the call set-position-mode: 12345, a code that this version does not know. The answer: code 12345, "whatever"
             400 Clock 40008: Bitget answered the call set-position-mode: 40008, Bitget does not accept the timestamp; its clock is measured again
         "#]].assert_eq(&told);
     }
@@ -390,17 +459,55 @@ mod tests {
     }
 
     #[test]
-    fn i11_what_is_shown_of_a_body_is_short_and_holds_no_secret() {
+    fn i11_what_is_shown_of_a_message_is_short_and_holds_no_secret_however_it_is_written() {
         let credential =
             Credential::new("test-key".into(), "test-secret".into(), "test-pass".into()).unwrap();
-        let echo = "key test-key secret test-sec\u{7}ret\npass test-pass";
-        assert_eq!(
-            shown(echo.as_bytes(), Some(&credential)),
-            "key [redacted] secret [redacted] pass [redacted]"
-        );
+        let shown = |said: &str| cleaned(said, Some(&credential));
+        let echo = "key test-key secret test-sec\u{7}ret\npass test\u{200b}-pass";
+        assert_eq!(shown(echo), "key [redacted] secret [redacted] pass [redacted]");
+        for (said, expected) in [
+            ("sign dGVzdC1zZWNyZXQ= not 746573742d73656372657421", "sign [...] not [...]"),
+            ("123456789012345 1234567890123456", "123456789012345 [...]"),
+            ("a=123456789012/3_b+c", "[...]"),
+            ("ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰ", "[...]"),
+            ("  \u{202e}turned\u{2028}round  ", "turned round"),
+            ("a \"word\", it's a \\ b", "a \"word\", it's a \\ b"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(said), expected, "{said:?}");
+        }
         // A secret that straddles the cut is removed as well.
-        let long = format!("{}test-secret", "ä".repeat(BODY_SHOWN / 2 - 3));
-        let told = shown(long.as_bytes(), Some(&credential));
-        assert!(!told.contains("test") && told.len() <= BODY_SHOWN + 6, "{told}");
+        for length in [MESSAGE_SHOWN - 20, MESSAGE_SHOWN - 5, MESSAGE_SHOWN, 3 * MESSAGE_SHOWN] {
+            let told = shown(&format!("{}test-secret", "ä ".repeat(length / 2)));
+            assert!(!told.contains("test") && told.chars().count() <= MESSAGE_SHOWN, "{told}");
+        }
+    }
+
+    #[test]
+    fn f61_an_old_answer_is_no_look_and_its_refusal_settles_no_set() {
+        let old =
+            |status, code| Reply { older: Some(Duration::from_secs(20)), ..reply(status, &envelope(code)) };
+        let mut told = String::new();
+        for (status, code) in [(200, "00000"), (400, "40920"), (400, "40084"), (400, "40008"), (500, "00000")]
+        {
+            let look = old(status, code).look().unwrap_err();
+            let set = match old(status, code).set() {
+                SetAnswer::Accepted => "accepted".to_owned(),
+                SetAnswer::Refused(Failure { class, .. }) => format!("refused, {class:?}"),
+                SetAnswer::Unclear(Failure { class, .. }) => format!("unclear, {class:?}"),
+                SetAnswer::NotSent(_) => panic!("it was answered"),
+            };
+            writeln!(told, "{status} {code}: {:?} {:?}; {set}", look.class, look.code).unwrap();
+        }
+        expect_test::expect![[r#"
+            200 00000: Stale None; accepted
+            400 40920: Stale None; unclear, TryAgain
+            400 40084: Stale None; unclear, TryAgain
+            400 40008: Clock Some("40008"); refused, Clock
+            500 00000: TryAgain Some("00000"); unclear, TryAgain
+        "#]]
+        .assert_eq(&told);
+        assert_eq!(old(200, "00000").server(), None, "nor is the clock measured by it");
+        expect_test::expect!["Bitget answered the call set-position-mode: an answer that is 20s older than its question by Bitget's own clock, so it is not believed; if that stays so, something on the way repeats old answers, or what answers this call has a clock of its own, 20s behind"].assert_eq(&old(200, "00000").look().unwrap_err().say);
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn rows<T: Transport>(
         List::Positions => {
             let whole = session.read(Endpoint::Positions, part, ask, |page: Vec<Position>| {
                 rows.positions += open(&page)?;
-                Ok(None)
+                Ok((page.len(), None))
             });
             return Ok(whole.await?.with(rows));
         }
@@ -80,8 +80,9 @@ pub(super) async fn rows<T: Transport>(
     };
     let whole = session.read(endpoint, part, ask, |page: Page| {
         let (orders, next) = page.rows()?;
+        let count = orders.len();
         rows.orders.extend(orders.into_iter().map(|order| order.order_id));
-        Ok(next.map(|id| format!("idLessThan={id}")))
+        Ok((count, next.map(|id| format!("idLessThan={id}"))))
     });
     Ok(whole.await?.with(rows))
 }

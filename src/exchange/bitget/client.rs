@@ -23,7 +23,7 @@ use super::wire::classic::Sample;
 use crate::clock::Clock;
 use crate::exchange::CoolDown;
 use crate::exchange::credential::Credential;
-use crate::facts::{Answer, Class, Failure, ServerClock, Stretch};
+use crate::facts::{Age, Answer, Class, Failure, ServerClock, Stretch};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::{AccountName, ProductType, Target};
 use crate::schedule::Purpose;
@@ -221,7 +221,7 @@ impl<T: Transport> Bitget<T> {
         let took = answered.since(asked);
         self.shared.door.answered(&self.shared.pace, took);
         let count = |outcome| self.shared.requests.count(endpoint, outcome, took);
-        let Response { status, remaining, body } = match answer {
+        let Response { status, remaining, media, body } = match answer {
             Ok(response) => response,
             Err(error) => {
                 match &error {
@@ -239,16 +239,40 @@ impl<T: Transport> Bitget<T> {
             envelope = envelope.map(Envelope::dated_by_its_data);
         }
         let key_hint = credential.map_or("", |credential| credential.kept_by().hint());
-        let body = Body { bytes: body, credential: credential.cloned() };
-        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, body, key_hint };
+        let hears = endpoint == Endpoint::Time || credential.is_some();
+        let server = envelope.as_ref().ok().and_then(|envelope| envelope.server).filter(|_| hears);
+        let older = server.and_then(|server| self.hear(endpoint, asked, answered, server));
+        let body = Body { bytes: body.len(), media, credential: credential.cloned() };
+        let reply = Reply { endpoint, asked, answered, status, remaining, envelope, older, body, key_hint };
         if let Some(permit) = turn.permit.take() {
             self.shared.pace.lock().give_back(permit, answered, reply.word());
         }
         count(reply.outcome());
-        if let Some(server) = reply.server() {
-            self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
-        }
         Ok(reply)
+    }
+
+    /// Learns the exchange's clock from an answer, and tells how much older than its question that is. The clock goes
+    /// by the answers to signed questions, which are nobody else's unless they are old, and to the call for the time:
+    /// where the two differ, that call decides, because an exchange whose clock was set back looks like one that
+    /// repeats old answers.
+    fn hear(
+        &self,
+        endpoint: Endpoint,
+        asked: Moment,
+        answered: Moment,
+        server: ServerTime,
+    ) -> Option<Duration> {
+        let known = self.server_clock().filter(|_| endpoint != Endpoint::Time);
+        let age = known.map_or(Age::Fresh, |clock| clock.age(asked, server));
+        if age == Age::Fresh {
+            self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
+        } else {
+            self.shared.pace.lock().doubt_the_clock();
+        }
+        match age {
+            Age::Older(by) => Some(by),
+            Age::Fresh | Age::Unsure => None,
+        }
     }
 }
 

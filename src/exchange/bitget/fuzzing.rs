@@ -1,19 +1,25 @@
 //! What holds of every answer of the exchange, and of the name of every lane.
 
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use strum::VariantArray as _;
 
-use super::answer::{Body, Payload, Reply, shown};
+use super::answer::{Body, Payload, RUN, Reply, cleaned};
 use super::codes;
 use super::endpoint::Endpoint;
-use super::identity::{LONGEST_UID, uid};
 use super::pace::LaneName;
 use super::wire::classic::{AccountInfo, Contract, Page, SingleAccount};
 use super::wire::unified::{self, KeyInfo, PositionList, Settings, Stage};
-use super::wire::{Broken, Envelope, Order, PAGE, Position, Time, open, shape};
-use crate::constants::BODY_SHOWN;
+use super::wire::{
+    Broken, Envelope, LONGEST_CODE, LONGEST_UID, Order, PAGE, Position, Time, open, shape, uid,
+};
+use crate::constants::MESSAGE_SHOWN;
 use crate::exchange::credential::Credential;
-use crate::facts::{Failure, SetAnswer};
+use crate::facts::{Class, Failure, SetAnswer};
 use crate::moment::Moment;
 
 /// The body of an answer to each call: what is concluded is in it, and what is told of it is short,
@@ -24,13 +30,15 @@ pub fn answer(bytes: &[u8]) {
     };
     let envelope = Envelope::parse(bytes);
     assert_eq!(envelope, Envelope::parse(bytes), "parsed twice");
-    if let Ok(Envelope { code, server, data }) = &envelope {
-        assert!(is_plain(code));
+    if let Ok(Envelope { code, server, data, said: _ }) = &envelope {
+        assert!(is_plain(code) && code.len() <= LONGEST_CODE);
+        let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let Keys(written) = serde_json::from_slice(bytes).unwrap_or(Keys(0));
+        assert_eq!(written, keys(&value), "a key that stands twice");
         assert!(server.is_none_or(|server| server.0 > 0));
         assert!(data.as_ref().is_none_or(|data| !data.is_null()));
     }
-    let shown = shown(bytes, Some(&credential));
-    assert!(shown.len() <= BODY_SHOWN + " [cut]".len());
+    message(&cleaned(&String::from_utf8_lossy(bytes), Some(&credential)));
     let mut reply = Reply {
         endpoint: Endpoint::SetPositionMode,
         asked: Moment(0),
@@ -38,7 +46,8 @@ pub fn answer(bytes: &[u8]) {
         status: 200,
         remaining: None,
         envelope,
-        body: Body { bytes: bytes.to_vec(), credential: Some(credential) },
+        older: None,
+        body: Body { bytes: bytes.len(), media: None, credential: Some(credential) },
         key_hint: "",
     };
     for status in STATUSES {
@@ -51,6 +60,11 @@ pub fn answer(bytes: &[u8]) {
             (reply.endpoint, reply.status) = (endpoint, status);
             look(&reply);
         }
+    }
+    reply.older = Some(Duration::from_secs(20));
+    for status in STATUSES {
+        reply.status = status;
+        old(&reply);
     }
 }
 
@@ -93,6 +107,94 @@ fn set(reply: &Reply) {
     }
 }
 
+/// An answer from before its question: nothing is concluded from it but that the timestamp was refused, or that it was
+/// one too many.
+fn old(reply: &Reply) {
+    match reply.look() {
+        Ok(_) => panic!("an old answer is believed"),
+        Err(failure) => told(&failure),
+    }
+    assert_eq!(reply.server(), None);
+    let settles = |class| matches!(class, Class::Clock | Class::RateLimited);
+    match reply.set() {
+        SetAnswer::Accepted => assert_eq!(reply.code(), Some(codes::DONE)),
+        SetAnswer::Refused(failure) => {
+            assert!(settles(failure.class), "{failure:?}");
+            told(&failure);
+        }
+        SetAnswer::Unclear(failure) => told(&failure),
+        SetAnswer::NotSent(_) => panic!("it was answered"),
+    }
+}
+
+/// How many keys all objects of a text have, those that stand twice counted twice.
+struct Keys(usize);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Keys, D::Error> {
+        from.deserialize_any(CountsKeys).map(Keys)
+    }
+}
+
+struct CountsKeys;
+
+impl<'de> Visitor<'de> for CountsKeys {
+    type Value = usize;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<usize, A::Error> {
+        let mut all = 0;
+        while let Some(Keys(of_row)) = rows.next_element()? {
+            all += of_row;
+        }
+        Ok(all)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<usize, A::Error> {
+        let mut all = 0;
+        while let Some((_, Keys(of_value))) = fields.next_entry::<String, Keys>()? {
+            all += 1 + of_value;
+        }
+        Ok(all)
+    }
+}
+
+/// The same of a value.
+fn keys(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => fields.values().map(|value| 1 + keys(value)).sum(),
+        Value::Array(rows) => rows.iter().map(keys).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
 /// What the call's own parser makes of the data.
 fn concluded(endpoint: Endpoint, data: Value) -> Result<String, Broken> {
     let given = data.clone();
@@ -123,13 +225,15 @@ fn concluded(endpoint: Endpoint, data: Value) -> Result<String, Broken> {
         Endpoint::CurrentPosition => opened(&shape::<PositionList>(data)?.positions(), &given["list"])?,
         Endpoint::Orders | Endpoint::PlanOrders => {
             let (rows, next) = shape::<Page>(data)?.rows()?;
-            // A full classic page has always an id to go on from.
-            assert_eq!(next.is_some(), rows.len() >= PAGE);
+            // A full page has always an id to go on from; an empty one is followed if it names one.
+            let named = given["endId"].as_str().is_some_and(|id| !id.is_empty());
+            assert_eq!(next.is_some(), rows.len() >= PAGE || rows.is_empty() && named);
             paged(&rows, next.as_deref(), &given["entrustedList"])
         }
         Endpoint::UnfilledOrders => {
             let (rows, next) = shape::<unified::Page>(data)?.rows()?;
-            assert!(next.is_none() || rows.len() >= PAGE);
+            let named = given["cursor"].as_str().is_some_and(|cursor| !cursor.is_empty());
+            assert_eq!(next.is_some(), named && (rows.len() >= PAGE || rows.is_empty()));
             paged(&rows, next.as_deref(), &given["list"])
         }
         Endpoint::UnfilledStrategyOrders => paged(&shape::<Vec<Order>>(data)?, None, &given),
@@ -179,8 +283,19 @@ fn told(failure: &Failure) {
 
 fn sentence(say: &str) {
     assert!(!say.contains(char::is_control), "{say:?}");
-    assert!(say.len() <= BODY_SHOWN + 512, "{say:?}");
+    assert!(say.chars().count() <= MESSAGE_SHOWN + 600, "{say:?}");
+    if let Some((_, answer)) = say.split_once(". The answer: ") {
+        message(answer.split_once(", \"").map_or(answer, |(_, said)| said));
+    }
     assert!(![KEY, SECRET, PASSPHRASE].iter().any(|secret| say.contains(secret)), "{say:?}");
+}
+
+/// What is shown of what others wrote.
+fn message(said: &str) {
+    assert!(said.chars().count() <= MESSAGE_SHOWN + 30, "{said:?}");
+    let is_of_a_run = |letter: char| letter.is_alphanumeric() || "+/=_-".contains(letter);
+    let longest = said.split(|letter| !is_of_a_run(letter)).map(|run| run.chars().count()).max();
+    assert!(longest.is_none_or(|longest| longest < RUN), "{said:?}");
 }
 
 fn is_plain(word: &str) -> bool {

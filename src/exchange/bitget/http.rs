@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, StatusCode, Version};
 
 use super::address::{BaseUrl, Proxy, Unusable};
@@ -58,6 +58,8 @@ pub struct Response {
     pub status: u16,
     /// `x-mbx-used-remain-limit`: the requests that remain at this endpoint, if the header is there.
     pub remaining: Option<u32>,
+    /// The body's media type, if it is a well-known one.
+    pub media: Option<&'static str>,
     /// The body; `Sockets` cuts it at `BODY_LIMIT`.
     pub body: Vec<u8>,
 }
@@ -147,6 +149,7 @@ impl Sockets {
         *self.spoken.lock() = Some(spoken(response.version()));
         let status = response.status().as_u16();
         let remaining = remaining(response.headers());
+        let media = media(response.headers());
         let mut body = Vec::new();
         // Whatever ends an answer that had begun: the request was processed.
         while let Some(chunk) =
@@ -159,7 +162,7 @@ impl Sockets {
                 break;
             }
         }
-        Ok(Response { status, remaining, body })
+        Ok(Response { status, remaining, media, body })
     }
 
     /// Why no answer began.
@@ -260,6 +263,21 @@ fn roots(path: &Path) -> Result<Vec<Certificate>, Unusable> {
 fn remaining(headers: &HeaderMap) -> Option<u32> {
     headers.get("x-mbx-used-remain-limit")?.to_str().ok()?.trim().parse().ok()
 }
+
+/// One of a few words, so that nothing of the header itself is shown.
+fn media(headers: &HeaderMap) -> Option<&'static str> {
+    let given = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+    MEDIA.into_iter().find(|known| given.eq_ignore_ascii_case(known))
+}
+
+const MEDIA: [&str; 6] = [
+    "application/json",
+    "text/html",
+    "text/plain",
+    "text/xml",
+    "application/xml",
+    "application/octet-stream",
+];
 
 fn spoken(version: Version) -> HttpVersion {
     if version >= Version::HTTP_2 { HttpVersion::Http2 } else { HttpVersion::Http1 }

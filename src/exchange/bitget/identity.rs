@@ -13,7 +13,7 @@ use super::session::{Ask, Parsed, Session};
 use super::unified::Settled;
 use super::wire::classic::AccountInfo;
 use super::wire::unified::KeyInfo;
-use super::wire::{Broken, Position, shape};
+use super::wire::{Broken, Position, shape, uid};
 use super::{codes, unified};
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, Identity};
@@ -24,7 +24,13 @@ use crate::position_mode::{Kind, ProductType, Uid};
 pub(super) async fn kind<T: Transport>(session: &Session<T>, ask: Ask) -> Result<Answer<Kind>, Failure> {
     let reply = session.ask(Endpoint::Settings, String::new(), ask).await?;
     let (kind, answered, server) = match settings(session, ask, &reply).await? {
-        Settings::Unified(settled) => (Kind::Unified, reply.answered, Some(settled.server)),
+        Settings::Unified(settled) if settled.is_its_own => {
+            session.remember(Some(settled.others));
+            (Kind::Unified, reply.answered, Some(settled.server))
+        }
+        Settings::Unified(settled) => {
+            return Ok(of_unified(session, ask, &reply, settled).await?.with(Kind::Unified));
+        }
         Settings::Classic { answered, server } => (Kind::Classic, answered, server),
     };
     let server = server.ok_or_else(|| reply.broken(&Broken("no requestTime".to_owned())))?;
@@ -95,19 +101,23 @@ async fn of_unified<T: Transport>(
     session: &Session<T>,
     ask: Ask,
     settings: &Reply,
-    Settled { server, uid: owner, mode: _ }: Settled,
+    Settled { server, mode: _, uid: owner, others, is_its_own }: Settled,
 ) -> Result<Answer<Identity>, Failure> {
-    let owner = uid(owner.as_deref().unwrap_or_default()).map_err(|broken| settings.broken(&broken))?;
+    let owner = owner.map_err(|broken| settings.broken(&broken))?;
     // This call only adds the key's rights: whatever it answers, they stay unknown and nothing waits for them, unless it says
     // that the account or its key is another than it was.
     let is_beside_the_point = |failure: &Failure| {
         let is_of_the_account = failure.class.row().account_wide && !lacks_a_right(failure);
         !is_of_the_account && failure.class.our_own_limit().is_none()
     };
+    // Against what the settings named before, one answer is not enough.
+    let unless_of_another = if is_its_own { Ok(()) } else { Err(unified::of_another(settings)) };
     let asked = settings.asked;
     let reply = match session.ask(Endpoint::UnifiedAccountInfo, String::new(), ask.goes_on()).await {
         Ok(reply) => reply,
         Err(failure) if is_beside_the_point(&failure) => {
+            unless_of_another?;
+            session.remember(Some(others));
             return Ok(identified(Kind::Unified, Some(owner), None, asked, settings.answered, server));
         }
         Err(failure) => return Err(failure),
@@ -118,9 +128,15 @@ async fn of_unified<T: Transport>(
         Err(failure) => return Err(failure),
     };
     let server = reply.server().unwrap_or(server);
-    if info.as_ref().and_then(|info| info.user_id.as_deref()).is_some_and(|other| other != owner.0) {
+    let said = info.as_ref().and_then(|info| info.user_id.as_deref());
+    if said.is_some_and(|other| other != owner.0) {
         return Err(reply.broken(&Broken("another userId than the settings have".to_owned())));
     }
+    if said.is_none() {
+        unless_of_another?;
+    }
+    session.belongs_after_all_to(&owner);
+    session.remember(Some(others));
     let rights = info.and_then(|info| info.rights());
     Ok(identified(Kind::Unified, Some(owner), rights, asked, reply.answered, server))
 }
@@ -158,15 +174,6 @@ fn identified(
     Answer { value: identity, asked, answered, server }
 }
 
-pub(super) fn uid(told: &str) -> Result<Uid, Broken> {
-    let is_plain = told.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_plain && (1..=LONGEST_UID).contains(&told.len()) {
-        Ok(Uid(told.to_owned()))
-    } else {
-        Err(Broken(format!("a user id that is not 1 to {LONGEST_UID} letters or digits")))
-    }
-}
-
 fn lacks_a_right(failure: &Failure) -> bool {
     is_refused(failure, Class::Denied, codes::lacks_a_right)
 }
@@ -175,6 +182,3 @@ fn lacks_a_right(failure: &Failure) -> bool {
 fn is_refused(failure: &Failure, class: Class, with: impl Fn(&str) -> bool) -> bool {
     failure.class == class && failure.code.as_deref().is_some_and(with)
 }
-
-/// The exchange's have ten digits or so. Pinned in the ledger, one must not be as long as an answer may be.
-pub(super) const LONGEST_UID: usize = 32;

@@ -74,8 +74,9 @@ pub(super) struct Pace {
 /// the witness, because the address is its only limit.
 #[derive(Debug, Default)]
 struct Address {
-    /// A lane received a 429, and the witness has not been asked since.
-    suspected: bool,
+    /// A lane received a 429, or an answer did not agree with the known clock, and the witness has not been asked
+    /// since.
+    wanted: bool,
     /// When the witness was last asked.
     asked: Option<Moment>,
     rest: Option<AddressRest>,
@@ -137,19 +138,25 @@ impl Pace {
         }
     }
 
-    /// The permit for the witness, the call for the exchange's time, when it is due: once after a 429 (at most every
-    /// `WITNESS_EVERY`), and after each rest of the address, until it is answered.
+    /// An answer does not agree with the exchange's clock as it is known: the call for the time is asked.
+    pub(super) fn doubt_the_clock(&mut self) {
+        self.address.wanted = true;
+    }
+
+    /// The permit for the witness, the call for the exchange's time, when it is due: once after a 429 or an answer that
+    /// does not agree with the known clock (at most every `WITNESS_EVERY`), and after each rest of the address, until
+    /// it is answered.
     pub(super) fn witness(&mut self, now: Moment) -> Option<Permit> {
-        let Address { suspected, asked, rest } = &self.address;
+        let Address { wanted, asked, rest } = &self.address;
         let due = match rest {
             Some(rest) => rest.until <= now,
-            None => *suspected && asked.is_none_or(|at| now.since(at) >= WITNESS_EVERY),
+            None => *wanted && asked.is_none_or(|at| now.since(at) >= WITNESS_EVERY),
         };
         if !due || self.quiet_until > now {
             return None;
         }
         let permit = self.lane(&LaneName::Public(Endpoint::Time)).take(now).ok()?;
-        self.address.suspected = false;
+        self.address.wanted = false;
         self.address.asked = Some(now);
         // Everything keeps resting until it is answered.
         if let Some(rest) = &mut self.address.rest {
@@ -192,7 +199,7 @@ impl Pace {
             (Word::TooMany, LaneName::Public(Endpoint::Time)) => self.address.too_many(at),
             (Word::TooMany, LaneName::Account(..) | LaneName::Public(_) | LaneName::Everything) => {
                 self.lane(&lane).cool_down(at);
-                self.address.suspected = true;
+                self.address.wanted = true;
             }
         }
     }
@@ -276,7 +283,7 @@ impl Pace {
     /// Until when the address rests, if it does. While the witness may be under way, at most `PERMIT_BACK` from now:
     /// its answer may end the rest at once.
     fn address_rests_until(&self, now: Moment) -> Option<Moment> {
-        let Address { suspected: _, asked, rest } = &self.address;
+        let Address { wanted: _, asked, rest } = &self.address;
         let until = rest.as_ref()?.until.max(after(now, Duration::ZERO));
         let is_asked = asked.is_some_and(|at| now.since(at) < PERMIT_BACK);
         Some(if is_asked { until.min(after(now, PERMIT_BACK)) } else { until })

@@ -35,6 +35,8 @@ pub(super) struct Session<T> {
     sent: AtomicU64,
     /// The settings of a unified account as they were last read, apart from its mode.
     settings: Mutex<Option<AccountSettings>>,
+    /// The UID that its settings named.
+    owner: Mutex<Option<Uid>>,
 }
 
 /// The right to send one set now: a permit of the setter's own limit, and a turn among all requests.
@@ -84,8 +86,9 @@ impl<T: Transport> Session<T> {
         credential: Credential,
         trading: Trading,
     ) -> Session<T> {
-        let (key, sent, settings) = (credential.key_id(), AtomicU64::new(0), Mutex::default());
-        Session { client, account, key, credential, trading, sent, settings }
+        let (key, sent) = (credential.key_id(), AtomicU64::new(0));
+        let (settings, owner) = (Mutex::default(), Mutex::default());
+        Session { client, account, key, credential, trading, sent, settings, owner }
     }
 
     pub(super) fn target(&self, scope: Scope) -> Target {
@@ -118,6 +121,21 @@ impl<T: Transport> Session<T> {
     /// Keeps what the settings said.
     pub(super) fn remember(&self, settings: Option<AccountSettings>) {
         *self.settings.lock() = settings;
+    }
+
+    /// Whether settings with this UID are this account's, as far as earlier ones tell: the first UID that they name is
+    /// the account's, and from then on they name it every time.
+    pub(super) fn owns(&self, named: Option<&Uid>) -> bool {
+        let mut owner = self.owner.lock();
+        if owner.is_none() {
+            *owner = named.cloned();
+        }
+        owner.as_ref() == named
+    }
+
+    /// Two calls agree that the account is this one, whatever its settings named before.
+    pub(super) fn belongs_after_all_to(&self, uid: &Uid) {
+        *self.owner.lock() = Some(uid.clone());
     }
 
     pub(super) fn queued_for(&self) -> Option<Duration> {
@@ -178,24 +196,30 @@ impl<T: Transport> Session<T> {
     }
 
     /// Reads a list page by page up to `PAGES`; the answer spans the first request to the last answer. `take` consumes a page
-    /// and returns what to add to the query for the next one, if there may be one.
+    /// and returns how many rows it had, and what to add to the query for the page that may come next.
     pub(super) async fn read<D: DeserializeOwned + Send>(
         &self,
         endpoint: Endpoint,
         list: String,
         ask: Ask,
-        mut take: impl FnMut(D) -> Result<Option<String>, Broken> + Send,
+        mut take: impl FnMut(D) -> Result<(usize, Option<String>), Broken> + Send,
     ) -> Result<Answer<()>, Failure> {
         let mut whole: Option<Answer<()>> = None;
         let mut query = list.clone();
         let mut followed = BTreeSet::new();
-        for _ in 0..PAGES {
+        let mut found = false;
+        for page in 1..=PAGES {
             let ask = if whole.is_some() { ask.goes_on() } else { ask };
             let Parsed { data, reply, server } = Parsed::of(self.ask(endpoint, query, ask).await?)?;
-            let next = take(data).map_err(|broken| reply.broken(&broken))?;
+            let (rows, next) = take(data).map_err(|broken| reply.broken(&broken))?;
             let began = whole.map_or(reply.asked, |whole| whole.asked);
             whole = Some(Answer { value: (), asked: began, answered: reply.answered, server });
-            let Some(next) = next else { break };
+            // Where rows were found, an empty page is the end, whatever it names: nothing could come that matters.
+            let Some(next) = next.filter(|_| rows > 0 || !found) else { break };
+            found |= rows > 0;
+            if page == PAGES && !found {
+                return Err(reply.broken(&Broken("a list of empty pages that goes on and on".to_owned())));
+            }
             query = format!("{list}&{next}");
             if !followed.insert(next) {
                 return Err(reply.broken(&Broken("a page that leads back to one before it".to_owned())));
@@ -270,7 +294,8 @@ impl<T> Drop for Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Session { client: _, account: _, key: _, credential, trading, sent: _, settings: _ } = self;
+        let Session { client: _, account: _, key: _, credential, trading, sent: _, settings: _, owner: _ } =
+            self;
         out.debug_struct("Session")
             .field("credential", credential)
             .field("trading", trading)

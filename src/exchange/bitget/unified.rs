@@ -7,10 +7,10 @@ use super::endpoint::Endpoint;
 use super::http::Transport;
 use super::session::{Ask, Session, Setter};
 use super::wire::unified::{Page, PositionList, SetHoldMode, Settings, Stage, TYPES};
-use super::wire::{Order, PAGE, Rows, open, shape};
+use super::wire::{Broken, Order, PAGE, Rows, open, shape, uid};
 use crate::facts::{AccountSettings, Answer, Class, Failure, List};
 use crate::moment::ServerTime;
-use crate::position_mode::{PositionMode, ProductType, Scope};
+use crate::position_mode::{PositionMode, ProductType, Scope, Uid};
 use crate::schedule::Purpose;
 
 /// The live mode of the whole account.
@@ -20,7 +20,11 @@ pub(super) async fn mode<T: Transport>(
 ) -> Result<Answer<PositionMode>, Failure> {
     let ask = Ask { scope: Scope::Account, purpose };
     let reply = session.ask(Endpoint::Settings, String::new(), ask).await?;
-    let Settled { server, uid: _, mode } = settled(session, &reply)?;
+    let Settled { server, mode, uid: _, others, is_its_own } = settled(session, &reply)?;
+    if !is_its_own {
+        return Err(of_another(&reply));
+    }
+    session.remember(Some(others));
     Ok(Answer { value: mode, asked: reply.asked, answered: reply.answered, server })
 }
 
@@ -47,23 +51,26 @@ pub(super) async fn rows<T: Transport>(
     let whole = match list {
         List::Positions => {
             let take = |page: PositionList| {
-                rows.positions += open(&page.positions())?;
-                Ok(None)
+                let positions = page.positions();
+                rows.positions += open(&positions)?;
+                Ok((positions.len(), None))
             };
             session.read(Endpoint::CurrentPosition, part, ask, take).await?
         }
         List::Orders => {
             let take = |page: Page| {
                 let (orders, next) = page.rows()?;
+                let count = orders.len();
                 rows.orders.extend(orders.into_iter().map(|order| order.order_id));
-                Ok(next.map(|cursor| format!("cursor={cursor}")))
+                Ok((count, next.map(|cursor| format!("cursor={cursor}"))))
             };
             session.read(Endpoint::UnfilledOrders, part, ask, take).await?
         }
         List::PlanOrders => {
             let take = |orders: Vec<Order>| {
+                let count = orders.len();
                 rows.orders.extend(orders.into_iter().map(|order| order.order_id));
-                Ok(None)
+                Ok((count, None))
             };
             session.read(Endpoint::UnfilledStrategyOrders, part, ask, take).await?
         }
@@ -79,18 +86,27 @@ pub(super) fn setter(mode: PositionMode) -> Setter {
 /// Settings of a unified account that is not being converted.
 pub(super) struct Settled {
     pub(super) server: ServerTime,
-    pub(super) uid: Option<String>,
     pub(super) mode: PositionMode,
+    /// Whose they say they are, if that is a uid.
+    pub(super) uid: Result<Uid, Broken>,
+    pub(super) others: AccountSettings,
+    /// Whether those before them named the same account.
+    pub(super) is_its_own: bool,
 }
 
 /// Parses settings; fails unless they are those of a unified account that is not being converted.
 pub(super) fn settled<T: Transport>(session: &Session<T>, reply: &Reply) -> Result<Settled, Failure> {
     let Payload { server, data } = reply.look()?;
     let settings: Settings = shape(data).map_err(|broken| reply.broken(&broken))?;
+    let uid = uid(settings.uid.as_deref().unwrap_or_default());
     match settings.stage().map_err(|broken| reply.broken(&broken))? {
         Stage::Unified(mode) => {
-            session.remember(Some(settings.others()));
-            Ok(Settled { server, uid: settings.uid, mode })
+            let is_its_own = session.owns(uid.as_ref().ok());
+            Ok(Settled { server, mode, uid, others: settings.others(), is_its_own })
+        }
+        // An account that is being converted need not name itself.
+        Stage::Converting(_) if uid.as_ref().is_ok_and(|uid| !session.owns(Some(uid))) => {
+            Err(of_another(reply))
         }
         Stage::Converting(word) => {
             let say = format!(
@@ -101,6 +117,12 @@ pub(super) fn settled<T: Transport>(session: &Session<T>, reply: &Reply) -> Resu
             Err(Failure { class: Class::Converting, code: None, say })
         }
     }
+}
+
+/// The failure for settings that do not name the account that those before them named. Whose key it is, is seen anew.
+pub(super) fn of_another(reply: &Reply) -> Failure {
+    let broken = Broken("settings that do not name the account that those before named (its uid)".to_owned());
+    Failure { class: Class::WrongKind, ..reply.broken(&broken) }
 }
 
 /// The categories that the one mode covers, of an account with these settings. A basic account has no contracts in coins, and a

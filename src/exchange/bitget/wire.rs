@@ -1,22 +1,27 @@
 //! JSON shapes of the exchange, and what each must hold to count as an answer; here those that both kinds of account
 //! share.
 //!
-//! Absence is not data: what decides (a mode, a size, an id, a list) must be there, and is never a default; a list may be
-//! `null`. User id, rights, cursors and times may be missing: then they are unknown.
+//! Absence is not data: what decides (a mode, a size, an id, a list) must be there, and is never a default; a list may
+//! be `null`. User id, rights, cursors and times may be missing: then they are unknown. A key that stands twice,
+//! anywhere, makes the whole answer none.
 
 pub(super) mod classic;
 mod named;
 pub(super) mod unified;
+mod unique;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use named::Named;
+use unique::Unique;
 
 use crate::moment::ServerTime;
+use crate::position_mode::Uid;
 
 /// The envelope of every answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +32,18 @@ pub(super) struct Envelope {
     pub(super) server: Option<ServerTime>,
     /// The payload; `None` if it is missing or `null`.
     pub(super) data: Option<Value>,
+    /// The message beside the code. Nothing is decided by it.
+    pub(super) said: Option<Said>,
+}
+
+/// Text of the exchange as it came. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq)]
+pub(super) struct Said(pub(super) String);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Said({} bytes)", self.0.len())
+    }
 }
 
 /// What is wrong with a malformed answer, without any of its text.
@@ -44,17 +61,28 @@ impl Envelope {
             request_time: Option<i64>,
             #[serde(default)]
             data: Option<Value>,
+            #[serde(default)]
+            msg: Option<Value>,
         }
         if body.is_empty() {
             return Err(Broken("an empty body".to_owned()));
         }
-        let Written { code, request_time, data } = serde_json::from_slice(body)
-            .map_err(|_| Broken("a body that is no complete answer".to_owned()))?;
-        if !is_plain(&code) {
+        let incomplete = || Broken("a body that is no complete answer".to_owned());
+        let Unique(whole) = serde_json::from_slice(body).map_err(|error| {
+            if error.is_data() {
+                Broken("a body in which a key stands twice".to_owned())
+            } else {
+                incomplete()
+            }
+        })?;
+        let Written { code, request_time, data, msg } =
+            Written::deserialize(Named(whole)).map_err(|_| incomplete())?;
+        if !is_plain(&code) || code.len() > LONGEST_CODE {
             return Err(Broken("a code that is none".to_owned()));
         }
         let server = request_time.filter(|millis| *millis > 0).map(ServerTime);
-        Ok(Envelope { code, server, data })
+        let said = msg.as_ref().and_then(Value::as_str).map(|msg| Said(msg.to_owned()));
+        Ok(Envelope { code, server, data, said })
     }
 
     /// The answer to the call for the time without a `requestTime`: its data are the exchange's time, too.
@@ -142,6 +170,29 @@ pub(super) struct Order {
 
 /// The most rows of a page.
 pub(super) const PAGE: usize = 100;
+/// The most letters of a code. Real ones have five or six; it is shown, so it must be too short for a key.
+pub(super) const LONGEST_CODE: usize = 15;
+
+/// Whether the page after this one may have to be read, where this one names it. A page without rows proves nothing as
+/// long as another may follow. A short one that has some ends the list, as documented; should more follow after all,
+/// one row is already enough not to be flat. An exchange that names a next page after each that has rows is so asked no
+/// more often.
+fn may_go_on(rows: usize) -> bool {
+    rows == 0 || rows >= PAGE
+}
+
+/// The id of an account, if it can be one.
+pub(super) fn uid(told: &str) -> Result<Uid, Broken> {
+    let is_plain = told.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_plain && (1..=LONGEST_UID).contains(&told.len()) {
+        Ok(Uid(told.to_owned()))
+    } else {
+        Err(Broken(format!("a user id that is not 1 to {LONGEST_UID} letters or digits")))
+    }
+}
+
+/// The exchange's have ten digits or so. Pinned in the ledger, one must not be as long as an answer may be.
+pub(super) const LONGEST_UID: usize = 32;
 
 /// Accepts `null`, but rejects a missing key, because the field has no default.
 fn there_or_null<'de, R: Deserialize<'de>, D: Deserializer<'de>>(
@@ -178,6 +229,8 @@ mod tests {
             r#"{"code":0,"data":{}}"#,
             r#"{"code":null}"#,
             r#"{"code":"a b"}"#,
+            r#"{"code":"1234567890123456"}"#,
+            r#"["00000",1695865615662,{"a":1}]"#,
             "<html></html>",
         ] {
             assert!(Envelope::parse(bad.as_bytes()).is_err(), "{bad}");
@@ -186,6 +239,22 @@ mod tests {
         for bad in bad_times {
             let envelope = Envelope::parse(bad.as_bytes()).unwrap();
             assert_eq!((envelope.server, envelope.data), (None, None), "{bad}");
+        }
+    }
+
+    #[test]
+    fn f62_a_key_that_stands_twice_anywhere_makes_an_answer_none() {
+        for body in [
+            r#"{"code":"00000","requestTime":1,"data":[],"code":"00000"}"#,
+            r#"{"code":"00000","requestTime":1,"data":[{"total":"1"}],"data":[]}"#,
+            r#"{"code":"00000","msg":"a","requestTime":1,"msg":"b","data":[]}"#,
+            r#"{"code":"00000","requestTime":1,"requestTime":2,"data":[]}"#,
+            r#"{"code":"00000","requestTime":1,"data":[{"total":"0.4","holdSide":"short","total":"0"}]}"#,
+            r#"{"code":"00000","requestTime":1,"data":{"entrustedList":[{"orderId":"1"}],"entrustedList":[]}}"#,
+            r#"{"code":"00000","requestTime":1,"data":{"a":[{"b":{"c":1,"c":1}}]}}"#,
+        ] {
+            let broken = Envelope::parse(body.as_bytes()).unwrap_err();
+            assert_eq!(broken.0, "a body in which a key stands twice", "{body}");
         }
     }
 

@@ -306,6 +306,10 @@ fn a_failed_look_at_the_account() {
         [Busy] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 3s.
         > rest 3s
+        [Stale] unknown
+        kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
+        clock: It failed. Next try in 1s.
+        > rest 1s
         [TryAgain] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
         unreachable: It failed. Next try in 1s.
@@ -361,6 +365,9 @@ fn a_failed_look_at_the_mode() {
         [Busy] unknown
         unreachable: It has not been looked at yet.
         > rest 3s
+        [Stale] unknown
+        clock: It failed. Next try in 1s.
+        > rest 1s
         [TryAgain] unknown
         unreachable: It failed. Next try in 1s.
         > rest 1s
@@ -426,6 +433,10 @@ fn a_failed_look_at_a_list() {
         [Busy] new
         settling: Whether it is flat is not known yet.
         > rest 3s
+        [Stale] new
+        clock: It failed. Next try in 1s.
+        settling: Whether it is flat is not known yet.
+        > rest 1s
         [TryAgain] new
         unreachable: It failed. Next try in 1s.
         settling: Whether it is flat is not known yet.

@@ -75,6 +75,9 @@ fn a_refused_set_on_record() {
         [Busy] new
         acting: Nothing stands in the way: the mode is being set.
         > note one_way_mode -> hedge_mode (new)
+        [Stale] new
+        clock: It failed. Next try in 2s.
+        > rest 2s
         [TryAgain] new
         unreachable: It failed. Next try in 2s.
         > rest 2s

@@ -1,6 +1,7 @@
 //! A server that tells the exchange's time rightly and misbehaves on everything else, byte by byte as it is told.
 //!
-//! It checks no signature and keeps no state but the counts of what it was asked and what it wrote.
+//! It checks no signature and keeps no state but the counts of what it was asked and what it wrote. `THEN` in what it
+//! writes becomes the time of that moment.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+/// A time, in milliseconds.
+pub const THEN: &str = "1700000000000";
 
 /// One thing to do on a connection that asked for something.
 #[derive(Debug, Clone)]
@@ -78,10 +82,23 @@ pub fn answer(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+fn now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
+}
+
+fn dated(bytes: &[u8]) -> Vec<u8> {
+    let mut dated = bytes.to_vec();
+    let starts = (0..bytes.len()).filter(|start| bytes[*start..].starts_with(THEN.as_bytes()));
+    for start in starts {
+        dated[start..start + THEN.len()].copy_from_slice(now().to_string().as_bytes());
+    }
+    dated
+}
+
 async fn attend(mut stream: TcpStream, turns: Arc<Vec<Vec<Act>>>, told: Arc<Told>) -> io::Result<()> {
     while let Some(head) = request(&mut stream).await? {
         if head.contains(" /api/v2/public/time ") {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+            let now = now();
             let time = format!(
                 r#"{{"code":"00000","msg":"success","requestTime":{now},"data":{{"serverTime":"{now}"}}}}"#
             );
@@ -93,12 +110,12 @@ async fn attend(mut stream: TcpStream, turns: Arc<Vec<Vec<Act>>>, told: Arc<Told
         for act in &turns[turn] {
             match act {
                 Act::Write(bytes) => {
-                    stream.write_all(bytes).await?;
+                    stream.write_all(&dated(bytes)).await?;
                     told.written.fetch_add(bytes.len(), Ordering::SeqCst);
                 }
                 Act::Trickle(bytes) => {
-                    for byte in bytes {
-                        stream.write_all(&[*byte]).await?;
+                    for byte in dated(bytes) {
+                        stream.write_all(&[byte]).await?;
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }

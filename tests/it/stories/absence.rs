@@ -1,4 +1,5 @@
-//! F34: what is not there says nothing. It is never flat, and never a mode.
+//! F34: what is not there says nothing. It is never flat, and never a mode. F61, F62: nor is what is another
+//! question's.
 
 use bitget_sim::{Fault, FaultKind, HoldSide, PosMode};
 
@@ -19,6 +20,11 @@ fn nothings() -> Vec<FaultKind> {
         FaultKind::Status {
             status: 200,
             body: r#"{"code":"00000","msg":"success","requestTime":1795338000000}"#.to_owned(),
+        },
+        FaultKind::Status {
+            status: 200,
+            body: r#"{"code":"00000","msg":"success","requestTime":1795338000000,"data":null,"data":[]}"#
+                .to_owned(),
         },
     ]
 }
@@ -120,4 +126,57 @@ async fn f34_one_list_that_fails_now_and_then_only_delays_the_set() {
         assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
         world.check_invariants(SETTLE);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_a_list_from_before_its_question_makes_no_verdict() {
+    for (of, list) in lists() {
+        let world = of.started().await;
+        world.older(list, 20 * SECOND);
+        line_begins(&world, 20 * SECOND, of.target, "new, clock: Bitget answered ").await;
+        world.pass(20 * MINUTE).await;
+        let line = world.line(of.target);
+        assert!(line.contains("an answer that is 20s older than its question"), "{line}");
+        assert_eq!(all_sets(&world), [], "{list}: {}", world.told());
+        let asked = asked(&world, DESK_A, list);
+        assert!((5..100).contains(&asked), "{list}: it is asked on, {asked} times, and not in a loop");
+        world.older(list, Duration::ZERO);
+        world.until(5 * MINUTE + SETTLE + AFTER_SETTLE, list, |world| world.is_in_sync(of.target)).await;
+        assert_eq!(all_sets(&world).len(), 1);
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_a_mode_from_before_its_question_is_no_live_one() {
+    for of in KINDS {
+        let world = of.started().await;
+        changed(&world, of.target).await;
+        let at = |world: &World| world.target(of.target).unwrap().live.map(|live| live.at);
+        world.older(of.mode, 10 * MINUTE);
+        let before = at(&world);
+        world.pass(4 * MINUTE).await;
+        let line = world.line(of.target);
+        assert!(line.starts_with("unknown, clock: Bitget answered the call "), "{line}");
+        assert!(line.contains("an answer that is 10m older than its question"), "{line}");
+        assert!(at(&world) <= before.map(|before| before + MINUTE), "what is shown is no newer");
+        world.older(of.mode, Duration::ZERO);
+        world.until(6 * MINUTE, "as usual", |world| world.is_in_sync(of.target)).await;
+        assert_eq!(all_sets(&world).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f62_settings_that_do_not_say_whose_they_are_any_more_are_no_mode() {
+    let [_, of] = KINDS;
+    let world = of.started().await;
+    changed(&world, of.target).await;
+    world.exchange(|exchange| exchange.inject(Fault::always(missing("uid")).on("account/settings")));
+    world.pass(4 * MINUTE).await;
+    let line = world.line(of.target);
+    assert!(line.starts_with("unknown, kind_unknown: "), "{line}");
+    world.exchange(bitget_sim::Exchange::clear_faults);
+    world.until(6 * MINUTE, "as usual", |world| world.is_in_sync(of.target)).await;
+    assert_eq!(all_sets(&world).len(), 1);
+    world.check_invariants(SETTLE);
 }

@@ -257,7 +257,7 @@ async fn two_names_for_one_account_are_both_told_and_neither_changes_anything_an
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_that_nobody_foresaw_is_shown_with_its_body_and_asked_again_slowly() {
+async fn a_code_that_nobody_foresaw_is_shown_with_its_message_and_asked_again_slowly() {
     let odd = FaultKind::Code { status: 400, code: "98765".to_owned() };
     let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
         desks(exchange);
@@ -266,7 +266,7 @@ async fn a_code_that_nobody_foresaw_is_shown_with_its_body_and_asked_again_slowl
     .await;
     line_begins(&world, 15 * SECOND, A_USDT, "unknown, unexpected: Bitget answered the call account: 98765")
         .await;
-    assert!(world.line(A_USDT).contains("The answer: {"), "{}", world.told());
+    assert!(world.line(A_USDT).contains("The answer: code 98765, \""), "{}", world.told());
     world.pass(30 * MINUTE).await;
     assert!(asked(&world, DESK_A, "account/account") <= 8);
     world.exchange(bitget_sim::Exchange::clear_faults);

@@ -68,7 +68,7 @@ impl Journeys {
 
     /// Its answer is back.
     pub fn heard(&self, number: usize, at: Moment, response: &Response) {
-        let Response { status, remaining: _, body } = response;
+        let Response { status, remaining: _, media: _, body } = response;
         locked(&self.all)[number].heard = Some(Heard { at, status: *status, body: body.clone() });
     }
 

@@ -24,6 +24,8 @@ pub struct Wire {
 pub(super) struct WireState {
     /// How far the exchange's clock is ahead of the daemon's.
     pub(super) skew_ms: i64,
+    /// Answers to calls whose path ends like this are dated so many milliseconds earlier, as if they were repeated.
+    pub(super) older: Option<(&'static str, i64)>,
     /// From one side to the other.
     pub(super) latency: Duration,
     /// No connection can be made.
@@ -48,6 +50,7 @@ impl Default for WireState {
     fn default() -> WireState {
         WireState {
             skew_ms: 0,
+            older: None,
             latency: Duration::from_millis(20),
             cut: false,
             crashing: BTreeSet::new(),
@@ -95,7 +98,7 @@ impl Direct {
     async fn travel(self, number: usize, request: Request) -> Option<Response> {
         let Request { method, path, query, headers, body } = request;
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let method = method.as_str().to_owned();
+        let (method, asked) = (method.as_str().to_owned(), path.clone());
         let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
         let latency = locked(&self.wire.state).latency;
         tokio::time::sleep(latency).await;
@@ -107,13 +110,15 @@ impl Direct {
             reply
         };
         tokio::time::sleep(latency + reply.after).await;
+        let older = locked(&self.wire.state).older.filter(|(end, _)| asked.ends_with(end)).map(|(_, ms)| ms);
         match reply.outcome {
             Outcome::Response(bitget_sim::Response { status, headers, body }) => {
+                let body = older.map_or_else(|| body.clone(), |ms| dated(&body, ms));
                 let remaining = headers
                     .iter()
                     .find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"))
                     .and_then(|(_, value)| value.parse().ok());
-                Some(Response { status, remaining, body })
+                Some(Response { status, remaining, media: None, body })
             }
             Outcome::Dropped => None,
             Outcome::Hang => {
@@ -122,6 +127,14 @@ impl Direct {
             }
         }
     }
+}
+
+/// The same answer, dated so many milliseconds earlier.
+fn dated(body: &[u8], ms: i64) -> Vec<u8> {
+    let mut body: serde_json::Value = serde_json::from_slice(body).expect("an answer of the simulator");
+    let at = body["requestTime"].as_i64().expect("it has its time");
+    body["requestTime"] = (at - ms).into();
+    body.to_string().into_bytes()
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

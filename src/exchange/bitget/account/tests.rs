@@ -22,7 +22,7 @@ use crate::exchange::bitget::pace::LaneName;
 use crate::exchange::bitget::requests::Outcome;
 use crate::exchange::bitget::{Bitget, Method, Request, Response, Trading, TransportError};
 use crate::exchange::credential::Credential;
-use crate::facts::Class;
+use crate::facts::{Class, ServerClock};
 use crate::moment::Moment;
 use crate::position_mode::ProductType;
 
@@ -45,8 +45,13 @@ struct Script {
 impl Transport for Script {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         self.log.lock().unwrap().push((self.clock.now(), request.clone()));
+        let written = self.clock.now() + self.takes / 2;
         self.clock.sleep_until(self.clock.now() + self.takes).await;
-        (self.answer)(&request)
+        let answer = (self.answer)(&request)?;
+        let body = String::from_utf8(answer.body).unwrap();
+        let body = body.replace("NOW", &(written.0 + SKEW).to_string());
+        let body = body.replace("THEN", &(written.0 + SKEW - 20_000).to_string());
+        Ok(Response { body: body.into_bytes(), ..answer })
     }
 }
 
@@ -107,23 +112,24 @@ async fn ready(bitget: &Bitget<Script>, name: &str) -> AccountClient<Script> {
     account
 }
 
+/// `NOW` in an answer becomes the exchange's time halfway between question and answer, `THEN` 20 s before.
 #[expect(clippy::unnecessary_wraps, reason = "it is what a transport answers")]
 fn body(status: u16, body: &str) -> Result<Response, TransportError> {
-    Ok(Response { status, remaining: None, body: body.as_bytes().to_vec() })
+    Ok(Response { status, remaining: None, media: None, body: body.as_bytes().to_vec() })
 }
 
 fn coded(status: u16, code: &str) -> Result<Response, TransportError> {
-    body(status, &format!(r#"{{"code":"{code}","msg":"m","requestTime":{},"data":null}}"#, START + SKEW))
+    body(status, &format!(r#"{{"code":"{code}","msg":"m","requestTime":NOW,"data":null}}"#))
 }
 
 fn done(data: &str) -> Result<Response, TransportError> {
-    body(200, &format!(r#"{{"code":"00000","msg":"m","requestTime":{},"data":{data}}}"#, START + SKEW + 1025))
+    body(200, &format!(r#"{{"code":"00000","msg":"m","requestTime":NOW,"data":{data}}}"#))
 }
 
 /// The default answers of every script: a flat classic account in hedge mode.
 fn usual(request: &Request) -> Result<Response, TransportError> {
     match request.path.trim_start_matches("/api/v2/") {
-        "public/time" => done(r#"{"serverTime":"1700000091025"}"#),
+        "public/time" => done(r#"{"serverTime":"NOW"}"#),
         "mix/market/contracts" => {
             done(r#"[{"symbol":"X"},{"symbol":"ETHUSDT","supportMarginCoins":["USDT"]}]"#)
         }
@@ -152,7 +158,7 @@ async fn f23_nothing_leaves_in_the_first_second_and_no_signed_read_before_the_cl
     assert_eq!(script.log.lock().unwrap().len(), 0);
     let told = desk.clock().await.unwrap();
     // A hundred requests a second: the first turn comes with the first of them.
-    assert_eq!(told.server, ServerTime(START + SKEW + 1025));
+    assert_eq!(told.server, ServerTime(START + SKEW + 1035));
     assert_eq!(told.asked, Moment(START + 1010));
     assert_eq!(told.answered, Moment(START + 1060));
     assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
@@ -202,17 +208,15 @@ async fn f34_what_is_absent_is_never_flat_and_never_a_mode() {
         "{}".to_owned(),
         "null".to_owned(),
         "<html></html>".to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":null}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":{}}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":""}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":[{}]}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":[{"total":"x","posMode":"x"}]}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":{"entrustedList":[{}],"posMode":null}}"#
-            .to_owned(),
+        r#"{"code":"00000","requestTime":NOW}"#.to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":null}"#.to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":{}}"#.to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":""}"#.to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":[{}]}"#.to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":[{"total":"x","posMode":"x"}]}"#.to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":{"entrustedList":[{}],"posMode":null}}"#.to_owned(),
         r#"{"code":"00000","data":{"entrustedList":[],"posMode":"hedge_mode"}}"#.to_owned(),
-        r#"{"code":"00000","requestTime":1700000000000,"data":{"entrustedList":[],"posMode":"hedge_m"#
-            .to_owned(),
+        r#"{"code":"00000","requestTime":NOW,"data":{"entrustedList":[],"posMode":"hedge_m"#.to_owned(),
     ];
     for text in bodies {
         let answer = text.clone();
@@ -232,6 +236,134 @@ async fn f34_what_is_absent_is_never_flat_and_never_a_mode() {
     let (bitget, _) = instead("all-position", |_| done(r#"{"entrustedList":[]}"#));
     let desk = ready(&bitget, "desk").await;
     assert!(desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await.is_err());
+}
+
+/// The usual answer, as it was 20 s ago.
+fn old(answer: Result<Response, TransportError>) -> Result<Response, TransportError> {
+    answer.map(|answer| {
+        let body = String::from_utf8(answer.body).unwrap().replace("NOW", "THEN");
+        Response { body: body.into_bytes(), ..answer }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_an_answer_from_before_its_question_is_no_look_and_moves_no_clock() {
+    let (bitget, script) =
+        Script::new(
+            |request| {
+                if request.path.ends_with("public/time") { usual(request) } else { old(usual(request)) }
+            },
+        );
+    let desk = ready(&bitget, "desk").await;
+    let offset = bitget.server_clock().unwrap().offset;
+    let mode = desk.mode(USDT, Purpose::New).await.unwrap_err();
+    assert_eq!(mode.class, Class::Stale);
+    assert!(
+        mode.say.starts_with(
+            "Bitget answered the call account: an answer that is 20s older than its question by Bitget's own clock"
+        ),
+        "{}",
+        mode.say
+    );
+    for list in [List::PlanOrders, List::Orders, List::Positions] {
+        let count = desk.count(USDT, list, Extent::Whole, Purpose::New).await.unwrap_err();
+        assert_eq!(count.class, Class::Stale, "{list:?}");
+    }
+    assert_eq!(desk.kind(Purpose::New).await.unwrap_err().class, Class::Stale);
+    assert_eq!(witnesses(&script), 2, "asked again, once in ten seconds, whether the clock was moved");
+    assert_eq!(bitget.server_clock().unwrap().offset, offset);
+    let permit = desk.permit(USDT).await.unwrap();
+    let (answer, heard) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
+    assert_eq!((answer, heard), (SetAnswer::Accepted, None), "a read has to confirm it anyway");
+    assert_eq!(bitget.server_clock().unwrap().offset, offset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_where_the_time_says_the_same_the_exchanges_clock_was_set_back() {
+    let (bitget, _) = Script::new(|request| old(usual(request)));
+    let desk = account(&bitget, "desk");
+    let now = bitget.now();
+    bitget.shared.clock.learn_exchange(ServerClock::measured(now, now, ServerTime(now.0 + SKEW)));
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::Stale);
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
+    let moved = SKEW - bitget.server_clock().unwrap().offset;
+    assert!((19_950..=20_050).contains(&moved), "{moved}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_an_old_answer_that_nobody_signed_for_is_no_harm_and_measures_no_clock() {
+    let (bitget, script) = instead("contracts", |request| old(usual(request)));
+    let desk = ready(&bitget, "desk").await;
+    let measured = bitget.server_clock();
+    let shared = &desk.session;
+    shared.ask_public(Endpoint::Contracts, String::new()).await.unwrap();
+    assert_eq!(bitget.server_clock(), measured);
+    assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
+    assert_eq!(witnesses(&script), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f62_an_empty_page_that_names_another_is_followed_to_the_end() {
+    let row = r#"{"entrustedList":[{"orderId":"7001"}],"endId":"7001"}"#;
+    let hidden = move |request: &Request| match &request.query {
+        query if query.contains("idLessThan=7002") => done(row),
+        query if query.contains("status=live") => done(r#"{"entrustedList":[],"endId":"7002"}"#),
+        _ => usual(request),
+    };
+    let (bitget, script) = instead("orders-pending", hidden);
+    let desk = ready(&bitget, "desk").await;
+    let count = desk.count(USDT, List::Orders, Extent::Whole, Purpose::New).await.unwrap();
+    assert_eq!((count.value, script.asked().len()), (1, 3), "a page that has a row is followed no further");
+    // Empty pages that lead back, or go on and on, are no empty list.
+    let endless = |request: &Request| {
+        let from = request.query.split('&').find_map(|pair| pair.strip_prefix("idLessThan="));
+        let next = from.map_or(1000, |id| id.parse::<u32>().unwrap() - 1);
+        done(&format!(r#"{{"entrustedList":null,"endId":"{next}"}}"#))
+    };
+    let back = |_: &Request| done(r#"{"entrustedList":[],"endId":"7002"}"#);
+    let (endless, _) = instead("orders-plan-pending", endless);
+    let (back, _) = instead("orders-plan-pending", back);
+    for bitget in [endless, back] {
+        let desk = ready(&bitget, "desk").await;
+        let count = desk.count(USDT, List::PlanOrders, Extent::Whole, Purpose::New).await;
+        assert_eq!(count.unwrap_err().class, Class::TryAgain);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f62_behind_rows_an_empty_page_is_the_end_whatever_it_names() {
+    let (bitget, script) = instead("orders-pending", |request| {
+        let first = !request.query.contains("idLessThan");
+        if first { paged(request, 100) } else { done(r#"{"entrustedList":[],"endId":"1"}"#) }
+    });
+    let desk = ready(&bitget, "desk").await;
+    let count = desk.count(USDT, List::Orders, Extent::Whole, Purpose::New).await.unwrap();
+    assert_eq!((count.value, script.asked().len()), (100, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f62_an_answer_in_which_a_key_stands_twice_is_a_failed_look_and_an_unclear_set() {
+    let twice = r#"{"code":"00000","msg":"m","requestTime":NOW,"data":DATA}"#;
+    for data in [
+        r#"[{"symbol":"ETHUSDT","holdSide":"short","total":"0.4","available":"0.4","total":"0"}]"#,
+        r#"{"entrustedList":[{"orderId":"5001"}],"endId":"5001","entrustedList":[]}"#,
+        r#"{"posMode":"hedge_mode","posMode":"one_way_mode"}"#,
+    ] {
+        let answer = twice.replace("DATA", data);
+        let (bitget, _) = Script::new(move |request| {
+            let subject = !request.path.ends_with("time") && !request.path.ends_with("contracts");
+            if subject { body(200, &answer) } else { usual(request) }
+        });
+        let desk = ready(&bitget, "desk").await;
+        assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::TryAgain, "{data}");
+        for list in [List::Positions, List::Orders, List::PlanOrders] {
+            let count = desk.count(USDT, list, Extent::Whole, Purpose::New).await.unwrap_err();
+            assert_eq!(count.class, Class::TryAgain, "{list:?} {data}");
+        }
+        let permit = desk.permit(USDT).await.unwrap();
+        let (answer, heard) = desk.send_set(USDT, PositionMode::Hedge, ServerTime(START), permit).await;
+        assert!(matches!(answer, SetAnswer::Unclear(_)) && heard.is_none(), "{answer:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -559,8 +691,7 @@ async fn what_accounts_share_and_cannot_be_had_fails_for_all_of_them_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn i11_no_secret_is_told_even_if_the_exchange_echoes_it() {
-    let echo =
-        r#"{"code":"12345","msg":"test-secret test-key","requestTime":1700000000000,"data":"test-pass"}"#;
+    let echo = r#"{"code":"12345","msg":"test-secret test-key","requestTime":NOW,"data":"test-pass"}"#;
     let (bitget, _) =
         Script::new(
             move |request| {
@@ -695,7 +826,7 @@ async fn f53_where_every_contract_is_refused_the_look_fails_and_the_list_is_read
 #[tokio::test(start_paused = true)]
 async fn the_call_for_the_time_needs_no_request_time() {
     let (bitget, _) =
-        instead("time", |_| body(200, r#"{"code":"00000","msg":"m","data":{"serverTime":"1700000091025"}}"#));
+        instead("time", |_| body(200, r#"{"code":"00000","msg":"m","data":{"serverTime":"NOW"}}"#));
     let desk = account(&bitget, "desk");
     desk.clock().await.unwrap();
     let offset = bitget.server_clock().unwrap().offset;

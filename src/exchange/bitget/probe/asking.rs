@@ -182,7 +182,8 @@ mod tests {
     impl Transport for Wire {
         async fn send(&self, request: Request) -> Result<Response, TransportError> {
             self.sent.lock().unwrap().push((request, self.clock.now()));
-            let answer = self.status.map(|status| Response { status, remaining: None, body: Vec::new() });
+            let answer =
+                self.status.map(|status| Response { status, remaining: None, media: None, body: Vec::new() });
             answer.ok_or_else(|| TransportError::Unanswered("silence".to_owned()))
         }
     }

@@ -179,7 +179,7 @@ impl Asked {
     }
 }
 
-fn answered(call: String, path: &str, Response { status, remaining, body }: &Response) -> Asked {
+fn answered(call: String, path: &str, Response { status, remaining, media: _, body }: &Response) -> Asked {
     let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.path() == path);
     let envelope = Envelope::parse(body);
     let request_time = envelope.as_ref().is_ok_and(|envelope| envelope.server.is_some());
@@ -194,7 +194,8 @@ fn answered(call: String, path: &str, Response { status, remaining, body }: &Res
         status: *status,
         remaining: *remaining,
         envelope: dated,
-        body: Body { bytes: Vec::new(), credential: None },
+        older: None,
+        body: Body { bytes: 0, media: None, credential: None },
         key_hint: "",
     };
     let refused = reply.look().err().map(|failure| Refused::of(&failure, endpoint));
@@ -244,7 +245,7 @@ mod tests {
     use super::*;
 
     fn asked(path: &str, status: u16, body: &str) -> Asked {
-        let response = Response { status, remaining: Some(9), body: body.as_bytes().to_vec() };
+        let response = Response { status, remaining: Some(9), media: None, body: body.as_bytes().to_vec() };
         let record = Record { path: path.to_owned(), query: "category=X".to_owned(), answer: Some(response) };
         Asked::of(&record, &BTreeMap::new())
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Broken, Order, PAGE, is_plain, there_or_null};
+use super::{Broken, Order, is_plain, may_go_on, there_or_null};
 use crate::exchange::bitget::rights::{FuturesRight, Rights};
 use crate::position_mode::{PositionMode, ProductType};
 
@@ -107,13 +107,14 @@ impl Page {
     pub(in super::super) fn rows(self) -> Result<(Vec<Order>, Option<String>), Broken> {
         let Page { list, end_id } = self;
         let rows = list.unwrap_or_default();
-        if rows.len() < PAGE {
+        if !may_go_on(rows.len()) {
             return Ok((rows, None));
         }
         let last = rows.last().map(|order| order.order_id.clone());
         match end_id.filter(|id| !id.is_empty()).or(last) {
+            None => Ok((rows, None)),
             Some(id) if is_plain(&id) => Ok((rows, Some(id))),
-            Some(_) | None => Err(Broken("a full page without an id to go on from".to_owned())),
+            Some(_) => Err(Broken("a page without an id to go on from".to_owned())),
         }
     }
 }
@@ -184,6 +185,20 @@ mod tests {
         assert_eq!(page(100, json!(null)), Ok((100, Some("401".to_owned()))), "from its last row");
         assert_eq!(page(99, json!("402")), Ok((99, None)));
         assert!(page(100, json!("4 1&x=y")).is_err());
+    }
+
+    #[test]
+    fn f62_an_empty_page_is_followed_as_long_as_it_names_another() {
+        let page = |list: Value, end_id: Value| {
+            let (rows, next) = shape::<Page>(json!({"entrustedList": list, "endId": end_id}))?.rows()?;
+            Ok::<_, Broken>((rows.len(), next))
+        };
+        for list in [json!([]), json!(null)] {
+            assert_eq!(page(list.clone(), json!("7002")), Ok((0, Some("7002".to_owned()))));
+            assert_eq!(page(list.clone(), json!("")), Ok((0, None)));
+            assert_eq!(page(list.clone(), json!(null)), Ok((0, None)));
+            assert!(page(list, json!("4 1&x=y")).is_err());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Broken, Order, PAGE, Position, is_plain, there_or_null};
+use super::{Broken, Order, Position, is_plain, may_go_on, there_or_null};
 use crate::exchange::bitget::rights::{FuturesRight, Rights};
 use crate::facts::AccountSettings;
 use crate::position_mode::PositionMode;
@@ -120,7 +120,7 @@ impl Page {
     pub(in super::super) fn rows(self) -> Result<(Vec<Order>, Option<String>), Broken> {
         let Page { list, cursor } = self;
         let rows = list.unwrap_or_default();
-        match cursor.filter(|cursor| rows.len() >= PAGE && !cursor.is_empty()) {
+        match cursor.filter(|cursor| may_go_on(rows.len()) && !cursor.is_empty()) {
             Some(cursor) if !is_plain(&cursor) => {
                 Err(Broken("a cursor that cannot stand in a query".to_owned()))
             }
@@ -213,6 +213,19 @@ mod tests {
         assert_eq!(page(99, json!("4 1&x=y")), Ok((99, None)));
         assert!(page(100, json!("4 1&x=y")).is_err());
         assert!(page(100, json!(401)).is_err());
+    }
+
+    #[test]
+    fn f62_an_empty_page_is_followed_as_long_as_it_has_a_cursor() {
+        let page = |list: Value, cursor: Value| {
+            let (rows, next) = shape::<Page>(json!({"list": list, "cursor": cursor}))?.rows()?;
+            Ok::<_, Broken>((rows.len(), next))
+        };
+        for list in [json!([]), json!(null)] {
+            assert_eq!(page(list.clone(), json!("7002")), Ok((0, Some("7002".to_owned()))));
+            assert_eq!(page(list.clone(), json!("")), Ok((0, None)));
+            assert!(page(list, json!("4 1&x=y")).is_err());
+        }
     }
 
     #[test]

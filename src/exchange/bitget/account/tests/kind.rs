@@ -108,9 +108,9 @@ async fn f34_settings_that_lack_what_they_must_hold_tell_no_kind() {
     for answer in [
         body(200, ""),
         body(200, "<html></html>"),
-        body(200, r#"{"code":"00000","requestTime":1700000000000,"data":{"uid":"1001","accountM"#),
+        body(200, r#"{"code":"00000","requestTime":NOW,"data":{"uid":"1001","accountM"#),
         body(200, r#"{"code":"00000","data":{"uid":"1001","accountMode":"unified"}}"#),
-        body(200, r#"{"code":"00000","requestTime":1700000000000}"#),
+        body(200, r#"{"code":"00000","requestTime":NOW}"#),
     ] {
         check([(SETTINGS, answer), key()], Err(Class::TryAgain), &[SETTINGS]).await;
     }
@@ -249,11 +249,11 @@ async fn what_stands_against_a_kind_is_told_in_a_sentence() {
     }
     expect_test::expect![[r#"
         Converting : Bitget answered the call settings: accountMode upgrading, Bitget is converting the account; it is asked again every minute
-        TryAgain : Bitget answered the call settings: settings without a holdMode (HTTP 200). The answer: {"code":"00000","msg":"m","requestTime":1700000091025,"data":{"uid":"1001","accountMode":"hybrid"}}
+        TryAgain : Bitget answered the call settings: settings without a holdMode (HTTP 200). The answer: code 00000, "m"
         Converting 40115: Bitget answered the call settings: 40115, Bitget is converting the account; it is asked again every minute
         Denied 40014: Bitget answered the call settings: 40014, the account is a unified one and the key lacks a right, so that its settings cannot be read: allow it "UTA mgt., read and write" and "UTA trade, read" at Bitget
         WrongKind 40085: Bitget answered the call account-info: 40085, the account is a unified one; its kind is looked at again
-        TryAgain : Bitget answered the call unified-account-info: another userId than the settings have (HTTP 200). The answer: {"code":"00000","msg":"m","requestTime":1700000091025,"data":{"userId":"1002"}}"#]].assert_eq(&sentences.join("\n"));
+        TryAgain : Bitget answered the call unified-account-info: another userId than the settings have (HTTP 200). The answer: code 00000, "m""#]].assert_eq(&sentences.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

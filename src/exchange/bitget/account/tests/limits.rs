@@ -30,7 +30,7 @@ impl Transport for Direct {
             bitget_sim::Outcome::Response(bitget_sim::Response { status, headers, body }) => {
                 let remaining = headers.iter().find(|(name, _)| name == "x-mbx-used-remain-limit");
                 let remaining = remaining.and_then(|(_, value)| value.parse().ok());
-                Ok(Response { status, remaining, body })
+                Ok(Response { status, remaining, media: None, body })
             }
             bitget_sim::Outcome::Dropped | bitget_sim::Outcome::Hang => {
                 Err(TransportError::Unanswered("no answer came".to_owned()))

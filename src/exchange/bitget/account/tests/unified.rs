@@ -1,6 +1,7 @@
 //! A unified account: its one mode, its lists over all categories, its set.
 
 use super::*;
+use crate::position_mode::{Kind, Uid};
 
 const WHOLE: Scope = Scope::Account;
 const CATEGORIES: [&str; 3] = ["USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES"];
@@ -89,16 +90,16 @@ async fn f34_what_is_absent_is_never_flat_and_never_a_mode_of_a_unified_account(
         "{}",
         "null",
         "<html></html>",
-        r#"{"code":"00000","requestTime":1700000000000}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":null}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":{}}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":""}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":[{}]}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":{"list":[{}],"holdMode":null,"accountMode":"unified"}}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":{"list":{},"holdMode":"hedge"}}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":{"cursor":"","holdMode":"x","accountMode":"unified"}}"#,
+        r#"{"code":"00000","requestTime":NOW}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":null}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":{}}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":""}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":[{}]}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":{"list":[{}],"holdMode":null,"accountMode":"unified"}}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":{"list":{},"holdMode":"hedge"}}"#,
+        r#"{"code":"00000","requestTime":NOW,"data":{"cursor":"","holdMode":"x","accountMode":"unified"}}"#,
         r#"{"code":"00000","data":{"list":[],"holdMode":"hedge_mode","accountMode":"unified"}}"#,
-        r#"{"code":"00000","requestTime":1700000000000,"data":{"list":[],"accountMode":"unified","holdMode":"hedge_m"#,
+        r#"{"code":"00000","requestTime":NOW,"data":{"list":[],"accountMode":"unified","holdMode":"hedge_m"#,
     ];
     for text in bodies {
         let (bitget, _) =
@@ -232,6 +233,85 @@ async fn a_full_page_without_a_cursor_is_the_last_and_one_that_leads_back_is_bro
         let count = desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await;
         assert_eq!(count.map(|answer| answer.value).map_err(|failure| failure.class), expected, "{cursor}");
         assert_eq!(script.asked().len(), asked, "{cursor}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f62_an_empty_page_that_still_has_a_cursor_is_followed_to_the_end() {
+    let (bitget, script) = but("unfilled-orders", |request| match &request.query {
+        query if query.contains("cursor=7001") => done(r#"{"list":[{"orderId":"1"}],"cursor":"1"}"#),
+        query if query.contains("cursor=7002") => done(r#"{"list":null,"cursor":"7001"}"#),
+        query if query.contains("COIN") => done(r#"{"list":[],"cursor":"7002"}"#),
+        _ => done(r#"{"list":[],"cursor":""}"#),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await.unwrap().value, 1);
+    assert_eq!(script.asked().len(), 5, "three categories, and two pages more of one");
+    assert_eq!(
+        counted("unfilled-orders", List::Orders, r#"{"list":[],"cursor":"7002"}"#).await,
+        Err(Class::TryAgain),
+        "one that leads back says nothing"
+    );
+    // A short page ends the list if it has rows: the usual case costs no request more.
+    let (bitget, script) = but("unfilled-orders", |_| done(r#"{"list":[{"orderId":"7"}],"cursor":"7"}"#));
+    let desk = ready(&bitget, "desk").await;
+    assert_eq!(desk.count(WHOLE, List::Orders, Extent::Whole, Purpose::New).await.unwrap().value, 1);
+    assert_eq!(script.asked().len(), 3);
+}
+
+/// Answers to the call for the settings with these uids, one after the other, the last one for good; and to the call
+/// for the key's account with `info`.
+fn named(uids: &[&'static str], info: &'static str) -> (Bitget<Script>, Script) {
+    let uids: Mutex<Vec<&'static str>> = Mutex::new(uids.iter().rev().copied().collect());
+    Script::new(move |request| match request.path.trim_start_matches("/api/v3/") {
+        "account/settings" => {
+            let mut uids = uids.lock().unwrap();
+            let uid = if uids.len() > 1 { uids.pop().unwrap() } else { uids[0] };
+            done(&format!(r#"{{{uid}"holdMode":"hedge_mode","accountLevel":"basic"}}"#))
+        }
+        "account/info" => done(info),
+        _ => flat(request),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn f62_settings_that_name_another_account_than_before_are_not_this_ones() {
+    const OWN: &str = r#""uid":"1001","#;
+    let info = r#"{"userId":"1001"}"#;
+    for other in [r#""uid":"1002","#, r#""uid":"","#, r#""uid":null,"#, ""] {
+        let (bitget, _) = named(&[OWN, other, OWN, OWN, other, OWN], info);
+        let desk = ready(&bitget, "desk").await;
+        assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
+        let failure = desk.mode(WHOLE, Purpose::New).await.unwrap_err();
+        assert_eq!(failure.class, Class::WrongKind, "so that kind and owner are seen anew: {other}");
+        assert!(failure.class.row().doubts_kind);
+        assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
+        assert_eq!(desk.kind(Purpose::New).await.unwrap().value, Kind::Unified);
+        // What names another account tells no kind of this one either.
+        assert!(desk.kind(Purpose::New).await.is_err(), "{other}");
+        assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
+    }
+    // If the first ones were another's, the account's own two calls agree on whose it is.
+    let (bitget, _) = named(&[r#""uid":"1002","#, OWN], info);
+    let desk = ready(&bitget, "desk").await;
+    assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
+    assert_eq!(desk.mode(WHOLE, Purpose::New).await.unwrap_err().class, Class::WrongKind);
+    let identity = desk.account(Purpose::New).await.unwrap().value;
+    assert_eq!(identity.uid, Some(Uid("1001".to_owned())));
+    assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
+    // One call alone is not enough against what was named before.
+    let (bitget, _) = named(&[OWN, r#""uid":"1002","#], "{}");
+    let desk = ready(&bitget, "desk").await;
+    assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
+    for _ in 0..2 {
+        assert_eq!(desk.account(Purpose::New).await.unwrap_err().class, Class::WrongKind);
+        assert_eq!(desk.kind(Purpose::New).await.unwrap_err().class, Class::WrongKind);
+    }
+    // Settings that never named anybody are as they were.
+    let (bitget, _) = named(&[""], info);
+    let desk = ready(&bitget, "desk").await;
+    for _ in 0..2 {
+        assert!(desk.mode(WHOLE, Purpose::New).await.is_ok());
     }
 }
 
@@ -380,8 +460,7 @@ async fn i8_no_sliding_second_sees_more_than_five_answered_sets_of_a_unified_acc
 
 #[tokio::test(start_paused = true)]
 async fn i11_no_secret_of_a_unified_account_is_told_even_if_the_exchange_echoes_it() {
-    let echo =
-        r#"{"code":"12345","msg":"test-secret test-key","requestTime":1700000000000,"data":"test-pass"}"#;
+    let echo = r#"{"code":"12345","msg":"test-secret test-key","requestTime":NOW,"data":"test-pass"}"#;
     let (bitget, _) =
         Script::new(
             move |request| {
