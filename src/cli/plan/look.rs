@@ -204,9 +204,10 @@ enum Until {
 /// command used up in the same second.
 fn limited_until(account: &AccountFacts, facts: &TargetFacts) -> Option<Moment> {
     let failing: [&Option<Failing>; 2] = [&account.failing, &facts.failing];
-    failing.into_iter().flatten().find_map(|failing| match failing.failure.class {
-        Class::RateLimited if failing.tries < 3 => Some(protocol::retry_at(failing)),
-        class => class.our_own_limit(),
+    failing.into_iter().flatten().find_map(|failing| {
+        let class = failing.failure.class;
+        let theirs = class == Class::RateLimited && failing.tries < 3;
+        if theirs { Some(protocol::retry_at(failing)) } else { class.our_own_limit() }
     })
 }
 
