@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 57] = [
+const LESSONS: [(&str, &str); 58] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -62,6 +62,7 @@ const LESSONS: [(&str, &str); 57] = [
     ("f63", "one wrong server time ends a fence or holds it for ever"),
     ("f64", "the ledger is lost, or a copy is put beside the log of another, and the next set goes by half of it"),
     ("f65", "a second writer with another state directory"),
+    ("f66", "a pinned account, another key, and nothing that tells whose it is"),
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
     ("f75", "ready is said of an older generation"),

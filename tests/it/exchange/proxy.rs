@@ -165,7 +165,11 @@ async fn f59_what_the_proxy_does_wrong_is_said_to_be_the_proxys_and_nothing_was_
         let error = sockets.send(Request::post(LOOK, "{}".to_owned())).await.unwrap_err();
         let TransportError::NotSent(say) = error else { panic!("{name}: {error}") };
         assert!(!say.contains("hidden"), "{say}");
-        writeln!(told, "{name}: {}", say.replace(&host, "HOST:PORT")).unwrap();
+        let say = say.replace(&host, "HOST:PORT");
+        // Whether the end of a connection shows as an end or as a reset is a matter of moments.
+        let ends = [" was open: ", " could not be asked: "];
+        let end = ends.iter().find_map(|end| Some(say.find(end)? + end.len()));
+        writeln!(told, "{name}: {}", end.map_or(say.as_str(), |end| &say[..end])).unwrap();
     }
     expect![[r#"
         nobody there: the proxy http://HOST:PORT cannot be reached: tcp connect error: Connection refused (os error 111); check --proxy
@@ -175,8 +179,8 @@ async fn f59_what_the_proxy_does_wrong_is_said_to_be_the_proxys_and_nothing_was_
         refused: the proxy http://HOST:PORT did not open a way to localhost:1: see that it allows CONNECT to there and knows the name; why it did not, its own log says
         no way on: the proxy http://HOST:PORT did not open a way to localhost:1: see that it allows CONNECT to there and knows the name; why it did not, its own log says
         no proxy: the proxy http://HOST:PORT did not open a way to localhost:1: see that it allows CONNECT to there and knows the name; why it did not, its own log says
-        closed: the proxy http://HOST:PORT broke off before a way to localhost:1 was open: unexpected end of file
-        closes behind: https://localhost:1, asked through the proxy http://HOST:PORT, could not be asked: error sending request: client error (Connect): tls handshake eof
+        closed: the proxy http://HOST:PORT broke off before a way to localhost:1 was open: 
+        closes behind: https://localhost:1, asked through the proxy http://HOST:PORT, could not be asked: 
     "#]].assert_eq(&told);
 }
 

@@ -55,7 +55,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     let told = host.status();
     keys(
         &told,
-        "account_settings config held http now paused paused_accounts schema stretch targets version warnings",
+        "account_settings config held http now paused paused_accounts schema source stretch targets version warnings",
     );
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));

@@ -152,3 +152,22 @@ async fn f54_settings_that_do_not_tell_whose_they_are_are_no_obstacle_unless_the
         assert_eq!(all_sets(&world).len(), usize::from(managed));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn f66_a_pinned_account_whose_new_key_does_not_tell_whose_it_is_is_held() {
+    let world = World::started(&file_of_a(HEDGE), desks).await;
+    changed(&world, A_USDT).await;
+    let refused = FaultKind::Code { status: 400, code: "40081".to_owned() };
+    world.exchange(|exchange| exchange.inject(Fault::always(refused).on("spot/account/info")));
+    // It belongs to desk-b, whose mode is another one.
+    world.give_key("desk-a", "desk-b");
+    world.reload();
+    world.pass(2 * HOUR).await;
+    let line = world.line(A_USDT);
+    assert!(line.starts_with("unknown, "), "{line}");
+    assert_eq!(all_sets(&world).len(), 1, "the one before");
+    world.give_key("desk-a", "desk-a");
+    world.reload();
+    world.until(2 * MINUTE, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.check_invariants(SETTLE);
+}
