@@ -169,7 +169,7 @@ async fn f59_what_the_proxy_does_wrong_is_said_to_be_the_proxys_and_nothing_was_
         // Whether the end of a connection shows as an end or as a reset is a matter of moments.
         let ends = [" was open: ", " could not be asked: "];
         let end = ends.iter().find_map(|end| Some(say.find(end)? + end.len()));
-        writeln!(told, "{name}: {}", end.map_or(say.as_str(), |end| &say[..end])).unwrap();
+        writeln!(told, "{name}: {}", end.map_or(say.as_str(), |end| say[..end].trim_end())).unwrap();
     }
     expect![[r#"
         nobody there: the proxy http://HOST:PORT cannot be reached: tcp connect error: Connection refused (os error 111); check --proxy
@@ -179,8 +179,8 @@ async fn f59_what_the_proxy_does_wrong_is_said_to_be_the_proxys_and_nothing_was_
         refused: the proxy http://HOST:PORT did not open a way to localhost:1: see that it allows CONNECT to there and knows the name; why it did not, its own log says
         no way on: the proxy http://HOST:PORT did not open a way to localhost:1: see that it allows CONNECT to there and knows the name; why it did not, its own log says
         no proxy: the proxy http://HOST:PORT did not open a way to localhost:1: see that it allows CONNECT to there and knows the name; why it did not, its own log says
-        closed: the proxy http://HOST:PORT broke off before a way to localhost:1 was open: 
-        closes behind: https://localhost:1, asked through the proxy http://HOST:PORT, could not be asked: 
+        closed: the proxy http://HOST:PORT broke off before a way to localhost:1 was open:
+        closes behind: https://localhost:1, asked through the proxy http://HOST:PORT, could not be asked:
     "#]].assert_eq(&told);
 }
 
