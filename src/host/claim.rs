@@ -29,7 +29,7 @@ pub struct Holder {
 }
 
 impl Claim {
-    /// Takes the claim of this name.
+    /// Takes the claim of this name, within tokio's runtime.
     #[cfg(target_os = "linux")]
     pub fn take(name: &str) -> Result<Claim, Unclaimed> {
         use std::os::linux::net::SocketAddrExt as _;

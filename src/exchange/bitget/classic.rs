@@ -32,7 +32,7 @@ pub(super) async fn mode<T: Transport>(
                 return Ok(parsed.answer(mode));
             }
             Err(failure) if failure.code.as_deref().is_some_and(codes::is_about_the_symbol) => {
-                let is_left = session.client.shared.no_sample(product, session.trading(), &sample);
+                let is_left = session.client.shared.no_sample((product, session.trading()), &sample);
                 refused = Some(failure);
                 if !is_left {
                     break;

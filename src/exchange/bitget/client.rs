@@ -283,9 +283,9 @@ impl<T> Shared<T> {
     }
 
     /// The exchange refuses this contract: it is not used again until the list is read anew. Tells whether another is left.
-    pub(super) fn no_sample(&self, product: ProductType, trading: Trading, refused: &Sample) -> bool {
+    pub(super) fn no_sample(&self, universe: Universe, refused: &Sample) -> bool {
         let mut samples = self.samples.lock();
-        let Some(samples) = samples.get_mut(&(product, trading)) else { return false };
+        let Some(samples) = samples.get_mut(&universe) else { return false };
         samples.retain(|sample| sample != refused);
         !samples.is_empty()
     }

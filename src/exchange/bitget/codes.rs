@@ -146,7 +146,9 @@ impl Group {
             Group::OurFault => {
                 "Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version"
             }
-            Group::SymbolGone => "the contract that the call names is gone; others were tried in its place",
+            Group::SymbolGone => {
+                "none of the contracts that were tried, one after the other, is there: see whether Bitget still offers this product type"
+            }
             Group::RateLimited => {
                 "too many requests: the account's limit for it is used up, which its strategies share, and it rests"
             }
@@ -263,7 +265,7 @@ mod tests {
             AccountStatus 40013 40016 40021 40022 40023 40024 40026 40031 40035 40042 40100 40101 40103 40104 40111 40000 40199 40710 40752 40753 40760 40916 25005 25006 25007 25008 25012 95001: the account or its key is restricted: see at Bitget what the account needs
             Clock 40004 40005 40008 40911 40078: Bitget does not accept the timestamp; its clock is measured again
             OurFault 40007 40017 40019 40020 40034 40064 40072 40079 40102 400171 400172 40404 40806 41002 41101 25200 30032: Bitget does not accept the request as posmoded writes it: check --base-url, and look for a newer version
-            OurFault 40309 40845: the contract that the call names is gone; others were tried in its place
+            OurFault 40309 40845: none of the contracts that were tried, one after the other, is there: see whether Bitget still offers this product type
             RateLimited 429 25004 70228 40047 30006 30007: too many requests: the account's limit for it is used up, which its strategies share, and it rests
             TryAgain 40010 40910 25001 40015 40725 45001 40200 25000 80002 40308 40808 40908 25003 40842 40844 40846 43059 45043 25106: Bitget cannot serve the request now
         "#]].assert_eq(&told);
