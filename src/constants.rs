@@ -67,6 +67,9 @@ pub const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// This long after its timestamp, by the exchange's clock, an unanswered set can no longer take effect: the exchange
 /// refuses timestamps off by more than 30 s, and 5 s are margin.
 pub const FENCE: Duration = Duration::from_secs(35);
+/// How long a new process sends no set, whatever its ledger says: as long as one of an earlier process, which it may know
+/// nothing of, could still take effect. The fence, the doubt about the clock that it was signed by, and 1 s.
+pub const QUIET: Duration = Duration::from_secs(41);
 /// How long after its timestamp a set that seemed lost is still recognised as ours when its mode shows up.
 pub const LATE_EFFECT: Duration = Duration::from_secs(24 * 3600);
 
@@ -110,7 +113,7 @@ pub const PERMIT_BACK: Duration = Duration::from_secs(1);
 pub const PERMIT_BACK_UNANSWERED: Duration = Duration::from_secs(31);
 /// The most sets a second of one account: the faster of the two setters allows ten, but more than this is never needed.
 pub const SETS_PER_SECOND: usize = 5;
-/// How long a new process sends no request: the process before it may just have used up the limits.
+/// How long a new process sends no request at all: the process before it may just have used up the limits.
 pub const QUIET_START: Duration = Duration::from_secs(1);
 /// If the exchange reports fewer requests left than this, back off for a second: the strategies need them.
 pub const REMAINING_FLOOR: u32 = 2;

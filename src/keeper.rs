@@ -133,6 +133,8 @@ pub struct Keeper<D: Environment> {
     publish: Publisher,
     /// Once cancelled nothing new is begun, and the keeper ends when no set is under way.
     stop: CancellationToken,
+    /// Until when no set leaves this process; never changes.
+    quiet_until: Moment,
     /// What is known of the account, for all of its targets.
     facts: AccountFacts,
     /// The last failure of the ledger: a brake on every target. `sync_inputs` clears it once `retry_at` has passed.
@@ -210,6 +212,8 @@ pub struct KeeperDeps<D: Environment> {
     pub specs: watch::Receiver<Arc<AccountSpec>>,
     /// Where it publishes its status.
     pub publish: Publisher,
+    /// Until when no set leaves this process.
+    pub quiet_until: Moment,
     /// Ends it when cancelled: nothing more is sent, a set under way is brought to its end.
     pub stop: CancellationToken,
 }
@@ -217,7 +221,7 @@ pub struct KeeperDeps<D: Environment> {
 impl<D: Environment> Keeper<D> {
     /// A keeper without any facts yet.
     pub fn new(deps: KeeperDeps<D>) -> Keeper<D> {
-        let KeeperDeps { account, environment, ledger, clock, mut specs, publish, stop } = deps;
+        let KeeperDeps { account, environment, ledger, clock, mut specs, publish, quiet_until, stop } = deps;
         let spec = specs.borrow_and_update().clone();
         let directives = ledger.directives();
         let shown = (spec.generation, clock.now());
@@ -238,6 +242,7 @@ impl<D: Environment> Keeper<D> {
             directives,
             publish,
             stop,
+            quiet_until,
             facts,
             ledger_trouble: None,
             connect_tried: Moment(0),

@@ -33,7 +33,7 @@ pub use whose::{Claims, wrong};
 
 use standing::{
     fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, requires_nothing,
-    window_edge, window_opens,
+    settles_at, window_edge, window_opens,
 };
 
 use crate::constants::{
@@ -42,8 +42,7 @@ use crate::constants::{
     SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
-    Brakes, Change, Facts, FlatSpan, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen,
-    Stretch, TargetFacts,
+    Brakes, Change, Facts, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen, Stretch,
 };
 use crate::moment::Moment;
 
@@ -114,19 +113,15 @@ pub fn is_about_a_change(facts: &Facts<'_>, standing: &Standing, now: Moment) ->
     let target = facts.target;
     let flatness = &target.flatness;
     let begins = flatness.flat_span.is_none() && flatness.open().is_none();
-    let ends = flatness.flat_span.is_some_and(|run| has_settled_by(facts, run, now));
+    let ends = flatness.flat_span.is_some_and(|run| now >= settles_at(facts, run));
     let is_free = standing.change.is_some() && standing.forbidden.is_empty() && !is_unmet(facts);
     target.intent.is_some() || (is_free && (begins || ends))
 }
 
-/// When the target will have been flat for `settle`, if that is still to come.
-pub fn settles_at(target: &TargetFacts, now: Moment) -> Option<Moment> {
-    let span = target.flatness.flat_span?;
-    Some(span.since + target.wanted.policy.settle).filter(|at| *at > now)
-}
-
-fn has_settled_by(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {
-    now >= run.since + facts.target.wanted.policy.settle
+/// When the target will have settled, if that is still to come.
+pub fn will_settle_at(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
+    let run = facts.target.flatness.flat_span?;
+    Some(settles_at(facts, run)).filter(|at| *at > now)
 }
 
 /// What the known facts already decide about an intent, without another look.
@@ -352,7 +347,7 @@ fn about_flatness(facts: &Facts<'_>, forbidden: Reasons, now: Moment) -> Flat {
         let due = in_vain.map_or(now, |began| next(began, unless_forbidden(WAITING_LOOK)));
         return Flat::Read(verdict, due);
     };
-    let settled_at = run.since + target.wanted.policy.settle;
+    let settled_at = settles_at(facts, run);
     let edges = [
         Some(settled_at),
         target.refused_though_flat.map(retry_though_flat),
@@ -415,12 +410,12 @@ fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
         .target
         .flatness
         .flat_span
-        .is_some_and(|span| has_settled(facts, span) && now.since(span.newest) <= VERDICT_AGE)
+        .is_some_and(|span| has_settled(facts, span, now) && now.since(span.newest) <= VERDICT_AGE)
 }
 
 /// A rest until the next look at `until`, or until an earlier known deadline.
 fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> Step {
-    let Brakes { paused, file: _, ledger, guard } = facts.brakes;
+    let Brakes { paused, file: _, ledger, guard, quiet_until: _ } = facts.brakes;
     let target = facts.target;
     let confirming = target.intent.as_ref().and_then(|intent| match intent.state {
         IntentState::Accepted { at } => Some(at + CONFIRMING),

@@ -130,6 +130,8 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
         proxy: None,
         schedule: None,
         requests_per_second: NonZeroU32::new(REQUESTS_PER_SECOND).context("a limit of no request")?,
+        // The exchange began with this process.
+        quiet: Duration::ZERO,
     })
 }
 

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{UsageError, print};
+use crate::constants::QUIET;
 use crate::daemon::{Options, REQUESTS};
 use crate::exchange::bitget::{BaseUrl, Proxy, Unusable};
 use crate::serve::Listen;
@@ -101,6 +102,7 @@ impl Common {
             listen: Listen::Nowhere,
             schedule: None,
             requests_per_second: REQUESTS,
+            quiet: QUIET,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{BaseUrl, Proxy};
@@ -30,6 +31,10 @@ pub struct Options {
     pub schedule: Option<String>,
     /// The most requests that this process sends in a second.
     pub requests_per_second: NonZeroU32,
+    /// How long after its start the process sends no set: [`QUIET`], but where no earlier one can have sent any.
+    ///
+    /// [`QUIET`]: crate::constants::QUIET
+    pub quiet: Duration,
 }
 
 /// Why the daemon did not start: one of these per exit code.

@@ -139,12 +139,13 @@ impl<D: Environment> Keeper<D> {
             let change = protocol::wanted_change(&facts);
             let entry = change.map(|change| PlanEntry::new(&target, change));
             let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());
-            let Brakes { paused, file: _, ledger: _, guard } = directives.brakes(&target, change, &limits);
+            let Brakes { paused, guard, .. } = directives.brakes(&target, change, &limits);
             slot.brakes = Brakes {
                 paused,
                 file: file.clone(),
                 ledger: self.ledger_trouble.clone(),
                 guard: Guard { plan, ..guard },
+                quiet_until: self.quiet_until,
             };
         }
     }

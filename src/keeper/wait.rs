@@ -39,8 +39,8 @@ impl<D: Environment> Keeper<D> {
         };
         let (before, sent) = (self.directives.borrow().clone(), exchange.sent());
         let only_waits = || exchange.sent() == sent;
-        let mut settles_at =
-            self.targets.values().filter_map(|slot| protocol::settles_at(&slot.facts, now)).min();
+        let all = self.targets.values().map(|slot| slot.facts(&self.facts));
+        let mut settles_at = all.filter_map(|facts| protocol::will_settle_at(&facts, now)).min();
         let mut promised = now;
         let looking = look(exchange, scope, what, purpose);
         tokio::pin!(looking);

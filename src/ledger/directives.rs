@@ -69,9 +69,8 @@ impl Directives {
         let approved = entry.is_some_and(|entry| self.approved.contains(&entry));
         Brakes {
             paused: self.pause_of(&target.account, exchange, now),
-            file: None,
-            ledger: None,
             guard: Guard { approved, ..guard },
+            ..Brakes::default()
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{host_shown, of_failure};
-use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, VERDICT_AGE, WAITING_LOOK};
+use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{Facts, Failing, FlatSpan, Flatness, IntentState, TargetFacts};
 use crate::moment::{Moment, spell};
 use crate::position_mode::Declared;
@@ -80,16 +80,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
                 spell(retry_though_flat(refusals).since(now))
             )
         }),
-        Reason::Settling => settling_run(target).map_or_else(
-            || say_no_verdict(target),
-            |run| {
-                format!(
-                    "Flat for {}; it must be so for {} before the mode is changed.",
-                    spell(now.since(run.since)),
-                    spell(target.wanted.policy.settle)
-                )
-            },
-        ),
+        Reason::Settling => {
+            settling_run(target).map_or_else(|| say_no_verdict(target), |run| say_settling(facts, run, now))
+        }
         Reason::Acting => "Nothing stands in the way: the mode is being set.".to_owned(),
     }
 }
@@ -273,6 +266,23 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
             format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
         },
     )
+}
+
+/// It is flat, and waits for what ends last: `settle`, or the quiet of a new process.
+fn say_settling(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> String {
+    let settle = facts.target.wanted.policy.settle;
+    let flat_for = spell(now.since(run.since));
+    let end = facts.brakes.quiet_until;
+    if end > now && end > run.since + settle {
+        format!(
+            "Flat for {flat_for}. A new process sends no set in its first {}, as one that was sent before it may still take \
+             effect: {} more.",
+            spell(QUIET),
+            spell(end.since(now))
+        )
+    } else {
+        format!("Flat for {flat_for}; it must be so for {} before the mode is changed.", spell(settle))
+    }
 }
 
 /// The run of flat verdicts, unless the last verdict came too late to count.

@@ -203,7 +203,7 @@ fn of_flatness(facts: &Facts<'_>, now: Moment) -> Reasons {
         (Some(_), _) => {}
         (None, Some(run)) => {
             let is_too_slow = target.flatness.too_slow.is_some_and(|began| began > run.newest);
-            if now.since(run.since) < target.wanted.policy.settle || is_too_slow {
+            if now < settles_at(facts, run) || is_too_slow {
                 all.add(Reason::Settling);
             }
         }
@@ -282,10 +282,16 @@ pub(super) fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
     closes.or_else(|| window_opens(facts, now))
 }
 
-/// Whether the first flat verdict is at least `settle` older than the newest. With `settle: 0s` one verdict is enough.
-pub(super) fn has_settled(facts: &Facts<'_>, run: FlatSpan) -> bool {
+/// When a target that stays flat may be changed: `settle` after its first flat verdict, and not while the process is quiet.
+pub(super) fn settles_at(facts: &Facts<'_>, run: FlatSpan) -> Moment {
+    (run.since + facts.target.wanted.policy.settle).max(facts.brakes.quiet_until)
+}
+
+/// Whether it may be changed now: the first flat verdict is at least `settle` older than the newest, or one is enough with
+/// `settle: 0s`; and the process is not quiet any more.
+pub(super) fn has_settled(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {
     let settle = facts.target.wanted.policy.settle;
-    settle == Duration::ZERO || run.newest >= run.since + settle
+    now >= facts.brakes.quiet_until && (settle == Duration::ZERO || run.newest >= run.since + settle)
 }
 
 /// The exchange's time after which the set can no longer take effect.

@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 use bitget_sim::{
     ApiKey, Exchange, Identity, Kind, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid,
 };
+use posmoded::constants::QUIET;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -387,8 +388,9 @@ fn declared_as(kind: Kind, accounts: &[(&str, &str)]) -> String {
     file + "...\n"
 }
 
-/// As long as a slow and busy machine may need for anything that takes no waiting by design.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// As long as a slow and busy machine may need for anything that takes no waiting by design, but for the first set of a
+/// process.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40).saturating_add(QUIET);
 const RUN: [&str; 3] = ["run", "--listen", "127.0.0.1:0"];
 const CA: &str = "ca.pem";
 const LOCK: &str = "state/posmoded.lock";

@@ -45,6 +45,7 @@ pub struct World {
     daemon: Option<(JoinHandle<()>, CancellationToken)>,
     processes: u32,
     budget: NonZeroU32,
+    quiet: Duration,
     told: Mutex<Told>,
 }
 
@@ -81,6 +82,7 @@ impl World {
             daemon: None,
             processes: 0,
             budget: NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero"),
+            quiet: Duration::ZERO,
             told: Mutex::new(told),
         }
     }
@@ -104,6 +106,17 @@ impl World {
     pub fn budget(&mut self, per_second: u64) {
         let per_second = u32::try_from(per_second).ok().and_then(NonZeroU32::new);
         self.budget = per_second.expect("a number of requests");
+    }
+
+    /// Processes send no set for so long from their start on.
+    pub fn quiet(&mut self, quiet: Duration) {
+        self.quiet = quiet;
+    }
+
+    /// The next process finds no ledger.
+    pub fn lose_the_ledger(&mut self) {
+        assert!(self.daemon.is_none(), "a daemon uses it");
+        self.ledger = Ledger::in_memory(self.clock.clone()).expect("a ledger in memory");
     }
 
     /// A new process on the ledger as it is.
@@ -144,6 +157,7 @@ impl World {
             budget: self.budget,
             file: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
+            quiet_until: self.clock.now() + self.quiet,
             stop,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::situation::{OTHER, begun, minutes, seconds, situation};
+use super::situation::{OTHER, Situation, begun, minutes, seconds, situation};
 use super::story::{Exchange, story, tells};
 use super::{check, step_for};
 use crate::facts::List;
@@ -453,5 +453,39 @@ fn a_verdict_that_comes_too_late_after_it_has_settled_is_told_and_tried_again_af
         settling: Every list was empty, and reading them took longer than 5s: too long to say that it is flat. The way to the exchange is slow, or much is asked at once.
         > rest 4s
     "#]],
+    );
+}
+
+#[test]
+fn a_new_process_is_quiet_until_no_set_of_an_earlier_one_can_take_effect() {
+    let waits = situation().settle(Duration::ZERO).flat_for(seconds(12), seconds(2)).quiet(seconds(29));
+    check(
+        &waits,
+        expect![[r#"
+            new
+            settling: Flat for 12s. A new process sends no set in its first 41s, as one that was sent before it may still take effect: 29s more.
+            > rest 8s
+        "#]],
+    );
+    // Its last verdict is young enough to count: nothing is read again.
+    let over = Situation { now: waits.now + seconds(2), ..waits.clone() }.quiet(Duration::ZERO);
+    assert!(matches!(step_for(&over), Step::Note(_)), "{:?}", step_for(&over));
+    let aged = Situation { now: waits.now + seconds(29), ..waits };
+    check(
+        &aged,
+        expect![[r#"
+            new
+            acting: Nothing stands in the way: the mode is being set.
+            > read plan orders
+        "#]],
+    );
+    // Where `settle` lasts longer, that is what is waited for.
+    check(
+        &situation().flat_for(seconds(12), seconds(2)).quiet(seconds(29)),
+        expect![[r#"
+            new
+            settling: Flat for 12s; it must be so for 5m before the mode is changed.
+            > rest 28s
+        "#]],
     );
 }

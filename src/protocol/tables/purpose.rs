@@ -8,7 +8,7 @@ use super::situation::{OTHER, Situation, WANTED, begun, minutes, noted, ready, s
 use super::step_for;
 use crate::facts::{Class, List};
 use crate::moment::{Jitter, Moment};
-use crate::protocol::{Standing, Step, purpose, rank, settles_at};
+use crate::protocol::{Standing, Step, purpose, rank, will_settle_at};
 use crate::schedule::{Purpose, Recurring};
 
 /// Requests of a verdict, its set and the read that confirms it.
@@ -71,8 +71,9 @@ fn while_it_settles_a_target_waits_and_at_its_end_it_begins() {
 
 #[test]
 fn what_settles_is_urgent_from_the_moment_on_that_it_has_settled() {
-    let settles_in =
-        |situation: Situation| settles_at(&situation.target, situation.now).map(|at| at.since(situation.now));
+    let settles_in = |situation: Situation| {
+        will_settle_at(&situation.facts(), situation.now).map(|at| at.since(situation.now))
+    };
     assert_eq!(settles_in(begun()), None);
     assert_eq!(settles_in(situation().flat_for(minutes(2), seconds(1))), Some(minutes(3)));
     assert_eq!(settles_in(situation().flat_for(minutes(5), seconds(1))), None);

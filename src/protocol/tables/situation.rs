@@ -194,6 +194,11 @@ impl Situation {
         self
     }
 
+    pub(super) fn quiet(mut self, ends_in: Duration) -> Self {
+        self.brakes.quiet_until = self.now + ends_in;
+        self
+    }
+
     pub(super) fn bad_file(mut self) -> Self {
         self.brakes.file = Some("line 3, column 5: unknown key `acounts`.".to_owned());
         self

@@ -39,6 +39,8 @@ proptest! {
         if let Step::Rest(Rest { until, ends_with: _ }) = step_for(&situation) {
             prop_assert!(until > now, "rests until {} ms ago", now.0 - until.0);
         }
+        let is_quiet = now < situation.brakes.quiet_until;
+        prop_assert!(!is_quiet || !matches!(step_for(&situation), Step::Note(_)));
         for reason in blockers.iter() {
             let told = say(reason, &facts, now);
             prop_assert!(is_a_sentence(&told), "{}: {:?}", reason, told);
@@ -266,8 +268,15 @@ fn brakes() -> BoxedStrategy<Brakes> {
         option::weighted(0.2, Just("line 3: unknown key.".to_owned())),
         option::weighted(0.2, ledger),
         guard,
+        prop_oneof![4 => Just(Moment(0)), 1 => around()],
     )
-        .prop_map(|(paused, file, ledger, guard)| Brakes { paused, file, ledger, guard })
+        .prop_map(|(paused, file, ledger, guard, quiet_until)| Brakes {
+            paused,
+            file,
+            ledger,
+            guard,
+            quiet_until,
+        })
         .boxed()
 }
 

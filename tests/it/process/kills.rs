@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use bitget_sim::{Executed, Fault, FaultKind, Kind, Limits, LogEntry, PosMode, Uid};
 
+use posmoded::constants::QUIET;
+
 use super::{Host, SET, Venue, declared, declared_as, send, side_by_side};
 
 /// What has to arrive at the exchange before the clock of a kill starts to run.
@@ -14,7 +16,7 @@ use super::{Host, SET, Venue, declared, declared_as, send, side_by_side};
 enum After {
     /// The first request of the account.
     Hello,
-    /// The last list of the flat verdict: what follows is the note, then the set.
+    /// The last list of the flat verdict at the end of the quiet: what follows is the note, then the set.
     Verdict,
     /// The set.
     Set,
@@ -38,6 +40,9 @@ struct Fate {
 struct Run {
     fate: Fate,
     host: Host,
+    /// When its first request arrived.
+    began: Option<Instant>,
+    /// Positions read since orders were.
     positions: u32,
     first_due: Option<Instant>,
     second_due: Option<Instant>,
@@ -66,7 +71,11 @@ fn f30_of_fifty_daemons_killed_at_every_step_none_sends_twice_inside_a_fence_and
     let began = Instant::now();
     let (mut seen, mut launched) = (0, 0);
     while runs.iter().any(|run| run.found.is_none() || run.second_due.is_some()) {
-        assert!(began.elapsed() < FENCE + SLACK * 2, "not every daemon came to its kill: {}", told(&runs));
+        assert!(
+            began.elapsed() < QUIET + FENCE + SLACK * 2,
+            "not every daemon came to its kill: {}",
+            told(&runs)
+        );
         // All at once they would only wait for each other, and the kills would come late.
         if launched < runs.len() && began.elapsed() >= STAGGER * u32::try_from(launched).unwrap() {
             runs[launched].host.launch();
@@ -89,7 +98,7 @@ fn f30_of_fifty_daemons_killed_at_every_step_none_sends_twice_inside_a_fence_and
 
     let last_kill = Instant::now();
     for (uid, run) in (1..).zip(&runs) {
-        let left = (FENCE + PAUSE + SLACK).saturating_sub(last_kill.elapsed());
+        let left = (QUIET + FENCE + PAUSE + SLACK).saturating_sub(last_kill.elapsed());
         super::wait_until(
             &format!("desk-{uid} converges"),
             left,
@@ -200,7 +209,10 @@ impl Fate {
 impl Run {
     fn new(venue: &Venue, number: u64, fate: Fate) -> Run {
         let name = format!("desk-{number}");
-        let host = Host::new(venue, &[&name], &declared_as(fate.kind, &[(&name, "hedge_mode")]));
+        // The mode is read once at the start, and again after the set.
+        let file =
+            declared_as(fate.kind, &[(&name, "hedge_mode")]).replace("check_every: 5s", "check_every: 10m");
+        let host = Host::new(venue, &[&name], &file);
         let (set, looks) = match fate.kind {
             Kind::Classic => (SET, 1),
             // The settings also tell the kind, before anything else, and whose key it is, before the change.
@@ -219,7 +231,7 @@ impl Run {
                 exchange.inject(of_it(Fault::once(FaultKind::Hang).on(fate.mode())));
             }
         });
-        Run { fate, host, positions: 0, first_due: None, second_due: None, found: None }
+        Run { fate, host, began: None, positions: 0, first_due: None, second_due: None, found: None }
     }
 
     fn heard(&mut self, entry: &LogEntry) {
@@ -227,12 +239,17 @@ impl Run {
             After::Hello => true,
             // The verdict ends with the positions.
             After::Verdict => {
-                let (path, lists) = match self.fate.kind {
-                    Kind::Classic => ("/all-position", 1),
-                    Kind::Unified => ("/current-position", 3),
+                let (orders, positions, lists) = match self.fate.kind {
+                    Kind::Classic => ("/orders-pending", "/all-position", 1),
+                    Kind::Unified => ("/unfilled-orders", "/current-position", 3),
                 };
-                self.positions += u32::from(entry.path.ends_with(path));
-                self.positions == lists
+                if entry.path.ends_with(orders) {
+                    self.positions = 0;
+                }
+                let ends = entry.path.ends_with(positions);
+                self.positions += u32::from(ends);
+                let began = *self.began.get_or_insert_with(Instant::now);
+                ends && self.positions == lists && began.elapsed() > QUIET / 2
             }
             After::Set => entry.wanted.is_some(),
             After::Confirming => {

@@ -7,9 +7,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitget_sim::{Fault, FaultKind, PosMode};
+use posmoded::constants::QUIET;
 use rusqlite::Connection;
 
 use super::{DATABASE, Host, PATIENCE, SET, Venue, declared, side_by_side, wait_until};
@@ -170,6 +171,46 @@ fn f64_another_host_goes_on_with_the_history() {
     run(&mut new, last);
     within_a_set(&new, "it is set", || venue.mode(1) == PosMode::OneWayMode);
     new.terminate();
+}
+
+/// I14: what a process finds may know nothing of a set that left just before it began.
+#[test]
+fn f64_whatever_a_kill_and_a_hand_leave_of_the_ledger_no_second_set_leaves_inside_a_fence() {
+    side_by_side(&[
+        ("no ledger", || sets_once_more_after(|host| fs::remove_dir_all(host.path("state")).unwrap())),
+        ("no log", || {
+            sets_once_more_after(|host| {
+                for log in ["-wal", "-shm"] {
+                    fs::remove_file(host.path(&format!("{DATABASE}{log}"))).unwrap();
+                }
+            });
+        }),
+        ("another state", || {
+            sets_once_more_after(|host| fs::rename(host.path("state"), host.path("old")).unwrap())
+        }),
+    ]);
+}
+
+/// A set that hangs, a kill, and `then` something that leaves nobody who knows of it.
+fn sets_once_more_after(then: impl Fn(&Host)) {
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    venue.simulator.with(|exchange| exchange.inject(Fault::once(FaultKind::Hang).on(SET)));
+    host.start();
+    within_a_set(&host, "the set is under way", || venue.sets().len() == 1);
+    host.kill();
+    then(&host);
+    let began = Instant::now();
+    host.start();
+    host.wait_for_all("new settling");
+    let say = host.status()["targets"][0]["say"].as_str().unwrap().to_owned();
+    assert!(say.contains("A new process sends no set in its first 41s"), "{say}");
+    within_a_set(&host, "it is set", || venue.mode(1) == PosMode::HedgeMode);
+    assert!(began.elapsed() >= QUIET, "after {:?}", began.elapsed());
+    let signed: Vec<i64> = venue.sets().iter().map(|set| set.signed.unwrap().0).collect();
+    assert!(signed.len() == 2 && signed[1] - signed[0] >= 35_000, "{signed:?}");
+    host.wait_for_all("in_sync -");
+    host.terminate();
 }
 
 /// Whenever it is killed there is one ledger, and it is the old one with all that its log holds, or the new one and nothing else.

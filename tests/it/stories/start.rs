@@ -1,0 +1,56 @@
+//! The start of a process, which does not know what was before it (I14).
+
+use bitget_sim::{Fault, FaultKind};
+use posmoded::constants::QUIET;
+
+use super::*;
+
+/// With `settle: 0s`, which leaves nothing else to wait for.
+fn at_once(of: Desk) -> String {
+    file_of_a(&format!("settle: 0s, {}", of.hedge))
+}
+
+#[tokio::test(start_paused = true)]
+async fn f64_a_process_without_its_ledger_sends_nothing_while_a_set_of_before_may_take_effect() {
+    for of in KINDS {
+        let mut world = World::new(&at_once(of), 1, |exchange| of.open(exchange));
+        world.quiet(QUIET);
+        world.exchange(|exchange| exchange.inject(Fault::once(FaultKind::Hang).on(of.setter)));
+        world.start().await;
+        world.until(QUIET + AFTER_SETTLE, "a set", |world| !all_sets(world).is_empty()).await;
+        world.kill().await;
+        world.lose_the_ledger();
+        world.start().await;
+        let began = world.clock.now().0;
+        line_begins(
+            &world,
+            AFTER_SETTLE,
+            of.target,
+            "new, settling: Flat for 0s. A new process sends no set in its first 41s, as",
+        )
+        .await;
+        world.until(QUIET + AFTER_SETTLE, "a second set", |world| all_sets(world).len() == 2).await;
+        let sets = all_sets(&world);
+        let (first, second) = (&sets[0], &sets[1]);
+        assert!(second.at.0 - began >= 41_000, "{} ms after the start", second.at.0 - began);
+        assert!(second.at.0 - first.at.0 > 35_000, "after the fence of the first");
+        // No later than it has to be: the verdict was kept up meanwhile.
+        assert!(second.at.0 - began <= 43_000, "{} ms after the start", second.at.0 - began);
+        world.until(AFTER_SETTLE, "in sync", |world| world.is_in_sync(of.target)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_settle_lasts_longer_a_start_delays_nothing() {
+    let of = KINDS[0];
+    let took = async |quiet: Duration| {
+        let mut world =
+            World::new(&file_of_a(&format!("settle: 60s, {}", of.hedge)), 1, |exchange| of.open(exchange));
+        world.quiet(quiet);
+        world.start().await;
+        let began = world.clock.now().0;
+        world.until(MINUTE + AFTER_SETTLE, "a set", |world| !all_sets(world).is_empty()).await;
+        all_sets(&world)[0].at.0 - began
+    };
+    assert_eq!(took(QUIET).await, took(Duration::ZERO).await);
+}
