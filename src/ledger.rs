@@ -5,6 +5,7 @@
 //! because a real thread would let virtual time jump.
 
 mod backup;
+mod copying;
 mod directives;
 mod error;
 mod event;
@@ -103,6 +104,7 @@ impl Ledger {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
         let lock = lock::hold(dir, &clock, listen).await?;
         let place = dir.join(DATABASE);
+        files::make_for_the_owner(&place).map_err(unusable)?;
         let (executor, (directives, writes)) = Executor::threaded(place.clone(), clock.clone(), lock).await?;
         Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
     }

@@ -3,11 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
-
+use super::copying::copy_into;
 use super::error::Trouble;
 use super::files::{LOGS, Part, beside, is_free};
-use super::soundness::{Findings, quietly, uri, verify};
+use super::soundness::{Findings, quietly, verify};
 use super::store::DATABASE;
 use super::unsound::Unsound;
 
@@ -71,11 +70,6 @@ pub fn backup(dir: &Path, file: &Path) -> Result<Findings, BackupError> {
         }
         named => named.map(|()| found).map_err(unwritable),
     }
-}
-
-/// Copies all of an open ledger into an empty file, as of one moment.
-pub(super) fn copy_into(connection: &Connection, part: &Part) -> rusqlite::Result<()> {
-    connection.execute("VACUUM INTO ?1", [uri(part.path())]).map(|_| ())
 }
 
 /// Whose error it is: that of the ledger, or that of the copy.

@@ -67,6 +67,15 @@ impl Drop for Part {
     }
 }
 
+/// Makes a file for the owner of the directory that it is in, unless there is one.
+pub(super) fn make_for_the_owner(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => give_to_the_owner(&file, directory(path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Gives the file to the owner of the directory: what root makes for a service must be the service's.
 pub(super) fn give_to_the_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (ours, theirs) = (file.metadata()?, fs::metadata(directory)?);

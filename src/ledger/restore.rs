@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::backup::copy_into;
+use super::copying::copy_into;
 use super::directives;
 use super::error::{LedgerError, OpenError, StoreError, Trouble};
 use super::files::{LOGS, Part, beside, is_free, move_aside, remove_other_names, sync_directory};

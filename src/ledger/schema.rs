@@ -2,14 +2,15 @@
 //!
 //! `user_version` holds the format. Apart from the migrations, nothing here reads or writes a row.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::copying::copy_into;
 use super::error::{LedgerError, OpenError};
-use super::files::beside;
+use super::files::{Part, beside, directory};
 
 /// The format that this version reads and writes.
 pub(super) const FORMAT: i64 = 5;
@@ -68,22 +69,16 @@ fn step(connection: &mut Connection, to: i64, sql: &str) -> rusqlite::Result<()>
 
 /// Copies the whole ledger to one file, which is on the disk itself before it has its name; an older copy is replaced.
 fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError> {
+    let unusable = |source| OpenError::Io { dir: directory(place).to_owned(), source };
     let copy = beside(place, &format!(".before-{to}"));
     let part = beside(&copy, ".part");
-    let dir = place.parent().unwrap_or(place);
-    let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
     match fs::remove_file(&part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
         Ok(()) | Err(_) => {}
     }
-    let into = part.to_string_lossy();
-    connection.execute("VACUUM INTO ?1", [&into]).map_err(|error| LedgerError::of(place, error))?;
-    let kept = || {
-        File::open(&part)?.sync_all()?;
-        fs::rename(&part, &copy)?;
-        File::open(dir)?.sync_all()
-    };
-    kept().map_err(unusable)
+    let part = Part::for_the_owner(part).map_err(unusable)?;
+    copy_into(connection, &part).map_err(|error| LedgerError::of(place, error))?;
+    part.replace(&copy).map_err(unusable)
 }
 
 /// All migrations, from the first format.

@@ -2,15 +2,14 @@
 //! is a file that a kill left half written, which is set right before it is read.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
+use super::copying::uri;
 use super::directives;
 use super::error::{Newer, complaint};
 use super::files::{LOGS, beside, is_free};
@@ -138,23 +137,6 @@ fn opened(file: &Path, seen: &Seen) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A path as the database takes it, whatever bytes it has.
-pub(super) fn uri(path: &Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut uri = "file://".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                uri.push(char::from(*byte));
-            }
-            other => {
-                let _ = write!(uri, "%{other:02X}");
-            }
-        }
-    }
-    uri
-}
-
 /// Reads all of an open ledger, as of one moment.
 pub(super) fn findings(connection: &Connection, place: &Path) -> Result<Findings, Unsound> {
     let at = |error| Unsound::of_database(place, error);
@@ -258,11 +240,5 @@ mod tests {
         assert_eq!(code("Tree 4 page 7: unable to get the page. error code=11"), Some(damaged));
         assert_eq!(code("Tree 4 page 7: unable to get the page. error code=266"), Some(disk));
         assert_eq!(code("Tree 4 page 7: unable to get the page. error code=522"), Some(damaged));
-    }
-
-    #[test]
-    fn a_path_may_have_any_bytes() {
-        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/a b/50%?#\xff-1.x_Y"));
-        assert_eq!(uri(odd), "file:///a%20b/50%25%3F%23%FF-1.x_Y");
     }
 }

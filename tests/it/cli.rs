@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use bitget_sim::{ApiKey, Exchange, NewAccount, PosMode, ProductType, Simulator, Uid};
 use tempfile::TempDir;
 
+use crate::process::PATIENCE;
+
 /// A home of its own, so that nothing of the machine is seen.
 pub(crate) fn posmoded(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posmoded"));
@@ -283,7 +285,7 @@ impl Desk {
             if so(code, &out) {
                 return (code, out);
             }
-            assert!(began.elapsed() < Duration::from_secs(30), "{code}: {out}{err}\n{}", self.log());
+            assert!(began.elapsed() < PATIENCE, "{code}: {out}{err}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -396,11 +398,11 @@ fn f43_the_service_manager_is_told_ready_each_reload_and_the_end() {
     let mut desk = Desk::new(GOOD);
     let socket = desk.home.path().join("notify");
     let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let heard_until = |so: &dyn Fn(&str) -> bool| {
         let (mut all, began) = (Vec::new(), Instant::now());
         loop {
-            assert!(began.elapsed() < Duration::from_secs(30), "{all:#?}");
+            assert!(began.elapsed() < PATIENCE, "{all:#?}");
             let mut buffer = [0; 4096];
             let length = manager.recv(&mut buffer).unwrap_or_else(|error| panic!("{error} after {all:?}"));
             all.push(String::from_utf8(buffer[..length].to_vec()).unwrap());

@@ -110,6 +110,8 @@ struct Host {
     ca: Option<&'static str>,
     environment: Vec<(&'static str, OsString)>,
     daemon: Option<Child>,
+    /// When the newest daemon was started.
+    began: Instant,
     said: Arc<Mutex<String>>,
 }
 
@@ -131,7 +133,15 @@ impl Host {
             fs::write(home.path().join(CA), ca).unwrap();
         }
         let ca = venue.ca.is_some().then_some(CA);
-        Host { home, exchange, ca, environment: Vec::new(), daemon: None, said: Arc::default() }
+        Host {
+            home,
+            exchange,
+            ca,
+            environment: Vec::new(),
+            daemon: None,
+            began: Instant::now(),
+            said: Arc::default(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -186,6 +196,7 @@ impl Host {
         assert!(self.daemon.is_none(), "one daemon on a host");
         let (reader, writer) = std::io::pipe().unwrap();
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        self.began = Instant::now();
         self.daemon = Some(command.spawn().unwrap());
         listen_to(reader, self.said.clone());
     }
@@ -195,6 +206,11 @@ impl Host {
     fn start(&mut self) -> SocketAddr {
         self.launch();
         self.address()
+    }
+
+    /// Waits until nothing but what a test looks at keeps the daemon from a set.
+    fn wait_out_its_quiet(&self) {
+        std::thread::sleep((QUIET + Duration::from_secs(5)).saturating_sub(self.began.elapsed()));
     }
 
     fn pid(&self) -> u32 {

@@ -5,6 +5,7 @@ pub mod invariants;
 pub mod journeys;
 mod keys;
 pub mod told;
+mod turn;
 mod wire;
 
 use std::num::NonZeroU32;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use journeys::{Journey, Left};
 use keys::SimulatedKeys;
 use told::Told;
+use turn::Turn;
 use wire::{Direct, Wire, locked};
 
 /// The exchange, the daemon and whoever looks on.
@@ -47,6 +49,7 @@ pub struct World {
     budget: NonZeroU32,
     quiet: Duration,
     told: Mutex<Told>,
+    _turn: Turn,
 }
 
 /// The name of the host that the daemon runs on.
@@ -84,6 +87,7 @@ impl World {
             budget: NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero"),
             quiet: Duration::ZERO,
             told: Mutex::new(told),
+            _turn: Turn::take(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Files, locks, formats, and disks that refuse writes.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use rusqlite::Connection;
 
@@ -271,4 +271,23 @@ async fn two_ledgers_in_memory_know_nothing_of_each_other() {
     let (_noted, id) = noted(note(&one, "desk-a", Cause::New, 3).await);
     let open = one.visitor().unwrap().open_intents().unwrap();
     assert_eq!(open[&target("desk-a")].id, id);
+}
+
+#[tokio::test]
+async fn f65_what_root_makes_in_the_directory_of_a_service_is_the_services() {
+    let dir = TempDir::new().unwrap();
+    if std::os::unix::fs::chown(dir.path(), Some(12345), Some(12346)).is_err() {
+        return; // Not root: nothing to give away.
+    }
+    let ledger = open(dir.path()).await;
+    register_target(&ledger, "desk-a", 1).await;
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        let about = entry.metadata().unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        assert_eq!((about.uid(), about.gid()), (12345, 12346), "{name}");
+        found.push(name);
+    }
+    found.sort_unstable();
+    assert_eq!(found, ["posmoded.lock", "posmoded.sqlite", "posmoded.sqlite-shm", "posmoded.sqlite-wal"]);
 }

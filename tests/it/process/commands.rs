@@ -47,6 +47,7 @@ fn a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_r
     stands(&host);
     assert_eq!(host.status()["paused"]["reason"], "exchange maintenance");
     // Long enough that both are looked at again and again.
+    host.wait_out_its_quiet();
     let looks = |venue: &Venue| venue.simulator.with(|exchange| exchange.log().len());
     let before = looks(&venue);
     host.wait_until("both are looked at", || (looks(&venue) >= before + 4).then_some(()));
@@ -388,6 +389,7 @@ fn pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start() {
     venue.flip(1, PosMode::HedgeMode);
     host.start();
     host.wait_for_all("drifted paused");
+    host.wait_out_its_quiet();
     assert_eq!(venue.sets(), []);
     assert_eq!(host.call(&["resume"]).0, 0);
     host.wait_for_all("in_sync -");

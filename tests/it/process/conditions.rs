@@ -39,6 +39,7 @@ fn a_change_leaves_in_its_window_once_the_host_is_as_the_file_requires() {
     let (code, told, _) = host.call(&["plan", "--exit-code"]);
     assert_eq!(code, 4, "{told}");
     assert!(told.contains("This host is not as the file requires: arb.service is active."), "{told}");
+    host.wait_out_its_quiet();
     assert_eq!(venue.sets(), []);
     unit(&host, "inactive");
     host.signal("HUP");

@@ -155,6 +155,7 @@ fn inside(host: &Host, name: &str) -> PathBuf {
 /// Waits until the account was looked at twice more; by then a set would have left.
 #[track_caller]
 fn two_more_looks(venue: &Venue, host: &Host) {
+    host.wait_out_its_quiet();
     let looks = || {
         let look = |path: &str| path.ends_with("/account/account");
         venue.simulator.with(|exchange| exchange.log().iter().filter(|entry| look(&entry.path)).count())

@@ -47,6 +47,7 @@ fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_
     problem(&host, "`posmoded check` shows the line");
     venue.flip(1, PosMode::HedgeMode);
     host.wait_for_all("drifted file");
+    host.wait_out_its_quiet();
     assert_eq!(venue.sets(), []);
     slow.write_all(rest.as_bytes()).unwrap();
     drop(slow);
@@ -63,6 +64,7 @@ fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_
     host.wait_for_all("drifted file");
     let (code, told) = get(host.address(), "/readyz");
     assert!(code == 503 && told.contains("is missing"), "{code}: {told}");
+    host.wait_out_its_quiet();
     assert_eq!(venue.sets().len(), 1);
     fs::rename(host.path("moved-away"), &path).unwrap();
     frees(&host, 2);
@@ -93,6 +95,7 @@ fn f33_on_a_full_disk_nothing_is_sent_until_there_is_room_again() {
         let (code, told) = get(at, "/readyz");
         (code == 503 && told.starts_with("The ledger cannot be used: ")).then_some(())
     });
+    host.wait_out_its_quiet();
     assert_eq!(venue.sets(), []);
     limit(&host, "unlimited").unwrap();
     host.wait_for_all("in_sync -");
