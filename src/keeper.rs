@@ -11,12 +11,14 @@ mod look;
 #[cfg(test)]
 mod model;
 mod show;
+mod sync;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sync::Synced;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -181,8 +183,8 @@ struct TargetSlot {
     has_begun: bool,
     /// What happened to it since this slot was made; only grows.
     counts: Counts,
-    /// Whether the present drift has its event; cleared when the target is in sync or a set of ours has taken effect.
-    drift_noticed: bool,
+    /// Since when it is not in sync, and whether the drift that it is in has its event.
+    sync: Synced,
     /// The desired mode and the number of resumes when it was last registered in the ledger; if they differ, it is
     /// registered again, but not while a set is under way. `None` before the first time, which also reads its applied
     /// mode, intent and late set.
@@ -264,6 +266,7 @@ impl<D: Environment> Keeper<D> {
                 break;
             }
             self.stand();
+            self.follow_sync().await;
             self.show_what_is_new();
             match self.next_step() {
                 Some((scope, step)) => self.do_step(scope, step).await,
@@ -429,7 +432,7 @@ impl TargetSlot {
             waits: false,
             has_begun: false,
             counts: Counts::default(),
-            drift_noticed: false,
+            sync: Synced::default(),
             taken_up: None,
             shown: None,
         }

@@ -25,6 +25,7 @@ mod restore;
 mod revisions;
 mod schema;
 mod soundness;
+mod spans;
 mod store;
 mod targets;
 mod unsound;
@@ -59,6 +60,7 @@ pub use registration::TargetRecord;
 pub use restore::{RestoreError, Restored, restore};
 pub use revisions::Revision;
 pub use soundness::{Findings, verify};
+pub use spans::OutOfSync;
 pub use store::place;
 pub use unsound::Unsound;
 pub use visitor::Visitor;
@@ -298,6 +300,24 @@ impl Ledger {
     /// The lanes that still rest, each with the wall time (ms since 1970) at which its rest ends.
     pub async fn cool_downs(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
         self.executor.run(|store| store.read(revisions::cool_downs)).await
+    }
+
+    /// Records that a target is not as the file wants it since then, by the exchange's time.
+    pub async fn out_of_sync(&self, target: &Target, since: ServerTime) -> Result<(), LedgerError> {
+        let target = target.clone();
+        self.executor.run(move |store| store.write(|tx, _| Ok(spans::begin(tx, &target, since)?))).await
+    }
+
+    /// Records that a target is as the file wants it, with an event if it had drifted and no set of ours has ended that.
+    pub async fn in_sync(&self, target: &Target) -> Result<(), LedgerError> {
+        let target = target.clone();
+        self.executor.run(move |store| store.write(|tx, now| spans::in_sync(tx, now, &target))).await
+    }
+
+    /// Records the event of a drift: [`OutOfSync::drift_noticed`].
+    pub async fn drift(&self, target: &Target, event: Event) -> Result<(), LedgerError> {
+        let target = target.clone();
+        self.executor.run(move |store| store.write(|tx, now| spans::drift(tx, now, &target, &event))).await
     }
 
     /// Records an event that belongs to no other call; the ledger sets its number and time.

@@ -24,7 +24,7 @@ pub use backoff::{
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use purpose::purpose;
-pub use reason::{EndsBy, Reason, Reasons, State};
+pub use reason::{Reason, Reasons, State, Wants};
 pub use record::{lost_before, recorded};
 pub use say::{CRASHED, say, undotted};
 pub use standing::{Standing, wanted_change};

@@ -19,7 +19,7 @@ use crate::facts::{
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
-use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State};
+use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State, Wants};
 use crate::source::LastPull;
 
 /// The version of the JSON output: new fields leave it as it is, removing one raises it.
@@ -129,12 +129,14 @@ pub struct TargetStatus {
     pub reason: Option<Reason>,
     /// Everything that stands in the way, `reason` first.
     pub blockers: Vec<Reason>,
+    /// Who or what ends the strongest of them; null when nothing stands in the way.
+    pub wants: Option<Wants>,
     /// What `reason` means and what to do, in plain words; null when in sync.
     pub say: Option<String>,
     /// When `reason` last changed; without one, when `state` did.
     pub since: Timestamp,
-    /// Since when it has not been in sync.
-    pub not_in_sync_since: Option<Timestamp>,
+    /// Since when it is not as the file wants it, whatever has happened to this process; null when it is.
+    pub out_of_sync_since: Option<Timestamp>,
     /// Open positions and orders, as far as they were read.
     pub detail: Detail,
     /// When the next look is due.
@@ -407,6 +409,8 @@ pub struct Known<'a> {
     pub now: Moment,
     /// When the next look is due.
     pub next_look: Moment,
+    /// Since when it is not as the file wants it, as far as that is known.
+    pub out_of_sync_since: Option<Timestamp>,
     /// The status published last, if any.
     pub before: Option<&'a TargetStatus>,
     /// Counts of what happened to it since the start of the process.
@@ -416,16 +420,14 @@ pub struct Known<'a> {
 impl TargetStatus {
     /// Converts what is known of a target to what operators see; `timestamp` converts a moment to wall time.
     pub fn new(of: &Known<'_>, timestamp: impl Fn(Moment) -> Timestamp) -> TargetStatus {
-        let Known { target, facts, standing, now, next_look, before, counts } = *of;
+        let Known { target, facts, standing, now, next_look, out_of_sync_since, before, counts } = *of;
         let known = facts.target;
-        let Standing { state, change: _, forbidden: _, blockers } = *standing;
+        let Standing { state, change: _, forbidden: _, blockers, wants } = *standing;
         let reason = blockers.first();
         let at = |moment| seconds(timestamp(moment));
         // The wait began when its reason first applied, even if the state has changed since.
         let same =
             before.filter(|before| before.reason == reason && (reason.is_some() || before.state == state));
-        let in_sync = state == State::InSync;
-        let not_in_sync_since = before.and_then(|before| before.not_in_sync_since).unwrap_or_else(|| at(now));
         TargetStatus {
             account: target.account.clone(),
             scope: target.scope,
@@ -435,9 +437,10 @@ impl TargetStatus {
             state,
             reason,
             blockers: blockers.iter().collect(),
+            wants,
             say: reason.map(|reason| protocol::say(reason, facts, now)),
             since: same.map_or_else(|| at(now), |same| same.since),
-            not_in_sync_since: (!in_sync).then_some(not_in_sync_since),
+            out_of_sync_since: out_of_sync_since.map(seconds),
             detail: Detail::of(known),
             next_look_at: at(next_look),
             drift: known.wanted.policy.drift,
@@ -457,6 +460,11 @@ impl TargetStatus {
         approvable.then(|| PlanEntry::new(&target, change))
     }
 
+    /// Whether this process has not looked at it yet, which is no reason of its own.
+    pub fn is_not_looked_at_yet(&self) -> bool {
+        self.state == State::Unknown && self.reason.is_none()
+    }
+
     /// Whether the file gives it to another host, so that this one asks nothing about it.
     pub fn is_elsewhere(&self) -> bool {
         self.reason == Some(Reason::Elsewhere)
@@ -471,9 +479,10 @@ impl TargetStatus {
             state: State::Unknown,
             reason: Some(Reason::Crashed),
             blockers,
+            wants: Some(Wants::Human),
             say: Some(protocol::CRASHED.to_owned()),
             since,
-            not_in_sync_since: self.not_in_sync_since.or(Some(since)),
+            out_of_sync_since: self.out_of_sync_since.or(Some(since)),
             ..self
         }
     }
@@ -522,8 +531,10 @@ impl Status {
         let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
         let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
         let waiting = self.waiting().into_iter().map(|(reason, targets)| self.waiting_for(reason, &targets));
+        let unseen = self.targets.iter().filter(|target| target.is_not_looked_at_yet()).count();
+        let unseen = (unseen > 0).then(|| format!("{unseen} not looked at yet"));
         let parts: Vec<String> =
-            std::iter::once(counted).chain(refused).chain(paused).chain(waiting).collect();
+            std::iter::once(counted).chain(refused).chain(paused).chain(waiting).chain(unseen).collect();
         format!("rev {}{}: {}", generation.0, commit.collect::<String>(), parts.join(", "))
     }
 

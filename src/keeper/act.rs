@@ -5,9 +5,9 @@ use crate::constants::{FENCE, LEDGER_RETRY};
 use crate::exchange::{Apply as _, Observe as _};
 use crate::facts::Answer;
 use crate::facts::{Change, Class, Failure, Intent, IntentState, KeyTaken, SetAnswer};
-use crate::ledger::{Event, EventKind, LedgerError, Note};
+use crate::ledger::{LedgerError, Note};
 use crate::position_mode::{Scope, Target};
-use crate::protocol::{self, Reason, Record, Standing, State, Step, Withdrawn};
+use crate::protocol::{self, Record, Standing, Step, Withdrawn};
 use crate::status::Counts;
 
 impl<D: Environment> Keeper<D> {
@@ -174,39 +174,6 @@ impl<D: Environment> Keeper<D> {
         Ok(())
     }
 
-    /// Records drift (a change at the exchange that is not ours): one event until live is as desired again.
-    pub(super) async fn notice_drift(&mut self, scope: Scope) {
-        let now = self.clock.now();
-        let Some(slot) = self.targets.get(&scope) else { return };
-        let facts = slot.facts(&self.facts);
-        let Standing { state, blockers, .. } = Standing::of(&facts, now);
-        let noticed = slot.drift_noticed;
-        let (Some(seen), generation) = (slot.facts.seen, slot.facts.wanted.generation) else { return };
-        let is_ours = slot.facts.intent.is_some() || protocol::came_late(&facts, seen).is_some();
-        let drifted = state == State::Drifted && !is_ours;
-        if drifted && !noticed {
-            let target = Target { account: self.account.clone(), scope };
-            let text = format!("the exchange was changed behind us: live is {}", seen.mode);
-            let fights = blockers.holds(Reason::Fighting);
-            let (kind, text) = if fights {
-                (
-                    EventKind::Fighting,
-                    format!("{text}; corrected so often that it is left alone until a revision or a resume"),
-                )
-            } else {
-                (EventKind::Drift, text)
-            };
-            let event = Event::new(kind, text).of(&target).in_revision(generation);
-            if let Err(error) = self.ledger.event(event).await {
-                return self.ledger_failed(&error);
-            }
-        }
-        if let Some(slot) = self.targets.get_mut(&scope) {
-            slot.counts.drift += u64::from(drifted && !noticed);
-            slot.drift_noticed = drifted || (noticed && state != State::InSync);
-        }
-    }
-
     /// Marks an intent without its note as unclear: its outcome is known only after its fence.
     async fn left_unclear(&mut self, scope: Scope, said: String) {
         let Some(slot) = self.targets.get_mut(&scope) else { return };
@@ -234,7 +201,7 @@ impl TargetSlot {
         match record {
             Record::Confirmed | Record::Resolved { took_effect: true } => {
                 *confirmed += 1;
-                self.drift_noticed = false;
+                self.sync.drift_is_over();
             }
             Record::Unconfirmed => *unknown += 1,
             Record::Refused(_) => *refused += 1,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::sync::Synced;
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
 use crate::exchange::Observe as _;
@@ -119,6 +120,7 @@ impl<D: Environment> Keeper<D> {
             slot.facts.intent = remembered.intent;
             slot.facts.may_come_late = remembered.may_come_late;
             slot.facts.lost = protocol::lost_before(remembered.lost, now);
+            slot.sync = Synced::remembered(remembered.out_of_sync);
         }
         if remembered.lost == 0 {
             slot.facts.lost = None;

@@ -7,7 +7,7 @@ use crate::exchange::Observe;
 use crate::facts::{AccountFacts, Brakes, Facts, TargetFacts};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, Kind, PositionMode, Target, targets};
-use crate::protocol::{EndsBy, Reason, Standing, State};
+use crate::protocol::{Reason, Standing, State, Wants};
 use crate::status::{Counts, Known, TargetStatus};
 
 impl<D: Environment> Keeper<D> {
@@ -28,6 +28,7 @@ impl<D: Environment> Keeper<D> {
                 standing: &slot.standing,
                 now,
                 next_look,
+                out_of_sync_since: slot.sync.shown(&self.clock, self.facts.clock),
                 before: before.as_ref(),
                 counts: slot.counts,
             };
@@ -97,6 +98,7 @@ pub fn unseen(
             standing: &standing,
             now,
             next_look: now,
+            out_of_sync_since: None,
             before: None,
             counts,
         };
@@ -118,7 +120,7 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
     let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = desired.map_or("not one mode", PositionMode::as_str);
     let say = say.as_deref().unwrap_or("In sync.");
-    let somebody = reason.is_some_and(|reason| reason.ends_by() == EndsBy::Human);
+    let somebody = reason.is_some_and(|reason| reason.wants() == Wants::Human);
     let reason = reason.map(Reason::as_str);
     if somebody {
         tracing::warn!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");

@@ -73,6 +73,8 @@ pub enum EventKind {
     External,
     /// The mode was changed at the exchange, not by us.
     Drift,
+    /// A drift ended without a set of ours.
+    DriftOver,
     /// The mode was changed back so often that it is not corrected any more.
     Fighting,
     /// A set is about to be sent.

@@ -96,6 +96,7 @@ pub(super) fn forget(connection: &Connection, now: Now) -> rusqlite::Result<()> 
          AND id NOT IN (SELECT plan FROM intents WHERE plan IS NOT NULL)",
         [oldest],
     )?;
+    connection.execute("DELETE FROM out_of_sync WHERE until < ?1", [oldest])?;
     Ok(())
 }
 

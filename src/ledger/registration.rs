@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::now::Now;
+use super::spans::{self, OutOfSync};
 use super::{history, intents, targets};
 use crate::facts::{Applied, Generation, Intent, IntentState, LateSet};
 use crate::moment::ServerTime;
@@ -26,6 +27,8 @@ pub struct TargetRecord {
     pub may_come_late: Option<LateSet>,
     /// How many of the newest sets in a row had no clear answer and no effect.
     pub lost: u32,
+    /// Since when it is not in sync, if it is not.
+    pub out_of_sync: OutOfSync,
 }
 
 /// Records what the file wants of the target, and returns what is on record for it.
@@ -51,7 +54,8 @@ pub(super) fn register_target(
     let corrections = intents::corrections(tx, target, changed_in)?;
     let may_come_late = intents::may_come_late(tx, target)?;
     let lost = intents::lost(tx, target, changed_in)?;
-    Ok(TargetRecord { applied, intent, corrections, may_come_late, lost })
+    let out_of_sync = spans::of(tx, target)?;
+    Ok(TargetRecord { applied, intent, corrections, may_come_late, lost, out_of_sync })
 }
 
 /// Deletes the targets of an account that are not in `keep`. With `None` the pinned UID and the kind go too, so that an
@@ -82,6 +86,7 @@ pub(super) fn release(
         }
         tx.execute("DELETE FROM targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
         let target = Target { account: account.clone(), scope };
+        spans::end(tx, now, &target)?;
         let text = if is_converted {
             "Its account is of another kind now: it is forgotten here, and nothing is sent for it."
         } else {

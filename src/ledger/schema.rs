@@ -13,7 +13,7 @@ use super::error::{LedgerError, OpenError};
 use super::files::{Part, beside, directory};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 5;
+pub(super) const FORMAT: i64 = 6;
 
 /// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -82,7 +82,7 @@ fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError>
 }
 
 /// All migrations, from the first format.
-pub(super) const MIGRATIONS: [&str; 5] = [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES];
+pub(super) const MIGRATIONS: [&str; 6] = [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -259,4 +259,23 @@ CREATE INDEX intents_by_count ON intents (coalesce(late_at, stamp));
 CREATE VIEW counted AS
 SELECT account, scope, desired, coalesce(late_at, stamp) AS at FROM intents
 WHERE plan IS NULL AND state NOT IN ('withdrawn', 'refused');
+";
+
+/// Since when each target is out of sync, and whether the drift that it is in has its event: neither begins anew with a
+/// process.
+pub(super) const OUT_OF_SYNC: &str = "
+CREATE TABLE out_of_sync (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    scope   TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    until   INTEGER
+) STRICT;
+CREATE UNIQUE INDEX out_of_sync_now ON out_of_sync (account, scope) WHERE until IS NULL;
+CREATE INDEX out_of_sync_until ON out_of_sync (until);
+
+ALTER TABLE targets ADD COLUMN drift_noticed INTEGER NOT NULL DEFAULT 0;
+UPDATE targets SET drift_noticed = 1 WHERE applied_mode = desired AND (
+    SELECT e.kind FROM events e WHERE e.account = targets.account AND e.scope = targets.scope ORDER BY e.id DESC LIMIT 1
+) IN ('drift', 'fighting');
 ";

@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
+use super::spans;
 use crate::facts::{Applied, How};
 use crate::position_mode::{AccountName, PositionMode, Target};
 
@@ -45,6 +46,7 @@ pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusq
          WHERE account = ?1 AND scope = ?2",
         params![target.account, target.scope, mode, how, at, generation],
     )?;
+    spans::drift_is_over(tx, target)?;
     Ok(rows > 0)
 }
 

@@ -99,8 +99,9 @@ pub struct Reasons(u32);
 const _: () = assert!(Reason::VARIANTS.len() <= 32);
 
 /// What ends a reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EndsBy {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wants {
     /// It passes by itself, as soon as something else has happened.
     Itself,
     /// It passes with time alone.
@@ -111,7 +112,7 @@ pub enum EndsBy {
 
 /// What goes with a reason; whoever adds one has to give its row.
 struct Row {
-    ends_by: EndsBy,
+    wants: Wants,
     is_progress: bool,
     is_mode_alone_watched: bool,
     calls_back: bool,
@@ -166,8 +167,8 @@ impl Reason {
     }
 
     /// What ends it.
-    pub fn ends_by(self) -> EndsBy {
-        self.row().ends_by
+    pub fn wants(self) -> Wants {
+        self.row().wants
     }
 
     /// Whether it is a stage of a change under way, not an obstacle.
@@ -187,9 +188,9 @@ impl Reason {
 
     /// The one table of all reasons.
     fn row(self) -> Row {
-        let ends_by =
-            |ends_by| Row { ends_by, is_progress: false, is_mode_alone_watched: false, calls_back: false };
-        let (itself, time, human) = (ends_by(EndsBy::Itself), ends_by(EndsBy::Time), ends_by(EndsBy::Human));
+        let wants =
+            |wants| Row { wants, is_progress: false, is_mode_alone_watched: false, calls_back: false };
+        let (itself, time, human) = (wants(Wants::Itself), wants(Wants::Time), wants(Wants::Human));
         match self {
             Reason::Crashed
             | Reason::WrongAccount

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
-use super::reason::{Reason, Reasons, State};
+use super::reason::{Reason, Reasons, State, Wants};
 use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{
     Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
@@ -23,8 +23,10 @@ pub struct Standing {
     pub change: Option<Change>,
     /// What forbids that change even if the target is flat.
     pub forbidden: Reasons,
-    /// All reasons that apply. Empty only for a target in sync.
+    /// All reasons that apply. Empty only for a target that is in sync, or that this process has not looked at yet.
     pub blockers: Reasons,
+    /// What ends the strongest of them; `None` if nothing has to end.
+    pub wants: Option<Wants>,
 }
 
 impl Standing {
@@ -34,7 +36,19 @@ impl Standing {
         let forbidden = change.map_or_else(Reasons::default, |change| forbids(facts, change.cause, now));
         let state = state(facts, now);
         let blockers = blockers(facts, state, forbidden, now);
-        Standing { state, change, forbidden, blockers }
+        let wants = wants(facts, state, blockers);
+        Standing { state, change, forbidden, blockers, wants }
+    }
+
+    /// Whether the target is not as the file wants it; `None` while this process has not looked at it yet. One of another host
+    /// is nobody's problem here.
+    pub fn is_out_of_sync(&self) -> Option<bool> {
+        match self.state {
+            State::InSync => Some(false),
+            State::Unknown if self.blockers.is_empty() => None,
+            State::Unknown if self.blockers.holds(Reason::Elsewhere) => Some(false),
+            State::Unknown | State::New | State::Pending | State::Drifted => Some(true),
+        }
     }
 }
 
@@ -87,6 +101,20 @@ fn may_still_act(intent: &Intent) -> bool {
     }
 }
 
+/// What ends the strongest of the reasons. A pause that was given a time ends with it.
+fn wants(facts: &Facts<'_>, state: State, blockers: Reasons) -> Option<Wants> {
+    let ends_by_itself = facts.brakes.paused.as_ref().is_some_and(|pause| pause.lasts.is_some());
+    let each = blockers
+        .iter()
+        .map(|reason| if reason == Reason::Paused && ends_by_itself { Wants::Time } else { reason.wants() });
+    each.max().or((state != State::InSync).then_some(Wants::Itself))
+}
+
+/// Whether this process knows anything of the target from the exchange, be it that a look failed.
+fn was_looked_at(facts: &Facts<'_>) -> bool {
+    facts.target.seen.is_some() || facts.target.failing.is_some() || facts.account.failing.is_some()
+}
+
 fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) -> Reasons {
     if facts.account.elsewhere.is_some() {
         // The other host reports everything else.
@@ -114,7 +142,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
             if orphaned_set_ends(facts).is_some() {
                 all.add(Reason::OutcomeUnknown);
             }
-            if all.is_empty() {
+            if all.is_empty() && was_looked_at(facts) {
                 all.add(Reason::Unreachable);
             }
         }
@@ -127,7 +155,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
             }
         }
     }
-    if all.is_empty() && state != State::InSync {
+    if all.is_empty() && matches!(state, State::New | State::Pending | State::Drifted) {
         all.add(Reason::Acting);
     }
     all
@@ -182,8 +210,8 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
         (Reason::Credential, account.credential.is_some()),
         (Reason::WrongAccount, account.wrong.is_some() || account.shared_key.is_some()),
         (Reason::Unsatisfiable, account.unsatisfiable.is_some()),
-        (Reason::KindUnknown, account.is_unidentified() && !is_converting),
-        (Reason::Clock, unclear_clock && account.failing.is_none()),
+        (Reason::KindUnknown, account.is_unidentified() && !is_converting && was_looked_at(facts)),
+        (Reason::Clock, unclear_clock && account.failing.is_none() && was_looked_at(facts)),
     ];
     let mut all: Reasons = rows.into_iter().filter_map(|(reason, stands)| stands.then_some(reason)).collect();
     if let Some(failing) = &account.failing {

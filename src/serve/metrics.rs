@@ -191,7 +191,7 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         "target_not_in_sync_since_timestamp",
         "Since when a target has not been in sync; absent while it is",
         Some(&Unit::Seconds),
-        here().filter_map(|target| Some((labels(target), target.not_in_sync_since?.as_second()))),
+        here().filter_map(|target| Some((labels(target), target.out_of_sync_since?.as_second()))),
     )?;
     out.gauges(
         "target_last_look_timestamp",

@@ -31,6 +31,8 @@ use posmoded::position_mode::{Kind, PositionMode, ProductType, Scope, Target};
 use posmoded::schedule::Purpose;
 use tokio::task::JoinSet;
 
+use crate::world::turn::Turn;
+
 const USDT: Scope = Scope::Product(ProductType::UsdtFutures);
 const UID: Uid = Uid(1001);
 const SETTER: &str = "set-position-mode";
@@ -42,6 +44,7 @@ struct Venue {
     ledger: Ledger,
     bitget: Bitget<Sockets>,
     desk: AccountClient<Sockets>,
+    _turn: Turn,
 }
 
 impl Venue {
@@ -63,7 +66,7 @@ impl Venue {
             Credential::new(secret("key"), secret("test-secret"), secret("test-passphrase")).unwrap();
         let desk = bitget.account("desk".parse().unwrap(), credential, Trading::Real);
         let ledger = Ledger::in_memory(clock.clone()).unwrap();
-        Venue { clock, simulator, ledger, bitget, desk }
+        Venue { clock, simulator, ledger, bitget, desk, _turn: Turn::take() }
     }
 
     /// From now on the desk signs with this RSA key.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 58] = [
+const LESSONS: [(&str, &str); 59] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -71,6 +71,7 @@ const LESSONS: [(&str, &str); 58] = [
     ("f80", "with many accounts some are asked again and again, and others never"),
     ("f81", "one change among many waits for looks at all of them"),
     ("f82", "waiting for our own pace shows as a reason, and flips alerts"),
+    ("f83", "since when it waits begins anew with each process, and so does its alert"),
 ];
 /// Ids that no test can be named after, and why not.
 const DOES_NOT_APPLY: [(&str, &str); 0] = [];

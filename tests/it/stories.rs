@@ -17,6 +17,7 @@ mod paused;
 mod reach;
 mod reasons;
 mod refused;
+mod since;
 mod start;
 mod switches;
 mod unknown;

@@ -5,7 +5,7 @@ pub mod invariants;
 pub mod journeys;
 mod keys;
 pub mod told;
-mod turn;
+pub mod turn;
 mod wire;
 
 use std::num::NonZeroU32;

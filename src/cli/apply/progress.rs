@@ -160,7 +160,7 @@ fn is_settled(target: &TargetStatus) -> bool {
 
 /// Whether no change of the target is expected soon.
 fn has_come_to_rest(target: &TargetStatus, now: Timestamp) -> bool {
-    let passes = target.reason.is_some_and(Reason::is_progress);
+    let passes = target.reason.is_none_or(Reason::is_progress);
     target.state == State::InSync || !(passes || is_a_moments_wait(target, now))
 }
 
@@ -177,6 +177,7 @@ fn line(target: &TargetStatus) -> String {
     let said = match (reason, say) {
         (Some(reason), Some(say)) => format!("{state}, {reason}: {say}"),
         (Some(reason), None) => format!("{state}, {reason}"),
+        (None, _) if target.is_not_looked_at_yet() => "not looked at yet".to_owned(),
         (None, _) if counts.confirmed > 0 => format!("in sync: changed to {live}, and a read shows it"),
         (None, _) => format!("in sync: it is {live}"),
     };

@@ -165,6 +165,7 @@ impl<'a> Round<'a> {
             standing: &standing,
             now,
             next_look: now,
+            out_of_sync_since: None,
             before: None,
             counts: Counts::default(),
         };

@@ -49,7 +49,7 @@ async fn a_ledger_of_a_newer_version_is_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let before = std::fs::read(&path).unwrap();
     let said = format!(
-        "The ledger {} has format 7, this posmoded knows up to 5, so it is left alone and nothing is changed: use the newer \
+        "The ledger {} has format 7, this posmoded knows up to 6, so it is left alone and nothing is changed: use the newer \
          posmoded that wrote it.",
         path.display()
     );

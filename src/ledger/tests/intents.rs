@@ -20,7 +20,14 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
         let wanted = Some(applied(How::Set, 1));
         assert_eq!(
             kept,
-            TargetRecord { applied: wanted, intent: None, corrections: vec![], may_come_late: None, lost: 0 }
+            TargetRecord {
+                applied: wanted,
+                intent: None,
+                corrections: vec![],
+                may_come_late: None,
+                lost: 0,
+                out_of_sync: OutOfSync::default(),
+            }
         );
         let story = all(&ledger);
         let told: Vec<(EventKind, &str)> =

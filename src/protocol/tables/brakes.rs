@@ -328,7 +328,7 @@ fn waiting_for_flatness_comes_last() {
 #[test]
 fn reasons_win_in_the_order_that_programs_hold_on_to() {
     let names: Vec<String> =
-        Reason::VARIANTS.iter().map(|reason| format!("{reason} {:?}\n", reason.ends_by())).collect();
+        Reason::VARIANTS.iter().map(|reason| format!("{reason} {:?}\n", reason.wants())).collect();
     expect![[r#"
         crashed Human
         unexpected Human

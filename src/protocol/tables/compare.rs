@@ -258,7 +258,6 @@ fn a_target_never_looked_at_is_unknown() {
         &situation().never_seen(),
         expect![[r#"
             unknown
-            unreachable: It has not been looked at yet.
             > look at the mode
         "#]],
     );

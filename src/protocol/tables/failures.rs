@@ -176,7 +176,6 @@ fn a_kind_not_seen_yet_is_looked_at_first() {
         &situation().never_seen().kind(None),
         expect![[r#"
             unknown
-            kind_unknown: Which kind of account this is has not been seen yet.
             > look at the kind
         "#]],
     );
@@ -198,7 +197,6 @@ fn modes_that_differ_need_a_kind_before_there_is_anything_to_compare() {
         &situation().never_seen().wants(None),
         expect![[r#"
             unknown
-            unreachable: The file names more than one mode; which of them is for what is sorted once the kind of account is known.
             > rest 1m
         "#]],
     );

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use super::hostile::{DATA, END_STREAM, Frame, Line, Place, Speaks, key, question};
+use crate::world::turn::Turn;
 
 const ACCOUNTS: usize = 50;
 const PATH: &str = "/api/v2/mix/position/all-position";
@@ -61,6 +62,7 @@ async fn the_same_server_misleads_a_client_that_keeps_its_connections() {
 
 /// All accounts ask this often, side by side, over one client.
 async fn ask(speaks: Speaks, times: usize) -> Came {
+    let _turn = Turn::take();
     let place = serve(speaks).await;
     let sockets = place.sockets();
     let mut asking = JoinSet::new();

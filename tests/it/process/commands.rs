@@ -122,6 +122,7 @@ fn a_held_plan_goes_with_the_hash_that_status_shows_and_with_no_other() {
         (held["plan"].as_array().map_or(0, Vec::len) == 2).then(|| held["hash"].as_str().unwrap().to_owned())
     };
     let hash = host.wait_until("two changes are held", || held(&host));
+    host.wait_until("the canary is set", || (!venue.sets().is_empty()).then_some(()));
     assert_eq!(venue.sets().len(), 1, "the canary alone");
     let (code, out, _) = host.call(&["status"]);
     assert!(code == 2 && out.contains(&format!("posmoded approve {hash}")), "{code}: {out}");

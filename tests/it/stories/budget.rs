@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use bitget_sim::{Exchange, HoldSide, Kind, NewOrder, Uid};
 
+use posmoded::protocol::State;
+
 use super::*;
 
 /// Requests a second, as `--requests-per-second` says by default.
@@ -48,7 +50,7 @@ fn crowd(of: Desk, count: u64, changed: u64, settle: &str, per_second: u64) -> W
 }
 
 fn in_sync(world: &World) -> usize {
-    world.status().targets.iter().filter(|target| target.reason.is_none()).count()
+    world.status().targets.iter().filter(|target| target.state == State::InSync).count()
 }
 
 /// From the start to the arrival of the last request that a first pass needs.

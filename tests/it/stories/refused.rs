@@ -197,7 +197,7 @@ async fn a_reload_keeps_what_operators_see_of_a_target_and_what_was_counted() {
     }
     assert_eq!(world.target(A_USDT).unwrap().counts.confirmed, 1);
     let after = world.target(B_USDT).unwrap();
-    assert_eq!(after.not_in_sync_since, before.not_in_sync_since);
+    assert_eq!(after.out_of_sync_since, before.out_of_sync_since);
     assert_eq!(after.counts.refused, before.counts.refused);
     assert!(count(&world.history("desk-a"), EventKind::Released) == 0);
     world.check_invariants(SETTLE);

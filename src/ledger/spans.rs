@@ -1,0 +1,81 @@
+//! Since when a target is not as the file wants it, and when it was not before: on disk, so that a restart, a reload or a pause
+//! does not begin it anew.
+//!
+//! All by the exchange's time.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::history;
+use super::now::Now;
+use crate::moment::ServerTime;
+use crate::position_mode::Target;
+
+/// What is on record about a target that is not as the file wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutOfSync {
+    /// Since when; `None` if it is in sync.
+    pub since: Option<ServerTime>,
+    /// Whether the drift that it is in has its event.
+    pub drift_noticed: bool,
+}
+
+/// What is on record of the target.
+pub(super) fn of(tx: &Connection, target: &Target) -> rusqlite::Result<OutOfSync> {
+    let since = tx
+        .prepare_cached("SELECT since FROM out_of_sync WHERE account = ?1 AND scope = ?2 AND until IS NULL")?
+        .query_row(params![target.account, target.scope], |row| row.get(0))
+        .optional()?;
+    let drift_noticed = tx
+        .prepare_cached("SELECT drift_noticed FROM targets WHERE account = ?1 AND scope = ?2")?
+        .query_row(params![target.account, target.scope], |row| row.get(0))
+        .optional()?
+        .unwrap_or_default();
+    Ok(OutOfSync { since, drift_noticed })
+}
+
+/// The target is not in sync since then; one that was not before stays so since its own time.
+pub(super) fn begin(tx: &Connection, target: &Target, since: ServerTime) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO out_of_sync (account, scope, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![target.account, target.scope, since])
+    .map(drop)
+}
+
+/// The target is in sync, or is not looked after any more. A drift that no set of ours has ended went away by itself.
+pub(super) fn end(tx: &Connection, now: Now, target: &Target) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE out_of_sync SET until = max(since, ?3) WHERE account = ?1 AND scope = ?2 AND until IS NULL",
+    )?
+    .execute(params![target.account, target.scope, now.shown()])
+    .map(drop)
+}
+
+/// Live is as desired again: the span ends, and with it a drift.
+pub(super) fn in_sync(tx: &Connection, now: Now, target: &Target) -> Result<(), StoreError> {
+    end(tx, now, target)?;
+    if drift_is_over(tx, target)? {
+        let text = "The drift is over: somebody set the mode back.";
+        history::add(tx, now, &Event::new(EventKind::DriftOver, text).of(target))?;
+    }
+    Ok(())
+}
+
+/// Records the event of a drift, and that it has it.
+pub(super) fn drift(tx: &Connection, now: Now, target: &Target, event: &Event) -> Result<(), StoreError> {
+    history::add(tx, now, event)?;
+    tx.prepare_cached("UPDATE targets SET drift_noticed = 1 WHERE account = ?1 AND scope = ?2")?
+        .execute(params![target.account, target.scope])?;
+    Ok(())
+}
+
+/// A drift that begins after this is another one; returns whether there was one.
+pub(super) fn drift_is_over(tx: &Connection, target: &Target) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "UPDATE targets SET drift_noticed = 0 WHERE account = ?1 AND scope = ?2 AND drift_noticed = 1",
+    )?
+    .execute(params![target.account, target.scope])
+    .map(|rows| rows > 0)
+}
