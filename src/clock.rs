@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::facts::ServerClock;
+use crate::facts::{Apart, Jump, ServerClock, Witness, Witnesses};
 use crate::moment::{Jitter, Moment, ServerTime, millis};
 
 /// One process's clock; clones share it.
@@ -23,7 +23,7 @@ pub struct Clock {
     anchor: i64,
     wall: Wall,
     random: Arc<AtomicU64>,
-    exchange: Arc<Mutex<Option<ServerClock>>>,
+    exchange: Arc<Mutex<Witnesses>>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Clock {
 
     /// The exchange's clock, as measured from the answers to this process; `None` before the first.
     pub fn exchange(&self) -> Option<ServerClock> {
-        *self.readings()
+        self.readings().known()
     }
 
     /// The exchange's time now, as far as it is known.
@@ -91,14 +91,23 @@ impl Clock {
         self.exchange().map(|exchange| exchange.at(self.now()))
     }
 
-    /// Adds a reading of the exchange's clock from one more answer; keeps the better one.
+    /// Takes this reading of the exchange's clock for true, whatever was known.
     pub fn learn_exchange(&self, reading: ServerClock) {
-        let now = self.now();
-        let mut known = self.readings();
-        *known = Some(known.map_or(reading, |old| old.better(reading, now)));
+        self.readings().believe(reading);
     }
 
-    fn readings(&self) -> MutexGuard<'_, Option<ServerClock>> {
+    /// Adds a reading of the exchange's clock from the answer to one more call. Returns how it differs where it contradicts
+    /// what is known: then that stays until the other kind of witness says the same.
+    pub fn hear_exchange(&self, witness: Witness, call: &'static str, reading: ServerClock) -> Option<Apart> {
+        self.readings().hear(witness, call, reading)
+    }
+
+    /// The jump of the exchange's clock that one kind of witness tells of, and the other has not confirmed or refuted yet.
+    pub fn unconfirmed_jump(&self) -> Option<Jump> {
+        self.readings().unconfirmed()
+    }
+
+    fn readings(&self) -> MutexGuard<'_, Witnesses> {
         // A reading is assigned as a whole, so a panic elsewhere leaves it valid.
         self.exchange.lock()
     }

@@ -124,6 +124,11 @@ pub const REQUESTS_PER_SECOND: u32 = 30;
 
 /// The most doubt about the exchange's clock with which sets are sent: a timestamp may be off by 30 s at most.
 pub const CLOCK_DOUBT: Duration = Duration::from_secs(5);
+/// Beyond their doubts two readings of the exchange's clock may differ by so much: more is a jump, which counts only if
+/// the call for the time and the answers to signed questions say the same.
+pub const CLOCK_JUMP: Duration = Duration::from_secs(2);
+/// How far apart those two may be: an hour later they would be two faults.
+pub const CLOCK_JUMP_WITNESSED: Duration = Duration::from_secs(60);
 /// How fast the doubt about a clock reading grows, in parts per million: two crystals may drift apart by so much.
 pub const CLOCK_DRIFT_PER_MILLION: u32 = 200;
 

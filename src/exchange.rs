@@ -86,6 +86,11 @@ pub trait Observe: Send + Sync + 'static {
         Stretch::default()
     }
 
+    /// Why no set is to be signed with the exchange's time as it is known, if an answer contradicts it: one or two sentences.
+    fn clock_contradicted(&self) -> Option<String> {
+        None
+    }
+
     /// What else the settings of a unified account said when they were last read; `None` before that, and of a classic one.
     fn settings(&self) -> Option<AccountSettings> {
         None

@@ -10,6 +10,7 @@ mod identity;
 mod intent;
 mod server_clock;
 mod wanted;
+mod witnesses;
 
 pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
@@ -19,6 +20,7 @@ pub use identity::{AccountSettings, Identity, KeyTaken, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::{Age, ServerClock};
 pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
+pub use witnesses::{Apart, Jump, Lag, Witness, Witnesses};
 
 use std::time::Duration;
 
@@ -69,6 +71,8 @@ pub struct AccountFacts {
     pub failing: Option<Failing>,
     /// The exchange's clock, as far as it is known.
     pub clock: Option<ServerClock>,
+    /// Why no set is signed with that clock, if answers contradict it: one or two sentences.
+    pub clock_contradicted: Option<String>,
     /// The last check of the file's requirements on the host.
     pub host: Option<HostReading>,
     /// The random number of the current wait; drawn anew for each.
@@ -162,6 +166,16 @@ pub struct Seen {
     pub answered: Moment,
     /// The exchange's own time in the answer.
     pub server: ServerTime,
+}
+
+impl Seen {
+    /// When it was so by the exchange's clock: an answer is as old as its own time says.
+    pub fn as_of(&self, clock: Option<ServerClock>) -> Moment {
+        match clock.map(|clock| clock.age(self.asked, self.server)) {
+            Some(Age::Older(by)) => self.asked - by,
+            Some(Age::Fresh | Age::Unsure) | None => self.asked,
+        }
+    }
 }
 
 impl TargetFacts {
@@ -344,10 +358,14 @@ impl AccountFacts {
     }
 
     /// An answer arrived: it updates the clock and clears the account's failure. A refused clock or kind is not cleared
-    /// by measuring or observing it anew, only by the look that follows.
+    /// by measuring or observing it anew, only by the look that follows. One that contradicts the clock changes nothing
+    /// of it: whether it has jumped is for two witnesses to tell.
     pub fn note_server_time(&mut self, asked: Moment, answered: Moment, server: ServerTime) {
         let newer = ServerClock::measured(asked, answered, server);
-        let before = self.clock.replace(self.clock.map_or(newer, |old| old.better(newer, answered)));
+        let better =
+            |old: ServerClock| if old.agrees_with(newer) { old.better(newer, answered) } else { old };
+        let known = self.clock.filter(|old| old.is_known_well(answered));
+        let before = self.clock.replace(known.map_or(newer, better));
         let mended =
             self.failing.as_ref().is_none_or(|failing| match failing.failure.class.row().cleared_by {
                 ClearedBy::AnyAnswer => true,

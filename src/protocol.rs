@@ -37,9 +37,9 @@ use standing::{
 };
 
 use crate::constants::{
-    CLOCK_DOUBT, CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_LOOK_LONGEST,
-    OPEN_PART, OPEN_POSITION_LOOK, OWNER_EVERY, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST,
-    SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
+    CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_LOOK_LONGEST, OPEN_PART,
+    OPEN_POSITION_LOOK, OWNER_EVERY, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST, SETTLING_PART,
+    VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
     Brakes, Change, Facts, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen, Stretch,
@@ -187,7 +187,7 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
     {
         return Some(rest(facts, standing, now, retry_at(failing)));
     }
-    if account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT) {
+    if account.clock.is_none_or(|clock| !clock.is_known_well(now)) {
         return Some(Step::Look(Look::Clock));
     }
     match &account.identity {

@@ -433,7 +433,9 @@ impl TargetStatus {
             scope: target.scope,
             desired: known.wanted.mode,
             applied: known.applied.map(AppliedStatus::from),
-            live: known.seen.map(|seen| LiveStatus { mode: seen.mode, at: at(seen.asked) }),
+            live: known
+                .seen
+                .map(|seen| LiveStatus { mode: seen.mode, at: at(seen.as_of(facts.account.clock)) }),
             state,
             reason,
             blockers: blockers.iter().collect(),

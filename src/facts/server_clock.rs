@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::constants::{ANSWER_OLDER, CLOCK_DRIFT_PER_MILLION};
+use crate::constants::{ANSWER_OLDER, CLOCK_DOUBT, CLOCK_DRIFT_PER_MILLION};
 use crate::moment::{Moment, ServerTime};
 
 /// The exchange's clock relative to our moments.
@@ -48,6 +48,11 @@ impl ServerClock {
     pub fn doubt_at(&self, now: Moment) -> Duration {
         let drift = now.since(self.measured).as_nanos() * u128::from(CLOCK_DRIFT_PER_MILLION) / 1_000_000;
         self.doubt + Duration::from_nanos(u64::try_from(drift).unwrap_or(u64::MAX))
+    }
+
+    /// Whether it is known well enough at `now` to sign a set with it. Else it contradicts nothing either.
+    pub fn is_known_well(&self, now: Moment) -> bool {
+        self.doubt_at(now) <= CLOCK_DOUBT
     }
 
     /// How old an answer with this time of the exchange is, whose question was asked at `asked`.

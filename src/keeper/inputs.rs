@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::sync::Synced;
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
-use crate::exchange::Observe as _;
+use crate::exchange::Observe;
 use crate::facts::{Brakes, Guard, TargetFacts};
 use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
@@ -31,6 +31,9 @@ impl<D: Environment> Keeper<D> {
         }
         let has_a_key = self.facts.elsewhere.is_none() && self.facts.credential.is_none();
         self.facts.shared_key = has_a_key.then(|| self.environment.shared_key(&self.account)).flatten();
+        // The process's clock knows of all accounts' answers.
+        self.facts.clock = self.facts.clock.map(|clock| self.clock.exchange().unwrap_or(clock));
+        self.facts.clock_contradicted = self.exchange.as_ref().and_then(Observe::clock_contradicted);
         if again {
             self.facts.failing = None;
             let now = self.clock.now();

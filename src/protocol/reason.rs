@@ -216,10 +216,10 @@ impl Reason {
             Reason::Elsewhere
             | Reason::KindUnknown
             | Reason::Unreachable
-            | Reason::Clock
             | Reason::OutcomeUnknown
             | Reason::Requirement
             | Reason::NotFlat => itself,
+            Reason::Clock => Row { calls_back: true, ..itself },
             Reason::Verifying | Reason::Acting => Row { is_progress: true, ..itself },
         }
     }

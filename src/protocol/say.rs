@@ -108,9 +108,9 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             let what = if account.kind.is_none() { "Which kind of account this is" } else { "Whose key this is" };
             format!("{what} has not been seen yet.{}", why.unwrap_or_default())
         }
-        (Reason::Clock, _, _) => {
+        (Reason::Clock, _, _) => account.clock_contradicted.clone().unwrap_or_else(|| {
             "The exchange's time is not known well enough to sign a change; it is asked for.".to_owned()
-        }
+        }),
         (_, _, _) if facts.target.wanted.mode.is_none() => {
             "The file names more than one mode; which of them is for what is sorted once the kind of account is known."
                 .to_owned()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::{Reason, Reasons, State, Wants};
-use crate::constants::{CLOCK_DOUBT, CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
+use crate::constants::{CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
 use crate::facts::{
     Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
     Requirements,
@@ -77,7 +77,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
         return State::Unknown;
     }
     let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR);
-    let seen = target.seen.filter(|seen| now.since(seen.asked) <= known_for);
+    let seen = target.seen.filter(|seen| now.since(seen.as_of(account.clock)) <= known_for);
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
             let may_change =
@@ -143,7 +143,8 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
                 all.add(Reason::OutcomeUnknown);
             }
             if all.is_empty() && was_looked_at(facts) {
-                all.add(Reason::Unreachable);
+                let is_read = target.seen.is_some() && facts.account.clock_contradicted.is_some();
+                all.add(if is_read { Reason::Clock } else { Reason::Unreachable });
             }
         }
         State::New | State::Pending | State::Drifted => {
@@ -165,6 +166,7 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
 pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
     let (target, brakes) = (facts.target, facts.brakes);
     let rows = [
+        (Reason::Clock, facts.account.clock_contradicted.is_some()),
         (Reason::KeyTaken, facts.account.key_taken.as_ref().is_some_and(|taken| retry_taken(taken) > now)),
         (Reason::Suspended, target.wanted.policy.suspended.is_some()),
         (Reason::Paused, brakes.paused.as_ref().is_some_and(|pause| pause.stands(facts.account.clock, now))),
@@ -202,7 +204,7 @@ pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
 
 fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     let account = facts.account;
-    let unclear_clock = account.clock.is_none_or(|clock| clock.doubt_at(now) > CLOCK_DOUBT);
+    let unclear_clock = account.clock.is_none_or(|clock| !clock.is_known_well(now));
     // While it is converting between two kinds, that is the more precise reason.
     let is_converting =
         account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);

@@ -20,6 +20,7 @@ mod refused;
 mod since;
 mod start;
 mod switches;
+mod time;
 mod unknown;
 mod window;
 

@@ -31,7 +31,7 @@ use journeys::{Journey, Left};
 use keys::SimulatedKeys;
 use told::Told;
 use turn::Turn;
-use wire::{Direct, Wire, locked};
+use wire::{Dated, Direct, Wire, locked};
 
 /// The exchange, the daemon and whoever looks on.
 pub struct World {
@@ -385,10 +385,22 @@ impl World {
         locked(&self.wire.state).skew_ms
     }
 
-    /// Answers to calls whose path ends like this are dated so much earlier from now on.
+    /// Answers to calls whose path ends like this are as old as one of so long ago, from now on ever older: what answers
+    /// repeats it.
     pub fn older(&self, path: &'static str, by: Duration) {
+        let now = self.clock.now().0 + locked(&self.wire.state).skew_ms;
         let ms = i64::try_from(by.as_millis()).expect("a short time");
-        locked(&self.wire.state).older = Some((path, ms)).filter(|_| ms > 0);
+        locked(&self.wire.state).dated = Some((path, Dated::At(now - ms)));
+    }
+
+    /// What answers calls whose path ends like this has a clock that is so many milliseconds ahead.
+    pub fn ahead(&self, path: &'static str, ms: i64) {
+        locked(&self.wire.state).dated = Some((path, Dated::Ahead(ms)));
+    }
+
+    /// All answers are dated as usual.
+    pub fn in_time(&self) {
+        locked(&self.wire.state).dated = None;
     }
 
     /// From one side to the other it takes so long from now on.

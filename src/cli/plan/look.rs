@@ -131,6 +131,7 @@ impl<'a> Round<'a> {
                     let purpose = protocol::purpose(&all, &Standing::of(&all, now), what, cost, now);
                     let learned = look(exchange, target.scope, what, purpose).await;
                     learn(account, facts, learned, self.clock.now(), self.clock.jitter());
+                    account.clock_contradicted = exchange.clock_contradicted();
                 }
                 Step::LookAtHost => account.host = Some(self.host_reading(facts).await),
                 Step::Rest(_) => match limited_until(account, facts) {

@@ -69,6 +69,10 @@ impl<T: Transport> Observe for AccountClient<T> {
         self.session.client.stretch()
     }
 
+    fn clock_contradicted(&self) -> Option<String> {
+        self.session.clock_contradicted()
+    }
+
     fn settings(&self) -> Option<AccountSettings> {
         self.session.settings()
     }

@@ -23,8 +23,8 @@ use super::wire::classic::Sample;
 use crate::clock::Clock;
 use crate::exchange::CoolDown;
 use crate::exchange::credential::Credential;
-use crate::facts::{Age, Answer, Class, Failure, ServerClock, Stretch};
-use crate::moment::{Moment, ServerTime};
+use crate::facts::{Age, Answer, Apart, Class, Failure, Jump, ServerClock, Stretch, Witness};
+use crate::moment::{Moment, ServerTime, spell};
 use crate::position_mode::{AccountName, ProductType, Target};
 use crate::schedule::Purpose;
 
@@ -113,6 +113,33 @@ impl<T: Transport> Bitget<T> {
         Ok(clock.at(self.now()))
     }
 
+    /// The answer, dated no later than it can be: by a machine whose clock is ahead of the others no fence is over.
+    fn dated(&self, envelope: Envelope, asked: Moment, answered: Moment) -> Envelope {
+        let latest = |server| {
+            let Some(known) = self.server_clock() else { return server };
+            let agrees = known.agrees_with(ServerClock::measured(asked, answered, server));
+            if agrees { server } else { server.min(known.at(answered)) }
+        };
+        Envelope { server: envelope.server.map(latest), ..envelope }
+    }
+
+    /// What contradicts the exchange's clock as it is known, if that has not been decided yet.
+    pub(super) fn unconfirmed_jump(&self) -> Option<String> {
+        let Jump { call, witness, reading: _, apart } = self.shared.clock.unconfirmed_jump()?;
+        let by = match apart {
+            Apart::Ahead(by) => format!("{} ahead of", spell(by)),
+            Apart::Behind(by) => format!("{} behind", spell(by)),
+        };
+        let other = match witness {
+            Witness::Signed => "the call time is asked whether it says the same",
+            Witness::Time => "the next answer to a signed question shows whether it says the same",
+        };
+        Some(format!(
+            "By its answer to the call {call} Bitget's clock is {by} what it was: {other}. Until then no change is signed, and \
+             everything is looked at as usual."
+        ))
+    }
+
     /// Waits for the right to send one request in `lane`: for a turn within the process's own budget, and a permit of the
     /// lane. The error is a lane that has none for longer than `PERMIT_WAIT`; turns are waited for without limit, or those that
     /// come again at once would keep others out for ever.
@@ -172,6 +199,9 @@ impl<T: Transport> Bitget<T> {
     /// The answer changes only the limits and the measured clock.
     async fn ask_the_witness(&self) {
         let now = self.now();
+        if self.shared.clock.unconfirmed_jump().is_some() {
+            self.shared.pace.lock().doubt_the_clock();
+        }
         let Some(permit) = self.shared.pace.lock().witness(now) else { return };
         let turn = Turn { pace: self.shared.clone(), permit: Some(permit), left: None };
         if self.shared.door.turn(&self.shared.pace, None, None, Purpose::ForAll).await.is_ok() {
@@ -242,6 +272,7 @@ impl<T: Transport> Bitget<T> {
         let hears = endpoint == Endpoint::Time || credential.is_some();
         let server = envelope.as_ref().ok().and_then(|envelope| envelope.server).filter(|_| hears);
         let older = server.and_then(|server| self.hear(endpoint, asked, answered, server));
+        let envelope = envelope.map(|envelope| self.dated(envelope, asked, answered));
         let body = Body { bytes: body.len(), media, credential: credential.cloned() };
         let reply = Reply { endpoint, asked, answered, status, remaining, envelope, older, body, key_hint };
         if let Some(permit) = turn.permit.take() {
@@ -253,8 +284,8 @@ impl<T: Transport> Bitget<T> {
 
     /// Learns the exchange's clock from an answer, and tells how much older than its question that is. The clock goes
     /// by the answers to signed questions, which are nobody else's unless they are old, and to the call for the time:
-    /// where the two differ, that call decides, because an exchange whose clock was set back looks like one that
-    /// repeats old answers.
+    /// a jump counts where both tell of it, because an exchange whose clock was set back looks like one that repeats
+    /// old answers, and one whose clock was set forward like a machine that is ahead of the others.
     fn hear(
         &self,
         endpoint: Endpoint,
@@ -262,11 +293,22 @@ impl<T: Transport> Bitget<T> {
         answered: Moment,
         server: ServerTime,
     ) -> Option<Duration> {
-        let known = self.server_clock().filter(|_| endpoint != Endpoint::Time);
+        let (clock, reading) = (&self.shared.clock, ServerClock::measured(asked, answered, server));
+        if endpoint == Endpoint::Time {
+            clock.hear_exchange(Witness::Time, endpoint.as_str(), reading);
+            return None;
+        }
+        let known = clock.exchange();
         let age = known.map_or(Age::Fresh, |clock| clock.age(asked, server));
-        if age == Age::Fresh {
-            self.shared.clock.learn_exchange(ServerClock::measured(asked, answered, server));
-        } else {
+        let is_apart = known.is_some_and(|clock| !clock.agrees_with(reading));
+        let counts = age == Age::Fresh || is_apart;
+        let contradicts =
+            counts && clock.hear_exchange(Witness::Signed, endpoint.as_str(), reading).is_some();
+        if is_apart && !contradicts {
+            // The call for the time had told of the same jump before, and so the clock has moved.
+            return None;
+        }
+        if contradicts || age != Age::Fresh {
             self.shared.pace.lock().doubt_the_clock();
         }
         match age {

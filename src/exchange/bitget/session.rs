@@ -2,7 +2,7 @@
 //!
 //! Each request is one attempt. What is requested, and what an answer means for an account, is decided elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,8 +19,8 @@ use super::sign::{Trading, sign};
 use super::wire::{Broken, Time, shape};
 use crate::constants::PAGES;
 use crate::exchange::credential::{Credential, Fingerprint};
-use crate::facts::{AccountSettings, Answer, Class, Failure, SetAnswer};
-use crate::moment::ServerTime;
+use crate::facts::{AccountSettings, Answer, Class, Failure, Lag, ServerClock, SetAnswer};
+use crate::moment::{ServerTime, spell};
 use crate::position_mode::{AccountName, KeyId, Scope, Target, Uid};
 use crate::schedule::Purpose;
 
@@ -37,6 +37,8 @@ pub(super) struct Session<T> {
     settings: Mutex<Option<AccountSettings>>,
     /// The UID that its settings named.
     owner: Mutex<Option<Uid>>,
+    /// The calls that the mode is read with and whose last answer was older than its question.
+    lags: Mutex<BTreeMap<Endpoint, Lag>>,
 }
 
 /// The right to send one set now: a permit of the setter's own limit, and a turn among all requests.
@@ -87,8 +89,8 @@ impl<T: Transport> Session<T> {
         trading: Trading,
     ) -> Session<T> {
         let (key, sent) = (credential.key_id(), AtomicU64::new(0));
-        let (settings, owner) = (Mutex::default(), Mutex::default());
-        Session { client, account, key, credential, trading, sent, settings, owner }
+        let (settings, owner, lags) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Session { client, account, key, credential, trading, sent, settings, owner, lags }
     }
 
     pub(super) fn target(&self, scope: Scope) -> Target {
@@ -183,7 +185,38 @@ impl<T: Transport> Session<T> {
         let now = self.client.now();
         self.sent.fetch_add(1, Ordering::Relaxed);
         let sent = self.client.send(endpoint, request, turn, now, Some(&self.credential)).await;
-        sent.map_err(|error| unanswered(endpoint, &error))
+        let reply = sent.map_err(|error| unanswered(endpoint, &error))?;
+        Ok(self.unless_it_lags(reply))
+    }
+
+    /// Takes the mode from a machine whose clock is behind the others': its answers are no old ones. Those to other calls
+    /// stay old, as there is no harm in asking for a list again.
+    fn unless_it_lags(&self, reply: Reply) -> Reply {
+        if !matches!(reply.endpoint, Endpoint::Account | Endpoint::Settings) {
+            return reply;
+        }
+        let Some(server) = reply.envelope.as_ref().ok().and_then(|envelope| envelope.server) else {
+            return reply;
+        };
+        let mut lags = self.lags.lock();
+        let before = lags.remove(&reply.endpoint);
+        let Some(by) = reply.older else { return reply };
+        let reading = ServerClock::measured(reply.asked, reply.answered, server);
+        let lag = Lag::after(before, reply.asked, reading, by);
+        lags.insert(reply.endpoint, lag);
+        Reply { older: reply.older.filter(|_| !lag.is_steady), ..reply }
+    }
+
+    /// What contradicts the exchange's clock, as long as it does: no set is signed meanwhile.
+    pub(super) fn clock_contradicted(&self) -> Option<String> {
+        let behind = self.lags.lock().iter().find(|(_, lag)| lag.is_steady).map(|(endpoint, lag)| {
+            format!(
+                "What answers the call {endpoint} at Bitget has a clock of its own, {} behind Bitget's, and goes on with it. The \
+                 mode is looked at as usual; no change is signed until its answers are in time again.",
+                spell(lag.by + Duration::from_millis(500))
+            )
+        });
+        behind.or_else(|| self.client.unconfirmed_jump())
     }
 
     /// Sends a public read, unsigned.
@@ -294,8 +327,17 @@ impl<T> Drop for Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Session { client: _, account: _, key: _, credential, trading, sent: _, settings: _, owner: _ } =
-            self;
+        let Session {
+            client: _,
+            account: _,
+            key: _,
+            credential,
+            trading,
+            sent: _,
+            settings: _,
+            owner: _,
+            lags: _,
+        } = self;
         out.debug_struct("Session")
             .field("credential", credential)
             .field("trading", trading)

@@ -90,6 +90,7 @@ impl Shift {
             orphaned_set_at: _,
             failing,
             clock,
+            clock_contradicted: _,
             host,
             jitter: _,
             stretch: _,

@@ -5,7 +5,7 @@ use strum::VariantArray as _;
 use expect_test::expect;
 
 use super::check;
-use super::situation::{OTHER, WANTED, hours, minutes, ready, seconds, situation};
+use super::situation::{OTHER, WANTED, hours, minutes, noted, ready, seconds, situation};
 use crate::facts::{Class, List};
 use crate::protocol::{Reason, Reasons};
 
@@ -36,6 +36,31 @@ fn a_suspended_target_is_watched_and_never_changed() {
         expect![[r#"
             in_sync
             > rest 59s
+        "#]],
+    );
+}
+
+#[test]
+fn f63_while_answers_contradict_the_exchanges_clock_nothing_is_set_and_a_note_is_withdrawn() {
+    let mut ready = ready();
+    ready.account.clock_contradicted = Some("The clock has jumped.".to_owned());
+    check(
+        &ready,
+        expect![[r#"
+            pending
+            clock: The clock has jumped.
+            > rest 59s
+        "#]],
+    );
+    let mut noted = noted(seconds(1));
+    noted.account.clock_contradicted = Some("The clock has jumped.".to_owned());
+    check(
+        &noted,
+        expect![[r#"
+            new
+            clock: The clock has jumped.
+            acting: Nothing stands in the way: the mode is being set.
+            > withdraw: it is forbidden now: clock
         "#]],
     );
 }

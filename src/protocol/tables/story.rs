@@ -9,7 +9,9 @@ use expect_test::Expect;
 use super::situation::{OFFSET, Situation, failure};
 use super::{in_words, step_for};
 use crate::constants::FENCE;
-use crate::facts::{Answer, Class, HostReading, Identity, Intent, IntentId, IntentState, List, SetAnswer};
+use crate::facts::{
+    Answer, Class, HostReading, Identity, Intent, IntentId, IntentState, List, ServerClock, SetAnswer,
+};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Kind, PositionMode};
 use crate::protocol::{Learned, Look, Rest, Step, learn, recorded};
@@ -97,6 +99,10 @@ pub(super) fn take(step: &Step, situation: &mut Situation, exchange: &mut Exchan
             };
             let (now, jitter) = (situation.now, situation.account.jitter);
             learn(&mut situation.account, &mut situation.target, learned, now, jitter);
+            // If the exchange's clock has jumped, its call for the time says the same.
+            let measured = ServerClock::measured(asked, now, server(asked + exchange.took / 2, exchange));
+            let clock = situation.account.clock;
+            situation.account.clock = clock.map(|old| if old.agrees_with(measured) { old } else { measured });
         }
         Step::LookAtHost => {
             let generation = situation.target.wanted.generation;

@@ -188,7 +188,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         option::weighted(0.1, Just(Declared::PerProduct(BTreeMap::new()))),
         option::weighted(0.1, server()),
         option::weighted(0.3, failings()),
-        option::weighted(0.9, clock),
+        (option::weighted(0.9, clock), option::weighted(0.1, Just("It has jumped.".to_owned()))),
         option::weighted(0.5, host_readings()),
         jitters(),
     )
@@ -202,7 +202,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 unsatisfiable,
                 orphaned_set_at,
                 failing,
-                clock,
+                (clock, clock_contradicted),
                 host,
                 jitter,
             )| {
@@ -220,6 +220,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     orphaned_set_at,
                     failing,
                     clock,
+                    clock_contradicted,
                     host,
                     jitter,
                     stretch: Stretch::default(),

@@ -24,8 +24,8 @@ pub struct Wire {
 pub(super) struct WireState {
     /// How far the exchange's clock is ahead of the daemon's.
     pub(super) skew_ms: i64,
-    /// Answers to calls whose path ends like this are dated so many milliseconds earlier, as if they were repeated.
-    pub(super) older: Option<(&'static str, i64)>,
+    /// Answers to calls whose path ends like this have another date.
+    pub(super) dated: Option<(&'static str, Dated)>,
     /// From one side to the other.
     pub(super) latency: Duration,
     /// No connection can be made.
@@ -50,7 +50,7 @@ impl Default for WireState {
     fn default() -> WireState {
         WireState {
             skew_ms: 0,
-            older: None,
+            dated: None,
             latency: Duration::from_millis(20),
             cut: false,
             crashing: BTreeSet::new(),
@@ -110,10 +110,10 @@ impl Direct {
             reply
         };
         tokio::time::sleep(latency + reply.after).await;
-        let older = locked(&self.wire.state).older.filter(|(end, _)| asked.ends_with(end)).map(|(_, ms)| ms);
+        let other = locked(&self.wire.state).dated.filter(|(end, _)| asked.ends_with(end)).map(|(_, of)| of);
         match reply.outcome {
             Outcome::Response(bitget_sim::Response { status, headers, body }) => {
-                let body = older.map_or_else(|| body.clone(), |ms| dated(&body, ms));
+                let body = other.map_or_else(|| body.clone(), |other| dated(&body, other));
                 let remaining = headers
                     .iter()
                     .find(|(name, _)| name.eq_ignore_ascii_case("x-mbx-used-remain-limit"))
@@ -129,11 +129,26 @@ impl Direct {
     }
 }
 
-/// The same answer, dated so many milliseconds earlier.
-fn dated(body: &[u8], ms: i64) -> Vec<u8> {
+/// How the date of an answer differs from the exchange's time.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Dated {
+    /// By so many milliseconds: what answers has another clock.
+    Ahead(i64),
+    /// It is this one every time, as if the answer were repeated.
+    At(i64),
+}
+
+fn dated(body: &[u8], how: Dated) -> Vec<u8> {
     let mut body: serde_json::Value = serde_json::from_slice(body).expect("an answer of the simulator");
     let at = body["requestTime"].as_i64().expect("it has its time");
-    body["requestTime"] = (at - ms).into();
+    let at = match how {
+        Dated::Ahead(ms) => at + ms,
+        Dated::At(ms) => ms,
+    };
+    body["requestTime"] = at.into();
+    if body["data"]["serverTime"].is_string() {
+        body["data"]["serverTime"] = at.to_string().into();
+    }
     body.to_string().into_bytes()
 }
 

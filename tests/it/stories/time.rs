@@ -1,0 +1,115 @@
+//! F61, F63: the exchange's time, where its answers contradict each other.
+
+use bitget_sim::{Fault, FaultKind};
+
+use super::*;
+
+/// The call for the exchange's time.
+const TIME: &str = "public/time";
+
+#[tokio::test(start_paused = true)]
+async fn f63_a_machine_that_is_ahead_ends_no_fence_even_after_a_restart() {
+    for of in KINDS {
+        let mut world = of.started().await;
+        world.exchange(|exchange| {
+            exchange.inject(Fault::once(FaultKind::HangReply).on(of.setter));
+        });
+        world.until(MINUTE + SETTLE, "sent", |world| all_sets(world).len() == 1).await;
+        world.kill().await;
+        world.start().await;
+        world.ahead(of.mode, 28_000);
+        world.pass(5 * MINUTE).await;
+        world.check_invariants(SETTLE);
+        assert!(world.is_in_sync(of.target), "{}", world.told());
+        assert_eq!(all_sets(&world).len(), 1, "the first was executed: {}", world.told());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f63_a_machine_that_is_ahead_is_looked_at_and_holds_up_no_set_once_the_time_is_asked() {
+    for (of, list) in lists() {
+        let world = of.started().await;
+        world.ahead(list, 28_000);
+        world.until(MINUTE + SETTLE + AFTER_SETTLE, list, |world| world.is_in_sync(of.target)).await;
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f63_a_time_that_is_wrong_at_the_start_signs_no_set() {
+    for wrong in [-28_000, 28_000, 1_700_000_000_000_000] {
+        for of in KINDS {
+            let mut world = of.started().await;
+            world.stop().await;
+            world.ahead(TIME, wrong);
+            world.start().await;
+            world.pass(10 * MINUTE).await;
+            assert_eq!(all_sets(&world), [], "{wrong}: {}", world.told());
+            let line = world.line(of.target);
+            let told = [", clock: ", "its clock is measured again"].iter().any(|part| line.contains(part));
+            assert!(told, "{wrong}: {line}");
+            world.in_time();
+            world.until(6 * MINUTE + SETTLE, "as usual", |world| world.is_in_sync(of.target)).await;
+            world.check_invariants(SETTLE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f63_the_call_for_the_time_alone_moves_no_clock() {
+    for wrong in [-28_000, 28_000, 1_700_000_000_000_000] {
+        for of in KINDS {
+            let world = of.started().await;
+            world.pass(5 * SECOND).await;
+            world.ahead(TIME, wrong);
+            // A refusal of the timestamp makes the time be asked again.
+            let refused = FaultKind::Code { status: 400, code: "40008".to_owned() };
+            world.exchange(|exchange| exchange.inject(Fault::once(refused).on(of.mode)));
+            world.until(3 * MINUTE + SETTLE, "as usual", |world| world.is_in_sync(of.target)).await;
+            world.check_invariants(SETTLE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f45_an_exchange_whose_clock_is_set_is_followed_once_the_time_says_the_same() {
+    for seconds in [-3600, -28, 28, 3600] {
+        for of in KINDS {
+            let world = of.started().await;
+            world.pass(5 * SECOND).await;
+            world.skew(seconds * 1000);
+            world.until(8 * MINUTE + SETTLE, "as usual", |world| world.is_in_sync(of.target)).await;
+            assert_eq!(all_sets(&world).len(), 1, "{seconds}: {}", world.told());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_what_shows_the_mode_and_has_a_clock_that_is_behind_is_looked_at_and_nothing_is_set() {
+    for of in KINDS {
+        let world = of.started().await;
+        world.ahead(of.mode, -20_000);
+        line_begins(&world, MINUTE, of.target, "new, clock: What answers the call ").await;
+        let line = world.line(of.target);
+        assert!(line.contains(" at Bitget has a clock of its own, 20s behind Bitget's"), "{line}");
+        world.pass(20 * MINUTE).await;
+        assert_eq!(all_sets(&world), [], "{}", world.told());
+        let at = world.target(of.target).unwrap().live.unwrap().at;
+        let age = world.clock.wall() - at.as_millisecond();
+        assert!((20_000..=85_000).contains(&age), "it is as old as it says: {age} ms");
+        world.in_time();
+        world
+            .until(2 * MINUTE + SETTLE + AFTER_SETTLE, "as usual", |world| world.is_in_sync(of.target))
+            .await;
+        assert_eq!(all_sets(&world).len(), 1);
+        world.check_invariants(SETTLE);
+    }
+}
+
+/// Every list that tells whether something is open.
+fn lists() -> Vec<(Desk, &'static str)> {
+    KINDS
+        .into_iter()
+        .flat_map(|of| [of.positions, of.orders, of.plan_orders].map(|list| (of, list)))
+        .collect()
+}
