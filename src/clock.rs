@@ -11,8 +11,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::constants::SUSPEND_NOTICED;
 use crate::facts::{Apart, Jump, ServerClock, Witness, Witnesses};
 use crate::moment::{Jitter, Moment, ServerTime, millis};
 
@@ -24,6 +27,21 @@ pub struct Clock {
     wall: Wall,
     random: Arc<AtomicU64>,
     exchange: Arc<Mutex<Witnesses>>,
+    suspended: Arc<Suspended>,
+}
+
+/// For how long the machine has been suspended since the clock was anchored. The clock of the timers stands still then.
+#[derive(Debug)]
+struct Suspended {
+    /// By how much the clock that counts suspends was ahead of the one that does not when this one was anchored, in
+    /// milliseconds; `None` in simulation.
+    before: Option<i64>,
+    /// By how much more since then; only grows.
+    since: AtomicI64,
+    /// When the end of the last suspend was noticed, as a moment.
+    woken: AtomicI64,
+    /// Ends every wait that began before it was noticed.
+    waking: Notify,
 }
 
 #[derive(Debug, Clone)]
@@ -38,13 +56,14 @@ impl Clock {
     /// The machine's clock, anchored now.
     pub fn machine() -> Clock {
         let seed = RandomState::new().hash_one("posmoded");
-        Clock::anchored(machine_wall(), Wall::Machine, seed)
+        let ahead = (0..3).map(|_| ahead_by_suspends()).max();
+        Clock::anchored(machine_wall(), Wall::Machine, seed, ahead)
     }
 
     /// A clock whose wall time begins at `wall` (ms since 1970) and follows tokio's; `seed` determines its random
     /// numbers.
     pub fn simulated(wall: i64, seed: u64) -> Clock {
-        Clock::anchored(wall, Wall::Moments(Arc::default()), seed)
+        Clock::anchored(wall, Wall::Moments(Arc::default()), seed, None)
     }
 
     /// The same clock in a new process, which has no answer from the exchange yet.
@@ -61,16 +80,51 @@ impl Clock {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    fn anchored(anchor: i64, wall: Wall, seed: u64) -> Clock {
-        let random = Arc::new(AtomicU64::new(seed));
-        Clock { started: Instant::now(), anchor, wall, random, exchange: Arc::default() }
+    /// Suspends the machine for so long, in simulation only.
+    pub fn suspend(&self, span: Duration) {
+        if self.suspended.before.is_none() {
+            self.suspended.since.fetch_add(millis(span), Ordering::Relaxed);
+            self.wake();
+        }
     }
 
-    /// Now, by the monotonic clock, which never steps.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn anchored(anchor: i64, wall: Wall, seed: u64, before: Option<i64>) -> Clock {
+        let random = Arc::new(AtomicU64::new(seed));
+        let (since, woken) = (AtomicI64::new(0), AtomicI64::new(i64::MIN));
+        let suspended = Arc::new(Suspended { before, since, woken, waking: Notify::new() });
+        Clock { started: Instant::now(), anchor, wall, random, exchange: Arc::default(), suspended }
+    }
+
+    /// Now, by a clock that never steps and counts suspends. The first call after a suspend notices it: all waits are ended.
     pub fn now(&self) -> Moment {
-        Moment(self.anchor) + self.started.elapsed()
+        if let Some(before) = self.suspended.before {
+            // An underestimate at worst, so that of several readings the greatest is the best.
+            let since = ahead_by_suspends().saturating_sub(before);
+            let known = self.suspended.since.fetch_max(since, Ordering::Relaxed);
+            if since.saturating_sub(known) >= millis(SUSPEND_NOTICED) {
+                self.wake();
+            }
+        }
+        self.reading()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn reading(&self) -> Moment {
+        let since = self.suspended.since.load(Ordering::Relaxed);
+        let awake = Moment(self.anchor) + self.started.elapsed();
+        Moment(awake.0.saturating_add(since))
+    }
+
+    fn wake(&self) {
+        self.suspended.woken.store(self.reading().0, Ordering::Relaxed);
+        self.suspended.waking.notify_waiters();
+    }
+
+    /// When the end of the last suspend was noticed: what was seen before then was seen before an unknown time. Before the
+    /// first, a moment before all others.
+    pub fn woken(&self) -> Moment {
+        Moment(self.suspended.woken.load(Ordering::Relaxed))
     }
 
     /// Now, as the machine's wall clock shows it, in milliseconds since 1970.
@@ -127,10 +181,21 @@ impl Clock {
         Moment(self.now().0.saturating_add(wall.saturating_sub(self.wall())))
     }
 
-    /// Waits until `moment`; returns at once if it has passed.
+    /// Waits until `moment`; returns at once if it has passed. The timers stand still in a suspend, so the rest of the wait is
+    /// computed anew after one.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn sleep_until(&self, moment: Moment) {
-        tokio::time::sleep(moment.since(self.now())).await;
+        loop {
+            let waking = self.suspended.waking.notified();
+            tokio::pin!(waking);
+            waking.as_mut().enable();
+            let left = moment.since(self.now());
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(left) => return,
+                () = waking => {}
+            }
+        }
     }
 
     /// A new random number (`SplitMix64`).
@@ -142,8 +207,50 @@ impl Clock {
     }
 }
 
+/// By how much the clock that counts suspends is ahead of the one that does not, in milliseconds. It is read first, so that
+/// whatever comes in between makes it less and never more.
+fn ahead_by_suspends() -> i64 {
+    let [counting, still] = [ClockId::Boottime, ClockId::Monotonic].map(clock_gettime);
+    let nanos = (counting.tv_sec - still.tv_sec) * 1_000_000_000 + (counting.tv_nsec - still.tv_nsec);
+    nanos.div_euclid(1_000_000)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn machine_wall() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     millis(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
+    async fn f73_a_wait_ends_at_its_moment_though_the_timers_stand_still_in_a_suspend() {
+        let clock = Clock::simulated(0, 1);
+        let began = Instant::now();
+        let sleep = clock.sleep_until(clock.now() + HOUR + Duration::from_secs(5));
+        let suspend = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            clock.suspend(HOUR);
+        };
+        tokio::join!(sleep, suspend);
+        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        assert_eq!((clock.now(), clock.woken()), (Moment(3_605_000), Moment(3_601_000)));
+    }
+
+    #[test]
+    fn the_machines_own_clock_never_goes_back_and_notices_no_suspend_without_one() {
+        let clock = Clock::machine();
+        let mut last = clock.now();
+        for _ in 0..100_000 {
+            let now = clock.now();
+            assert!(now >= last);
+            last = now;
+        }
+        assert_eq!(clock.woken(), Moment(i64::MIN));
+        assert!(clock.suspended.since.load(Ordering::Relaxed) < 1000);
+    }
 }

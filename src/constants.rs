@@ -132,6 +132,10 @@ pub const CLOCK_JUMP_WITNESSED: Duration = Duration::from_secs(60);
 /// How fast the doubt about a clock reading grows, in parts per million: two crystals may drift apart by so much.
 pub const CLOCK_DRIFT_PER_MILLION: u32 = 200;
 
+/// A suspend of the machine at least so long is noticed: nothing that was seen before it is believed after it. A shorter one
+/// is a delay like others.
+pub const SUSPEND_NOTICED: Duration = Duration::from_secs(1);
+
 /// The hour in which at most `max_changes` sets leave.
 pub const CHANGES_WINDOW: Duration = Duration::from_secs(3600);
 /// Three corrections within this time are a fight. A widely used bot sets its mode again every hour.

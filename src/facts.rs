@@ -258,6 +258,12 @@ impl TargetFacts {
         self.flatness.wait = None;
     }
 
+    /// The machine was suspended until `woken`: the mode is read again, and it must be flat anew, as nobody saw what happened.
+    pub fn was_unseen(&mut self, woken: Moment) {
+        self.look_since = self.look_since.max(woken);
+        self.flatness.was_unseen();
+    }
+
     /// After a reload, a kick or a revision that wants something else: it is read again, and a refused set may be
     /// retried.
     pub fn look_again(&mut self, now: Moment) {

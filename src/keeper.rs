@@ -145,6 +145,8 @@ pub struct Keeper<D: Environment> {
     connect_tried: Moment,
     /// The revision and the moment of the last published status; at first those of the start.
     shown: (Generation, Moment),
+    /// The end of the last suspend of the machine from before which nothing is believed any more.
+    woken: Moment,
     /// The moment for which every `standing` was last computed.
     stood: Moment,
     /// The kind last observed, by an earlier process too (from the ledger). `None` only until one is known.
@@ -227,6 +229,7 @@ impl<D: Environment> Keeper<D> {
         let spec = specs.borrow_and_update().clone();
         let directives = ledger.directives();
         let shown = (spec.generation, clock.now());
+        let woken = clock.woken();
         let facts = AccountFacts { jitter: clock.jitter(), ..AccountFacts::default() };
         Keeper {
             account,
@@ -249,6 +252,7 @@ impl<D: Environment> Keeper<D> {
             ledger_trouble: None,
             connect_tried: Moment(0),
             stood: shown.1,
+            woken,
             shown,
             kind: None,
             targets: BTreeMap::new(),

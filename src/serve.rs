@@ -15,6 +15,7 @@ pub mod systemd;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 
@@ -75,17 +76,16 @@ impl View {
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.
     pub fn stuck(&self) -> Option<String> {
-        let late = self.clock.now().since(self.vitals.fleet_due());
+        let late = self.late(self.vitals.fleet_due());
         (late > KEEPER_LATE)
             .then(|| format!("The loop over all accounts is {} late, so neither the file nor a pause is heard of: restart posmoded.", spell(late)))
     }
 
     /// The fleet's loop or the first keeper that is later than [`KEEPER_LATE`]: then the watchdog is not fed.
     pub fn wedged(&self) -> Option<String> {
-        let now = self.clock.now();
         let mut first_late = None;
         self.board.see(|account, AccountStatus { due, .. }| {
-            let late = now.since(*due);
+            let late = self.late(*due);
             if late > KEEPER_LATE && first_late.is_none() {
                 first_late = Some(format!(
                     "The keeper of {account} is {} late, so that account is not looked at: restart posmoded.",
@@ -94,6 +94,12 @@ impl View {
             }
         });
         self.stuck().or(first_late)
+    }
+
+    /// How late is what was promised by `due`. While the machine is suspended nobody can keep a promise: one that was due
+    /// then is late from the waking on.
+    fn late(&self, due: Moment) -> Duration {
+        self.clock.now().since(due.max(self.clock.woken()))
     }
 
     /// Why the daemon is not ready: file and ledger must be up, and every keeper must have looked at least once.

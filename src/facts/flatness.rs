@@ -129,6 +129,12 @@ impl Flatness {
         }
     }
 
+    /// Nobody could see for a while what happened: no verdict counts any more.
+    pub fn was_unseen(&mut self) {
+        self.in_progress = None;
+        self.flat_span = None;
+    }
+
     fn glimpse(&mut self, answered: Moment) {
         if let Some(wait) = &mut self.wait {
             wait.open = None;

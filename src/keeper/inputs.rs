@@ -31,6 +31,10 @@ impl<D: Environment> Keeper<D> {
         }
         let has_a_key = self.facts.elsewhere.is_none() && self.facts.credential.is_none();
         self.facts.shared_key = has_a_key.then(|| self.environment.shared_key(&self.account)).flatten();
+        if self.woken != self.clock.woken() {
+            self.woken = self.clock.woken();
+            self.targets.values_mut().for_each(|slot| slot.facts.was_unseen(self.woken));
+        }
         // The process's clock knows of all accounts' answers.
         self.facts.clock = self.facts.clock.map(|clock| self.clock.exchange().unwrap_or(clock));
         self.facts.clock_contradicted = self.exchange.as_ref().and_then(Observe::clock_contradicted);

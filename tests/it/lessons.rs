@@ -65,6 +65,7 @@ const LESSONS: [(&str, &str); 59] = [
     ("f66", "a pinned account, another key, and nothing that tells whose it is"),
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
+    ("f73", "what was seen before a suspend of the machine is believed after it"),
     ("f75", "ready is said of an older generation"),
     ("f76", "a cache of a repository fills the disk, breaks, or forks without end, and stands still for ever"),
     ("f78", "a local user, a full file or a core dump ends the daemon or shows its keys"),

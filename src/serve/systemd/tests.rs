@@ -170,3 +170,28 @@ async fn f44_a_wedged_keeper_stops_the_watchdog_and_an_idle_hour_does_not() {
     };
     tokio::join!(informed, story);
 }
+
+#[tokio::test(start_paused = true)]
+async fn f73_a_suspend_breaks_no_promise_to_the_watchdog_and_hides_no_wedged_keeper() {
+    let (view, vitals) = view();
+    let manager = Manager::new();
+    let service = ServiceManager::at(&manager.at, Some(Duration::from_secs(30))).unwrap();
+    let cancel = CancellationToken::new();
+    let informed = service.keep_informed(&view, &cancel);
+    let story = async {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(watchdog(&manager.heard()), 1);
+        view.clock.suspend(Duration::from_secs(3600));
+        for second in 0..60 {
+            assert_eq!(view.wedged(), None, "{second} s after the suspend");
+            sleep(Duration::from_secs(1)).await;
+        }
+        let fed = watchdog(&manager.heard());
+        assert!((4..=5).contains(&fed), "{fed}");
+        vitals.0.lock().unwrap().fleet_due = view.clock.now() + Duration::from_secs(600);
+        sleep(Duration::from_secs(2)).await;
+        assert!(view.wedged().is_some_and(|why| why.starts_with("The keeper of desk-1 is 1m")));
+        cancel.cancel();
+    };
+    tokio::join!(informed, story);
+}

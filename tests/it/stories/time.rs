@@ -1,4 +1,4 @@
-//! F61, F63: the exchange's time, where its answers contradict each other.
+//! F61, F63: the exchange's time, where its answers contradict each other. F73: suspends of the machine.
 
 use bitget_sim::{Fault, FaultKind};
 
@@ -112,4 +112,75 @@ fn lists() -> Vec<(Desk, &'static str)> {
         .into_iter()
         .flat_map(|of| [of.positions, of.orders, of.plan_orders].map(|list| (of, list)))
         .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn f73_nothing_that_was_seen_before_a_suspend_is_believed_after_it() {
+    for span in [2 * SECOND, 20 * SECOND, HOUR] {
+        for of in KINDS {
+            let world = of.started().await;
+            line_begins(&world, MINUTE, of.target, "new, settling").await;
+            world.pass(5 * (SETTLE / 6)).await;
+            assert!(world.line(of.target).starts_with("new, settling"), "{}", world.told());
+            world.clock.suspend(span);
+            let woken = world.clock.now();
+            world.until(2 * SETTLE + AFTER_SETTLE, "changed", |world| world.is_in_sync(of.target)).await;
+            let took = world.clock.now().since(woken);
+            assert!(took >= SETTLE, "{span:?}: it was flat for long enough {took:?} after the suspend");
+            world.check_invariants(SETTLE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f73_every_wait_counts_a_suspend_and_the_fence_of_a_set_does() {
+    for of in KINDS {
+        let world = of.started().await;
+        world.exchange(|exchange| exchange.inject(Fault::once(FaultKind::HangReply).on(of.setter)));
+        world.until(2 * MINUTE, "sent", |world| all_sets(world).len() == 1).await;
+        line_begins(&world, 15 * SECOND, of.target, "new, outcome_unknown").await;
+        world.clock.suspend(MINUTE);
+        world.until(5 * SECOND, "resolved", |world| world.is_in_sync(of.target)).await;
+        // What rests for a minute looks again as soon as it is awake.
+        let looks = asked(&world, DESK_A, of.mode);
+        world.clock.suspend(HOUR);
+        world.pass(5 * SECOND).await;
+        assert_eq!(asked(&world, DESK_A, of.mode), looks + 1);
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f73_a_process_that_was_stopped_for_an_hour_believes_nothing_from_before() {
+    for of in KINDS {
+        let world = of.started().await;
+        line_begins(&world, MINUTE, of.target, "new, settling").await;
+        world.pass(5 * (SETTLE / 6)).await;
+        // Both clocks go on meanwhile.
+        tokio::time::advance(HOUR).await;
+        let woken = world.clock.now();
+        world.until(2 * SETTLE + AFTER_SETTLE, "changed", |world| world.is_in_sync(of.target)).await;
+        assert!(world.clock.now().since(woken) >= SETTLE, "{}", world.told());
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f73_what_is_on_its_way_when_the_machine_is_suspended_harms_nothing() {
+    for of in KINDS {
+        for on in [of.setter, of.mode, of.positions, of.orders, of.plan_orders] {
+            let world = of.started().await;
+            world.pass(5 * SECOND).await;
+            world.exchange(|exchange| {
+                exchange.inject(Fault::always(FaultKind::Delay { after: 4 * SECOND }).on(on));
+            });
+            for _ in 0..30 {
+                world.pass(7 * SECOND).await;
+                world.clock.suspend(20 * SECOND);
+            }
+            world.exchange(bitget_sim::Exchange::clear_faults);
+            world.until(15 * MINUTE, on, |world| world.is_in_sync(of.target)).await;
+            world.check_invariants(SETTLE);
+        }
+    }
 }
