@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod approve;
 pub mod check;
+pub mod close_intent;
 pub mod completions;
 pub mod flags;
 pub mod history;
@@ -78,6 +79,8 @@ pub enum Command {
     Resume(resume::Args),
     /// Let a held plan go: that plan, and what is left of it as it shrinks, for 24 h
     Approve(approve::Args),
+    /// End a set with an unknown outcome that cannot end by itself
+    CloseIntent(close_intent::Args),
     /// Copy the ledger, say whether it is sound, or put a copy in its place
     Ledger(ledger::Args),
     /// Print a file that declares what is live; changes nothing
@@ -114,6 +117,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Pause(args) => pause::pause(args, &common).await,
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,
+        Command::CloseIntent(args) => close_intent::close_intent(args, &common).await,
         Command::Ledger(args) => ledger::ledger(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
         Command::Probe(args) => probe::probe(args, &common).await,

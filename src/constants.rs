@@ -68,8 +68,13 @@ pub const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// refuses timestamps off by more than 30 s, and 5 s are margin.
 pub const FENCE: Duration = Duration::from_secs(35);
 /// How long a new process sends no set, whatever its ledger says: as long as one of an earlier process, which it may know
-/// nothing of, could still take effect. The fence, the doubt about the clock that it was signed by, and 1 s.
+/// nothing of, could still take effect. The fence, the doubt about the clock that it was signed by, and 1 s. So long, too, it
+/// must have known of a set before an operator may close it.
 pub const QUIET: Duration = Duration::from_secs(41);
+/// How much earlier than its timestamp, by its clock, the exchange takes a request.
+pub const STAMP_ACCEPTED: Duration = Duration::from_secs(30);
+/// How long the exchange's time and the mode are asked for to close a set: whoever asked for that waits for the answer.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(20);
 /// How long after its timestamp a set that seemed lost is still recognised as ours when its mode shows up.
 pub const LATE_EFFECT: Duration = Duration::from_secs(24 * 3600);
 
@@ -154,6 +159,8 @@ pub const LEDGER_POLL: Duration = Duration::from_secs(1);
 pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a ledger that could not be written is tried again: a full disk is seldom emptied faster.
 pub const LEDGER_RETRY: Duration = Duration::from_secs(5);
+/// How long `close-intent` waits for it: longer than `CLOSE_WITHIN`, so that the daemon's own answer comes first.
+pub const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 /// How long events stay in the ledger.
 pub const EVENTS_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 

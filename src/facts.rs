@@ -4,6 +4,7 @@
 
 mod answer;
 mod brakes;
+mod closing;
 mod failure;
 mod flatness;
 mod identity;
@@ -14,6 +15,7 @@ mod witnesses;
 
 pub use answer::Answer;
 pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
+pub use closing::{Closing, RequestId};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
 pub use identity::{AccountSettings, Identity, KeyTaken, OwnerDue};
@@ -136,6 +138,8 @@ pub struct TargetFacts {
     pub applied: Option<Applied>,
     /// A noted set whose outcome is not recorded yet.
     pub intent: Option<Intent>,
+    /// An operator's request to close that intent.
+    pub closing: Option<Closing>,
     /// The current failure of looks at this target alone, if any.
     pub failing: Option<Failing>,
     /// The list that keeps failing, if any; a successful read of the mode clears it only if the target is in sync.
@@ -189,6 +193,7 @@ impl TargetFacts {
             flatness: Flatness::default(),
             applied: None,
             intent: None,
+            closing: None,
             failing: None,
             unread: None,
             set_refused: None,

@@ -31,8 +31,8 @@ use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, CoolDown, Observe as _};
 use crate::facts::{
-    AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentState, LedgerTrouble, Policy,
-    Requirements, TargetFacts, Wanted,
+    AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentId, IntentState,
+    LedgerTrouble, Policy, Requirements, TargetFacts, Wanted,
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
@@ -187,6 +187,8 @@ struct TargetSlot {
     counts: Counts,
     /// Since when it is not in sync, and whether the drift that it is in has its event.
     sync: Synced,
+    /// The intent last seen here, and since when it is watched; kept while that intent is unresolved.
+    known_intent: Option<(IntentId, Moment)>,
     /// The desired mode and the number of resumes when it was last registered in the ledger; if they differ, it is
     /// registered again, but not while a set is under way. `None` before the first time, which also reads its applied
     /// mode, intent and late set.
@@ -437,6 +439,7 @@ impl TargetSlot {
             has_begun: false,
             counts: Counts::default(),
             sync: Synced::default(),
+            known_intent: None,
             taken_up: None,
             shown: None,
         }

@@ -49,7 +49,7 @@ use tokio::sync::watch;
 
 pub use backup::{BackupError, backup};
 pub use directives::{CommandAnswer, CommandRequest, Counted, Directives, Limits, PauseRow};
-pub use error::{ApproveError, LedgerError, Newer, OpenError, ResumeError, VisitError};
+pub use error::{ApproveError, CloseError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;
 pub use identities::{Pinned, Pins};
@@ -73,7 +73,7 @@ use store::{DATABASE, Store, Writes};
 use writer::Executor;
 
 use crate::clock::Clock;
-use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, SetAnswer};
+use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, RequestId, SetAnswer};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Target, Uid};
 use crate::protocol::Plan;
@@ -206,6 +206,29 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.executor
             .run(move |store| store.write(|tx, now| intents::resolved(tx, now, id, took_effect, applied)))
+            .await
+    }
+
+    /// Records the outcome of an unresolved set that an operator closes, as a read shows it, and answers the request.
+    pub async fn record_closed(
+        &self,
+        request: RequestId,
+        id: IntentId,
+        took_effect: bool,
+        applied: Option<Applied>,
+    ) -> Result<(), LedgerError> {
+        self.executor
+            .run(move |store| {
+                store.write(|tx, now| directives::closed(tx, now, request, id, took_effect, applied))
+            })
+            .await
+    }
+
+    /// Refuses a command's request, with the reason: one or two sentences.
+    pub async fn refuse(&self, request: RequestId, why: &str) -> Result<(), LedgerError> {
+        let why = why.to_owned();
+        self.executor
+            .run(move |store| store.write(|tx, now| directives::answered(tx, now, request, Some(&why))))
             .await
     }
 

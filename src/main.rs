@@ -28,6 +28,7 @@ fn run(said: Cli) -> Exit {
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Approve(_)
+        | Command::CloseIntent(_)
         | Command::Ledger(_)
         | Command::Import(_)
         | Command::Probe(_)

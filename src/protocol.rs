@@ -4,6 +4,7 @@
 //! as a new fact; the model checker calls this same function.
 
 mod backoff;
+mod close;
 mod learn;
 mod plan;
 mod purpose;
@@ -31,6 +32,7 @@ pub use standing::{Standing, wanted_change};
 pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn};
 pub use whose::{Claims, wrong};
 
+use close::{Close, close};
 use standing::{
     fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, requires_nothing,
     settles_at, window_edge, window_opens,
@@ -140,6 +142,13 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
             }
         }
         IntentState::Unclear(_) => {
+            match facts.target.closing.as_ref().map(|closing| close(facts, intent, closing, now)) {
+                Some(Close::Now { took_effect }) => {
+                    return Some(Step::Record(Record::Resolved { took_effect }));
+                }
+                Some(Close::Refuse(say)) => return Some(Step::Record(Record::NotClosed(say))),
+                Some(Close::AskTime | Close::ReadMode) | None => {}
+            }
             // If the exchange's clock was set back, a read from before the set may carry a time later than its fence.
             let signed = facts.account.clock?.moment(intent.stamp);
             let is_over = |seen: &Seen| {
@@ -208,6 +217,11 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
 
 /// The set was sent: reads the mode every `CONFIRMING_LOOK` if accepted, or after the fence if the outcome is unclear.
 fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: Moment) -> Step {
+    match facts.target.closing.as_ref().map(|closing| close(facts, intent, closing, now)) {
+        Some(Close::AskTime) => return Step::Look(Look::Clock),
+        Some(Close::ReadMode) => return Step::Look(Look::Mode),
+        Some(Close::Now { .. } | Close::Refuse(_)) | None => {}
+    }
     let asked = facts.target.seen.map(|seen| seen.asked);
     let due = match &intent.state {
         IntentState::Accepted { at } => {

@@ -44,7 +44,7 @@ pub(super) async fn conclude(
     done: &str,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let answer = answer(visitor, clock, request)
+    let answer = answer(visitor, clock, request, ACKNOWLEDGED_WITHIN)
         .await
         .context("It is written, but whether the daemon has acknowledged it cannot be read.")?;
     let acknowledged = match answer {
@@ -82,12 +82,14 @@ struct Asked<'a> {
     say: &'a str,
 }
 
-async fn answer(
+/// The daemon's answer, if it comes within this time.
+pub(super) async fn answer(
     visitor: &Visitor,
     clock: &Clock,
     request: &CommandRequest,
+    within: Duration,
 ) -> anyhow::Result<Option<CommandAnswer>> {
-    let end = clock.now() + ACKNOWLEDGED_WITHIN;
+    let end = clock.now() + within;
     loop {
         let answer = visitor.answer(request)?;
         if answer.is_some() {

@@ -80,10 +80,11 @@ mod tests {
         };
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
-            assert!(all.contains(&format!("posmoded\\-{name}(1)")), "{name}: {all}");
+            let written = name.replace('-', "\\-");
+            assert!(all.contains(&format!("posmoded\\-{written}(1)")), "{name}: {all}");
             let page = of_the_page(&[name]);
             for part in named(command) {
-                assert!(page.contains(&format!("posmoded\\-{name}\\-{part}(1)")), "{name} {part}: {page}");
+                assert!(page.contains(&format!("posmoded\\-{written}\\-{part}(1)")), "{name} {part}: {page}");
                 of_the_page(&[name, &part]);
             }
         }

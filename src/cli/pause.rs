@@ -44,7 +44,7 @@ pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 }
 
 /// The text with control characters as spaces, trimmed; `None` if nothing is left.
-fn one_line(text: &str) -> Option<String> {
+pub(super) fn one_line(text: &str) -> Option<String> {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = line.trim();
     (!line.is_empty()).then(|| line.to_owned())

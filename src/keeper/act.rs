@@ -4,7 +4,7 @@ use super::{Environment, Keeper, TargetSlot, is_about_the_key};
 use crate::constants::{FENCE, LEDGER_RETRY};
 use crate::exchange::{Apply as _, Observe as _};
 use crate::facts::Answer;
-use crate::facts::{Change, Class, Failure, Intent, IntentState, KeyTaken, SetAnswer};
+use crate::facts::{Change, Class, Closing, Failure, Intent, IntentState, KeyTaken, SetAnswer};
 use crate::ledger::{LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Record, Standing, Step, Withdrawn};
@@ -150,8 +150,17 @@ impl<D: Environment> Keeper<D> {
             (Record::NotSent(failure), Some(id)) => {
                 self.ledger.record_answer(id, &SetAnswer::NotSent(failure.clone())).await?;
             }
-            (Record::Resolved { took_effect }, Some(id)) => {
-                self.ledger.record_resolved(id, *took_effect, applied).await?;
+            (Record::Resolved { took_effect }, Some(id)) => match slot.facts.closing {
+                Some(Closing { request, .. }) => {
+                    self.ledger.record_closed(request, id, *took_effect, applied).await?;
+                    tracing::warn!(account = %self.account, %scope, "{} {scope}: an operator closed a set with an unknown outcome", self.account);
+                }
+                None => self.ledger.record_resolved(id, *took_effect, applied).await?,
+            },
+            (Record::NotClosed(say), _) => {
+                if let Some(Closing { request, .. }) = slot.facts.closing {
+                    self.ledger.refuse(request, say).await?;
+                }
             }
             (
                 Record::Confirmed
@@ -206,7 +215,10 @@ impl TargetSlot {
             Record::Unconfirmed => *unknown += 1,
             Record::Refused(_) => *refused += 1,
             Record::NotSent(_) => *withdrawn += 1,
-            Record::Applied(_) | Record::Late(_) | Record::Resolved { took_effect: false } => {}
+            Record::Applied(_)
+            | Record::Late(_)
+            | Record::NotClosed(_)
+            | Record::Resolved { took_effect: false } => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use super::sync::Synced;
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
 use crate::exchange::Observe;
-use crate::facts::{Brakes, Guard, TargetFacts};
+use crate::facts::{Brakes, Closing, Guard, TargetFacts};
 use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
 use crate::protocol::{self, PlanEntry};
@@ -50,6 +50,25 @@ impl<D: Environment> Keeper<D> {
         self.observe().await;
         self.register_target().await;
         self.hear_brakes();
+        self.take_up_closings();
+    }
+
+    /// Takes up what operators ask for: to close an intent that cannot end by itself.
+    fn take_up_closings(&mut self) {
+        let (directives, now) = (self.directives.borrow().clone(), self.clock.now());
+        for slot in self.targets.values_mut() {
+            let intent = slot.facts.intent.as_ref().map(|intent| intent.id);
+            slot.known_intent =
+                intent.map(|id| slot.known_intent.filter(|(watched, _)| *watched == id).unwrap_or((id, now)));
+            let asked = slot.known_intent.and_then(|(id, since)| {
+                let request = directives.closings.iter().find(|(_, closed)| **closed == id)?.0;
+                Some((*request, id, since))
+            });
+            slot.facts.closing = asked.map(|(request, intent, watched)| {
+                let known = slot.facts.closing.filter(|closing| closing.request == request);
+                known.unwrap_or(Closing { request, intent, watched, since: now, time: None })
+            });
+        }
     }
 
     /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last observed, by an

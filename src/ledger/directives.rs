@@ -12,10 +12,11 @@ use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::identities::{self, Pins};
+use super::intents;
 use super::now::Now;
 use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
-use crate::facts::{Brakes, Change, Guard, Pause, ServerClock};
+use crate::facts::{Applied, Brakes, Change, Guard, IntentId, Pause, RequestId, ServerClock};
 use crate::moment::{Moment, ServerTime, millis};
 use crate::position_mode::{AccountName, Kind, PositionMode, Target};
 use crate::protocol::{Plan, PlanEntry};
@@ -35,6 +36,8 @@ pub struct Directives {
     pub pins: Arc<Pins>,
     /// Which kind each account was when last observed.
     pub kinds: Arc<BTreeMap<AccountName, Kind>>,
+    /// The intents that operators ask to close, by the requests for that.
+    pub closings: BTreeMap<RequestId, IntentId>,
     /// When the first of the pauses and approvals ends by itself: until then only a write makes another read differ.
     pub lapses_at: Option<ServerTime>,
 }
@@ -42,11 +45,12 @@ pub struct Directives {
 impl Directives {
     /// Whether more differs from those `before` than the identity of single accounts.
     pub(super) fn concerns_others_than(&self, before: &Directives) -> bool {
-        let Directives { pauses, counted, approved, resumed, pins, kinds: _, lapses_at } = self;
+        let Directives { pauses, counted, approved, resumed, pins, kinds: _, closings, lapses_at } = self;
         *pauses != before.pauses
             || *counted != before.counted
             || *approved != before.approved
             || *resumed != before.resumed
+            || *closings != before.closings
             || *lapses_at != before.lapses_at
             || pins.shared() != before.pins.shared()
     }
@@ -143,6 +147,12 @@ pub struct PauseRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandRequest(pub(super) i64);
 
+impl CommandRequest {
+    pub(super) fn id(self) -> RequestId {
+        RequestId(self.0)
+    }
+}
+
 /// The daemon's answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandAnswer {
@@ -159,6 +169,13 @@ pub(super) enum Unapproved {
     Ambiguous,
     Used,
     Stale,
+}
+
+/// Why no request to close an intent is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unclosable {
+    None,
+    Gone,
 }
 
 /// Reads the directives as of `now`, by the exchange's clock. The identities are taken from `known`, if given: they are as many
@@ -190,7 +207,8 @@ pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rus
         None => (Arc::new(identities::pins(tx)?.into_iter().collect()), Arc::new(identities::kinds(tx)?)),
     };
     let resumed = u64::try_from(resumed).unwrap_or(0);
-    Ok(Directives { pauses, counted, approved, resumed, pins, kinds, lapses_at })
+    let closings = closings(tx)?.into_iter().map(|closing| (closing.request, closing.intent)).collect();
+    Ok(Directives { pauses, counted, approved, resumed, pins, kinds, closings, lapses_at })
 }
 
 /// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time
@@ -300,12 +318,102 @@ pub(super) fn approve(
     request(tx, now, "approve", Some(id)).map(Ok)
 }
 
-/// Whether a request waits for acknowledgement and can get it: an approval needs the exchange's time.
+/// A request to close an intent. In its row `what` is `close-intent`, the number of the intent and the reason.
+struct ClosingRow {
+    request: RequestId,
+    intent: IntentId,
+    reason: String,
+}
+
+/// The requests to close an intent that wait for their answer, oldest first.
+fn closings(tx: &Connection) -> rusqlite::Result<Vec<ClosingRow>> {
+    let rows: Vec<(i64, String)> = tx
+        .prepare_cached(
+            "SELECT id, what FROM requests WHERE acknowledged_at IS NULL AND what LIKE 'close-intent %' ORDER BY id",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let closing = |(request, what): (i64, String)| {
+        let mut words = what.splitn(3, ' ').skip(1);
+        let (intent, reason) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+        Some(ClosingRow { request: RequestId(request), intent: IntentId(intent), reason })
+    };
+    Ok(rows.into_iter().filter_map(closing).collect())
+}
+
+/// Asks to close the unresolved intent of a target. The inner `Err`: there is none, or the file does not name its target.
+pub(super) fn close(
+    tx: &Connection,
+    now: Now,
+    target: &Target,
+    reason: &str,
+) -> Result<Result<CommandRequest, Unclosable>, StoreError> {
+    let Some(intent) = intents::unresolved(tx, target)? else { return Ok(Err(Unclosable::None)) };
+    let is_known = tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM targets WHERE account = ?1 AND scope = ?2)",
+        params![target.account, target.scope],
+        |row| row.get::<_, bool>(0),
+    )?;
+    if !is_known {
+        return Ok(Err(Unclosable::Gone));
+    }
+    request(tx, now, &format!("close-intent {} {reason}", intent.id.0), None).map(Ok)
+}
+
+/// Records that an operator closed an intent, as a read shows it, and acknowledges the request.
+pub(super) fn closed(
+    tx: &Connection,
+    now: Now,
+    request: RequestId,
+    id: IntentId,
+    took_effect: bool,
+    applied: Option<Applied>,
+) -> Result<(), StoreError> {
+    let asked = closings(tx)?.into_iter().find(|closing| closing.request == request);
+    let Some(ClosingRow { reason, .. }) = asked.filter(|closing| closing.intent == id) else {
+        return Err(StoreError::Misused(format!("nobody asks any more to close intent {}", id.0)));
+    };
+    let target = intents::closed(tx, now, id, took_effect, applied)?;
+    let text = format!("An operator closed a set whose outcome was unknown: {reason}");
+    history::add(tx, now, &Event::new(EventKind::Closed, text).of(&target))?;
+    answered(tx, now, request, None)
+}
+
+/// Answers a request that is still open: acknowledged, or refused with a reason.
+pub(super) fn answered(
+    tx: &Connection,
+    now: Now,
+    RequestId(request): RequestId,
+    refused: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE requests SET acknowledged_at = ?1, refused = ?2 WHERE id = ?3 AND acknowledged_at IS NULL",
+        params![now.shown(), refused, request],
+    )?;
+    Ok(())
+}
+
+/// Whether a request waits for acknowledgement and can get it: an approval needs the exchange's time, and a request to close
+/// an intent waits for the exchange, as long as that intent is unresolved.
 pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1))",
-    )?
-    .query_row([now.exchange.is_some()], |row| row.get(0))
+    let waits = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1)
+                            AND what NOT LIKE 'close-intent %')",
+        )?
+        .query_row([now.exchange.is_some()], |row| row.get(0))?;
+    Ok(waits || !needless(tx)?.is_empty())
+}
+
+/// The requests to close an intent that has ended by itself meanwhile.
+fn needless(tx: &Connection) -> rusqlite::Result<Vec<RequestId>> {
+    let asked = closings(tx)?;
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open: BTreeSet<IntentId> = intents::all_unresolved(tx)?.into_iter().map(|intent| intent.id).collect();
+    let ended = asked.into_iter().filter(|closing| !open.contains(&closing.intent));
+    Ok(ended.map(|closing| closing.request).collect())
 }
 
 /// Whether any request waits for acknowledgement.
@@ -334,8 +442,12 @@ pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
             )?;
         }
     }
+    for request in needless(tx)? {
+        answered(tx, now, request, Some("It has ended by itself meanwhile: see `posmoded history`."))?;
+    }
     tx.execute(
-        "UPDATE requests SET acknowledged_at = ?1 WHERE acknowledged_at IS NULL AND plan IS NULL",
+        "UPDATE requests SET acknowledged_at = ?1
+         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %'",
         [now.shown()],
     )?;
     Ok(())

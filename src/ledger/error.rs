@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::position_mode::Target;
+
 /// A call on the ledger failed. Its transaction wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -172,6 +174,22 @@ pub enum ResumeError {
         /// Its reason, as the operator wrote it.
         reason: String,
     },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Why no request to close an intent was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// Its outcome is known by now.
+    #[error("There is no set of {0} with an unknown outcome.")]
+    None(Target),
+    /// Nobody looks at the target.
+    #[error(
+        "The file does not name {0} any more, so nobody can read its mode: put it back, and close the set then."
+    )]
+    Gone(Target),
     /// The database cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -103,6 +103,8 @@ pub enum EventKind {
     Held,
     /// An operator approved a held plan.
     Approved,
+    /// An operator closed a set with an unknown outcome that could not end by itself.
+    Closed,
 }
 
 impl Event {

@@ -182,6 +182,18 @@ pub(super) fn resolved(
     add_event(tx, now, &intent, kind, text)
 }
 
+/// The same for one that an operator closes; returns its target.
+pub(super) fn closed(
+    tx: &Connection,
+    now: Now,
+    id: IntentId,
+    took_effect: bool,
+    applied: Option<Applied>,
+) -> Result<Target, StoreError> {
+    resolved(tx, now, id, took_effect, applied)?;
+    Ok(tx.query_row("SELECT * FROM intents WHERE id = ?1", [id], targets::target)?)
+}
+
 /// Records that a set which seemed lost shows in a read after all.
 pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;

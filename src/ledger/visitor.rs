@@ -11,8 +11,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
-use super::directives::{self, CommandAnswer, CommandRequest, Directives, Unapproved};
-use super::error::{ApproveError, LedgerError, Newer, ResumeError, StoreError, VisitError};
+use super::directives::{self, CommandAnswer, CommandRequest, Directives, Unapproved, Unclosable};
+use super::error::{ApproveError, CloseError, LedgerError, Newer, ResumeError, StoreError, VisitError};
 use super::event::Event;
 use super::history::{self, HistoryFilter};
 use super::intents::IntentRow;
@@ -83,6 +83,23 @@ impl Visitor {
             Unapproved::Ambiguous => ApproveError::Ambiguous(hash),
             Unapproved::Used => ApproveError::Used(hash),
             Unapproved::Stale => ApproveError::Stale(hash),
+        })
+    }
+
+    /// Asks to close the unresolved intent of a target. The daemon decides whether it may be closed: see `answer`.
+    pub fn close_intent(&self, target: &Target, reason: &str) -> Result<CommandRequest, CloseError> {
+        self.write(|tx, now| directives::close(tx, now, target, reason))?.map_err(|why| match why {
+            Unclosable::None => CloseError::None(target.clone()),
+            Unclosable::Gone => CloseError::Gone(target.clone()),
+        })
+    }
+
+    /// Takes a request back that has no answer yet; returns whether it had none.
+    pub fn take_back(&self, request: &CommandRequest) -> Result<bool, LedgerError> {
+        self.write(|tx, now| {
+            let is_open = directives::answer(tx, *request)?.is_none();
+            directives::answered(tx, now, request.id(), Some("It was taken back."))?;
+            Ok(is_open)
         })
     }
 

@@ -36,7 +36,12 @@ pub fn learn(
 ) {
     account.jitter = jitter;
     match learned {
-        Learned::Clock(answer) => take(account, answer),
+        Learned::Clock(answer) => {
+            if let Some(closing) = &mut target.closing {
+                closing.time = Some((answer.asked, answer.server));
+            }
+            take(account, answer);
+        }
         Learned::Kind(answer) => {
             // After the answer is taken: a failure that asked for the kind is not mended by it.
             let kind = take(account, answer);

@@ -32,6 +32,7 @@ impl Record {
             Record::Unconfirmed
             | Record::Refused(_)
             | Record::NotSent(_)
+            | Record::NotClosed(_)
             | Record::Resolved { took_effect: false } => None,
         }
     }
@@ -46,6 +47,9 @@ pub fn recorded(
     at: Moment,
     jitter: Jitter,
 ) {
+    if matches!(record, Record::Resolved { .. } | Record::NotClosed(_)) {
+        target.closing = None;
+    }
     match (record, target.intent.clone()) {
         (Record::Applied(_), _) => target.applied = applied.or(target.applied),
         (Record::Late(_), _) => {
@@ -78,7 +82,8 @@ pub fn recorded(
             target.intent = None;
             target.failed(None, failure, at, jitter);
         }
-        (
+        (Record::NotClosed(_), _)
+        | (
             Record::Confirmed
             | Record::Unconfirmed
             | Record::Refused(_)

@@ -102,6 +102,8 @@ pub enum Record {
     },
     /// A set that seemed lost has taken effect after its fence.
     Late(IntentId),
+    /// An operator's request to close the intent is refused, with the reason: one or two sentences.
+    NotClosed(String),
 }
 
 /// When a rest ends unless something new arrives earlier.

@@ -105,6 +105,7 @@ fn record_in_words(record: &Record) -> String {
         Record::Resolved { took_effect: true } => "resolved: it took effect".to_owned(),
         Record::Resolved { took_effect: false } => "resolved: it had no effect".to_owned(),
         Record::Late(id) => format!("late: intent {}", id.0),
+        Record::NotClosed(say) => format!("not closed: {say}"),
     }
 }
 

@@ -119,6 +119,7 @@ impl Shift {
             flatness,
             applied: _,
             intent,
+            closing: _,
             failing,
             unread: _,
             set_refused,

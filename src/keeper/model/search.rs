@@ -219,6 +219,7 @@ fn name(step: &Step) -> &'static str {
         Step::Record(Record::Resolved { took_effect: true }) => "record: took effect",
         Step::Record(Record::Resolved { took_effect: false }) => "record: no effect",
         Step::Record(Record::Late(_)) => "record: late",
+        Step::Record(Record::NotClosed(_)) => "record: not closed",
         Step::Rest(_) => "rest",
     }
 }

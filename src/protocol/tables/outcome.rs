@@ -1,13 +1,16 @@
 //! A set without an answer: its fence, and effects that come late.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use expect_test::expect;
 
-use super::check;
-use super::situation::{OFFSET, OTHER, WANTED, failure, hours, minutes, seconds, situation};
+use super::situation::{
+    OFFSET, OTHER, Situation, WANTED, failure, hours, minutes, seconds, server, situation,
+};
 use super::story::{Exchange, story, tells};
-use crate::facts::{Class, ServerClock, SetAnswer};
+use super::{check, in_words, step_for};
+use crate::facts::{Class, Closing, IntentId, RequestId, ServerClock, SetAnswer};
 use crate::moment::ServerTime;
 use crate::protocol::lost_before;
 
@@ -410,4 +413,53 @@ fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_se
             "#]],
         );
     }
+}
+
+/// A set with an unknown outcome that is asked to be closed: watched for so long when that was asked, signed for so many
+/// seconds from now, and the exchange's time asked or not.
+fn asked_to_close(watched: Duration, signed_in: i64, is_time_known: bool) -> Situation {
+    let mut situation = situation().unclear(minutes(2));
+    let now = situation.now;
+    let time = is_time_known.then(|| (now, server(now)));
+    let closing =
+        Closing { request: RequestId(3), intent: IntentId(7), watched: now - watched, since: now, time };
+    situation.target.closing = Some(closing);
+    let intent = situation.target.intent.as_mut().unwrap();
+    (intent.stamp, intent.own_fence) = (ServerTime(server(now).0 + signed_in * 1000), None);
+    situation
+}
+
+#[test]
+fn f63_a_set_is_closed_only_once_the_exchange_would_not_take_it() {
+    let step = |watched, signed_in, is_time_known| {
+        let situation = asked_to_close(seconds(watched), signed_in, is_time_known);
+        in_words(&step_for(&situation), situation.now)
+    };
+    let mut told = String::new();
+    for (watched, signed_in, is_time_known) in [
+        (40, 10_000, false),
+        (41, 10_000, false),
+        (41, 10_000, true),
+        (41, 31, true),
+        (41, 30, true),
+        (41, -35, true),
+    ] {
+        writeln!(told, "{watched} s, {signed_in} s: {}", step(watched, signed_in, is_time_known)).unwrap();
+    }
+    expect![[r#"
+        40 s, 10000 s: record not closed: The daemon has watched this set for 40s only, and a set of an earlier process may arrive for 41s after its start: ask again in 1s.
+        41 s, 10000 s: ask the time
+        41 s, 10000 s: look at the mode
+        41 s, 31 s: look at the mode
+        41 s, 30 s: record not closed: Bitget would still take this set: it is signed for 2027-01-15T08:00:30Z, and by Bitget's clock it is 2027-01-15T08:00:00Z. It ends by itself once that is 35s past.
+        41 s, -35 s: record not closed: Bitget would still take this set: it is signed for 2027-01-15T07:59:25Z, and by Bitget's clock it is 2027-01-15T08:00:00Z. It ends by itself once that is 35s past.
+    "#]].assert_eq(&told);
+    // The mode is read after the time.
+    let mut read = asked_to_close(minutes(5), 10_000, true).live(OTHER, Duration::ZERO);
+    assert_eq!(in_words(&step_for(&read), read.now), "record resolved: it had no effect");
+    read.account.clock_contradicted = Some("It has jumped.".to_owned());
+    assert_eq!(
+        in_words(&step_for(&read), read.now),
+        "record not closed: Bitget's time is in doubt: It has jumped."
+    );
 }

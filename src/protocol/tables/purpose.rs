@@ -94,7 +94,7 @@ fn of_several_targets_the_one_goes_first_whose_step_is_the_most_urgent() {
         let (facts, now) = (situation.facts(), situation.now);
         rank(&step_for(situation), &facts, &Standing::of(&facts, now), now)
     };
-    let in_order = [
+    let in_order = vec![
         noted(seconds(0)),
         noted(seconds(0)).bad_file(),
         ready(),

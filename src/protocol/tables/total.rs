@@ -13,10 +13,10 @@ use super::story::{Exchange, take};
 use super::{in_words, step_for};
 use crate::facts::List;
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Cause, Change, Class, DriftPolicy, Failing, FlatSpan, Flatness,
+    AccountFacts, Applied, Brakes, Cause, Change, Class, Closing, DriftPolicy, Failing, FlatSpan, Flatness,
     Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
-    OwnerDue, Pause, Policy, Reading, Refusals, Requirements, Seen, ServerClock, SetAnswer, Stretch,
-    TargetFacts, VerdictInProgress, Wait, Wanted,
+    OwnerDue, Pause, Policy, Reading, Refusals, RequestId, Requirements, Seen, ServerClock, SetAnswer,
+    Stretch, TargetFacts, VerdictInProgress, Wait, Wanted,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -359,6 +359,18 @@ fn intents() -> BoxedStrategy<Intent> {
         .boxed()
 }
 
+fn closings() -> BoxedStrategy<Closing> {
+    (past(), past(), option::of((past(), server())))
+        .prop_map(|(watched, since, time)| Closing {
+            request: RequestId(3),
+            intent: IntentId(7),
+            watched,
+            since,
+            time,
+        })
+        .boxed()
+}
+
 fn targets() -> BoxedStrategy<TargetFacts> {
     let seen = (modes(), past(), server()).prop_map(|(mode, at, server)| Seen {
         mode,
@@ -386,6 +398,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
         flatness(),
         option::of(applied),
         option::weighted(0.4, intents()),
+        option::weighted(0.3, closings()),
     );
     let against = (
         option::weighted(0.3, failings()),
@@ -400,7 +413,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
     (known, against)
         .prop_map(
             |(
-                (wanted, seen, flatness, applied, intent),
+                (wanted, seen, flatness, applied, intent, closing),
                 (
                     failing,
                     unread,
@@ -421,6 +434,7 @@ fn targets() -> BoxedStrategy<TargetFacts> {
                     flatness,
                     applied,
                     intent,
+                    closing,
                     failing,
                     unread,
                     set_refused,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bitget_sim::{Fault, FaultKind, HoldSide, PosMode, ProductType, Uid};
 use expect_test::{Expect, expect};
+use rusqlite::Connection;
 use serde_json::Value;
 
-use super::{Host, SET, Venue, declared, side_by_side};
+use super::{DATABASE, Host, SET, Venue, declared, side_by_side};
 
 const USDT: ProductType = ProductType::UsdtFutures;
 
@@ -394,6 +395,20 @@ fn pause_and_resume_without_a_daemon_are_1_and_count_from_the_next_start() {
     assert_eq!(venue.sets(), []);
     assert_eq!(host.call(&["resume"]).0, 0);
     host.wait_for_all("in_sync -");
+
+    let close = ["close-intent", "desk-1/USDT-FUTURES", "--reason", "signed for 2101"];
+    let (code, _, err) = host.call(&close);
+    assert!(code == 1 && err.contains("There is no set with an unknown outcome for desk-1"), "{code}: {err}");
+    host.terminate();
+    let ledger = Connection::open(host.path(DATABASE)).unwrap();
+    ledger.execute_batch("UPDATE intents SET state = 'unclear', stamp = stamp + 27375 * 86400000").unwrap();
+    drop(ledger);
+    let (code, _, err) = host.call(&close);
+    assert!(code == 1 && err.contains("No daemon runs with this state directory"), "{code}: {err}");
+    host.start();
+    host.wait_until("taken up", || host.targets().get("desk-1 USDT-FUTURES").map(|_| ()));
+    let (code, _, err) = host.call(&close);
+    assert!(code == 1 && err.contains("The daemon has watched this set for "), "{code}: {err}");
 }
 
 #[test]

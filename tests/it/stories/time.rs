@@ -1,6 +1,9 @@
 //! F61, F63: the exchange's time, where its answers contradict each other. F73: suspends of the machine.
 
 use bitget_sim::{Fault, FaultKind};
+use posmoded::ledger::{CommandAnswer, CommandRequest};
+use posmoded::position_mode::Target;
+use posmoded::status::TargetStatus;
 
 use super::*;
 
@@ -183,4 +186,73 @@ async fn f73_what_is_on_its_way_when_the_machine_is_suspended_harms_nothing() {
             world.check_invariants(SETTLE);
         }
     }
+}
+
+/// A set whose outcome is unknown, signed for a time 75 years from now, as the daemon finds it when it starts.
+async fn signed_for_a_far_time(of: Desk, fault: FaultKind) -> World {
+    let mut world = of.started().await;
+    world.exchange(|exchange| exchange.inject(Fault::once(fault).on(of.setter)));
+    world.until(2 * MINUTE, "sent", |world| all_sets(world).len() == 1).await;
+    world.pass(15 * SECOND).await;
+    world.kill().await;
+    world.sql("UPDATE intents SET stamp = stamp + 27375 * 86400000");
+    world.start().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn f63_a_set_that_cannot_end_by_itself_is_closed_by_an_operator_and_as_the_mode_shows() {
+    for of in KINDS {
+        for executed in [true, false] {
+            let fault = if executed { FaultKind::HangReply } else { FaultKind::Hang };
+            let world = signed_for_a_far_time(of, fault).await;
+            let target = named(&world, of);
+            world.pass(5 * SECOND).await;
+            let early = world.visitor().close_intent(&target, "a stamp of 2101").unwrap();
+            world.until(5 * SECOND, "answered", |world| answer(world, early).is_some()).await;
+            let refused = answer(&world, early);
+            let Some(CommandAnswer::Refused(why)) = refused else { panic!("{refused:?}") };
+            assert!(why.starts_with("The daemon has watched this set for "), "{why}");
+            world.pass(10 * MINUTE).await;
+            assert!(world.line(of.target).contains("outcome_unknown"), "{}", world.told());
+            assert_eq!(all_sets(&world).len(), 1);
+            let request = world.visitor().close_intent(&target, "a stamp of 2101").unwrap();
+            world.until(5 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
+            let closed: Vec<String> = world
+                .everything_on_record()
+                .into_iter()
+                .filter(|event| event.kind == EventKind::Closed)
+                .map(|event| event.text)
+                .collect();
+            assert_eq!(closed, ["An operator closed a set whose outcome was unknown: a stamp of 2101"]);
+            world.until(3 * MINUTE + SETTLE, "as usual", |world| world.is_in_sync(of.target)).await;
+            assert_eq!(all_sets(&world).len(), if executed { 1 } else { 2 });
+            assert!(world.visitor().close_intent(&target, "once more").is_err(), "there is none any more");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f63_a_set_is_not_closed_while_the_mode_cannot_be_read() {
+    for of in KINDS {
+        let world = signed_for_a_far_time(of, FaultKind::Hang).await;
+        world.pass(MINUTE).await;
+        let target = named(&world, of);
+        world.exchange(|exchange| exchange.inject(Fault::always(FaultKind::EmptyBody).on(of.mode)));
+        let request = world.visitor().close_intent(&target, "a stamp of 2101").unwrap();
+        world.until(40 * SECOND, "answered", |world| answer(world, request).is_some()).await;
+        let refused = answer(&world, request);
+        let Some(CommandAnswer::Refused(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.starts_with("Bitget's time and the mode could not be read within 20s."), "{why}");
+        assert!(world.visitor().open_intents().unwrap().contains_key(&target), "{}", world.told());
+    }
+}
+
+fn named(world: &World, of: Desk) -> Target {
+    let TargetStatus { account, scope, .. } = world.target(of.target).unwrap();
+    Target { account, scope }
+}
+
+fn answer(world: &World, request: CommandRequest) -> Option<CommandAnswer> {
+    world.visitor().answer(&request).unwrap()
 }
