@@ -64,7 +64,8 @@ pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite:
 }
 
 /// Dates the events that were written before the exchange's time was known: as long before now as our own clock says,
-/// but not before older events that have a date. If our clock was set in between, they shift within that span.
+/// but not before older events that have a date. If our clock was set in between, they shift within that span, and never
+/// so far back that they would soon be deleted for their age, which nobody knows.
 pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let before: Option<i64> = connection
@@ -76,10 +77,10 @@ pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
         )
         .optional()?;
     connection.execute(
-        "UPDATE events SET dated = 1, at = min(:exchange, max(at + :ahead, :before)) WHERE dated = 0",
+        "UPDATE events SET dated = 1, at = min(:exchange, max(at + :ahead, :before, :oldest)) WHERE dated = 0",
         named_params! {
             ":exchange": exchange, ":ahead": exchange.0.saturating_sub(now.wall),
-            ":before": before.unwrap_or(i64::MIN),
+            ":before": before.unwrap_or(i64::MIN), ":oldest": exchange - EVENTS_KEPT / 2,
         },
     )?;
     Ok(())

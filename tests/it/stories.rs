@@ -4,6 +4,7 @@
 mod absence;
 mod budget;
 mod change;
+mod clocks;
 mod compare;
 mod conversion;
 mod crowd;
