@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::keeper::{Mutation, decide};
-use super::world::{CHECK_EVERY, Call, FlatRead, InFlightSet, ReadLog, Side, World};
+use super::keeper::decide;
+use super::mutation::Mutation;
+use super::world::{CHECK_EVERY, Call, FlatRead, InFlightSet, ReadLog, Side, Who, World, server_at};
 use crate::constants::{LIVE_IS_KNOWN_FOR, VERDICT_AGE};
-use crate::facts::{Facts, List};
+use crate::facts::{Facts, List, Seen, ServerClock};
 use crate::moment::Moment;
 use crate::protocol::{Reasons, Rest, Standing, State, Step};
 
@@ -24,6 +25,8 @@ pub(super) enum Invariant {
     InSync,
     /// I9: once faults stop, there is a way to in sync with nothing left open, and the state stays in sync.
     Converges,
+    /// I14: no set leaves in the beginning of a process.
+    QuietStart,
     /// A rest ends later than now: the keeper never spins.
     Rests,
 }
@@ -38,7 +41,7 @@ pub(super) struct Broken {
     pub(super) how: String,
 }
 
-/// Checks I1 to I4 when a set leaves `world`.
+/// Checks I1 to I4 and I14 when a set leaves `world`, as seen by the process that sends it.
 pub(super) fn when_a_set_leaves(
     world: &World,
     request: &InFlightSet,
@@ -49,6 +52,7 @@ pub(super) fn when_a_set_leaves(
     let noted = side.ledger.intent.as_ref().is_some_and(|intent| {
         (intent.stamp, intent.change.to) == (request.stamp, request.mode) && !side.ledger.left
     });
+    let quiet = world.now.since(world.started) >= world.quiet;
     let settled = side.told.flat.is_some_and(|FlatRead { first, began, last }| {
         world.now.since(began) <= VERDICT_AGE && last.since(first) >= side.facts.wanted.policy.settle
     });
@@ -57,13 +61,15 @@ pub(super) fn when_a_set_leaves(
         (Invariant::Flat, settled),
         (Invariant::NewestRevision, request.mode == side.file && !world.rejected),
         (Invariant::IntentFirst, noted),
+        (Invariant::QuietStart, quiet),
     ];
     first_broken(&holds, unwatched, || {
         format!("{request:?} leaves at {}, older {older:?}, told {:?}", world.now.0, side.told)
     })
 }
 
-/// Checks I5, and that a rest ends later than now, in any state.
+/// Checks I5, and that a rest ends later than now, in any state, for the process that sees it. Nobody can tell what a ledger
+/// has lost, or what a process beside this one has sent: until that is over, "in sync" may be said all the same.
 pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwatched) -> Result<(), Broken> {
     for (target, side) in world.targets.iter().enumerate() {
         if state_of(world, side).0 == State::InSync {
@@ -71,7 +77,8 @@ pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwat
                 let age = world.now.since(arrived);
                 Some(mode) == side.facts.wanted.mode && age <= CHECK_EVERY * LIVE_IS_KNOWN_FOR
             });
-            let older = world.wire.iter().any(|old| old.target == target && world.may_take_effect(old));
+            let is_known = |old: &&InFlightSet| old.target == target && old.known && old.by == Who::This;
+            let older = world.wire.iter().filter(is_known).any(|old| world.may_take_effect(old));
             let holds = [(Invariant::InSync, read && !older)];
             first_broken(&holds, unwatched, || {
                 format!("in sync is said; told {:?}, wire {:?}", side.told, world.wire)
@@ -87,14 +94,25 @@ pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwat
     Ok(())
 }
 
-/// The goal of every story: the mode is what the file wants, the daemon reports that, and nothing else is on its way.
+/// The goal of every story: the mode is what the file wants, each daemon reports that, and nothing else is on its way.
 pub(super) fn is_converged(world: &World) -> bool {
+    world.processes().iter().all(|who| is_converged_for_this(&world.seen_by(*who)))
+}
+
+fn is_converged_for_this(world: &World) -> bool {
     let undisturbed = match &world.call {
-        Some(Call::Mode { target, mode, .. }) => *mode == world.targets[*target].file,
+        Some(Call::Mode { target, asked, mode, server, own }) => {
+            *own && *mode == world.targets[*target].file && *server == server_at(*asked + world.trip / 2)
+        }
         Some(Call::Set { .. }) => false,
         None => true,
     };
+    // A wrong clock shows with the next answer, and a mode that was dated by one with the next look.
+    let is_right = |clock: ServerClock| clock.at(world.now) == server_at(world.now);
+    let is_dated_right = |seen: Seen| seen.server == server_at(seen.asked + world.trip / 2);
     undisturbed
+        && world.account.clock.is_some_and(is_right)
+        && world.targets.iter().all(|side| side.facts.seen.is_some_and(is_dated_right))
         && world.wire.is_empty()
         && world.targets.iter().all(|side| {
             side.live == side.file

@@ -1,52 +1,21 @@
 //! The model's keeper: does the step that the protocol wants and learns from what comes back, with the functions that
-//! the real one calls. The mutations that bend it are here too.
+//! the real one calls, and bends the rule of the mutation.
 
 use std::time::Duration;
 
-use super::world::{Call, InFlightSet, ROUND_TRIP, Row, Side, World, applied, intent, server_at};
+use super::mutation::Mutation;
+use super::transport::{Heard, believes_jumps, heard, stale};
+use super::world::{Call, InFlightSet, Odd, Row, Side, Who, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
-    AccountFacts, Answer, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, List, Seen,
-    SetAnswer, TargetFacts,
+    AccountFacts, Answer, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, KeyTaken, List,
+    Seen, ServerClock, SetAnswer, TargetFacts,
 };
 use crate::moment::{Jitter, Moment};
-use crate::position_mode::Kind;
-use crate::protocol::{Learned, Look, Record, Standing, Step, learn, lost_before, next, rank, recorded};
-
-/// The rule of the keeper that is bent, if any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mutation {
-    /// The correct keeper.
-    None,
-    /// Treats the fence as passed at once.
-    NoFence,
-    /// The intent is only in the page cache when the set leaves: a kill loses it.
-    IntentLostAtKill,
-    /// Sends without an intent on disk.
-    IntentNotWritten,
-    /// After a kill, treats a noted set as one that has not left.
-    SendsAgainAfterAKill,
-    /// Notes a timestamp that is ten seconds earlier than the one it signs with.
-    IntentStampedEarly,
-    /// Treats the mode that the ledger holds as applied as the live one.
-    TrustsTheRecord,
-    /// Does not check for a newer revision between note and send.
-    NoRevisionCheck,
-    /// Treats a missing answer as a refusal.
-    SilenceIsARefusal,
-    /// Treats `00000` as confirmed, without a read.
-    SuccessWithoutARead,
-    /// Repeats a request that was not answered, within the same call.
-    RepeatsTheRequest,
-    /// Records a set of its own as applied only if the file still wants its mode.
-    RecordsOnlyTheDesired,
-    /// Treats a list that could not be read as empty.
-    UnreadIsEmpty,
-    /// Treats a mode that could not be read as the desired one.
-    UnreadIsInSync,
-    /// Rests for one target before it looks at another, whichever it looked at longest ago.
-    RestsBeforeItLooks,
-}
+use crate::position_mode::{Kind, PositionMode};
+use crate::protocol::{
+    Deadline, Learned, Look, Record, Rest, Standing, Step, learn, lost_before, next, rank, recorded,
+};
 
 /// What the keeper would do next for a target.
 pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
@@ -55,7 +24,9 @@ pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
     // Without the pause after a lost set, which would do for a fence here.
     let shown = match mutation {
         Mutation::NoFence => Some(TargetFacts { lost: None, ..without_fence(&side.facts) }),
-        Mutation::IntentStampedEarly => Some(TargetFacts { lost: None, ..side.facts.clone() }),
+        Mutation::IntentStampedEarly | Mutation::OneWitness => {
+            Some(TargetFacts { lost: None, ..side.facts.clone() })
+        }
         Mutation::None
         | Mutation::IntentLostAtKill
         | Mutation::IntentNotWritten
@@ -68,11 +39,26 @@ pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
         | Mutation::RecordsOnlyTheDesired
         | Mutation::UnreadIsEmpty
         | Mutation::UnreadIsInSync
-        | Mutation::RestsBeforeItLooks => None,
+        | Mutation::RestsBeforeItLooks
+        | Mutation::NoQuietStart
+        | Mutation::NoClaim
+        | Mutation::SendsUponItsClaim
+        | Mutation::OneWitnessAfterAKill
+        | Mutation::BelievesAJump
+        | Mutation::TakesAnyAnswer
+        | Mutation::BelievesOldAnswers
+        | Mutation::TakesAnyRefusal => None,
     };
     let facts =
         Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
-    next(&facts, &Standing::of(&facts, world.now), world.now)
+    let step = next(&facts, &Standing::of(&facts, world.now), world.now);
+    let until = world.quiet_until;
+    // A stand-in for the fact `quiet_until` of the account, which `next` does not know of. Once it does: set it where the
+    // world's is set, and return the step as it is.
+    if matches!(step, Step::Note(_)) && world.now < until {
+        return Step::Rest(Rest { until, ends_with: Deadline::SetRetry });
+    }
+    step
 }
 
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
@@ -120,31 +106,35 @@ pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
 pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
     match decide(world, target, mutation) {
         Step::Look(Look::Mode) => look_at_mode(world, target, mutation),
-        Step::Look(what @ (Look::List(list) | Look::Open(list))) => look_at_list(world, target, what, list),
+        Step::Look(what @ (Look::List(list) | Look::Open(list))) => {
+            look_at_list(world, target, what, list, mutation);
+        }
         Step::Look(Look::Clock) => {
-            let answer = answered_at_once(world, ());
-            learned(world, target, Learned::Clock(answer));
+            let answer = world.answered(());
+            hear(world, target, Look::Clock, answer, Learned::Clock, mutation);
         }
         Step::Look(Look::Kind) => {
-            let answer = answered_at_once(world, Kind::Classic);
-            learned(world, target, Learned::Kind(answer));
+            let answer = world.answered(Kind::Classic);
+            hear(world, target, Look::Kind, answer, Learned::Kind, mutation);
         }
         Step::Look(Look::Account) => {
-            let at = world.now + ROUND_TRIP;
+            let at = world.now + world.trip;
             let identity =
                 Identity { uid: None, kind: Kind::Classic, uid_right: "read", warnings: Vec::new(), at };
-            let answer = answered_at_once(world, identity);
-            learned(world, target, Learned::Account(answer));
+            let answer = world.answered(identity);
+            hear(world, target, Look::Account, answer, Learned::Account, mutation);
         }
         Step::LookAtHost => {
             let generation = world.targets[target].facts.wanted.generation;
             world.account.host = Some(HostReading { generation, asked: world.now, unmet: Vec::new() });
         }
+        Step::Note(_) if !has_claim(world, mutation) => {}
         Step::Note(change) => {
             let clock = world.account.clock.expect("next wants no note without a clock");
             let stamp = clock.at(world.now) - early(mutation);
-            let noted = intent(change, stamp, world.now);
+            let noted = intent(change, stamp, world.now, world.trip / 2);
             let own_fence = noted.own_fence.map(|end| end - early(mutation));
+            let own_fence = own_fence.filter(|_| mutation != Mutation::OneWitness);
             let noted = Intent { own_fence, ..noted };
             let side = &mut world.targets[target];
             if mutation != Mutation::IntentNotWritten {
@@ -177,15 +167,18 @@ pub(super) fn look_failed(world: &mut World, target: usize, look: Look, mutation
 /// Learns the answer that the keeper waits for.
 pub(super) fn receive(world: &mut World, mutation: Mutation) {
     match world.call.take() {
-        Some(Call::Mode { target, asked, mode, server }) => {
-            world.now = world.now.max(asked + ROUND_TRIP);
+        Some(Call::Mode { target, asked, mode, server, own }) => {
+            world.now = world.now.max(asked + world.trip);
             let answer = Answer { value: mode, asked, answered: world.now, server };
-            learned(world, target, Learned::Mode(answer));
-            world.targets[target].told.mode = Some((mode, world.now));
+            let is_believed = hear(world, target, Look::Mode, answer, Learned::Mode, mutation);
+            if is_believed && own {
+                world.targets[target].told.mode = Some((mode, world.now));
+            }
         }
         Some(Call::Set { target, stamp: _, answer: Some(answer) }) => {
-            let Answer { value: (), asked, answered, server } = answered_at_once(world, ());
-            world.account.note_server_time(asked, answered, server);
+            let answered = world.answered(());
+            let asked = answered.asked;
+            hear_time(world, answered, mutation);
             let accepted = answer == SetAnswer::Accepted;
             let facts = &mut world.targets[target].facts;
             facts.answered(answer, world.now);
@@ -210,7 +203,7 @@ pub(super) fn give_up(world: &mut World, mutation: Mutation) {
         Some(Call::Mode { target, .. }) => look_failed(world, target, Look::Mode, mutation),
         Some(Call::Set { target, stamp, answer: _ }) if mutation == Mutation::RepeatsTheRequest => {
             let mode = world.targets[target].file;
-            world.wire.push(InFlightSet { target, mode, stamp });
+            world.wire.push(InFlightSet { target, mode, stamp, by: Who::This, known: true });
             world.call = Some(Call::Set { target, stamp, answer: None });
         }
         Some(Call::Set { target, .. }) => {
@@ -225,11 +218,29 @@ pub(super) fn give_up(world: &mut World, mutation: Mutation) {
     }
 }
 
+/// Ends a set's call with an answer that settles nothing: one that says neither yes nor no, or the refusal of another set.
+pub(super) fn hear_what_settles_nothing(world: &mut World, mutation: Mutation) {
+    let Some(Call::Set { target, .. }) = world.call.take() else { return };
+    let is_believed = !world.is_own() && mutation == Mutation::TakesAnyRefusal;
+    let answer = world.answered(());
+    hear_time(world, answer, mutation);
+    let refusal = Failure { class: Class::RateLimited, code: None, say: String::new() };
+    let answer = if is_believed { SetAnswer::Refused(refusal) } else { SetAnswer::Unclear(unreachable()) };
+    world.targets[target].facts.answered(answer, world.now);
+}
+
 /// Kills and restarts the process: afterwards it knows only what the ledger holds, so a noted set is unclear.
 pub(super) fn restart(world: &mut World, mutation: Mutation) {
     let now = world.now;
-    world.account = AccountFacts::default();
+    // Only the kind is in the ledger.
+    world.account = AccountFacts { kind: world.account.kind, ..AccountFacts::default() };
     world.call = None;
+    world.started = now;
+    world.quiet_until = if mutation == Mutation::NoQuietStart { now } else { now + world.quiet };
+    world.claim = world.claim.filter(|who| *who != Who::This);
+    // What the process before it has sent is over by then, by our own clock, too.
+    let is_quiet = !world.quiet.is_zero() && mutation != Mutation::OneWitnessAfterAKill;
+    let own_fence = is_quiet.then_some(world.quiet_until);
     for side in &mut world.targets {
         if mutation == Mutation::IntentLostAtKill {
             side.ledger.intent = None;
@@ -242,7 +253,7 @@ pub(super) fn restart(world: &mut World, mutation: Mutation) {
         let Row { applied, intent, left: _, corrections, may_come_late, lost } = side.ledger.clone();
         side.facts = TargetFacts {
             applied,
-            intent: intent.map(|intent| Intent { own_fence: None, state, ..intent }),
+            intent: intent.map(|intent| Intent { own_fence, state, ..intent }),
             corrections,
             may_come_late,
             lost: lost_before(lost, now),
@@ -251,30 +262,111 @@ pub(super) fn restart(world: &mut World, mutation: Mutation) {
     }
 }
 
+/// Puts the copy of the ledger in its place while no process is there.
+pub(super) fn restore(world: &mut World, mutation: Mutation) {
+    let World { targets, wire, .. } = world;
+    for request in wire.iter_mut().filter(|request| request.by == Who::This) {
+        let kept = &targets[request.target].backup.intent;
+        request.known &= kept.as_ref().is_some_and(|kept| kept.stamp == request.stamp);
+    }
+    for side in targets {
+        side.ledger = side.backup.clone();
+    }
+    // The ledger that is put in its place may be from before it was known.
+    world.account.kind = None;
+    restart(world, mutation);
+}
+
+/// Takes the claim of the key, unless the other process has it. Until then that one may have sent a set of which this one
+/// knows nothing, so that this one has to be quiet again.
+fn has_claim(world: &mut World, mutation: Mutation) -> bool {
+    if mutation == Mutation::NoClaim || world.beside.is_none() || world.claim == Some(Who::This) {
+        return true;
+    }
+    if world.claim.is_some() {
+        world.account.key_taken = Some(KeyTaken { say: String::new(), at: world.now });
+        return false;
+    }
+    world.claim = Some(Who::This);
+    world.account.key_taken = None;
+    if mutation == Mutation::SendsUponItsClaim {
+        return true;
+    }
+    world.quiet_until = world.now + world.quiet;
+    false
+}
+
 fn look_at_mode(world: &mut World, target: usize, mutation: Mutation) {
-    let (asked, server) = (world.now, server_at(world.now + ROUND_TRIP / 2));
+    let (asked, server) = (world.now, world.written(world.now + world.trip / 2));
+    let (odd, own) = (world.odd, world.is_own());
     let side = &mut world.targets[target];
     if let Some(applied) = side.facts.applied.filter(|_| mutation == Mutation::TrustsTheRecord) {
         side.facts.record_mode(Seen { mode: applied.mode, asked, answered: asked, server });
     } else {
-        world.call = Some(Call::Mode { target, asked, mode: side.live, server });
+        let mode = match odd {
+            Odd::Nothing | Odd::Ahead(_) => side.live,
+            Odd::Old(_) => other(side.live),
+            Odd::Foreign => side.file,
+        };
+        world.call = Some(Call::Mode { target, asked, mode, server, own });
     }
 }
 
-fn look_at_list(world: &mut World, target: usize, what: Look, list: List) {
-    let count = u32::from(list == List::Positions && world.targets[target].open);
-    let answer = answered_at_once(world, count);
-    world.targets[target].told.list(list, count, answer.asked, answer.answered);
+fn look_at_list(world: &mut World, target: usize, what: Look, list: List, mutation: Mutation) {
+    let own = world.is_own();
+    let count = u32::from(own && list == List::Positions && world.targets[target].open);
+    let answer = world.answered(count);
+    let Answer { value: _, asked, answered, server: _ } = answer;
     let is_open_alone = matches!(what, Look::Open(_));
-    let list = if is_open_alone { Learned::Open(list, answer) } else { Learned::List(list, answer) };
-    learned(world, target, list);
+    let to = |answer| if is_open_alone { Learned::Open(list, answer) } else { Learned::List(list, answer) };
+    let is_believed = hear(world, target, what, answer, to, mutation);
+    if is_believed && own {
+        world.targets[target].told.list(list, count, asked, answered);
+    }
 }
 
-/// An answer that nothing delays.
-fn answered_at_once<T>(world: &mut World, value: T) -> Answer<T> {
-    let asked = world.now;
-    world.now = asked + ROUND_TRIP;
-    Answer { value, asked, answered: world.now, server: server_at(asked + ROUND_TRIP / 2) }
+/// Learns what the client makes of an answer to a look; tells whether it is believed.
+fn hear<T>(
+    world: &mut World,
+    target: usize,
+    look: Look,
+    answer: Answer<T>,
+    to: impl FnOnce(Answer<T>) -> Learned,
+    mutation: Mutation,
+) -> bool {
+    match heard(world.account.clock, look, answer, mutation) {
+        Heard::Believed(answer) => {
+            let Answer { value: _, asked, answered, server } = answer;
+            learned(world, target, to(answer));
+            if believes_jumps(mutation) {
+                world.account.clock = Some(ServerClock::measured(asked, answered, server));
+            }
+            true
+        }
+        Heard::Jumped(answer) => {
+            learned(world, target, to(answer));
+            world.account.clock = None;
+            true
+        }
+        Heard::Stale => {
+            learned(world, target, Learned::Failed(look, stale()));
+            world.account.clock = None;
+            false
+        }
+    }
+}
+
+/// Learns the exchange's time from an answer to a set.
+fn hear_time(world: &mut World, answer: Answer<()>, mutation: Mutation) {
+    match heard(world.account.clock, Look::Mode, answer, mutation) {
+        Heard::Believed(Answer { value: (), asked, answered, server }) => {
+            world.account.note_server_time(asked, answered, server);
+            if believes_jumps(mutation) {
+                world.account.clock = Some(ServerClock::measured(asked, answered, server));
+            }
+        }
+        Heard::Jumped(_) | Heard::Stale => world.account.clock = None,
+    }
 }
 
 fn learned(world: &mut World, target: usize, learned: Learned) {
@@ -283,7 +375,8 @@ fn learned(world: &mut World, target: usize, learned: Learned) {
 
 fn send(world: &mut World, target: usize, mutation: Mutation) {
     let noted = world.targets[target].facts.intent.as_ref().expect("next wants no send without an intent");
-    let request = InFlightSet { target, mode: noted.change.to, stamp: noted.stamp + early(mutation) };
+    let stamp = noted.stamp + early(mutation);
+    let request = InFlightSet { target, mode: noted.change.to, stamp, by: Who::This, known: true };
     world.targets[target].ledger.left = true;
     world.wire.push(request);
     world.call = Some(Call::Set { target, stamp: request.stamp, answer: None });
@@ -323,6 +416,14 @@ fn without_fence(facts: &TargetFacts) -> TargetFacts {
 
 fn early(mutation: Mutation) -> Duration {
     if mutation == Mutation::IntentStampedEarly { Duration::from_secs(10) } else { Duration::ZERO }
+}
+
+/// The mode that this one is not.
+pub(super) fn other(mode: PositionMode) -> PositionMode {
+    match mode {
+        PositionMode::OneWay => PositionMode::Hedge,
+        PositionMode::Hedge => PositionMode::OneWay,
+    }
 }
 
 fn unreachable() -> Failure {

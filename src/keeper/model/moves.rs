@@ -5,36 +5,44 @@ use std::fmt;
 use std::time::Duration;
 
 use super::invariants::{self, Broken, Unwatched};
-use super::keeper::{self, Mutation, decide};
-use super::world::{Call, Faults, NO_FAULTS, World};
+use super::keeper::{self, decide, other};
+use super::mutation::Mutation;
+use super::world::{Call, Faults, NO_FAULTS, Odd, Who, World, server_at};
 use crate::facts::{Class, Failure, SetAnswer};
 use crate::moment::Moment;
-use crate::position_mode::PositionMode;
 use crate::protocol::{Look, Rest, Step};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     /// The keeper does the step that `next` wants.
-    Act { target: usize },
+    Act { by: Who, target: usize },
     /// The answer arrives.
-    Receive,
+    Receive { by: Who },
     /// The exchange handles a set that is on its way.
     Handle { request: usize },
-    /// Every target rests: time passes until the first rest ends.
+    /// Every target rests, in all processes: time passes until the first rest ends.
     Wait,
+    /// The ledger is copied.
+    Backup { by: Who },
     /// A position is closed.
     Close { target: usize },
     /// The file is accepted again.
     Mend,
     /// A fault: a look at the clock, the account or a list fails.
-    LoseLook { target: usize },
+    LoseLook { by: Who, target: usize },
     /// A fault: the request or its answer is lost; the set may still be on its way.
-    LoseAnswer,
+    LoseAnswer { by: Who },
+    /// A fault: the keeper looks, and something is wrong with the answer.
+    LookOddly { by: Who, target: usize, odd: Odd },
+    /// A fault: something is wrong with the answer to a set, which settles nothing; the set may still be on its way.
+    AnswerOddly { by: Who, odd: Odd },
     /// A fault: the daemon, or its machine, stands still for so long.
     Stall(Duration),
     /// A fault: the process is killed and started again.
-    Kill,
+    Kill { by: Who },
+    /// A fault: the same, and in between its ledger is replaced by the copy of it.
+    Restore { by: Who },
     /// Counted as a fault because it delays convergence: new content of the file is not acceptable.
     Reject,
     /// Counted as a fault for the same reason: a new revision wants the other mode.
@@ -47,16 +55,36 @@ pub(super) enum Move {
 
 /// One within the age of a verdict and of a note (5 s each), and one longer than a fence (35 s).
 const STALLS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(36)];
+/// What may be wrong with an answer. A clock is ahead by nearly as much as the exchange bears in a timestamp, or by more than
+/// a fence; what is old is so well beyond all doubts.
+const ODD: [Odd; 4] = [
+    Odd::Ahead(Duration::from_secs(28)),
+    Odd::Ahead(Duration::from_secs(40)),
+    Odd::Old(Duration::from_secs(20)),
+    Odd::Foreign,
+];
 
 /// All moves that are possible in `world`.
 pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
-    let mut all = of_the_keeper(world, mutation);
-    // A stall during a rest is the same as a stall after it.
-    if !all.contains(&Move::Wait) {
+    let mut all = Vec::new();
+    let mut all_rest = true;
+    for by in world.processes().iter().copied() {
+        let world = &*world.seen_by(by);
+        let of_the_keeper = of_the_keeper(world, by, mutation);
+        all_rest &= of_the_keeper.is_empty();
+        let faults = [Move::LoseAnswer { by }, Move::Kill { by }, Move::Restore { by }];
+        let answers = ODD.map(|odd| Move::AnswerOddly { by, odd });
+        let own = of_the_keeper.into_iter().chain([Move::Backup { by }]).chain(faults).chain(answers);
+        all.extend(own.filter(|step| step.is_possible(world)));
+    }
+    if all_rest {
+        all.push(Move::Wait);
+    } else {
+        // A stall during a rest is the same as a stall after it.
         all.extend(STALLS.into_iter().map(Move::Stall));
     }
     all.extend((0..world.wire.len()).map(|request| Move::Handle { request }));
-    all.extend([Move::LoseAnswer, Move::Kill, Move::Reject, Move::Mend]);
+    all.extend([Move::Reject, Move::Mend]);
     for target in 0..world.targets.len() {
         all.extend([
             Move::Close { target },
@@ -65,7 +93,7 @@ pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
             Move::Open { target },
         ]);
     }
-    all.retain(|step| step.is_possible(world));
+    all.retain(|step| step.by() == Who::Other || step.is_possible(world));
     all
 }
 
@@ -76,25 +104,40 @@ pub(super) fn after(
     mutation: Mutation,
     unwatched: Unwatched,
 ) -> Result<World, Broken> {
+    let before = &*before.seen_by(step.by());
     let mut world = before.clone();
     if let Some(left) = step.budget(&mut world.left) {
         *left -= 1;
-        world.left.in_all -= 1;
+        world.left.in_all -= u8::from(step.is_fault());
     }
     match step {
-        Move::Act { target } => keeper::act(&mut world, target, mutation),
-        Move::Receive => keeper::receive(&mut world, mutation),
+        Move::Act { by: _, target } => keeper::act(&mut world, target, mutation),
+        Move::Receive { by: _ } => keeper::receive(&mut world, mutation),
         Move::Handle { request } => handle(&mut world, request),
         Move::Wait => world.now = rest_of_all(&world, mutation),
+        Move::Backup { by: _ } => {
+            for side in &mut world.targets {
+                side.backup = side.ledger.clone();
+            }
+        }
         Move::Close { target } => world.targets[target].open = false,
-        Move::LoseLook { target } => {
+        Move::LoseLook { by: _, target } => {
             if let Step::Look(look) = decide(&world, target, mutation) {
                 keeper::look_failed(&mut world, target, look, mutation);
             }
         }
-        Move::LoseAnswer => keeper::give_up(&mut world, mutation),
+        Move::LoseAnswer { by: _ } => keeper::give_up(&mut world, mutation),
+        Move::LookOddly { by: _, target, odd } => {
+            world.odd = arriving(odd, mutation);
+            keeper::act(&mut world, target, mutation);
+        }
+        Move::AnswerOddly { by: _, odd } => {
+            world.odd = odd;
+            keeper::hear_what_settles_nothing(&mut world, mutation);
+        }
         Move::Stall(span) => world.now = world.now + span,
-        Move::Kill => keeper::restart(&mut world, mutation),
+        Move::Kill { by: _ } => keeper::restart(&mut world, mutation),
+        Move::Restore { by: _ } => keeper::restore(&mut world, mutation),
         Move::Edit { target } => {
             let side = &mut world.targets[target];
             side.file = other(side.file);
@@ -107,55 +150,68 @@ pub(super) fn after(
         }
         Move::Open { target } => world.targets[target].open = true,
     }
+    world.odd = Odd::Nothing;
     if let Some(left) = world.wire.get(before.wire.len()) {
         invariants::when_a_set_leaves(before, left, unwatched)?;
     }
-    if world.call.is_none() {
-        keeper::sync_inputs(&mut world, mutation);
-        invariants::in_every_state(&world, mutation, unwatched)?;
+    for _ in world.processes() {
+        if world.call.is_none() {
+            keeper::sync_inputs(&mut world, mutation);
+            invariants::in_every_state(&world, mutation, unwatched)?;
+        }
+        world.turn();
     }
-    Ok(world.rebased())
+    let world = world.rebased();
+    Ok(match step.by() {
+        Who::This => world,
+        Who::Other => world.seen_by(Who::Other).into_owned(),
+    })
 }
 
-/// The keeper's moves: wait for its answer, or do the most urgent step, or rest if all targets rest.
-fn of_the_keeper(world: &World, mutation: Mutation) -> Vec<Move> {
+/// The moves of the keeper that sees this world: wait for its answer, or do the most urgent step. None if all its targets
+/// rest.
+fn of_the_keeper(world: &World, by: Who, mutation: Mutation) -> Vec<Move> {
     if world.call.is_some() {
-        return vec![Move::Receive];
+        return vec![Move::Receive { by }];
     }
     let (target, step) = keeper::most_urgent(world, mutation);
+    let act = Move::Act { by, target };
+    let odd = ODD.map(|odd| Move::LookOddly { by, target, odd });
     match step {
-        Step::Rest(_) => vec![Move::Wait],
+        Step::Rest(_) => Vec::new(),
         Step::Look(Look::Clock | Look::Kind | Look::Account | Look::List(_) | Look::Open(_)) => {
-            vec![Move::Act { target }, Move::LoseLook { target }]
+            [act, Move::LoseLook { by, target }].into_iter().chain(odd).collect()
         }
-        Step::Look(Look::Mode)
-        | Step::LookAtHost
-        | Step::Note(_)
-        | Step::Send
-        | Step::Withdraw(_)
-        | Step::Record(_) => {
-            vec![Move::Act { target }]
-        }
+        Step::Look(Look::Mode) => [act].into_iter().chain(odd).collect(),
+        Step::LookAtHost | Step::Note(_) | Step::Send | Step::Withdraw(_) | Step::Record(_) => vec![act],
     }
+}
+
+/// What arrives where something is wrong with an answer: a foreign one is not taken, as each question has a stream or a
+/// connection of its own.
+fn arriving(odd: Odd, mutation: Mutation) -> Odd {
+    if odd == Odd::Foreign && mutation != Mutation::TakesAnyAnswer { Odd::Nothing } else { odd }
 }
 
 /// When the first rest ends.
 fn rest_of_all(world: &World, mutation: Mutation) -> Moment {
-    match keeper::most_urgent(world, mutation).1 {
-        Step::Rest(Rest { until, ends_with: _ }) => until,
-        Step::Look(_)
-        | Step::LookAtHost
-        | Step::Note(_)
-        | Step::Send
-        | Step::Withdraw(_)
-        | Step::Record(_) => world.now,
-    }
+    let rests =
+        world.processes().iter().map(|who| match keeper::most_urgent(&world.seen_by(*who), mutation).1 {
+            Step::Rest(Rest { until, ends_with: _ }) => until,
+            Step::Look(_)
+            | Step::LookAtHost
+            | Step::Note(_)
+            | Step::Send
+            | Step::Withdraw(_)
+            | Step::Record(_) => world.now,
+        });
+    rests.min().unwrap_or(world.now)
 }
 
 /// The exchange executes a set that is in time if nothing is open, and refuses it otherwise.
 fn handle(world: &mut World, request: usize) {
     let set = world.wire[request];
-    let in_time = world.may_take_effect(&set);
+    let in_time = set.in_time(server_at(world.now));
     world.wire.remove(request);
     let side = &mut world.targets[set.target];
     let handled = if !in_time {
@@ -166,10 +222,16 @@ fn handle(world: &mut World, request: usize) {
         side.live = set.mode;
         SetAnswer::Accepted
     };
+    if set.by == Who::Other {
+        world.turn();
+    }
     if let Some(Call::Set { target, stamp, answer }) = &mut world.call
         && (*target, *stamp) == (set.target, set.stamp)
     {
         *answer = Some(handled);
+    }
+    if set.by == Who::Other {
+        world.turn();
     }
 }
 
@@ -177,30 +239,56 @@ fn refusal(class: Class) -> Failure {
     Failure { class, code: None, say: String::new() }
 }
 
-fn other(mode: PositionMode) -> PositionMode {
-    match mode {
-        PositionMode::OneWay => PositionMode::Hedge,
-        PositionMode::Hedge => PositionMode::OneWay,
-    }
-}
-
 impl Move {
     /// Whether it no longer happens once faults stop.
     pub(super) fn is_fault(self) -> bool {
-        self.budget(&mut NO_FAULTS.clone()).is_some()
+        let is_backup = matches!(self, Move::Backup { .. });
+        !is_backup && self.budget(&mut NO_FAULTS.clone()).is_some()
+    }
+
+    /// Whose move it is; the one that sees the world if it is nobody's.
+    pub(super) fn by(self) -> Who {
+        match self {
+            Move::Act { by, .. }
+            | Move::Receive { by }
+            | Move::Backup { by }
+            | Move::LoseLook { by, .. }
+            | Move::LoseAnswer { by }
+            | Move::LookOddly { by, .. }
+            | Move::AnswerOddly { by, .. }
+            | Move::Kill { by }
+            | Move::Restore { by } => by,
+            Move::Handle { .. }
+            | Move::Wait
+            | Move::Close { .. }
+            | Move::Mend
+            | Move::Stall(_)
+            | Move::Reject
+            | Move::Edit { .. }
+            | Move::Flip { .. }
+            | Move::Open { .. } => Who::This,
+        }
     }
 
     fn budget(self, left: &mut Faults) -> Option<&mut u8> {
         match self {
             Move::Act { .. }
-            | Move::Receive
+            | Move::Receive { .. }
             | Move::Handle { .. }
             | Move::Wait
             | Move::Close { .. }
             | Move::Mend => None,
-            Move::LoseLook { .. } | Move::LoseAnswer => Some(&mut left.losses),
+            Move::Backup { .. } => Some(&mut left.backups),
+            Move::LoseLook { .. } | Move::LoseAnswer { .. } => Some(&mut left.losses),
+            Move::LookOddly { odd, .. } | Move::AnswerOddly { odd, .. } => match odd {
+                Odd::Nothing => None,
+                Odd::Ahead(_) => Some(&mut left.jumps),
+                Odd::Old(_) => Some(&mut left.replays),
+                Odd::Foreign => Some(&mut left.strays),
+            },
             Move::Stall(_) => Some(&mut left.stalls),
-            Move::Kill => Some(&mut left.kills),
+            Move::Kill { .. } => Some(&mut left.kills),
+            Move::Restore { .. } => Some(&mut left.restores),
             Move::Edit { .. } => Some(&mut left.edits),
             Move::Reject => Some(&mut left.rejections),
             Move::Flip { .. } => Some(&mut left.flips),
@@ -208,24 +296,30 @@ impl Move {
         }
     }
 
+    /// In the world as the process sees it whose move it is.
     fn is_possible(self, world: &World) -> bool {
         let mut left = world.left;
         if self.budget(&mut left).is_some_and(|left| *left == 0) || self.is_fault() && world.left.in_all == 0
         {
             return false;
         }
+        let is_unhandled = matches!(world.call, Some(Call::Set { answer: None, .. }));
         match self {
             Move::Act { .. }
             | Move::Handle { .. }
             | Move::Wait
             | Move::LoseLook { .. }
+            | Move::LookOddly { .. }
             | Move::Stall(_)
-            | Move::Kill
+            | Move::Kill { .. }
+            | Move::Restore { .. }
             | Move::Edit { .. } => true,
             Move::Reject => !world.rejected,
             Move::Mend => world.rejected,
-            Move::Receive => !matches!(world.call, Some(Call::Set { answer: None, .. })),
-            Move::LoseAnswer => world.call.is_some(),
+            Move::Receive { .. } => !is_unhandled,
+            Move::LoseAnswer { .. } => world.call.is_some(),
+            Move::AnswerOddly { .. } => is_unhandled,
+            Move::Backup { .. } => world.targets.iter().any(|side| side.backup != side.ledger),
             Move::Close { target } => world.targets[target].open,
             Move::Flip { target } | Move::Open { target } => !world.targets[target].open,
         }
@@ -234,16 +328,30 @@ impl Move {
 
 impl fmt::Display for Move {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let the = match self.by() {
+            Who::This => "the",
+            Who::Other => "the other",
+        };
         match self {
-            Move::Act { target } => write!(out, "the keeper acts for target {target}"),
-            Move::Receive => write!(out, "the answer arrives"),
+            Move::Act { by: _, target } => write!(out, "{the} keeper acts for target {target}"),
+            Move::Receive { by: _ } => write!(out, "{the} answer arrives"),
             Move::Handle { request } => write!(out, "the exchange handles set {request} on the wire"),
             Move::Wait => write!(out, "time passes until the rest ends"),
+            Move::Backup { by: _ } => write!(out, "{the} ledger is copied"),
             Move::Close { target } => write!(out, "target {target} becomes flat"),
-            Move::LoseLook { target } => write!(out, "a look for target {target} brings nothing"),
-            Move::LoseAnswer => write!(out, "no answer arrives"),
-            Move::Stall(span) => write!(out, "the daemon stands still for {span:?}"),
-            Move::Kill => write!(out, "the daemon is killed and started again"),
+            Move::LoseLook { by: _, target } => write!(out, "{the} look for target {target} brings nothing"),
+            Move::LoseAnswer { by: _ } => write!(out, "{the} answer never arrives"),
+            Move::LookOddly { by: _, target, odd } => {
+                write!(out, "{the} keeper acts for target {target}, and the answer is {odd:?}")
+            }
+            Move::AnswerOddly { by: _, odd } => {
+                write!(out, "{the} set gets an answer that settles nothing and is {odd:?}")
+            }
+            Move::Stall(span) => write!(out, "time passes while no process does anything: {span:?}"),
+            Move::Kill { by: _ } => write!(out, "{the} daemon is killed and started again"),
+            Move::Restore { by: _ } => {
+                write!(out, "{the} daemon is killed and started again with the copy of its ledger")
+            }
             Move::Edit { target } => write!(out, "a new revision wants the other mode for target {target}"),
             Move::Reject => write!(out, "new content of the file is rejected"),
             Move::Mend => write!(out, "the file is accepted again"),

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::world::{Call, FlatRead, NOW, ReadLog, Row, Side, World, server_at};
-use crate::constants::{SETTLING_LOOK, VERDICT_AGE, WAITING_LOOK};
+use super::world::{Call, FlatRead, NOW, ReadLog, Row, Side, Who, World, server_at};
+use crate::constants::{KEY_TAKEN_LOOK, SETTLING_LOOK, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
     AccountFacts, Class, Failing, Failure, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState,
-    LateSet, Seen, ServerClock, TargetFacts, Wait,
+    KeyTaken, LateSet, Seen, ServerClock, TargetFacts, Wait,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::protocol::{retry_at, retry_lost, retry_though_flat};
@@ -21,28 +21,14 @@ const PAST: Moment = Moment(NOW.0 - 120_000);
 impl World {
     /// The same situation at the fixed now.
     pub(super) fn rebased(mut self) -> World {
-        self.forget_refused_requests();
-        let World { now, account, targets, call, rejected: _, wire, left: _ } = &mut self;
-        let line = Shift { by: now.0 - NOW.0 };
-        *now = NOW;
-        line.account(account);
-        for Side { file: _, live: _, open: _, ledger, facts, told } in targets {
-            let settle = facts.wanted.policy.settle;
-            line.facts(facts);
-            line.row(ledger);
-            line.told(told, settle);
-            // Modes read before a kill are no longer used.
-            told.mode = told.mode.filter(|_| facts.seen.is_some());
+        let line = Shift { by: self.now.0 - NOW.0 };
+        for _ in self.processes() {
+            self.forget_refused_requests();
+            line.process(&mut self);
+            self.turn();
         }
-        match call {
-            Some(Call::Mode { target: _, asked, mode: _, server }) => {
-                line.moment(asked);
-                line.server(server);
-            }
-            Some(Call::Set { target: _, stamp, answer: _ }) => line.server(stamp),
-            None => {}
-        }
-        for request in wire {
+        self.now = NOW;
+        for request in &mut self.wire {
             line.server(&mut request.stamp);
         }
         self
@@ -55,8 +41,10 @@ impl World {
             Some(Call::Set { .. } | Call::Mode { .. }) | None => None,
         };
         let server = server_at(self.now);
-        self.wire
-            .retain(|request| request.in_time(server) || awaited == Some((request.target, request.stamp)));
+        self.wire.retain(|request| {
+            let is_awaited = awaited == Some((request.target, request.stamp));
+            request.by != Who::This || !request.is_too_old(server) || is_awaited
+        });
     }
 }
 
@@ -67,6 +55,55 @@ struct Shift {
 }
 
 impl Shift {
+    /// All that belongs to the process that sees the world.
+    fn process(self, world: &mut World) {
+        let World {
+            now,
+            account,
+            targets,
+            call,
+            started,
+            quiet_until,
+            quiet,
+            beside: _,
+            claim: _,
+            trip: _,
+            odd: _,
+            rejected: _,
+            wire: _,
+            left,
+        } = world;
+        if *started + *quiet <= *now {
+            *started = *now - Duration::from_secs(3600);
+        }
+        if *quiet_until <= *now {
+            *quiet_until = *now - Duration::from_secs(3600);
+        }
+        self.moment(started);
+        self.moment(quiet_until);
+        self.account(account);
+        for Side { file: _, live: _, open: _, ledger, backup, facts, told } in targets {
+            let settle = facts.wanted.policy.settle;
+            self.facts(facts);
+            self.row(ledger);
+            if left.restores == 0 {
+                *backup = Row::default();
+            }
+            self.row(backup);
+            self.told(told, settle);
+            // Modes read before a kill are no longer used.
+            told.mode = told.mode.filter(|_| facts.seen.is_some());
+        }
+        match call {
+            Some(Call::Mode { target: _, asked, mode: _, server, own: _ }) => {
+                self.moment(asked);
+                self.server(server);
+            }
+            Some(Call::Set { target: _, stamp, answer: _ }) => self.server(stamp),
+            None => {}
+        }
+    }
+
     fn moment(self, at: &mut Moment) {
         *at = Moment(at.0 - self.by).max(PAST);
     }
@@ -85,7 +122,7 @@ impl Shift {
             owner_due: _,
             owner_failing,
             wrong: _,
-            key_taken: _,
+            key_taken,
             unsatisfiable: _,
             orphaned_set_at: _,
             failing,
@@ -105,6 +142,13 @@ impl Shift {
         }
         if let Some(HostReading { generation: _, asked, unmet: _ }) = host {
             self.moment(asked);
+        }
+        if let Some(KeyTaken { say: _, at }) = key_taken {
+            self.moment(at);
+            // A verdict that is newer than the end of the wait is the newest one; an older one counts as no newer than this.
+            if *at + KEY_TAKEN_LOOK + WAITING_LOOK < NOW {
+                *at = PAST;
+            }
         }
         self.failing(failing);
         self.failing(owner_failing);

@@ -7,8 +7,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::invariants::{Broken, Invariant, Unwatched, is_converged};
-use super::keeper::{Mutation, decide, most_urgent};
+use super::keeper::{decide, most_urgent};
 use super::moves::{Move, after, moves};
+use super::mutation::Mutation;
 use super::world::World;
 use crate::protocol::{Look, Reason, Record, Step, Withdrawn};
 
@@ -27,6 +28,8 @@ pub(super) struct Counterexample {
     pub(super) invariant: Invariant,
     /// The moves from the start, one a line, and what broke.
     pub(super) story: String,
+    /// How many moves these are.
+    pub(super) steps: usize,
     /// The state before it broke.
     pub(super) world: World,
 }
@@ -38,8 +41,8 @@ pub(super) fn search(start: &World, mutation: Mutation, unwatched: Unwatched) ->
     while let Some((id, world)) = queue.pop_front() {
         for step in moves(&world, mutation) {
             graph.transitions += 1;
-            if let Move::Act { target } = step {
-                graph.acts.insert(name(&decide(&world, target, mutation)));
+            if let Move::Act { by, target } = step {
+                graph.acts.insert(name(&decide(&world.seen_by(by), target, mutation)));
             }
             let stays = |reached: &World| {
                 unwatched == Some(Invariant::Converges)
@@ -157,25 +160,32 @@ impl<'a> Graph<'a> {
             world = after(&world, step, self.mutation, self.unwatched).expect("it was walked before");
         }
         lines.extend(last.map(|step| tell(&world, step, self.mutation)));
+        let steps = lines.len();
         lines.push(broken.to_string());
-        Counterexample { invariant: broken.invariant, story: lines.join("\n"), world }
+        Counterexample { invariant: broken.invariant, story: lines.join("\n"), steps, world }
     }
 }
 
 /// One line of a story: what happens, and what the keeper had decided.
 fn tell(world: &World, step: Move, mutation: Mutation) -> String {
     match step {
-        Move::Act { target } | Move::LoseLook { target } => {
-            format!("  {step}: {:?}", decide(world, target, mutation))
+        Move::Act { by, target } | Move::LoseLook { by, target } | Move::LookOddly { by, target, odd: _ } => {
+            format!("  {step}: {:?}", decide(&world.seen_by(by), target, mutation))
         }
-        Move::Wait => format!("  {step}: {:?}", most_urgent(world, mutation).1),
-        Move::Receive
+        Move::Wait => {
+            let rests = world.processes().iter().map(|who| most_urgent(&world.seen_by(*who), mutation).1);
+            format!("  {step}: {:?}", rests.collect::<Vec<_>>())
+        }
+        Move::Receive { .. }
         | Move::Handle { .. }
         | Move::Close { .. }
         | Move::Mend
-        | Move::LoseAnswer
+        | Move::Backup { .. }
+        | Move::LoseAnswer { .. }
+        | Move::AnswerOddly { .. }
         | Move::Stall(_)
-        | Move::Kill
+        | Move::Kill { .. }
+        | Move::Restore { .. }
         | Move::Reject
         | Move::Edit { .. }
         | Move::Flip { .. }
@@ -183,10 +193,14 @@ fn tell(world: &World, step: Move, mutation: Mutation) -> String {
     }
 }
 
+/// Two processes are alike: which of them sees the world makes no difference.
 fn fingerprint(world: &World) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    world.hash(&mut hasher);
-    hasher.finish()
+    let prints = world.processes().iter().map(|who| {
+        let mut hasher = DefaultHasher::new();
+        world.seen_by(*who).hash(&mut hasher);
+        hasher.finish()
+    });
+    prints.min().expect("there is a process")
 }
 
 /// What a step is, without its particulars.

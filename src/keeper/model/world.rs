@@ -1,10 +1,12 @@
-//! Everything that a state of the search consists of: file, exchange, wire, ledger, the daemon's memory, and the faults
-//! that are still to come. Holds no decisions; times are kept relative to a fixed now, so that equal situations at
-//! different times are one state.
+//! Everything that a state of the search consists of: file, exchange, wire, ledger, the daemon's memory, perhaps a second
+//! daemon beside it, and the faults that are still to come. Holds no decisions; times are kept relative to a fixed now, so
+//! that equal situations at different times are one state.
 
+use std::borrow::Cow;
+use std::mem::swap;
 use std::time::Duration;
 
-use crate::constants::FENCE;
+use crate::constants::{CLOCK_DOUBT, FENCE};
 use crate::desired::Account;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Change, DriftPolicy, Generation, How, Intent, IntentId, IntentState,
@@ -19,14 +21,19 @@ use crate::window::Windows;
 pub(super) const NOW: Moment = Moment(1_000_000_000);
 /// How far the exchange's clock is ahead of ours: code that confuses the two is off by this much.
 const AHEAD: Duration = Duration::from_secs(7);
-/// The time from a request to its answer.
-pub(super) const ROUND_TRIP: Duration = Duration::from_millis(200);
+/// The time from a request to its answer, where nothing else is said.
+const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// The exchange executes a request whose timestamp is at most this far off.
 const EXECUTED_WITHIN: Duration = Duration::from_secs(30);
 /// The file's `check_every`: short, so that waiting soon returns to a known state.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(10);
 
-/// One account with its targets, from all points of view: file, exchange, ledger and daemon.
+/// How long a process sends no set: a fence, the greatest doubt with which a set is signed, and a second. Whatever was sent
+/// before it began is over then, whether its ledger knows of it or not.
+pub(super) const QUIET: Duration = FENCE.saturating_add(CLOCK_DOUBT).saturating_add(Duration::from_secs(1));
+
+/// One account with its targets, from all points of view: file, exchange, ledger and daemon. Where there are two daemons, it
+/// is seen by one of them, and `turn` makes it seen by the other one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
     /// The time by the daemon's clock.
@@ -37,6 +44,20 @@ pub(super) struct World {
     pub(super) targets: Vec<Side>,
     /// The call whose answer the keeper waits for.
     pub(super) call: Option<Call>,
+    /// When the process began.
+    pub(super) started: Moment,
+    /// Until when it sends no set.
+    pub(super) quiet_until: Moment,
+    /// For how long a process sends none; the same in all states of a search.
+    pub(super) quiet: Duration,
+    /// A second process with the same key and file, and with a ledger of its own.
+    pub(super) beside: Option<Box<Process>>,
+    /// Who has the claim of the key.
+    pub(super) claim: Option<Who>,
+    /// The time from a request to its answer; the same in all states of a search.
+    pub(super) trip: Duration,
+    /// What is wrong with the answer that comes next. Nothing is, except within a move.
+    pub(super) odd: Odd,
     /// Whether the newest content of the file is not acceptable.
     pub(super) rejected: bool,
     /// Sets that have left and that the exchange has not handled.
@@ -56,10 +77,51 @@ pub(super) struct Side {
     pub(super) open: bool,
     /// What survives a kill.
     pub(super) ledger: Row,
+    /// A copy of that, of whatever age: at first of the empty one.
+    pub(super) backup: Row,
     /// The daemon's memory.
     pub(super) facts: TargetFacts,
     /// What the exchange has answered, by its own log.
     pub(super) told: ReadLog,
+}
+
+/// All that belongs to one process; of the one that sees the world it stands in the world itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Process {
+    account: AccountFacts,
+    call: Option<Call>,
+    started: Moment,
+    quiet_until: Moment,
+    targets: Vec<Mind>,
+}
+
+/// What a process holds of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Mind {
+    ledger: Row,
+    backup: Row,
+    facts: TargetFacts,
+    told: ReadLog,
+}
+
+/// One of the processes, as the one that sees the world calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    This,
+    Other,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Odd {
+    /// Nothing is.
+    Nothing,
+    /// It is true, and the clock of the machine that wrote it is so far ahead.
+    Ahead(Duration),
+    /// It was written so long before its question, when things were different.
+    Old(Duration),
+    /// It is the answer to another question, about an account that is flat and in the mode that the file wants here.
+    Foreign,
 }
 
 /// What the ledger holds of a target.
@@ -104,8 +166,8 @@ pub(super) struct FlatRead {
 /// The call whose answer the keeper waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Call {
-    /// The mode, as the exchange read it; the answer is on its way.
-    Mode { target: usize, asked: Moment, mode: PositionMode, server: ServerTime },
+    /// The mode, as the exchange read it; the answer is on its way. `own`: whether it is the answer to this question.
+    Mode { target: usize, asked: Moment, mode: PositionMode, server: ServerTime, own: bool },
     /// A set; `answer` is `None` until the exchange has handled it.
     Set { target: usize, stamp: ServerTime, answer: Option<SetAnswer> },
 }
@@ -117,6 +179,9 @@ pub(super) struct InFlightSet {
     pub(super) mode: PositionMode,
     /// The timestamp that it is signed with.
     pub(super) stamp: ServerTime,
+    pub(super) by: Who,
+    /// Whether the ledger of the process that sent it still knows of it.
+    pub(super) known: bool,
 }
 
 /// How often each fault may still happen, and how many faults in all.
@@ -135,12 +200,35 @@ pub(super) struct Faults {
     pub(super) opens: u8,
     /// The daemon stands still.
     pub(super) stalls: u8,
+    /// The ledger is copied; this is no fault, and not counted as one.
+    pub(super) backups: u8,
+    /// The process is killed, and the copy of its ledger stands in the ledger's place when it starts again.
+    pub(super) restores: u8,
+    /// An answer's time is ahead.
+    pub(super) jumps: u8,
+    /// An answer is older than its question.
+    pub(super) replays: u8,
+    /// An answer belongs to another question.
+    pub(super) strays: u8,
     pub(super) in_all: u8,
 }
 
 /// No fault may happen.
-pub(super) const NO_FAULTS: Faults =
-    Faults { edits: 0, rejections: 0, kills: 0, losses: 0, flips: 0, opens: 0, stalls: 0, in_all: 0 };
+pub(super) const NO_FAULTS: Faults = Faults {
+    edits: 0,
+    rejections: 0,
+    kills: 0,
+    losses: 0,
+    flips: 0,
+    opens: 0,
+    stalls: 0,
+    backups: 0,
+    restores: 0,
+    jumps: 0,
+    replays: 0,
+    strays: 0,
+    in_all: 0,
+};
 
 impl World {
     /// Nothing has happened yet: the file wants hedge mode everywhere, and the exchange is in one-way mode.
@@ -165,6 +253,7 @@ impl World {
             live: PositionMode::OneWay,
             open: false,
             ledger: Row::default(),
+            backup: Row::default(),
             facts: TargetFacts::new(wanted, NOW),
             told: ReadLog::default(),
         };
@@ -173,9 +262,79 @@ impl World {
             account: AccountFacts::default(),
             targets: vec![side; targets],
             call: None,
+            started: NOW,
+            quiet_until: NOW,
+            quiet: Duration::ZERO,
+            beside: None,
+            claim: None,
+            trip: ROUND_TRIP,
+            odd: Odd::Nothing,
             rejected: false,
             wire: Vec::new(),
             left,
+        }
+    }
+
+    /// The same with processes that send no set in the beginning.
+    pub(super) fn quiet(mut self, quiet: Duration) -> World {
+        self.quiet = quiet;
+        self.quiet_until = self.started + quiet;
+        self
+    }
+
+    /// The same with a second process, which began when the first one did. Looks take no time: where each of the two has its
+    /// own, there is no end of the ways in which they may lie.
+    pub(super) fn with_another(mut self) -> World {
+        self.trip = Duration::ZERO;
+        let World { account, call, started, quiet_until, targets, .. } = &self;
+        let mind = |side: &Side| {
+            let Side { file: _, live: _, open: _, ledger, backup, facts, told } = side.clone();
+            Mind { ledger, backup, facts, told }
+        };
+        self.beside = Some(Box::new(Process {
+            account: account.clone(),
+            call: call.clone(),
+            started: *started,
+            quiet_until: *quiet_until,
+            targets: targets.iter().map(mind).collect(),
+        }));
+        self
+    }
+
+    /// The processes that there are.
+    pub(super) fn processes(&self) -> &'static [Who] {
+        if self.beside.is_some() { &[Who::This, Who::Other] } else { &[Who::This] }
+    }
+
+    /// Makes it the world as the other process sees it, if there is one.
+    pub(super) fn turn(&mut self) {
+        let Some(beside) = &mut self.beside else { return };
+        let Process { account, call, started, quiet_until, targets } = &mut **beside;
+        swap(&mut self.account, account);
+        swap(&mut self.call, call);
+        swap(&mut self.started, started);
+        swap(&mut self.quiet_until, quiet_until);
+        for (side, mind) in self.targets.iter_mut().zip(targets) {
+            swap(&mut side.ledger, &mut mind.ledger);
+            swap(&mut side.backup, &mut mind.backup);
+            swap(&mut side.facts, &mut mind.facts);
+            swap(&mut side.told, &mut mind.told);
+        }
+        for request in &mut self.wire {
+            request.by = request.by.other();
+        }
+        self.claim = self.claim.map(Who::other);
+    }
+
+    /// The world as one of the processes sees it.
+    pub(super) fn seen_by(&self, who: Who) -> Cow<'_, World> {
+        match who {
+            Who::This => Cow::Borrowed(self),
+            Who::Other => {
+                let mut turned = self.clone();
+                turned.turn();
+                Cow::Owned(turned)
+            }
         }
     }
 
@@ -187,16 +346,30 @@ impl World {
         Brakes { file: self.rejected.then(String::new), ..brakes }
     }
 
-    /// Whether a set that is on its way may still take effect.
+    /// Whether a set that is on its way may still take effect, now or later.
     pub(super) fn may_take_effect(&self, request: &InFlightSet) -> bool {
-        request.in_time(server_at(self.now))
+        !request.is_too_old(server_at(self.now))
     }
 }
 
 impl InFlightSet {
-    /// Whether the exchange still takes its timestamp.
+    /// Whether the exchange takes its timestamp.
     pub(super) fn in_time(&self, server: ServerTime) -> bool {
-        server.since(self.stamp).max(self.stamp.since(server)) <= EXECUTED_WITHIN
+        !self.is_too_old(server) && self.stamp.since(server) <= EXECUTED_WITHIN
+    }
+
+    /// Whether it takes it no more.
+    pub(super) fn is_too_old(&self, server: ServerTime) -> bool {
+        server.since(self.stamp) > EXECUTED_WITHIN
+    }
+}
+
+impl Who {
+    fn other(self) -> Who {
+        match self {
+            Who::This => Who::Other,
+            Who::Other => Who::This,
+        }
     }
 }
 
@@ -210,8 +383,8 @@ pub(super) fn applied(mode: PositionMode) -> Applied {
     Applied { mode, how: How::Set, at: server_at(NOW), generation: Generation(1) }
 }
 
-/// A new intent; its number makes no difference here.
-pub(super) fn intent(change: Change, stamp: ServerTime, at: Moment) -> Intent {
-    let (own_fence, state) = (Some(at + FENCE + ROUND_TRIP / 2), IntentState::Noted { at });
+/// A new intent, whose stamp may be so much off; its number makes no difference here.
+pub(super) fn intent(change: Change, stamp: ServerTime, at: Moment, doubt: Duration) -> Intent {
+    let (own_fence, state) = (Some(at + FENCE + doubt), IntentState::Noted { at });
     Intent { id: IntentId(1), change, generation: Generation(1), stamp, own_fence, state }
 }
