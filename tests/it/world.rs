@@ -4,6 +4,7 @@
 pub mod invariants;
 pub mod journeys;
 mod keys;
+mod odd;
 pub mod told;
 pub mod turn;
 mod wire;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use journeys::{Journey, Left};
 use keys::SimulatedKeys;
+pub use odd::OddCount;
 use told::Told;
 use turn::Turn;
 use wire::{Dated, Direct, Wire, locked};
@@ -378,6 +380,7 @@ impl World {
     pub fn skew(&self, skew_ms: i64) {
         locked(&self.told).skews.push(self.clock.now());
         locked(&self.wire.state).skew_ms = skew_ms;
+        locked(&self.wire.odd).forget();
     }
 
     /// How far the exchange's clock is ahead now.
@@ -401,6 +404,27 @@ impl World {
     /// All answers are dated as usual.
     pub fn in_time(&self) {
         locked(&self.wire.state).dated = None;
+    }
+
+    /// So many next answers to calls whose path ends like this are older ones, which something on the way repeats; the exchange
+    /// never sees those calls.
+    pub fn repeat(&self, path: &'static str, times: u32) {
+        locked(&self.wire.odd).repeat(path, times);
+    }
+
+    /// So many next answers to calls whose path ends like this are dated by a clock that is so far ahead of the exchange's.
+    pub fn date(&self, path: &'static str, times: u32, ahead_ms: i64) {
+        locked(&self.wire.odd).date(path, times, ahead_ms);
+    }
+
+    /// Answers are as they are again.
+    pub fn no_odd_answers(&self) {
+        locked(&self.wire.odd).end();
+    }
+
+    /// How many answers were repeated or dated by another clock.
+    pub fn odd_answers(&self) -> OddCount {
+        locked(&self.wire.odd).count()
     }
 
     /// From one side to the other it takes so long from now on.

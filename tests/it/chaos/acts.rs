@@ -66,7 +66,12 @@ impl Story<'_> {
             Act::Open { slot, who, product, what } => self.open(slot, uid(who), product, what),
             Act::Close { slot } => self.close(slot),
             Act::Goes(fault) => self.world.exchange(|exchange| exchange.inject(fault)),
-            Act::FaultsEnd => self.world.exchange(bitget_sim::Exchange::clear_faults),
+            Act::FaultsEnd => {
+                self.world.exchange(bitget_sim::Exchange::clear_faults);
+                self.world.no_odd_answers();
+            }
+            Act::Repeat { path, times } => self.world.repeat(path, times),
+            Act::Ahead { path, times, millis } => self.world.date(path, times, millis),
             Act::Lag { millis } => {
                 self.world.exchange(|exchange| exchange.switches_mut().read_lag_ms = millis);
             }

@@ -40,6 +40,7 @@ impl Story<'_> {
 
     fn end_everything(&mut self) {
         self.world.cut(false);
+        self.world.no_odd_answers();
         self.world.latency(Duration::from_millis(20));
         self.world.resume(None);
         for slot in self.slots.opened() {

@@ -53,6 +53,8 @@ pub enum Act {
     Close { slot: usize },
     Goes(Fault),
     FaultsEnd,
+    Repeat { path: &'static str, times: u32 },
+    Ahead { path: &'static str, times: u32, millis: i64 },
     Lag { millis: u32 },
     RefuseSets { who: usize, code: Option<&'static str> },
     RefuseKey { who: usize, code: Option<&'static str> },
@@ -179,6 +181,8 @@ impl Act {
             | Act::Close { .. }
             | Act::Goes(_)
             | Act::FaultsEnd
+            | Act::Repeat { .. }
+            | Act::Ahead { .. }
             | Act::Lag { .. }
             | Act::Kill { .. }
             | Act::KillInFlight { .. }
@@ -300,8 +304,9 @@ fn scene(
             happens(end, Act::Close { slot });
         }
         54..66 => happens(at, Act::Goes(fault(dice, &people[who]))),
-        66..68 => happens(at, Act::FaultsEnd),
-        68..70 => happens(at, Act::Lag { millis: one_of(dice, &[0, 500, 3_000, 8_000]) }),
+        66..67 => happens(at, Act::FaultsEnd),
+        67..69 => happens(at, odd_answers(dice, &people[who])),
+        69..70 => happens(at, Act::Lag { millis: one_of(dice, &[0, 500, 3_000, 8_000]) }),
         70..74 => refusals(dice, who, people[who].kind, at, end, &mut happens),
         74..84 => ends(dice, at, &mut happens),
         84..89 => {
@@ -436,6 +441,19 @@ fn fault(dice: &mut TestRng, person: &Person) -> Fault {
         None => fault,
     };
     if dice.random_bool(0.4) { fault.for_account(person.uid) } else { fault }
+}
+
+/// Answers of another time: old ones, or by a clock that is ahead.
+fn odd_answers(dice: &mut TestRng, person: &Person) -> Act {
+    let reads = person.reads().map(|(path, _)| path);
+    // All of them, or those of one call.
+    let path = one_of(dice, &["", reads[0], reads[1], reads[2], reads[3]]);
+    let times = one_of(dice, &[1, 1, 2, 5, 20]);
+    if dice.random_bool(0.5) {
+        Act::Repeat { path, times }
+    } else {
+        Act::Ahead { path, times, millis: one_of(dice, &[3_000, 28_000, 40_000]) }
+    }
 }
 
 /// What may go wrong on the way.

@@ -10,7 +10,7 @@ use strum::VariantNames as _;
 
 use super::schedule::{Act, fault_kind};
 use super::{Legacy, dice};
-use crate::world::{World, is_set};
+use crate::world::{OddCount, World, is_set};
 
 /// How often what happened.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -42,6 +42,9 @@ impl Tally {
             }
         }
         self.count("conversions seen", world.conversions());
+        let OddCount { repeated, dated } = world.odd_answers();
+        self.count("fault Repeated", repeated);
+        self.count("fault Ahead", dated);
         for intent in &intents {
             self.count(&format!("set {}", name(&intent.stage)), 1);
             self.count("corrections", usize::from(intent.change.cause == Cause::Drift));
@@ -68,6 +71,8 @@ impl Tally {
             "conversions seen",
             "corrections",
             "approved",
+            "fault Repeated",
+            "fault Ahead",
         ];
         self.missing(ends.chain(others.map(str::to_owned)))
     }
