@@ -6,6 +6,9 @@ use std::time::Duration;
 pub const FILE_POLL: Duration = Duration::from_secs(10);
 /// Two reads at least this far apart must agree before new bytes are accepted: a writer in place is seldom slower.
 pub const FILE_SETTLE: Duration = Duration::from_millis(200);
+/// How long a new content may wait to be believed before it is said since when the file is being written: a writer that
+/// takes longer has stopped half-way.
+pub const FILE_WRITTEN: Duration = Duration::from_secs(30);
 
 /// How often open orders are read while they are waited for, and how soon a verdict that came too late is tried again.
 pub const WAITING_LOOK: Duration = Duration::from_secs(10);

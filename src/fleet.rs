@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::moment::Moment;
 use crate::position_mode::AccountName;
 use crate::protocol::Plan;
 use crate::source::{Content, FileState};
-use crate::status::{Board, short};
+use crate::status::{Board, seconds, short};
 
 /// All keepers, and what their specs are made from.
 pub struct Fleet<D: Environment> {
@@ -303,6 +304,7 @@ impl<D: Environment> Fleet<D> {
         let problem = match state {
             FileState::NotReadYet => return Ok(()),
             FileState::Changing => Some(CHANGING.to_owned()),
+            FileState::StillWritten { since } => Some(still_written(seconds(self.clock.timestamp(since)))),
             FileState::Unreadable(say) => Some(say),
             FileState::Content(content) => self.accept(&content).await,
         };
@@ -466,3 +468,10 @@ impl<D: Environment> Fleet<D> {
 }
 
 const CHANGING: &str = "it is still changing";
+
+fn still_written(since: Timestamp) -> String {
+    format!(
+        "it is still being written, since {since}: what writes it has not closed it, or writes it again and again. End \
+         that, or put a whole file in its place by a rename"
+    )
+}

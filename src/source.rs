@@ -1,5 +1,5 @@
-//! The declared file's content: read on a poll, sooner when inotify reports a change, and believed when two reads agree,
-//! or when a whole file was put in the place of another.
+//! The declared file's content: read on a poll, sooner when inotify reports a change, and believed when two reads agree and
+//! nobody is seen to be writing it, or when a whole file was put in the place of another.
 //!
 //! Level-triggered: what counts is what the file contains now, never which event came. The meaning of the bytes is
 //! unknown here: `desired` judges whether they are good, and the protocol applies the brakes.
@@ -10,6 +10,7 @@ mod content;
 mod debounce;
 mod last_pull;
 mod read;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::clock::Clock;
-use crate::constants::{FILE_POLL, FILE_SETTLE};
+use crate::constants::{FILE_POLL, FILE_SETTLE, FILE_WRITTEN};
 use crate::moment::Moment;
 
 use self::chain::{Chain, Watch};
@@ -30,6 +31,7 @@ use self::debounce::Debounce;
 pub use self::debounce::FileState;
 pub use self::last_pull::LastPull;
 use self::read::FileReading;
+use self::witness::{Witness, Witnessed};
 
 /// A file that is being watched.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl Source {
         let (pulled, pulls) = watch::channel(None);
         let (asks, asked) = mpsc::channel(ASKS);
         let reads = Arc::new(AtomicU64::new(0));
+        let (witness, events) = Witness::new();
         let watcher = Watcher {
             path: path.into(),
             known_good,
@@ -86,7 +89,10 @@ impl Source {
             debounce: Debounce::NotReadYet,
             reads: Arc::clone(&reads),
             under_way: None,
+            witness: Arc::new(witness),
+            events,
             watch: None,
+            watch_before: None,
             complaint: None,
         };
         (watcher, Source { states, pulls, asks, reads })
@@ -139,7 +145,13 @@ struct Watcher {
     debounce: Debounce,
     reads: Arc<AtomicU64>,
     under_way: Option<JoinHandle<Done>>,
+    /// What the events of all watches tell.
+    witness: Arc<Witness>,
+    /// Has something once an event came.
+    events: mpsc::Receiver<()>,
     watch: Option<Watch>,
+    /// The one before: what happened shortly before the newest was armed, such as a close, it may still have to report.
+    watch_before: Option<Watch>,
     complaint: Option<String>,
 }
 
@@ -162,18 +174,25 @@ impl Watcher {
             while let Ok(ask) = self.asked.try_recv() {
                 self.waiting.push(Waiting { ask, reads: 0 });
             }
-            let begun = self.clock.now();
+            let (begun, before) = (self.clock.now(), self.witness.witnessed());
             let reading = self.read().await;
-            let ended = self.clock.now();
+            let (ended, after) = (self.clock.now(), self.witness.witnessed());
+            // Closed while it was read, it may have been read half.
+            let witnessed =
+                Witnessed { is_being_written: before.is_being_written || after.is_being_written, ..after };
+            let known_good = self.known_good.as_deref();
             self.debounce =
-                std::mem::take(&mut self.debounce).next(reading, begun, ended, self.known_good.as_deref());
+                std::mem::take(&mut self.debounce).next(reading, (begun, ended), known_good, witnessed);
+            if matches!(self.debounce, Debounce::Settled(_)) {
+                self.witness.settled();
+            }
             // What was good at the start is believed at the first read only until something else is.
             if matches!(&self.debounce, Debounce::Settled(FileReading::Content(content, _))
                 if self.known_good.as_deref() != Some(content.sha256.as_str()))
             {
                 self.known_good = None;
             }
-            self.publish();
+            self.publish(ended);
             self.answer();
             self.until_next_read(ended).await;
         }
@@ -181,16 +200,22 @@ impl Watcher {
 
     /// Waits for the next poll, an event, a request or, while the content is unsettled, the time of the second read.
     async fn until_next_read(&mut self, last: Moment) {
-        let due = match &self.debounce {
-            Debounce::NotReadYet => last,
-            Debounce::Unsettled { newest: _, since } => *since + FILE_SETTLE,
-            Debounce::Settled(_) => last + FILE_POLL,
+        let is_being_written = self.witness.witnessed().is_being_written;
+        let (due, by_events) = match &self.debounce {
+            Debounce::NotReadYet => (last, false),
+            // Its close is an event. Whoever asks is answered soon, and at `FILE_WRITTEN` something else is said.
+            Debounce::Unsettled { newest: _, since: _, differs_since } if is_being_written => {
+                let told = Some(*differs_since + FILE_WRITTEN).filter(|told| *told > last);
+                let poll = last + if self.waiting.is_empty() { FILE_POLL } else { FILE_SETTLE };
+                (told.map_or(poll, |told| told.min(poll)), true)
+            }
+            Debounce::Unsettled { newest: _, since, differs_since: _ } => (*since + FILE_SETTLE, false),
+            Debounce::Settled(_) => (last + FILE_POLL, true),
         };
-        let settled = matches!(self.debounce, Debounce::Settled(_));
         tokio::select! {
             biased;
             Some(ask) = self.asked.recv() => self.waiting.push(Waiting { ask, reads: 0 }),
-            () = changed(&mut self.watch), if settled => {
+            Some(()) = self.events.recv(), if by_events => {
                 // However fast the events come, there is one read per `FILE_SETTLE` at most.
                 self.clock.sleep_until(last + FILE_SETTLE).await;
             }
@@ -200,6 +225,8 @@ impl Watcher {
 
     /// Arms the watch anew, then reads: a change before the read is in it, one after it began is an event.
     async fn read(&mut self) -> FileReading {
+        // What was reported so far is in this read.
+        while self.events.try_recv().is_ok() {}
         let mut under_way = match self.under_way.take() {
             Some(under_way) => under_way,
             None => self.visit(),
@@ -210,7 +237,13 @@ impl Watcher {
             done = &mut under_way => match done {
                 Ok(Done { reading, last_pull, watch, complaint }) => {
                     self.pulled.send_replace(last_pull);
-                    self.watch = watch;
+                    // Where the system has no more of them to give, the one that there is goes on.
+                    if let Some(armed) = watch {
+                        self.watch_before = self.watch.replace(armed);
+                        if complaint.is_some() {
+                            self.witness.is_deaf();
+                        }
+                    }
                     self.complain(complaint);
                     reading
                 }
@@ -232,10 +265,10 @@ impl Watcher {
 
     fn visit(&self) -> JoinHandle<Done> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let (path, notice) = (Arc::clone(&self.path), self.notice);
+        let (path, notice, witness) = (Arc::clone(&self.path), self.notice, Arc::clone(&self.witness));
         tokio::task::spawn_blocking(move || {
             let (watch, complaint) = match notice {
-                Notice::Inotify => Watch::arm(Chain::walk(&path)),
+                Notice::Inotify => Watch::arm(Chain::walk(&path), &witness),
                 Notice::PollOnly => (None, None),
             };
             let (reading, last_pull) = (read::read(&path), LastPull::of(&path));
@@ -243,8 +276,8 @@ impl Watcher {
         })
     }
 
-    fn publish(&self) {
-        let state = self.debounce.state();
+    fn publish(&self, now: Moment) {
+        let state = self.debounce.state(now);
         self.published.send_if_modified(|published| {
             let differs = *published != state;
             if differs {
@@ -277,17 +310,6 @@ impl Watcher {
         }
         self.complaint = complaint;
     }
-}
-
-/// Waits for an event; for ever without a watch, because the poll comes anyway.
-async fn changed(watch: &mut Option<Watch>) {
-    if let Some(armed) = watch
-        && armed.changed().await
-    {
-        return;
-    }
-    *watch = None;
-    std::future::pending::<()>().await;
 }
 
 /// Requests that may queue; a requester waits for its answer, so there are hardly ever two.

@@ -96,7 +96,7 @@ async fn settled(source: &Source) -> FileState {
     for _ in 0..FIRST_STATES {
         let state = states.borrow_and_update().clone();
         match state {
-            FileState::NotReadYet | FileState::Changing => {
+            FileState::NotReadYet | FileState::Changing | FileState::StillWritten { .. } => {
                 let _ = tokio::time::timeout(FIRST_STATE, states.changed()).await;
             }
             FileState::Content(_) | FileState::Unreadable(_) => return state,

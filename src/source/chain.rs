@@ -1,14 +1,17 @@
 //! The directories in which a change can alter the content at the path, and inotify on them.
 //!
-//! It only saves time: the poll finds whatever it misses. It reads no file and decides nothing.
+//! The poll finds whatever it misses. It reads no file and decides nothing.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::mpsc;
+
+use super::witness::{Happened, Place, Witness};
 
 /// Where a path leads: the directory of the file and of every symlink on the way, and their names in them. No directory
 /// is listed through a symlink, so none is listed twice.
@@ -16,6 +19,8 @@ use tokio::sync::mpsc;
 pub(super) struct Chain {
     directories: BTreeSet<PathBuf>,
     names: BTreeSet<OsString>,
+    /// Where the file itself is, or would be.
+    file: PathBuf,
 }
 
 impl Chain {
@@ -53,8 +58,15 @@ impl Chain {
     }
 
     fn add(&mut self, directory: &Path, name: OsString) {
+        self.file = directory.join(&name);
         self.directories.insert(directory.to_owned());
         self.names.insert(name);
+    }
+
+    /// The file's path without symlinks, and the identity of its directory: of another one at the same path, too.
+    fn place(&self) -> Place {
+        let directory = self.file.parent().and_then(|directory| std::fs::metadata(directory).ok());
+        (self.file.clone(), directory.map(|directory| (directory.dev(), directory.ino())))
     }
 
     /// Whether an event may mean new content. Reading the file does not count, or each of our reads would trigger the
@@ -68,10 +80,36 @@ impl Chain {
             | EventKind::Remove(_)
             | EventKind::Other => true,
         };
-        let ours = |path: &PathBuf| {
-            self.directories.contains(path) || path.file_name().is_some_and(|name| self.names.contains(name))
-        };
-        event.need_rescan() || (telling && (event.paths.is_empty() || event.paths.iter().any(ours)))
+        event.need_rescan()
+            || (telling && (event.paths.is_empty() || event.paths.iter().any(|path| self.is_on_it(path))))
+    }
+
+    fn is_on_it(&self, path: &Path) -> bool {
+        self.directories.contains(path) || path.file_name().is_some_and(|name| self.names.contains(name))
+    }
+
+    /// What an event that concerns the chain tells of how the file came to its content; `None` if nothing.
+    fn happened(&self, event: &Event) -> Option<Happened> {
+        let at_the_file = event.paths.contains(&self.file);
+        let here = event.paths.iter().any(|path| self.is_on_it(path));
+        if event.need_rescan() {
+            return Some(Happened::Unknown);
+        }
+        match &event.kind {
+            EventKind::Modify(ModifyKind::Data(_)) => at_the_file.then_some(Happened::Written),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+                at_the_file.then_some(Happened::Closed)
+            }
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => here.then_some(Happened::PutInPlace),
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => {
+                here.then_some(Happened::TakenAway)
+            }
+            EventKind::Any
+            | EventKind::Access(_)
+            | EventKind::Create(_)
+            | EventKind::Modify(_)
+            | EventKind::Other => None,
+        }
     }
 }
 
@@ -79,20 +117,20 @@ impl Chain {
 /// silently.
 #[derive(Debug)]
 pub(super) struct Watch {
-    changes: mpsc::Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
 impl Watch {
-    /// Watches every directory that can be watched, and returns the last error, if any.
-    pub(super) fn arm(chain: Chain) -> (Option<Watch>, Option<String>) {
-        let (told, changes) = mpsc::channel(1);
+    /// Watches every directory that can be watched for `witness`, and returns the last error, if any.
+    pub(super) fn arm(chain: Chain, witness: &Arc<Witness>) -> (Option<Watch>, Option<String>) {
         let directories = chain.directories.clone();
-        let heard = move |event: notify::Result<Event>| {
-            // An error may hide a change, so it counts as one. A full channel already reports a change.
-            if event.map_or(true, |event| chain.concerns(&event)) {
-                let _ = told.try_send(());
-            }
+        let number = witness.watches(chain.place());
+        let witness = Arc::clone(witness);
+        let heard = move |event: notify::Result<Event>| match event {
+            Ok(event) if chain.concerns(&event) => witness.hears(number, chain.happened(&event)),
+            Ok(_) => {}
+            // An error may hide a change, so it counts as one.
+            Err(_) => witness.hears(number, Some(Happened::Unknown)),
         };
         let mut watcher = match notify::recommended_watcher(heard) {
             Ok(watcher) => watcher,
@@ -104,12 +142,7 @@ impl Watch {
                 complaint = Some(error.to_string());
             }
         }
-        (Some(Watch { changes, _watcher: watcher }), complaint)
-    }
-
-    /// Waits for an event that concerns the chain; false if none will ever come.
-    pub(super) async fn changed(&mut self) -> bool {
-        self.changes.recv().await.is_some()
+        (Some(Watch { _watcher: watcher }), complaint)
     }
 }
 
@@ -128,7 +161,7 @@ const MOST_LINKS: usize = 40;
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use notify::event::{DataChange, Flag, ModifyKind, RemoveKind};
+    use notify::event::{CreateKind, DataChange, Flag, RemoveKind};
 
     use super::*;
 
@@ -141,7 +174,7 @@ mod tests {
         symlink("trees/1", at.join("current")).unwrap();
         symlink(at.join("current/../1/etc/file"), at.join("file")).unwrap();
         symlink("loop", at.join("loop")).unwrap();
-        let Chain { directories: walked, names: met } = Chain::walk(&at.join(path));
+        let Chain { directories: walked, names: met, file: _ } = Chain::walk(&at.join(path));
         let below = |walked: &PathBuf| walked.strip_prefix(&at).unwrap().to_str().unwrap().to_owned();
         assert_eq!(walked.iter().map(below).collect::<Vec<_>>(), directories, "directories of {path}");
         assert_eq!(met.iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>(), names, "in {path}");
@@ -164,8 +197,7 @@ mod tests {
 
     #[test]
     fn f7_f8_what_concerns_the_chain_is_every_change_and_every_doubt_but_no_reading() {
-        let chain =
-            Chain { directories: BTreeSet::from(["/etc".into()]), names: BTreeSet::from(["f".into()]) };
+        let chain = of_one_file();
         let data = EventKind::Modify(ModifyKind::Data(DataChange::Any));
         let access = |access| Event::new(EventKind::Access(access)).add_path("/etc/f".into());
         for (event, concerns) in [
@@ -180,6 +212,38 @@ mod tests {
             (access(AccessKind::Read), false),
         ] {
             assert_eq!(chain.concerns(&event), concerns, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn f6_f15_an_event_tells_whether_the_file_is_being_written_was_closed_or_was_put_in_its_place() {
+        let chain = of_one_file();
+        let data = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let named = |mode| EventKind::Modify(ModifyKind::Name(mode));
+        for (kind, path, happened) in [
+            (data, "/etc/f", Some(Happened::Written)),
+            (data, "/etc", None),
+            (closed, "/etc/f", Some(Happened::Closed)),
+            (closed, "/usr/f", None),
+            (named(RenameMode::To), "/etc/f", Some(Happened::PutInPlace)),
+            (named(RenameMode::To), "/etc/g", None),
+            (named(RenameMode::From), "/etc/f", Some(Happened::TakenAway)),
+            (EventKind::Remove(RemoveKind::File), "/etc/f", Some(Happened::TakenAway)),
+            (EventKind::Remove(RemoveKind::Folder), "/etc", Some(Happened::TakenAway)),
+            (EventKind::Create(CreateKind::File), "/etc/f", None),
+        ] {
+            assert_eq!(chain.happened(&Event::new(kind).add_path(path.into())), happened, "{kind:?} {path}");
+        }
+        let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert_eq!(chain.happened(&overflow), Some(Happened::Unknown));
+    }
+
+    fn of_one_file() -> Chain {
+        Chain {
+            directories: BTreeSet::from(["/etc".into()]),
+            names: BTreeSet::from(["f".into()]),
+            file: "/etc/f".into(),
         }
     }
 }

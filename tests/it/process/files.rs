@@ -1,7 +1,7 @@
 //! The file half-written, renamed and gone; the disk full, read-only, or not read by anybody any more.
 
 use std::fs::{self, Permissions};
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ use super::{Host, RUN, Venue, declared, get, side_by_side};
 fn f6_f13_f33_nothing_is_sent_on_half_a_file_or_without_a_disk() {
     side_by_side(&[
         ("files", f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_all_goes_on),
+        ("smaller file", f6_f15_a_whole_but_smaller_file_that_is_written_in_place_counts_once_it_is_closed),
         ("full disk", f33_on_a_full_disk_nothing_is_sent_until_there_is_room_again),
         ("read-only disk", f33_on_a_read_only_disk_the_daemon_does_not_start_and_says_so),
         ("log", a_daemon_whose_log_nobody_reads_any_more_goes_on),
@@ -44,7 +45,7 @@ fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_
     let (half, rest) = whole.split_at(whole.find("desk-1").unwrap());
     let mut slow = fs::File::create(&path).unwrap();
     slow.write_all(half.as_bytes()).unwrap();
-    problem(&host, "`posmoded check` shows the line");
+    problem(&host, "it is still changing");
     venue.flip(1, PosMode::HedgeMode);
     host.wait_for_all("drifted file");
     host.wait_out_its_quiet();
@@ -69,6 +70,38 @@ fn f6_f13_while_the_file_is_half_written_or_gone_nothing_is_sent_and_afterwards_
     fs::rename(host.path("moved-away"), &path).unwrap();
     frees(&host, 2);
     assert_eq!(host.status()["config"]["generation"], 2, "it is the same revision as before");
+    host.terminate();
+}
+
+fn f6_f15_a_whole_but_smaller_file_that_is_written_in_place_counts_once_it_is_closed() {
+    let venue = Venue::of_desks(2);
+    let (before, half) =
+        (declared(&[("desk-1", ONE_WAY), ("desk-2", ONE_WAY)]), declared(&[("desk-1", HEDGE)]));
+    let mut host = Host::new(&venue, &["desk-1", "desk-2"], &before);
+    host.start();
+    host.wait_for_all("in_sync -");
+
+    let mut slow = fs::File::create(host.path("desired-state.yaml")).unwrap();
+    slow.write_all(half.as_bytes()).unwrap();
+    let problem = || host.status()["config"]["problem"].as_str().map(str::to_owned);
+    host.wait_until("it is seen", || problem().filter(|told| told == "it is still changing"));
+    // Each reload reads the file twice before everything is looked at.
+    for mode in [PosMode::HedgeMode, PosMode::OneWayMode] {
+        venue.flip(2, mode);
+        host.signal("HUP");
+        let shown = if mode == PosMode::HedgeMode { "drifted file" } else { "in_sync -" };
+        host.wait_until(shown, || (host.targets()["desk-2 USDT-FUTURES"] == shown).then_some(()));
+    }
+    assert_eq!(host.targets()["desk-1 USDT-FUTURES"], "in_sync -", "as it was declared before");
+    assert_eq!((venue.sets(), host.status()["config"]["generation"].as_u64()), (Vec::new(), Some(1)));
+
+    slow.rewind().unwrap();
+    slow.set_len(0).unwrap();
+    slow.write_all(declared(&[("desk-1", ONE_WAY), ("desk-2", HEDGE)]).as_bytes()).unwrap();
+    drop(slow);
+    host.wait_until("it is set", || (venue.mode(2) == PosMode::HedgeMode).then_some(()));
+    host.wait_for_all("in_sync -");
+    assert_eq!((venue.sets().len(), venue.mode(1), problem()), (1, PosMode::OneWayMode, None));
     host.terminate();
 }
 
@@ -181,5 +214,7 @@ fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
     host.terminate();
 }
 
+const ONE_WAY: &str = "one_way_mode";
+const HEDGE: &str = "hedge_mode";
 /// The user of whom nothing is.
 const NOBODY: u32 = 65_534;

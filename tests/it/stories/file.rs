@@ -3,6 +3,7 @@
 use bitget_sim::PosMode;
 use posmoded::fleet::StartError;
 use posmoded::ledger::EventKind;
+use posmoded::moment::Moment;
 use posmoded::source::FileState;
 
 use super::*;
@@ -99,16 +100,20 @@ async fn i10_a_bad_file_that_names_fewer_accounts_releases_none_and_drift_is_not
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_missing_or_still_changing_brakes_until_it_is_there_again() {
     let words = [
-        FileState::Changing,
-        FileState::Unreadable("desired-state.yaml is missing: put it back.".to_owned()),
+        (FileState::Changing, "it is still changing."),
+        (
+            FileState::StillWritten { since: Moment(1_795_338_000_000) },
+            "it is still being written, since 2026-11-22T09:00:00Z: what writes it has not closed it, or writes it again and \
+             again. End that, or put a whole file in its place by a rename.",
+        ),
+        (FileState::Unreadable("desired-state.yaml is missing: put it back.".to_owned()), "put it back."),
     ];
-    for word in words {
+    for (word, expected) in words {
         let good = file(&[("desk-a", HEDGE)]);
         let world = World::started(&good, desks).await;
         line_begins(&world, MINUTE, A_USDT, "new, settling").await;
-        world.say(word.clone());
+        world.say(word);
         line_begins(&world, 5 * SECOND, A_USDT, "new, file").await;
-        let expected = if word == FileState::Changing { "still changing" } else { "put it back" };
         assert!(world.line(A_USDT).contains(expected), "{}", world.told());
         world.pass(10 * MINUTE).await;
         assert_eq!(all_sets(&world), []);

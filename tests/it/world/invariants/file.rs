@@ -106,7 +106,10 @@ fn allows(evidence: &Evidence, desired: &Desired, set: &Sent) -> bool {
 pub fn accepted(word: &FileState) -> Option<Desired> {
     match word {
         FileState::Content(Content { bytes, sha256: _, commit: _ }) => desired::read(bytes).ok(),
-        FileState::NotReadYet | FileState::Changing | FileState::Unreadable(_) => None,
+        FileState::NotReadYet
+        | FileState::Changing
+        | FileState::StillWritten { .. }
+        | FileState::Unreadable(_) => None,
     }
 }
 
