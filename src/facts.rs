@@ -21,7 +21,9 @@ pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
 pub use identity::{AccountSettings, Identity, KeyTaken, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
 pub use server_clock::{Age, ServerClock};
-pub use wanted::{DriftPolicy, Generation, HostReading, Policy, Requirement, Requirements, Wanted};
+pub use wanted::{
+    DriftPolicy, Elsewhere, Generation, HostReading, Policy, Requirement, Requirements, Wanted,
+};
 pub use witnesses::{Apart, Jump, Lag, Witness, Witnesses};
 
 use std::time::Duration;
@@ -47,7 +49,7 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AccountFacts {
     /// The host that the file assigns this account to, if it is another one: this host then sends no request for it.
-    pub elsewhere: Option<String>,
+    pub elsewhere: Option<Elsewhere>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
     /// Why the key is not used, if another account's credential file holds the same one: one or two sentences.

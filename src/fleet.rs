@@ -41,7 +41,7 @@ pub struct Fleet<D: Environment> {
     clock: Clock,
     /// Where keepers publish; `held` is computed from it.
     board: Board,
-    /// This host's name, as the file would write it; never changes.
+    /// What this host is called, as of the last turn.
     host: String,
     /// The most requests a second of this process; only to warn when the file asks for more.
     budget: NonZeroU32,
@@ -105,8 +105,6 @@ pub struct FleetDeps<D: Environment> {
     pub clock: Clock,
     /// Where every status is published.
     pub board: Board,
-    /// This host's name, as the file would write it.
-    pub host: String,
     /// The most requests a second of this process.
     pub budget: NonZeroU32,
     /// The newest state of the file.
@@ -179,8 +177,7 @@ impl<D: Environment> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
     /// `state` is the first one that the source published.
     pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
-        let FleetDeps { environment, ledger, clock, board, host, budget, file, kicks, quiet_until, stop } =
-            deps;
+        let FleetDeps { environment, ledger, clock, board, budget, file, kicks, quiet_until, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let directives = ledger.directives();
@@ -190,7 +187,7 @@ impl<D: Environment> Fleet<D> {
             ledger,
             clock,
             board,
-            host,
+            host: String::new(),
             budget,
             file,
             kicks,
@@ -221,6 +218,7 @@ impl<D: Environment> Fleet<D> {
             // A revision that an older version accepted may be unreadable to this one; then only the file counts.
             fleet.in_force = desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
         }
+        fleet.ask_the_host();
         fleet.restore_cool_downs().await?;
         fleet.follow(state).await?;
         if fleet.in_force.is_none() {
@@ -268,6 +266,7 @@ impl<D: Environment> Fleet<D> {
         let kicked = *self.kicks.borrow_and_update();
         self.to_tell |= kicked != self.kicked;
         self.kicked = kicked;
+        self.ask_the_host();
         let state = {
             let state = self.file.borrow_and_update();
             // A state that came after the wait ended is marked as seen by this read, so remember it here.
@@ -295,6 +294,20 @@ impl<D: Environment> Fleet<D> {
         self.show_what_is_new();
         let due = self.clock.now() + LEDGER_POLL;
         self.pulse.send_replace(Pulse { due, ledger_trouble, followed: self.kicked });
+    }
+
+    /// Asks what this host is called: another name may be that of other accounts' host.
+    fn ask_the_host(&mut self) {
+        let host = self.environment.host_name();
+        if host == self.host {
+            return;
+        }
+        if !self.host.is_empty() {
+            tracing::info!(host, "this host is called {host} now, no longer {}", self.host);
+        }
+        self.host = host;
+        self.surveyed = None;
+        self.to_tell = true;
     }
 
     /// Takes over the newest state of the file: a good file comes into force, anything else is a brake.

@@ -1,8 +1,9 @@
-//! Checks what the file requires of this host: units and files.
+//! What this host is called, and checks of what the file requires of it: units and files.
 //!
 //! Changes nothing. A requirement that cannot be checked counts as unmet, with the reason.
 
 mod claim;
+mod name;
 mod process;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use crate::facts::{Requirement, Requirements};
 use crate::moment::spell;
 
 pub use claim::{Claim, Holder, Unclaimed};
+pub use name::HostName;
 pub use process::harden;
 
 /// The host that the daemon runs on.

@@ -31,7 +31,7 @@ use crate::desired::Account;
 use crate::exchange::credential::Fingerprint;
 use crate::exchange::{Apply, CoolDown, Observe as _};
 use crate::facts::{
-    AccountFacts, Brakes, Class, Facts, Failure, Generation, HostReading, IntentId, IntentState,
+    AccountFacts, Brakes, Class, Elsewhere, Facts, Failure, Generation, HostReading, IntentId, IntentState,
     LedgerTrouble, Policy, Requirements, TargetFacts, Wanted,
 };
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
@@ -64,6 +64,9 @@ pub trait Environment: Send + Sync + 'static {
     /// Continues a cool-down that an earlier process received.
     fn restore(&self, cool_down: &CoolDown);
 
+    /// What this host is called, now.
+    fn host_name(&self) -> String;
+
     /// Checks the host: the requirements that are unmet or cannot be checked, each in a few words.
     fn unmet(&self, require: &Requirements) -> impl Future<Output = Vec<String>> + Send;
 }
@@ -75,8 +78,9 @@ pub struct AccountSpec {
     pub generation: Generation,
     /// This account in that revision.
     pub account: Arc<Account>,
-    /// The host that the file assigns the account to, if that is not this one.
-    pub elsewhere: Option<String>,
+    /// The host that the file assigns the account to, if that is not this one, as the fleet last saw; a keeper sees for
+    /// itself before each step.
+    pub elsewhere: Option<Elsewhere>,
     /// How many sets may leave in an hour, over all accounts.
     pub max_changes: u32,
     /// Why the newest content of the file is not in force; `None` if it is.
@@ -121,6 +125,8 @@ pub struct Keeper<D: Environment> {
     pinned: Option<Uid>,
     /// The warnings about the key at the last look at the account, all logged; the next look logs only new ones.
     warnings: Vec<String>,
+    /// What is to be said of the host that the file names, if it is this one by its first label only.
+    host_warning: Option<String>,
     /// Where notes, records and events are written.
     ledger: Ledger,
     /// The source of every moment, jitter and sleep.
@@ -166,7 +172,7 @@ pub struct Keeper<D: Environment> {
 struct Occasion {
     reloads: u64,
     demo: bool,
-    elsewhere: Option<String>,
+    elsewhere: Option<Elsewhere>,
 }
 
 /// The state of one target in its keeper.
@@ -242,6 +248,7 @@ impl<D: Environment> Keeper<D> {
             key_id: None,
             pinned: None,
             warnings: Vec::new(),
+            host_warning: None,
             ledger,
             clock,
             specs,

@@ -22,6 +22,7 @@ use bitget_sim::{
 use clap::Parser;
 use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::daemon::{self, Daemon};
+use posmoded::host::HostName;
 use posmoded::protocol::{Reason, State};
 use posmoded::status::{Status, TargetStatus};
 use tokio::time::Instant;
@@ -120,7 +121,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
         io::Write::write_all(&mut file?, text.as_bytes())?;
     }
     Ok(daemon::Options {
-        host: "sandbox".to_owned(),
+        host: HostName::Given("sandbox".to_owned()),
         config: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml")),
         state: home.join("state"),
         credentials: Some(credentials),

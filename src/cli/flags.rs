@@ -1,6 +1,6 @@
 //! The flags that commands share: their meaning and their defaults.
 //!
-//! Reads the environment, whether a directory exists, and the host's name from the kernel; opens no file.
+//! Reads the environment, and whether a directory exists; opens no file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use crate::cli::{UsageError, print};
 use crate::constants::QUIET;
 use crate::daemon::{Options, REQUESTS};
 use crate::exchange::bitget::{BaseUrl, Proxy, Unusable};
+use crate::host::HostName;
 use crate::serve::Listen;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
@@ -95,7 +96,7 @@ impl Common {
             config: config.clone(),
             state: self.state_dir()?,
             credentials: self.credentials_dir(),
-            host: self.host()?,
+            host: self.host(),
             base_url: base_url.clone(),
             ca: ca.clone(),
             proxy: self.proxy()?,
@@ -124,18 +125,9 @@ impl Common {
             })
     }
 
-    /// This host's name: the flag, else the kernel's.
-    pub fn host(&self) -> Result<String, UsageError> {
-        if let Some(host) = &self.host {
-            return Ok(host.clone());
-        }
-        // Not from /proc: a service may see only its own processes there.
-        match rustix::system::uname().nodename().to_string_lossy().as_ref() {
-            "" | "(none)" => {
-                Err(UsageError("Say this host's name: --host NAME (the kernel has none).".to_owned()))
-            }
-            name => Ok(name.to_owned()),
-        }
+    /// Where this host's name comes from: the flag, else the kernel.
+    pub fn host(&self) -> HostName {
+        self.host.clone().map_or(HostName::Kernel, HostName::Given)
     }
 
     /// The proxy: the flag; an empty one is none.

@@ -13,6 +13,7 @@ use crate::cli::{Common, Exit, accounts, print, rows};
 use crate::clock::Clock;
 use crate::daemon::KeyFiles;
 use crate::desired::{self, Desired, Format};
+use crate::facts::Elsewhere;
 use crate::keeper::Environment as _;
 use crate::ledger::{VisitError, Visitor};
 use crate::position_mode::AccountName;
@@ -41,7 +42,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let clock = Clock::machine();
     let snapshot = snapshot(common, &clock)?;
     let environment = KeyFiles::new(&common.options_to_ask()?, &clock)?;
-    let mut round = Round::new(&clock, &snapshot, &desired, common.host()?);
+    let mut round = Round::new(&clock, &snapshot, &desired, common.host().now());
     environment.survey(&desired.accounts_of(round.host()));
     let is_named = |name: &AccountName| args.accounts.is_empty() || args.accounts.contains(name);
     let named: Vec<_> = desired.accounts.iter().filter(|(name, _)| is_named(name)).collect();
@@ -52,7 +53,7 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             noted = clock.now();
         }
         let exchange = match account.elsewhere(round.host()) {
-            Some(host) => Err(format!("It is another host's: {host}.")),
+            Some(Elsewhere { host, here: _ }) => Err(format!("It is another host's: {host}.")),
             None => environment.connect(name, account.demo),
         };
         targets.extend(round.account(name, account, &exchange, environment.shared_key(name)).await);

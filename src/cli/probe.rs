@@ -18,7 +18,7 @@ use crate::exchange::bitget::Sockets;
 use crate::exchange::bitget::probe::{
     Asked, ClockReading, ListRead, Made, Probe, Refused, Report, Scoped, Told,
 };
-use crate::facts::Failure;
+use crate::facts::{Elsewhere, Failure};
 use crate::keeper::Environment as _;
 use crate::position_mode::{AccountName, PositionMode};
 
@@ -75,15 +75,17 @@ fn demo(name: &AccountName, common: &Common, environment: &KeyFiles) -> anyhow::
         return Ok(false);
     }
     let desired = plan::declared(common)?;
-    let host = common.host()?;
-    environment.survey(&desired.accounts_of(&host));
+    let here = common.host().now();
+    environment.survey(&desired.accounts_of(&here));
     let Some(account) = desired.accounts.get(name) else {
         let known = desired.accounts.keys().cloned().collect();
         accounts::only_known(std::slice::from_ref(name), &known, "in the file")?;
         return Ok(false);
     };
-    if let Some(host) = account.elsewhere(&host) {
-        bail!("Nothing was asked: the file gives the account to another host, {host}.");
+    if let Some(Elsewhere { host, here }) = account.elsewhere(&here) {
+        bail!(
+            "Nothing was asked: the file gives the account to another host, {host}; this one is called {here}."
+        );
     }
     Ok(account.demo)
 }

@@ -63,7 +63,6 @@ impl Core {
             ledger: ledger.clone(),
             clock: clock.clone(),
             board: board.clone(),
-            host: options.host,
             budget: options.requests_per_second,
             file: source.subscribe(),
             kicks: kicked,

@@ -12,7 +12,7 @@ use crate::exchange::bitget::{AccountClient, BaseUrl, Bitget, Sockets, Trading};
 use crate::exchange::credential::{self, Credential, KeptBy, Keyring};
 use crate::exchange::{CoolDown, HttpVersion};
 use crate::facts::Requirements;
-use crate::host::{Claim, Holder, Host, Unclaimed};
+use crate::host::{Claim, Holder, Host, HostName, Unclaimed};
 use crate::keeper::Environment;
 use crate::position_mode::{AccountName, KeyId, hex};
 
@@ -29,6 +29,7 @@ pub struct KeyFiles {
     claims: Mutex<BTreeMap<KeyId, Claim>>,
     base_url: BaseUrl,
     host: Host,
+    host_name: HostName,
 }
 
 impl KeyFiles {
@@ -59,6 +60,7 @@ impl KeyFiles {
             claims: Mutex::default(),
             base_url: base_url.clone(),
             host: Host::default(),
+            host_name: options.host.clone(),
         })
     }
 
@@ -126,6 +128,10 @@ impl Environment for KeyFiles {
 
     fn restore(&self, cool_down: &CoolDown) {
         self.bitget.restore(cool_down);
+    }
+
+    fn host_name(&self) -> String {
+        self.host_name.now()
     }
 
     async fn unmet(&self, require: &Requirements) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{BaseUrl, Proxy};
+use crate::host::HostName;
 use crate::serve::Listen;
 
 /// The options that the command line, or a test, starts with.
@@ -17,8 +18,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The directory of the credential files, one per account.
     pub credentials: Option<PathBuf>,
-    /// This host's name, as the file would write it.
-    pub host: String,
+    /// Where this host's name comes from.
+    pub host: HostName,
     /// The address of the exchange.
     pub base_url: BaseUrl,
     /// A file with a root certificate (PEM) to trust beside the usual ones.

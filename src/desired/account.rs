@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::facts::{Generation, Policy, Wanted};
+use crate::facts::{Elsewhere, Generation, Policy, Wanted};
 use crate::position_mode::{AccountName, Declared, Kind, PositionMode, Uid, targets};
 
 /// What the file wants, with every default filled in.
@@ -71,8 +71,76 @@ impl Account {
         Wanted { mode, generation, policy: self.policy.clone() }
     }
 
-    /// The host that the file assigns it to, if that is not `here`.
-    pub fn elsewhere(&self, here: &str) -> Option<String> {
-        self.host.clone().filter(|host| host != here)
+    /// The host that the file assigns it to, if that is not the one called `here`.
+    pub fn elsewhere(&self, here: &str) -> Option<Elsewhere> {
+        let host = self.host.as_ref().filter(|host| SameHost::of(host, here) == SameHost::No)?;
+        Some(Elsewhere { host: host.clone(), here: here.to_owned() })
+    }
+
+    /// What to say where the host that the file assigns it to is taken for the one called `here`, though one of the two names
+    /// says more than the other.
+    pub fn host_warning(&self, here: &str) -> Option<String> {
+        let host = self.host.as_ref().filter(|host| SameHost::of(host, here) == SameHost::ByItsLabel)?;
+        Some(format!(
+            "The file gives this account to the host {host}, and this one is called {here}: that is taken for the same host. \
+             Write `host: {here}`, and see that no other host is called {} too, or both keep the account.",
+            label(host)
+        ))
+    }
+}
+
+/// Whether two names are one host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SameHost {
+    Yes,
+    /// One is a domain name, and the other its first label: some hosts are called by the one, some by the other.
+    ByItsLabel,
+    No,
+}
+
+impl SameHost {
+    /// Case and the dot of the root do not count (RFC 1123, RFC 1034).
+    fn of(one: &str, other: &str) -> SameHost {
+        let without_root = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let (one, other) = (without_root(one), without_root(other));
+        if one == other {
+            SameHost::Yes
+        } else if label(&one) == other || label(&other) == one {
+            SameHost::ByItsLabel
+        } else {
+            SameHost::No
+        }
+    }
+}
+
+/// The first label of a domain name.
+fn label(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(label, _)| label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f74_a_domain_name_is_the_host_of_its_first_label_and_of_no_other_domain() {
+        for (one, other, same) in [
+            ("trade-01", "trade-01", SameHost::Yes),
+            ("Trade-01", "trade-01", SameHost::Yes),
+            ("trade-01.example.", "trade-01.example", SameHost::Yes),
+            ("trade-01", "trade-01.example", SameHost::ByItsLabel),
+            ("trade-01.example.com", "TRADE-01", SameHost::ByItsLabel),
+            ("trade-01", "trade-02", SameHost::No),
+            ("trade-01", "trade-02.example", SameHost::No),
+            ("trade-01", "trade-011", SameHost::No),
+            ("trade-01.example", "trade-01.example.com", SameHost::No),
+            ("trade-01.east.example", "trade-01.west.example", SameHost::No),
+            ("trade-01", "", SameHost::No),
+            ("trade-01", "(none)", SameHost::No),
+            ("localhost", "trade-01", SameHost::No),
+        ] {
+            assert_eq!(SameHost::of(one, other), same, "{one} {other}");
+            assert_eq!(SameHost::of(other, one), same, "{other} {one}");
+        }
     }
 }

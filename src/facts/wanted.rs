@@ -39,6 +39,15 @@ pub struct Policy {
     pub require: Requirements,
 }
 
+/// The file assigns an account to another host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Elsewhere {
+    /// That host, as the file writes it.
+    pub host: String,
+    /// What this host is called.
+    pub here: String,
+}
+
 /// What an account requires of the host: all of these must hold; an empty list requires nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Requirements(pub Arc<[Requirement]>);

@@ -17,9 +17,10 @@ impl<D: Environment> Keeper<D> {
         let spec = self.specs.borrow_and_update().clone();
         let again = spec.looks != self.spec.looks;
         self.spec = spec;
-        self.facts.elsewhere.clone_from(&self.spec.elsewhere);
-        let AccountSpec { reloads, account, elsewhere, .. } = &*self.spec;
-        let occasion = Some(Occasion { reloads: *reloads, demo: account.demo, elsewhere: elsewhere.clone() });
+        self.compare_host();
+        let AccountSpec { reloads, account, .. } = &*self.spec;
+        let elsewhere = self.facts.elsewhere.clone();
+        let occasion = Some(Occasion { reloads: *reloads, demo: account.demo, elsewhere });
         // A noted set may leave only with the key that its account was read with.
         if self.opened != occasion && self.noted.is_none() {
             self.opened = occasion;
@@ -69,6 +70,22 @@ impl<D: Environment> Keeper<D> {
                 known.unwrap_or(Closing { request, intent, watched, since: now, time: None })
             });
         }
+    }
+
+    /// Compares the host that the file names with what this one is called now: it may have been renamed since the last step.
+    fn compare_host(&mut self) {
+        let account = &self.spec.account;
+        if account.host.is_none() {
+            (self.facts.elsewhere, self.host_warning) = (None, None);
+            return;
+        }
+        let here = self.environment.host_name();
+        self.facts.elsewhere = account.elsewhere(&here);
+        let warning = account.host_warning(&here);
+        if let Some(say) = warning.as_ref().filter(|_| warning != self.host_warning) {
+            tracing::warn!(account = %self.account, "{}: {say}", self.account);
+        }
+        self.host_warning = warning;
     }
 
     /// Follows the file: which targets there are, and what is wanted of each. The kind is the one last observed, by an

@@ -46,7 +46,7 @@ impl<D: Environment> Keeper<D> {
             cell.due = next_look;
             cell.looked |= looked;
             cell.clock_offset = clock_offset;
-            cell.warnings.clone_from(&self.warnings);
+            cell.warnings = self.host_warning.iter().chain(&self.warnings).cloned().collect();
             cell.settings = settings;
         });
     }

@@ -6,7 +6,7 @@ use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{host_shown, of_failure};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
-use crate::facts::{Facts, Failing, FlatSpan, Flatness, IntentState, TargetFacts};
+use crate::facts::{Elsewhere, Facts, Failing, FlatSpan, Flatness, IntentState, TargetFacts};
 use crate::moment::{Moment, spell};
 use crate::position_mode::Declared;
 use crate::window::Opening;
@@ -20,8 +20,11 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     let target = facts.target;
     match reason {
         Reason::Crashed => CRASHED.to_owned(),
-        Reason::Elsewhere => facts.account.elsewhere.as_ref().map_or_else(String::new, |host| {
-            format!("The file gives this account to the host {host}: this one never asks for it and never sets it.")
+        Reason::Elsewhere => facts.account.elsewhere.as_ref().map_or_else(String::new, |Elsewhere { host, here }| {
+            format!(
+                "The file gives this account to the host {host}, and this one is called {here}: it never asks for the account \
+                 and never sets it."
+            )
         }),
         Reason::WrongAccount => {
             let account = facts.account;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use posmoded::desired::{Account, Desired, Format, read, report};
-use posmoded::facts::{DriftPolicy, Policy, Requirements};
+use posmoded::facts::{DriftPolicy, Elsewhere, Policy, Requirements};
 use posmoded::position_mode::{Declared, PositionMode, ProductType, Uid};
 use posmoded::window::Windows;
 
@@ -135,8 +135,14 @@ fn an_account_may_name_its_uid_and_its_host() {
     let file = GOOD.replace("{ demo: true,", "{ uid: '0123456789', host: Trade-01.example, demo: true,");
     let paper = read(file.as_bytes()).unwrap().accounts[&"paper".parse().unwrap()].clone();
     assert_eq!(paper.uid, Some(Uid("0123456789".to_owned())));
-    assert_eq!(paper.elsewhere("Trade-01.example"), None);
-    assert_eq!(paper.elsewhere("trade-01").as_deref(), Some("Trade-01.example"));
+    assert_eq!((paper.elsewhere("Trade-01.example"), paper.host_warning("Trade-01.example")), (None, None));
+    let (host, here) = ("Trade-01.example".to_owned(), "trade-02".to_owned());
+    assert_eq!(paper.elsewhere("trade-02"), Some(Elsewhere { host, here }));
+    assert_eq!(paper.elsewhere("trade-01"), None);
+    let warning = "The file gives this account to the host Trade-01.example, and this one is called trade-01: that is taken for \
+                   the same host. Write `host: trade-01`, and see that no other host is called Trade-01 too, or both keep the \
+                   account.";
+    assert_eq!(paper.host_warning("trade-01").as_deref(), Some(warning));
 }
 
 #[test]

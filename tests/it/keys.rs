@@ -41,8 +41,8 @@ async fn another_hosts_account_is_listed_and_not_one_request_is_made_for_it() {
     let world = World::started(&file(&[("desk-a", "    host: trade-02\n")]), desk).await;
     world.take_key("desk-a", true);
     world.pass(30 * MINUTE).await;
-    let say = "unknown, elsewhere: The file gives this account to the host trade-02: this one never asks for it and \
-               never sets it.";
+    let say = "unknown, elsewhere: The file gives this account to the host trade-02, and this one is called trade-01: it never \
+               asks for the account and never sets it.";
     assert_eq!(world.line("desk-a account"), say);
     assert_eq!(world.log().len(), 0, "{:#?}", world.log());
 
@@ -55,6 +55,75 @@ async fn another_hosts_account_is_listed_and_not_one_request_is_made_for_it() {
     world.exchange(|exchange| exchange.flip(DESK, USDT, flipped)).unwrap();
     world.pass(30 * MINUTE).await;
     assert_eq!((world.log().len(), world.mode(DESK, USDT)), (before, flipped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f74_a_host_that_is_renamed_keeps_what_the_file_gives_to_its_new_name_and_nothing_else() {
+    let wants =
+        file(&[("desk-a", "    host: trade-01.example\n"), ("desk-b", "    host: trade-02.example\n")]);
+    let world = World::new(&wants, 1, |exchange| {
+        account(exchange, DESK, "desk-a");
+        account(exchange, OTHER, "desk-b");
+    });
+    // As before it is named: no host of a file.
+    world.rename_host("(none)");
+    let mut world = world;
+    world.start().await;
+    world.pass(10 * MINUTE).await;
+    assert!(
+        world.line("desk-a account").contains("this one is called (none)"),
+        "{}",
+        world.line("desk-a account")
+    );
+    assert_eq!(world.log().len(), 0, "{:#?}", world.log());
+
+    world.rename_host("trade-01");
+    world.until(2 * MINUTE, "its account", |world| world.is_in_sync(TARGET)).await;
+    let warnings = world.status().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].say.contains("this one is called trade-01: that is taken for the same host"),
+        "{warnings:?}"
+    );
+    assert_eq!(world.mode(OTHER, USDT), PosMode::OneWayMode);
+
+    // A rename counts before the next set: within the second in which the fleet has not seen it, too.
+    world.exchange(|exchange| exchange.flip(DESK, USDT, PosMode::OneWayMode)).unwrap();
+    let sets = || world.log().iter().filter(|entry| entry.method != "GET").count();
+    let before = sets();
+    world.rename_host("trade-02.example");
+    world.until(2 * MINUTE, "the other one", |world| world.is_in_sync("desk-b USDT-FUTURES")).await;
+    assert_eq!(world.mode(DESK, USDT), PosMode::OneWayMode);
+    assert_eq!((sets(), world.status().warnings.len()), (before + 1, 0));
+    let line = world.line(TARGET);
+    assert!(line.contains("the host trade-01.example, and this one is called trade-02.example"), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f74_a_set_that_is_noted_when_the_host_is_renamed_does_not_leave() {
+    let wants = file(&[("desk-a", "    host: trade-01\n")]);
+    let sets = |world: &World| world.log().iter().filter(|entry| entry.method != "GET").count();
+    let world = World::started(&wants, desk).await;
+    let began = world.clock.now();
+    while sets(&world) == 0 {
+        assert!(world.clock.now().since(began) < MINUTE, "{:#?}", world.status());
+        world.pass(Duration::from_millis(1)).await;
+    }
+    let first = world.clock.now().since(began);
+    drop(world);
+    for before in 1..40 {
+        // The fleet looks once a second; the keeper before each step.
+        let before = Duration::from_millis(25 * before);
+        let world = World::started(&wants, desk).await;
+        world.pass(first.saturating_sub(before)).await;
+        world.rename_host("trade-02");
+        world.pass(2 * MINUTE).await;
+        // What left already is on its way.
+        if before > Duration::from_millis(50) {
+            assert_eq!(sets(&world), 0, "renamed {before:?} before");
+        }
+        world.check_invariants(10 * Duration::from_secs(1));
+    }
 }
 
 #[tokio::test(start_paused = true)]

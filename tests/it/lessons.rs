@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 60] = [
+const LESSONS: [(&str, &str); 61] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -66,6 +66,7 @@ const LESSONS: [(&str, &str); 60] = [
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
     ("f73", "what was seen before a suspend of the machine is believed after it"),
+    ("f74", "a host is named after its boot, or renamed, and the accounts of its old name are kept or those of its new one are not"),
     ("f75", "ready is said of an older generation"),
     ("f76", "a cache of a repository fills the disk, breaks, or forks without end, and stands still for ever"),
     ("f78", "a local user, a full file or a core dump ends the daemon or shows its keys"),

@@ -7,6 +7,7 @@ mod conditions;
 mod disks;
 mod files;
 mod gitops;
+mod hosts;
 mod kills;
 mod ledger;
 mod proxy;

@@ -54,8 +54,6 @@ pub struct World {
     _turn: Turn,
 }
 
-/// The name of the host that the daemon runs on.
-const HOST: &str = "trade-01";
 /// 2026-11-22T09:00:00Z.
 const START: i64 = 1_795_338_000_000;
 
@@ -159,7 +157,6 @@ impl World {
             ledger: self.ledger.clone(),
             clock: self.process_clock.clone(),
             board: self.board.clone(),
-            host: HOST.to_owned(),
             budget: self.budget,
             file: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
@@ -465,6 +462,11 @@ impl World {
     /// Another process has claimed the keys, as this sentence says.
     pub fn claim_keys(&self, say: Option<&str>) {
         locked(&self.wire.state).key_taken = say.map(str::to_owned);
+    }
+
+    /// The daemon's host is called otherwise from now on.
+    pub fn rename_host(&self, name: &str) {
+        name.clone_into(&mut locked(&self.wire.state).host_name);
     }
 
     fn ended(&self) {

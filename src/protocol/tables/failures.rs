@@ -59,7 +59,7 @@ fn another_hosts_account_is_listed_and_nothing_is_asked_or_sent() {
     let told_elsewhere = told(&here.clone().elsewhere());
     expect![[r#"
         unknown
-        elsewhere: The file gives this account to the host trade-02: this one never asks for it and never sets it.
+        elsewhere: The file gives this account to the host trade-02, and this one is called trade-01: it never asks for the account and never sets it.
         > rest 2m 59s
     "#]]
     .assert_eq(&told_elsewhere);

@@ -9,7 +9,7 @@ use crate::facts::{
     Generation, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List,
     Pause, Policy, Reading, Refusals, Requirement, Requirements, Seen, ServerClock, TargetFacts, Wanted,
 };
-use crate::facts::{Cause, Change};
+use crate::facts::{Cause, Change, Elsewhere};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, Uid};
 use crate::window::{Opens, Window, Windows, Zone};
@@ -339,7 +339,7 @@ impl Situation {
     }
 
     pub(super) fn elsewhere(mut self) -> Self {
-        self.account.elsewhere = Some("trade-02".to_owned());
+        self.account.elsewhere = Some(Elsewhere { host: "trade-02".to_owned(), here: "trade-01".to_owned() });
         self
     }
 

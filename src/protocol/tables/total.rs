@@ -13,10 +13,10 @@ use super::story::{Exchange, take};
 use super::{in_words, step_for};
 use crate::facts::List;
 use crate::facts::{
-    AccountFacts, Applied, Brakes, Cause, Change, Class, Closing, DriftPolicy, Failing, FlatSpan, Flatness,
-    Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
-    OwnerDue, Pause, Policy, Reading, Refusals, RequestId, Requirements, Seen, ServerClock, SetAnswer,
-    Stretch, TargetFacts, VerdictInProgress, Wait, Wanted,
+    AccountFacts, Applied, Brakes, Cause, Change, Class, Closing, DriftPolicy, Elsewhere, Failing, FlatSpan,
+    Flatness, Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet,
+    LedgerTrouble, OwnerDue, Pause, Policy, Reading, Refusals, RequestId, Requirements, Seen, ServerClock,
+    SetAnswer, Stretch, TargetFacts, VerdictInProgress, Wait, Wanted,
 };
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
@@ -175,7 +175,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         measured,
     });
     (
-        option::weighted(0.05, Just("trade-02".to_owned())),
+        option::weighted(0.05, Just(Elsewhere { host: "trade-02".to_owned(), here: "trade-01".to_owned() })),
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
         option::weighted(0.1, Just("The files a and b hold the same key.".to_owned())),
         (

@@ -50,6 +50,7 @@ fn f43_f44_under_a_real_systemd_the_shipped_unit_starts_reloads_is_watched_and_s
     follows_the_file(&machine, &venue);
     is_paused_by_root(&machine);
     is_killed_and_started_again_when_it_hangs(&machine);
+    follows_the_name_of_the_host(&machine, &venue);
     finishes_a_set_under_way_when_it_is_stopped(&machine, &venue);
     wrote_entries_with_fields(&machine);
     says_which_keys_are_missing(&machine);
@@ -123,6 +124,20 @@ fn is_killed_and_started_again_when_it_hangs(machine: &Machine) {
     assert_ne!(machine.main_pid(), before);
     let told = machine.journal(&["-u", "posmoded", "-o", "cat"]);
     assert!(told.contains("Watchdog timeout"), "{told}");
+}
+
+/// The sandbox of the unit must not show the name as it was at the start.
+fn follows_the_name_of_the_host(machine: &Machine, venue: &Venue) {
+    machine.declare(&file(&HEDGE).replace("  desk-1:\n", "  desk-1:\n    host: trade-01\n"));
+    machine.systemctl(&["reload", "posmoded"]);
+    machine.wait_for_status("0/0 in sync");
+    machine.call("hostname", &["trade-01"]);
+    machine.wait_for_status("1/1 in sync");
+    assert_eq!(venue.sets().len(), 3);
+
+    machine.declare(&file(&HEDGE));
+    machine.systemctl(&["reload", "posmoded"]);
+    machine.wait_for_status("1/1 in sync");
 }
 
 fn finishes_a_set_under_way_when_it_is_stopped(machine: &Machine, venue: &Venue) {

@@ -81,6 +81,10 @@ impl Environment for SimulatedKeys {
         self.bitget.restore(cool_down);
     }
 
+    fn host_name(&self) -> String {
+        locked(&self.wire.state).host_name.clone()
+    }
+
     async fn unmet(&self, Requirements(all): &Requirements) -> Vec<String> {
         let state = &mut locked(&self.wire.state);
         state.looks_at_host.push(self.clock.now());

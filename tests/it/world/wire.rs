@@ -40,6 +40,8 @@ pub(super) struct WireState {
     pub(super) keyless: BTreeSet<String>,
     /// What is said of another process that has claimed the keys, if one has.
     pub(super) key_taken: Option<String>,
+    /// What the daemon's host is called.
+    pub(super) host_name: String,
     /// Accounts whose file holds the key of another name.
     pub(super) keys: BTreeMap<String, String>,
     /// What the host shows where it is not as required.
@@ -59,6 +61,7 @@ impl Default for WireState {
             stop_at_the_next_key: false,
             keyless: BTreeSet::new(),
             key_taken: None,
+            host_name: "trade-01".to_owned(),
             keys: BTreeMap::new(),
             unmet: BTreeMap::new(),
             looks_at_host: Vec::new(),
