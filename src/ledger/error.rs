@@ -5,30 +5,22 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
+
+use super::refusal::{self, Refusal, refusal};
 
 use crate::position_mode::Target;
 
 /// A call on the ledger failed. Its transaction wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The disk is full: somebody has to make room.
-    #[error("The disk that holds the ledger {} is full: make room. No mode is changed until it can be written.", place.display())]
-    Full {
-        /// The ledger's file.
+    /// The system refuses something: somebody has to give it.
+    #[error("{} No mode is changed until then.", refusal.say(place))]
+    Refused {
+        /// The ledger's file, what lies beside it, or its directory.
         place: PathBuf,
-        /// The database's error.
-        source: rusqlite::Error,
-    },
-    /// The ledger cannot be written: somebody has to give us the right to.
-    #[error(
-        "The ledger {} cannot be written: mount its disk writable, let the user that the daemon runs as own its \
-         directory and every file in that, and run commands as the same user. No mode is changed until then.",
-        place.display()
-    )]
-    ReadOnly {
-        /// The ledger's file.
-        place: PathBuf,
+        /// What the system refuses.
+        refusal: Refusal,
         /// The database's error.
         source: rusqlite::Error,
     },
@@ -68,13 +60,15 @@ pub enum LedgerError {
     },
     /// Any other error of the database: somebody has to look at the cause.
     #[error(
-        "The ledger {} cannot be used ({source}): check its disk, and leave the ledger where it is. No mode is changed until it \
+        "The ledger {} cannot be used ({said}): check its disk, and leave the ledger where it is. No mode is changed until it \
          can be written.",
         place.display()
     )]
     Other {
         /// The ledger's file.
         place: PathBuf,
+        /// What the system says, or else the database.
+        said: String,
         /// The database's error.
         source: rusqlite::Error,
     },
@@ -105,9 +99,8 @@ pub enum OpenError {
     Newer(Newer),
     /// The directory or the lock file cannot be created or read.
     #[error(
-        "The state directory {} cannot be used, and without it nothing is changed: see that it is a directory and that posmoded \
-         may write there (another one knows nothing of what was done).",
-        dir.display()
+        "The state directory {} cannot be used, and without it nothing is changed (another one knows nothing of what was done). {}",
+        dir.display(), state_directory(dir, source)
     )]
     Io {
         /// The state directory.
@@ -222,8 +215,7 @@ impl LedgerError {
     pub fn is_fault(&self) -> bool {
         match self {
             LedgerError::Ended | LedgerError::Misused(_) => true,
-            LedgerError::Full { .. }
-            | LedgerError::ReadOnly { .. }
+            LedgerError::Refused { .. }
             | LedgerError::Locked { .. }
             | LedgerError::Damaged { .. }
             | LedgerError::Gone { .. }
@@ -235,12 +227,60 @@ impl LedgerError {
     pub(super) fn of(place: &Path, source: rusqlite::Error) -> LedgerError {
         let place = place.to_owned();
         match Trouble::of(&source) {
-            Trouble::Full => LedgerError::Full { place, source },
-            Trouble::ReadOnly => LedgerError::ReadOnly { place, source },
             Trouble::Locked => LedgerError::Locked { place, source },
             Trouble::Damaged => LedgerError::Damaged { place, source },
-            Trouble::Other => LedgerError::Other { place, source },
+            Trouble::Full | Trouble::ReadOnly | Trouble::Other => {
+                LedgerError::refused(place.clone(), source, refusal::ask(&place))
+            }
         }
+    }
+
+    /// What the database could not do, by what the system says to it, if anything.
+    fn refused(place: PathBuf, source: rusqlite::Error, asked: Option<(PathBuf, io::Error)>) -> LedgerError {
+        let of_the_system = asked.as_ref().and_then(|(path, error)| Some((path, refusal(path, error)?)));
+        if let Some((path, refusal)) = of_the_system {
+            return LedgerError::Refused { place: path.clone(), refusal, source };
+        }
+        match (source.sqlite_error_code(), asked) {
+            (Some(ErrorCode::DiskFull), None) => {
+                LedgerError::Refused { place, refusal: Refusal::Full, source }
+            }
+            (Some(ErrorCode::SystemIoFailure), None) if is_of_the_disk(&source) => {
+                LedgerError::Refused { place, refusal: Refusal::Disk, source }
+            }
+            (_, Some((_, error))) => LedgerError::Other { place, said: error.to_string(), source },
+            (_, None) => LedgerError::Other { place, said: source.to_string(), source },
+        }
+    }
+
+    /// Whether this user may not read or write the ledger, of which that says nothing.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, LedgerError::Refused { refusal: Refusal::Denied, .. })
+    }
+}
+
+/// Whether the system failed at the disk itself.
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code.is_some_and(|code| OF_THE_DISK.contains(&code))
+}
+
+/// Reads, writes and what makes them last.
+const OF_THE_DISK: [i32; 8] = [
+    ffi::SQLITE_IOERR_READ,
+    ffi::SQLITE_IOERR_WRITE,
+    ffi::SQLITE_IOERR_FSYNC,
+    ffi::SQLITE_IOERR_DIR_FSYNC,
+    ffi::SQLITE_IOERR_TRUNCATE,
+    ffi::SQLITE_IOERR_FSTAT,
+    ffi::SQLITE_IOERR_DATA,
+    ffi::SQLITE_IOERR_CORRUPTFS,
+];
+
+fn state_directory(dir: &Path, source: &io::Error) -> String {
+    match refusal(dir, source) {
+        Some(refusal) => refusal.say(dir).to_string(),
+        None => "See that it is a directory and that posmoded may write there.".to_owned(),
     }
 }
 
@@ -325,4 +365,85 @@ impl StoreError {
 
 fn told(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// What is told where the database fails with this code while the system says this.
+    #[track_caller]
+    fn check(code: i32, system: Option<rustix::io::Errno>, told: &Expect) {
+        let source = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        let place = PathBuf::from("/s/l");
+        let asked = system.map(|errno| (place.clone(), io::Error::from(errno)));
+        told.assert_eq(&LedgerError::refused(place, source, asked).to_string());
+    }
+
+    #[test]
+    fn f79_what_the_database_cannot_open_read_or_write_is_told_as_the_system_names_it() {
+        use rustix::io::Errno;
+
+        check(
+            ffi::SQLITE_CANTOPEN,
+            None,
+            &expect![
+                "The ledger /s/l cannot be used (Error code 14: unable to open database file): check its disk, and leave the ledger where it is. No mode is changed until it can be written."
+            ],
+        );
+        check(
+            ffi::SQLITE_CANTOPEN,
+            Some(Errno::MFILE),
+            &expect![
+                "This process may not open more files, so it cannot use /s/l: raise its limit (`ulimit -n`, LimitNOFILE= in a unit) and start it again. That says nothing against what is there: leave it where it is. No mode is changed until then."
+            ],
+        );
+        check(
+            ffi::SQLITE_CANTOPEN,
+            Some(Errno::NOSPC),
+            &expect!["The disk that holds /s/l is full: make room. No mode is changed until then."],
+        );
+        check(
+            ffi::SQLITE_READONLY_CANTINIT,
+            Some(Errno::ACCESS),
+            &expect![
+                "This user may not use /s/l: run commands as the user that the daemon runs as, or as root, and let that user own the state directory and every file in it, so that it may write there. That says nothing against what is there: leave it where it is. No mode is changed until then."
+            ],
+        );
+        check(
+            ffi::SQLITE_IOERR_WRITE,
+            Some(Errno::DQUOT),
+            &expect![
+                "The quota of this user (`quota`) is used up on the disk that holds /s/l: raise it, or remove what the user does not need. No mode is changed until then."
+            ],
+        );
+        check(
+            ffi::SQLITE_IOERR_WRITE,
+            Some(Errno::FBIG),
+            &expect![
+                "The ledger /s/l cannot be used (File too large (os error 27)): check its disk, and leave the ledger where it is. No mode is changed until it can be written."
+            ],
+        );
+        check(
+            ffi::SQLITE_IOERR_READ,
+            None,
+            &expect![
+                "The disk that holds /s/l fails (input/output error): see `dmesg`, and check the disk. Leave the file where it is; as long as it can be read, `posmoded ledger backup FILE` copies it to another disk. No mode is changed until then."
+            ],
+        );
+        check(
+            ffi::SQLITE_IOERR_SHMSIZE,
+            None,
+            &expect![
+                "The ledger /s/l cannot be used (Error code 4874: disk I/O error): check its disk, and leave the ledger where it is. No mode is changed until it can be written."
+            ],
+        );
+        check(
+            ffi::SQLITE_FULL,
+            None,
+            &expect!["The disk that holds /s/l is full: make room. No mode is changed until then."],
+        );
+    }
 }

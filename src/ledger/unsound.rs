@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{Newer, Trouble};
+use super::refusal::open_some;
 
 /// Why a file is no ledger to rely on, or why that is not known.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +140,10 @@ impl Unsound {
         match Trouble::of(&error) {
             Trouble::Damaged => Unsound::Damaged { place, found: error.to_string() },
             Trouble::Locked => Unsound::Locked { place },
-            Trouble::ReadOnly => Unsound::Log { place, source: error },
+            Trouble::ReadOnly => match open_some() {
+                Ok(()) => Unsound::Log { place, source: error },
+                Err(source) => Unsound::Unreadable { place, source: Box::new(source) },
+            },
             Trouble::Full | Trouble::Other => Unsound::Unreadable { place, source: Box::new(error) },
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 61] = [
+const LESSONS: [(&str, &str); 62] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -70,6 +70,7 @@ const LESSONS: [(&str, &str); 61] = [
     ("f75", "ready is said of an older generation"),
     ("f76", "a cache of a repository fills the disk, breaks, or forks without end, and stands still for ever"),
     ("f78", "a local user, a full file or a core dump ends the daemon or shows its keys"),
+    ("f79", "no descriptors, no inodes or a failing disk is told as a damaged ledger, which is then thrown away"),
     ("f80", "with many accounts some are asked again and again, and others never"),
     ("f81", "one change among many waits for looks at all of them"),
     ("f82", "waiting for our own pace shows as a reason, and flips alerts"),

@@ -2,6 +2,7 @@
 //!
 //! Every story has a home, an exchange and ports of its own, so all of them may run at the same time.
 
+mod causes;
 mod commands;
 mod conditions;
 mod disks;
@@ -284,6 +285,12 @@ impl Host {
 
     fn signal(&self, name: &str) {
         send(name, &[self.pid()]);
+    }
+
+    /// Whether the daemon has ended by itself: its process is not waited for yet.
+    fn daemon_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
     }
 
     /// As a power cut ends it.

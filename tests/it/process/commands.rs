@@ -358,7 +358,7 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         78,
         &expect![[r#"
             error: posmoded has not started: no account is looked at or changed until this is mended.
-              because: The state directory state cannot be used, and without it nothing is changed: see that it is a directory and that posmoded may write there (another one knows nothing of what was done): File exists (os error 17)
+              because: The state directory state cannot be used, and without it nothing is changed (another one knows nothing of what was done). See that it is a directory and that posmoded may write there: File exists (os error 17)
         "#]],
     );
     std::fs::remove_file(host.path("state")).unwrap();

@@ -78,7 +78,9 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
     if let Some(namespace) = namespace() {
         start_after("mount --bind state state; mount -o remount,bind,ro state", namespace, &mut host);
         assert_eq!(host.ended().0, Some(78), "{}", host.said());
-        host.wait_until("it is said", || host.said().contains("posmoded may write there").then_some(()));
+        host.wait_until("it is said", || {
+            host.said().contains("is mounted read-only: find out why").then_some(())
+        });
     }
     assert_eq!(venue.simulator.with(|exchange| exchange.log().len()), asked);
     host.start();
@@ -138,7 +140,7 @@ fn f5_through_a_mount_of_the_single_file_a_change_in_place_is_seen_and_a_replace
 }
 
 /// Starts the daemon after shell commands in its home, in a mount namespace of its own.
-fn start_after(script: &str, namespace: &str, host: &mut Host) {
+pub(super) fn start_after(script: &str, namespace: &str, host: &mut Host) {
     let script = format!("set -e; {script}; exec \"$@\"");
     let before = [namespace, "/bin/sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_posmoded")];
     let mut command = host.through(Path::new("/usr/bin/unshare"), &before, &RUN);
@@ -165,7 +167,7 @@ fn two_more_looks(venue: &Venue, host: &Host) {
 }
 
 /// How `unshare` makes a namespace in which something may be mounted. A privilege that is denied is told, not failed.
-fn namespace() -> Option<&'static str> {
+pub(super) fn namespace() -> Option<&'static str> {
     let dir = tempfile::tempdir().unwrap();
     let may_mount = |flag: &str| {
         let mount = [flag, "/bin/sh", "-c", "mount -t tmpfs none ."];
