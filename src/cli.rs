@@ -23,6 +23,7 @@ pub mod status;
 mod accounts;
 mod asking;
 mod exit;
+mod over_http;
 mod print;
 mod rows;
 mod signals;
@@ -113,7 +114,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Plan(args) => plan::plan(args, &common).await,
         Command::Apply(args) => apply::apply(args, &common).await,
         Command::Status(args) => status::status(args, &common).await,
-        Command::History(args) => history::history(args, &common),
+        Command::History(args) => history::history(args, &common).await,
         Command::Pause(args) => pause::pause(args, &common).await,
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,

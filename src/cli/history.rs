@@ -1,12 +1,20 @@
-//! `posmoded history`: what happened, from the ledger, oldest first. The daemon need not run.
+//! `posmoded history`: what happened, from the ledger, oldest first. The daemon need not run. Whoever may not read the ledger
+//! asks the daemon, which reads it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+
 use crate::cli::flags::{Output, Printed};
-use crate::cli::{Common, Exit, accounts, asking, print, rows};
+use crate::cli::{Common, Exit, accounts, asking, over_http, print, rows};
+use crate::clock::Clock;
 use crate::ledger::{Event, HistoryFilter, Visitor};
 use crate::moment::{millis, span};
 use crate::position_mode::AccountName;
+use crate::serve::Listen;
+use crate::status::Status;
 
 /// What `history` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,21 +29,31 @@ pub struct Args {
     #[arg(long, env = "POSMODED_LIMIT", hide_env = true, value_name = "N", default_value_t = 100)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// Where the daemon listens, for whoever may not read the state directory [default: 127.0.0.1:9848]
+    #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
+    pub listen: Option<Listen>,
     /// How the result is printed.
     #[command(flatten)]
     pub printed: Printed,
 }
 
 /// 0, with or without events.
-pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let Args { accounts, since, limit, printed } = args;
-    let (visitor, clock) = asking::ledger(common)?;
-    only_known(&visitor, accounts)?;
-    let limit = usize::try_from(*limit)?;
-    let since_wall = since.map(|since| clock.wall().saturating_sub(millis(since)));
-    // One more than the limit shows whether older events are left out.
-    let filter = HistoryFilter { accounts: accounts.clone(), since_wall, limit: limit + 1 };
-    let events = visitor.history(&filter)?;
+pub async fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    let Args { accounts, since: _, limit, listen, printed } = args;
+    let (dir, clock) = (common.state_dir()?, Clock::machine());
+    let (events, limit) = match Visitor::open(&dir, clock.clone()) {
+        Ok(visitor) => {
+            only_known(&visitor, accounts)?;
+            (visitor.history(&filter(args, &clock)?)?, *limit)
+        }
+        Err(error) => {
+            let Some((at, say)) = over_http::instead(&error, &dir, listen.as_ref()) else { bail!(error) };
+            let page = of_the_daemon(&at, args, &clock).await.with_context(|| say.clone())?;
+            print::note(&say);
+            page
+        }
+    };
+    let limit = usize::try_from(limit)?;
     let shown = events.get(events.len().saturating_sub(limit)..).unwrap_or_default();
     match printed.output {
         Output::Table if shown.is_empty() => print::text("Nothing of what was asked for has happened.")?,
@@ -52,6 +70,38 @@ pub fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     Ok(Exit::DONE)
 }
 
+/// One more than the limit shows whether older events are left out.
+fn filter(args: &Args, clock: &Clock) -> anyhow::Result<HistoryFilter> {
+    let Args { accounts, since, limit, listen: _, printed: _ } = args;
+    let since_wall = since.map(|since| clock.wall().saturating_sub(millis(since)));
+    Ok(HistoryFilter { accounts: accounts.clone(), since_wall, limit: usize::try_from(*limit)? + 1 })
+}
+
+/// The same from the daemon, which gives `MOST` events at most, and the limit that holds.
+async fn of_the_daemon(at: &Listen, args: &Args, clock: &Clock) -> anyhow::Result<(Vec<Event>, u32)> {
+    let HistoryFilter { accounts, since_wall, limit } = filter(args, clock)?;
+    let limit = limit.min(MOST);
+    let since = since_wall.and_then(|since| Timestamp::from_millisecond(since).ok());
+    let accounts_asked = accounts.iter().map(|account| format!("&account={account}"));
+    let since_asked = since.map(|since| format!("&since={since}"));
+    let asked: String = accounts_asked.chain(since_asked).collect();
+    let path = format!("/api/history?limit={limit}{asked}");
+    let Page { events } = over_http::get(at, &path, "what was done").await?;
+    let known: BTreeSet<AccountName> = events.iter().filter_map(|event| event.account.clone()).collect();
+    if accounts.iter().any(|account| !known.contains(account)) {
+        let status: Status = over_http::get(at, "/api/status", "which accounts there are").await?;
+        let known = known.into_iter().chain(status.targets.into_iter().map(|target| target.account));
+        accounts::only_known(&accounts, &known.collect(), "at the daemon")?;
+    }
+    Ok((events, u32::try_from(limit)? - 1))
+}
+
+/// What is read of the daemon's answer.
+#[derive(Debug, serde::Deserialize)]
+struct Page {
+    events: Vec<Event>,
+}
+
 /// Accepts an account that has left the file if it has events.
 fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     let mut known = asking::known(visitor)?;
@@ -63,6 +113,9 @@ fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     }
     Ok(accounts::only_known(named, &known, "in the file or the ledger")?)
 }
+
+/// The most events that the daemon gives at once: as `/api/history` has it.
+const MOST: usize = 1000;
 
 fn table(events: &[Event]) -> String {
     let rows = events.iter().map(|event| {

@@ -35,7 +35,10 @@ pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     if *watch {
         return watch::watch(question, *output, common).await;
     }
-    let status = ask::look(question, common).await?;
+    let (status, say) = ask::look(question, common).await?;
+    if let Some(say) = say {
+        print::note(&say);
+    }
     match output {
         Output::Table => print::text(&render::render(&status))?,
         Output::Json => print::json(&status)?,

@@ -1,19 +1,19 @@
 //! Events, as the history records them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::facts::{Applied, Cause, Change, Generation, How};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 
 /// One event, serialised as `posmoded history -o json` and `/api/history` show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its number in the ledger; 0 until it is written.
     pub id: i64,
     /// When it happened, in milliseconds since 1970, by the exchange's clock; by our own until that is known. 0 until
     /// it is written.
-    #[serde(serialize_with = "as_timestamp")]
+    #[serde(serialize_with = "as_timestamp", deserialize_with = "of_timestamp")]
     pub at: i64,
     /// The account, if it concerns one.
     pub account: Option<AccountName>,
@@ -44,6 +44,10 @@ fn timestamp(at: i64) -> Timestamp {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn as_timestamp<S: Serializer>(at: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     timestamp(*at).serialize(serializer)
+}
+
+fn of_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Ok(Timestamp::deserialize(deserializer)?.as_millisecond())
 }
 
 /// The kinds of events.

@@ -1,12 +1,12 @@
 //! Requests the status from the daemon and derives the exit code from it.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use crate::cli::{Common, Exit, accounts, asking};
+use crate::cli::{Common, Exit, accounts, over_http};
+use crate::clock::Clock;
+use crate::ledger::Visitor;
 use crate::position_mode::AccountName;
 use crate::serve::Listen;
 use crate::status::{Status, TargetStatus};
@@ -22,14 +22,18 @@ pub struct Question {
     pub listen: Option<Listen>,
 }
 
-/// The daemon's status, limited to the accounts asked for.
-pub(super) async fn look(question: &Question, common: &Common) -> anyhow::Result<Status> {
+/// The daemon's status, limited to the accounts asked for, and what to say of how it was asked.
+pub(super) async fn look(question: &Question, common: &Common) -> anyhow::Result<(Status, Option<String>)> {
     let Question { accounts, listen } = question;
-    let at = match listen {
-        Some(listen) => listen.clone(),
+    let (at, say) = match listen {
+        Some(listen) => (listen.clone(), None),
         None => from_the_lock_file(common)?,
     };
-    only(ask(&at).await?, accounts)
+    let status = match &say {
+        Some(say) => ask(&at).await.with_context(|| say.clone()),
+        None => ask(&at).await,
+    };
+    Ok((only(status?, accounts)?, say))
 }
 
 /// 0 when all is in sync and the newest file in force, 2 when not.
@@ -37,69 +41,30 @@ pub(super) fn exit(status: &Status) -> Exit {
     if status.is_all_in_sync() { Exit::DONE } else { Exit::NOT_IN_SYNC }
 }
 
-fn from_the_lock_file(common: &Common) -> anyhow::Result<Listen> {
-    let (visitor, _) = asking::ledger(common)?;
+fn from_the_lock_file(common: &Common) -> anyhow::Result<(Listen, Option<String>)> {
+    let dir = common.state_dir()?;
+    let visitor = match Visitor::open(&dir, Clock::machine()) {
+        Ok(visitor) => visitor,
+        Err(error) => match over_http::instead(&error, &dir, None) {
+            Some((at, say)) => return Ok((at, Some(say))),
+            None => return Err(error.into()),
+        },
+    };
     let Some(daemon) = visitor.instance() else {
         bail!(
             "No daemon runs with the state directory {}, so none looks after its accounts: start posmoded, or say where it \
              is with --state or --listen.",
-            common.state_dir()?.display()
+            dir.display()
         );
     };
     match daemon.listen {
-        Some(listen) => Ok(listen.parse()?),
-        None => Ok(Listen::Nowhere),
+        Some(listen) => Ok((listen.parse()?, None)),
+        None => Ok((Listen::Nowhere, None)),
     }
 }
 
 pub(super) async fn ask(at: &Listen) -> anyhow::Result<Status> {
-    // An error means that a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .timeout(ANSWER);
-    let (client, url) = match at {
-        Listen::At(address) => (client, format!("http://{}/api/status", reachable(*address))),
-        Listen::Unix(path) => (client.unix_socket(path.as_path()), "http://localhost/api/status".to_owned()),
-        Listen::Nowhere => bail!(
-            "The daemon, or an `apply` under way, listens nowhere (--listen none), so nobody can ask it: see `posmoded \
-             history` for what was done, and its log."
-        ),
-    };
-    let client = client.build()?;
-    let no_answer = || {
-        format!(
-            "There is no answer from a daemon at {at}, so how the accounts stand is not known here: is posmoded running, \
-             and is this its address? `posmoded history` tells what was done."
-        )
-    };
-    let answer = client.get(url).send().await.with_context(no_answer)?;
-    if !answer.status().is_success() {
-        bail!(
-            "What listens at {at} answered {}, so how the accounts stand is not known here: that is not posmoded, or not \
-             this version. Write its own address after --listen.",
-            answer.status()
-        );
-    }
-    let body = answer.bytes().await.with_context(no_answer)?;
-    serde_json::from_slice(&body).with_context(|| {
-        format!(
-            "What listens at {at} gave an answer that this version does not understand, so how the accounts stand is not \
-             known here: use the posmoded that the daemon is."
-        )
-    })
-}
-
-/// A daemon that listens on all addresses is asked on loopback.
-fn reachable(at: SocketAddr) -> SocketAddr {
-    let ip = match at.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-    };
-    SocketAddr::new(ip, at.port())
+    over_http::get(at, "/api/status", "how the accounts stand").await
 }
 
 pub(super) fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Status> {
@@ -109,6 +74,3 @@ pub(super) fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Stat
     let targets = status.targets.into_iter().filter(wanted).collect();
     Ok(Status { targets, ..status })
 }
-
-/// The timeout of a request; the daemon answers from memory.
-const ANSWER: Duration = Duration::from_secs(5);

@@ -24,7 +24,11 @@ pub(super) async fn watch(question: &Question, output: Output, common: &Common) 
     let (clock, ended) = (Clock::machine(), CancellationToken::new());
     stop_on_signals(ended.clone())?;
     let redrawn = output == Output::Table && io::stdout().is_terminal();
-    let mut seen = Ok(look(question, common).await?);
+    let (first, say) = look(question, common).await?;
+    if let Some(say) = say {
+        print::note(&say);
+    }
+    let mut seen = Ok(first);
     let mut told = None;
     loop {
         let news = essence(&seen);
@@ -55,7 +59,8 @@ pub(super) async fn watch(question: &Question, output: Output, common: &Common) 
             () = clock.sleep_until(clock.now() + EVERY) => {}
         }
         // An error does not end the loop: the daemon may be restarting.
-        seen = look(question, common).await.map_err(|error| error.to_string());
+        let answer = look(question, common).await;
+        seen = answer.map(|(status, _)| status).map_err(|error| error.to_string());
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the system refuses the ledger, told as the system names it: never as a damage that would have a good ledger thrown
 //! away, nor as something else that an operator would mend in vain.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::{DATABASE, Host, RUN, Venue, declared};
 
@@ -77,4 +79,55 @@ fn f79_a_disk_without_room_for_a_file_or_for_bytes_says_which_of_the_two() {
             assert!(!host.said().contains(wrong), "{limit}: {}", host.said());
         }
     }
+}
+
+/// Who may not read the state directory learns what the daemon shows to everybody on this host.
+#[test]
+fn f79_who_may_not_read_the_state_directory_is_told_so_and_is_answered_by_the_daemon() {
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    if fs::metadata(host.home.path()).unwrap().uid() != 0 {
+        let told = b"\nskipped: only root can be somebody else (setpriv)\n";
+        std::io::stderr().write_all(told).unwrap();
+        return;
+    }
+    let at = host.start().to_string();
+    host.wait_for_all("in_sync -");
+    fs::set_permissions(host.home.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = host.path("posmoded");
+    fs::copy(env!("CARGO_BIN_EXE_posmoded"), &program).unwrap();
+    let nobody = |host: &Host, words: &[&str], listen: &str| {
+        let before = ["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
+        let mut command: Command = host.through(Path::new("/usr/bin/setpriv"), &before, words);
+        let Output { status, stdout, stderr } = command.env("POSMODED_LISTEN", listen).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (status.code().unwrap(), text(&stdout), text(&stderr))
+    };
+    let (code, out, err) = nobody(&host, &["pause", "--reason", "lunch"], &at);
+    assert!(
+        code == 1 && err.contains("This user may not use ") && !err.contains("mount"),
+        "{code} {out} {err}"
+    );
+
+    let (code, out, err) = nobody(&host, &["history"], &at);
+    assert!(code == 0 && out.contains("confirmed") && out.contains("desk-1"), "{code} {out} {err}");
+    assert!(err.contains("may not read the state directory") && err.contains(&at), "{err}");
+    let (ours, told, _) = host.call(&["history", "-o", "json"]);
+    let (code, out, _) = nobody(&host, &["history", "-o", "json"], &at);
+    assert_eq!((code, out), (ours, told), "the same, whoever asks");
+    let (code, out, err) =
+        nobody(&host, &["history", "--limit", "1", "--since", "1h", "desk-1", "-o", "json"], &at);
+    assert!(code == 0 && out.lines().count() == 1 && err.contains("--limit 1"), "{out} {err}");
+    let (code, _, err) = nobody(&host, &["history", "desk-9"], &at);
+    assert!(code == 64 && err.contains("desk-9"), "{code} {err}");
+
+    let (code, out, err) = nobody(&host, &["status"], &at);
+    assert!(code == 0 && out.contains("in_sync"), "{code} {out} {err}");
+    // Where nobody answers, both are told.
+    host.terminate();
+    let (code, _, err) = nobody(&host, &["history"], &at);
+    assert!(
+        code == 1 && err.contains("There is no answer") && err.contains("may not read the state"),
+        "{err}"
+    );
 }
