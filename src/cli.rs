@@ -106,10 +106,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
 }
 
 /// Runs the command. Its error is printed here, once, with its causes.
-pub async fn run(cli: Cli) -> Exit {
+pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
     let Cli { common, command } = cli;
     let done = match &command {
-        Command::Run(args) => self::run::run(args, &common).await,
+        Command::Run(args) => self::run::run(args, &common, log).await,
         Command::Check(args) => check::check(args, &common),
         Command::Plan(args) => plan::plan(args, &common).await,
         Command::Apply(args) => apply::apply(args, &common).await,
@@ -127,7 +127,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Schema => schema::schema(),
     };
     done.unwrap_or_else(|error| {
-        print::error(&error);
+        print::error(&error, log);
         if error.is::<UsageError>() || error.is::<UnknownAccount>() { Exit::USAGE } else { Exit::FAILED }
     })
 }

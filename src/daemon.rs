@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fleet::{Kicks, Whom};
 use crate::ledger::EventKind;
+use crate::log::Dropped;
 use crate::serve::metrics::PREFIX;
 use crate::serve::systemd::ServiceManager;
 use crate::serve::{Bound, Listen, View, http};
@@ -39,8 +40,12 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts everything that the daemon needs; fails if any part cannot be started.
-    pub async fn start(options: Options, stop: CancellationToken) -> Result<Daemon, NotStarted> {
+    /// Starts everything that the daemon needs; fails if any part cannot be started. `dropped` is shown among the metrics.
+    pub async fn start(
+        options: Options,
+        dropped: &Dropped,
+        stop: CancellationToken,
+    ) -> Result<Daemon, NotStarted> {
         // Without a handler SIGHUP would end the process; one that arrives before the daemon is up is kept.
         let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
         let pattern = options.schedule.clone();
@@ -52,6 +57,7 @@ impl Daemon {
         let mut counters = Registry::with_prefix(PREFIX);
         core.keys.bitget.register_metrics(&mut counters);
         core.ledger.register_metrics(&mut counters);
+        dropped.register_metrics(&mut counters);
         let view = View {
             board: core.board.clone(),
             clock: core.clock.clone(),

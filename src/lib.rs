@@ -26,6 +26,7 @@
 //! | [`desired`] | the file's text to what it declares, or to every problem in it | pure |
 //! | [`protocol`] | `Standing::of(facts, now)`, then `next(facts, standing, now) -> Step`: everything that decides what is sent | pure |
 //! | [`clock`] | time and random numbers, which nothing else asks for; the exchange's time as far as it is known | |
+//! | [`log`] | the lines of the log on their way out, which nothing waits for | |
 //! | [`ledger`] | what was done, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
 //! | [`host`] | checks what the file requires of this host | |
@@ -105,6 +106,7 @@ pub mod fuzzing;
 pub mod host;
 pub mod keeper;
 pub mod ledger;
+pub mod log;
 pub mod moment;
 pub mod position_mode;
 pub mod protocol;

@@ -23,6 +23,7 @@ use clap::Parser;
 use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::daemon::{self, Daemon};
 use posmoded::host::HostName;
+use posmoded::log::Dropped;
 use posmoded::protocol::{Reason, State};
 use posmoded::status::{Status, TargetStatus};
 use tokio::time::Instant;
@@ -64,7 +65,8 @@ async fn main() -> anyhow::Result<()> {
         async move { bitget_sim::serve(listener, simulator, None).await }
     });
 
-    let daemon = Daemon::start(run(home.path(), exchange_at, options.listen)?, stop.clone()).await?;
+    let options_of_run = run(home.path(), exchange_at, options.listen)?;
+    let daemon = Daemon::start(options_of_run, &Dropped::default(), stop.clone()).await?;
     let status_at = daemon.address().context("the daemon does not listen")?;
     introduce(exchange_at, status_at, options.span);
     let daemon = tokio::spawn(daemon.run());

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write as _};
 
+use anstream::AutoStream;
 use serde::Serialize;
 
 use crate::cli::journal;
+use crate::log::Log;
 use crate::status::SCHEMA;
 
 /// A result for people; ends its last line. Colours reach terminals only, and not where `NO_COLOR` is set.
@@ -35,12 +37,16 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// An error with its causes.
-pub(super) fn error(error: &anyhow::Error) {
+/// An error with its causes, after the lines of the log.
+pub(super) fn error(error: &anyhow::Error, log: &Log) {
     let told = format!("\u{1b}[1;31merror:\u{1b}[0m {error}");
     let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}"));
     let text = std::iter::once(told).chain(causes).collect::<Vec<_>>().join("\n");
-    if journal::reads_stderr() { note(&journal::marked_as_error(&text)) } else { note(&text) }
+    let text = if journal::reads_stderr() { journal::marked_as_error(&text) } else { text };
+    let mut shown = AutoStream::new(Vec::new(), AutoStream::choice(&io::stderr()));
+    // Writing to memory cannot fail.
+    let _ = writeln!(shown, "{text}");
+    log.print(&String::from_utf8_lossy(&shown.into_inner()));
 }
 
 /// A value with the version of its JSON form.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, UsageError, print};
 use crate::daemon::{Daemon, NotStarted, Options, REQUESTS};
+use crate::log::Log;
 use crate::serve::Listen;
 
 /// What `run` takes.
@@ -31,14 +32,14 @@ pub struct Args {
 }
 
 /// Runs the daemon until SIGTERM or SIGINT. If it does not start, the reason is printed here.
-pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+pub async fn run(args: &Args, common: &Common, log: &Log) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let options = args.options(common)?;
     if let Some(warning) = common.proxy_passed_over() {
         tracing::warn!("{warning}");
     }
-    match Daemon::start(options, stop).await {
+    match Daemon::start(options, log.dropped(), stop).await {
         Ok(daemon) => {
             daemon.run().await;
             Ok(Exit::DONE)
@@ -50,7 +51,8 @@ pub async fn run(args: &Args, common: &Common) -> anyhow::Result<Exit> {
                     (Exit::UNUSABLE, "no account is looked at or changed until this is mended")
                 }
             };
-            print::error(&anyhow::Error::new(error).context(format!("posmoded has not started: {means}.")));
+            let error = anyhow::Error::new(error).context(format!("posmoded has not started: {means}."));
+            print::error(&error, log);
             Ok(exit)
         }
     }
@@ -60,11 +62,11 @@ impl Args {
     pub(super) fn options(&self, common: &Common) -> Result<Options, UsageError> {
         let Args { listen, listen_anywhere, schedule, requests_per_second } = self;
         if requests_per_second.get() > MOST_REQUESTS {
-            print::note(&format!(
+            tracing::warn!(
                 "With --requests-per-second {requests_per_second} this process may use more than half of what Bitget allows \
                  this host's address, which the strategies share: {MOST_REQUESTS} is the most that leaves them the other half; \
                  several daemons behind one address divide it among them."
-            ));
+            );
         }
         let listen = listen.clone();
         let allowed = if *listen_anywhere { Ok(listen) } else { listen.on_loopback_only() };

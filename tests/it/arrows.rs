@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// From those that know nothing to those that know all.
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 21] = [
     "constants",
     "moment",
     "position_mode",
@@ -19,6 +19,7 @@ const ROOMS: [&str; 20] = [
     "desired",
     "protocol",
     "clock",
+    "log",
     "ledger",
     "exchange",
     "host",

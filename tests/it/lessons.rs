@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 62] = [
+const LESSONS: [(&str, &str); 63] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -65,6 +65,7 @@ const LESSONS: [(&str, &str); 62] = [
     ("f66", "a pinned account, another key, and nothing that tells whose it is"),
     ("f70", "a clock that is years ahead deletes the audit trail"),
     ("f71", "a step of the clock ends a pause or an approval"),
+    ("f72", "nobody reads the log, and everything waits for that"),
     ("f73", "what was seen before a suspend of the machine is believed after it"),
     ("f74", "a host is named after its boot, or renamed, and the accounts of its old name are kept or those of its new one are not"),
     ("f75", "ready is said of an older generation"),

@@ -11,6 +11,7 @@ mod gitops;
 mod hosts;
 mod kills;
 mod ledger;
+mod log;
 mod proxy;
 mod readme;
 mod rules;

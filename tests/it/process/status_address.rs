@@ -127,6 +127,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_held_changes gauge
         posmoded_http info
         posmoded_ledger_writes counter
+        posmoded_log_lines_dropped counter
         posmoded_look_interval_stretch_ratio gauge
         posmoded_mode_changes counter
         posmoded_outcome_unknown gauge
