@@ -4,6 +4,7 @@
 //! needs of them is passed in as [`Vitals`] and [`Records`].
 
 pub mod bound;
+mod connections;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

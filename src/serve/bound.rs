@@ -5,11 +5,12 @@
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 
 use super::Listen;
 
@@ -74,7 +75,7 @@ impl Bound {
             Listen::Nowhere => Ok(None),
             Listen::At(address) => {
                 let refused = |source| BindError::Address { at: listen.clone(), source };
-                TcpListener::bind(address).await.map(Bound::Tcp).map(Some).map_err(refused)
+                tcp(*address).map(Bound::Tcp).map(Some).map_err(refused)
             }
             Listen::Unix(path) => SocketFile::new(path).await.map(Bound::Unix).map(Some),
         }
@@ -116,7 +117,8 @@ impl SocketFile {
         let mut made = path.clone().into_os_string();
         made.push(format!(".{}", std::process::id()));
         let made = PathBuf::from(made);
-        let listener = UnixListener::bind(&made).map_err(refused)?;
+        let socket = UnixSocket::new_stream().map_err(refused)?;
+        let listener = socket.bind(&made).and_then(|()| socket.listen(NOT_ACCEPTED_YET)).map_err(refused)?;
         let placed = fs::set_permissions(&made, Permissions::from_mode(SOCKET_MODE))
             .and_then(|()| fs::rename(&made, &path))
             .and_then(|()| fs::symlink_metadata(&path));
@@ -128,6 +130,14 @@ impl SocketFile {
             }
         }
     }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Else the port cannot be had for a minute after a stop.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(NOT_ACCEPTED_YET)
 }
 
 impl Drop for SocketFile {
@@ -155,6 +165,9 @@ async fn may_be_taken(path: &Path) -> Result<(), BindError> {
     }
 }
 
+/// Connections that the system keeps for us until we come to them; it may keep fewer. Where it has no room whoever connects is
+/// put off for a second, or refused: others must not be able to fill it faster than it is emptied.
+const NOT_ACCEPTED_YET: u32 = 4096;
 /// Our user and our group: membership of the group decides who may read the status.
 const SOCKET_MODE: u32 = 0o660;
 

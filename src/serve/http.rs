@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 #[cfg(any(test, fuzzing))]
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::serve::bound::{Bound, Stream};
+use crate::serve::connections::{Asked, Connections};
 use crate::serve::metrics::Metrics;
 use crate::serve::{Listen, View, history};
 
@@ -40,15 +42,23 @@ pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationT
     let clock = view.clock.clone();
     let service = TowerToHyperService::new(router(view, names));
     let http = http();
-    let (connections, free) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let connections = TaskTracker::new();
     let accept = async {
-        while let Ok(room) = Arc::clone(&free).acquire_owned().await {
-            let connection =
-                http.serve_connection(TokioIo::new(next(&listener, &clock).await), service.clone());
-            connections.spawn(async move {
-                let _ = timeout(CONNECTION, connection).await;
-                drop(room);
+        let mut open = Connections::default();
+        for number in 1_u64.. {
+            let stream = next(&listener, &clock).await;
+            let (service, asked) = (service.clone(), Asked::default());
+            let asking = asked.clone();
+            let service = service_fn(move |request| {
+                asking.set();
+                service.call(request)
             });
+            let connection = timeout(CONNECTION, http.serve_connection(TokioIo::new(stream), service));
+            if open.make_room(CONNECTIONS) && number.is_multiple_of(IN_A_ROW) {
+                // Else those that did ask would not be heard before they have to leave.
+                tokio::task::yield_now().await;
+            }
+            open.add(connections.spawn(connection).abort_handle(), asked);
         }
     };
     cancel.run_until_cancelled(accept).await;
@@ -228,8 +238,10 @@ const BROWSERS: [(header::HeaderName, &str); 5] = [
 const REQUEST: Duration = Duration::from_secs(5);
 /// Time for a whole connection, which serves one request: a slower reader will not finish.
 const CONNECTION: Duration = Duration::from_secs(30);
-/// Connections at once: more than pages and scrapers need, few enough to do no harm.
-const CONNECTIONS: usize = 64;
+/// Connections at once: more than pages and scrapers need, few enough to do no harm. For one more, an idle one is closed.
+const CONNECTIONS: usize = 256;
+/// Connections that are accepted in a row while others have to leave for them.
+const IN_A_ROW: u64 = 32;
 /// Readers of the ledger at once, beside its writer, which has precedence on the disk.
 const HISTORIES: usize = 2;
 /// The most headers of a request; a browser sends some twenty.

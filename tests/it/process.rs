@@ -5,6 +5,7 @@
 mod causes;
 mod commands;
 mod conditions;
+mod connections;
 mod disks;
 mod files;
 mod gitops;
