@@ -30,7 +30,8 @@ mod signals;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use accounts::UnknownAccount;
 pub use exit::{Exit, UsageError};
@@ -64,7 +65,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon: keep every account of the file in its mode
     Run(run::Args),
-    /// Say whether a file is good, or everything that is wrong with it; asks nobody
+    /// Say whether a file is good, or everything that is wrong with it, and with the keys in --credentials; asks nobody
     Check(check::Args),
     /// Look at the exchange and say what would change, and why not now; changes nothing
     Plan(plan::Args),
@@ -98,7 +99,12 @@ pub enum Command {
 
 /// Parses the command line. Usage errors and `--help` are printed here.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    Cli::try_parse_from(words).map_err(|error| {
+    let parsed = Cli::command().try_get_matches_from(words).and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.common.named_credentials = matches.value_source("credentials") == Some(ValueSource::CommandLine);
+        Ok(cli)
+    });
+    parsed.map_err(|error| {
         // Printing fails on a closed pipe, which has no reader.
         let _ = error.print();
         if error.use_stderr() { Exit::USAGE } else { Exit::DONE }

@@ -23,7 +23,7 @@ use crate::serve::systemd::ServiceManager;
 use crate::serve::{Bound, Listen, View, http};
 
 pub use self::core::{Core, note_event};
-pub use key_files::KeyFiles;
+pub use key_files::{KeyFiles, key_problems};
 pub use options::{NotStarted, Options, REQUESTS};
 
 use options::unusable;

@@ -39,7 +39,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +74,7 @@ use lock::LOCK;
 use store::{DATABASE, Store, Writes};
 use writer::Executor;
 
+use crate::access::{Ourselves, Rights};
 use crate::clock::Clock;
 use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, RequestId, SetAnswer};
 use crate::moment::ServerTime;
@@ -100,12 +101,25 @@ pub enum Note {
     Braked,
 }
 
+/// Refuses a state directory to which others may write. A sticky bit does not help: they could make a file that is not there
+/// yet, such as the ledger itself, or its log.
+pub fn check_directory(dir: &Path) -> Result<(), OpenError> {
+    let about = fs::metadata(dir).map_err(|source| OpenError::Io { dir: dir.to_owned(), source })?;
+    let (rights, us) = (Rights::from(&about), Ourselves::of_the_process());
+    if rights.others_may_write(&us) {
+        let mend = rights.mend_directory(&us, dir);
+        return Err(OpenError::Exposed { dir: dir.to_owned(), rights, mend });
+    }
+    Ok(())
+}
+
 impl Ledger {
     /// Opens the ledger of a state directory, creating both if missing. `listen` is the address to write to the lock
     /// file.
     pub async fn open(dir: &Path, clock: Clock, listen: Option<String>) -> Result<Ledger, OpenError> {
         let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
+        check_directory(dir)?;
         let lock = lock::hold(dir, &clock, listen).await?;
         let place = dir.join(DATABASE);
         files::make_for_the_owner(&place).map_err(unusable)?;

@@ -27,6 +27,7 @@
 //! | [`protocol`] | `Standing::of(facts, now)`, then `next(facts, standing, now) -> Step`: everything that decides what is sent | pure |
 //! | [`clock`] | time and random numbers, which nothing else asks for; the exchange's time as far as it is known | |
 //! | [`log`] | the lines of the log on their way out, which nothing waits for | |
+//! | [`access`] | who else may use a file or write to a directory | |
 //! | [`ledger`] | what was done, on disk: intents, applied modes, brakes, history | |
 //! | [`exchange`] | Bitget in two halves: `Observe` reads, `Apply` sets | |
 //! | [`host`] | checks what the file requires of this host | |
@@ -92,6 +93,7 @@
     )
 )]
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod constants;

@@ -1,14 +1,18 @@
-//! `posmoded check`: whether a file is good, or everything that is wrong with it. Offline: it reads only that file.
+//! `posmoded check`: whether a file is good, or everything that is wrong with it. Offline: it reads only that file, and what
+//! `--credentials` names on the command line: a check of a file is not to depend on the environment.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, print};
-use crate::daemon::REQUESTS;
+use crate::daemon::{REQUESTS, key_problems};
 use crate::desired::{self, Format};
+use crate::ledger;
+use crate::position_mode::AccountName;
 
 /// What `check` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,7 +40,7 @@ pub enum Form {
     Github,
 }
 
-/// 0 when the file is good, 1 when it is not or cannot be read.
+/// 0 when all that was checked is good, 1 when it is not or cannot be read.
 pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { file, format, printed } = args;
     let file = file.as_ref().unwrap_or(&common.config);
@@ -55,5 +59,22 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     if let Some(say) = outcome.as_ref().ok().and_then(|desired| desired.over_budget(None, REQUESTS)) {
         print::note(&format!("warning: {say}"));
     }
-    Ok(if outcome.is_ok() { Exit::DONE } else { Exit::FAILED })
+    let on_disk = match (&outcome, &common.credentials) {
+        (Ok(desired), Some(keys)) if common.named_credentials => {
+            problems_on_disk(keys, &desired.accounts_of(&common.host()?), &common.state_dir()?)
+        }
+        (Ok(_) | Err(_), _) => Vec::new(),
+    };
+    for say in &on_disk {
+        print::note(&format!("error: {say}"));
+    }
+    Ok(if outcome.is_ok() && on_disk.is_empty() { Exit::DONE } else { Exit::FAILED })
+}
+
+/// What is wrong with the keys of these accounts, and with who may write to the state directory if there is one.
+fn problems_on_disk(keys: &Path, accounts: &BTreeSet<AccountName>, state: &Path) -> Vec<String> {
+    let state = if state.exists() { ledger::check_directory(state) } else { Ok(()) };
+    let mut problems = key_problems(keys, accounts);
+    problems.extend(state.err().map(|error| error.to_string()));
+    problems
 }

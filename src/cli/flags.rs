@@ -33,6 +33,9 @@ pub struct Common {
     #[arg(long, global = true, env = "POSMODED_CREDENTIALS", hide_env = true, value_name = "DIR")]
     #[arg(help = "One credential file per account, by its name [default: $CREDENTIALS_DIRECTORY]")]
     pub credentials: Option<PathBuf>,
+    /// Whether `credentials` stands on the command line, and not in the environment.
+    #[arg(skip)]
+    pub named_credentials: bool,
     /// This host's name where the file says `host:`, if the flag says it; see [`Common::host`].
     #[arg(long, global = true, env = "POSMODED_HOST", hide_env = true, value_name = "NAME")]
     #[arg(
@@ -91,7 +94,17 @@ pub struct Printed {
 impl Common {
     /// The options that every command takes. Those of `run` alone have their defaults, and nothing is listened at.
     pub(super) fn options(&self) -> Result<Options, UsageError> {
-        let Common { config, state: _, credentials: _, host: _, base_url, ca, proxy: _, log: _ } = self;
+        let Common {
+            config,
+            state: _,
+            credentials: _,
+            named_credentials: _,
+            host: _,
+            base_url,
+            ca,
+            proxy: _,
+            log: _,
+        } = self;
         Ok(Options {
             config: config.clone(),
             state: self.state_dir()?,

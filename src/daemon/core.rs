@@ -85,7 +85,10 @@ pub async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
 async fn open(options: &Options, listen: Option<String>, clock: &Clock) -> Result<Ledger, NotStarted> {
     Ledger::open(&options.state, clock.clone(), listen).await.map_err(|error| match error {
         held @ OpenError::Held { .. } => NotStarted::Held(held.to_string()),
-        other @ (OpenError::Newer(_) | OpenError::Io { .. } | OpenError::Ledger(_)) => unusable(other),
+        other @ (OpenError::Newer(_)
+        | OpenError::Io { .. }
+        | OpenError::Exposed { .. }
+        | OpenError::Ledger(_)) => unusable(other),
     })
 }
 

@@ -139,6 +139,26 @@ impl Environment for KeyFiles {
     }
 }
 
+/// What is wrong with the key files of these accounts in `dir`, each problem once.
+pub fn key_problems(dir: &Path, accounts: &BTreeSet<AccountName>) -> Vec<String> {
+    let kept_by = kept_by(dir);
+    let mut keyring = Keyring::default();
+    let key_of = |account: &AccountName| credential::read(dir, account, kept_by);
+    keyring.replace(accounts, |account| key_of(account).ok().map(|credential| credential.key_id()));
+    let mut problems = Vec::new();
+    for account in accounts {
+        let problem = match (key_of(account), keyring.shares_with(account)) {
+            (Err(error), _) => Some(error.to_string()),
+            (Ok(_), Some(other)) if account < other => {
+                Some(credential::say_shared(dir, kept_by, account, other))
+            }
+            (Ok(_), _) => None,
+        };
+        problems.extend(problem.filter(|problem| !problems.contains(problem)));
+    }
+    problems
+}
+
 fn trading(demo: bool) -> Trading {
     if demo { Trading::Demo } else { Trading::Real }
 }

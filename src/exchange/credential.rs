@@ -7,19 +7,21 @@
 #[doc(hidden)]
 pub mod fuzzing;
 mod keyring;
+mod place;
 mod signer;
 mod written;
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Ourselves;
 use crate::position_mode::{AccountName, KeyId};
 pub use keyring::Keyring;
 use signer::Signer;
@@ -44,7 +46,8 @@ pub struct Fingerprint([u8; 32]);
 /// What protects the credential files from other readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptBy {
-    /// The files' own mode, which must be 0600 or stricter.
+    /// The files' own mode, which must be 0600 or stricter (or root's, for a group of ours to read), in a directory that nobody
+    /// else may write to.
     Mode,
     /// systemd, in the directory that it made for the service.
     Systemd,
@@ -71,6 +74,10 @@ pub fn say_shared(dir: &Path, kept_by: KeptBy, account: &AccountName, other: &Ac
 /// Reads the file of `account` in `dir`.
 pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Credential, Unusable> {
     let path = kept_by.file_of(dir, account)?;
+    let us = Ourselves::of_the_process();
+    if kept_by == KeptBy::Mode {
+        place::check_directories(dir, &path, &us).map_err(Unusable)?;
+    }
     let unreadable = |error: &io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
             let beside = named_nearly(dir, account);
@@ -79,7 +86,10 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
                 &beside.map_or_else(|| kept_by.missing(account), |beside| kept_by.misnamed(account, &beside)),
             )
         } else {
-            unusable(&path, &format!("cannot be read: {error}"))
+            let mend = (kept_by == KeptBy::Mode && error.kind() == io::ErrorKind::PermissionDenied)
+                .then(|| place::say_unreadable(&path, &us))
+                .flatten();
+            unusable(&path, &mend.unwrap_or_else(|| format!("cannot be read: {error}")))
         }
     };
     // Opened before its mode is looked at, so that both are of the same file; without waiting for the writer of a fifo.
@@ -89,13 +99,8 @@ pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Creden
     if !about.is_file() {
         return Err(unusable(&path, "is not a file"));
     }
-    let mode = about.permissions().mode() & 0o7777;
-    if kept_by == KeptBy::Mode && mode & 0o077 != 0 {
-        let shown = path.display();
-        return Err(unusable(
-            &path,
-            &format!("has mode {mode:04o}, so that others may use it: run `chmod 600 {shown}`"),
-        ));
+    if kept_by == KeptBy::Mode {
+        place::check_file(&path, &about, &us).map_err(|what| unusable(&path, &what))?;
     }
     // Never grown, for a buffer that is left behind would not be wiped.
     let mut text = String::with_capacity(usize::try_from(LONGEST).unwrap_or_default() + 1);
@@ -340,6 +345,8 @@ const LONGEST: u64 = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const GOOD: &str = "key: test-key\npassphrase: test-passphrase\nsecret: test-secret\n";
@@ -620,13 +627,12 @@ mod tests {
 
     #[test]
     fn a_file_that_others_may_read_is_refused_unless_systemd_keeps_it() {
-        for mode in [0o644, 0o640, 0o604, 0o620, 0o660] {
+        // What root's files may be besides, `access` tries.
+        for mode in [0o644, 0o604, 0o620, 0o660] {
             let told = read_text(GOOD.as_bytes(), mode, KeptBy::Mode).unwrap_err();
-            let expected = format!(
-                "the credential file DIR/desk-main has mode {mode:04o}, so that others may use it: \
-                 run `chmod 600 DIR/desk-main`"
-            );
-            assert_eq!(told, expected);
+            let expected =
+                format!(" and has mode {mode:04o}, so that others may use it: run `chmod 600 DIR/desk-main`");
+            assert!(told.ends_with(&expected), "{told}");
         }
         assert!(read_text(GOOD.as_bytes(), 0o440, KeptBy::Systemd).is_ok());
     }

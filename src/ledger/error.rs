@@ -11,6 +11,8 @@ use super::refusal::{self, Refusal, refusal};
 
 use crate::position_mode::Target;
 
+use crate::access::Rights;
+
 /// A call on the ledger failed. Its transaction wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -107,6 +109,20 @@ pub enum OpenError {
         dir: PathBuf,
         /// The operating system's error.
         source: io::Error,
+    },
+    /// Others may write to the state directory.
+    #[error(
+        "The state directory {} {rights}, so that others may put a ledger of theirs there: {mend}, or name a directory in it \
+         after --state that is not there yet, which posmoded makes for itself alone.",
+        dir.display()
+    )]
+    Exposed {
+        /// The state directory.
+        dir: PathBuf,
+        /// Its owner, group and mode.
+        rights: Rights,
+        /// What to run.
+        mend: String,
     },
     /// The database cannot be used.
     #[error(transparent)]

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// From those that know nothing to those that know all.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "constants",
     "moment",
     "position_mode",
@@ -20,6 +20,7 @@ const ROOMS: [&str; 21] = [
     "protocol",
     "clock",
     "log",
+    "access",
     "ledger",
     "exchange",
     "host",

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 #[rustfmt::skip] // A table.
-const LESSONS: [(&str, &str); 63] = [
+const LESSONS: [(&str, &str); 64] = [
     // The file.
     ("f1", "a watch on the file itself misses its second replacement"),
     ("f3", "a symlink above the file is swapped, and the old tree stays watched"),
@@ -70,6 +70,7 @@ const LESSONS: [(&str, &str); 63] = [
     ("f74", "a host is named after its boot, or renamed, and the accounts of its old name are kept or those of its new one are not"),
     ("f75", "ready is said of an older generation"),
     ("f76", "a cache of a repository fills the disk, breaks, or forks without end, and stands still for ever"),
+    ("f77", "a key file that root mounts for our group is refused, with a command that cannot be run"),
     ("f78", "a local user, a full file or a core dump ends the daemon or shows its keys"),
     ("f79", "no descriptors, no inodes or a failing disk is told as a damaged ledger, which is then thrown away"),
     ("f80", "with many accounts some are asked again and again, and others never"),

@@ -15,6 +15,7 @@ mod ledger;
 mod log;
 mod proxy;
 mod readme;
+mod rights;
 mod rules;
 mod secrets;
 mod signals;
