@@ -61,7 +61,7 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
     let on_disk = match (&outcome, &common.credentials) {
         (Ok(desired), Some(keys)) if common.named_credentials => {
-            problems_on_disk(keys, &desired.accounts_of(&common.host()?), &common.state_dir()?)
+            problems_on_disk(keys, &desired.accounts_of(&common.host().now()), &common.state_dir()?)
         }
         (Ok(_) | Err(_), _) => Vec::new(),
     };
