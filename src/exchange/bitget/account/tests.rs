@@ -50,6 +50,7 @@ impl Transport for Script {
         let answer = (self.answer)(&request)?;
         let body = String::from_utf8(answer.body).unwrap();
         let body = body.replace("NOW", &(written.0 + SKEW).to_string());
+        let body = body.replace("SOON", &(written.0 + SKEW + 28_000).to_string());
         let body = body.replace("THEN", &(written.0 + SKEW - 20_000).to_string());
         Ok(Response { body: body.into_bytes(), ..answer })
     }
@@ -112,7 +113,7 @@ async fn ready(bitget: &Bitget<Script>, name: &str) -> AccountClient<Script> {
     account
 }
 
-/// `NOW` in an answer becomes the exchange's time halfway between question and answer, `THEN` 20 s before.
+/// `NOW` in an answer becomes the exchange's time halfway between question and answer, `THEN` 20 s before, `SOON` 28 s after.
 #[expect(clippy::unnecessary_wraps, reason = "it is what a transport answers")]
 fn body(status: u16, body: &str) -> Result<Response, TransportError> {
     Ok(Response { status, remaining: None, media: None, body: body.as_bytes().to_vec() })
@@ -288,6 +289,26 @@ async fn f61_where_the_time_says_the_same_the_exchanges_clock_was_set_back() {
     assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
     let moved = SKEW - bitget.server_clock().unwrap().offset;
     assert!((19_950..=20_050).contains(&moved), "{moved}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f63_an_answer_from_a_machine_that_is_ahead_is_dated_no_later_than_it_can_be() {
+    let (bitget, script) = instead("account/account", |_| {
+        body(200, r#"{"code":"00000","msg":"m","requestTime":SOON,"data":{"posMode":"hedge_mode"}}"#)
+    });
+    let desk = ready(&bitget, "desk").await;
+    desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await.unwrap();
+    let answer = desk.mode(USDT, Purpose::New).await.unwrap();
+    assert!(answer.server.0 <= script.server_now(), "it is no witness that a fence is over");
+    assert!(desk.clock_contradicted().unwrap().starts_with(
+        "By its answer to the call account Bitget's clock is 28s ahead of what it was: the call time is asked"
+    ));
+    // Once that was asked, a machine that is ahead holds up nothing.
+    for _ in 0..2 {
+        assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap().value, PositionMode::Hedge);
+        assert_eq!(desk.clock_contradicted(), None);
+    }
+    assert_eq!(witnesses(&script), 2);
 }
 
 #[tokio::test(start_paused = true)]
