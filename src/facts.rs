@@ -66,11 +66,16 @@ pub struct AccountFacts {
     pub wrong: Option<String>,
     /// Why this process must not set the account, if another one on this host has claimed its key.
     pub key_taken: Option<KeyTaken>,
+    /// Until when this process sends no set, because one of an earlier process that it knows nothing of may still take
+    /// effect; by our own clock also the end of the fence of one that it does know of.
+    pub quiet_until: Moment,
     /// The declared modes, if an account of this kind cannot have them.
     pub unsatisfiable: Option<Declared>,
     /// Signing time of the newest unresolved set whose target no longer exists: the file does not name it any more, or
     /// the account's kind has changed.
     pub orphaned_set_at: Option<ServerTime>,
+    /// When the fence of such a set ends by our own clock, if this process sent it.
+    pub orphaned_fence: Moment,
     /// The current failure of looks that concerns the whole account, if any.
     pub failing: Option<Failing>,
     /// The exchange's clock, as far as it is known.

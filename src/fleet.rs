@@ -9,6 +9,7 @@ mod supervised;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -55,8 +56,8 @@ pub struct Fleet<D: Environment> {
     pulse: watch::Sender<Pulse>,
     /// What operators wrote; a change is shown.
     directives: watch::Receiver<Arc<Directives>>,
-    /// Until when no set leaves this process; for the keepers.
-    quiet_until: Moment,
+    /// How long after it has claimed a key this process sends no set with it; for the keepers.
+    quiet: Duration,
     /// Ends the fleet when cancelled; the parent of every keeper's token.
     stop: CancellationToken,
     /// The last accepted revision; `None` only within `start`, which fails if it stays so.
@@ -111,8 +112,8 @@ pub struct FleetDeps<D: Environment> {
     pub file: watch::Receiver<FileState>,
     /// Requests to look at everything now.
     pub kicks: watch::Receiver<Kicks>,
-    /// Until when no set leaves this process.
-    pub quiet_until: Moment,
+    /// How long after it has claimed a key this process sends no set with it.
+    pub quiet: Duration,
     /// Ends the fleet when cancelled.
     pub stop: CancellationToken,
 }
@@ -177,7 +178,7 @@ impl<D: Environment> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
     /// `state` is the first one that the source published.
     pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
-        let FleetDeps { environment, ledger, clock, board, budget, file, kicks, quiet_until, stop } = deps;
+        let FleetDeps { environment, ledger, clock, board, budget, file, kicks, quiet, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
         let directives = ledger.directives();
@@ -194,7 +195,7 @@ impl<D: Environment> Fleet<D> {
             kicked,
             pulse,
             directives,
-            quiet_until,
+            quiet,
             stop,
             in_force: None,
             problem: None,
@@ -436,7 +437,7 @@ impl<D: Environment> Fleet<D> {
                     clock: self.clock.clone(),
                     specs: supervised.specs.subscribe(),
                     publish,
-                    quiet_until: self.quiet_until,
+                    quiet: self.quiet,
                     stop: supervised.stop.clone(),
                 };
                 supervised.started = Some(now);

@@ -55,8 +55,9 @@ pub trait Environment: Send + Sync + 'static {
     /// The message for the operator if another account's file holds the same key.
     fn shared_key(&self, account: &AccountName) -> Option<String>;
 
-    /// Claims the key for this process, unless another one on this host has it: then one sentence that says so.
-    fn claim(&self, key: &KeyId) -> Result<(), String>;
+    /// Claims the key for this process and returns since when it has it, unless another process on this host has it: then one
+    /// sentence that says so.
+    fn claim(&self, key: &KeyId) -> Result<Moment, String>;
 
     /// The lanes that rest now because the exchange answered 429.
     fn cool_downs(&self) -> Vec<CoolDown>;
@@ -141,8 +142,8 @@ pub struct Keeper<D: Environment> {
     publish: Publisher,
     /// Once cancelled nothing new is begun, and the keeper ends when no set is under way.
     stop: CancellationToken,
-    /// Until when no set leaves this process; never changes.
-    quiet_until: Moment,
+    /// How long after it has claimed a key this process sends no set with it; never changes.
+    quiet: Duration,
     /// What is known of the account, for all of its targets.
     facts: AccountFacts,
     /// The last failure of the ledger: a brake on every target. `sync_inputs` clears it once `retry_at` has passed.
@@ -224,8 +225,8 @@ pub struct KeeperDeps<D: Environment> {
     pub specs: watch::Receiver<Arc<AccountSpec>>,
     /// Where it publishes its status.
     pub publish: Publisher,
-    /// Until when no set leaves this process.
-    pub quiet_until: Moment,
+    /// How long after it has claimed a key this process sends no set with it.
+    pub quiet: Duration,
     /// Ends it when cancelled: nothing more is sent, a set under way is brought to its end.
     pub stop: CancellationToken,
 }
@@ -233,7 +234,7 @@ pub struct KeeperDeps<D: Environment> {
 impl<D: Environment> Keeper<D> {
     /// A keeper without any facts yet.
     pub fn new(deps: KeeperDeps<D>) -> Keeper<D> {
-        let KeeperDeps { account, environment, ledger, clock, mut specs, publish, quiet_until, stop } = deps;
+        let KeeperDeps { account, environment, ledger, clock, mut specs, publish, quiet, stop } = deps;
         let spec = specs.borrow_and_update().clone();
         let directives = ledger.directives();
         let shown = (spec.generation, clock.now());
@@ -256,7 +257,7 @@ impl<D: Environment> Keeper<D> {
             directives,
             publish,
             stop,
-            quiet_until,
+            quiet,
             facts,
             ledger_trouble: None,
             connect_tried: Moment(0),

@@ -34,8 +34,8 @@ pub use whose::{Claims, wrong};
 
 use close::{Close, close};
 use standing::{
-    fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, requires_nothing,
-    settles_at, window_edge, window_opens,
+    fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, own_fence_ends,
+    requires_nothing, settles_at, window_edge, window_opens,
 };
 
 use crate::constants::{
@@ -152,7 +152,7 @@ fn conclude(facts: &Facts<'_>, intent: &Intent, now: Moment) -> Option<Step> {
             // If the exchange's clock was set back, a read from before the set may carry a time later than its fence.
             let signed = facts.account.clock?.moment(intent.stamp);
             let is_over = |seen: &Seen| {
-                let by_ours = intent.own_fence.is_none_or(|end| seen.asked >= end);
+                let by_ours = seen.asked >= own_fence_ends(facts, intent);
                 seen.asked > signed && seen.server >= fence_ends(intent) && by_ours
             };
             let seen = seen.filter(is_over)?;
@@ -233,7 +233,7 @@ fn await_outcome(facts: &Facts<'_>, standing: &Standing, intent: &Intent, now: M
         | IntentState::Refused(_)
         | IntentState::NotSent(_) => {
             let passed = facts.account.clock.map_or(now, |clock| clock.moment(fence_ends(intent)));
-            let passed = intent.own_fence.map_or(passed, |end| end.max(passed));
+            let passed = passed.max(own_fence_ends(facts, intent));
             // A read still dated before the fence means that our clock runs ahead: wait a little longer.
             asked.map_or(passed, |asked| passed.max(asked + CONFIRMING_LOOK))
         }
@@ -429,7 +429,7 @@ fn flat_for_long_enough(facts: &Facts<'_>, now: Moment) -> bool {
 
 /// A rest until the next look at `until`, or until an earlier known deadline.
 fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> Step {
-    let Brakes { paused, file: _, ledger, guard, quiet_until: _ } = facts.brakes;
+    let Brakes { paused, file: _, ledger, guard } = facts.brakes;
     let target = facts.target;
     let confirming = target.intent.as_ref().and_then(|intent| match intent.state {
         IntentState::Accepted { at } => Some(at + CONFIRMING),

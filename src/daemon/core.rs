@@ -66,7 +66,7 @@ impl Core {
             budget: options.requests_per_second,
             file: source.subscribe(),
             kicks: kicked,
-            quiet_until: clock.now() + options.quiet,
+            quiet: options.quiet,
             stop,
         };
         let state = settled(&source).await;

@@ -14,6 +14,7 @@ use crate::exchange::{CoolDown, HttpVersion};
 use crate::facts::Requirements;
 use crate::host::{Claim, Holder, Host, HostName, Unclaimed};
 use crate::keeper::Environment;
+use crate::moment::Moment;
 use crate::position_mode::{AccountName, KeyId, hex};
 
 use super::options::{NotStarted, Options, unusable};
@@ -26,7 +27,8 @@ pub struct KeyFiles {
     kept_by: KeptBy,
     keyring: Mutex<Keyring>,
     /// The keys that this process has claimed, until it ends.
-    claims: Mutex<BTreeMap<KeyId, Claim>>,
+    claims: Mutex<BTreeMap<KeyId, (Claim, Moment)>>,
+    clock: Clock,
     base_url: BaseUrl,
     host: Host,
     host_name: HostName,
@@ -58,6 +60,7 @@ impl KeyFiles {
             dir,
             keyring: Mutex::default(),
             claims: Mutex::default(),
+            clock: clock.clone(),
             base_url: base_url.clone(),
             host: Host::default(),
             host_name: options.host.clone(),
@@ -105,15 +108,16 @@ impl Environment for KeyFiles {
         Some(credential::say_shared(&self.dir, self.kept_by, account, &other))
     }
 
-    fn claim(&self, key: &KeyId) -> Result<(), String> {
+    fn claim(&self, key: &KeyId) -> Result<Moment, String> {
         let mut claims = self.claims.lock();
-        if claims.contains_key(key) {
-            return Ok(());
+        if let Some((_, since)) = claims.get(key) {
+            return Ok(*since);
         }
         match Claim::take(&claim_name(&self.base_url, key)) {
             Ok(claim) => {
-                claims.insert(key.clone(), claim);
-                Ok(())
+                let since = self.clock.now();
+                claims.insert(key.clone(), (claim, since));
+                Ok(since)
             }
             Err(Unclaimed::Taken(holder)) => Err(say_taken(holder)),
             Err(Unclaimed::Failed(error)) => Err(format!(

@@ -32,7 +32,7 @@ pub struct Options {
     pub schedule: Option<String>,
     /// The most requests that this process sends in a second.
     pub requests_per_second: NonZeroU32,
-    /// How long after its start the process sends no set: [`QUIET`], but where no earlier one can have sent any.
+    /// How long after it has claimed a key the process sends no set with it: [`QUIET`], but where nobody else can have sent any.
     ///
     /// [`QUIET`]: crate::constants::QUIET
     pub quiet: Duration,

@@ -16,9 +16,6 @@ pub struct Brakes {
     pub ledger: Option<LedgerTrouble>,
     /// The hourly limit on sets (`max_changes`).
     pub guard: Guard,
-    /// Until when this process sends no set, because one of an earlier process that it knows nothing of may still take
-    /// effect.
-    pub quiet_until: Moment,
 }
 
 /// A pause that is in force.

@@ -2,9 +2,9 @@
 
 use super::{Environment, Keeper, TargetSlot, is_about_the_key};
 use crate::constants::{FENCE, LEDGER_RETRY};
-use crate::exchange::{Apply as _, Observe as _};
+use crate::exchange::Apply as _;
 use crate::facts::Answer;
-use crate::facts::{Change, Class, Closing, Failure, Intent, IntentState, KeyTaken, SetAnswer};
+use crate::facts::{Change, Class, Closing, Failure, Intent, IntentState, SetAnswer};
 use crate::ledger::{LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Record, Standing, Step, Withdrawn};
@@ -17,12 +17,10 @@ impl<D: Environment> Keeper<D> {
         if self.stop.is_cancelled() {
             return;
         }
-        let Some(exchange) = &self.exchange else { return };
-        if let Err(say) = self.environment.claim(&exchange.key_id()) {
-            self.facts.key_taken = Some(KeyTaken { say, at: self.clock.now() });
+        self.claim();
+        let Some(exchange) = self.exchange.as_ref().filter(|_| self.facts.key_taken.is_none()) else {
             return;
-        }
-        self.facts.key_taken = None;
+        };
         if let Some(slot) = self.targets.get_mut(&scope) {
             slot.has_begun = true;
         }

@@ -104,8 +104,14 @@ impl<D: Environment> Keeper<D> {
             }
         }
         let exchange = self.exchange.as_ref();
+        let fence = &mut self.facts.orphaned_fence;
         self.targets.retain(|scope, slot| {
             let stays = wanted.contains_key(scope) || is_under_way(&slot.facts);
+            if let Some(end) =
+                slot.facts.intent.as_ref().and_then(|intent| intent.own_fence).filter(|_| !stays)
+            {
+                *fence = end.max(*fence);
+            }
             if let Some(exchange) = exchange.filter(|_| !stays) {
                 exchange.leaves(*scope);
             }
@@ -190,7 +196,6 @@ impl<D: Environment> Keeper<D> {
                 file: file.clone(),
                 ledger: self.ledger_trouble.clone(),
                 guard: Guard { plan, ..guard },
-                quiet_until: self.quiet_until,
             };
         }
     }

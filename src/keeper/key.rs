@@ -2,7 +2,7 @@
 
 use super::{Environment, Keeper, is_about_the_key};
 use crate::exchange::Observe as _;
-use crate::facts::{AccountFacts, Flatness, OwnerDue};
+use crate::facts::{AccountFacts, Flatness, KeyTaken, OwnerDue};
 use crate::protocol::{undotted, wrong};
 
 impl<D: Environment> Keeper<D> {
@@ -98,11 +98,24 @@ impl<D: Environment> Keeper<D> {
                 self.exchange = Some(exchange);
                 self.targets.values_mut().for_each(|slot| slot.watched = None);
                 self.facts.credential = None;
+                self.claim();
             }
             Err(say) => {
                 self.exchange = None;
                 self.facts.credential = Some(say);
             }
+        }
+    }
+
+    /// Claims the key for this process. Who had it before may have sent a set with it that nothing here knows of.
+    pub(super) fn claim(&mut self) {
+        let Some(exchange) = &self.exchange else { return };
+        match self.environment.claim(&exchange.key_id()) {
+            Ok(since) => {
+                self.facts.key_taken = None;
+                self.facts.quiet_until = since + self.quiet;
+            }
+            Err(say) => self.facts.key_taken = Some(KeyTaken { say, at: self.clock.now() }),
         }
     }
 

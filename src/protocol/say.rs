@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
-use super::standing::{host_shown, of_failure};
+use super::standing::{host_shown, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{Elsewhere, Facts, Failing, FlatSpan, Flatness, IntentState, TargetFacts};
 use crate::moment::{Moment, spell};
@@ -177,8 +177,12 @@ fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
         (Some(stamp), Some(clock)) => clock.moment(stamp + FENCE).since(now),
         (Some(_) | None, Some(_) | None) => FENCE,
     };
-    let own_fence = facts.target.intent.as_ref().and_then(|intent| intent.own_fence);
-    let over = own_fence.map_or(over, |end| over.max(end.since(now)));
+    let by_ours = facts
+        .target
+        .intent
+        .as_ref()
+        .map_or(facts.account.orphaned_fence, |intent| own_fence_ends(facts, intent));
+    let over = over.max(by_ours.since(now));
     let then = if over < Duration::from_secs(1) {
         "the exchange's own clock says that its time is over".to_owned()
     } else {
@@ -275,7 +279,7 @@ fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
 fn say_settling(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> String {
     let settle = facts.target.wanted.policy.settle;
     let flat_for = spell(now.since(run.since));
-    let end = facts.brakes.quiet_until;
+    let end = facts.account.quiet_until;
     if end > now && end > run.since + settle {
         format!(
             "Flat for {flat_for}. A new process sends no set in its first {}, as one that was sent before it may still take \

@@ -314,14 +314,14 @@ pub(super) fn window_edge(facts: &Facts<'_>, now: Moment) -> Option<Moment> {
 
 /// When a target that stays flat may be changed: `settle` after its first flat verdict, and not while the process is quiet.
 pub(super) fn settles_at(facts: &Facts<'_>, run: FlatSpan) -> Moment {
-    (run.since + facts.target.wanted.policy.settle).max(facts.brakes.quiet_until)
+    (run.since + facts.target.wanted.policy.settle).max(facts.account.quiet_until)
 }
 
 /// Whether it may be changed now: the first flat verdict is at least `settle` older than the newest, or one is enough with
 /// `settle: 0s`; and the process is not quiet any more.
 pub(super) fn has_settled(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> bool {
     let settle = facts.target.wanted.policy.settle;
-    now >= facts.brakes.quiet_until && (settle == Duration::ZERO || run.newest >= run.since + settle)
+    now >= facts.account.quiet_until && (settle == Duration::ZERO || run.newest >= run.since + settle)
 }
 
 /// The exchange's time after which the set can no longer take effect.
@@ -329,15 +329,22 @@ pub(super) fn fence_ends(intent: &Intent) -> ServerTime {
     intent.stamp + FENCE
 }
 
+/// The end of the fence by our own clock: of a set of an earlier process, which may have left just before this one began, it is
+/// that of the quiet.
+pub(super) fn own_fence_ends(facts: &Facts<'_>, intent: &Intent) -> Moment {
+    intent.own_fence.unwrap_or(facts.account.quiet_until)
+}
+
 /// When to check that a set of a removed target can no longer take effect: this target may now cover the mode that
 /// it was to set. `None` once there is a read from after its fence.
 pub(super) fn orphaned_set_ends(facts: &Facts<'_>) -> Option<Moment> {
     let ends = facts.account.orphaned_set_at? + FENCE;
+    let by_ours = facts.account.orphaned_fence.max(facts.account.quiet_until);
     let seen = facts.target.seen;
-    if seen.is_some_and(|seen| seen.server >= ends) {
+    if seen.is_some_and(|seen| seen.server >= ends && seen.asked >= by_ours) {
         return None;
     }
-    let passed = facts.account.clock.map_or(Moment(i64::MAX), |clock| clock.moment(ends));
+    let passed = facts.account.clock.map_or(Moment(i64::MAX), |clock| clock.moment(ends).max(by_ours));
     // A read still dated before it means that our clock runs ahead: wait a little longer.
     Some(seen.map_or(passed, |seen| passed.max(seen.asked + CONFIRMING_LOOK)))
 }

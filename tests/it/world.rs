@@ -150,6 +150,7 @@ impl World {
             environment: Arc::new(SimulatedKeys {
                 stop: stop.clone(),
                 keyring: Mutex::default(),
+                claims: Mutex::default(),
                 bitget,
                 wire: self.wire.clone(),
                 clock: self.process_clock.clone(),
@@ -160,7 +161,7 @@ impl World {
             budget: self.budget,
             file: self.words.subscribe(),
             kicks: self.kicks.subscribe(),
-            quiet_until: self.clock.now() + self.quiet,
+            quiet: self.quiet,
             stop,
         }
     }

@@ -88,7 +88,11 @@ impl Reply {
     /// Interprets the reply to a set. The outcome is definite only where the exchange's answer is unambiguous.
     pub(super) fn set(&self) -> SetAnswer {
         match (self.kind_of_status(), &self.envelope) {
-            (StatusClass::TooMany, _) => SetAnswer::Refused(self.too_many()),
+            // One that is repeated says nothing of this set.
+            (StatusClass::TooMany, _) => match self.older {
+                Some(by) => SetAnswer::Unclear(Failure { class: Class::TryAgain, ..self.stale(by) }),
+                None => SetAnswer::Refused(self.too_many()),
+            },
             // Whoever's success it is: a read has to confirm it.
             (StatusClass::Good, Ok(Envelope { code, server: Some(_), .. })) if code == codes::DONE => {
                 SetAnswer::Accepted
@@ -488,7 +492,8 @@ mod tests {
         let old =
             |status, code| Reply { older: Some(Duration::from_secs(20)), ..reply(status, &envelope(code)) };
         let mut told = String::new();
-        for (status, code) in [(200, "00000"), (400, "40920"), (400, "40084"), (400, "40008"), (500, "00000")]
+        for (status, code) in
+            [(200, "00000"), (400, "40920"), (400, "40084"), (400, "40008"), (429, "429"), (500, "00000")]
         {
             let look = old(status, code).look().unwrap_err();
             let set = match old(status, code).set() {
@@ -504,6 +509,7 @@ mod tests {
             400 40920: Stale None; unclear, TryAgain
             400 40084: Stale None; unclear, TryAgain
             400 40008: Clock Some("40008"); refused, Clock
+            429 429: RateLimited Some("429"); unclear, TryAgain
             500 00000: TryAgain Some("00000"); unclear, TryAgain
         "#]]
         .assert_eq(&told);

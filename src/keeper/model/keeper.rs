@@ -13,9 +13,7 @@ use crate::facts::{
 };
 use crate::moment::{Jitter, Moment};
 use crate::position_mode::{Kind, PositionMode};
-use crate::protocol::{
-    Deadline, Learned, Look, Record, Rest, Standing, Step, learn, lost_before, next, rank, recorded,
-};
+use crate::protocol::{Learned, Look, Record, Standing, Step, learn, lost_before, next, rank, recorded};
 
 /// What the keeper would do next for a target.
 pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
@@ -51,14 +49,7 @@ pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
     };
     let facts =
         Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
-    let step = next(&facts, &Standing::of(&facts, world.now), world.now);
-    let until = world.quiet_until;
-    // A stand-in for the fact `quiet_until` of the account, which `next` does not know of. Once it does: set it where the
-    // world's is set, and return the step as it is.
-    if matches!(step, Step::Note(_)) && world.now < until {
-        return Step::Rest(Rest { until, ends_with: Deadline::SetRetry });
-    }
-    step
+    next(&facts, &Standing::of(&facts, world.now), world.now)
 }
 
 /// The step that the keeper does first: what is under way, then looks, and where all rest, the rest that ends first.
@@ -232,15 +223,13 @@ pub(super) fn hear_what_settles_nothing(world: &mut World, mutation: Mutation) {
 /// Kills and restarts the process: afterwards it knows only what the ledger holds, so a noted set is unclear.
 pub(super) fn restart(world: &mut World, mutation: Mutation) {
     let now = world.now;
+    let quiet_until = if mutation == Mutation::NoQuietStart { now } else { now + world.quiet };
     // Only the kind is in the ledger.
-    world.account = AccountFacts { kind: world.account.kind, ..AccountFacts::default() };
+    world.account = AccountFacts { kind: world.account.kind, quiet_until, ..AccountFacts::default() };
     world.call = None;
     world.started = now;
-    world.quiet_until = if mutation == Mutation::NoQuietStart { now } else { now + world.quiet };
     world.claim = world.claim.filter(|who| *who != Who::This);
-    // What the process before it has sent is over by then, by our own clock, too.
-    let is_quiet = !world.quiet.is_zero() && mutation != Mutation::OneWitnessAfterAKill;
-    let own_fence = is_quiet.then_some(world.quiet_until);
+    let own_fence = (mutation == Mutation::OneWitnessAfterAKill).then_some(now);
     for side in &mut world.targets {
         if mutation == Mutation::IntentLostAtKill {
             side.ledger.intent = None;
@@ -292,7 +281,7 @@ fn has_claim(world: &mut World, mutation: Mutation) -> bool {
     if mutation == Mutation::SendsUponItsClaim {
         return true;
     }
-    world.quiet_until = world.now + world.quiet;
+    world.account.quiet_until = world.now + world.quiet;
     false
 }
 

@@ -63,7 +63,6 @@ impl Shift {
             targets,
             call,
             started,
-            quiet_until,
             quiet,
             beside: _,
             claim: _,
@@ -76,11 +75,7 @@ impl Shift {
         if *started + *quiet <= *now {
             *started = *now - Duration::from_secs(3600);
         }
-        if *quiet_until <= *now {
-            *quiet_until = *now - Duration::from_secs(3600);
-        }
         self.moment(started);
-        self.moment(quiet_until);
         self.account(account);
         for Side { file: _, live: _, open: _, ledger, backup, facts, told } in targets {
             let settle = facts.wanted.policy.settle;
@@ -123,8 +118,10 @@ impl Shift {
             owner_failing,
             wrong: _,
             key_taken,
+            quiet_until,
             unsatisfiable: _,
             orphaned_set_at: _,
+            orphaned_fence: _,
             failing,
             clock,
             clock_contradicted: _,
@@ -132,6 +129,10 @@ impl Shift {
             jitter: _,
             stretch: _,
         } = account;
+        self.moment(quiet_until);
+        if *quiet_until <= NOW {
+            *quiet_until = PAST;
+        }
         // Only an account with the wrong key is looked at again, so the age of the identity does not matter.
         if let Some(Identity { uid: _, kind: _, uid_right: _, warnings: _, at }) = identity {
             *at = PAST;

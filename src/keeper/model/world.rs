@@ -46,8 +46,6 @@ pub(super) struct World {
     pub(super) call: Option<Call>,
     /// When the process began.
     pub(super) started: Moment,
-    /// Until when it sends no set.
-    pub(super) quiet_until: Moment,
     /// For how long a process sends none; the same in all states of a search.
     pub(super) quiet: Duration,
     /// A second process with the same key and file, and with a ledger of its own.
@@ -91,7 +89,6 @@ pub(super) struct Process {
     account: AccountFacts,
     call: Option<Call>,
     started: Moment,
-    quiet_until: Moment,
     targets: Vec<Mind>,
 }
 
@@ -263,7 +260,6 @@ impl World {
             targets: vec![side; targets],
             call: None,
             started: NOW,
-            quiet_until: NOW,
             quiet: Duration::ZERO,
             beside: None,
             claim: None,
@@ -278,7 +274,7 @@ impl World {
     /// The same with processes that send no set in the beginning.
     pub(super) fn quiet(mut self, quiet: Duration) -> World {
         self.quiet = quiet;
-        self.quiet_until = self.started + quiet;
+        self.account.quiet_until = self.started + quiet;
         self
     }
 
@@ -286,7 +282,7 @@ impl World {
     /// own, there is no end of the ways in which they may lie.
     pub(super) fn with_another(mut self) -> World {
         self.trip = Duration::ZERO;
-        let World { account, call, started, quiet_until, targets, .. } = &self;
+        let World { account, call, started, targets, .. } = &self;
         let mind = |side: &Side| {
             let Side { file: _, live: _, open: _, ledger, backup, facts, told } = side.clone();
             Mind { ledger, backup, facts, told }
@@ -295,7 +291,6 @@ impl World {
             account: account.clone(),
             call: call.clone(),
             started: *started,
-            quiet_until: *quiet_until,
             targets: targets.iter().map(mind).collect(),
         }));
         self
@@ -309,11 +304,10 @@ impl World {
     /// Makes it the world as the other process sees it, if there is one.
     pub(super) fn turn(&mut self) {
         let Some(beside) = &mut self.beside else { return };
-        let Process { account, call, started, quiet_until, targets } = &mut **beside;
+        let Process { account, call, started, targets } = &mut **beside;
         swap(&mut self.account, account);
         swap(&mut self.call, call);
         swap(&mut self.started, started);
-        swap(&mut self.quiet_until, quiet_until);
         for (side, mind) in self.targets.iter_mut().zip(targets) {
             swap(&mut side.ledger, &mut mind.ledger);
             swap(&mut side.backup, &mut mind.backup);

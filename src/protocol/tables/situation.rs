@@ -195,7 +195,7 @@ impl Situation {
     }
 
     pub(super) fn quiet(mut self, ends_in: Duration) -> Self {
-        self.brakes.quiet_until = self.now + ends_in;
+        self.account.quiet_until = self.now + ends_in;
         self
     }
 

@@ -40,7 +40,7 @@ proptest! {
         if let Step::Rest(Rest { until, ends_with: _ }) = step_for(&situation) {
             prop_assert!(until > now, "rests until {} ms ago", now.0 - until.0);
         }
-        let is_quiet = now < situation.brakes.quiet_until;
+        let is_quiet = now < situation.account.quiet_until;
         prop_assert!(!is_quiet || !matches!(step_for(&situation), Step::Note(_)));
         for reason in blockers.iter() {
             let told = say(reason, &facts, now);
@@ -186,7 +186,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         ),
         option::weighted(0.1, Just("The key belongs to another account.".to_owned())),
         option::weighted(0.1, Just(Declared::PerProduct(BTreeMap::new()))),
-        option::weighted(0.1, server()),
+        (option::weighted(0.1, server()), gone_or(around()), gone_or(around())),
         option::weighted(0.3, failings()),
         (option::weighted(0.9, clock), option::weighted(0.1, Just("It has jumped.".to_owned()))),
         option::weighted(0.5, host_readings()),
@@ -200,7 +200,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 (kind, identity, owner_due, owner_failing),
                 wrong,
                 unsatisfiable,
-                orphaned_set_at,
+                (orphaned_set_at, orphaned_fence, quiet_until),
                 failing,
                 (clock, clock_contradicted),
                 host,
@@ -216,8 +216,10 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     owner_failing,
                     key_taken: None,
                     wrong,
+                    quiet_until,
                     unsatisfiable,
                     orphaned_set_at,
+                    orphaned_fence,
                     failing,
                     clock,
                     clock_contradicted,
@@ -228,6 +230,11 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
             },
         )
         .boxed()
+}
+
+/// Mostly long over.
+fn gone_or(moments: BoxedStrategy<Moment>) -> BoxedStrategy<Moment> {
+    prop_oneof![4 => Just(Moment(0)), 1 => moments].boxed()
 }
 
 fn host_readings() -> BoxedStrategy<HostReading> {
@@ -270,15 +277,8 @@ fn brakes() -> BoxedStrategy<Brakes> {
         option::weighted(0.2, Just("line 3: unknown key.".to_owned())),
         option::weighted(0.2, ledger),
         guard,
-        prop_oneof![4 => Just(Moment(0)), 1 => around()],
     )
-        .prop_map(|(paused, file, ledger, guard, quiet_until)| Brakes {
-            paused,
-            file,
-            ledger,
-            guard,
-            quiet_until,
-        })
+        .prop_map(|(paused, file, ledger, guard)| Brakes { paused, file, ledger, guard })
         .boxed()
 }
 

@@ -54,3 +54,48 @@ async fn where_settle_lasts_longer_a_start_delays_nothing() {
     };
     assert_eq!(took(QUIET).await, took(Duration::ZERO).await);
 }
+
+/// What the model checker found: who takes the key over from a process that was killed knows nothing of what that one sent.
+#[tokio::test(start_paused = true)]
+async fn f65_who_takes_a_key_over_is_quiet_first_however_long_it_has_run() {
+    for of in KINDS {
+        let mut world = World::new(&at_once(of), 1, |exchange| of.open(exchange));
+        world.quiet(QUIET);
+        world.claim_keys(Some(
+            "Another process on this host (PID 7, user 0) changes accounts with the same key.",
+        ));
+        world.start().await;
+        line_begins(&world, AFTER_SETTLE, of.target, "new, key_taken: Another process on this host (PID 7")
+            .await;
+        world.pass(10 * MINUTE).await;
+        assert_eq!(all_sets(&world), []);
+        world.claim_keys(None);
+        let freed = world.clock.now().0;
+        world.until(2 * MINUTE, "a set", |world| !all_sets(world).is_empty()).await;
+        let after = all_sets(&world)[0].at.0 - freed;
+        assert!((41_000..110_000).contains(&after), "{after} ms after the other one let go");
+        world.until(AFTER_SETTLE, "in sync", |world| world.is_in_sync(of.target)).await;
+    }
+}
+
+/// The other one that it found: a new process has but one witness for the fence of a set that it finds, the exchange's time.
+#[tokio::test(start_paused = true)]
+async fn f63_a_set_that_a_new_process_finds_is_not_over_by_a_false_time_alone() {
+    for of in KINDS {
+        let mut world = World::new(&at_once(of), 1, |exchange| of.open(exchange));
+        world.quiet(QUIET);
+        let late = FaultKind::ExecuteLater { after: 20 * SECOND };
+        world.exchange(|exchange| exchange.inject(Fault::once(late).on(of.setter)));
+        world.start().await;
+        world.until(QUIET + AFTER_SETTLE, "a set", |world| !all_sets(world).is_empty()).await;
+        world.kill().await;
+        // Every answer, that of the call `time` too, is dated 40 s ahead.
+        world.skew(40_000);
+        world.start().await;
+        world.pass(10 * SECOND).await;
+        assert!(world.line(of.target).contains("outcome_unknown: A set was sent"), "{}", world.told());
+        world.until(2 * MINUTE, "resolved", |world| world.is_in_sync(of.target)).await;
+        assert_eq!(all_sets(&world).len(), 1, "the first one took effect late");
+        assert_eq!(count(&world.history("desk-a"), EventKind::TookEffect), 1);
+    }
+}

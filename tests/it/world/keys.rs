@@ -1,6 +1,6 @@
 //! The environment of the keepers: keys as the simulator makes them, and a host that shows what a test wants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bitget_sim::ApiKey;
@@ -10,6 +10,7 @@ use posmoded::exchange::bitget::{AccountClient, Bitget, Trading};
 use posmoded::exchange::credential::{Credential, Keyring};
 use posmoded::facts::Requirements;
 use posmoded::keeper::Environment;
+use posmoded::moment::Moment;
 use posmoded::position_mode::{AccountName, KeyId};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ pub(super) struct SimulatedKeys {
     pub(super) bitget: Bitget<Direct>,
     pub(super) wire: Arc<Wire>,
     pub(super) clock: Clock,
+    /// Since when this process has which key.
+    pub(super) claims: Mutex<BTreeMap<KeyId, Moment>>,
 }
 
 impl SimulatedKeys {
@@ -66,10 +69,10 @@ impl Environment for SimulatedKeys {
         Some(format!("The files of {account} and {other} hold the same key."))
     }
 
-    fn claim(&self, _key: &KeyId) -> Result<(), String> {
+    fn claim(&self, key: &KeyId) -> Result<Moment, String> {
         match locked(&self.wire.state).key_taken.clone() {
             Some(say) => Err(say),
-            None => Ok(()),
+            None => Ok(*locked(&self.claims).entry(key.clone()).or_insert(self.clock.now())),
         }
     }
 
