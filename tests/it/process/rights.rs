@@ -73,8 +73,9 @@ fn f78_a_directory_of_keys_or_of_the_state_to_which_others_may_write_is_refused_
         let rights = format!("{dir} belongs to user {user} and group {group} and has mode {bits:04o}");
         assert!(code == 1 && said.contains(&rights), "{said}");
         if dir == "state" {
-            let (code, said) = somebody(&host, GROUP, &RUN);
-            assert!(code == 78 && said.contains(&rights), "{code}: {said}");
+            host.spawn(as_user(&host, GROUP, &RUN));
+            assert_eq!(host.ended().0, Some(78), "{}", host.said());
+            host.wait_until(&rights, || host.said().contains(&rights).then_some(()));
         }
         sh(&host, &command_in(&said));
         assert_eq!(somebody(&host, GROUP, &["check"]), (0, String::new()), "{dir}: {said}");
@@ -112,11 +113,15 @@ fn as_somebody() -> Option<(Venue, Host)> {
 
 /// What somebody in this group is answered: the code, and what stands on stderr.
 fn somebody(host: &Host, group: u32, words: &[&str]) -> (i32, String) {
+    let output = as_user(host, group, words).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn as_user(host: &Host, group: u32, words: &[&str]) -> Command {
     let (user, group) = (format!("--reuid={USER}"), format!("--regid={group}"));
     let program = host.path("posmoded");
     let before = [&user, &group, "--clear-groups", program.to_str().unwrap()];
-    let output = host.through(&PathBuf::from("/usr/bin/setpriv"), &before, words).output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    host.through(&PathBuf::from("/usr/bin/setpriv"), &before, words)
 }
 
 /// The first command that a sentence says to run.
