@@ -12,13 +12,14 @@ mod look;
 mod model;
 mod show;
 mod sync;
+mod synced;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sync::Synced;
+use synced::Synced;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::sync::Synced;
+use super::synced::Synced;
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
 use crate::exchange::Observe;

@@ -1,88 +1,11 @@
-//! Since when a target is not as the file wants it, and whether its drift was told: on disk, so that neither begins anew with
-//! a process.
+//! Writes down since when a target is not as the file wants it, and that its drift was told: on disk neither begins anew with a
+//! process.
 
-use jiff::Timestamp;
-
+use super::synced::News;
 use super::{Environment, Keeper};
-use crate::clock::Clock;
-use crate::facts::ServerClock;
-use crate::ledger::{Event, EventKind, LedgerError, OutOfSync};
-use crate::moment::{Moment, ServerTime};
+use crate::ledger::{Event, EventKind, LedgerError};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Reason, Standing, State};
-
-/// What is known of a target that is not in sync.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Synced {
-    /// Since when; `None` if it is in sync.
-    since: Option<Since>,
-    /// What the ledger says of it.
-    on_record: OutOfSync,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Since {
-    /// Seen by this process. The ledger takes it once the exchange's time is known.
-    Seen(Moment),
-    /// As the ledger has it.
-    Recorded(ServerTime),
-}
-
-/// What the ledger does not know yet.
-#[derive(Debug, Clone, Copy)]
-enum News {
-    /// It is out of sync; `anew` if what the ledger has is over.
-    Out { since: ServerTime, anew: bool },
-    /// It is in sync.
-    In,
-}
-
-impl Synced {
-    /// As the ledger remembers it.
-    pub(super) fn remembered(on_record: OutOfSync) -> Synced {
-        Synced { since: on_record.since.map(Since::Recorded), on_record }
-    }
-
-    /// Whether the drift that it is in has its event.
-    pub(super) fn is_drift_noticed(&self) -> bool {
-        self.on_record.drift_noticed
-    }
-
-    /// A set of ours has ended the drift.
-    pub(super) fn drift_is_over(&mut self) {
-        self.on_record.drift_noticed = false;
-    }
-
-    /// Since when it is not in sync.
-    pub(super) fn shown(&self, clock: &Clock, exchange: Option<ServerClock>) -> Option<Timestamp> {
-        Some(match (self.since?, exchange) {
-            (Since::Seen(at), _) => clock.timestamp(at),
-            (Since::Recorded(at), Some(exchange)) => clock.timestamp(exchange.moment(at)),
-            (Since::Recorded(ServerTime(at)), None) => {
-                Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH)
-            }
-        })
-    }
-
-    /// Takes over where the target stands now.
-    fn stands(&mut self, is_out: Option<bool>, now: Moment) {
-        match is_out {
-            Some(true) => self.since = self.since.or(Some(Since::Seen(now))),
-            Some(false) => self.since = None,
-            None => {}
-        }
-    }
-
-    /// What the ledger is to say of it, if that is something else than it does and can be said.
-    fn news(&self, exchange: Option<ServerClock>) -> Option<News> {
-        let is_on_record = self.on_record.since.is_some();
-        match self.since {
-            Some(Since::Seen(at)) => Some(News::Out { since: exchange?.at(at), anew: is_on_record }),
-            Some(Since::Recorded(_)) => None,
-            None => (is_on_record || self.on_record.drift_noticed).then_some(News::In),
-        }
-    }
-}
 
 impl<D: Environment> Keeper<D> {
     /// Follows which targets are in sync, and writes down what has changed.
@@ -111,11 +34,11 @@ impl<D: Environment> Keeper<D> {
         let Some(slot) = self.targets.get_mut(&scope) else { return Ok(()) };
         if matches!(news, News::In | News::Out { since: _, anew: true }) {
             self.ledger.in_sync(&target).await?;
-            slot.sync.on_record = OutOfSync::default();
+            slot.sync.is_recorded(None);
         }
         if let News::Out { since, anew: _ } = news {
             self.ledger.out_of_sync(&target, since).await?;
-            (slot.sync.since, slot.sync.on_record.since) = (Some(Since::Recorded(since)), Some(since));
+            slot.sync.is_recorded(Some(since));
         }
         Ok(())
     }
@@ -128,7 +51,7 @@ impl<D: Environment> Keeper<D> {
         let Standing { state, blockers, .. } = Standing::of(&facts, now);
         let (Some(seen), generation) = (slot.facts.seen, slot.facts.wanted.generation) else { return };
         let is_ours = slot.facts.intent.is_some() || protocol::came_late(&facts, seen).is_some();
-        if state != State::Drifted || is_ours || slot.sync.is_drift_noticed() {
+        if state != State::Drifted || is_ours || slot.sync.has_noticed_drift() {
             return;
         }
         let target = Target { account: self.account.clone(), scope };
@@ -145,7 +68,7 @@ impl<D: Environment> Keeper<D> {
         match self.ledger.drift(&target, event).await {
             Ok(()) => {
                 slot.counts.drift += 1;
-                slot.sync.on_record.drift_noticed = true;
+                slot.sync.drift_is_noticed();
             }
             Err(error) => self.ledger_failed(&error),
         }
