@@ -5,6 +5,7 @@
 mod claim;
 mod name;
 mod process;
+mod who;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ use crate::moment::spell;
 pub use claim::{Claim, Holder, Unclaimed};
 pub use name::HostName;
 pub use process::harden;
+pub use who::who;
 
 /// The host that the daemon runs on.
 #[derive(Debug, Clone, Default)]

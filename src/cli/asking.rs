@@ -13,6 +13,7 @@ use crate::cli::{Exit, print};
 use crate::clock::Clock;
 use crate::constants::ACKNOWLEDGED_WITHIN;
 use crate::desired;
+use crate::host::who;
 use crate::ledger::{CommandAnswer, CommandRequest, Visitor};
 use crate::moment::spell;
 use crate::position_mode::AccountName;
@@ -20,7 +21,7 @@ use crate::position_mode::AccountName;
 /// Opens the daemon's ledger; the clock is the one that it writes with.
 pub(super) fn ledger(common: &Common) -> anyhow::Result<(Visitor, Clock)> {
     let clock = Clock::machine();
-    Ok((Visitor::open(&common.state_dir()?, clock.clone())?, clock))
+    Ok((Visitor::open(&common.state_dir()?, clock.clone())?.by(who()), clock))
 }
 
 /// The accounts of the last accepted revision, and those that have entries in the ledger.

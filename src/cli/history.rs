@@ -119,13 +119,14 @@ const MOST: usize = 1000;
 
 fn table(events: &[Event]) -> String {
     let rows = events.iter().map(|event| {
-        let Event { account, scope, kind, text, .. } = event;
+        let Event { account, scope, kind, text, who, .. } = event;
+        let by = who.as_ref().map_or_else(String::new, |who| format!(" By {who}."));
         [
             rows::Cell::new(event.timestamp()),
             rows::or_dash(account.as_ref()),
             rows::or_dash(*scope),
             rows::Cell::new(kind),
-            rows::Cell::new(text),
+            rows::Cell::new(format!("{text}{by}")),
         ]
     });
     rows::table(["at", "account", "scope", "event", "what"], rows)
@@ -179,6 +180,6 @@ mod tests {
     fn an_event_is_one_object_with_the_number_of_its_shape() {
         let event = of_a_target(EventKind::Drift, "It was changed.");
         let told = serde_json::to_string(&print::WithSchema::of(event)).unwrap();
-        expect![[r#"{"schema":1,"id":7,"at":"2026-11-22T09:00:00Z","account":"desk-1","scope":"USDT-FUTURES","event":"drift","generation":3,"cause":"drift","from":"one_way_mode","to":"hedge_mode","how":null,"text":"It was changed."}"#]].assert_eq(&told);
+        expect![[r#"{"schema":1,"id":7,"at":"2026-11-22T09:00:00Z","account":"desk-1","scope":"USDT-FUTURES","event":"drift","generation":3,"cause":"drift","from":"one_way_mode","to":"hedge_mode","how":null,"text":"It was changed.","who":null}"#]].assert_eq(&told);
     }
 }

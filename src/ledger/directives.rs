@@ -17,7 +17,7 @@ use super::now::Now;
 use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Applied, Brakes, Change, Guard, IntentId, Pause, RequestId, ServerClock};
-use crate::moment::{Moment, ServerTime, millis};
+use crate::moment::{Moment, ServerTime, millis, spell};
 use crate::position_mode::{AccountName, Kind, PositionMode, Target};
 use crate::protocol::{Plan, PlanEntry};
 
@@ -248,17 +248,19 @@ pub(super) fn pause(
     accounts: &[AccountName],
     reason: &str,
     lasts: Option<Duration>,
+    who: Option<&str>,
 ) -> Result<CommandRequest, StoreError> {
+    let for_how_long = lasts.map_or_else(String::new, |lasts| format!(" for {}", spell(lasts)));
     for account in each(accounts) {
         tx.execute(
             "INSERT INTO pauses (account, reason, since, lasts) VALUES (?1, ?2, ?3, ?4)",
             params![account, reason, now.shown(), lasts.map(millis)],
         )?;
         let what = account.map_or("Everything", |_| "The account");
-        let event = Event::new(EventKind::Paused, format!("{what} was paused: {reason}"));
-        history::add(tx, now, &of_maybe(event, account))?;
+        let event = Event::new(EventKind::Paused, format!("{what} was paused{for_how_long}: {reason}"));
+        history::add(tx, now, &of_maybe(event, account).by(who))?;
     }
-    request(tx, now, "pause", None)
+    request(tx, now, "pause", None, who)
 }
 
 /// Resumes everything (no account named), or some accounts. The inner `Err` is the reason of a pause of everything,
@@ -267,6 +269,7 @@ pub(super) fn resume(
     tx: &Connection,
     now: Now,
     accounts: &[AccountName],
+    who: Option<&str>,
 ) -> Result<Result<CommandRequest, String>, StoreError> {
     let standing = standing(tx, now)?;
     let own = standing.iter().any(|row| row.account.as_ref().is_some_and(|one| accounts.contains(one)));
@@ -286,9 +289,9 @@ pub(super) fn resume(
         )?;
         let what = account.map_or("Everything", |_| "The account");
         let event = Event::new(EventKind::Resumed, format!("{what} was resumed."));
-        history::add(tx, now, &of_maybe(event, account))?;
+        history::add(tx, now, &of_maybe(event, account).by(who))?;
     }
-    request(tx, now, "resume", None).map(Ok)
+    request(tx, now, "resume", None, who).map(Ok)
 }
 
 /// Requests the approval of the held plan with this hash, or with the only hash that begins so. It counts once the
@@ -297,6 +300,7 @@ pub(super) fn approve(
     tx: &Connection,
     now: Now,
     prefix: &str,
+    who: Option<&str>,
 ) -> Result<Result<CommandRequest, Unapproved>, StoreError> {
     let id = match find(tx, prefix)? {
         Ok(id) => id,
@@ -315,7 +319,7 @@ pub(super) fn approve(
     if newest(tx)?.is_none_or(|(newest, _)| is_stale(&plan, &newest)) {
         return Ok(Err(Unapproved::Stale));
     }
-    request(tx, now, "approve", Some(id)).map(Ok)
+    request(tx, now, "approve", Some(id), who).map(Ok)
 }
 
 /// A request to close an intent. In its row `what` is `close-intent`, the number of the intent and the reason.
@@ -347,6 +351,7 @@ pub(super) fn close(
     now: Now,
     target: &Target,
     reason: &str,
+    who: Option<&str>,
 ) -> Result<Result<CommandRequest, Unclosable>, StoreError> {
     let Some(intent) = intents::unresolved(tx, target)? else { return Ok(Err(Unclosable::None)) };
     let is_known = tx.query_row(
@@ -357,7 +362,7 @@ pub(super) fn close(
     if !is_known {
         return Ok(Err(Unclosable::Gone));
     }
-    request(tx, now, &format!("close-intent {} {reason}", intent.id.0), None).map(Ok)
+    request(tx, now, &format!("close-intent {} {reason}", intent.id.0), None, who).map(Ok)
 }
 
 /// Records that an operator closed an intent, as a read shows it, and acknowledges the request.
@@ -375,8 +380,32 @@ pub(super) fn closed(
     };
     let target = intents::closed(tx, now, id, took_effect, applied)?;
     let text = format!("An operator closed a set whose outcome was unknown: {reason}");
-    history::add(tx, now, &Event::new(EventKind::Closed, text).of(&target))?;
+    let who = who_asked(tx, request)?;
+    history::add(tx, now, &Event::new(EventKind::Closed, text).of(&target).by(who.as_deref()))?;
     answered(tx, now, request, None)
+}
+
+/// Who made the request, as far as they said.
+fn who_asked(tx: &Connection, RequestId(request): RequestId) -> rusqlite::Result<Option<String>> {
+    tx.query_row("SELECT who FROM requests WHERE id = ?1", [request], |row| row.get(0))
+}
+
+/// Ends the pauses whose time is over, each with an event.
+pub(super) fn lapse(tx: &Connection, now: Now) -> rusqlite::Result<()> {
+    let Some(exchange) = now.exchange else { return Ok(()) };
+    let over: Vec<(i64, Option<AccountName>, String)> = tx
+        .prepare_cached(
+            "SELECT id, account, reason FROM pauses WHERE lifted_at IS NULL AND until <= ?1 ORDER BY id",
+        )?
+        .query_map([exchange], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, account, reason) in over {
+        tx.execute("UPDATE pauses SET lifted_at = until WHERE id = ?1", [id])?;
+        let whose = account.as_ref().map_or("The pause of everything", |_| "The pause of the account");
+        let event = Event::new(EventKind::PauseOver, format!("{whose} is over, for its time is: {reason}"));
+        history::add(tx, now, &of_maybe(event, account.as_ref()))?;
+    }
+    Ok(())
 }
 
 /// Answers a request that is still open: acknowledged, or refused with a reason.
@@ -435,7 +464,7 @@ pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         for (request, plan) in asked {
-            let refused = approve_at(tx, now, exchange, plan)?;
+            let refused = approve_at(tx, now, exchange, plan, RequestId(request))?;
             tx.execute(
                 "UPDATE requests SET acknowledged_at = ?1, refused = ?2 WHERE id = ?3",
                 params![exchange, refused, request],
@@ -459,6 +488,7 @@ fn approve_at(
     now: Now,
     exchange: ServerTime,
     plan: i64,
+    request: RequestId,
 ) -> Result<Option<String>, StoreError> {
     let (hash, recorded_at): (String, i64) =
         tx.query_row("SELECT hash, recorded_at FROM plans WHERE id = ?1", [plan], |row| {
@@ -470,7 +500,8 @@ fn approve_at(
     }
     tx.execute("UPDATE plans SET approved_at = ?1 WHERE id = ?2", params![exchange, plan])?;
     let text = format!("Plan {hash} was approved ({} changes).", entries(tx, plan)?.0.len());
-    history::add(tx, now, &Event::new(EventKind::Approved, text))?;
+    let who = who_asked(tx, request)?;
+    history::add(tx, now, &Event::new(EventKind::Approved, text).by(who.as_deref()))?;
     Ok(None)
 }
 
@@ -564,8 +595,17 @@ fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
     .collect()
 }
 
-fn request(tx: &Connection, now: Now, what: &str, plan: Option<i64>) -> Result<CommandRequest, StoreError> {
-    tx.execute("INSERT INTO requests (what, at, plan) VALUES (?1, ?2, ?3)", params![what, now.wall, plan])?;
+fn request(
+    tx: &Connection,
+    now: Now,
+    what: &str,
+    plan: Option<i64>,
+    who: Option<&str>,
+) -> Result<CommandRequest, StoreError> {
+    tx.execute(
+        "INSERT INTO requests (what, at, plan, who) VALUES (?1, ?2, ?3, ?4)",
+        params![what, now.wall, plan, who],
+    )?;
     Ok(CommandRequest(tx.last_insert_rowid()))
 }
 

@@ -34,6 +34,9 @@ pub struct Event {
     pub how: Option<How>,
     /// What happened, in one line of plain text.
     pub text: String,
+    /// Who asked for it: user, terminal or unit, and host. `None` where nobody did.
+    #[serde(default)]
+    pub who: Option<String>,
 }
 
 /// Converts `at` (ms since 1970) to a timestamp, truncated to the second.
@@ -103,6 +106,8 @@ pub enum EventKind {
     Paused,
     /// An operator resumed everything, or an account.
     Resumed,
+    /// A pause that was to last for some time has ended with it.
+    PauseOver,
     /// More changes are wanted than may be sent.
     Held,
     /// An operator approved a held plan.
@@ -131,7 +136,14 @@ impl Event {
             to: None,
             how: None,
             text: text.into(),
+            who: None,
         }
+    }
+
+    /// The same, asked for by somebody.
+    #[must_use]
+    pub fn by(self, who: Option<&str>) -> Event {
+        Event { who: who.map(str::to_owned), ..self }
     }
 
     /// The same, of an account.

@@ -25,16 +25,16 @@ pub struct HistoryFilter {
 
 /// Adds an event and sets its number and time.
 pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite::Result<()> {
-    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text } = event;
+    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text, who } = event;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     connection
         .prepare_cached(
-            "INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text)
-             VALUES (:at, :dated, :account, :scope, :kind, :generation, :cause, :live, :desired, :how, :text)",
+            "INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who)
+             VALUES (:at, :dated, :account, :scope, :kind, :generation, :cause, :live, :desired, :how, :text, :who)",
         )?
         .execute(named_params! {
             ":at": now.shown(), ":dated": now.exchange.is_some(), ":account": account, ":scope": scope, ":kind": kind, ":generation": generation,
-            ":cause": cause, ":live": from, ":desired": to, ":how": how, ":text": line,
+            ":cause": cause, ":live": from, ":desired": to, ":how": how, ":text": line, ":who": who,
         })?;
     Ok(())
 }
@@ -114,6 +114,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         to: row.get("desired")?,
         how: row.get("how")?,
         text: row.get("text")?,
+        who: row.get("who")?,
     })
 }
 

@@ -199,7 +199,7 @@ fn pause(copy: &Path, reason: &str, now: Now) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?;
     convert(&mut connection)?;
     let tx = connection.transaction()?;
-    match directives::pause(&tx, now, &[], reason, None) {
+    match directives::pause(&tx, now, &[], reason, None, None) {
         Ok(_) => tx.commit(),
         Err(StoreError::Sql(error)) => Err(error),
         Err(StoreError::Misused(_)) => Err(rusqlite::Error::InvalidQuery),

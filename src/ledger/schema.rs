@@ -274,6 +274,10 @@ CREATE TABLE out_of_sync (
 CREATE UNIQUE INDEX out_of_sync_now ON out_of_sync (account, scope) WHERE until IS NULL;
 CREATE INDEX out_of_sync_until ON out_of_sync (until);
 
+-- Who asked for it, where somebody did.
+ALTER TABLE events ADD COLUMN who TEXT;
+ALTER TABLE requests ADD COLUMN who TEXT;
+
 ALTER TABLE targets ADD COLUMN drift_noticed INTEGER NOT NULL DEFAULT 0;
 UPDATE targets SET drift_noticed = 1 WHERE applied_mode = desired AND (
     SELECT e.kind FROM events e WHERE e.account = targets.account AND e.scope = targets.scope ORDER BY e.id DESC LIMIT 1

@@ -33,9 +33,16 @@ pub struct Visitor {
     place: PathBuf,
     lock: Option<PathBuf>,
     clock: Clock,
+    who: Option<String>,
 }
 
 impl Visitor {
+    /// The same; what it asks for is recorded as asked for by them.
+    #[must_use]
+    pub fn by(self, who: String) -> Visitor {
+        Visitor { who: Some(who), ..self }
+    }
+
     /// Opens the ledger of a state directory, if there is one.
     pub fn open(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
         let place = dir.join(DATABASE);
@@ -53,7 +60,7 @@ impl Visitor {
             0 => Err(VisitError::NoLedger { looked_at: place }),
             found if found > FORMAT => Err(VisitError::Newer(Newer { place, found, known: FORMAT })),
             found if found < FORMAT => Err(VisitError::Older { place, found, known: FORMAT }),
-            _ => Ok(Visitor { connection: Mutex::new(connection), place, lock, clock }),
+            _ => Ok(Visitor { connection: Mutex::new(connection), place, lock, clock, who: None }),
         }
     }
 
@@ -65,12 +72,12 @@ impl Visitor {
         reason: &str,
         lasts: Option<Duration>,
     ) -> Result<CommandRequest, LedgerError> {
-        self.write(|tx, now| directives::pause(tx, now, accounts, reason, lasts))
+        self.write(|tx, now| directives::pause(tx, now, accounts, reason, lasts, self.who.as_deref()))
     }
 
     /// Lifts every pause (no account named), or those of some accounts, and ends the fights of the accounts it covers.
     pub fn resume(&self, accounts: &[AccountName]) -> Result<CommandRequest, ResumeError> {
-        self.write(|tx, now| directives::resume(tx, now, accounts))?
+        self.write(|tx, now| directives::resume(tx, now, accounts, self.who.as_deref()))?
             .map_err(|reason| ResumeError::EverythingPaused { reason })
     }
 
@@ -78,20 +85,24 @@ impl Visitor {
     /// whether the plan is too old: see `answer`.
     pub fn approve(&self, hash: &str) -> Result<CommandRequest, ApproveError> {
         let hash = hash.to_owned();
-        self.write(|tx, now| directives::approve(tx, now, &hash))?.map_err(|why| match why {
-            Unapproved::Unknown => ApproveError::Unknown(hash),
-            Unapproved::Ambiguous => ApproveError::Ambiguous(hash),
-            Unapproved::Used => ApproveError::Used(hash),
-            Unapproved::Stale => ApproveError::Stale(hash),
+        self.write(|tx, now| directives::approve(tx, now, &hash, self.who.as_deref()))?.map_err(|why| {
+            match why {
+                Unapproved::Unknown => ApproveError::Unknown(hash),
+                Unapproved::Ambiguous => ApproveError::Ambiguous(hash),
+                Unapproved::Used => ApproveError::Used(hash),
+                Unapproved::Stale => ApproveError::Stale(hash),
+            }
         })
     }
 
     /// Asks to close the unresolved intent of a target. The daemon decides whether it may be closed: see `answer`.
     pub fn close_intent(&self, target: &Target, reason: &str) -> Result<CommandRequest, CloseError> {
-        self.write(|tx, now| directives::close(tx, now, target, reason))?.map_err(|why| match why {
-            Unclosable::None => CloseError::None(target.clone()),
-            Unclosable::Gone => CloseError::Gone(target.clone()),
-        })
+        self.write(|tx, now| directives::close(tx, now, target, reason, self.who.as_deref()))?.map_err(
+            |why| match why {
+                Unclosable::None => CloseError::None(target.clone()),
+                Unclosable::Gone => CloseError::Gone(target.clone()),
+            },
+        )
     }
 
     /// Takes a request back that has no answer yet; returns whether it had none.

@@ -165,6 +165,16 @@ impl Host {
         self.through(Path::new(env!("CARGO_BIN_EXE_posmoded")), &[], words)
     }
 
+    /// A copy of the binary that every user may run. By another process: one of ours that is just starting another program
+    /// would have it open for writing, and a program that is written to cannot be run.
+    fn program_for_everybody(&self) -> PathBuf {
+        let program = self.path("posmoded");
+        let mut install = Command::new("install");
+        install.args(["-m", "0755", env!("CARGO_BIN_EXE_posmoded")]).arg(&program);
+        assert!(install.status().unwrap().success());
+        program
+    }
+
     /// The same, started by another program.
     fn through(&self, program: &Path, before: &[&str], words: &[&str]) -> Command {
         let mut command = Command::new(program);

@@ -94,8 +94,7 @@ fn f79_who_may_not_read_the_state_directory_is_told_so_and_is_answered_by_the_da
     let at = host.start().to_string();
     host.wait_for_all("in_sync -");
     fs::set_permissions(host.home.path(), Permissions::from_mode(0o755)).unwrap();
-    let program = host.path("posmoded");
-    fs::copy(env!("CARGO_BIN_EXE_posmoded"), &program).unwrap();
+    let program = host.program_for_everybody();
     let nobody = |host: &Host, words: &[&str], listen: &str| {
         let before = ["--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
         let mut command: Command = host.through(Path::new("/usr/bin/setpriv"), &before, words);

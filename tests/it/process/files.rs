@@ -176,9 +176,7 @@ fn f33_on_a_read_only_disk_the_daemon_does_not_start_and_says_so() {
     let mut command = host.command(&RUN);
     if fs::metadata(host.home.path()).unwrap().uid() == 0 {
         // Nothing is read-only for root: somebody else it is, who must be able to read the program.
-        let program = host.path("posmoded");
-        fs::copy(env!("CARGO_BIN_EXE_posmoded"), &program).unwrap();
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let program = host.program_for_everybody();
         all.push(program.clone());
         for path in &all {
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();

@@ -2,6 +2,7 @@
 
 use bitget_sim::{Fault, FaultKind};
 use posmoded::ledger::{EventKind, ResumeError};
+use posmoded::protocol::Wants;
 
 use super::*;
 
@@ -187,4 +188,33 @@ async fn what_the_file_suspends_is_watched_and_never_changed() {
     world.pass(HOUR).await;
     assert_eq!(all_sets(&world).len(), sets);
     world.check_invariants(SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_says_who_paused_for_how_long_and_that_the_time_is_over() {
+    let mut world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;
+    let alice = "alice as root (uid 0) on pts/3 of trade-01";
+    let desk_a = ["desk-a".parse().unwrap()];
+    let visitor = world.visitor().by(alice.to_owned());
+    visitor.pause(&desk_a, "its strategy moves", Some(HOUR)).unwrap();
+    line_begins(&world, 2 * MINUTE, A_USDT, "new, paused").await;
+    assert_eq!(world.target(A_USDT).unwrap().wants, Some(Wants::Time), "it ends by itself");
+    world.pass(HOUR - MINUTE).await;
+    world.until(10 * MINUTE, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.stop().await;
+    world.start().await;
+    world.pass(MINUTE).await;
+    let told: Vec<(String, Option<String>)> = world
+        .history("desk-a")
+        .into_iter()
+        .filter(|event| matches!(event.kind, EventKind::Paused | EventKind::PauseOver))
+        .map(|event| (event.text, event.who))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("The account was paused for 1h: its strategy moves".to_owned(), Some(alice.to_owned())),
+            ("The pause of the account is over, for its time is: its strategy moves".to_owned(), None),
+        ]
+    );
 }
