@@ -199,7 +199,7 @@ async fn the_history_says_who_paused_for_how_long_and_that_the_time_is_over() {
     visitor.pause(&desk_a, "its strategy moves", Some(HOUR)).unwrap();
     line_begins(&world, 2 * MINUTE, A_USDT, "new, paused").await;
     assert_eq!(world.target(A_USDT).unwrap().wants, Some(Wants::Time), "it ends by itself");
-    world.pass(HOUR - MINUTE).await;
+    world.pass(59 * MINUTE).await;
     world.until(10 * MINUTE, "in sync", |world| world.is_in_sync(A_USDT)).await;
     world.stop().await;
     world.start().await;
