@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::{Reason, Reasons, State, Wants};
-use crate::constants::{CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR};
+use crate::constants::{CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, QUIET};
 use crate::facts::{
     Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
     Requirements,
@@ -36,7 +36,7 @@ impl Standing {
         let forbidden = change.map_or_else(Reasons::default, |change| forbids(facts, change.cause, now));
         let state = state(facts, now);
         let blockers = blockers(facts, state, forbidden, now);
-        let wants = wants(facts, state, blockers);
+        let wants = wants(facts, state, blockers, now);
         Standing { state, change, forbidden, blockers, wants }
     }
 
@@ -101,13 +101,22 @@ fn may_still_act(intent: &Intent) -> bool {
     }
 }
 
-/// What ends the strongest of the reasons. A pause that was given a time ends with it.
-fn wants(facts: &Facts<'_>, state: State, blockers: Reasons) -> Option<Wants> {
-    let ends_by_itself = facts.brakes.paused.as_ref().is_some_and(|pause| pause.lasts.is_some());
-    let each = blockers
-        .iter()
-        .map(|reason| if reason == Reason::Paused && ends_by_itself { Wants::Time } else { reason.wants() });
+/// What ends the strongest of the reasons. A pause that was given a time ends with it; a set that was signed for a time far
+/// ahead ends only by an operator's hand.
+fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> Option<Wants> {
+    let is_for_a_time = facts.brakes.paused.as_ref().is_some_and(|pause| pause.lasts.is_some());
+    let each = blockers.iter().map(|reason| match reason.wants() {
+        Wants::Human if reason == Reason::Paused && is_for_a_time => Wants::Time,
+        Wants::Itself if reason == Reason::OutcomeUnknown && is_signed_far_ahead(facts, now) => Wants::Human,
+        other @ (Wants::Itself | Wants::Time | Wants::Human) => other,
+    });
     each.max().or((state != State::InSync).then_some(Wants::Itself))
+}
+
+/// Whether the fence of the unresolved set is so far off that waiting is no way to end it.
+fn is_signed_far_ahead(facts: &Facts<'_>, now: Moment) -> bool {
+    let signed = facts.target.intent.as_ref().map(|intent| intent.stamp);
+    signed.zip(facts.account.clock).is_some_and(|(signed, clock)| signed.since(clock.at(now)) > QUIET)
 }
 
 /// Whether this process knows anything of the target from the exchange, be it that a look failed.

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use bitget_sim::ApiKey;
+use posmoded::constants::QUIET;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -250,6 +251,11 @@ impl Daemon {
     pub(crate) async fn in_sync(&self, count: u64) -> anyhow::Result<Duration> {
         let line = format!(" {count}/{count} in sync");
         self.until(|told| told.contains(&line)).await
+    }
+
+    /// Waits until it may send a set: a new process sends none.
+    pub(crate) async fn wait_out_its_quiet(&self) {
+        tokio::time::sleep((QUIET + Duration::from_secs(1)).saturating_sub(self.began.elapsed())).await;
     }
 
     async fn until(&self, is_told: impl Fn(&str) -> bool) -> anyhow::Result<Duration> {

@@ -212,6 +212,7 @@ impl Bench {
         let (exchange, home) = self.open(declared).await?;
         let daemon = self.start(&home, &exchange, None)?;
         daemon.in_sync(1).await?;
+        daemon.wait_out_its_quiet().await;
         let (mut took, mut from) = (Vec::new(), exchange.requests().await?);
         for change in 0..if self.quick { 3 } else { 9 } {
             let mode = ["one_way_mode", "hedge_mode"].into_iter().nth(change % 2).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::story::{Exchange, story, tells};
 use super::{check, in_words, step_for};
 use crate::facts::{Class, Closing, IntentId, RequestId, ServerClock, SetAnswer};
 use crate::moment::ServerTime;
-use crate::protocol::lost_before;
+use crate::protocol::{Standing, Wants, lost_before};
 
 #[test]
 fn f31_an_unanswered_set_is_fenced_by_the_exchanges_time() {
@@ -413,6 +413,16 @@ fn a_look_from_before_the_set_resolves_nothing_though_the_exchanges_clock_was_se
             "#]],
         );
     }
+}
+
+#[test]
+fn a_set_that_was_signed_far_ahead_wants_a_human() {
+    let wants = |unclear: &Situation| Standing::of(&unclear.facts(), unclear.now).wants;
+    let mut unclear = situation().unclear(seconds(1));
+    assert_eq!(wants(&unclear), Some(Wants::Itself));
+    let intent = unclear.target.intent.as_mut().unwrap();
+    intent.stamp = intent.stamp + hours(1);
+    assert_eq!(wants(&unclear), Some(Wants::Human));
 }
 
 /// A set with an unknown outcome that is asked to be closed: watched for so long when that was asked, signed for so many
