@@ -523,6 +523,24 @@ impl Status {
         self.config.is_newest() && any && here.into_iter().all(|target| target.state == State::InSync)
     }
 
+    /// Whether a program that needs its targets in their modes may start: every target is as the newest content of the file
+    /// wants it. One of another host is not, as far as this daemon can tell.
+    pub fn is_confirmed(&self) -> bool {
+        self.config.is_newest()
+            && !self.targets.is_empty()
+            && self.targets.iter().all(|target| target.state == State::InSync && !target.is_elsewhere())
+    }
+
+    /// The same of one account alone.
+    #[must_use]
+    pub fn of_account(mut self, account: &AccountName) -> Status {
+        self.targets.retain(|target| target.account == *account);
+        self.warnings.retain(|warning| warning.account == *account);
+        self.paused_accounts.retain(|paused, _| paused == account);
+        self.account_settings.retain(|of, _| of == account);
+        self
+    }
+
     /// The one line for the service manager: `rev 17 a1b2c3d: 11/12 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)`.
     pub fn line(&self) -> String {
         let Config { generation, commit, problem, sha256: _, loaded_at: _, next: _ } = &self.config;

@@ -1,6 +1,6 @@
-//! The status address: `/api/status`, `/api/history`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
+//! The status address: `/api/status`, `/api/accounts/NAME`, `/api/history`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
 //!
-//! Its only input is the path and the query of `/api/history`. It cannot change anything, requires no password and
+//! Its only input is the path, and the query of `/api/history`. It cannot change anything, requires no password and
 //! reveals no secret. By default it answers on loopback only, and refuses a browser that came here by a foreign name.
 
 use std::net::IpAddr;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::position_mode::AccountName;
 use crate::serve::bound::{Bound, Stream};
 use crate::serve::connections::{Asked, Connections};
 use crate::serve::metrics::Metrics;
@@ -110,6 +111,7 @@ fn router(view: View, names: Names) -> Router {
     let metrics = Metrics::of(view.clone());
     Router::new()
         .route("/api/status", get(api_status))
+        .route("/api/accounts/{name}", get(api_account))
         .route("/api/history", get(api_history))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -128,6 +130,24 @@ pub(super) async fn answer(client: impl AsyncRead + AsyncWrite + Unpin, view: Vi
 
 async fn api_status(State(server): State<Arc<ServerState>>) -> Response {
     axum::Json(server.view.status()).into_response()
+}
+
+/// One account: 200 while all of it is as the newest content of the file wants it.
+async fn api_account(State(server): State<Arc<ServerState>>, uri: Uri) -> Response {
+    let name = uri.path().strip_prefix(ACCOUNTS).and_then(|name| name.parse::<AccountName>().ok());
+    let status = server.view.status();
+    let status = match name {
+        Some(name) if server.view.board.account(&name).is_some() => status.of_account(&name),
+        Some(_) | None if status.config.is_newest() => {
+            return sentence(StatusCode::NOT_FOUND, "The file names no such account: see /api/status.");
+        }
+        Some(_) | None => {
+            let say = "The file in force names no such account, and its newest content is not in force: see /api/status.";
+            return sentence(StatusCode::NOT_FOUND, say);
+        }
+    };
+    let code = if status.is_confirmed() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, axum::Json(status)).into_response()
 }
 
 async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Response {
@@ -176,7 +196,7 @@ async fn metrics_text(State(server): State<Arc<ServerState>>) -> Response {
 async fn nothing_here() -> Response {
     sentence(
         StatusCode::NOT_FOUND,
-        "Nothing here: see /api/status, /api/history, /metrics, /livez and /readyz.",
+        "Nothing here: see /api/status, /api/accounts/NAME, /api/history, /metrics, /livez and /readyz.",
     )
 }
 
@@ -234,6 +254,8 @@ const BROWSERS: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// What stands before an account's name.
+const ACCOUNTS: &str = "/api/accounts/";
 /// Time for the head of a request, which fits into one packet: a slower client is stuck, or wants to block us.
 const REQUEST: Duration = Duration::from_secs(5);
 /// Time for a whole connection, which serves one request: a slower reader will not finish.

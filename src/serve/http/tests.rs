@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::facts::Generation;
+use crate::protocol::{Reason, State as TargetState};
 use crate::serve::fixture::{Fixed, account, target, view};
+use crate::status::TargetStatus;
 
 struct Served {
     at: SocketAddr,
@@ -60,6 +62,44 @@ async fn the_status_is_told_as_the_contract_spells_it() {
     assert_eq!(told["targets"][1]["detail"]["orders"], serde_json::Value::Null);
     let back: crate::status::Status = serde_json::from_str(&body).unwrap();
     assert_eq!(back.targets.len(), 2);
+}
+
+#[tokio::test]
+async fn an_account_is_200_only_while_all_of_it_is_as_the_newest_file_wants_it_and_404_where_the_file_names_none()
+ {
+    let served = served().await;
+    let code = async |name: &str| served.get(&format!("/api/accounts/{name}")).await.0;
+    let (status, head, body) = served.get("/api/accounts/desk-1").await;
+    assert!(status == 200 && head.contains("content-type: application/json"), "{head}");
+    let told: crate::status::Status = serde_json::from_str(&body).unwrap();
+    let accounts: Vec<&str> = told.targets.iter().map(|target| target.account.as_str()).collect();
+    assert_eq!((accounts, told.config.generation), (vec!["desk-1"], Generation(17)));
+    let (status, _, body) = served.get("/api/accounts/desk-3").await;
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &told["targets"][0]["reason"]), (503, &"not_flat".into()));
+    for nobody in ["desk-2", "desk-", "desk-1/", "Desk-1", "", "..", "%64esk-1", "desk-1/USDT-FUTURES"] {
+        assert_eq!(code(nobody).await, 404, "{nobody}");
+    }
+    let due = served.view.clock.now() + Duration::from_secs(60);
+    let show = |name: &str, targets| {
+        served.view.board.remove(&name.parse().unwrap());
+        drop(served.view.board.add(name.parse().unwrap(), account(due, targets)));
+    };
+    // Half of it, one that a new process has not looked at yet, and one of another host.
+    show("desk-4", vec![target("desk-4", None), target("desk-4", Some(Reason::Settling))]);
+    let unseen = TargetStatus { state: TargetState::Unknown, live: None, ..target("desk-5", None) };
+    show("desk-5", vec![unseen]);
+    let elsewhere = TargetStatus { state: TargetState::Unknown, ..target("desk-6", Some(Reason::Elsewhere)) };
+    show("desk-6", vec![elsewhere]);
+    show("desk-7", vec![target("desk-7", None), target("desk-7", None)]);
+    let codes = [code("desk-4").await, code("desk-5").await, code("desk-6").await, code("desk-7").await];
+    assert_eq!(codes, [503, 503, 503, 200]);
+    let (status, _, body) = served.ask("HEAD /api/accounts/desk-3 HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((status, body.as_str()), (503, ""));
+    served.view.board.frame(|frame| frame.config.problem = Some("it is still changing".to_owned()));
+    assert_eq!((code("desk-1").await, code("desk-2").await), (503, 404));
+    let (_, _, body) = served.get("/api/accounts/desk-2").await;
+    assert!(body.contains("its newest content is not in force"), "{body}");
 }
 
 #[tokio::test]

@@ -97,6 +97,17 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     );
     assert_eq!(told["targets"][2]["blockers"][0], "suspended");
     assert!(told["targets"][2]["say"].as_str().unwrap().contains("until the review is done"));
+    for (number, expected) in [(1, 200), (2, 503), (3, 503)] {
+        let (code, body) = get(host.address(), &format!("/api/accounts/desk-{number}"));
+        let of_one: Value = serde_json::from_str(&body).unwrap();
+        let all = told.as_object().unwrap();
+        keys(&of_one, &all.keys().map(String::as_str).collect::<Vec<_>>().join(" "));
+        let targets = of_one["targets"].as_array().unwrap();
+        assert_eq!((code, targets.len()), (expected, 1), "{body}");
+        assert_eq!(targets[0]["account"], format!("desk-{number}"));
+        assert_eq!(of_one["config"], *config);
+    }
+    assert_eq!(get(host.address(), "/api/accounts/desk-4").0, 404);
 }
 
 #[track_caller]
