@@ -19,10 +19,12 @@ pub mod resume;
 pub mod run;
 pub mod schema;
 pub mod status;
+pub mod wait;
 
 mod accounts;
 mod asking;
 mod exit;
+mod gates;
 mod over_http;
 mod print;
 mod rows;
@@ -33,7 +35,7 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub use accounts::UnknownAccount;
+pub use accounts::{AccountOrScope, UnknownAccount};
 pub use exit::{Exit, UsageError};
 pub use flags::{Common, Log, Output, Printed};
 
@@ -44,7 +46,7 @@ pub use flags::{Common, Log, Output, Printed};
     version,
     about = "Keeps Bitget futures accounts in the position mode that a file in git declares",
     after_help = "Every option also reads POSMODED_<OPTION> from the environment: POSMODED_STATE for --state.\n\nEnds with 0 \
-                  when done, 1 when not, 2 when something is not in sync (status, apply), 64 when asked wrongly, 75 when \
+                  when done, 1 when not, 2 when something is not in sync (status, apply, wait), 64 when asked wrongly, 75 when \
                   another instance holds the state, 78 when what it is to start with cannot be used.",
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -73,6 +75,8 @@ pub enum Command {
     Apply(apply::Args),
     /// Say what the daemon knows
     Status(status::Args),
+    /// Wait until accounts are in sync and the newest file is in force: a strategy's start gate
+    Wait(wait::Args),
     /// Say what happened
     History(history::Args),
     /// Stop all changes, or one account's, until `resume`
@@ -120,6 +124,7 @@ pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
         Command::Plan(args) => plan::plan(args, &common).await,
         Command::Apply(args) => apply::apply(args, &common).await,
         Command::Status(args) => status::status(args, &common).await,
+        Command::Wait(args) => wait::wait(args, &common).await,
         Command::History(args) => history::history(args, &common).await,
         Command::Pause(args) => pause::pause(args, &common).await,
         Command::Resume(args) => resume::resume(args, &common).await,

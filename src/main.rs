@@ -49,6 +49,7 @@ fn open_log(said: &Cli) -> std::io::Result<Log> {
         | Command::Plan(_)
         | Command::Apply(_)
         | Command::Status(_)
+        | Command::Wait(_)
         | Command::History(_)
         | Command::Pause(_)
         | Command::Resume(_)

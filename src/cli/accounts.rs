@@ -1,8 +1,39 @@
 //! Checks the accounts that an operator names against those that are known.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use crate::position_mode::AccountName;
+use crate::cli::UsageError;
+use crate::position_mode::{AccountName, Scope};
+
+/// An account, or one target of it, as an operator writes it: `desk-main` or `desk-main/USDT-FUTURES`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountOrScope {
+    /// The account.
+    pub account: AccountName,
+    /// The scope of the one target that is meant; `None`: all that the account has.
+    pub scope: Option<Scope>,
+}
+
+/// Parses an account, or a target.
+pub(super) fn account_or_scope(target: &str) -> Result<AccountOrScope, UsageError> {
+    let (account, scope) = match target.split_once('/') {
+        Some((account, scope)) => (account, Some(scope)),
+        None => (target, None),
+    };
+    let wrong = |error: &dyn fmt::Display| UsageError(format!("{target:?}: {error}."));
+    let scope = scope.map(|scope| scope.parse().map_err(|error| wrong(&error))).transpose()?;
+    Ok(AccountOrScope { account: account.parse().map_err(|error| wrong(&error))?, scope })
+}
+
+impl fmt::Display for AccountOrScope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Some(scope) => write!(out, "{}/{scope}", self.account),
+            None => write!(out, "{}", self.account),
+        }
+    }
+}
 
 /// A named account that is not known; the message lists those that are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

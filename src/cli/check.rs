@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use crate::cli::flags::{Output, Printed};
-use crate::cli::{Common, Exit, print};
+use crate::cli::{Common, Exit, gates, print};
 use crate::daemon::{REQUESTS, key_problems};
 use crate::desired::{self, Format};
 use crate::ledger;
@@ -58,6 +58,11 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
     if let Some(say) = outcome.as_ref().ok().and_then(|desired| desired.over_budget(None, REQUESTS)) {
         print::note(&format!("warning: {say}"));
+    }
+    if let (Ok(desired), true) = (&outcome, common.named_credentials) {
+        for say in gates::on_this_host(desired, &desired.accounts_of(&common.host().now())) {
+            print::note(&format!("warning: {say}"));
+        }
     }
     let on_disk = match (&outcome, &common.credentials) {
         (Ok(desired), Some(keys)) if common.named_credentials => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 
+use crate::cli::accounts::{AccountOrScope, account_or_scope};
 use crate::cli::flags::Printed;
 use crate::cli::pause::one_line;
 use crate::cli::{Common, Exit, UsageError, asking};
@@ -32,7 +33,7 @@ pub async fn close_intent(args: &Args, common: &Common) -> anyhow::Result<Exit> 
     let reason = one_line(reason).ok_or_else(|| {
         UsageError("--reason is required: others read it in `posmoded history`.".to_owned())
     })?;
-    let (account, scope) = parse(target)?;
+    let AccountOrScope { account, scope } = account_or_scope(target)?;
     let (visitor, clock) = asking::ledger(common).context(NOT_CLOSED)?;
     let target = chosen(&visitor.open_intents().context(NOT_CLOSED)?, &account, scope).context(NOT_CLOSED)?;
     if visitor.instance().is_none() {
@@ -54,16 +55,6 @@ pub async fn close_intent(args: &Args, common: &Common) -> anyhow::Result<Exit> 
     }
     let done = format!("The set of {target} is closed, as the mode that was read shows: {reason}");
     asking::conclude((&visitor, &clock), &request, NOT_CLOSED, &done, printed.output).await
-}
-
-fn parse(target: &str) -> Result<(AccountName, Option<Scope>), UsageError> {
-    let (account, scope) = match target.split_once('/') {
-        Some((account, scope)) => (account, Some(scope)),
-        None => (target, None),
-    };
-    let wrong = |error: &dyn std::fmt::Display| UsageError(format!("{target:?}: {error}."));
-    let scope = scope.map(|scope| scope.parse().map_err(|error| wrong(&error))).transpose()?;
-    Ok((account.parse().map_err(|error| wrong(&error))?, scope))
 }
 
 /// The one target of the account with an open intent.

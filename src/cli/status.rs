@@ -13,6 +13,7 @@ use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, print};
 
 pub use ask::Question;
+pub(super) use ask::look;
 pub(super) use render::{render_held, sentences};
 
 /// What `status` takes.

@@ -21,6 +21,7 @@ mod secrets;
 mod signals;
 mod status_address;
 mod systemd;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

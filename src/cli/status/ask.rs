@@ -23,7 +23,10 @@ pub struct Question {
 }
 
 /// The daemon's status, limited to the accounts asked for, and what to say of how it was asked.
-pub(super) async fn look(question: &Question, common: &Common) -> anyhow::Result<(Status, Option<String>)> {
+pub(in crate::cli) async fn look(
+    question: &Question,
+    common: &Common,
+) -> anyhow::Result<(Status, Option<String>)> {
     let Question { accounts, listen } = question;
     let (at, say) = match listen {
         Some(listen) => (listen.clone(), None),
