@@ -130,12 +130,21 @@ impl Common {
 
     /// The state directory: the flag, else the service manager's, else the system's, else the user's own.
     pub fn state_dir(&self) -> Result<PathBuf, UsageError> {
+        // It leads to a directory that only root and the service may look into, and is there all the same.
         let system = Path::new(SYSTEM_STATE);
         let given = std::env::var_os("STATE_DIRECTORY");
-        state_dir(self.state.as_deref(), given, system.is_dir().then_some(system), std::env::var_os("HOME"))
-            .ok_or_else(|| {
-                UsageError("Nothing was done: say where the ledger is with --state DIR (there is no HOME to look in).".to_owned())
-            })
+        state_dir(
+            self.state.as_deref(),
+            given,
+            system.symlink_metadata().is_ok().then_some(system),
+            std::env::var_os("HOME"),
+        )
+        .ok_or_else(|| {
+            UsageError(
+                "Nothing was done: say where the ledger is with --state DIR (there is no HOME to look in)."
+                    .to_owned(),
+            )
+        })
     }
 
     /// Where this host's name comes from: the flag, else the kernel.

@@ -1,6 +1,7 @@
 //! The shipped unit under a real systemd, booted in namespaces with a journal and a bus of its own; nothing of the machine
 //! is touched, and nothing is left behind.
 
+mod gate;
 mod pull;
 
 use std::fs;
@@ -20,23 +21,25 @@ const HEDGE: [(&str, &str); 1] = [("desk-1", "hedge_mode")];
 const ONE_WAY: [(&str, &str); 1] = [("desk-1", "one_way_mode")];
 
 #[test]
-fn the_shipped_unit_is_sound_and_its_exposure_is_at_most_1_3() {
+fn the_shipped_units_are_sound_and_their_exposure_is_at_most_1_3() {
     if !Path::new("/usr/bin/systemd-analyze").exists() {
         return skipped("there is no systemd-analyze (systemd)");
     }
     let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("posmoded.service");
-    let here = unit().replace("/usr/bin/posmoded", env!("CARGO_BIN_EXE_posmoded"));
-    fs::write(&copy, here).unwrap();
-    let analyze = |words: &[&str]| {
-        let told = Command::new("/usr/bin/systemd-analyze").args(words).arg(&copy).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (told.status.success(), text(&told.stdout), text(&told.stderr))
-    };
-    let (_, out, err) = analyze(&["verify", "--man=no", "--recursive-errors=no"]);
-    assert_eq!(out + &err, "", "not a word of blame");
-    let (is_low, table, err) = analyze(&["security", "--offline=true", "--threshold=13", "--no-pager"]);
-    assert!(is_low, "{table}{err}");
+    for (name, unit) in [("posmoded.service", unit()), ("posmoded-wait@.service", gate())] {
+        let copy = folder.path().join(name);
+        let here = unit.replace("/usr/bin/posmoded", env!("CARGO_BIN_EXE_posmoded"));
+        fs::write(&copy, here).unwrap();
+        let analyze = |words: &[&str]| {
+            let told = Command::new("/usr/bin/systemd-analyze").args(words).arg(&copy).output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (told.status.success(), text(&told.stdout), text(&told.stderr))
+        };
+        let (_, out, err) = analyze(&["verify", "--man=no", "--recursive-errors=no"]);
+        assert_eq!(out + &err, "", "not a word of blame: {name}");
+        let (is_low, table, err) = analyze(&["security", "--offline=true", "--threshold=13", "--no-pager"]);
+        assert!(is_low, "{table}{err}");
+    }
 }
 
 #[test]
@@ -389,6 +392,9 @@ fn furnish(home: &Path, venue: &Venue) {
         write(&format!("units/{name}"), &fs::read_to_string(&unit).unwrap());
     }
     write("units/posmoded.service", unit());
+    write("units/posmoded-wait@.service", gate());
+    let here = "[Service]\nExecStart=\nExecStart=/run/posmoded wait %i\n";
+    write("units/posmoded-wait@.service.d/here.conf", here);
     // What hangs is found, and what ended is started, sooner than the shipped unit does.
     let sooner = "[Service]\nExecStart=\nExecStart=/run/posmoded run\nWatchdogSec=4s\nRestartSec=1s\n";
     write("units/posmoded.service.d/sooner.conf", sooner);
@@ -420,6 +426,10 @@ fn file(accounts: &[(&str, &str)]) -> String {
 
 fn unit() -> &'static str {
     include_str!("../../../deploy/systemd/posmoded.service")
+}
+
+fn gate() -> &'static str {
+    include_str!("../../../deploy/systemd/posmoded-wait@.service")
 }
 
 fn skipped(why: &str) {
