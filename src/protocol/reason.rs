@@ -100,7 +100,9 @@ const _: () = assert!(Reason::VARIANTS.len() <= 32);
 
 /// What ends a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Wants {
     /// It passes by itself, as soon as something else has happened.
     Itself,
@@ -226,6 +228,13 @@ impl Reason {
 
     fn bit(self) -> u32 {
         1 << (self as u32)
+    }
+}
+
+impl Wants {
+    /// As status and metrics spell it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::facts::AccountSettings;
 use crate::position_mode::AccountName;
-use crate::protocol::{Reason, State};
+use crate::protocol::{Reason, State, Wants};
 use crate::serve::View;
 use crate::source::LastPull;
 use crate::status::{Config, Counts, Status, TargetStatus};
@@ -185,6 +185,16 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
             let [account, scope] = labels(target);
             let reason = target.reason.map_or("none", Reason::as_str);
             ([account, scope, ("state", target.state.as_str()), ("reason", reason)], 1_i64)
+        }),
+    )?;
+    out.gauges(
+        "target_wants",
+        "1 for who or what ends the strongest of what stands in the way of a target now: human, time or itself; none only in \
+         sync",
+        None,
+        here().map(|target| {
+            let [account, scope] = labels(target);
+            ([account, scope, ("wants", target.wants.map_or("none", Wants::as_str))], 1_i64)
         }),
     )?;
     out.gauges(

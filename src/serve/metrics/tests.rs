@@ -103,6 +103,8 @@ async fn every_metric_of_the_contract_is_there_and_the_text_is_well_formed() {
         (format!("posmoded_target_in_sync{waiting}}}"), 0.0),
         (r#"posmoded_target_in_sync{account="desk-1",scope="USDT-FUTURES"}"#.to_owned(), 1.0),
         (format!(r#"posmoded_target_state{waiting},state="pending",reason="not_flat"}}"#), 1.0),
+        (format!(r#"posmoded_target_wants{waiting},wants="itself"}}"#), 1.0),
+        (r#"posmoded_target_wants{account="desk-1",scope="USDT-FUTURES",wants="none"}"#.to_owned(), 1.0),
         (format!("posmoded_target_not_in_sync_since_timestamp_seconds{waiting}}}"), 1_795_337_160.0),
         (format!("posmoded_target_last_look_timestamp_seconds{waiting}}}"), 1_795_337_995.0),
         (format!("posmoded_outcome_unknown{waiting}}}"), 0.0),
@@ -129,6 +131,7 @@ async fn only_the_current_state_of_a_target_is_there_and_a_released_target_is_no
         samples.into_keys().filter(|series| series.starts_with(prefix)).count()
     };
     assert_eq!(of("posmoded_target_state{account=\"desk-3\""), 1);
+    assert_eq!(of("posmoded_target_wants{account=\"desk-3\""), 1);
     assert_eq!(of("posmoded_target_not_in_sync_since_timestamp_seconds{account=\"desk-1\""), 0);
     let unseen = account(view.clock.now(), vec![target("desk-3", Some(Reason::OutcomeUnknown))]);
     drop(view.board.add("desk-3".parse().unwrap(), unseen));
@@ -175,7 +178,7 @@ async fn another_hosts_target_is_shown_and_alerts_nobody_here() {
         samples.keys().any(|series| series.starts_with(name) && series.contains(r#"account="desk-9""#))
     };
     assert!(of("posmoded_target_state"));
-    for name in ["target_in_sync", "target_not_in_sync_since", "target_last_look"] {
+    for name in ["target_in_sync", "target_wants", "target_not_in_sync_since", "target_last_look"] {
         assert!(!of(&format!("posmoded_{name}")), "{name}");
     }
 }

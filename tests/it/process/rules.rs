@@ -1,6 +1,8 @@
 //! The alert rules: that what they look at exists, by what a running daemon shows, by promtool, and by a Prometheus that
 //! loads them and scrapes it.
 
+mod dashboard;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use strum::VariantArray as _;
 
 use bitget_sim::{HoldSide, ProductType, Uid};
-use posmoded::protocol::{Reason, State};
+use posmoded::protocol::{Reason, State, Wants};
 use regex::Regex;
 use serde_json::Value;
 
@@ -248,6 +250,8 @@ fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let states = shown.get_mut("posmoded_target_state").unwrap();
     states.get_mut("state").unwrap().extend(State::VARIANTS.iter().map(ToString::to_string));
     states.get_mut("reason").unwrap().extend(Reason::VARIANTS.iter().map(ToString::to_string));
+    let wants = shown.get_mut("posmoded_target_wants").unwrap().get_mut("wants").unwrap();
+    wants.extend(Wants::VARIANTS.iter().map(ToString::to_string));
     shown
 }
 
@@ -285,7 +289,9 @@ fn there_is(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|told| told.status.success());
     if !found {
         assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{program} is needed (Debian: prometheus)");
-        let told = format!("\nskipped: there is no {program} (Debian: prometheus) to read the alert rules\n");
+        let told = format!(
+            "\nskipped: there is no {program} (Debian: prometheus) to read the rules and the dashboard with\n"
+        );
         std::io::stderr().write_all(told.as_bytes()).unwrap();
     }
     found

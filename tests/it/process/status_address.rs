@@ -150,6 +150,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_target_last_look_timestamp_seconds gauge
         posmoded_target_not_in_sync_since_timestamp_seconds gauge
         posmoded_target_state gauge
+        posmoded_target_wants gauge
     "#]]
     .assert_eq(&kinds.concat());
     let value = |name: &str| metrics.samples.get(name).copied();
