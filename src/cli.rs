@@ -29,6 +29,7 @@ mod over_http;
 mod print;
 mod rows;
 mod signals;
+mod terminal;
 
 use std::ffi::OsString;
 

@@ -8,8 +8,9 @@ use anyhow::{Context as _, bail};
 use clap::builder::FalseyValueParser;
 
 use crate::cli::flags::{Output, Printed};
+use crate::cli::rows::{self, Rows};
 use crate::cli::status::sentences;
-use crate::cli::{Common, Exit, accounts, print, rows};
+use crate::cli::{Common, Exit, accounts, print, terminal};
 use crate::clock::Clock;
 use crate::daemon::KeyFiles;
 use crate::desired::{self, Desired, Format};
@@ -104,7 +105,7 @@ fn snapshot(common: &Common, clock: &Clock) -> anyhow::Result<LedgerSnapshot> {
 
 fn tell(args: &Args, targets: &[TargetStatus]) -> anyhow::Result<Exit> {
     match args.printed.output {
-        Output::Table => print::text(&render(targets))?,
+        Output::Table => print::text(&render(targets, terminal::width()))?,
         Output::Json => print::json(&print::WithSchema::of(PlanOutput { targets }))?,
     }
     Ok(if args.exit_code { exit(targets) } else { Exit::DONE })
@@ -130,7 +131,7 @@ fn exit(targets: &[TargetStatus]) -> Exit {
     }
 }
 
-fn render(targets: &[TargetStatus]) -> String {
+fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
     let differing: Vec<&TargetStatus> =
         targets.iter().filter(|target| target.state != State::InSync).collect();
     let in_sync = targets.len() - differing.len();
@@ -143,21 +144,17 @@ fn render(targets: &[TargetStatus]) -> String {
     if differing.is_empty() {
         return format!("{summary}\n");
     }
-    let table = rows::table(
-        ["account", "scope", "live", "desired", "why", "reason"],
-        differing.iter().map(|target| {
-            [
-                rows::Cell::new(&target.account),
-                rows::Cell::new(target.scope),
-                rows::or_dash(target.live.as_ref().map(|live| live.mode)),
-                rows::or_dash(target.desired),
-                rows::state(target.state),
-                rows::or_dash(target.reason),
-            ]
-        }),
-    );
-    let below = [sentences(targets), vec![summary]].concat();
-    format!("{table}\n{}\n", below.join("\n"))
+    let row = |target: &&TargetStatus| {
+        let [desired, live] = rows::modes(target);
+        let (account, scope) = (rows::Cell::new(&target.account), rows::Cell::new(target.scope));
+        vec![account, scope, desired, live, rows::state(target), rows::or_dash(target.reason)]
+    };
+    let all: Vec<Vec<rows::Cell>> = differing.iter().map(row).collect();
+    let [desired, live] = rows::MODES;
+    let Rows { head, lines, are_single: _ } =
+        rows::lines(&["account", "scope", desired, live, "why", "reason"], &all, width);
+    let below = [sentences(targets), vec![summary]].concat().join("\n");
+    format!("{head}\n{}\n\n{}\n", lines.join("\n"), terminal::wrapped(&below, width, "  "))
 }
 
 /// Who waits longer wants to know for what.

@@ -21,6 +21,16 @@ pub(super) fn passed_on(text: &str) -> io::Result<()> {
     write!(out, "{text}").and_then(|()| out.flush())
 }
 
+/// A screen that takes the place of the last one; `is_first` clears what stood there before. The cursor moves without colours, too.
+pub(super) fn drawn(screen: &str, is_first: bool) -> io::Result<()> {
+    let mut coloured = AutoStream::new(Vec::new(), AutoStream::choice(&io::stdout()));
+    write!(coloured, "{screen}")?;
+    let text = String::from_utf8_lossy(&coloured.into_inner()).replace('\n', "\u{1b}[K\n");
+    let clear = if is_first { "\u{1b}[2J" } else { "" };
+    let mut out = io::stdout().lock();
+    write!(out, "{clear}\u{1b}[H{text}\u{1b}[J").and_then(|()| out.flush())
+}
+
 /// A result for programs: one object on one line.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(text(&serde_json::to_string(value)?)?)

@@ -5,16 +5,19 @@ mod ask;
 #[doc(hidden)]
 pub mod fuzzing;
 mod render;
+mod sentence;
+mod triage;
 mod watch;
 
 use clap::builder::FalseyValueParser;
 
 use crate::cli::flags::{Output, Printed};
-use crate::cli::{Common, Exit, print};
+use crate::cli::{Common, Exit, print, terminal};
 
 pub use ask::Question;
 pub(super) use ask::look;
-pub(super) use render::{render_held, sentences};
+pub(super) use render::sentences;
+pub(super) use triage::render_held;
 
 /// What `status` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,7 +25,10 @@ pub struct Args {
     /// What is asked.
     #[command(flatten)]
     pub question: Question,
-    /// Show it again and again, until Ctrl-C; without a terminal, whenever something has changed
+    /// Show only what is not in sync
+    #[arg(long, env = "POSMODED_PROBLEMS", hide_env = true, value_parser = FalseyValueParser::new())]
+    pub problems: bool,
+    /// Show it again and again, until q or Ctrl-C; without a terminal, whenever something has changed
     #[arg(long, env = "POSMODED_WATCH", hide_env = true, value_parser = FalseyValueParser::new())]
     pub watch: bool,
     /// How the result is printed.
@@ -32,16 +38,20 @@ pub struct Args {
 
 /// 0 when all is in sync and the newest file in force, 2 when not, 1 without an answer.
 pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let Args { question, watch, printed: Printed { output } } = args;
+    let Args { question, problems, watch, printed: Printed { output } } = args;
     if *watch {
-        return watch::watch(question, *output, common).await;
+        return watch::watch(question, *problems, *output, common).await;
     }
     let (status, say) = ask::look(question, common).await?;
     if let Some(say) = say {
         print::note(&say);
     }
     match output {
-        Output::Table => print::text(&render::render(&status))?,
+        Output::Table => {
+            let view = render::View { width: terminal::width(), is_of_problems: *problems };
+            print::text(&render::render(&status, view))?;
+        }
+        Output::Json if *problems => print::json(&triage::problems(status.clone()))?,
         Output::Json => print::json(&status)?,
     }
     Ok(ask::exit(&status))

@@ -16,7 +16,7 @@ fn unknown(account: &str, reason: Reason) -> TargetStatus {
 
 #[track_caller]
 fn check(targets: &[TargetStatus], code: Exit, expected: &Expect) {
-    let told = anstream::adapter::strip_str(&render(targets)).to_string();
+    let told = anstream::adapter::strip_str(&render(targets, None)).to_string();
     expected.assert_eq(&told);
     assert_eq!(exit(targets), code);
 }
@@ -39,12 +39,12 @@ fn what_the_file_changes_is_2_and_somebody_elses_change_is_3() {
         &[target("desk-1", None), pending.clone()],
         Exit::NOT_IN_SYNC,
         &expect![[r#"
-        ACCOUNT  SCOPE         LIVE          DESIRED     WHY      REASON
-        desk-2   USDT-FUTURES  one_way_mode  hedge_mode  pending  settling
+            ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
+            desk-2   USDT-FUTURES  hedge_mode  one_way_mode  pending  settling
 
-        desk-2 USDT-FUTURES: It says settling.
-        1 target in sync, 1 would change now, 0 cannot yet.
-    "#]],
+            desk-2 USDT-FUTURES: It says settling.
+            1 target in sync, 1 would change now, 0 cannot yet.
+        "#]],
     );
     let drifted = drifted("desk-3", Reason::Acting);
     assert_eq!(exit(&[pending, drifted]), Exit::DRIFT);
@@ -61,16 +61,16 @@ fn what_stands_in_the_way_or_is_not_known_is_4_whatever_else_there_is() {
         &all,
         Exit::BLOCKED,
         &expect![[r#"
-        ACCOUNT  SCOPE         LIVE          DESIRED     WHY      REASON
-        desk-3   USDT-FUTURES  one_way_mode  hedge_mode  drifted  acting
-        desk-2   USDT-FUTURES  one_way_mode  hedge_mode  pending  not_flat
-        desk-4   USDT-FUTURES  -             hedge_mode  unknown  credential
+            ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
+            desk-3   USDT-FUTURES  hedge_mode  one_way_mode  drifted  acting
+            desk-2   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+            desk-4   USDT-FUTURES  hedge_mode  -             unknown  credential
 
-        desk-3 USDT-FUTURES: It says acting.
-        desk-2 USDT-FUTURES: It says not_flat.
-        desk-4 USDT-FUTURES: It says credential.
-        0 targets in sync, 1 would change now, 2 cannot yet.
-    "#]],
+            desk-3 USDT-FUTURES: It says acting.
+            desk-2 USDT-FUTURES: It says not_flat.
+            desk-4 USDT-FUTURES: It says credential.
+            0 targets in sync, 1 would change now, 2 cannot yet.
+        "#]],
     );
     assert_eq!(exit(&[drifted("desk-3", Reason::Reported)]), Exit::BLOCKED);
     assert_eq!(exit(&[unknown("desk-4", Reason::Verifying)]), Exit::BLOCKED);

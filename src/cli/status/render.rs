@@ -4,57 +4,152 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::rows;
+use super::sentence::Sentence;
+use super::triage::{Cause, Section, causes};
+use crate::cli::rows::{self, Rows};
+use crate::cli::terminal::wrapped;
 use crate::exchange::HttpVersion;
 use crate::facts::{AccountSettings, Stretch};
-use crate::position_mode::{AccountName, Scope};
-use crate::protocol::PlanEntry;
+use crate::position_mode::AccountName;
 use crate::source::LastPull;
-use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning, short};
+use crate::status::{Config, Status, TargetStatus, Warning, short};
 
-/// A table, then sentences: reasons, warnings, pauses, a held plan, a refused file and the revision.
-pub(super) fn render(status: &Status) -> String {
-    let Status {
-        schema: _,
-        version: _,
-        now,
-        paused,
-        paused_accounts,
-        config,
-        held,
-        targets,
-        warnings,
-        account_settings,
-        http,
-        stretch,
-        source,
-    } = status;
-    let table = rows::table(
-        ["account", "scope", "desired", "live", "state", "reason", "since"],
-        targets.iter().map(|target| {
-            [
-                rows::Cell::new(&target.account),
-                rows::Cell::new(target.scope),
-                rows::or_dash(target.desired),
-                rows::or_dash(target.live.as_ref().map(|live| live.mode)),
-                rows::state(target.state),
-                rows::or_dash(target.reason),
-                rows::Cell::new(rows::age(target.since, *now)),
-            ]
-        }),
-    );
-    let what = sentences(targets);
-    let paused = paused.iter().map(|Paused { reason, since, until }| {
-        let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
-        let since = rows::age(*since, *now);
-        format!("Everything was PAUSED {since} ago, {until}until `posmoded resume`: {reason}")
-    });
-    let paused_accounts = paused_accounts.iter().map(|(account, Paused { reason, since, until })| {
-        let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
-        let since = rows::age(*since, *now);
-        format!("{account} was PAUSED {since} ago, {until}until `posmoded resume {account}`: {reason}")
-    });
-    let Config { generation, commit, loaded_at, problem, next, sha256: _ } = config;
+/// How much is shown, and how wide.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct View {
+    /// Columns; `None` for what is no terminal, where no line is broken.
+    pub(super) width: Option<usize>,
+    /// Only what is not in sync.
+    pub(super) is_of_problems: bool,
+}
+
+/// What is shown, from one line break to the next; a row whose name stands above it is one of two lines.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) text: String,
+    pub(super) what: What,
+}
+
+/// What a line is, to those who have to leave some out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// It says nothing without what follows.
+    Head,
+    /// The summary, or why targets stand where they do.
+    Say,
+    /// A target.
+    Row(Section),
+    /// What is good to know.
+    Note,
+}
+
+pub(super) fn render(status: &Status, view: View) -> String {
+    lines(status, view).into_iter().map(|line| line.text + "\n").collect()
+}
+
+/// A summary, then the sections of the triage, then notes.
+pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
+    let View { width, is_of_problems } = view;
+    let line = |what, text: String| Line { text, what };
+    let mut lines = vec![line(What::Say, wrapped(&plain(&status.line()), width, "  "))];
+    let causes = causes(status);
+    let Rows { head, lines: rows, are_single: _ } = table(&causes, status.now, width);
+    let mut rows = rows.into_iter();
+    for section in Section::ALL {
+        let is_shown = !is_of_problems || matches!(section, Section::Human | Section::Passes);
+        let of_it = causes.iter().filter(|cause| is_shown && cause.section == section);
+        for (index, cause) in of_it.enumerate() {
+            if index == 0 {
+                lines.extend([line(What::Head, String::new()), line(What::Head, title(section, &causes))]);
+                if causes.iter().any(|cause| cause.section == section && !cause.targets.is_empty()) {
+                    lines.push(line(What::Head, head.clone()));
+                }
+            }
+            lines.extend(told(cause, width).map(|text| line(What::Say, text)));
+            let rows_of_it = rows.by_ref().take(cause.targets.len());
+            lines.extend(rows_of_it.map(|text| line(What::Row(section), text)));
+        }
+    }
+    if !is_of_problems {
+        lines.push(line(What::Head, String::new()));
+        let notes = notes(status).into_iter();
+        lines.extend(notes.map(|note| line(What::Note, wrapped(&plain(&note), width, "  "))));
+    }
+    lines
+}
+
+/// All rows, so that the columns of all sections are the same.
+fn table(causes: &[Cause<'_>], now: Timestamp, width: Option<usize>) -> Rows {
+    let [desired, live] = rows::MODES;
+    let head = ["  account", "scope", desired, live, "seen", "state", "since", "reason"];
+    let row = |target: &&TargetStatus| {
+        let [desired, live] = rows::modes(target);
+        // What is out of sync is so for longer than by its newest reason.
+        let since = target.out_of_sync_since.unwrap_or(target.since);
+        vec![
+            rows::Cell::new(format!("  {}", target.account)),
+            rows::Cell::new(target.scope),
+            desired,
+            live,
+            rows::or_dash(target.live.as_ref().map(|live| rows::age(live.at, now))),
+            rows::state(target),
+            rows::Cell::new(rows::age(since, now)),
+            rows::or_dash(target.reason),
+        ]
+    };
+    let mut all: Vec<Vec<rows::Cell>> = causes.iter().flat_map(|cause| &cause.targets).map(row).collect();
+    let whole = rows::lines(&head, &all, width);
+    if whole.are_single {
+        return whole;
+    }
+    // The reason stands above the rows, too.
+    for row in &mut all {
+        row.truncate(REASON);
+    }
+    rows::lines(head.split_at(REASON).0, &all, width)
+}
+
+/// The column that is left out first.
+const REASON: usize = 7;
+
+fn title(section: Section, causes: &[Cause<'_>]) -> String {
+    let of_it = causes.iter().filter(|cause| cause.section == section);
+    let targets: usize = of_it.map(|cause| cause.targets.len()).sum();
+    let title = match section {
+        Section::Human if targets == 0 => "Wants a human:".to_owned(),
+        Section::Passes if targets == 0 => "Passes by itself:".to_owned(),
+        Section::Human => format!("{} a human:", rows::counted(targets, "target wants", "targets want")),
+        Section::Passes => {
+            let which = if targets == 1 {
+                "waits for what passes by itself"
+            } else {
+                "wait for what passes by itself"
+            };
+            format!("{} {which}:", rows::counted(targets, "target", "targets"))
+        }
+        Section::InSync => format!("{} in sync:", rows::counted(targets, "target", "targets")),
+        Section::Elsewhere => format!("{} of other hosts:", rows::counted(targets, "target", "targets")),
+    };
+    rows::bold(&title, None)
+}
+
+/// The cause in words, after its label; nothing of what is in sync.
+fn told(cause: &Cause<'_>, width: Option<usize>) -> Option<String> {
+    let label = plain(cause.label.as_ref()?);
+    let whole = cause.say.as_ref().map_or_else(|| label.clone(), |say| format!("{label}: {say}"));
+    let text = wrapped(&plain(&whole), width, "    ");
+    let colour = cause.wants.filter(|_| cause.section != Section::Elsewhere).map(rows::colour);
+    // A terminal too narrow for the label has broken it.
+    Some(match text.strip_prefix(&label) {
+        Some(rest) => format!("{}{rest}", rows::bold(&label, colour)),
+        None => text,
+    })
+}
+
+/// What is good to know, and holds up nothing.
+fn notes(status: &Status) -> Vec<String> {
+    let Status { now, config, warnings, account_settings, http, stretch, source, .. } = status;
+    let Config { generation, commit, loaded_at, problem: _, next, sha256: _ } = config;
     let commit = commit.iter().map(|commit| format!(" ({})", short(commit)));
     let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
     let next = next.iter().map(|next| format!(" Revision {} is being taken up.", next.0));
@@ -65,25 +160,14 @@ pub(super) fn render(status: &Status) -> String {
         accepted.collect::<String>(),
         next.collect::<String>()
     );
-    let problem = problem.iter().map(|problem| {
-        format!("The newest content of the file is REFUSED, and nothing is changed until that is mended: {problem}")
-    });
-    let held = held.iter().map(render_held);
     let warned = warnings.iter().map(|Warning { account, say }| format!("{account}: {say}"));
-    let below: Vec<String> = what
-        .into_iter()
-        .chain(warned)
-        .chain(paused)
-        .chain(paused_accounts)
-        .chain(held)
-        .chain(problem)
+    warned
         .chain(say_stretch(*stretch))
         .chain(say_settings(account_settings))
         .chain(http.map(say_http))
         .chain(source.iter().map(|pull| say_last_pull(pull, *now)))
         .chain([revision])
-        .collect();
-    format!("{table}\n{}\n", plain(&below.join("\n")))
+        .collect()
 }
 
 /// Text that others wrote, without what would move a cursor or change colours.
@@ -149,24 +233,30 @@ fn say_last_pull(LastPull { last_success_at, commit }: &LastPull, now: Timestamp
 /// As the alert has it: a pull comes once a minute.
 const PULLED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
-/// One sentence per target that is not in sync; targets of an account with the same sentence share one line.
+/// What targets say that are not in sync: each sentence once, with the targets that share it.
 pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
-    let mut said: Vec<(&AccountName, &str, Vec<Scope>)> = Vec::new();
+    let mut said: Vec<(Sentence, Vec<&TargetStatus>)> = Vec::new();
     for target in targets {
-        let Some(say) = target.say.as_deref() else { continue };
-        match said.iter_mut().find(|(account, before, _)| *account == &target.account && *before == say) {
-            Some((_, _, scopes)) => scopes.push(target.scope),
-            None => said.push((&target.account, say, vec![target.scope])),
+        let Some(say) = target.say.as_deref().map(Sentence::of) else { continue };
+        match said.iter_mut().find_map(|(before, sharing)| before.takes(&say).then_some(sharing)) {
+            Some(sharing) => sharing.push(target),
+            None => said.push((say, vec![target])),
         }
     }
-    let spelled = |scopes: &[Scope]| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
-    said.iter().map(|(account, say, scopes)| format!("{account} {}: {say}", spelled(scopes))).collect()
+    said.iter().map(|(say, sharing)| format!("{}: {say}", named(sharing))).collect()
 }
 
-pub(in crate::cli) fn render_held(Held { hash, plan }: &Held) -> String {
-    let waits = rows::counted(plan.0.len(), "change waits", "changes wait");
-    let entries = plan.0.iter().map(|PlanEntry { account, scope, live, desired, cause }| {
-        format!("\n  {account} {scope}: {live} -> {desired} ({cause})")
-    });
-    format!("{waits} for `posmoded approve {hash}`:{}", entries.collect::<String>())
+/// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.
+fn named(targets: &[&TargetStatus]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut before = None;
+    for target in targets {
+        let again = before.replace(&target.account) == Some(&target.account);
+        names.push(if again {
+            target.scope.to_string()
+        } else {
+            format!("{} {}", target.account, target.scope)
+        });
+    }
+    names.join(", ")
 }

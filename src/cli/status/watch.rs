@@ -1,17 +1,19 @@
 //! `posmoded status --watch`: prints the status repeatedly, until Ctrl-C.
 //!
-//! A terminal is redrawn; other outputs get a block, or a line of JSON, when anything but the time has changed.
+//! A terminal is redrawn in place, with what fits; other outputs get a block, or a line of JSON, when anything but the time has changed.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{Question, exit, look};
-use super::render::render;
+use super::render::{self, Line, View, What, render};
+use super::triage::{Section, problems};
 use crate::cli::flags::Output;
 use crate::cli::signals::stop_on_signals;
+use crate::cli::terminal::{self, EndingKey, wrapped};
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::facts::Stretch;
@@ -20,33 +22,43 @@ use crate::status::{LiveStatus, Status, TargetStatus};
 
 /// The exit code is that of the last request: 0 when all is in sync and the newest file in force, 2 when not, 1 without
 /// an answer. If the first request gets no answer, it fails.
-pub(super) async fn watch(question: &Question, output: Output, common: &Common) -> anyhow::Result<Exit> {
+pub(super) async fn watch(
+    question: &Question,
+    is_of_problems: bool,
+    output: Output,
+    common: &Common,
+) -> anyhow::Result<Exit> {
     let (clock, ended) = (Clock::machine(), CancellationToken::new());
     stop_on_signals(ended.clone())?;
-    let redrawn = output == Output::Table && io::stdout().is_terminal();
     let (first, say) = look(question, common).await?;
     if let Some(say) = say {
         print::note(&say);
     }
+    let redrawn = output == Output::Table && terminal::size().is_some();
+    let key = if redrawn { EndingKey::listen(b'q', ended.clone()) } else { None };
     let mut seen = Ok(first);
     let mut told = None;
     loop {
         let news = essence(&seen);
         if redrawn || told.as_ref() != Some(&news) {
-            let written = match (&seen, output) {
-                (_, Output::Table) if redrawn => print::passed_on(&screen(&seen)),
-                (Ok(status), Output::Table) => {
-                    print::passed_on(&format!("{}\n\n", render(status).trim_end()))
+            let first = told.replace(news).is_none();
+            let written = match (&seen, output, terminal::size().filter(|_| redrawn)) {
+                (_, Output::Table, Some(size)) => {
+                    print::drawn(&screen(&seen, is_of_problems, size, key.is_some()), first)
                 }
-                (Ok(status), Output::Json) => {
-                    print::passed_on(&format!("{}\n", serde_json::to_string(status)?))
+                (Ok(status), Output::Table, None) => {
+                    let whole = render(status, View { width: None, is_of_problems });
+                    print::passed_on(&format!("{}\n\n", whole.trim_end()))
                 }
-                (Err(say), Output::Table | Output::Json) => {
+                (Ok(status), Output::Json, _) => {
+                    let status = if is_of_problems { problems(status.clone()) } else { status.clone() };
+                    print::passed_on(&format!("{}\n", serde_json::to_string(&status)?))
+                }
+                (Err(say), Output::Table | Output::Json, _) => {
                     print::note(say);
                     Ok(())
                 }
             };
-            told = Some(news);
             match written {
                 // The reader has gone.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(number(&seen)),
@@ -68,13 +80,65 @@ fn number(seen: &Result<Status, String>) -> Exit {
     seen.as_ref().map_or(Exit::FAILED, exit)
 }
 
-/// The text that clears the screen and shows the status.
-fn screen(seen: &Result<Status, String>) -> String {
-    let shown = match seen {
-        Ok(status) => format!("{}\nAs of {}.", render(status), status.now),
-        Err(say) => say.clone(),
+/// What the screen is to show: no more than fits.
+fn screen(
+    seen: &Result<Status, String>,
+    is_of_problems: bool,
+    (columns, height): (usize, usize),
+    has_key: bool,
+) -> String {
+    let width = Some(columns);
+    let leave = if has_key { "q or Ctrl-C ends it" } else { "Ctrl-C ends it" };
+    let asked = format!("Asked every {}; {leave}.", spell(EVERY));
+    let (lines, foot) = match seen {
+        Ok(status) => {
+            (render::lines(status, View { width, is_of_problems }), format!("As of {}. {asked}", status.now))
+        }
+        Err(say) => (vec![Line { text: wrapped(say, width, "  "), what: What::Say }], asked),
     };
-    format!("\u{1b}[2J\u{1b}[H{shown} Asked every {}; Ctrl-C ends it.\n", spell(EVERY))
+    let foot = wrapped(&foot, width, "  ");
+    // The cursor stands in a line of its own.
+    let place = height.saturating_sub(rows_of(&foot, columns) + 1);
+    let shown = fitting(&lines, (columns, place));
+    format!("{}\n{foot}\n", shown.join("\n"))
+}
+
+/// As many lines as fit, from the top; what does not fit is counted in the last.
+fn fitting(lines: &[Line], (columns, height): (usize, usize)) -> Vec<String> {
+    let rows = |lines: &[Line]| -> usize { lines.iter().map(|line| rows_of(&line.text, columns)).sum() };
+    let mut kept = lines;
+    while let Some((last, before)) = kept.split_last() {
+        let left_out = lines.get(kept.len()..).unwrap_or_default();
+        let counted = wrapped(&count(left_out), Some(columns), "  ");
+        let needed = if left_out.is_empty() { 0 } else { rows_of(&counted, columns) };
+        if rows(kept) + needed <= height && (left_out.is_empty() || last.what != What::Head) {
+            let counted = Some(counted).filter(|_| !left_out.is_empty());
+            return kept.iter().map(|line| line.text.clone()).chain(counted).collect();
+        }
+        kept = before;
+    }
+    Vec::new()
+}
+
+/// `... and 3 more want a human, 12 in sync.`
+fn count(left_out: &[Line]) -> String {
+    let of = |what: What| left_out.iter().filter(|line| line.what == what).count();
+    let kinds = [
+        (of(What::Row(Section::Human)), "more want a human"),
+        (of(What::Row(Section::Passes)), "more wait for what passes by itself"),
+        (of(What::Row(Section::InSync)), "more in sync"),
+        (of(What::Row(Section::Elsewhere)), "more of other hosts"),
+        (of(What::Note), "more notes"),
+    ];
+    let told: Vec<String> =
+        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if told.is_empty() { "...".to_owned() } else { format!("... and {}.", told.join(", ")) }
+}
+
+/// How many rows of the terminal a text takes: a word that is too long is folded by the terminal.
+fn rows_of(text: &str, columns: usize) -> usize {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    plain.split('\n').map(|line| line.chars().count().div_ceil(columns).max(1)).sum()
 }
 
 /// The status without the parts that change with time alone, to compare with the one printed last.
@@ -127,6 +191,7 @@ const EVERY: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::status::tests::triage::night;
     use crate::protocol::Reason;
     use crate::serve::fixture::{at, target, view};
 
@@ -146,12 +211,111 @@ mod tests {
         assert_ne!(essence(&Err("There is no answer.".to_owned())), before);
     }
 
+    #[tokio::test]
+    async fn a_screen_of_24_rows_shows_from_the_top_what_fits_and_counts_what_does_not() {
+        let seen = Ok(night());
+        let shown = |size| {
+            let shown = anstream::adapter::strip_str(&screen(&seen, false, size, true)).to_string();
+            let rows: usize = shown.lines().map(|line| line.chars().count().div_ceil(size.0).max(1)).sum();
+            assert!(rows < size.1.max(8), "{rows}: {shown}");
+            let whole = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            let told = |words: &str| -> usize {
+                let before = whole.split(words).next().filter(|before| *before != whole);
+                before.map_or(0, |before| before.split(' ').nth_back(1).unwrap().parse().unwrap())
+            };
+            let kinds = ["more want", "more wait", "more in sync", "more of other"];
+            let left_out: usize = kinds.iter().map(|kind| told(kind)).sum();
+            let is_named = |target: &&TargetStatus| {
+                let name = target.account.as_str();
+                shown.lines().any(|line| line.trim() == name || line.starts_with(&format!("  {name} ")))
+            };
+            let targets = night().targets;
+            let named = targets.iter().filter(is_named).count();
+            assert_eq!(named + left_out, targets.len(), "{size:?}: {shown}");
+            shown
+        };
+        for (columns, height) in
+            [(80, 24), (80, 25), (80, 26), (100, 30), (132, 43), (200, 50), (80, 12), (40, 30)]
+        {
+            shown((columns, height));
+        }
+        assert!(!shown((200, 60)).contains("... and"), "all of it fits: {}", shown((200, 60)));
+        expect_test::expect![[r#"
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1
+              unreachable (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+              USDT-FUTURES 30s), 2 rate limited (desk-17 USDT-FUTURES 30s), 1 paused
+              (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES 30s), 1 fighting
+              (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window
+              (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1
+              refused though flat (desk-13 USDT-FUTURES 30s), 2 settling (desk-15
+              USDT-FUTURES 30s), 1 not looked at yet
+
+            8 targets want a human:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
+                contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
+            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no
+                more go within the hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
+            ... and 5 more want a human, 7 more wait for what passes by itself, 6 more in
+              sync, 1 more of other hosts, 4 more notes.
+            As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
+        "#]]
+        .assert_eq(&shown((80, 24)));
+        expect_test::expect![[r#"
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1 unreachable
+              (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 30s), 2 rate limited
+              (desk-17 USDT-FUTURES 30s), 1 paused (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES
+              30s), 1 fighting (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window
+              (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1 refused though flat
+              (desk-13 USDT-FUTURES 30s), 2 settling (desk-15 USDT-FUTURES 30s), 1 not looked at yet
+
+            8 targets want a human:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
+            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
+                hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
+            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in
+                30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then
+                `posmoded resume` or change the file.
+              desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
+            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back
+                there, or change the file.
+              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
+                look for bots, TWAP and copy orders. Next try in 22m.
+              desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
+
+            7 targets wait for what passes by itself:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
+                HTTP 429. Next try in 4s to 12s.
+              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+            ... and 5 more wait for what passes by itself, 6 more in sync, 1 more of other hosts, 4 more notes.
+            As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
+        "#]].assert_eq(&shown((100, 40)));
+    }
+
     #[test]
-    fn a_screen_is_cleared_and_says_how_to_leave_it() {
-        let shown = screen(&Ok(view_status()));
-        assert!(shown.starts_with("\u{1b}[2J\u{1b}[HACCOUNT "), "{shown:?}");
-        assert!(shown.ends_with("Asked every 2s; Ctrl-C ends it.\n"), "{shown}");
-        assert!(screen(&Err("There is no answer.".to_owned())).contains("There is no answer. Asked every"));
+    fn a_screen_says_how_to_leave_it() {
+        let shown = |seen, has_key| screen(&seen, false, (100, 30), has_key);
+        assert!(shown(Ok(view_status()), true).ends_with("Asked every 2s; q or Ctrl-C ends it.\n"));
+        assert!(shown(Ok(view_status()), false).ends_with("Asked every 2s; Ctrl-C ends it.\n"));
+        let silent = shown(Err("There is no answer.".to_owned()), true);
+        assert_eq!(silent, "There is no answer.\nAsked every 2s; q or Ctrl-C ends it.\n");
     }
 
     #[test]

@@ -1,0 +1,376 @@
+//! What an operator reads at night: 21 accounts in 14 states, at three widths and in a pipe.
+
+use expect_test::{Expect, expect};
+
+use crate::cli::status::render::{View, render};
+use crate::position_mode::{AccountName, PositionMode};
+use crate::protocol::{Plan, PlanEntry, Reason, State, Wants};
+use crate::serve::fixture::{at, target, view};
+use crate::status::{Held, LiveStatus, Paused, Status, TargetStatus, Warning};
+
+/// One account of a name with a reason, what it says and since when.
+fn desk(number: usize, reason: Reason, say: &str, since: i64) -> TargetStatus {
+    TargetStatus {
+        say: Some(say.to_owned()),
+        since: at(-30),
+        out_of_sync_since: Some(at(-since)),
+        ..target(&format!("desk-{number:02}"), Some(reason))
+    }
+}
+
+fn unread(target: TargetStatus) -> TargetStatus {
+    TargetStatus { live: None, state: State::Unknown, ..target }
+}
+
+/// 21 accounts in 14 states.
+pub(in crate::cli::status) fn night() -> Status {
+    let address = |number, next: i64| {
+        let say = format!(
+            "Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in {next}s."
+        );
+        unread(desk(number, Reason::RateLimited, &say, 125))
+    };
+    let drifted = |target| TargetStatus { state: State::Drifted, ..target };
+    let names: [(usize, i64); 6] = [(1, 5), (2, 12), (3, 59), (4, 3600), (5, 7), (6, 31)];
+    let mut targets: Vec<TargetStatus> = names
+        .map(|(number, ago)| {
+            let live = Some(LiveStatus { mode: PositionMode::Hedge, at: at(-ago) });
+            TargetStatus { live, ..target(&format!("desk-{number:02}"), None) }
+        })
+        .into();
+    let taken_over =
+        "a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x".parse::<AccountName>().unwrap();
+    targets.extend([
+        desk(7, Reason::Held, "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve b98de0114507`. Without that the next one may leave in 38m.", 1500),
+        desk(8, Reason::Held, "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve b98de0114507`. Without that the next one may leave in 38m.", 1500),
+        unread(desk(9, Reason::Credential, "The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.", 10_800)),
+        drifted(desk(10, Reason::Fighting, "It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.", 93_600)),
+        drifted(desk(11, Reason::Reported, "Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.", 5400)),
+        desk(12, Reason::Paused, "An operator paused it, until `posmoded resume`: roll of the contracts.", 7200),
+        desk(13, Reason::RefusedThoughFlat, "Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.", 2700),
+        desk(14, Reason::NotFlat, "Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.", 840),
+        desk(15, Reason::Settling, "Flat for 58s; it must be so for 5m before the mode is changed.", 900),
+        desk(16, Reason::Settling, "Flat for 3m 12s; it must be so for 5m before the mode is changed.", 960),
+        address(17, 4),
+        address(18, 12),
+        desk(19, Reason::Window, "Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.", 40_000),
+        TargetStatus { reason: None, blockers: Vec::new(), say: None, wants: Some(Wants::Itself), out_of_sync_since: None, ..unread(desk(20, Reason::Acting, "", 0)) },
+        TargetStatus {
+            account: taken_over,
+            blockers: vec![Reason::Unreachable, Reason::Suspended],
+            wants: Some(Wants::Human),
+            ..unread(desk(21, Reason::Unreachable, "Bitget gave no answer to the call position-mode within 8s. Next try in 30s.", 305))
+        },
+        TargetStatus { wants: Some(Wants::Itself), out_of_sync_since: None, ..unread(desk(22, Reason::Elsewhere, "The file gives this account to the host trade-02, and this one is called trade-01: it never asks for the account and never sets it.", 0)) },
+    ]);
+    let entry = |target: &TargetStatus| PlanEntry {
+        account: target.account.clone(),
+        scope: target.scope,
+        live: PositionMode::OneWay,
+        desired: PositionMode::Hedge,
+        cause: crate::facts::Cause::Pending,
+    };
+    let plan = Plan(targets[6..8].iter().map(entry).collect());
+    let paused = Paused { reason: "roll of the contracts".to_owned(), since: at(-7200), until: None };
+    let warnings = vec![Warning {
+        account: "desk-03".parse().unwrap(),
+        say: "Its key may withdraw: take that right away at Bitget.".to_owned(),
+    }];
+    Status {
+        targets,
+        warnings,
+        held: Some(Held { hash: "b98de0114507".to_owned(), plan }),
+        paused_accounts: [("desk-12".parse().unwrap(), paused)].into(),
+        ..view().0.status()
+    }
+}
+
+#[track_caller]
+fn check(width: Option<usize>, is_of_problems: bool, expected: &Expect) {
+    let told = render(&night(), View { width, is_of_problems });
+    let told = anstream::adapter::strip_str(&told).to_string();
+    let widest = told.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(width.is_none_or(|width| widest <= width), "{widest}: {told}");
+    for target in night().targets {
+        let name = target.account.as_str();
+        let is_row = |line: &&str| line.trim() == name || line.trim_start().starts_with(&format!("{name}  "));
+        let is_left_out = is_of_problems && (target.state == State::InSync || target.is_elsewhere());
+        assert_eq!(told.lines().filter(is_row).count(), usize::from(!is_left_out), "{name}: {told}");
+    }
+    expected.assert_eq(&told);
+}
+
+#[tokio::test]
+async fn at_80_columns() {
+    check(
+        Some(80),
+        false,
+        &expect![[r#"
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1
+              unreachable (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+              USDT-FUTURES 30s), 2 rate limited (desk-17 USDT-FUTURES 30s), 1 paused
+              (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES 30s), 1 fighting
+              (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window
+              (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1
+              refused though flat (desk-13 USDT-FUTURES 30s), 2 settling (desk-15
+              USDT-FUTURES 30s), 1 not looked at yet
+
+            8 targets want a human:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
+                contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
+            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no
+                more go within the hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
+            unreachable (also suspended): Bitget gave no answer to the call position-mode
+                within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it
+                back: find out who, then `posmoded resume` or change the file.
+              desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
+            reported: Somebody changed it at the exchange and the file says `drift: report`:
+                change it back there, or change the file.
+              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            refused_though_flat: Every list is empty and yet the exchange says that
+                something is open (3 times): look for bots, TWAP and copy orders. Next try
+                in 22m.
+              desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
+
+            7 targets wait for what passes by itself:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            rate_limited: Bitget limits this address: the calls position-mode and
+                server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+            window: Its change window weekend is closed; it opens at
+                2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
+              desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
+            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is
+                changed.
+              desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
+              desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
+            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is
+                closed or cancelled for it.
+              desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
+            not looked at yet
+              desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
+
+            6 targets in sync:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              desk-01  USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m
+              desk-02  USDT-FUTURES  hedge_mode  hedge_mode    12s   in_sync  14m
+              desk-03  USDT-FUTURES  hedge_mode  hedge_mode    59s   in_sync  14m
+              desk-04  USDT-FUTURES  hedge_mode  hedge_mode    1h    in_sync  14m
+              desk-05  USDT-FUTURES  hedge_mode  hedge_mode    7s    in_sync  14m
+              desk-06  USDT-FUTURES  hedge_mode  hedge_mode    31s   in_sync  14m
+
+            1 target of other hosts:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            elsewhere: The file gives this account to the host trade-02, and this one is
+                called trade-01: it never asks for the account and never sets it.
+              desk-22  USDT-FUTURES  hedge_mode  -             -     unknown  30s
+
+            desk-03: Its key may withdraw: take that right away at Bitget.
+            Looks come after 1.7 times their interval, for the budget of requests does not
+              suffice: write a longer `check_every`, spread the accounts over hosts, or
+              raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer
+              names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn at_100_columns() {
+    check(
+        Some(100),
+        false,
+        &expect![[r#"
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1 unreachable
+              (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 30s), 2 rate limited
+              (desk-17 USDT-FUTURES 30s), 1 paused (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES
+              30s), 1 fighting (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window
+              (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1 refused though flat
+              (desk-13 USDT-FUTURES 30s), 2 settling (desk-15 USDT-FUTURES 30s), 1 not looked at yet
+
+            8 targets want a human:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
+            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
+                hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
+            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in
+                30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then
+                `posmoded resume` or change the file.
+              desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
+            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back
+                there, or change the file.
+              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
+                look for bots, TWAP and copy orders. Next try in 22m.
+              desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
+
+            7 targets wait for what passes by itself:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
+                HTTP 429. Next try in 4s to 12s.
+              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London],
+                5d 13h from now.
+              desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
+            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
+              desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
+              desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
+            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled
+                for it.
+              desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
+            not looked at yet
+              desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
+
+            6 targets in sync:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              desk-01  USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m
+              desk-02  USDT-FUTURES  hedge_mode  hedge_mode    12s   in_sync  14m
+              desk-03  USDT-FUTURES  hedge_mode  hedge_mode    59s   in_sync  14m
+              desk-04  USDT-FUTURES  hedge_mode  hedge_mode    1h    in_sync  14m
+              desk-05  USDT-FUTURES  hedge_mode  hedge_mode    7s    in_sync  14m
+              desk-06  USDT-FUTURES  hedge_mode  hedge_mode    31s   in_sync  14m
+
+            1 target of other hosts:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+            elsewhere: The file gives this account to the host trade-02, and this one is called trade-01: it
+                never asks for the account and never sets it.
+              desk-22  USDT-FUTURES  hedge_mode  -             -     unknown  30s
+
+            desk-03: Its key may withdraw: take that right away at Bitget.
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a
+              longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn at_200_columns_with_problems_alone() {
+    check(
+        Some(200),
+        true,
+        &expect![[r#"
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1 unreachable (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 30s), 2 rate limited (desk-17
+              USDT-FUTURES 30s), 1 paused (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES 30s), 1 fighting (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window (desk-19
+              USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1 refused though flat (desk-13 USDT-FUTURES 30s), 2 settling (desk-15 USDT-FUTURES 30s), 1 not looked at yet
+
+            8 targets want a human:
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h      paused
+            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
+              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
+            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h      credential
+            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s   unreachable
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+              desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h   fighting
+            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m  reported
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
+              desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m     refused_though_flat
+
+            7 targets wait for what passes by itself:
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
+              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
+            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
+              desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m  window
+            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
+              desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m     settling
+              desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m     settling
+            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+              desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m     not_flat
+            not looked at yet
+              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     -
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_pipe_has_whole_lines() {
+    check(
+        None,
+        false,
+        &expect![[r#"
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1 unreachable (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 30s), 2 rate limited (desk-17 USDT-FUTURES 30s), 1 paused (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES 30s), 1 fighting (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1 refused though flat (desk-13 USDT-FUTURES 30s), 2 settling (desk-15 USDT-FUTURES 30s), 1 not looked at yet
+
+            8 targets want a human:
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h      paused
+            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
+              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
+            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h      credential
+            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s   unreachable
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+              desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h   fighting
+            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m  reported
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
+              desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m     refused_though_flat
+
+            7 targets wait for what passes by itself:
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
+              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
+            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
+              desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m  window
+            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
+              desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m     settling
+              desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m     settling
+            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+              desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m     not_flat
+            not looked at yet
+              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     -
+
+            6 targets in sync:
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+              desk-01                                                          USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m     -
+              desk-02                                                          USDT-FUTURES  hedge_mode  hedge_mode    12s   in_sync  14m     -
+              desk-03                                                          USDT-FUTURES  hedge_mode  hedge_mode    59s   in_sync  14m     -
+              desk-04                                                          USDT-FUTURES  hedge_mode  hedge_mode    1h    in_sync  14m     -
+              desk-05                                                          USDT-FUTURES  hedge_mode  hedge_mode    7s    in_sync  14m     -
+              desk-06                                                          USDT-FUTURES  hedge_mode  hedge_mode    31s   in_sync  14m     -
+
+            1 target of other hosts:
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+            elsewhere: The file gives this account to the host trade-02, and this one is called trade-01: it never asks for the account and never sets it.
+              desk-22                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     elsewhere
+
+            desk-03: Its key may withdraw: take that right away at Bitget.
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
+    );
+}
