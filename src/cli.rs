@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod pause;
 pub mod plan;
 pub mod probe;
+pub mod refresh;
 pub mod resume;
 pub mod run;
 pub mod schema;
@@ -78,6 +79,8 @@ pub enum Command {
     Status(status::Args),
     /// Wait until accounts are in sync and the newest file is in force: a strategy's start gate
     Wait(wait::Args),
+    /// Have the daemon look at accounts now, before their time
+    Refresh(refresh::Args),
     /// Say what happened
     History(history::Args),
     /// Stop all changes, or one account's, until `resume`
@@ -126,6 +129,7 @@ pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
         Command::Apply(args) => apply::apply(args, &common).await,
         Command::Status(args) => status::status(args, &common).await,
         Command::Wait(args) => wait::wait(args, &common).await,
+        Command::Refresh(args) => refresh::refresh(args, &common).await,
         Command::History(args) => history::history(args, &common).await,
         Command::Pause(args) => pause::pause(args, &common).await,
         Command::Resume(args) => resume::resume(args, &common).await,

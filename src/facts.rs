@@ -276,11 +276,16 @@ impl TargetFacts {
         self.flatness.was_unseen();
     }
 
+    /// An operator asks for a look: it is read again. What a refused or lost set waits for stays as it is.
+    pub fn refresh(&mut self, now: Moment) {
+        self.look_since = now;
+        self.clear_failure();
+    }
+
     /// After a reload, a kick or a revision that wants something else: it is read again, and a refused set may be
     /// retried.
     pub fn look_again(&mut self, now: Moment) {
-        self.look_since = now;
-        self.clear_failure();
+        self.refresh(now);
         self.set_refused = None;
         self.lost = None;
     }

@@ -4,6 +4,7 @@
 //! keeper that failed. A turn that finds nothing new does nothing. Sends nothing itself.
 
 mod records;
+mod refresh;
 mod supervised;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ use supervised::Supervised;
 use crate::clock::Clock;
 use crate::constants::{LEDGER_POLL, STOPPING};
 use crate::desired::{self, Desired};
-use crate::facts::Generation;
+use crate::facts::{Generation, RequestId};
 use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
 use crate::ledger::{Directives, Ledger, LedgerError, Revision};
 use crate::moment::Moment;
@@ -56,6 +57,10 @@ pub struct Fleet<D: Environment> {
     pulse: watch::Sender<Pulse>,
     /// What operators wrote; a change is shown.
     directives: watch::Receiver<Arc<Directives>>,
+    /// How often operators have asked for a look at each account, as the keepers receive it.
+    refreshes: BTreeMap<AccountName, u64>,
+    /// The requests for looks that are not reported done yet, each with what `refreshes` was for its accounts.
+    looking: BTreeMap<RequestId, BTreeMap<AccountName, u64>>,
     /// How long after it has claimed a key this process sends no set with it; for the keepers.
     quiet: Duration,
     /// Ends the fleet when cancelled; the parent of every keeper's token.
@@ -195,6 +200,8 @@ impl<D: Environment> Fleet<D> {
             kicked,
             pulse,
             directives,
+            refreshes: BTreeMap::new(),
+            looking: BTreeMap::new(),
             quiet,
             stop,
             in_force: None,
@@ -282,9 +289,11 @@ impl<D: Environment> Fleet<D> {
         let released = self.release_the_gone().await;
         let told = self.report_file().await;
         let noticed = self.ledger.notice().await.map(|_| ());
+        let refreshed = self.refresh().await;
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
-        let errors = [followed, released, told, noticed, held, cooled].into_iter().filter_map(Result::err);
+        let errors =
+            [followed, released, told, noticed, refreshed, held, cooled].into_iter().filter_map(Result::err);
         let ledger_trouble = errors.map(|error| error.to_string()).next();
         if let Some(trouble) =
             ledger_trouble.as_ref().filter(|_| self.pulse.borrow().ledger_trouble.is_none())
@@ -414,6 +423,7 @@ impl<D: Environment> Fleet<D> {
                 held: self.held.clone(),
                 looks: kicks.looks,
                 reloads: kicks.reloads,
+                refreshes: self.refreshes.get(name).copied().unwrap_or(0),
             });
             let supervised = self
                 .keepers

@@ -93,18 +93,30 @@ pub struct AccountSpec {
     pub looks: u64,
     /// Number of reloads so far: when it changes, the credential is read again.
     pub reloads: u64,
+    /// How often operators have asked for a look at this account: when it changes, its targets are looked at before their time.
+    pub refreshes: u64,
 }
 
 impl AccountSpec {
     /// Whether it asks for something else of the account, or for looks now; not so if only other accounts differ.
     fn wants_other_than(&self, before: &AccountSpec) -> bool {
-        let AccountSpec { generation: _, account, elsewhere, max_changes: _, file, held: _, looks, reloads } =
-            self;
+        let AccountSpec {
+            generation: _,
+            account,
+            elsewhere,
+            max_changes: _,
+            file,
+            held: _,
+            looks,
+            reloads,
+            refreshes,
+        } = self;
         *account != before.account
             || *elsewhere != before.elsewhere
             || *file != before.file
             || *looks != before.looks
             || *reloads != before.reloads
+            || *refreshes != before.refreshes
     }
 }
 
@@ -189,6 +201,8 @@ struct TargetSlot {
     watched: Option<Duration>,
     /// Whether something is looked at beside its mode.
     waits: bool,
+    /// Whether an operator asked for its next look.
+    is_asked_for: bool,
     /// Whether turns are kept for a change of it that has begun.
     has_begun: bool,
     /// What happened to it since this slot was made; only grows.
@@ -372,6 +386,7 @@ impl<D: Environment> Keeper<D> {
         let refused_key = matches!(&learned, Learned::Failed(_, failure) if is_about_the_key(failure));
         let (now, jitter) = (self.clock.now(), self.clock.jitter());
         if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.is_asked_for &= what != Look::Mode && !matches!(learned, Learned::Failed(..));
             learn(&mut self.facts, &mut slot.facts, learned, now, jitter);
         }
         match what {
@@ -445,6 +460,7 @@ impl TargetSlot {
             standing: Standing::default(),
             watched: None,
             waits: false,
+            is_asked_for: false,
             has_begun: false,
             counts: Counts::default(),
             sync: Synced::default(),

@@ -20,8 +20,10 @@ mod listeners;
 mod lock;
 mod noted;
 mod now;
+mod refreshes;
 mod refusal;
 mod registration;
+mod requests;
 mod restore;
 mod revisions;
 mod schema;
@@ -49,7 +51,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub use backup::{BackupError, backup};
-pub use directives::{CommandAnswer, CommandRequest, Counted, Directives, Limits, PauseRow};
+pub use directives::{CommandAnswer, Counted, Directives, Limits, PauseRow};
 pub use error::{ApproveError, CloseError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;
@@ -57,8 +59,10 @@ pub use identities::{Pinned, Pins};
 pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;
+pub use refreshes::RefreshRequest;
 pub use refusal::Refusal;
 pub use registration::TargetRecord;
+pub use requests::CommandRequest;
 pub use restore::{RestoreError, Restored, restore};
 pub use revisions::Revision;
 pub use soundness::{Findings, verify};
@@ -245,6 +249,13 @@ impl Ledger {
         let why = why.to_owned();
         self.executor
             .run(move |store| store.write(|tx, now| directives::answered(tx, now, request, Some(&why))))
+            .await
+    }
+
+    /// Reports that the accounts of a request were looked at.
+    pub async fn record_looked(&self, request: RequestId) -> Result<(), LedgerError> {
+        self.executor
+            .run(move |store| store.write(|tx, now| directives::answered(tx, now, request, None)))
             .await
     }
 

@@ -50,6 +50,7 @@ fn open_log(said: &Cli) -> std::io::Result<Log> {
         | Command::Apply(_)
         | Command::Status(_)
         | Command::Wait(_)
+        | Command::Refresh(_)
         | Command::History(_)
         | Command::Pause(_)
         | Command::Resume(_)

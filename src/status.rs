@@ -207,6 +207,8 @@ pub struct AccountStatus {
     pub due: Moment,
     /// Whether every target was looked at, or its look failed, at least once.
     pub looked: bool,
+    /// How many of the operators' requests for a look its targets were looked at after.
+    pub refreshes: u64,
     /// The offset to add to our time to get the exchange's, in milliseconds.
     pub clock_offset: Option<i64>,
     /// What an operator should know about it that holds up no target.
@@ -276,8 +278,16 @@ struct Turns {
 
 impl Turns {
     fn of(status: &AccountStatus) -> Turns {
-        let AccountStatus { generation, targets, looked, due: _, clock_offset: _, warnings: _, settings: _ } =
-            status;
+        let AccountStatus {
+            generation,
+            targets,
+            looked,
+            due: _,
+            refreshes: _,
+            clock_offset: _,
+            warnings: _,
+            settings: _,
+        } = status;
         let held = targets.iter().filter_map(TargetStatus::held_entry).collect();
         Turns { generation: *generation, looked: *looked, held }
     }

@@ -45,9 +45,20 @@ pub(super) async fn conclude(
     done: &str,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let answer = answer(visitor, clock, request, ACKNOWLEDGED_WITHIN)
-        .await
-        .context("It is written, but whether the daemon has acknowledged it cannot be read.")?;
+    let answer = answer(visitor, clock, request, ACKNOWLEDGED_WITHIN).await;
+    end(visitor, answer, refused, done, output)
+}
+
+/// The same with an answer that was waited for already.
+pub(super) fn end(
+    visitor: &Visitor,
+    answer: anyhow::Result<Option<CommandAnswer>>,
+    refused: &str,
+    done: &str,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let answer =
+        answer.context("It is written, but whether the daemon has acknowledged it cannot be read.")?;
     let acknowledged = match answer {
         Some(CommandAnswer::Refused(why)) => bail!(anyhow::anyhow!(why).context(refused.to_owned())),
         Some(CommandAnswer::Acknowledged) => true,

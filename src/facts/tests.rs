@@ -236,6 +236,16 @@ fn only_a_row_ends_the_refusals_though_flat() {
 }
 
 #[test]
+fn a_refresh_asks_for_a_new_look_and_leaves_a_refused_and_a_lost_set_their_pause() {
+    let mut target = target();
+    target.failing = Some(failing(Class::TryAgain));
+    target.set_refused = Some(failing(Class::Denied));
+    target.refresh(at(9));
+    assert_eq!((target.look_since, target.failing), (at(9), None));
+    assert!(target.set_refused.is_some());
+}
+
+#[test]
 fn a_reload_forgets_failures_and_refusals_and_asks_for_a_new_look() {
     let mut target = target();
     target.failing = Some(failing(Class::TryAgain));

@@ -70,6 +70,15 @@ impl Supervised {
         let targets = self.shown.clone();
         let generation = self.specs.borrow().generation;
         let (clock_offset, warnings, settings) = (None, Vec::new(), None);
-        AccountStatus { generation, targets, due, looked: false, clock_offset, warnings, settings }
+        AccountStatus {
+            generation,
+            targets,
+            due,
+            looked: false,
+            refreshes: 0,
+            clock_offset,
+            warnings,
+            settings,
+        }
     }
 }

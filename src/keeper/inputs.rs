@@ -16,6 +16,7 @@ impl<D: Environment> Keeper<D> {
     pub(super) async fn sync_inputs(&mut self) {
         let spec = self.specs.borrow_and_update().clone();
         let again = spec.looks != self.spec.looks;
+        let refreshed = spec.refreshes != self.spec.refreshes;
         self.spec = spec;
         self.compare_host();
         let AccountSpec { reloads, account, .. } = &*self.spec;
@@ -43,6 +44,14 @@ impl<D: Environment> Keeper<D> {
             self.facts.failing = None;
             let now = self.clock.now();
             self.targets.values_mut().for_each(|slot| slot.facts.look_again(now));
+        }
+        if refreshed {
+            self.facts.failing = None;
+            let now = self.clock.now();
+            for slot in self.targets.values_mut() {
+                slot.facts.refresh(now);
+                slot.is_asked_for = true;
+            }
         }
         if self.ledger_trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= self.clock.now()) {
             self.ledger_trouble = None;

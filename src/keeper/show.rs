@@ -18,6 +18,7 @@ impl<D: Environment> Keeper<D> {
         let timestamp = |moment| self.clock.timestamp(moment);
         let mut targets = Vec::new();
         let mut looked = !self.targets.is_empty();
+        let mut refreshed = looked;
         for (scope, slot) in &mut self.targets {
             let target = Target { account: self.account.clone(), scope: *scope };
             let before = slot.shown.take();
@@ -35,6 +36,8 @@ impl<D: Environment> Keeper<D> {
             let status = TargetStatus::new(&known, timestamp);
             say_change(before.as_ref(), &status);
             looked &= slot.facts.seen.is_some() || has_an_answer(&self.facts, &slot.facts);
+            let is_new = slot.facts.seen.is_some_and(|seen| seen.asked >= slot.facts.look_since);
+            refreshed &= is_new || has_an_answer(&self.facts, &slot.facts);
             targets.push(status.clone());
             slot.shown = Some(status);
         }
@@ -45,6 +48,9 @@ impl<D: Environment> Keeper<D> {
             cell.targets = targets;
             cell.due = next_look;
             cell.looked |= looked;
+            if refreshed {
+                cell.refreshes = self.spec.refreshes;
+            }
             cell.clock_offset = clock_offset;
             cell.warnings = self.host_warning.iter().chain(&self.warnings).cloned().collect();
             cell.settings = settings;

@@ -18,7 +18,17 @@ impl<D: Environment> Keeper<D> {
             return Purpose::Begun { to_go: 1 };
         }
         let cost = self.exchange.as_ref().map_or(0, |exchange| exchange.verdict_cost(scope));
-        protocol::purpose(&slot.facts(&self.facts), &slot.standing, what, cost, self.stood)
+        let purpose = protocol::purpose(&slot.facts(&self.facts), &slot.standing, what, cost, self.stood);
+        match purpose {
+            // Behind changes, before all that recurs.
+            Purpose::Mode(_) | Purpose::Wait(_) if slot.is_asked_for => Purpose::New,
+            other @ (Purpose::ForAll
+            | Purpose::Begun { .. }
+            | Purpose::Begin { .. }
+            | Purpose::New
+            | Purpose::Mode(_)
+            | Purpose::Wait(_)) => other,
+        }
     }
 
     /// Looks. What can wait may wait for its turn for a while; as long as it does it is dropped (`None`) for a stop, for what

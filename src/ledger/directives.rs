@@ -14,6 +14,8 @@ use super::history;
 use super::identities::{self, Pins};
 use super::intents;
 use super::now::Now;
+use super::refreshes;
+use super::requests::{CommandRequest, request};
 use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Applied, Brakes, Change, Guard, IntentId, Pause, RequestId, ServerClock};
@@ -38,14 +40,27 @@ pub struct Directives {
     pub kinds: Arc<BTreeMap<AccountName, Kind>>,
     /// The intents that operators ask to close, by the requests for that.
     pub closings: BTreeMap<RequestId, IntentId>,
+    /// The accounts that operators ask to look at, by the requests for that; none named: all.
+    pub refreshes: BTreeMap<RequestId, Vec<AccountName>>,
     /// When the first of the pauses and approvals ends by itself: until then only a write makes another read differ.
     pub lapses_at: Option<ServerTime>,
 }
 
 impl Directives {
-    /// Whether more differs from those `before` than the identity of single accounts.
+    /// Whether more differs from those `before` than what concerns single accounts: their identity, and looks at them, which
+    /// the fleet finds at its next turn.
     pub(super) fn concerns_others_than(&self, before: &Directives) -> bool {
-        let Directives { pauses, counted, approved, resumed, pins, kinds: _, closings, lapses_at } = self;
+        let Directives {
+            pauses,
+            counted,
+            approved,
+            resumed,
+            pins,
+            kinds: _,
+            closings,
+            refreshes: _,
+            lapses_at,
+        } = self;
         *pauses != before.pauses
             || *counted != before.counted
             || *approved != before.approved
@@ -143,16 +158,6 @@ pub struct PauseRow {
     pub since: i64,
 }
 
-/// The number of a command's request that the daemon has to acknowledge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommandRequest(pub(super) i64);
-
-impl CommandRequest {
-    pub(super) fn id(self) -> RequestId {
-        RequestId(self.0)
-    }
-}
-
 /// The daemon's answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandAnswer {
@@ -208,7 +213,8 @@ pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rus
     };
     let resumed = u64::try_from(resumed).unwrap_or(0);
     let closings = closings(tx)?.into_iter().map(|closing| (closing.request, closing.intent)).collect();
-    Ok(Directives { pauses, counted, approved, resumed, pins, kinds, closings, lapses_at })
+    let refreshes = refreshes::open(tx)?;
+    Ok(Directives { pauses, counted, approved, resumed, pins, kinds, closings, refreshes, lapses_at })
 }
 
 /// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time
@@ -423,12 +429,12 @@ pub(super) fn answered(
 }
 
 /// Whether a request waits for acknowledgement and can get it: an approval needs the exchange's time, and a request to close
-/// an intent waits for the exchange, as long as that intent is unresolved.
+/// an intent waits for the exchange, as long as that intent is unresolved; one for a look is reported done by the fleet.
 pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
     let waits = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1)
-                            AND what NOT LIKE 'close-intent %')",
+                            AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%')",
         )?
         .query_row([now.exchange.is_some()], |row| row.get(0))?;
     Ok(waits || !needless(tx)?.is_empty())
@@ -453,6 +459,11 @@ pub(super) fn is_any_open(tx: &Connection) -> rusqlite::Result<bool> {
 
 /// Acknowledges pending requests, unless a noted set may be on its way to the exchange.
 pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
+    // A look changes nothing, so it does not wait for a set.
+    tx.execute(
+        "UPDATE requests SET acknowledged_at = ?1 WHERE acknowledged_at IS NULL AND what LIKE 'refresh%'",
+        [now.shown()],
+    )?;
     if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", [], |row| row.get(0))? {
         return Ok(());
     }
@@ -476,7 +487,7 @@ pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
     }
     tx.execute(
         "UPDATE requests SET acknowledged_at = ?1
-         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %'",
+         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%'",
         [now.shown()],
     )?;
     Ok(())
@@ -593,20 +604,6 @@ fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
         Ok(PauseRow { account: row.get("account")?, pause, since: row.get("since")? })
     })?
     .collect()
-}
-
-fn request(
-    tx: &Connection,
-    now: Now,
-    what: &str,
-    plan: Option<i64>,
-    who: Option<&str>,
-) -> Result<CommandRequest, StoreError> {
-    tx.execute(
-        "INSERT INTO requests (what, at, plan, who) VALUES (?1, ?2, ?3, ?4)",
-        params![what, now.wall, plan, who],
-    )?;
-    Ok(CommandRequest(tx.last_insert_rowid()))
 }
 
 fn is_over(recorded_at: i64, now: ServerTime) -> bool {

@@ -7,6 +7,7 @@ mod damage;
 mod directives;
 mod disk;
 mod intents;
+mod refreshes;
 mod restore;
 mod targets;
 mod years;

@@ -11,13 +11,15 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
-use super::directives::{self, CommandAnswer, CommandRequest, Directives, Unapproved, Unclosable};
+use super::directives::{self, CommandAnswer, Directives, Unapproved, Unclosable};
 use super::error::{ApproveError, CloseError, LedgerError, Newer, ResumeError, StoreError, VisitError};
 use super::event::Event;
 use super::history::{self, HistoryFilter};
 use super::intents::IntentRow;
 use super::lock::{self, Instance, LOCK};
 use super::now::Now;
+use super::refreshes::{self, RefreshRequest};
+use super::requests::CommandRequest;
 use super::revisions::{self, Revision};
 use super::schema::{FORMAT, format};
 use super::store::{self, DATABASE, connect};
@@ -103,6 +105,11 @@ impl Visitor {
                 Unclosable::Gone => CloseError::Gone(target.clone()),
             },
         )
+    }
+
+    /// Asks for a look at everything (no account named), or at some accounts, before its time.
+    pub fn refresh(&self, accounts: &[AccountName]) -> Result<RefreshRequest, LedgerError> {
+        self.write(|tx, now| refreshes::refresh(tx, now, accounts, self.who.as_deref()))
     }
 
     /// Takes a request back that has no answer yet; returns whether it had none.

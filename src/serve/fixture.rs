@@ -99,7 +99,7 @@ pub(crate) fn account(due: Moment, targets: Vec<TargetStatus>) -> AccountStatus 
     // Newer than any revision that a test shows.
     let generation = Generation(u64::MAX);
     let (clock_offset, warnings, settings) = (Some(-250), Vec::new(), None);
-    AccountStatus { generation, targets, due, looked: true, clock_offset, warnings, settings }
+    AccountStatus { generation, targets, due, looked: true, refreshes: 0, clock_offset, warnings, settings }
 }
 
 /// A target that is in sync, or pending for a reason.

@@ -121,6 +121,7 @@ fn the_help_names_every_command_and_ends_with_0() {
         "apply",
         "status",
         "wait",
+        "refresh",
         "history",
         "pause",
         "resume",
@@ -180,6 +181,7 @@ fn without_a_ledger_commands_say_where_they_looked_and_write_nothing() {
     for words in [
         &["pause", "--reason", "lunch"][..],
         &["resume"],
+        &["refresh"],
         &["approve", "abcdef"],
         &["history"],
         &["status"],

@@ -15,6 +15,7 @@ mod ledger;
 mod log;
 mod proxy;
 mod readme;
+mod refresh;
 mod rights;
 mod rules;
 mod secrets;

@@ -1,0 +1,32 @@
+//! What commands ask of the daemon, as rows that it acknowledges.
+
+use rusqlite::{Connection, params};
+
+use super::error::StoreError;
+use super::now::Now;
+use crate::facts::RequestId;
+
+/// The number of a command's request that the daemon has to acknowledge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandRequest(pub(super) i64);
+
+impl CommandRequest {
+    pub(super) fn id(self) -> RequestId {
+        RequestId(self.0)
+    }
+}
+
+/// Writes a request; `plan` is the plan to approve, if it is for that.
+pub(super) fn request(
+    tx: &Connection,
+    now: Now,
+    what: &str,
+    plan: Option<i64>,
+    who: Option<&str>,
+) -> Result<CommandRequest, StoreError> {
+    tx.execute(
+        "INSERT INTO requests (what, at, plan, who) VALUES (?1, ?2, ?3, ?4)",
+        params![what, now.wall, plan, who],
+    )?;
+    Ok(CommandRequest(tx.last_insert_rowid()))
+}
