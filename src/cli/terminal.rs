@@ -22,6 +22,11 @@ pub(super) fn width() -> Option<usize> {
     size().map(|(columns, _)| columns)
 }
 
+/// Whether a screen can be drawn anew over the last one.
+pub(super) fn is_redrawn() -> bool {
+    size().is_some() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+}
+
 /// `text` broken between words to fit `width`; every further line begins with `indent`. A word that is longer stays whole, and so
 /// does what is to be typed: a command in backquotes is one word.
 pub(super) fn wrapped(text: &str, width: Option<usize>, indent: &str) -> String {

@@ -26,4 +26,5 @@ mod probe;
 mod process;
 mod schema;
 mod stories;
+mod terminal;
 mod world;

@@ -34,7 +34,7 @@ pub(super) async fn watch(
     if let Some(say) = say {
         print::note(&say);
     }
-    let redrawn = output == Output::Table && terminal::size().is_some();
+    let redrawn = output == Output::Table && terminal::is_redrawn();
     let key = if redrawn { EndingKey::listen(b'q', ended.clone()) } else { None };
     let mut seen = Ok(first);
     let mut told = None;
@@ -47,7 +47,7 @@ pub(super) async fn watch(
                     print::drawn(&screen(&seen, is_of_problems, size, key.is_some()), first)
                 }
                 (Ok(status), Output::Table, None) => {
-                    let whole = render(status, View { width: None, is_of_problems });
+                    let whole = render(status, View { width: terminal::width(), is_of_problems });
                     print::passed_on(&format!("{}\n\n", whole.trim_end()))
                 }
                 (Ok(status), Output::Json, _) => {

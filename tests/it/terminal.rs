@@ -1,0 +1,110 @@
+//! Commands on a terminal: the built binary on a pseudo-terminal of a size.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::process::Child;
+use std::sync::mpsc::{Receiver, channel};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+use crate::cli::{Desk, GOOD, posmoded};
+use crate::process::{PATIENCE, wait_until};
+
+/// A terminal with a command on it.
+struct Terminal {
+    keyboard: OwnedFd,
+    line: File,
+    shown: Receiver<String>,
+    whole: String,
+    command: Child,
+}
+
+impl Terminal {
+    fn with(
+        desk: &Desk,
+        words: &[&str],
+        environment: &[(&str, &str)],
+        (columns, rows): (u16, u16),
+    ) -> Terminal {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap();
+        let line = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&line, size).unwrap();
+        let words = desk.words(words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let same = || line.try_clone().unwrap();
+        let mut command = posmoded(desk.home.path(), &words);
+        command.envs(environment.iter().copied()).stdin(same()).stdout(same()).stderr(same());
+        let command = command.spawn().unwrap();
+        let (show, shown) = channel();
+        let mut screen = File::from(keyboard.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                if show.send(String::from_utf8_lossy(&bytes[..count]).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal { keyboard, line, shown, whole: String::new(), command }
+    }
+
+    /// What was shown up to now, once it is as wanted.
+    #[track_caller]
+    fn wait_for(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let Terminal { shown, whole, .. } = self;
+        wait_until(what, PATIENCE, String::new, || {
+            whole.extend(shown.try_iter());
+            is_so(whole).then(|| whole.clone())
+        })
+    }
+
+    fn shows_what_is_typed(&self) -> bool {
+        tcgetattr(&self.line).unwrap().local_modes.contains(LocalModes::ECHO | LocalModes::ICANON)
+    }
+
+    fn press(&self, key: &[u8]) {
+        rustix::io::write(&self.keyboard, key).unwrap();
+    }
+}
+
+#[test]
+fn a_watch_on_a_terminal_is_redrawn_in_place_fits_it_and_ends_with_q() {
+    let mut desk = Desk::new(GOOD);
+    desk.start(&[]);
+    desk.wait_for(&["status"], |_, out| out.contains("1 target in sync"));
+    let leave = "q or Ctrl-C ends it.";
+    let colourless = [("TERM", "xterm"), ("NO_COLOR", "1")];
+    for (environment, in_colour) in [(&[("TERM", "xterm-256color")][..], true), (&colourless, false)] {
+        let mut terminal = Terminal::with(&desk, &["status", "--watch"], environment, (80, 12));
+        let shown = terminal.wait_for("two screens", |shown| shown.matches(leave).count() >= 2);
+        let screens: Vec<&str> = shown.split("\u{1b}[H").collect();
+        assert!(screens[0] == "\u{1b}[2J" && screens.len() >= 3, "{shown:?}");
+        let screen = screens[1];
+        assert!(screen.lines().count() <= 12 && screen.starts_with("rev 1"), "{screen}");
+        assert!(screen.contains("... and ") && screen.contains("1 more in sync"), "{screen}");
+        assert_eq!(screen.contains("\u{1b}[38;5;"), in_colour);
+        assert!(!terminal.shows_what_is_typed());
+        terminal.press(b"xq");
+        let code = wait_until("it has ended", PATIENCE, String::new, || terminal.command.try_wait().unwrap());
+        assert!(matches!(code.code(), Some(0 | 2)), "{code}");
+        assert!(terminal.shows_what_is_typed(), "the terminal is as it was");
+    }
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines_of_its_width_on_change_only() {
+    let mut desk = Desk::new(GOOD);
+    desk.start(&[]);
+    desk.wait_for(&["status"], |_, out| out.contains("1 target in sync"));
+    let mut terminal = Terminal::with(&desk, &["status", "--watch"], &[("TERM", "dumb")], (80, 12));
+    let shown = terminal.wait_for("a status", |shown| shown.contains("Revision 1"));
+    assert!(!shown.contains('\u{1b}') && shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    terminal.command.kill().unwrap();
+    terminal.command.wait().unwrap();
+}
