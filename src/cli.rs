@@ -26,6 +26,7 @@ mod accounts;
 mod asking;
 mod exit;
 mod gates;
+mod looking;
 mod over_http;
 mod print;
 mod rows;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::flags::Printed;
+use crate::cli::looking::Looking;
 use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, accounts, plan, print};
 use crate::clock::Clock;
@@ -100,11 +101,16 @@ impl Work {
     ) -> anyhow::Result<End> {
         let deadline = wait.map(|wait| self.clock.now() + wait);
         let mut resting_since: Option<Moment> = None;
+        let mut looking = Looking::new(&self.clock, progress.accounts());
         loop {
             let now = self.clock.now();
             let at = self.clock.timestamp(now);
             let (accounts, held) = (self.board.accounts(), self.board.status(at).held);
+            looking.clear();
             progress.tell(&accounts, at)?;
+            if let Some((done, next)) = progress.is_looking_at(&accounts) {
+                looking.draw(done, next);
+            }
             let stand = progress.stand(&accounts, held.as_ref(), at);
             let since = *resting_since.get_or_insert(now);
             match stand {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 
 use crate::cli::flags::{Output, Printed};
+use crate::cli::looking::Looking;
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::daemon::KeyFiles;
@@ -38,7 +39,9 @@ pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let environment = KeyFiles::new(&common.options_to_ask()?, &clock)?;
     let (mut live, mut troubles) = (BTreeMap::new(), Vec::new());
     environment.survey(&accounts.iter().cloned().collect());
-    for name in accounts {
+    let mut looking = Looking::new(&clock, accounts.len());
+    for (done, name) in accounts.iter().enumerate() {
+        looking.at(done, name);
         if let Some(say) = environment.shared_key(name) {
             troubles.push(format!("{name}: {say}"));
             continue;
@@ -50,6 +53,7 @@ pub async fn import(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             Err(say) => troubles.push(format!("{name}: {say}")),
         }
     }
+    drop(looking);
     ensure!(
         troubles.is_empty(),
         "Nothing is printed, for a file without these accounts would not say what is live. Nothing was changed.\n{}",

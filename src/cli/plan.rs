@@ -2,12 +2,11 @@
 
 mod look;
 
-use std::time::Duration;
-
 use anyhow::{Context as _, bail};
 use clap::builder::FalseyValueParser;
 
 use crate::cli::flags::{Output, Printed};
+use crate::cli::looking::Looking;
 use crate::cli::rows::{self, Rows};
 use crate::cli::status::sentences;
 use crate::cli::{Common, Exit, accounts, print, terminal};
@@ -28,7 +27,7 @@ pub struct Args {
     /// Only these accounts [default: all]
     #[arg(value_name = "ACCOUNT")]
     pub accounts: Vec<AccountName>,
-    /// Exit with what was found: 0 nothing to do, 2 pending or new, 3 drift, 4 blocked or unknown
+    /// Exit with what was found: 0 nothing to do, 2 pending or new, 3 drift, 4 blocked or unknown; the first of 3, 4, 2
     #[arg(long, env = "POSMODED_EXIT_CODE", hide_env = true, value_parser = FalseyValueParser::new())]
     pub exit_code: bool,
     /// How the result is printed.
@@ -36,7 +35,7 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 unless `--exit-code` asks for more; 1 when file, credentials or ledger cannot be used.
+/// 0 unless `--exit-code` asks for more; 1 when file, credentials or ledger cannot be used, and when nothing could be read.
 pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let desired = declared(common)?;
     accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
@@ -47,18 +46,16 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     environment.survey(&desired.accounts_of(round.host()));
     let is_named = |name: &AccountName| args.accounts.is_empty() || args.accounts.contains(name);
     let named: Vec<_> = desired.accounts.iter().filter(|(name, _)| is_named(name)).collect();
-    let (mut targets, mut noted) = (Vec::new(), clock.now());
+    let (mut targets, mut looking) = (Vec::new(), Looking::new(&clock, named.len()));
     for (done, (name, account)) in named.iter().enumerate() {
-        if clock.now().since(noted) >= PROGRESS_EVERY {
-            print::note(&format!("{done} of {} accounts are looked at.", named.len()));
-            noted = clock.now();
-        }
+        looking.at(done, name);
         let exchange = match account.elsewhere(round.host()) {
             Some(Elsewhere { host, here: _ }) => Err(format!("It is another host's: {host}.")),
             None => environment.connect(name, account.demo),
         };
         targets.extend(round.account(name, account, &exchange, environment.shared_key(name)).await);
     }
+    drop(looking);
     tell(args, &targets)
 }
 
@@ -108,7 +105,8 @@ fn tell(args: &Args, targets: &[TargetStatus]) -> anyhow::Result<Exit> {
         Output::Table => print::text(&render(targets, terminal::width()))?,
         Output::Json => print::json(&print::WithSchema::of(PlanOutput { targets }))?,
     }
-    Ok(if args.exit_code { exit(targets) } else { Exit::DONE })
+    let is_read = !is_nothing_read(targets);
+    Ok(if args.exit_code || !is_read { exit(targets) } else { Exit::DONE })
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -116,19 +114,28 @@ struct PlanOutput<'a> {
     targets: &'a [TargetStatus],
 }
 
-/// The code of the first of these that applies to any target: blocked or unknown, drift, pending or new.
+/// The code of the first of these that applies to any target: drift, blocked or unknown, pending or new. 1 when nothing could be
+/// read.
 fn exit(targets: &[TargetStatus]) -> Exit {
-    let any = |what: fn(&TargetStatus) -> bool| targets.iter().any(what);
-    let waits = |target: &TargetStatus| target.state == State::Unknown || is_blocked(target);
-    if targets.iter().any(|target| waits(target) && !target.is_elsewhere()) {
-        Exit::BLOCKED
+    let any =
+        |what: fn(&TargetStatus) -> bool| targets.iter().filter(|target| !target.is_elsewhere()).any(what);
+    if is_nothing_read(targets) {
+        Exit::FAILED
     } else if any(|target| target.state == State::Drifted) {
         Exit::DRIFT
-    } else if any(|target| target.state != State::InSync && !target.is_elsewhere()) {
+    } else if any(|target| target.state == State::Unknown || is_blocked(target)) {
+        Exit::BLOCKED
+    } else if any(|target| target.state != State::InSync) {
         Exit::NOT_IN_SYNC
     } else {
         Exit::DONE
     }
+}
+
+/// Whether there was something to read here, and not one mode could be read.
+fn is_nothing_read(targets: &[TargetStatus]) -> bool {
+    let mut here = targets.iter().filter(|target| !target.is_elsewhere()).peekable();
+    here.peek().is_some() && here.all(|target| target.live.is_none())
 }
 
 fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
@@ -156,9 +163,6 @@ fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
     let below = [sentences(targets), vec![summary]].concat().join("\n");
     format!("{head}\n{}\n\n{}\n", lines.join("\n"), terminal::wrapped(&below, width, "  "))
 }
-
-/// Who waits longer wants to know for what.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,12 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// A note in place of the last one, in a line of the terminal that has no end yet.
+pub(super) fn over_the_line(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "\r{text}\u{1b}[K").and_then(|()| err.flush());
+}
+
 /// An error with its causes, after the lines of the log.
 pub(super) fn error(error: &anyhow::Error, log: &Log) {
     let told = format!("\u{1b}[1;31merror:\u{1b}[0m {error}");

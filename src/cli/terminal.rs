@@ -2,18 +2,22 @@
 //!
 //! What is written elsewhere has no width: a line of it stays one line.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio_util::sync::CancellationToken;
 
 /// Columns and rows of the terminal that the result goes to; `None` if it goes elsewhere, or the terminal does not say.
 pub(super) fn size() -> Option<(usize, usize)> {
-    let out = io::stdout();
+    size_of(&io::stdout())
+}
+
+fn size_of(out: &(impl AsFd + IsTerminal)) -> Option<(usize, usize)> {
     if !out.is_terminal() {
         return None;
     }
-    let size = termios::tcgetwinsize(&out).ok()?;
+    let size = termios::tcgetwinsize(out).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then(|| (usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
@@ -22,9 +26,18 @@ pub(super) fn width() -> Option<usize> {
     size().map(|(columns, _)| columns)
 }
 
+/// Columns of the terminal that notes go to, if they go to one on which a line can be drawn over.
+pub(super) fn width_of_notes() -> Option<usize> {
+    size_of(&io::stderr()).filter(|_| !is_dumb()).map(|(columns, _)| columns)
+}
+
 /// Whether a screen can be drawn anew over the last one.
 pub(super) fn is_redrawn() -> bool {
-    size().is_some() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+    size().is_some() && !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|kind| kind == "dumb")
 }
 
 /// `text` broken between words to fit `width`; every further line begins with `indent`. A word that is longer stays whole, and so

@@ -12,6 +12,19 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use crate::cli::{Desk, GOOD, posmoded};
 use crate::process::{PATIENCE, wait_until};
 
+#[test]
+fn plan_and_import_show_on_a_terminal_how_far_they_are_and_leave_no_trace() {
+    let desk = Desk::new(GOOD);
+    for words in [&["plan"][..], &["import", "desk-1", "desk-2"]] {
+        let mut terminal = Terminal::with(&desk, words, &[("TERM", "xterm")], (80, 24));
+        let over = if words == ["plan"] { "cannot yet." } else { "...\r\n" };
+        let shown = terminal.wait_for("its end", |shown| shown.contains(over));
+        let steps = ["\rlooking at desk-1 (1/2)\u{1b}[K", "\rlooking at desk-2 (2/2)\u{1b}[K\r\u{1b}[K"];
+        assert!(steps.iter().all(|step| shown.contains(step)), "{shown:?}");
+        assert!(terminal.command.wait().unwrap().success());
+    }
+}
+
 /// A terminal with a command on it.
 struct Terminal {
     keyboard: OwnedFd,

@@ -51,6 +51,21 @@ impl Progress {
         Progress { named, output, told: BTreeMap::new() }
     }
 
+    /// How many accounts it is about.
+    pub(super) fn accounts(&self) -> usize {
+        self.named.len()
+    }
+
+    /// How many accounts were looked at, and the first that was not; `None` once all were.
+    pub(super) fn is_looking_at(
+        &self,
+        accounts: &BTreeMap<AccountName, AccountStatus>,
+    ) -> Option<(usize, &AccountName)> {
+        let awaits = |name: &&AccountName| accounts.get(*name).is_some_and(|account| !is_known(account));
+        let next = self.named.iter().find(awaits)?;
+        Some((self.named.len() - self.named.iter().filter(awaits).count(), next))
+    }
+
     /// Prints each target whose state or reason has changed since it was last printed, once it has been looked at.
     pub(super) fn tell(
         &mut self,

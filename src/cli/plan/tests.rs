@@ -51,9 +51,9 @@ fn what_the_file_changes_is_2_and_somebody_elses_change_is_3() {
 }
 
 #[test]
-fn what_stands_in_the_way_or_is_not_known_is_4_whatever_else_there_is() {
+fn what_stands_in_the_way_or_is_not_known_is_4_unless_there_is_drift() {
     let all = [
-        drifted("desk-3", Reason::Acting),
+        target("desk-3", Some(Reason::Acting)),
         target("desk-2", Some(Reason::NotFlat)),
         unknown("desk-4", Reason::Credential),
     ];
@@ -62,7 +62,7 @@ fn what_stands_in_the_way_or_is_not_known_is_4_whatever_else_there_is() {
         Exit::BLOCKED,
         &expect![[r#"
             ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
-            desk-3   USDT-FUTURES  hedge_mode  one_way_mode  drifted  acting
+            desk-3   USDT-FUTURES  hedge_mode  one_way_mode  pending  acting
             desk-2   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
             desk-4   USDT-FUTURES  hedge_mode  -             unknown  credential
 
@@ -72,6 +72,15 @@ fn what_stands_in_the_way_or_is_not_known_is_4_whatever_else_there_is() {
             0 targets in sync, 1 would change now, 2 cannot yet.
         "#]],
     );
-    assert_eq!(exit(&[drifted("desk-3", Reason::Reported)]), Exit::BLOCKED);
-    assert_eq!(exit(&[unknown("desk-4", Reason::Verifying)]), Exit::BLOCKED);
+    assert_eq!(exit(&[drifted("desk-3", Reason::Reported), unknown("desk-4", Reason::Denied)]), Exit::DRIFT);
+    assert_eq!(exit(&[target("desk-1", None), unknown("desk-4", Reason::Verifying)]), Exit::BLOCKED);
+}
+
+#[test]
+fn nothing_that_could_be_read_is_1_with_or_without_being_asked() {
+    let silent = unknown("desk-4", Reason::Unreachable);
+    let elsewhere = unknown("desk-5", Reason::Elsewhere);
+    assert_eq!(exit(&[silent.clone(), elsewhere.clone()]), Exit::FAILED);
+    assert!(!is_nothing_read(&[silent, target("desk-1", None)]));
+    assert!(!is_nothing_read(&[elsewhere]), "it is not read here");
 }

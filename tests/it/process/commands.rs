@@ -149,7 +149,7 @@ fn f56_two_key_files_with_one_key_are_named_by_every_command_before_its_first_re
     let says =
         "desk-1 and keys/desk-2 hold the same key, so that desk-1 and desk-2 are two names for one account";
     let (code, out, err) = host.call(&["plan", "--exit-code"]);
-    assert!(code == 4 && out.contains(says) && out.contains("wrong_account"), "{code}: {out}{err}");
+    assert!(code == 1 && out.contains(says) && out.contains("wrong_account"), "{code}: {out}{err}");
     let (code, out, err) = host.call(&["import", "desk-1", "desk-2"]);
     assert!(code == 1 && out.is_empty() && err.contains(says), "{code}: {out}{err}");
     let (code, out, err) = host.call(&["probe", "desk-1"]);
@@ -269,7 +269,9 @@ fn plan_that_cannot_look_is_1_and_says_why() {
     assert!(code == 1 && err.contains("elsewhere.yaml") && err.contains("--config"), "{code}: {err}");
     std::fs::remove_file(host.path("keys/desk-1")).unwrap();
     let (code, out, err) = host.call(&["plan", "--exit-code"]);
-    assert!(code == 4 && out.contains("credential"), "{code}: {out}{err}");
+    assert!(code == 1 && out.contains("credential"), "{code}: {out}{err}");
+    let (code, out, err) = host.call(&["plan"]);
+    assert!(code == 1 && out.contains("0 targets in sync"), "nobody looked: {code}: {out}{err}");
     std::fs::remove_dir(host.path("keys")).unwrap();
     let (code, _, err) = host.call(&["plan", "--exit-code"]);
     assert!(code == 1 && err.contains("no such directory"), "{code}: {err}");
