@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
 use crate::cli::flags::{Output, Printed};
-use crate::cli::{Common, Exit, accounts, asking, over_http, print, rows};
+use crate::cli::{Common, Exit, accounts, asking, over_http, print, rows, terminal};
 use crate::clock::Clock;
 use crate::ledger::{Event, HistoryFilter, Visitor};
 use crate::moment::{millis, span};
@@ -57,7 +57,7 @@ pub async fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let shown = events.get(events.len().saturating_sub(limit)..).unwrap_or_default();
     match printed.output {
         Output::Table if shown.is_empty() => print::text("Nothing of what was asked for has happened.")?,
-        Output::Table => print::text(&table(shown))?,
+        Output::Table => print::text(&table(shown, terminal::width()))?,
         Output::Json => {
             for event in shown {
                 print::json(&print::WithSchema::of(event))?;
@@ -117,7 +117,7 @@ fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
 /// The most events that the daemon gives at once: as `/api/history` has it.
 const MOST: usize = 1000;
 
-fn table(events: &[Event]) -> String {
+fn table(events: &[Event], width: Option<usize>) -> String {
     let rows = events.iter().map(|event| {
         let Event { account, scope, kind, text, who, .. } = event;
         let by = who.as_ref().map_or_else(String::new, |who| format!(" By {who}."));
@@ -129,7 +129,7 @@ fn table(events: &[Event]) -> String {
             rows::Cell::new(format!("{text}{by}")),
         ]
     });
-    rows::table(["at", "account", "scope", "event", "what"], rows)
+    rows::table(["at", "account", "scope", "event", "what"], rows, width)
 }
 
 #[cfg(test)]
@@ -165,7 +165,11 @@ mod tests {
                 "It took effect, as a read after the fence shows, and a long tail of words.",
             ),
         ];
-        let told = table(&events);
+        let whole = table(&events, None);
+        assert!(
+            whole.ends_with("It took effect, as a read after the fence shows, and a long tail of words.\n")
+        );
+        let told = table(&events, Some(100));
         assert!(told.lines().all(|line| line.chars().count() <= 100), "{told}");
         expect![[r#"
             AT                    ACCOUNT  SCOPE         EVENT        WHAT

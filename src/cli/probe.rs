@@ -127,13 +127,14 @@ pub fn render(Printout { program, http, report, send_to }: &Printout<'_>) -> Str
         format!("; Bitget's clock is {apart} ms {side} this host's, give or take {doubt_ms} ms")
     });
     let line = |line: &str| [rows::Cell::new(line)];
+    let width = Some(rows::WIDTH);
     let sections = [
         format!("{program}, {trading}{http}{clock}.\n{LEGEND}\n"),
-        rows::table(["http", "code", "left", "question, and what came"], asked.iter().map(question)),
-        rows::table(["what posmoded makes of it", ""], made_rows(made)),
+        rows::table(["http", "code", "left", "question, and what came"], asked.iter().map(question), width),
+        rows::table(["what posmoded makes of it", ""], made_rows(made), width),
         refusals(report),
-        rows::table(["not asked"], not_asked.iter().map(|why| line(why))),
-        rows::table(["what no read can tell"], not_askable.iter().map(|what| line(what))),
+        rows::table(["not asked"], not_asked.iter().map(|why| line(why)), width),
+        rows::table(["what no read can tell"], not_askable.iter().map(|what| line(what)), width),
         format!("{send_to}\n"),
     ];
     sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
@@ -202,7 +203,7 @@ fn refusals(Report { asked, made, .. }: &Report) -> String {
     let row = |Refused { code, class, say }: &Refused| {
         [rows::or_dash(code.as_ref()), rows::Cell::new(class), rows::Cell::new(say)]
     };
-    rows::table(["code", "class", "what posmoded says"], all.into_iter().map(row))
+    rows::table(["code", "class", "what posmoded says"], all.into_iter().map(row), Some(rows::WIDTH))
 }
 
 /// Where a report helps. The repository is the package's own, if it names one.

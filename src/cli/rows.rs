@@ -11,16 +11,21 @@ use crate::position_mode::PositionMode;
 use crate::protocol::{State, Wants};
 use crate::status::TargetStatus;
 
-/// A table without lines between its rows; long cells are wrapped so that it fits [`WIDTH`]. It contains colour codes,
+/// A table without lines between its rows; long cells are wrapped so that it fits `width`, if there is one. It contains colour codes,
 /// which [`print::text`](crate::cli::print::text) removes where they do not belong.
-pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [Cell; N]>) -> String {
+pub(super) fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [Cell; N]>,
+    width: Option<usize>,
+) -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .enforce_styling()
-        .set_header(head.map(str::to_uppercase));
+    table.load_style(presets::NOTHING).enforce_styling().set_header(head.map(str::to_uppercase));
+    match width {
+        Some(width) => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(width).unwrap_or(u16::MAX)),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
     for row in rows {
         table.add_row(row);
     }
@@ -146,7 +151,7 @@ pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
 }
 
 /// In characters: fits a ticket, and a terminal beside another window.
-const WIDTH: u16 = 100;
+pub(super) const WIDTH: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -198,8 +203,9 @@ mod tests {
             "refused_though_flat",
             "some words of a sentence",
         ];
-        let told = table(["account", "scope", "desired", "reason", "what"], [row.map(Cell::new)]);
-        assert!(told.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{told}");
+        let told =
+            table(["account", "scope", "desired", "reason", "what"], [row.map(Cell::new)], Some(WIDTH));
+        assert!(told.lines().all(|line| line.chars().count() <= WIDTH), "{told}");
         let letters = told.chars().filter(|c| *c == 'x').count();
         assert_eq!(letters, 63, "{told}");
     }

@@ -127,6 +127,35 @@ async fn targets_of_an_account_that_say_the_same_say_it_once() {
 }
 
 #[tokio::test]
+async fn what_is_in_sync_stays_so_while_looks_fail_unless_a_human_has_to_act() {
+    let in_sync = |name: &str, reason| TargetStatus { state: State::InSync, ..target(name, Some(reason)) };
+    let targets = vec![
+        in_sync("desk-1", Reason::Unreachable),
+        in_sync("desk-2", Reason::Credential),
+        target("desk-3", None),
+    ];
+    let status = Status { targets, ..view().0.status() };
+    let problems = View { is_of_problems: true, ..View::default() };
+    assert_eq!(exit(&status), Exit::DONE);
+    assert_eq!(triage::named(&super::triage::problems(status.clone())), ["desk-2"]);
+    expect![[r#"
+        rev 17 a1b2c3d: 3/3 in sync, 1 credential (desk-2 USDT-FUTURES 14m), 1 unreachable (desk-1 USDT-FUTURES 14m)
+
+        1 target wants a human:
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+        credential: It says credential.
+          desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m    credential
+    "#]].assert_eq(&anstream::adapter::strip_str(&render(&status, problems)).to_string());
+    let told = anstream::adapter::strip_str(&shown(&status)).to_string();
+    let in_sync = told.split_once("2 targets in sync:\n").unwrap().1;
+    expect![[r#"
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+          desk-3   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m    -
+        unreachable: It says unreachable.
+          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m    unreachable"#]].assert_eq(in_sync.split_once("\n\n").unwrap().0);
+}
+
+#[tokio::test]
 async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
     let (view, _) = view();
     let entry = PlanEntry {

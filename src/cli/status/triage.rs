@@ -2,6 +2,8 @@
 //!
 //! A cause is told once, however many targets share it.
 
+use std::cmp::Reverse;
+
 use super::sentence::Sentence;
 use crate::cli::rows::{self, counted};
 use crate::position_mode::AccountName;
@@ -48,7 +50,8 @@ impl Section {
         match target.wants {
             Some(_) | None if target.is_elsewhere() => Section::Elsewhere,
             Some(Wants::Human) => Section::Human,
-            None if target.state == State::InSync => Section::InSync,
+            // A look may have failed since: as long as what was seen is young enough, that is no more than good to know.
+            Some(_) | None if target.state == State::InSync => Section::InSync,
             // None of a daemon that says no more than that it is not in sync.
             Some(Wants::Time | Wants::Itself) | None => Section::Passes,
         }
@@ -89,7 +92,9 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
     causes.sort_by_key(|cause| {
         let reason = cause.targets.first().and_then(|target| target.reason);
         let of_one = (cause.whole.is_none(), cause.whole);
-        (cause.section, std::cmp::Reverse(cause.wants), of_one, reason.is_none(), reason)
+        // A row without a cause would seem to share the one above it.
+        let is_below = cause.section == Section::InSync && cause.wants.is_some();
+        (cause.section, is_below, Reverse(cause.wants), of_one, reason.is_none(), reason)
     });
     causes
 }

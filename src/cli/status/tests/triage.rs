@@ -85,6 +85,11 @@ pub(in crate::cli::status) fn night() -> Status {
     }
 }
 
+/// The accounts that are left.
+pub(in crate::cli::status) fn named(status: &Status) -> Vec<&str> {
+    status.targets.iter().map(|target| target.account.as_str()).collect()
+}
+
 #[track_caller]
 fn check(width: Option<usize>, is_of_problems: bool, expected: &Expect) {
     let told = render(&night(), View { width, is_of_problems });
