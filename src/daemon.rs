@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::{Kicks, Whom};
 use crate::ledger::EventKind;
 use crate::log::Dropped;
+use crate::notify::Notifier;
 use crate::serve::metrics::PREFIX;
 use crate::serve::systemd::ServiceManager;
 use crate::serve::{Bound, Listen, View, http};
@@ -26,6 +27,7 @@ pub use self::core::{Core, note_event};
 pub use key_files::{KeyFiles, key_problems};
 pub use options::{NotStarted, Options, REQUESTS};
 
+use key_files::kept_by;
 use options::unusable;
 use reload::Reload;
 use vitals::{FleetVitals, HistoryReader};
@@ -35,6 +37,7 @@ pub struct Daemon {
     core: Core,
     view: View,
     schedule: Option<JobScheduler>,
+    notifier: Notifier,
     hangup: Signal,
     stop: CancellationToken,
 }
@@ -49,7 +52,11 @@ impl Daemon {
         // Without a handler SIGHUP would end the process; one that arrives before the daemon is up is kept.
         let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
         let pattern = options.schedule.clone();
+        let Options { credentials, proxy, ca, host, .. } = options.clone();
         let core = Core::start(options, Whom::Everybody, stop.clone()).await?;
+        let keys = credentials.unwrap_or_default();
+        let outwards = (proxy.as_ref(), ca.as_deref());
+        let notifier = Notifier::new((&keys, kept_by(&keys)), outwards, host).map_err(unusable)?;
         let schedule = match pattern {
             Some(pattern) => Some(schedule(&pattern, core.kicks.clone()).await?),
             None => None,
@@ -58,6 +65,7 @@ impl Daemon {
         core.keys.bitget.register_metrics(&mut counters);
         core.ledger.register_metrics(&mut counters);
         dropped.register_metrics(&mut counters);
+        notifier.health().register_metrics(&mut counters);
         let view = View {
             board: core.board.clone(),
             clock: core.clock.clone(),
@@ -66,11 +74,12 @@ impl Daemon {
                 sockets: core.keys.sockets.clone(),
                 bitget: core.keys.bitget.clone(),
                 last_pull: core.source.last_pull(),
+                notify: notifier.health(),
             }),
             records: Arc::new(HistoryReader(core.ledger.clone())),
             counters: Arc::new(counters),
         };
-        Ok(Daemon { core, view, schedule, hangup, stop })
+        Ok(Daemon { core, view, schedule, notifier, hangup, stop })
     }
 
     /// The TCP address that serves the status; `None` for a socket file or no listener.
@@ -83,7 +92,7 @@ impl Daemon {
 
     /// Runs until `stop` is cancelled, then finishes what is under way.
     pub async fn run(self) {
-        let Daemon { core, view, schedule, hangup, stop } = self;
+        let Daemon { core, view, schedule, notifier, hangup, stop } = self;
         let Core { fleet, source, ledger, kicks, listener, .. } = core;
         let listening = listener
             .as_ref()
@@ -102,6 +111,7 @@ impl Daemon {
                 }
             }
         });
+        let notifying = tokio::spawn(notifier.run(view.clone(), kicks.subscribe(), stop.clone()));
         let reload =
             Reload { manager: manager.clone(), view: view.clone(), source, kicks, pulse: fleet.pulse() };
         let reloading = tokio::spawn(reload.on(hangup));
@@ -126,10 +136,11 @@ impl Daemon {
         });
         fleet.run().await;
         note_event(&ledger, EventKind::Stopped, "stopped").await;
+        stop.cancel();
         reloading.abort();
         announced.abort();
         ended.cancel();
-        let _ = tokio::join!(serving, informing);
+        let _ = tokio::join!(serving, informing, notifying);
     }
 }
 

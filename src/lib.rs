@@ -36,6 +36,7 @@
 //! | [`keeper`] | one account: takes the step that the protocol wants, and updates the facts | |
 //! | [`fleet`] | starts a keeper for each account, and gives it the newest revision | |
 //! | [`serve`] | HTTP, metrics, the service manager: shows status, history and counters to others; changes nothing | |
+//! | [`notify`] | messages to people: what to tell, when, and the posting of it, which nothing waits for | |
 //! | [`daemon`] | all of the above, wired: what `run` and `apply` start | |
 //! | [`cli`] | one file per command, and what they share | |
 //! | `fuzzing` | what holds of every input that others write; in the builds of fuzz targets and of tests only | |
@@ -110,6 +111,7 @@ pub mod keeper;
 pub mod ledger;
 pub mod log;
 pub mod moment;
+pub mod notify;
 pub mod position_mode;
 pub mod protocol;
 pub mod schedule;

@@ -27,7 +27,7 @@ use crate::facts::Stretch;
 use crate::moment::{Moment, spell};
 use crate::protocol::Reason;
 use crate::source::LastPull;
-use crate::status::{AccountStatus, Board, Config, Status};
+use crate::status::{AccountStatus, Board, Config, Status, Warning};
 
 pub use bound::{BindError, Bound};
 pub use history::Records;
@@ -65,6 +65,9 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 
     /// When the newest commit was last brought from git; `None` where nothing does that.
     fn last_pull(&self) -> Option<LastPull>;
+
+    /// What an operator should know about the daemon itself, each in a plain sentence or two.
+    fn warnings(&self) -> Vec<String>;
 }
 
 impl View {
@@ -72,7 +75,9 @@ impl View {
     pub fn status(&self) -> Status {
         let status = self.board.status(self.clock.timestamp(self.clock.now()));
         let (http, stretch, source) = (self.vitals.http(), self.vitals.stretch(), self.vitals.last_pull());
-        Status { http, stretch, source, ..status }
+        let mut warnings = status.warnings;
+        warnings.extend(self.vitals.warnings().into_iter().map(|say| Warning { account: None, say }));
+        Status { warnings, http, stretch, source, ..status }
     }
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.

@@ -62,11 +62,11 @@ pub struct Status {
     pub source: Option<LastPull>,
 }
 
-/// Something to know about an account, such as a permission that its key should not have.
+/// Something to know about an account, such as a permission that its key should not have, or about the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// The account's name in the file.
-    pub account: AccountName,
+    /// The account's name in the file; null if it is about no account.
+    pub account: Option<AccountName>,
     /// What it is and what to do, in one or two plain sentences.
     pub say: String,
 }
@@ -384,7 +384,7 @@ impl Board {
         for (account, status) in self.accounts() {
             targets.extend(status.targets);
             account_settings.extend(status.settings.map(|settings| (account.clone(), settings)));
-            let warning = |say| Warning { account: account.clone(), say };
+            let warning = |say| Warning { account: Some(account.clone()), say };
             warnings.extend(status.warnings.into_iter().map(warning));
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -545,7 +545,7 @@ impl Status {
     #[must_use]
     pub fn of_account(mut self, account: &AccountName) -> Status {
         self.targets.retain(|target| target.account == *account);
-        self.warnings.retain(|warning| warning.account == *account);
+        self.warnings.retain(|warning| warning.account.as_ref() == Some(account));
         self.paused_accounts.retain(|paused, _| paused == account);
         self.account_settings.retain(|of, _| of == account);
         self

@@ -15,6 +15,7 @@ use crate::facts::Requirements;
 use crate::host::{Claim, Holder, Host, HostName, Unclaimed};
 use crate::keeper::Environment;
 use crate::moment::Moment;
+use crate::notify::Receiver;
 use crate::position_mode::{AccountName, KeyId, hex};
 
 use super::options::{NotStarted, Options, unusable};
@@ -143,7 +144,7 @@ impl Environment for KeyFiles {
     }
 }
 
-/// What is wrong with the key files of these accounts in `dir`, each problem once.
+/// What is wrong with the key files of these accounts in `dir`, and with the file of who is told, each problem once.
 pub fn key_problems(dir: &Path, accounts: &BTreeSet<AccountName>) -> Vec<String> {
     let kept_by = kept_by(dir);
     let mut keyring = Keyring::default();
@@ -160,6 +161,8 @@ pub fn key_problems(dir: &Path, accounts: &BTreeSet<AccountName>) -> Vec<String>
         };
         problems.extend(problem.filter(|problem| !problems.contains(problem)));
     }
+    let of_messages = Receiver::read(dir, kept_by).err().map(|error| error.to_string());
+    problems.extend(of_messages.filter(|problem| !problems.contains(problem)));
     problems
 }
 
@@ -168,7 +171,7 @@ fn trading(demo: bool) -> Trading {
 }
 
 /// Others cannot read the directory that systemd makes, whatever the modes of the files in it.
-fn kept_by(dir: &Path) -> KeptBy {
+pub(super) fn kept_by(dir: &Path) -> KeptBy {
     let systemd = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|theirs| Path::new(&theirs) == dir);
     if systemd { KeptBy::Systemd } else { KeptBy::Mode }
 }

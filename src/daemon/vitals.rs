@@ -8,6 +8,7 @@ use crate::facts::Stretch;
 use crate::fleet::Pulse;
 use crate::ledger::{Event, HistoryFilter, Ledger};
 use crate::moment::Moment;
+use crate::notify;
 use crate::serve::{Records, Vitals};
 use crate::source::LastPull;
 
@@ -18,6 +19,7 @@ pub(super) struct FleetVitals {
     pub(super) sockets: Sockets,
     pub(super) bitget: Bitget<Sockets>,
     pub(super) last_pull: watch::Receiver<Option<LastPull>>,
+    pub(super) notify: notify::Health,
 }
 
 impl Vitals for FleetVitals {
@@ -39,6 +41,10 @@ impl Vitals for FleetVitals {
 
     fn last_pull(&self) -> Option<LastPull> {
         self.last_pull.borrow().clone()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.notify.warnings()
     }
 }
 

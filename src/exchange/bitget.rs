@@ -27,8 +27,8 @@ mod unreached;
 mod wire;
 
 pub use account::AccountClient;
-pub use address::{BaseUrl, Proxy, Unusable};
+pub use address::{BaseUrl, Proxy, Unusable, is_loopback};
 pub use client::Bitget;
-pub use http::{Method, Request, Response, Sockets, Transport, TransportError};
+pub use http::{Method, Request, Response, Sockets, Transport, TransportError, outwards};
 pub use session::SetPermit;
 pub use sign::Trading;

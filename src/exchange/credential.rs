@@ -60,7 +60,10 @@ pub struct Unusable(String);
 
 /// The operator's sentence for two accounts whose files in `dir` hold the same key.
 pub fn say_shared(dir: &Path, kept_by: KeptBy, account: &AccountName, other: &AccountName) -> String {
-    let shown = |account| kept_by.file_of(dir, account).unwrap_or_else(|_| dir.join(account.as_str()));
+    let shown = |account: &AccountName| {
+        let name = account.as_str();
+        kept_by.file_of(dir, name).unwrap_or_else(|_| dir.join(name))
+    };
     format!(
         "The key files {} and {} hold the same key, so that {account} and {other} are two names for one account: nothing is \
          asked and nothing is changed for either. Put each account's own key in place{}, or take one of the two out of the \
@@ -73,49 +76,76 @@ pub fn say_shared(dir: &Path, kept_by: KeptBy, account: &AccountName, other: &Ac
 
 /// Reads the file of `account` in `dir`.
 pub fn read(dir: &Path, account: &AccountName, kept_by: KeptBy) -> Result<Credential, Unusable> {
-    let path = kept_by.file_of(dir, account)?;
+    let path = kept_by.file_of(dir, account.as_str())?;
+    let text = text_of(dir, &path, kept_by, || {
+        let beside = named_nearly(dir, account);
+        beside.map_or_else(|| kept_by.missing(account), |beside| kept_by.misnamed(account, &beside))
+    })?;
+    match parse(&text) {
+        Ok(credential) => Ok(Credential { kept_by, ..credential }),
+        Err(what) => Err(unusable(&path, &format!("{what}{}", kept_by.hint()))),
+    }
+}
+
+/// Reads another file that lies beside the key files and is as secret, if it is there. The error of `parse` goes on where
+/// "the credential file NAME" stands, and must quote nothing.
+pub fn read_beside<T>(
+    dir: &Path,
+    name: &str,
+    kept_by: KeptBy,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Unusable> {
+    let path = kept_by.file_of(dir, name)?;
+    if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let text = text_of(dir, &path, kept_by, || "is a link to what is not there".to_owned())?;
+    let read = parse(text.expose_secret());
+    read.map(Some).map_err(|what| unusable(&path, &format!("{what}{}", kept_by.hint())))
+}
+
+/// The text of a file that nobody else may use. `missing` says what to do if it is not there.
+fn text_of(
+    dir: &Path,
+    path: &Path,
+    kept_by: KeptBy,
+    missing: impl Fn() -> String,
+) -> Result<SecretString, Unusable> {
     let us = Ourselves::of_the_process();
     if kept_by == KeptBy::Mode {
-        place::check_directories(dir, &path, &us).map_err(Unusable)?;
+        place::check_directories(dir, path, &us).map_err(Unusable)?;
     }
     let unreadable = |error: &io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
-            let beside = named_nearly(dir, account);
-            unusable(
-                &path,
-                &beside.map_or_else(|| kept_by.missing(account), |beside| kept_by.misnamed(account, &beside)),
-            )
+            unusable(path, &missing())
         } else {
             let mend = (kept_by == KeptBy::Mode && error.kind() == io::ErrorKind::PermissionDenied)
-                .then(|| place::say_unreadable(&path, &us))
+                .then(|| place::say_unreadable(path, &us))
                 .flatten();
-            unusable(&path, &mend.unwrap_or_else(|| format!("cannot be read: {error}")))
+            unusable(path, &mend.unwrap_or_else(|| format!("cannot be read: {error}")))
         }
     };
     // Opened before its mode is looked at, so that both are of the same file; without waiting for the writer of a fifo.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = file.map_err(|error| unreadable(&error))?;
     let about = file.metadata().map_err(|error| unreadable(&error))?;
     if !about.is_file() {
-        return Err(unusable(&path, "is not a file"));
+        return Err(unusable(path, "is not a file"));
     }
     if kept_by == KeptBy::Mode {
-        place::check_file(&path, &about, &us).map_err(|what| unusable(&path, &what))?;
+        place::check_file(path, &about, &us).map_err(|what| unusable(path, &what))?;
     }
     // Never grown, for a buffer that is left behind would not be wiped.
     let mut text = String::with_capacity(usize::try_from(LONGEST).unwrap_or_default() + 1);
     match file.take(LONGEST + 1).read_to_string(&mut text) {
-        Ok(length) if length as u64 > LONGEST => return Err(unusable(&path, "is too long for a credential")),
+        Ok(length) if length as u64 > LONGEST => return Err(unusable(path, "is too long for a credential")),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(unusable(&path, "is not UTF-8 text"));
+            return Err(unusable(path, "is not UTF-8 text"));
         }
         Err(error) => return Err(unreadable(&error)),
     }
-    match parse(&SecretString::from(text)) {
-        Ok(credential) => Ok(Credential { kept_by, ..credential }),
-        Err(what) => Err(unusable(&path, &format!("{what}{}", kept_by.hint()))),
-    }
+    Ok(SecretString::from(text))
 }
 
 impl Credential {
@@ -220,12 +250,12 @@ impl Fingerprint {
 }
 
 impl KeptBy {
-    /// Path of the key file of `account`. systemd names a file after the `LoadCredential=` line that gave it: one line
-    /// for a directory named `posmoded` makes `posmoded_NAME`, a line for the account alone makes `NAME`. Both together
+    /// Path of the file that is called `name`, as a key file is by its account. systemd names a file after the `LoadCredential=` line that gave it: one line
+    /// for a directory named `posmoded` makes `posmoded_NAME`, a line for the file alone makes `NAME`. Both together
     /// are an error, because either could be meant.
-    fn file_of(self, dir: &Path, account: &AccountName) -> Result<PathBuf, Unusable> {
-        let alone = dir.join(account.to_string());
-        let of_directory = dir.join(format!("{DIRECTORY_ID}_{account}"));
+    fn file_of(self, dir: &Path, name: &str) -> Result<PathBuf, Unusable> {
+        let alone = dir.join(name);
+        let of_directory = dir.join(format!("{DIRECTORY_ID}_{name}"));
         let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
         match self {
             KeptBy::Systemd if is_there(&of_directory) => {

@@ -54,6 +54,10 @@ impl Vitals for Fixed {
     fn last_pull(&self) -> Option<LastPull> {
         self.0.lock().unwrap().last_pull.clone()
     }
+
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Five events for any filter; their text repeats the filter, so that a test can see it.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// From those that know nothing to those that know all.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
     "constants",
     "moment",
     "position_mode",
@@ -29,6 +29,7 @@ const ROOMS: [&str; 22] = [
     "keeper",
     "fleet",
     "serve",
+    "notify",
     "daemon",
     "cli",
     "fuzzing",

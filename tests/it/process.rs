@@ -13,6 +13,7 @@ mod hosts;
 mod kills;
 mod ledger;
 mod log;
+mod notify;
 mod proxy;
 mod readme;
 mod refresh;

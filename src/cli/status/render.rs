@@ -160,7 +160,10 @@ fn notes(status: &Status) -> Vec<String> {
         accepted.collect::<String>(),
         next.collect::<String>()
     );
-    let warned = warnings.iter().map(|Warning { account, say }| format!("{account}: {say}"));
+    let warned = warnings.iter().map(|Warning { account, say }| match account {
+        Some(account) => format!("{account}: {say}"),
+        None => say.clone(),
+    });
     warned
         .chain(say_stretch(*stretch))
         .chain(say_settings(account_settings))

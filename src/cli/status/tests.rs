@@ -69,7 +69,7 @@ async fn a_reason_that_an_operator_wrote_moves_no_cursor() {
 #[tokio::test]
 async fn a_warning_stands_below_the_table() {
     let warnings = vec![crate::status::Warning {
-        account: "desk-1".parse().unwrap(),
+        account: "desk-1".parse().ok(),
         say: "The key may withdraw.".to_owned(),
     }];
     let status = Status { warnings, ..view().0.status() };
@@ -152,7 +152,8 @@ async fn what_is_in_sync_stays_so_while_looks_fail_unless_a_human_has_to_act() {
           ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
           desk-3   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m    -
         unreachable: It says unreachable.
-          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m    unreachable"#]].assert_eq(in_sync.split_once("\n\n").unwrap().0);
+          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m    unreachable"#]]
+    .assert_eq(in_sync.split_once("\n\n").unwrap().0);
 }
 
 #[tokio::test]

@@ -21,6 +21,13 @@ pub struct Unusable(pub(super) String);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy(Url);
 
+impl Unusable {
+    /// No client can be made, whatever is to be asked.
+    pub fn no_client() -> Unusable {
+        Unusable("no client can be made that messages could be sent with".to_owned())
+    }
+}
+
 impl BaseUrl {
     /// Whether it is on this host.
     pub fn is_loopback(&self) -> bool {
@@ -168,7 +175,8 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL leads to this host.
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())

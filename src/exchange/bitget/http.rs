@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, StatusCode, Version};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode, Version};
 
 use super::address::{BaseUrl, Proxy, Unusable};
 use super::unreached;
@@ -248,6 +248,15 @@ fn signed(base: &BaseUrl, request: Request) -> Result<reqwest::Request, String> 
         *ready.body_mut() = Some(body.into());
     }
     Ok(ready)
+}
+
+/// What a client begins with that asks others than the exchange: the same proxy, for https, and the same roots.
+pub fn outwards(proxy: Option<&Proxy>, ca: Option<&Path>) -> Result<ClientBuilder, Unusable> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder().no_proxy().tls_certs_merge(ca.map(roots).transpose()?.unwrap_or_default());
+    let Some(proxy) = proxy else { return Ok(client) };
+    let https = reqwest::Proxy::https(proxy.url().clone());
+    Ok(client.proxy(https.map_err(|_| Unusable(format!("the proxy {proxy} cannot be used")))?))
 }
 
 fn roots(path: &Path) -> Result<Vec<Certificate>, Unusable> {

@@ -141,6 +141,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_log_lines_dropped counter
         posmoded_look_interval_stretch_ratio gauge
         posmoded_mode_changes counter
+        posmoded_notify_failures counter
         posmoded_outcome_unknown gauge
         posmoded_paused gauge
         posmoded_rate_limit_wait_seconds counter

@@ -73,7 +73,7 @@ pub(in crate::cli::status) fn night() -> Status {
     let plan = Plan(targets[6..8].iter().map(entry).collect());
     let paused = Paused { reason: "roll of the contracts".to_owned(), since: at(-7200), until: None };
     let warnings = vec![Warning {
-        account: "desk-03".parse().unwrap(),
+        account: Some("desk-03".parse().unwrap()),
         say: "Its key may withdraw: take that right away at Bitget.".to_owned(),
     }];
     Status {
