@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Class, Failure};
+use super::server_clock::ServerClock;
 use super::wanted::Generation;
+use crate::constants::FENCE;
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
 
@@ -73,6 +75,14 @@ pub struct Intent {
     pub own_fence: Option<Moment>,
     /// What is known of its outcome.
     pub state: IntentState,
+}
+
+impl Intent {
+    /// The same, of a set that this process signs at `now` by this clock of the exchange.
+    #[must_use]
+    pub fn of_this_process(self, now: Moment, clock: ServerClock) -> Intent {
+        Intent { own_fence: Some(now + FENCE + clock.doubt_at(now)), ..self }
+    }
 }
 
 /// An intent's number in the ledger.

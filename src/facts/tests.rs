@@ -9,6 +9,7 @@ use strum::IntoEnumIterator as _;
 
 use super::List::{Orders, PlanOrders, Positions};
 use super::*;
+use crate::constants::FENCE;
 use crate::position_mode::Kind;
 use crate::window::Windows;
 
@@ -155,6 +156,28 @@ fn a_verdict_that_took_longer_than_it_may_be_old_is_none() {
         &[(PlanOrders, 0, 0), (Orders, 0, 2), (Positions, 0, 5)],
         expect!["plan orders 0, orders 0, positions 0; a verdict begun at 0s was too slow"],
     );
+}
+
+#[test]
+fn a_longer_gap_between_readings_begins_the_run_anew() {
+    let since = |gap: i64| {
+        let mut target = target();
+        for began in [0, gap] {
+            for (list, second) in [(PlanOrders, began), (Orders, began + 1), (Positions, began + 2)] {
+                let reading = Reading { count: 0, asked: at(second), answered: at(second) };
+                target.read(list, false, reading, Stretch::default());
+            }
+        }
+        target.flatness.flat_span.unwrap().since
+    };
+    assert_eq!(since(302), at(2), "300 s after the last list that was found empty");
+    assert_eq!(since(303), at(305), "what happened in between, nobody saw");
+}
+
+#[test]
+fn f63_the_fence_of_a_set_of_ours_counts_the_doubt_about_its_timestamp() {
+    let clock = ServerClock::measured(at(0), at(4), ServerTime(0));
+    assert_eq!(intent().of_this_process(at(4), clock).own_fence, Some(at(4) + FENCE + seconds(2)));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The half of a keeper that changes something: note, send, withdraw, record.
 
 use super::{Environment, Keeper, TargetSlot, is_about_the_key};
-use crate::constants::{FENCE, LEDGER_RETRY};
+use crate::constants::LEDGER_RETRY;
 use crate::exchange::Apply as _;
 use crate::facts::Answer;
-use crate::facts::{Change, Class, Closing, Failure, Intent, IntentState, SetAnswer};
+use crate::facts::{Change, Class, Closing, Failure, IntentState, SetAnswer};
 use crate::ledger::{LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Record, Standing, Step, Withdrawn};
@@ -52,8 +52,7 @@ impl<D: Environment> Keeper<D> {
         match self.ledger.note(&target, change, generation, stamp, self.spec.max_changes).await {
             Ok(Note::Noted(noted, intent)) => {
                 if let Some(slot) = self.targets.get_mut(&scope) {
-                    let own_fence = Some(now + FENCE + clock.doubt_at(now));
-                    slot.facts.intent = Some(Intent { own_fence, ..intent });
+                    slot.facts.intent = Some(intent.of_this_process(now, clock));
                     self.noted = Some((noted, permit));
                 }
             }

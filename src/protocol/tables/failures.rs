@@ -168,6 +168,19 @@ fn a_set_of_a_target_that_is_gone_is_waited_for() {
         > rest 1s
     "#]],
     );
+    // The other way round: by the exchange's time it is over, and by our own it is not.
+    let mut jumped = situation().live(OTHER, seconds(0)).flat_for(minutes(6), seconds(1)).gone(seconds(20));
+    jumped.account.orphaned_fence = jumped.now + seconds(15);
+    let seen = jumped.target.seen.as_mut().unwrap();
+    seen.server = seen.server + seconds(40);
+    check(
+        &jumped,
+        expect![[r#"
+        new
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 15s from now; then the mode is read.
+        > rest 15s
+    "#]],
+    );
 }
 
 #[test]

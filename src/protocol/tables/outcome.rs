@@ -43,6 +43,21 @@ fn f31_an_unanswered_set_is_fenced_by_the_exchanges_time() {
 }
 
 #[test]
+fn f63_a_set_of_ours_is_fenced_by_our_own_clock_too_whatever_the_exchanges_says() {
+    let mut ahead = situation().live(OTHER, seconds(0)).unclear(seconds(20));
+    let seen = ahead.target.seen.as_mut().unwrap();
+    seen.server = seen.server + seconds(40);
+    check(
+        &ahead,
+        expect![[r#"
+        new
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 15s from now; then the mode is read. What is known: It failed.
+        > rest 15s
+    "#]],
+    );
+}
+
+#[test]
 fn f31_only_an_answer_past_the_fence_resolves_it_both_ways() {
     check(
         &situation().live(WANTED, seconds(2)).unclear(seconds(36)),
