@@ -118,6 +118,21 @@ fn f56_a_noted_set_is_withdrawn_when_another_file_turns_out_to_hold_the_same_key
 }
 
 #[test]
+fn a_noted_set_is_withdrawn_when_its_key_turns_out_to_be_another_accounts() {
+    let mut wrong = noted(seconds(0));
+    wrong.account.wrong = Some("The key belongs to account 1002.".to_owned());
+    check(
+        &wrong,
+        expect![[r#"
+        new
+        wrong_account: The key belongs to account 1002.
+        acting: Nothing stands in the way: the mode is being set.
+        > withdraw: its key belongs to another account
+    "#]],
+    );
+}
+
+#[test]
 fn a_noted_set_leaves_within_five_seconds_of_its_note_and_of_its_verdict_or_not_at_all() {
     let flat = situation().flat_for(minutes(9), seconds(0));
     check(
