@@ -191,3 +191,48 @@ fn say_taken(holder: Option<Holder>) -> String {
     };
     format!("{who} changes accounts with the same key, so this one does not: stop one of the two.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::options::REQUESTS;
+    use super::*;
+    use crate::constants::QUIET;
+    use crate::serve::Listen;
+
+    #[tokio::test(start_paused = true)]
+    async fn f65_a_key_is_claimed_by_one_and_whoever_takes_it_over_has_it_from_then_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::simulated(0, 1);
+        let options = Options {
+            config: dir.path().join("desired-state.yaml"),
+            state: dir.path().join("state"),
+            credentials: Some(dir.path().to_owned()),
+            host: HostName::Kernel,
+            base_url: "http://127.0.0.1:9".parse().unwrap(),
+            ca: None,
+            proxy: None,
+            listen: Listen::Nowhere,
+            schedule: None,
+            requests_per_second: REQUESTS,
+            quiet: QUIET,
+        };
+        let [first, second] = [(); 2].map(|()| KeyFiles::new(&options, &clock).unwrap());
+        let key = KeyId::of(&format!("test-key-{}", std::process::id()));
+        let since = first.claim(&key).unwrap();
+        let said = second.claim(&key).unwrap_err();
+        assert!(
+            said.starts_with(&format!("Another process on this host (PID {}", std::process::id())),
+            "{said}"
+        );
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(first.claim(&key), Ok(since), "it has it all the time");
+        drop(first);
+        assert_eq!(
+            second.claim(&key),
+            Ok(clock.now()),
+            "not from its start on: the first may have sent a set just now"
+        );
+    }
+}

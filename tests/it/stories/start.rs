@@ -1,6 +1,6 @@
 //! The start of a process, which does not know what was before it (I14).
 
-use bitget_sim::{Fault, FaultKind};
+use bitget_sim::{ApiKey, Fault, FaultKind};
 use posmoded::constants::QUIET;
 
 use super::*;
@@ -75,6 +75,27 @@ async fn f65_who_takes_a_key_over_is_quiet_first_however_long_it_has_run() {
         let after = all_sets(&world)[0].at.0 - freed;
         assert!((41_000..110_000).contains(&after), "{after} ms after the other one let go");
         world.until(AFTER_SETTLE, "in sync", |world| world.is_in_sync(of.target)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f65_with_another_key_a_process_is_quiet_anew_for_it_knows_nothing_of_who_had_that_one() {
+    for of in KINDS {
+        let mut world = World::new(&at_once(of), 1, |exchange| {
+            of.open(exchange);
+            exchange.add_key(DESK_A, ApiKey::named("second")).unwrap();
+        });
+        world.quiet(QUIET);
+        world.start().await;
+        world.until(QUIET + MINUTE, "in sync", |world| world.is_in_sync(of.target)).await;
+        world.give_key("desk-a", "second");
+        let given = world.clock.now().0;
+        world.reload();
+        world.pass(SECOND).await;
+        world.write(&file_of_a(&format!("settle: 0s, {}", of.one_way)));
+        world.until(2 * MINUTE, "a second set", |world| all_sets(world).len() == 2).await;
+        let after = all_sets(&world)[1].at.0 - given;
+        assert!((41_000..50_000).contains(&after), "{after} ms after the new key");
     }
 }
 
