@@ -450,6 +450,11 @@ impl World {
         locked(&self.wire.state).stop_at_the_next_key = true;
     }
 
+    /// The same in which one claims its key next: when it begins, and each time before it notes a set.
+    pub fn stop_at_the_next_claim(&self) {
+        locked(&self.wire.state).stop_at_the_next_claim = true;
+    }
+
     /// The credential file of an account goes away, or comes back.
     pub fn take_key(&self, account: &str, gone: bool) {
         let mut state = locked(&self.wire.state);

@@ -152,3 +152,15 @@ async fn a_stop_while_one_set_is_being_verified_does_not_start_another_and_ends_
         world.check_invariants(SETTLE);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_comes_as_a_set_is_about_to_be_noted_notes_none() {
+    for of in KINDS {
+        let mut world = of.started().await;
+        world.pass(10 * SECOND).await;
+        world.stop_at_the_next_claim();
+        world.stop_comes().await;
+        assert_eq!(all_sets(&world), []);
+        assert_eq!(count(&world.history("desk-a"), EventKind::Noted), 0);
+    }
+}

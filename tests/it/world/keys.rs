@@ -70,6 +70,9 @@ impl Environment for SimulatedKeys {
     }
 
     fn claim(&self, key: &KeyId) -> Result<Moment, String> {
+        if locked(&self.wire.state).stop_at_the_next_claim {
+            self.stop.cancel();
+        }
         match locked(&self.wire.state).key_taken.clone() {
             Some(say) => Err(say),
             None => Ok(*locked(&self.claims).entry(key.clone()).or_insert(self.clock.now())),

@@ -36,6 +36,8 @@ pub(super) struct WireState {
     pub(super) crashing: BTreeSet<String>,
     /// The daemon is told to stop in the very moment in which a keeper reads its credential.
     pub(super) stop_at_the_next_key: bool,
+    /// The same in the very moment in which one claims its key, as it does last before it notes a set.
+    pub(super) stop_at_the_next_claim: bool,
     /// Accounts without a credential file.
     pub(super) keyless: BTreeSet<String>,
     /// What is said of another process that has claimed the keys, if one has.
@@ -59,6 +61,7 @@ impl Default for WireState {
             cut: false,
             crashing: BTreeSet::new(),
             stop_at_the_next_key: false,
+            stop_at_the_next_claim: false,
             keyless: BTreeSet::new(),
             key_taken: None,
             host_name: "trade-01".to_owned(),
