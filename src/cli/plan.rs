@@ -160,8 +160,9 @@ fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
     let [desired, live] = rows::MODES;
     let Rows { head, lines, are_single: _ } =
         rows::lines(&["account", "scope", desired, live, "why", "reason"], &all, width);
-    let below = [sentences(targets), vec![summary]].concat().join("\n");
-    format!("{head}\n{}\n\n{}\n", lines.join("\n"), terminal::wrapped(&below, width, "  "))
+    let below = [sentences(targets), vec![summary]].concat();
+    let below: Vec<String> = below.iter().map(|line| terminal::wrapped(line, width, "  ")).collect();
+    format!("{head}\n{}\n\n{}\n", lines.join("\n"), below.join("\n"))
 }
 
 #[cfg(test)]

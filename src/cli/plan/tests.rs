@@ -77,6 +77,26 @@ fn what_stands_in_the_way_or_is_not_known_is_4_unless_there_is_drift() {
 }
 
 #[test]
+fn on_a_terminal_a_sentence_is_broken_between_words_and_each_begins_at_the_left() {
+    let long = |name: &str, reason| TargetStatus {
+        say: Some(format!("It waits for {reason}, and this goes on for longer than a line of the terminal.")),
+        ..target(name, Some(reason))
+    };
+    let targets =
+        [long("desk-1", Reason::NotFlat), long("desk-2", Reason::NotFlat), long("desk-3", Reason::Held)];
+    let told = anstream::adapter::strip_str(&render(&targets, Some(80))).to_string();
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    expect![[r#"
+        desk-1 USDT-FUTURES, desk-2 USDT-FUTURES: It waits for not_flat, and this goes
+          on for longer than a line of the terminal.
+        desk-3 USDT-FUTURES: It waits for held, and this goes on for longer than a line
+          of the terminal.
+        0 targets in sync, 0 would change now, 3 cannot yet.
+    "#]]
+    .assert_eq(told.split_once("\n\n").unwrap().1);
+}
+
+#[test]
 fn nothing_that_could_be_read_is_1_with_or_without_being_asked() {
     let silent = unknown("desk-4", Reason::Unreachable);
     let elsewhere = unknown("desk-5", Reason::Elsewhere);
