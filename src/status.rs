@@ -472,6 +472,11 @@ impl TargetStatus {
         approvable.then(|| PlanEntry::new(&target, change))
     }
 
+    /// Since when it waits: since it is out of sync; where it is not, since it has its reason.
+    pub fn waits_since(&self) -> Timestamp {
+        self.out_of_sync_since.unwrap_or(self.since)
+    }
+
     /// Whether this process has not looked at it yet, which is no reason of its own.
     pub fn is_not_looked_at_yet(&self) -> bool {
         self.state == State::Unknown && self.reason.is_none()
@@ -569,9 +574,11 @@ impl Status {
     }
 
     fn waiting_for(&self, reason: Reason, targets: &[&TargetStatus]) -> String {
-        let oldest = targets.iter().min_by_key(|target| target.since);
-        let longest = oldest.map_or_else(String::new, |TargetStatus { account, scope, since, .. }| {
-            let waited = Duration::try_from(self.now.duration_since(*since)).unwrap_or_default();
+        let oldest = targets.iter().min_by_key(|target| target.waits_since());
+        let longest = oldest.map_or_else(String::new, |target| {
+            let TargetStatus { account, scope, .. } = target;
+            let waited =
+                Duration::try_from(self.now.duration_since(target.waits_since())).unwrap_or_default();
             format!(" ({account} {scope} {})", spell(waited))
         });
         let what = if reason == Reason::NotFlat {

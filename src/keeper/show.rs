@@ -119,16 +119,15 @@ fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
         (State::InSync, Some(Reason::RateLimited)) => (State::InSync, None),
         other => other,
     };
-    if before.is_some_and(|before| said(before) == said(now)) {
+    if now.is_not_looked_at_yet() || before.is_some_and(|before| said(before) == said(now)) {
         return;
     }
-    let TargetStatus { account, scope, state, reason, say, live, desired, .. } = now;
+    let TargetStatus { account, scope, state, reason, say, live, desired, wants, .. } = now;
     let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = desired.map_or("not one mode", PositionMode::as_str);
     let say = say.as_deref().unwrap_or("In sync.");
-    let somebody = reason.is_some_and(|reason| reason.wants() == Wants::Human);
     let reason = reason.map(Reason::as_str);
-    if somebody {
+    if *wants == Some(Wants::Human) {
         tracing::warn!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");
     } else {
         tracing::info!(%account, %scope, %state, reason, live, desired, "{account} {scope}: {say}");

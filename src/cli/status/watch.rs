@@ -241,14 +241,14 @@ mod tests {
         }
         assert!(!shown((200, 60)).contains("... and"), "all of it fits: {}", shown((200, 60)));
         expect_test::expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 3h), 1
               unreachable (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-              USDT-FUTURES 30s), 2 rate limited (desk-17 USDT-FUTURES 30s), 1 paused
-              (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES 30s), 1 fighting
-              (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window
-              (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1
-              refused though flat (desk-13 USDT-FUTURES 30s), 2 settling (desk-15
-              USDT-FUTURES 30s), 1 not looked at yet
+              USDT-FUTURES 5m 5s), 2 rate limited (desk-17 USDT-FUTURES 2m 5s), 1 paused
+              (desk-12 USDT-FUTURES 2h), 2 held (desk-07 USDT-FUTURES 25m), 1 fighting
+              (desk-10 USDT-FUTURES 1d 2h), 1 reported (desk-11 USDT-FUTURES 1h 30m), 1
+              window (desk-19 USDT-FUTURES 11h 6m), 1 waiting flat (desk-14 USDT-FUTURES
+              14m), 1 refused though flat (desk-13 USDT-FUTURES 45m), 2 settling (desk-16
+              USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
@@ -267,12 +267,12 @@ mod tests {
         "#]]
         .assert_eq(&shown((80, 24)));
         expect_test::expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 30s), 1 unreachable
-              (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 30s), 2 rate limited
-              (desk-17 USDT-FUTURES 30s), 1 paused (desk-12 USDT-FUTURES 30s), 2 held (desk-07 USDT-FUTURES
-              30s), 1 fighting (desk-10 USDT-FUTURES 30s), 1 reported (desk-11 USDT-FUTURES 30s), 1 window
-              (desk-19 USDT-FUTURES 30s), 1 waiting flat (desk-14 USDT-FUTURES 30s), 1 refused though flat
-              (desk-13 USDT-FUTURES 30s), 2 settling (desk-15 USDT-FUTURES 30s), 1 not looked at yet
+            rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 3h), 1 unreachable
+              (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 5m 5s), 2 rate
+              limited (desk-17 USDT-FUTURES 2m 5s), 1 paused (desk-12 USDT-FUTURES 2h), 2 held (desk-07
+              USDT-FUTURES 25m), 1 fighting (desk-10 USDT-FUTURES 1d 2h), 1 reported (desk-11 USDT-FUTURES 1h
+              30m), 1 window (desk-19 USDT-FUTURES 11h 6m), 1 waiting flat (desk-14 USDT-FUTURES 14m), 1 refused
+              though flat (desk-13 USDT-FUTURES 45m), 2 settling (desk-16 USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
