@@ -327,5 +327,8 @@ mod tests {
         request.headers.push(("access-key", "test-key".into()));
         let shown = format!("{request:?}");
         assert!(shown.contains("access-key") && !shown.contains("test-key"), "{shown}");
+        let ready = signed(&"https://api.bitget.com".parse().unwrap(), request).unwrap();
+        let shown = format!("{ready:?}");
+        assert!(shown.contains("access-key") && !shown.contains("test-key"), "{shown}");
     }
 }
