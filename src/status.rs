@@ -450,7 +450,7 @@ impl TargetStatus {
             reason,
             blockers: blockers.iter().collect(),
             wants,
-            say: reason.map(|reason| protocol::say(reason, facts, now)),
+            say: reason.map(|reason| protocol::say(reason, facts, target, now)),
             since: same.map_or_else(|| at(now), |same| same.since),
             out_of_sync_since: out_of_sync_since.map(seconds),
             detail: Detail::of(known),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::server_clock::ServerClock;
 use crate::moment::{Moment, ServerTime};
+use crate::position_mode::AccountName;
 
 /// What forbids a set for reasons outside of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -21,6 +22,8 @@ pub struct Brakes {
 /// A pause that is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pause {
+    /// The account that was paused; `None` for everything.
+    pub account: Option<AccountName>,
     /// The reason as the operator wrote it.
     pub reason: String,
     /// How long it was to last, if it ends by itself.

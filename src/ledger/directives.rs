@@ -600,8 +600,10 @@ fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
     .query_map([now.exchange.map_or(i64::MIN, |now| now.0)], |row| {
         let lasts: Option<i64> = row.get("lasts")?;
         let lasts = lasts.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
-        let pause = Pause { reason: row.get("reason")?, lasts, until: row.get("until")? };
-        Ok(PauseRow { account: row.get("account")?, pause, since: row.get("since")? })
+        let account: Option<AccountName> = row.get("account")?;
+        let pause =
+            Pause { account: account.clone(), reason: row.get("reason")?, lasts, until: row.get("until")? };
+        Ok(PauseRow { account, pause, since: row.get("since")? })
     })?
     .collect()
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
-use super::standing::{host_shown, of_failure, own_fence_ends};
+use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
-use crate::facts::{Elsewhere, Facts, Failing, FlatSpan, Flatness, IntentState, TargetFacts};
+use crate::facts::{Elsewhere, Facts, Failing, FlatSpan, Flatness, IntentState, Pause, TargetFacts};
 use crate::moment::{Moment, spell};
-use crate::position_mode::Declared;
+use crate::position_mode::{Declared, Target};
 use crate::window::Opening;
 
 /// The sentence for an account whose keeper failed.
@@ -16,7 +16,7 @@ pub const CRASHED: &str = "The task that looks after this account failed and is 
                            lines around it in the log.";
 
 /// The meaning of a reason that applies and what to do, in one or two plain sentences.
-pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let target = facts.target;
     match reason {
         Reason::Crashed => CRASHED.to_owned(),
@@ -38,7 +38,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
         Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),
         Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
-        Reason::OutcomeUnknown => say_outcome_unknown(facts, now),
+        Reason::OutcomeUnknown => say_outcome_unknown(facts, of, now),
         Reason::Verifying => format!(
             "The exchange accepted the set; reads are asked for up to {} whether they show it.",
             spell(CONFIRMING)
@@ -47,20 +47,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
             let why = target.wanted.policy.suspended.as_deref().unwrap_or_default();
             format!("The file suspends it: {}.", undotted(why))
         }
-        Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| {
-            let until = match (pause.until, facts.account.clock, pause.lasts) {
-                (Some(until), Some(clock), _) => {
-                    format!("for {} more, or until `posmoded resume`", spell(clock.moment(until).since(now)))
-                }
-                (Some(until), None, _) => format!("until {until} by Bitget's clock, or until `posmoded resume`"),
-                (None, _, Some(lasts)) => format!(
-                    "for {} from when Bitget's clock is known, or until `posmoded resume`",
-                    spell(lasts)
-                ),
-                (None, _, None) => "until `posmoded resume`".to_owned(),
-            };
-            format!("An operator paused it, {until}: {}.", undotted(&pause.reason))
-        }),
+        Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| say_paused(pause, facts, now)),
         Reason::File => format!(
             "The newest content of the file is not acceptable, so nothing is changed: {}.",
             undotted(facts.brakes.file.as_deref().unwrap_or_default())
@@ -68,8 +55,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
         Reason::Held => say_held(facts, now),
         Reason::Fighting => format!(
             "It was corrected {FIGHT} times within {} and somebody keeps changing it back: find out who, then \
-             `posmoded resume` or change the file.",
-            spell(FIGHT_WINDOW)
+             `posmoded resume {}` or change the file.",
+            spell(FIGHT_WINDOW),
+            of.account
         ),
         Reason::Reported => say_reported(facts),
         Reason::Window => say_window(facts, now),
@@ -171,7 +159,7 @@ fn say_unsatisfiable(declared: &Declared) -> String {
     }
 }
 
-fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
+fn say_outcome_unknown(facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let stamp = facts.target.intent.as_ref().map(|intent| intent.stamp).or(facts.account.orphaned_set_at);
     let over = match (stamp, facts.account.clock) {
         (Some(stamp), Some(clock)) => clock.moment(stamp + FENCE).since(now),
@@ -198,10 +186,35 @@ fn say_outcome_unknown(facts: &Facts<'_>, now: Moment) -> String {
         )
         | None => String::new(),
     };
+    let by_hand = if is_signed_far_ahead(facts, now) {
+        let Target { account, scope } = of;
+        format!(
+            " It was signed for a time that is far ahead, so it does not end by itself: \
+             `posmoded close-intent {account}/{scope} --reason WHY`."
+        )
+    } else {
+        String::new()
+    };
     format!(
         "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \
-         before {then}; then the mode is read.{why}"
+         before {then}; then the mode is read.{why}{by_hand}"
     )
+}
+
+fn say_paused(pause: &Pause, facts: &Facts<'_>, now: Moment) -> String {
+    let whose = pause.account.as_ref().map_or_else(String::new, |account| format!(" {account}"));
+    let resume = format!("`posmoded resume{whose}`");
+    let until = match (pause.until, facts.account.clock, pause.lasts) {
+        (Some(until), Some(clock), _) => {
+            format!("for {} more, or until {resume}", spell(clock.moment(until).since(now)))
+        }
+        (Some(until), None, _) => format!("until {until} by Bitget's clock, or until {resume}"),
+        (None, _, Some(lasts)) => {
+            format!("for {} from when Bitget's clock is known, or until {resume}", spell(lasts))
+        }
+        (None, _, None) => format!("until {resume}"),
+    };
+    format!("An operator paused it, {until}: {}.", undotted(&pause.reason))
 }
 
 fn say_held(facts: &Facts<'_>, now: Moment) -> String {

@@ -114,7 +114,7 @@ fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> Opt
 }
 
 /// Whether the fence of the unresolved set is so far off that waiting is no way to end it.
-fn is_signed_far_ahead(facts: &Facts<'_>, now: Moment) -> bool {
+pub(super) fn is_signed_far_ahead(facts: &Facts<'_>, now: Moment) -> bool {
     let signed = facts.target.intent.as_ref().map(|intent| intent.stamp);
     signed.zip(facts.account.clock).is_some_and(|(signed, clock)| signed.since(clock.at(now)) > QUIET)
 }

@@ -32,6 +32,7 @@ use self::situation::Situation;
 use super::{Look, Record, Rest, Standing, Step, next, say};
 use crate::facts::{Change, Class, Failure, How, List};
 use crate::moment::{Moment, spell};
+use crate::position_mode::{Scope, Target};
 
 /// Compares what an operator reads about the situation, and the next step, with `expected`.
 #[track_caller]
@@ -48,10 +49,15 @@ fn told(situation: &Situation) -> String {
     }
     let mut text = format!("{}\n", standing.state);
     for reason in standing.blockers.iter() {
-        let _ = writeln!(text, "{reason}: {}", say(reason, &facts, now));
+        let _ = writeln!(text, "{reason}: {}", say(reason, &facts, &of_a_desk(), now));
     }
     let _ = writeln!(text, "> {}", in_words(&step, now));
     text
+}
+
+/// Whose the situations are.
+fn of_a_desk() -> Target {
+    Target { account: "desk-main".parse().unwrap(), scope: Scope::Account }
 }
 
 /// The next step for these facts, with their standing computed.

@@ -193,7 +193,7 @@ fn f21_three_corrections_within_a_day_are_a_fight() {
         &flat.clone().corrected(&[hours(23), hours(2), hours(1)]),
         expect![[r#"
             drifted
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
             > rest 1m 4s
         "#]],
     );
@@ -214,7 +214,7 @@ fn f21_a_fight_stays_one_until_somebody_ends_it() {
         &situation().applied(WANTED).corrected(&long_ago),
         expect![[r#"
             drifted
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
             > rest 59s
         "#]],
     );

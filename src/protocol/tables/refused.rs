@@ -344,7 +344,7 @@ fn f21_an_adversary_who_flips_every_five_seconds_is_corrected_three_times_and_th
         &start,
         expect![[r#"
             drifted
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
             > look at the mode
         "#]],
     );

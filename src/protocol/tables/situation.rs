@@ -190,7 +190,8 @@ impl Situation {
 
     pub(super) fn paused(mut self, ends_in: Option<Duration>) -> Self {
         let until = ends_in.map(|span| server(self.now + span));
-        self.brakes.paused = Some(Pause { reason: "maintenance".to_owned(), lasts: ends_in, until });
+        self.brakes.paused =
+            Some(Pause { account: None, reason: "maintenance".to_owned(), lasts: ends_in, until });
         self
     }
 

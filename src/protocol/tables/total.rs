@@ -10,7 +10,7 @@ use strum::{IntoEnumIterator as _, VariantArray as _};
 
 use super::situation::{OFFSET, Situation, failure, hours, minutes, required, seconds, window};
 use super::story::{Exchange, take};
-use super::{in_words, step_for};
+use super::{in_words, of_a_desk, step_for};
 use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, Closing, DriftPolicy, Elsewhere, Failing, FlatSpan,
@@ -43,7 +43,7 @@ proptest! {
         let is_quiet = now < situation.account.quiet_until;
         prop_assert!(!is_quiet || !matches!(step_for(&situation), Step::Note(_)));
         for reason in blockers.iter() {
-            let told = say(reason, &facts, now);
+            let told = say(reason, &facts, &of_a_desk(), now);
             prop_assert!(is_a_sentence(&told), "{}: {:?}", reason, told);
         }
     }
@@ -265,7 +265,7 @@ fn windows() -> BoxedStrategy<Windows> {
 
 fn brakes() -> BoxedStrategy<Brakes> {
     let paused = (option::of(Just(Duration::from_secs(7200))), option::of(server()))
-        .prop_map(|(lasts, until)| Pause { reason: "maintenance".to_owned(), lasts, until });
+        .prop_map(|(lasts, until)| Pause { account: None, reason: "maintenance".to_owned(), lasts, until });
     let ledger = around()
         .prop_map(|retry_at| LedgerTrouble { say: "The ledger cannot be written.".to_owned(), retry_at });
     let hash = option::of(Just("0123456789ab".to_owned()));
