@@ -18,10 +18,10 @@ use super::refreshes;
 use super::requests::{CommandRequest, request};
 use super::targets;
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
-use crate::facts::{Applied, Brakes, Change, Guard, IntentId, Pause, RequestId, ServerClock};
+use crate::facts::{Applied, Brakes, Change, Generation, Guard, IntentId, Pause, RequestId, ServerClock};
 use crate::moment::{Moment, ServerTime, millis, spell};
 use crate::position_mode::{AccountName, Kind, PositionMode, Target};
-use crate::protocol::{Plan, PlanEntry};
+use crate::protocol::{Plan, PlanEntry, is_a_fight};
 
 /// What operators wrote, and what else on record concerns all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -270,7 +270,7 @@ pub(super) fn pause(
 }
 
 /// Resumes everything (no account named), or some accounts. The inner `Err` is the reason of a pause of everything,
-/// when none of the named accounts has a pause of its own.
+/// when none of the named accounts has a pause of its own or a fight to end.
 pub(super) fn resume(
     tx: &Connection,
     now: Now,
@@ -280,7 +280,9 @@ pub(super) fn resume(
     let standing = standing(tx, now)?;
     let own = standing.iter().any(|row| row.account.as_ref().is_some_and(|one| accounts.contains(one)));
     let of_everything = standing.iter().find(|row| row.account.is_none());
-    if let Some(row) = of_everything.filter(|_| !accounts.is_empty() && !own) {
+    if let Some(row) = of_everything.filter(|_| !accounts.is_empty() && !own)
+        && !is_any_fought_over(tx, accounts)?
+    {
         return Ok(Err(row.pause.reason.clone()));
     }
     for account in each(accounts) {
@@ -298,6 +300,22 @@ pub(super) fn resume(
         history::add(tx, now, &of_maybe(event, account).by(who))?;
     }
     request(tx, now, "resume", None, who).map(Ok)
+}
+
+/// Whether somebody keeps changing a target of these accounts back.
+fn is_any_fought_over(tx: &Connection, accounts: &[AccountName]) -> rusqlite::Result<bool> {
+    for account in accounts {
+        let targets: Vec<(Target, Generation)> = tx
+            .prepare_cached("SELECT * FROM targets WHERE account = ?1")?
+            .query_map([account], |row| Ok((targets::target(row)?, row.get("changed_in")?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (target, changed_in) in targets {
+            if is_a_fight(&intents::corrections(tx, &target, changed_in)?) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Requests the approval of the held plan with this hash, or with the only hash that begins so. It counts once the

@@ -272,7 +272,7 @@ pub(super) fn of_failure(failing: &Failing) -> Option<Reason> {
 }
 
 /// Whether any three corrections lie within a day, even long ago: only a revision or an operator ends a fight.
-fn is_a_fight(corrections: &[ServerTime]) -> bool {
+pub fn is_a_fight(corrections: &[ServerTime]) -> bool {
     corrections.windows(FIGHT).any(|some| match some {
         [first, .., last] => last.since(*first) <= FIGHT_WINDOW,
         [_] | [] => false,

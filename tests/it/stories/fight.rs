@@ -129,3 +129,28 @@ async fn f21_a_fight_stays_one_over_a_restart() {
         world.check_invariants(SETTLE);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fight_is_ended_under_a_pause_of_everything_which_goes_on() {
+    let [of, _] = KINDS;
+    let world = in_sync_then_fought_over(of).await;
+    line_begins(&world, HOUR, of.target, "drifted, fighting").await;
+    assert!(world.line(of.target).contains("`posmoded resume desk-a`"), "{}", world.told());
+    world.visitor().pause(&[], "lunch", None).unwrap();
+    world.visitor().resume(&["desk-a".parse().unwrap()]).unwrap();
+    line_begins(
+        &world,
+        MINUTE,
+        of.target,
+        "drifted, paused: An operator paused it, until `posmoded resume`: lunch",
+    )
+    .await;
+    let sets = all_sets(&world).len();
+    world.pass(HOUR).await;
+    assert_eq!(all_sets(&world).len(), sets);
+    world.visitor().resume(&[]).unwrap();
+    world.until(10 * MINUTE, "corrected", |world| world.is_in_sync(of.target)).await;
+    // A second time there is no fight to end.
+    world.visitor().pause(&[], "tea", None).unwrap();
+    assert!(world.visitor().resume(&["desk-a".parse().unwrap()]).is_err());
+}
