@@ -4,10 +4,13 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::fmt::friendly::SpanParser;
-use jiff::{SignedDuration, SpanRelativeTo};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A point in this process's own time, in milliseconds. That time is anchored once and then follows the monotonic
@@ -86,6 +89,45 @@ pub fn span(text: &str) -> Result<Duration, String> {
     length.filter(|length| !length.is_zero()).ok_or_else(|| "write a time as in 90s, 2h or 7d".to_owned())
 }
 
+/// A time as people write it: a span back from now such as `7d`, a date (its beginning in UTC), or a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// So long ago.
+    Ago(Duration),
+    /// Then, in milliseconds since 1970.
+    At(i64),
+}
+
+impl Point {
+    /// In milliseconds since 1970, where `wall` is now.
+    pub fn wall(self, wall: i64) -> i64 {
+        match self {
+            Point::Ago(span) => wall.saturating_sub(millis(span)),
+            Point::At(at) => at,
+        }
+    }
+}
+
+impl FromStr for Point {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Point, String> {
+        if let Ok(back) = span(text) {
+            return Ok(Point::Ago(back));
+        }
+        let at = text.parse::<Timestamp>().ok().or_else(|| {
+            let midnight = text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
+            Some(midnight.timestamp())
+        });
+        let at = at.map(|at| Point::At(at.as_millisecond()));
+        at.ok_or_else(|| {
+            format!(
+                "{text:?} is neither a span such as 7d, nor a date such as 2026-11-22, nor a time such as 2026-11-22T09:00:00Z"
+            )
+        })
+    }
+}
+
 /// Parses a span such as `90s` or `-1h 30m`, with a unit; a day has 24 hours.
 pub fn signed_span(text: &str) -> Option<SignedDuration> {
     let span = SpanParser::new().parse_span(text).ok()?;
@@ -124,5 +166,15 @@ mod tests {
         for wrong in ["", "7", "0s", "-2h", "1month", "soon"] {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_time_is_a_span_back_a_date_or_a_time() {
+        let at = |text: &str| text.parse::<Point>().map(|point| point.wall(1_795_338_000_000));
+        assert_eq!(at("1h"), Ok(1_795_338_000_000 - 3_600_000));
+        assert_eq!(at("2026-11-22"), Ok(1_795_338_000_000 - 9 * 3_600_000));
+        assert_eq!(at("2026-11-22T09:00:00Z"), Ok(1_795_338_000_000));
+        let refused = at("7").unwrap_err();
+        assert!(refused.contains("\"7\" is neither a span such as 7d, nor a date"), "{refused}");
     }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::builder::FalseyValueParser;
 use jiff::Timestamp;
 
 use crate::cli::flags::{Output, Printed};
 use crate::cli::{Common, Exit, accounts, asking, over_http, print, rows, terminal};
 use crate::clock::Clock;
 use crate::ledger::{Event, HistoryFilter, Visitor};
-use crate::moment::{millis, span};
+use crate::moment::Point;
 use crate::position_mode::AccountName;
 use crate::serve::Listen;
 use crate::status::Status;
@@ -22,13 +23,20 @@ pub struct Args {
     /// Only these accounts [default: all, and what concerns none]
     #[arg(value_name = "ACCOUNT")]
     pub accounts: Vec<AccountName>,
-    /// Only what is not older than this, such as 7d
-    #[arg(long, env = "POSMODED_SINCE", hide_env = true, value_name = "TIME", value_parser = span)]
-    pub since: Option<Duration>,
+    /// Only what happened since then: a span such as 7d, a date (UTC), or a time
+    #[arg(long, env = "POSMODED_SINCE", hide_env = true, value_name = "TIME")]
+    pub since: Option<Point>,
+    /// Only what happened before then: a span such as 7d, a date (UTC), or a time
+    #[arg(long, env = "POSMODED_UNTIL", hide_env = true, value_name = "TIME")]
+    pub until: Option<Point>,
     /// At most so many events, the newest ones
     #[arg(long, env = "POSMODED_LIMIT", hide_env = true, value_name = "N", default_value_t = 100)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// Go on with what happens from now on, until Ctrl-C
+    #[arg(long, env = "POSMODED_FOLLOW", hide_env = true, conflicts_with = "until")]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub follow: bool,
     /// Where the daemon listens, for whoever may not read the state directory [default: 127.0.0.1:9848]
     #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
     pub listen: Option<Listen>,
@@ -37,63 +45,100 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0, with or without events.
+/// 0, with or without events; with `--follow` it does not end by itself.
 pub async fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let Args { accounts, since: _, limit, listen, printed } = args;
+    let Args { accounts, since, until, follow, limit, listen, printed } = args;
     let (dir, clock) = (common.state_dir()?, Clock::machine());
-    let (events, limit) = match Visitor::open(&dir, clock.clone()) {
+    let (teller, limit) = match Visitor::open(&dir, clock.clone()) {
         Ok(visitor) => {
             only_known(&visitor, accounts)?;
-            (visitor.history(&filter(args, &clock)?)?, *limit)
+            (Teller::Ledger(visitor), usize::try_from(*limit)?)
         }
         Err(error) => {
             let Some((at, say)) = over_http::instead(&error, &dir, listen.as_ref()) else { bail!(error) };
-            let page = of_the_daemon(&at, args, &clock).await.with_context(|| say.clone())?;
-            print::note(&say);
-            page
+            (Teller::Daemon { at, say }, usize::try_from(*limit)?.min(MOST - 1))
         }
     };
-    let limit = usize::try_from(limit)?;
+    let wall = |point: &Option<Point>| point.map(|point| point.wall(clock.wall()));
+    let filter = HistoryFilter {
+        accounts: accounts.clone(),
+        since_wall: wall(since),
+        until_wall: wall(until),
+        // One more shows whether older events are left out.
+        limit: limit + 1,
+    };
+    let events = teller.tell(&filter).await?;
+    if let Teller::Daemon { at: _, say } = &teller {
+        print::note(say);
+    }
     let shown = events.get(events.len().saturating_sub(limit)..).unwrap_or_default();
     match printed.output {
-        Output::Table if shown.is_empty() => print::text("Nothing of what was asked for has happened.")?,
-        Output::Table => print::text(&table(shown, terminal::width()))?,
-        Output::Json => {
-            for event in shown {
-                print::json(&print::WithSchema::of(event))?;
-            }
+        Output::Table if shown.is_empty() && !follow => {
+            print::text("Nothing of what was asked for has happened.")?;
         }
+        Output::Table if shown.is_empty() => {}
+        Output::Table => print::text(&table(shown, terminal::width()))?,
+        Output::Json => print_json(shown)?,
     }
     if events.len() > limit {
         print::note(&format!("Older events are left out: --limit {limit}."));
     }
+    if *follow {
+        let mut last = events.iter().map(|event| event.id).max().unwrap_or_default();
+        // By their numbers, for an event may be dated back: before the exchange's time is known it has ours.
+        let filter = HistoryFilter { since_wall: None, limit: FOLLOWED, ..filter };
+        loop {
+            clock.sleep_until(clock.now() + FOLLOWED_EVERY).await;
+            let mut news = teller.tell(&filter).await?;
+            news.retain(|event| event.id > last);
+            last = news.iter().map(|event| event.id).max().unwrap_or(last);
+            match printed.output {
+                Output::Table => news.iter().try_for_each(|event| print::text(&line(event)))?,
+                Output::Json => print_json(&news)?,
+            }
+        }
+    }
     Ok(Exit::DONE)
 }
 
-/// One more than the limit shows whether older events are left out.
-fn filter(args: &Args, clock: &Clock) -> anyhow::Result<HistoryFilter> {
-    let Args { accounts, since, limit, listen: _, printed: _ } = args;
-    let since_wall = since.map(|since| clock.wall().saturating_sub(millis(since)));
-    Ok(HistoryFilter { accounts: accounts.clone(), since_wall, limit: usize::try_from(*limit)? + 1 })
+fn print_json(events: &[Event]) -> anyhow::Result<()> {
+    events.iter().try_for_each(|event| print::json(&print::WithSchema::of(event)))
 }
 
-/// The same from the daemon, which gives `MOST` events at most, and the limit that holds.
-async fn of_the_daemon(at: &Listen, args: &Args, clock: &Clock) -> anyhow::Result<(Vec<Event>, u32)> {
-    let HistoryFilter { accounts, since_wall, limit } = filter(args, clock)?;
-    let limit = limit.min(MOST);
-    let since = since_wall.and_then(|since| Timestamp::from_millisecond(since).ok());
+/// Who tells what happened.
+enum Teller {
+    /// The ledger itself.
+    Ledger(Visitor),
+    /// The daemon, where the ledger may not be read; `say` says so.
+    Daemon { at: Listen, say: String },
+}
+
+impl Teller {
+    async fn tell(&self, filter: &HistoryFilter) -> anyhow::Result<Vec<Event>> {
+        match self {
+            Teller::Ledger(visitor) => Ok(visitor.history(filter)?),
+            Teller::Daemon { at, say } => of_the_daemon(at, filter).await.with_context(|| say.clone()),
+        }
+    }
+}
+
+/// The same from the daemon, which gives `MOST` events at most.
+async fn of_the_daemon(at: &Listen, filter: &HistoryFilter) -> anyhow::Result<Vec<Event>> {
+    let HistoryFilter { accounts, since_wall, until_wall, limit } = filter;
+    let time = |wall: &Option<i64>| wall.and_then(|wall| Timestamp::from_millisecond(wall).ok());
     let accounts_asked = accounts.iter().map(|account| format!("&account={account}"));
-    let since_asked = since.map(|since| format!("&since={since}"));
-    let asked: String = accounts_asked.chain(since_asked).collect();
+    let since_asked = time(since_wall).map(|since| format!("&since={since}"));
+    let until_asked = time(until_wall).map(|until| format!("&until={until}"));
+    let asked: String = accounts_asked.chain(since_asked).chain(until_asked).collect();
     let path = format!("/api/history?limit={limit}{asked}");
     let Page { events } = over_http::get(at, &path, "what was done").await?;
     let known: BTreeSet<AccountName> = events.iter().filter_map(|event| event.account.clone()).collect();
     if accounts.iter().any(|account| !known.contains(account)) {
         let status: Status = over_http::get(at, "/api/status", "which accounts there are").await?;
         let known = known.into_iter().chain(status.targets.into_iter().map(|target| target.account));
-        accounts::only_known(&accounts, &known.collect(), "at the daemon")?;
+        accounts::only_known(accounts, &known.collect(), "at the daemon")?;
     }
-    Ok((events, u32::try_from(limit)? - 1))
+    Ok(events)
 }
 
 /// What is read of the daemon's answer.
@@ -106,7 +151,7 @@ struct Page {
 fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     let mut known = asking::known(visitor)?;
     for name in named {
-        let of_it = HistoryFilter { accounts: vec![name.clone()], since_wall: None, limit: 1 };
+        let of_it = HistoryFilter { accounts: vec![name.clone()], limit: 1, ..HistoryFilter::default() };
         if !known.contains(name) && !visitor.history(&of_it)?.is_empty() {
             known.insert(name.clone());
         }
@@ -117,16 +162,35 @@ fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
 /// The most events that the daemon gives at once: as `/api/history` has it.
 const MOST: usize = 1000;
 
+/// How often what is new is looked for.
+const FOLLOWED_EVERY: Duration = Duration::from_secs(1);
+/// As many events at most: what happens in that time.
+const FOLLOWED: usize = 100;
+
+/// One event, as it happens.
+fn line(event: &Event) -> String {
+    let Event { account, scope, kind, .. } = event;
+    let whose = account.iter().map(|account| format!("  {account}"));
+    let of = scope.iter().map(|scope| format!(" {scope}"));
+    let of: String = whose.chain(of).collect();
+    format!("{}{of}  {kind}  {}\n", event.timestamp(), what(event))
+}
+
+/// What happened, and who asked for it.
+fn what(event: &Event) -> String {
+    let Event { text, who, .. } = event;
+    who.as_ref().map_or_else(|| text.clone(), |who| format!("{text} By {who}."))
+}
+
 fn table(events: &[Event], width: Option<usize>) -> String {
     let rows = events.iter().map(|event| {
-        let Event { account, scope, kind, text, who, .. } = event;
-        let by = who.as_ref().map_or_else(String::new, |who| format!(" By {who}."));
+        let Event { account, scope, kind, .. } = event;
         [
             rows::Cell::new(event.timestamp()),
             rows::or_dash(account.as_ref()),
             rows::or_dash(*scope),
             rows::Cell::new(kind),
-            rows::Cell::new(format!("{text}{by}")),
+            rows::Cell::new(what(event)),
         ]
     });
     rows::table(["at", "account", "scope", "event", "what"], rows, width)

@@ -68,7 +68,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_write() {
         ("pause", "--reason"),
         ("pause --reason x --for soon", "90s, 2h or 7d"),
         ("history --limit 0", "--limit"),
-        ("history --since 7", "90s, 2h or 7d"),
+        ("history --since 7", "a date such as 2026-11-22"),
         ("approve", "HASH"),
         ("ledger", "backup"),
         ("ledger backup", "FILE"),

@@ -11,7 +11,7 @@ use crate::moment::ServerTime;
 
 /// The rows that the filter asks for, as one picks them out of the whole history.
 pub fn history(filter: &HistoryFilter) {
-    let HistoryFilter { accounts, since_wall, limit } = filter;
+    let HistoryFilter { accounts, since_wall, until_wall, limit } = filter;
     let (read, whole) = HISTORY.with(|(_ledger, connection)| {
         let all = HistoryFilter { limit: usize::MAX, ..HistoryFilter::default() };
         (history::read(connection, filter), history::read(connection, &all))
@@ -20,7 +20,9 @@ pub fn history(filter: &HistoryFilter) {
     assert_eq!(whole.len(), ACCOUNTS.len() * ROUNDS);
     whole.retain(|event| {
         let is_of = accounts.is_empty() || event.account.as_ref().is_some_and(|of| accounts.contains(of));
-        is_of && since_wall.is_none_or(|since| event.at >= since)
+        let is_then = since_wall.is_none_or(|since| event.at >= since)
+            && until_wall.is_none_or(|until| event.at < until);
+        is_of && is_then
     });
     whole.sort_by_key(|event| (event.at, event.id));
     whole.drain(..whole.len().saturating_sub(*limit));

@@ -19,6 +19,8 @@ pub struct HistoryFilter {
     pub accounts: Vec<AccountName>,
     /// Only events from this time (ms since 1970) on.
     pub since_wall: Option<i64>,
+    /// Only events from before this time (ms since 1970).
+    pub until_wall: Option<i64>,
     /// At most this many, the newest ones.
     pub limit: usize,
 }
@@ -42,17 +44,19 @@ pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite:
 /// Reads events, oldest first. Each of the two queries has an index in its order, so that it reads no more rows than it
 /// returns, however many years are stored.
 pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Vec<Event>> {
-    let HistoryFilter { accounts, since_wall, limit } = filter;
-    let (since, most) = (since_wall.unwrap_or(i64::MIN), i64::try_from(*limit).unwrap_or(i64::MAX));
+    let HistoryFilter { accounts, since_wall, until_wall, limit } = filter;
+    let (since, until) = (since_wall.unwrap_or(i64::MIN), until_wall.unwrap_or(i64::MAX));
+    let most = i64::try_from(*limit).unwrap_or(i64::MAX);
     let mut found = Vec::new();
     if accounts.is_empty() {
         let mut query = connection.prepare_cached(NEWEST)?;
-        let rows = query.query_map(named_params! { ":since": since, ":limit": most }, event)?;
+        let rows =
+            query.query_map(named_params! { ":since": since, ":until": until, ":limit": most }, event)?;
         found = rows.collect::<Result<_, _>>()?;
     }
     for account in accounts.iter().collect::<BTreeSet<_>>() {
         let mut query = connection.prepare_cached(NEWEST_OF_ONE)?;
-        let asked = named_params! { ":account": account, ":since": since, ":limit": most };
+        let asked = named_params! { ":account": account, ":since": since, ":until": until, ":limit": most };
         for row in query.query_map(asked, event)? {
             found.push(row?);
         }
@@ -118,6 +122,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-const NEWEST: &str = "SELECT * FROM events WHERE at >= :since ORDER BY at DESC, id DESC LIMIT :limit";
-const NEWEST_OF_ONE: &str = "SELECT * FROM events WHERE account = :account AND at >= :since
+const NEWEST: &str =
+    "SELECT * FROM events WHERE at >= :since AND at < :until ORDER BY at DESC, id DESC LIMIT :limit";
+const NEWEST_OF_ONE: &str = "SELECT * FROM events WHERE account = :account AND at >= :since AND at < :until
                              ORDER BY at DESC, id DESC LIMIT :limit";

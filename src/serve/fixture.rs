@@ -66,7 +66,7 @@ pub(crate) struct Five;
 
 impl Records for Five {
     fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String> {
-        let HistoryFilter { accounts, since_wall, limit } = filter;
+        let HistoryFilter { accounts, since_wall, until_wall: _, limit } = filter;
         if accounts.iter().any(|account| account.as_str() == "unreadable") {
             return Err("The disk is away.".to_owned());
         }

@@ -46,14 +46,16 @@ pub fn history(query: &str) -> Option<HistoryFilter> {
             return None;
         }
     };
-    let HistoryFilter { accounts, since_wall, limit } = &filter;
+    let HistoryFilter { accounts, since_wall, until_wall, limit } = &filter;
     assert!((1..=1000).contains(limit));
     let accounts = accounts.iter().map(|account| format!("account={account}&"));
     let since = since_wall.map(Timestamp::from_millisecond).transpose();
+    let until = until_wall.map(Timestamp::from_millisecond).transpose();
     // What is out of the calendar cannot be written.
-    if let Ok(since) = since {
+    if let (Ok(since), Ok(until)) = (since, until) {
         let since = since.map(|since| format!("since={since}&")).unwrap_or_default();
-        let written = format!("{}{since}limit={limit}", accounts.collect::<String>());
+        let until = until.map(|until| format!("until={until}&")).unwrap_or_default();
+        let written = format!("{}{since}{until}limit={limit}", accounts.collect::<String>());
         assert_eq!(history::parse(&written, BEGAN), Ok(filter.clone()), "{written}");
     }
     Some(filter)

@@ -6,11 +6,10 @@ use std::fmt;
 
 use axum::extract::Query;
 use axum::http::Uri;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::ledger::{Event, HistoryFilter};
-use crate::moment::{millis, span};
+use crate::moment::Point;
 use crate::status::SCHEMA;
 
 /// Read access to the history.
@@ -34,20 +33,17 @@ pub(super) fn parse(query: &str, wall: i64) -> Result<HistoryFilter, Refused> {
     let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else {
         return refused("The query is no query.".to_owned());
     };
-    let mut filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: LIMIT };
+    let mut filter = HistoryFilter { limit: LIMIT, ..HistoryFilter::default() };
     for (name, value) in pairs {
         match name.as_str() {
             "account" => match value.parse() {
                 Ok(account) => filter.accounts.push(account),
                 Err(error) => return refused(format!("account: {error}.")),
             },
-            "since" => match since(&value, wall) {
-                Some(since) => filter.since_wall = Some(since),
-                None => {
-                    return refused(format!(
-                        "since: {value:?} is neither a span such as 7d nor a time such as 2026-11-22T09:00:00Z."
-                    ));
-                }
+            "since" | "until" => match value.parse::<Point>() {
+                Ok(point) if name == "since" => filter.since_wall = Some(point.wall(wall)),
+                Ok(point) => filter.until_wall = Some(point.wall(wall)),
+                Err(say) => return refused(format!("{name}: {say}.")),
             },
             "limit" => match value.parse() {
                 Ok(limit @ 1..=MOST) => filter.limit = limit,
@@ -56,16 +52,13 @@ pub(super) fn parse(query: &str, wall: i64) -> Result<HistoryFilter, Refused> {
                 }
             },
             _ => {
-                return refused(format!("There is no {name:?} to ask for, only account, since and limit."));
+                return refused(format!(
+                    "There is no {name:?} to ask for, only account, since, until and limit."
+                ));
             }
         }
     }
     Ok(filter)
-}
-
-fn since(text: &str, wall: i64) -> Option<i64> {
-    let back = span(text).ok().map(|span| wall.saturating_sub(millis(span)));
-    back.or_else(|| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond))
 }
 
 /// The answer's body.
@@ -99,12 +92,16 @@ mod tests {
     #[test]
     fn each_part_of_a_question_is_understood() {
         let parse = |query| super::parse(query, WALL).unwrap();
-        assert_eq!(parse(""), HistoryFilter { accounts: Vec::new(), since_wall: None, limit: 100 });
+        assert_eq!(parse(""), HistoryFilter { limit: 100, ..HistoryFilter::default() });
         let all = parse("account=desk-1&account=desk-2&since=1h&limit=7");
         let accounts = vec!["desk-1".parse().unwrap(), "desk-2".parse().unwrap()];
-        assert_eq!(all, HistoryFilter { accounts, since_wall: Some(WALL - 3_600_000), limit: 7 });
+        assert_eq!(
+            all,
+            HistoryFilter { accounts, since_wall: Some(WALL - 3_600_000), until_wall: None, limit: 7 }
+        );
         assert_eq!(parse("since=2026-11-22T09:00:00Z").since_wall, Some(WALL));
         assert_eq!(parse("since=1d%2012h").since_wall, Some(WALL - 129_600_000));
+        assert_eq!(parse("until=2026-11-22").until_wall, Some(WALL - 9 * 3_600_000));
     }
 
     #[test]
@@ -112,7 +109,8 @@ mod tests {
         for (query, part) in [
             ("account=Desk", "account: \"Desk\" is not an account name"),
             ("account=", "is not an account name"),
-            ("since=7", "since: \"7\" is neither a span such as 7d nor a time"),
+            ("since=7", "since: \"7\" is neither a span such as 7d, nor a date"),
+            ("until=soon", "until: \"soon\" is neither"),
             ("limit=0", "limit: \"0\" is no number from 1 to 1000"),
             ("limit=1001", "from 1 to 1000"),
             ("limit=-1", "from 1 to 1000"),

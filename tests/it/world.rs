@@ -328,19 +328,21 @@ impl World {
     /// The kinds of what is on record, oldest first, of one account.
     pub fn history(&self, account: &str) -> Vec<Event> {
         let accounts = vec![account.parse().expect("an account name")];
-        let filter = HistoryFilter { accounts, since_wall: None, limit: 10_000 };
+        let filter = HistoryFilter { accounts, since_wall: None, until_wall: None, limit: 10_000 };
         self.visitor().history(&filter).expect("the ledger is read")
     }
 
     /// What is on record of everybody, and of nobody in particular.
     pub fn everything_on_record(&self) -> Vec<Event> {
-        let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: 10_000 };
+        let filter =
+            HistoryFilter { accounts: Vec::new(), since_wall: None, until_wall: None, limit: 10_000 };
         self.visitor().history(&filter).expect("the ledger is read")
     }
 
     /// How often the daemon saw an account become one of the other kind.
     pub fn conversions(&self) -> usize {
-        let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: usize::MAX };
+        let filter =
+            HistoryFilter { accounts: Vec::new(), since_wall: None, until_wall: None, limit: usize::MAX };
         let history = self.visitor().history(&filter).expect("the ledger is read");
         history.iter().filter(|event| event.kind == EventKind::Converted).count()
     }

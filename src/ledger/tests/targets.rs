@@ -199,7 +199,7 @@ async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_e
     ledger.event(Event::new(EventKind::FileRejected, "Line 3.").of_account(&name("desk-b"))).await.unwrap();
     let told = async |accounts: &[&str], since_wall, limit| {
         let accounts = accounts.iter().map(|account| name(account)).collect();
-        let filter = HistoryFilter { accounts, since_wall, limit };
+        let filter = HistoryFilter { accounts, since_wall, until_wall: None, limit };
         let events = ledger.visitor().unwrap().history(&filter).unwrap();
         events.into_iter().map(|event| event.text).collect::<Vec<_>>()
     };

@@ -1,5 +1,6 @@
 //! The commands beside a running daemon, each a process of its own: what they do, and with which number they end.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bitget_sim::{Fault, FaultKind, HoldSide, PosMode, ProductType, Uid};
@@ -7,7 +8,7 @@ use expect_test::{Expect, expect};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::{DATABASE, Host, SET, Venue, declared, side_by_side};
+use super::{DATABASE, Host, PATIENCE, SET, Venue, declared, listen_to, side_by_side, wait_until};
 
 const USDT: ProductType = ProductType::UsdtFutures;
 
@@ -258,7 +259,40 @@ fn history_tells_new_pending_and_drift_apart_and_plan_does_too_without_changing_
     }
     let (_, out, err) = host.call(&["history", "--limit", "1"]);
     assert!(out.contains("stopped") && err.contains("--limit 1"), "{out}{err}");
+    let (_, none) = host.call_json(&["history", "--until", "2020-02-29"]);
+    let (_, all) = host.call_json(&["history", "--since", "2020-02-29", "--until", "2999-01-01T00:00:00Z"]);
+    let (_, every) = host.call_json(&["history"]);
+    assert_eq!((none.len(), all.len()), (0, every.len()));
+    let (code, _, err) = host.call(&["history", "--since", "yesterday"]);
+    assert!(code == 64 && err.contains("nor a date such as 2026-11-22"), "{code}: {err}");
+    what_happens_is_followed(&mut host);
     assert_eq!(venue.sets().len(), 3);
+}
+
+fn what_happens_is_followed(host: &mut Host) {
+    let (told, writer) = std::io::pipe().unwrap();
+    let mut follow = host.command(&["history", "desk-1", "--follow", "--limit", "1"]);
+    let mut follow = follow.stdout(writer).spawn().unwrap();
+    let seen = Arc::<Mutex<String>>::default();
+    listen_to(told, seen.clone());
+    let shows = |text: &str| {
+        wait_until(
+            text,
+            PATIENCE,
+            || seen.lock().unwrap().clone(),
+            || seen.lock().unwrap().contains(text).then_some(()),
+        );
+    };
+    shows("confirmed");
+    host.start();
+    assert_eq!(host.call(&["pause", "desk-1", "--reason", "lunch", "--for", "2h"]).0, 0);
+    shows("desk-1  paused  The account was paused for 2h: lunch By ");
+    assert_eq!(host.call(&["resume", "desk-1"]).0, 0);
+    shows("desk-1  resumed  The account was resumed. By ");
+    assert_eq!(seen.lock().unwrap().matches("lunch").count(), 1, "each once");
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    host.terminate();
 }
 
 #[test]

@@ -51,7 +51,8 @@ impl World {
     #[track_caller]
     fn check_secrets(&self) {
         let status = self.status();
-        let filter = HistoryFilter { accounts: Vec::new(), since_wall: None, limit: usize::MAX };
+        let filter =
+            HistoryFilter { accounts: Vec::new(), since_wall: None, until_wall: None, limit: usize::MAX };
         let history = self.visitor().history(&filter).expect("the ledger is read");
         let shown = [
             serde_json::to_string(&status).expect("a status is JSON"),
