@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -24,8 +24,9 @@ use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::daemon::{self, Daemon};
 use posmoded::host::HostName;
 use posmoded::log::Dropped;
-use posmoded::protocol::{Reason, State};
+use posmoded::protocol::{Reason, State, Wants};
 use posmoded::status::{Status, TargetStatus};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -68,21 +69,24 @@ async fn main() -> anyhow::Result<()> {
     let options_of_run = run(home.path(), exchange_at, options.listen)?;
     let daemon = Daemon::start(options_of_run, &Dropped::default(), stop.clone()).await?;
     let status_at = daemon.address().context("the daemon does not listen")?;
-    introduce(exchange_at, status_at, options.span);
+    introduce(home.path(), exchange_at, status_at, options.span);
     let daemon = tokio::spawn(daemon.run());
 
     let mut tell = Teller::new(status_at);
     let mut story = Story::new(simulator.clone());
     let end = options.span.map(|span| tell.started + span);
+    let mut terminated = signal(SignalKind::terminate())?;
     while end.is_none_or(|end| Instant::now() < end) {
         story.play(&mut tell)?;
         tell.listen().await?;
+        story.conclude(&tell);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
                 break;
             }
+            _ = terminated.recv() => break,
         }
         ensure!(!daemon.is_finished(), "the daemon has ended by itself");
         ensure!(!serving.is_finished(), "the exchange has ended by itself");
@@ -111,7 +115,7 @@ fn exchange() -> Exchange {
     exchange
 }
 
-/// The daemon's options: the shipped file, key files of the simulator's keys, state that goes away.
+/// The daemon's options: a copy of the shipped file, key files of the simulator's keys, state that goes away.
 fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<daemon::Options> {
     let credentials = home.join("credentials");
     fs::create_dir(&credentials)?;
@@ -122,9 +126,10 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(credentials.join(name));
         io::Write::write_all(&mut file?, text.as_bytes())?;
     }
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml"), home.join(FILE))?;
     Ok(daemon::Options {
         host: HostName::Given("sandbox".to_owned()),
-        config: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml")),
+        config: home.join(FILE),
         state: home.join("state"),
         credentials: Some(credentials),
         base_url: format!("http://{exchange}").parse()?,
@@ -138,8 +143,8 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
     })
 }
 
-fn introduce(exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
-    println!("posmoded against a simulated exchange, on the shipped desired-state.yaml.");
+fn introduce(home: &Path, exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
+    println!("posmoded against a simulated exchange, on a copy of the shipped desired-state.yaml.");
     println!("  exchange  http://{exchange}            (simulated; knows no real account)");
     println!("  status    http://{status}/api/status   metrics  http://{status}/metrics");
     match span {
@@ -147,8 +152,22 @@ fn introduce(exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
         None => println!("  ends on Ctrl-C"),
     }
     println!();
+    println!(
+        "  Edit {}, and see what happens. In another terminal, in this directory:",
+        home.join(FILE).display()
+    );
+    println!("    export POSMODED_STATE={} POSMODED_LISTEN={status}", home.join("state").display());
+    println!("    cargo run -q -- status --watch");
+    println!("    cargo run -q -- pause desk-main --reason lunch");
+    println!("    cargo run -q -- resume desk-main");
+    println!("    cargo run -q -- history --follow");
+    println!("  Nothing of it is left when this ends.");
+    println!();
     println!("  time  who and what");
 }
+
+/// The declared file in the sandbox's own directory.
+const FILE: &str = "desired-state.yaml";
 
 /// What happens at the exchange, and when.
 struct Story {
@@ -156,6 +175,7 @@ struct Story {
     started: Instant,
     order: Option<OrderId>,
     next: usize,
+    is_over: bool,
 }
 
 /// One thing that somebody does.
@@ -187,7 +207,7 @@ const ACTS: [Act; 6] = [
 
 impl Story {
     fn new(simulator: Simulator) -> Story {
-        Story { simulator, started: Instant::now(), order: None, next: 0 }
+        Story { simulator, started: Instant::now(), order: None, next: 0, is_over: false }
     }
 
     fn play(&mut self, tell: &mut Teller) -> anyhow::Result<()> {
@@ -201,6 +221,21 @@ impl Story {
             self.next += 1;
         }
         Ok(())
+    }
+}
+
+impl Story {
+    /// Says once that nothing more happens by itself.
+    fn conclude(&mut self, tell: &Teller) {
+        let rests =
+            |target: &TargetStatus| target.state == State::InSync || target.wants == Some(Wants::Human);
+        if !self.is_over && self.next == ACTS.len() && !tell.last.is_empty() && tell.last.values().all(rests)
+        {
+            tell.say(
+                "** the story is over: what is not in sync waits for somebody, and the rest is yours to try",
+            );
+            self.is_over = true;
+        }
     }
 }
 
