@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::ledger::{Event, HistoryFilter, Visitor};
 use crate::moment::Point;
 use crate::position_mode::AccountName;
+use crate::protocol::undotted;
 use crate::serve::Listen;
 use crate::status::Status;
 
@@ -179,7 +180,7 @@ fn line(event: &Event) -> String {
 /// What happened, and who asked for it.
 fn what(event: &Event) -> String {
     let Event { text, who, .. } = event;
-    who.as_ref().map_or_else(|| text.clone(), |who| format!("{text} By {who}."))
+    who.as_ref().map_or_else(|| text.clone(), |who| format!("{}. By {who}.", undotted(text)))
 }
 
 fn table(events: &[Event], width: Option<usize>) -> String {

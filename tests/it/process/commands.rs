@@ -286,7 +286,7 @@ fn what_happens_is_followed(host: &mut Host) {
     shows("confirmed");
     host.start();
     assert_eq!(host.call(&["pause", "desk-1", "--reason", "lunch", "--for", "2h"]).0, 0);
-    shows("desk-1  paused  The account was paused for 2h: lunch By ");
+    shows("desk-1  paused  The account was paused for 2h: lunch. By ");
     assert_eq!(host.call(&["resume", "desk-1"]).0, 0);
     shows("desk-1  resumed  The account was resumed. By ");
     assert_eq!(seen.lock().unwrap().matches("lunch").count(), 1, "each once");
