@@ -414,24 +414,6 @@ fn who_asked(tx: &Connection, RequestId(request): RequestId) -> rusqlite::Result
     tx.query_row("SELECT who FROM requests WHERE id = ?1", [request], |row| row.get(0))
 }
 
-/// Ends the pauses whose time is over, each with an event.
-pub(super) fn lapse(tx: &Connection, now: Now) -> rusqlite::Result<()> {
-    let Some(exchange) = now.exchange else { return Ok(()) };
-    let over: Vec<(i64, Option<AccountName>, String)> = tx
-        .prepare_cached(
-            "SELECT id, account, reason FROM pauses WHERE lifted_at IS NULL AND until <= ?1 ORDER BY id",
-        )?
-        .query_map([exchange], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (id, account, reason) in over {
-        tx.execute("UPDATE pauses SET lifted_at = until WHERE id = ?1", [id])?;
-        let whose = account.as_ref().map_or("The pause of everything", |_| "The pause of the account");
-        let event = Event::new(EventKind::PauseOver, format!("{whose} is over, for its time is: {reason}"));
-        history::add(tx, now, &of_maybe(event, account.as_ref()))?;
-    }
-    Ok(())
-}
-
 /// Answers a request that is still open: acknowledged, or refused with a reason.
 pub(super) fn answered(
     tx: &Connection,

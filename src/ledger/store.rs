@@ -194,9 +194,6 @@ impl Store {
         let waits = self.to_acknowledge && self.read(directives::is_waited_for)?;
         // Read when one of them has ended, not at every call until it does.
         let lapsed = self.directives.newest().lapses_at.zip(exchange).is_some_and(|(at, now)| at <= now);
-        if lapsed {
-            self.write(|tx, now| Ok(directives::lapse(tx, now)?))?;
-        }
         if wrote || waits || lapsed {
             let known = self.directives.newest();
             let directives = self.read(|tx, now| directives::read(tx, now, Some(&known)))?;
