@@ -516,6 +516,13 @@ fn approve_at(
     Ok(None)
 }
 
+/// The exchange's clock has jumped ahead: a pause that it had not ended by then lasts as long as it was to.
+pub(super) fn prolong(tx: &Connection, before: ServerTime, by: Duration) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE pauses SET until = until + ?2 WHERE lifted_at IS NULL AND until > ?1")?
+        .execute(params![before, millis(by)])
+        .map(drop)
+}
+
 /// Sets the end of pauses that have a length but no end yet: that long from now, by the exchange's time.
 pub(super) fn date(tx: &Connection, now: Now) -> rusqlite::Result<()> {
     tx.execute(

@@ -21,7 +21,8 @@ use super::now::Now;
 use super::schema::{FORMAT, MIGRATIONS, format, migrate};
 use super::{history, intents};
 use crate::clock::Clock;
-use crate::moment::ServerTime;
+use crate::constants::CLOCK_JUMP;
+use crate::moment::{Moment, ServerTime};
 
 /// Counts the transactions that wrote or failed to since the ledger was opened; clones share the counts.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +60,8 @@ pub(super) struct Store {
     clock: Clock,
     directives: Listeners,
     data_version: i64,
+    /// The exchange's time at the last transaction that wrote, and ours.
+    heard: Option<(Moment, ServerTime)>,
     /// When old rows were last deleted, by the exchange's time.
     forgot_at: Option<ServerTime>,
     /// Whether something on disk may still wait to be dated by the exchange's time.
@@ -97,6 +100,7 @@ impl Store {
             clock,
             directives,
             data_version,
+            heard: None,
             forgot_at: None,
             to_date: true,
             to_acknowledge: true,
@@ -149,9 +153,14 @@ impl Store {
     ) -> Result<T, LedgerError> {
         let now = Now::of(&self.clock);
         self.to_date |= now.exchange.is_none();
+        let heard = now.exchange.map(|exchange| (self.clock.now(), exchange));
+        let jump = self.heard.zip(heard).and_then(|(before, heard)| jump(before, heard));
         let (changes, seen) = (self.connection.total_changes(), self.data_version);
         let written = self.is_there().and_then(|()| {
             write(&mut self.connection, &self.place, |tx| {
+                if let Some((before, by)) = jump {
+                    directives::prolong(tx, before, by)?;
+                }
                 let done = job(tx, now)?;
                 let differ = tx.total_changes() != changes || data_version(tx)? != seen;
                 Ok((done, differ.then(|| directives::read(tx, now, known)).transpose()?))
@@ -159,6 +168,7 @@ impl Store {
         });
         self.writes.counter(written.is_ok()).inc();
         let (done, directives) = written?;
+        self.heard = heard.or(self.heard);
         if let Some(directives) = directives {
             self.publish(directives);
         }
@@ -226,6 +236,15 @@ impl Store {
     fn publish(&self, directives: Directives) {
         self.directives.tell(directives);
     }
+}
+
+/// By how much the exchange's clock has jumped ahead since its time `before`, if it has.
+fn jump(
+    (then, before): (Moment, ServerTime),
+    (now, exchange): (Moment, ServerTime),
+) -> Option<(ServerTime, Duration)> {
+    let by = exchange.since(before + now.since(then));
+    (by > CLOCK_JUMP).then_some((before, by))
 }
 
 /// A file that the connection has open, and its identity when it was opened.
