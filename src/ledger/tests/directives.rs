@@ -420,3 +420,25 @@ async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing() {
     ledger.notice().await.unwrap();
     assert_eq!(all(&ledger).len(), 0, "after 400 days by both");
 }
+
+/// What a simulated day found: the jump is believed only after the pause was dated by the clock from before it.
+#[tokio::test(start_paused = true)]
+async fn f71_a_jump_of_the_exchanges_clock_ends_no_pause_before_its_time() {
+    let clock = Clock::simulated(START, 1);
+    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    let offset = |offset| ServerClock { offset, doubt: Duration::ZERO, measured: clock.now() };
+    clock.learn_exchange(offset(0));
+    register_target(&ledger, "desk-a", 1).await;
+    ledger.visitor().unwrap().pause(&[], "upgrade", Some(Duration::from_secs(30))).unwrap();
+    ledger.notice().await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    clock.learn_exchange(offset(29_000));
+    for after in [0, 18, 10] {
+        tokio::time::advance(Duration::from_secs(after)).await;
+        ledger.notice().await.unwrap();
+        assert_eq!(note(&ledger, "desk-a", Cause::New, 0).await, Note::Braked, "{after}");
+    }
+    tokio::time::advance(Duration::from_secs(2)).await;
+    ledger.notice().await.unwrap();
+    assert!(matches!(note(&ledger, "desk-a", Cause::New, 0).await, Note::Noted(..)));
+}
