@@ -433,12 +433,13 @@ async fn f71_a_jump_of_the_exchanges_clock_ends_no_pause_before_its_time() {
     ledger.notice().await.unwrap();
     tokio::time::advance(Duration::from_secs(1)).await;
     clock.learn_exchange(offset(29_000));
+    let signed = || clock.exchange_time().unwrap().0 - START;
     for after in [0, 18, 10] {
         tokio::time::advance(Duration::from_secs(after)).await;
         ledger.notice().await.unwrap();
-        assert_eq!(note(&ledger, "desk-a", Cause::New, 0).await, Note::Braked, "{after}");
+        assert_eq!(note(&ledger, "desk-a", Cause::New, signed()).await, Note::Braked, "{after}");
     }
     tokio::time::advance(Duration::from_secs(2)).await;
     ledger.notice().await.unwrap();
-    assert!(matches!(note(&ledger, "desk-a", Cause::New, 0).await, Note::Noted(..)));
+    assert!(matches!(note(&ledger, "desk-a", Cause::New, signed()).await, Note::Noted(..)));
 }
