@@ -289,7 +289,7 @@ mod tests {
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then
-                `posmoded resume` or change the file.
+                `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back
                 there, or change the file.

@@ -44,7 +44,7 @@ pub(in crate::cli::status) fn night() -> Status {
         desk(7, Reason::Held, "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve b98de0114507`. Without that the next one may leave in 38m.", 1500),
         desk(8, Reason::Held, "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve b98de0114507`. Without that the next one may leave in 38m.", 1500),
         unread(desk(9, Reason::Credential, "The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.", 10_800)),
-        drifted(desk(10, Reason::Fighting, "It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.", 93_600)),
+        drifted(desk(10, Reason::Fighting, "It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.", 93_600)),
         drifted(desk(11, Reason::Reported, "Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.", 5400)),
         desk(12, Reason::Paused, "An operator paused it, until `posmoded resume`: roll of the contracts.", 7200),
         desk(13, Reason::RefusedThoughFlat, "Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.", 2700),
@@ -137,7 +137,7 @@ async fn at_80_columns() {
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting: It was corrected 3 times within 1d and somebody keeps changing it
-                back: find out who, then `posmoded resume` or change the file.
+                back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
             reported: Somebody changed it at the exchange and the file says `drift: report`:
                 change it back there, or change the file.
@@ -220,7 +220,7 @@ async fn at_100_columns() {
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then
-                `posmoded resume` or change the file.
+                `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back
                 there, or change the file.
@@ -292,7 +292,7 @@ async fn at_200_columns_with_problems_alone() {
               desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h      credential
             unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s   unreachable
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h   fighting
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m  reported
@@ -336,7 +336,7 @@ async fn a_pipe_has_whole_lines() {
               desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h      credential
             unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s   unreachable
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume` or change the file.
+            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h   fighting
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m  reported
