@@ -35,11 +35,10 @@ pub async fn pause(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let (visitor, clock) = asking::ledger(common).context("Nothing was paused.")?;
     accounts::only_known(accounts, &asking::known(&visitor)?, "in the file or the ledger")?;
     let request = visitor.pause(accounts, &reason, *lasting).context("Nothing was paused.")?;
-    let lasts = lasting.map_or_else(
-        || "until `posmoded resume`".to_owned(),
-        |lasting| format!("for {}, or until `posmoded resume`", spell(lasting)),
-    );
-    let done = format!("{} is paused {lasts}: {reason}", asking::whom(accounts));
+    let lasts = lasting.map_or_else(String::new, |lasting| format!("for {}, or ", spell(lasting)));
+    let ends =
+        accounts.iter().fold("posmoded resume".to_owned(), |ends, account| format!("{ends} {account}"));
+    let done = format!("{} is paused {lasts}until `{ends}`: {reason}", asking::whom(accounts));
     asking::conclude((&visitor, &clock), &request, "Nothing was paused.", &done, printed.output).await
 }
 

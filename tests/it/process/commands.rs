@@ -63,7 +63,8 @@ fn a_pause_from_another_process_holds_everything_survives_a_kill_and_ends_with_r
     assert_eq!(venue.sets().len(), 2);
     assert_eq!((venue.mode(1), venue.mode(2)), (PosMode::OneWayMode, PosMode::HedgeMode));
 
-    let (code, ..) = host.call(&["pause", "desk-2", "--reason", "risk review", "--for", "2h"]);
+    let (code, out, _) = host.call(&["pause", "desk-2", "--reason", "risk review", "--for", "2h"]);
+    assert_eq!(out, "desk-2 is paused for 2h, or until `posmoded resume desk-2`: risk review\n");
     assert_eq!(code, 0);
     for uid in [1, 2] {
         let other =
