@@ -45,7 +45,7 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         ),
         Reason::Suspended => {
             let why = target.wanted.policy.suspended.as_deref().unwrap_or_default();
-            format!("The file suspends it: {}.", undotted(why))
+            format!("The file suspends it: {}. Nothing is changed until `suspend` is out of the file.", undotted(why))
         }
         Reason::Paused => facts.brakes.paused.as_ref().map_or_else(String::new, |pause| say_paused(pause, facts, now)),
         Reason::File => format!(

@@ -27,7 +27,7 @@ fn a_suspended_target_is_watched_and_never_changed() {
         &ready().suspended(),
         expect![[r#"
             pending
-            suspended: The file suspends it: until the risk review is done.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             > rest 1m 4s
         "#]],
     );
@@ -237,7 +237,7 @@ fn an_approval_lifts_no_other_brake() {
         &ready().none_left(None, None).approved().suspended(),
         expect![[r#"
             pending
-            suspended: The file suspends it: until the risk review is done.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             > rest 1m 4s
         "#]],
     );
@@ -286,7 +286,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
         expect![[r#"
             pending
             ledger: The ledger cannot be written, the disk is full: make room.
-            suspended: The file suspends it: until the risk review is done.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
@@ -300,7 +300,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
         expect![[r#"
             drifted
             ledger: The ledger cannot be written, the disk is full: make room.
-            suspended: The file suspends it: until the risk review is done.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
@@ -319,7 +319,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             credential: There is no file desk-main in the credentials: put one there.
             unreachable: It failed. Next try in 1s.
             ledger: The ledger cannot be written, the disk is full: make room.
-            suspended: The file suspends it: until the risk review is done.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.

@@ -32,7 +32,7 @@ fn a_noted_set_is_withdrawn_when_the_newest_revision_says_otherwise() {
         &noted(seconds(0)).suspended(),
         expect![[r#"
             new
-            suspended: The file suspends it: until the risk review is done.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             acting: Nothing stands in the way: the mode is being set.
             > withdraw: the newest revision suspends it
         "#]],

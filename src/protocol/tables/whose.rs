@@ -251,10 +251,10 @@ fn whose_key_it_is_is_seen_before_anything_before_a_change_or_before_a_set() {
     check(
         &change(situation().suspended()),
         expect![[r#"
-        pending
-        suspended: The file suspends it: until the risk review is done.
-        > look at the account
-    "#]],
+            pending
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
+            > look at the account
+        "#]],
     );
     check(
         &set(situation()),
@@ -268,10 +268,10 @@ fn whose_key_it_is_is_seen_before_anything_before_a_change_or_before_a_set() {
     check(
         &set(situation().suspended()),
         expect![[r#"
-        pending
-        suspended: The file suspends it: until the risk review is done.
-        > rest 59s
-    "#]],
+            pending
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
+            > rest 59s
+        "#]],
     );
 }
 
@@ -305,28 +305,28 @@ fn what_could_not_be_seen_just_now_is_waited_for_before_a_set_and_not_asked_for_
     check(
         &failed(situation().suspended(), 1),
         expect![[r#"
-        pending
-        unreachable: It failed. Next try in 1s.
-        suspended: The file suspends it: until the risk review is done.
-        > rest 1s
-    "#]],
+            pending
+            unreachable: It failed. Next try in 1s.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
+            > rest 1s
+        "#]],
     );
     check(
         &failed(situation().suspended(), 2),
         expect![[r#"
-        pending
-        unreachable: It failed.
-        suspended: The file suspends it: until the risk review is done.
-        > rest 59s
-    "#]],
+            pending
+            unreachable: It failed.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
+            > rest 59s
+        "#]],
     );
     check(
         &failed(situation().suspended(), 3),
         expect![[r#"
-        pending
-        unreachable: It failed.
-        suspended: The file suspends it: until the risk review is done.
-        > rest 59s
-    "#]],
+            pending
+            unreachable: It failed.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
+            > rest 59s
+        "#]],
     );
 }

@@ -166,7 +166,10 @@ async fn what_the_file_suspends_is_watched_and_never_changed() {
     let suspended = r#"position_mode: { USDT-FUTURES: hedge_mode }, suspend: "the risk review""#;
     let world = World::started(&file(&[("desk-a", suspended), ("desk-b", HEDGE)]), desks).await;
     changed(&world, B_USDT).await;
-    assert_eq!(world.line(A_USDT), "new, suspended: The file suspends it: the risk review.");
+    assert_eq!(
+        world.line(A_USDT),
+        "new, suspended: The file suspends it: the risk review. Nothing is changed until `suspend` is out of the file."
+    );
     world.pass(HOUR).await;
     assert_eq!(world.sets(DESK_A, USDT), []);
     assert!((59..=80).contains(&asked(&world, DESK_A, "/account/account")), "still watched");
