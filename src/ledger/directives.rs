@@ -190,7 +190,8 @@ pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rus
     let counted = tx
         .prepare_cached(
             "SELECT account, scope, desired, max(at) AS at FROM counted
-             WHERE at > (SELECT max(at) FROM counted) - ?1 GROUP BY account, scope, desired ORDER BY max(at)",
+             WHERE at > (SELECT max(at) FROM counted) - ?1 GROUP BY account, scope, desired
+             ORDER BY max(at), account, scope",
         )?
         .query_map([2 * millis(CHANGES_WINDOW)], |row| {
             Ok(Counted { target: targets::target(row)?, to: row.get("desired")?, at: row.get("at")? })
@@ -230,8 +231,11 @@ pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), StoreEr
         return Ok(());
     }
     let hash = plan.hash();
-    tx.execute("INSERT INTO plans (hash, recorded_at) VALUES (?1, ?2)", params![hash, exchange])?;
-    let id = tx.last_insert_rowid();
+    let id: i64 = tx.query_row(
+        "INSERT INTO plans (hash, recorded_at) VALUES (?1, ?2) RETURNING id",
+        params![hash, exchange],
+        |row| row.get(0),
+    )?;
     for PlanEntry { account, scope, live, desired, cause } in &plan.0 {
         tx.execute(
             "INSERT INTO plan_entries (plan, account, scope, live, desired, cause) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -433,7 +437,7 @@ pub(super) fn answered(
 pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
     let waits = tx
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1)
+            "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1 = 1)
                             AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%')",
         )?
         .query_row([now.exchange.is_some()], |row| row.get(0))?;

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::event::Event;
 use super::now::Now;
 use crate::constants::EVENTS_KEPT;
-use crate::moment::millis;
+use crate::moment::{ServerTime, millis};
 use crate::position_mode::AccountName;
 
 /// Which events to read.
@@ -32,12 +32,22 @@ pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite:
     connection
         .prepare_cached(
             "INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who)
-             VALUES (:at, :dated, :account, :scope, :kind, :generation, :cause, :live, :desired, :how, :text, :who)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
-        .execute(named_params! {
-            ":at": now.shown(), ":dated": now.exchange.is_some(), ":account": account, ":scope": scope, ":kind": kind, ":generation": generation,
-            ":cause": cause, ":live": from, ":desired": to, ":how": how, ":text": line, ":who": who,
-        })?;
+        .execute(params![
+            now.shown(),
+            now.exchange.is_some(),
+            account,
+            scope,
+            kind,
+            generation,
+            cause,
+            from,
+            to,
+            how,
+            line,
+            who
+        ])?;
     Ok(())
 }
 
@@ -50,14 +60,11 @@ pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite:
     let mut found = Vec::new();
     if accounts.is_empty() {
         let mut query = connection.prepare_cached(NEWEST)?;
-        let rows =
-            query.query_map(named_params! { ":since": since, ":until": until, ":limit": most }, event)?;
-        found = rows.collect::<Result<_, _>>()?;
+        found = query.query_map(params![since, until, most], event)?.collect::<Result<_, _>>()?;
     }
     for account in accounts.iter().collect::<BTreeSet<_>>() {
         let mut query = connection.prepare_cached(NEWEST_OF_ONE)?;
-        let asked = named_params! { ":account": account, ":since": since, ":until": until, ":limit": most };
-        for row in query.query_map(asked, event)? {
+        for row in query.query_map(params![since, until, most, account], event)? {
             found.push(row?);
         }
     }
@@ -80,12 +87,14 @@ pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
             |row| row.get(0),
         )
         .optional()?;
+    let ahead = exchange.0.saturating_sub(now.wall);
+    let oldest = exchange - EVENTS_KEPT / 2;
+    let earliest = before.map_or(oldest, |before| oldest.max(ServerTime(before))).min(exchange);
     connection.execute(
-        "UPDATE events SET dated = 1, at = min(:exchange, max(at + :ahead, :before, :oldest)) WHERE dated = 0",
-        named_params! {
-            ":exchange": exchange, ":ahead": exchange.0.saturating_sub(now.wall),
-            ":before": before.unwrap_or(i64::MIN), ":oldest": exchange - EVENTS_KEPT / 2,
-        },
+        "UPDATE events SET dated = 1,
+             at = CASE WHEN at + ?1 > ?3 THEN ?3 WHEN at + ?1 > ?2 THEN at + ?1 ELSE ?2 END
+         WHERE dated = 0",
+        params![ahead, earliest, exchange],
     )?;
     Ok(())
 }
@@ -122,7 +131,6 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-const NEWEST: &str =
-    "SELECT * FROM events WHERE at >= :since AND at < :until ORDER BY at DESC, id DESC LIMIT :limit";
-const NEWEST_OF_ONE: &str = "SELECT * FROM events WHERE account = :account AND at >= :since AND at < :until
-                             ORDER BY at DESC, id DESC LIMIT :limit";
+const NEWEST: &str = "SELECT * FROM events WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC LIMIT ?3";
+const NEWEST_OF_ONE: &str = "SELECT * FROM events WHERE account = ?4 AND at >= ?1 AND at < ?2
+                             ORDER BY at DESC, id DESC LIMIT ?3";

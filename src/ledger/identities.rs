@@ -99,7 +99,7 @@ pub(super) fn observed(
     }
     tx.execute(
         "INSERT INTO kinds (account, kind, seen_at) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET kind = ?2, seen_at = ?3",
+         ON CONFLICT (account) DO UPDATE SET kind = ?2, seen_at = ?3",
         params![account, kind, now.shown()],
     )?;
     if let Some(was) = was {
@@ -142,7 +142,7 @@ pub(super) fn pin(
     }
     tx.execute(
         "INSERT INTO uids (account, uid, pinned_at, shown_by) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET uid = ?2, pinned_at = ?3, shown_by = ?4",
+         ON CONFLICT (account) DO UPDATE SET uid = ?2, pinned_at = ?3, shown_by = ?4",
         params![account, uid, now.shown(), key],
     )?;
     let text = format!("The key belongs to user id {uid}, and must from now on.");

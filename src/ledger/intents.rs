@@ -3,7 +3,7 @@
 //! A note that a brake forbids writes nothing. A call on an intent in a stage that the call does not expect is an
 //! error.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::error::StoreError;
 use super::event::{Event, EventKind};
@@ -81,15 +81,13 @@ pub(super) fn note(
     if plan.is_none() && !has_a_place(tx, *stamp, target, *to, *max_changes)? {
         return Ok(None);
     }
-    tx.execute(
+    let Target { account, scope } = target;
+    let id: IntentId = tx.query_row(
         "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, plan)
-         VALUES (:account, :scope, :live, :desired, :cause, :generation, :stamp, :wall, :state, :plan)",
-        named_params! {
-            ":account": target.account, ":scope": target.scope, ":live": from, ":desired": to, ":cause": cause,
-            ":generation": generation, ":stamp": stamp, ":wall": now.wall, ":state": Stage::Noted, ":plan": plan,
-        },
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id",
+        params![account, scope, from, to, cause, generation, stamp, now.wall, Stage::Noted, plan],
+        |row| row.get(0),
     )?;
-    let id = IntentId(tx.last_insert_rowid());
     let under = if plan.is_some() { ", under an approved plan" } else { "" };
     let cause = change.cause;
     let text = format!("A set to {to} is about to leave ({cause}); the mode is {from}{under}.");
@@ -322,7 +320,7 @@ fn has_a_place(
     max_changes: u32,
 ) -> rusqlite::Result<bool> {
     tx.query_row(
-        "SELECT count(*) < ?2 OR coalesce(max(account = ?3 AND scope = ?4 AND desired = ?5), 0)
+        "SELECT count(*) < ?2 OR count(CASE WHEN account = ?3 AND scope = ?4 AND desired = ?5 THEN 1 END) > 0
          FROM (SELECT DISTINCT account, scope, desired FROM counted WHERE at > ?1) AS changed",
         params![now - CHANGES_WINDOW, max_changes, target.account, target.scope, to],
         |row| row.get(0),

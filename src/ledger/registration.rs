@@ -40,8 +40,8 @@ pub(super) fn register_target(
 ) -> Result<TargetRecord, StoreError> {
     tx.prepare_cached(
         "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, coalesce(
-             (SELECT changed_in FROM former_targets WHERE account = ?1 AND scope = ?2 AND desired IS ?3), ?4))
-         ON CONFLICT DO UPDATE SET desired = ?3, changed_in = ?4 WHERE desired IS NOT ?3",
+             (SELECT changed_in FROM former_targets WHERE account = ?1 AND scope = ?2 AND desired IS NOT DISTINCT FROM ?3), ?4))
+         ON CONFLICT (account, scope) DO UPDATE SET desired = ?3, changed_in = ?4 WHERE targets.desired IS DISTINCT FROM ?3",
     )?
     .execute(params![target.account, target.scope, desired, generation])?;
     let (changed_in, applied) = tx

@@ -24,9 +24,10 @@ pub(super) fn request(
     plan: Option<i64>,
     who: Option<&str>,
 ) -> Result<CommandRequest, StoreError> {
-    tx.execute(
-        "INSERT INTO requests (what, at, plan, who) VALUES (?1, ?2, ?3, ?4)",
+    let id = tx.query_row(
+        "INSERT INTO requests (what, at, plan, who) VALUES (?1, ?2, ?3, ?4) RETURNING id",
         params![what, now.wall, plan, who],
+        |row| row.get(0),
     )?;
-    Ok(CommandRequest(tx.last_insert_rowid()))
+    Ok(CommandRequest(id))
 }

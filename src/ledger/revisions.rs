@@ -70,7 +70,7 @@ pub(super) fn cool_down(tx: &Connection, now: Now, lane: &str, until: i64) -> ru
     tx.execute("DELETE FROM cool_downs WHERE until <= ?1", [now.wall])?;
     tx.execute(
         "INSERT INTO cool_downs (lane, until) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+         ON CONFLICT (lane) DO UPDATE SET until = excluded.until WHERE cool_downs.until < excluded.until",
         params![lane, until],
     )?;
     Ok(())

@@ -38,7 +38,8 @@ pub(super) fn of(tx: &Connection, target: &Target) -> rusqlite::Result<OutOfSync
 /// The target is not in sync since then; one that was not before stays so since its own time.
 pub(super) fn begin(tx: &Connection, target: &Target, since: ServerTime) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO out_of_sync (account, scope, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        "INSERT INTO out_of_sync (account, scope, since) VALUES (?1, ?2, ?3)
+         ON CONFLICT (account, scope) WHERE until IS NULL DO NOTHING",
     )?
     .execute(params![target.account, target.scope, since])
     .map(drop)
@@ -47,7 +48,8 @@ pub(super) fn begin(tx: &Connection, target: &Target, since: ServerTime) -> rusq
 /// The target is in sync, or is not looked after any more. A drift that no set of ours has ended went away by itself.
 pub(super) fn end(tx: &Connection, now: Now, target: &Target) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE out_of_sync SET until = max(since, ?3) WHERE account = ?1 AND scope = ?2 AND until IS NULL",
+        "UPDATE out_of_sync SET until = CASE WHEN since > ?3 THEN since ELSE ?3 END
+         WHERE account = ?1 AND scope = ?2 AND until IS NULL",
     )?
     .execute(params![target.account, target.scope, now.shown()])
     .map(drop)
