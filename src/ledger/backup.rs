@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copying::copy_into;
-use super::error::Trouble;
 use super::files::{LOGS, Part, beside, is_free};
 use super::soundness::{Findings, quietly, verify};
 use super::store::DATABASE;
+use super::trouble::Trouble;
 use super::unsound::Unsound;
 
 /// Why there is no copy.

@@ -6,8 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
@@ -17,6 +15,8 @@ use super::now::Now;
 use super::refreshes;
 use super::requests::{CommandRequest, request};
 use super::targets;
+use super::trouble::DatabaseResult;
+use super::tx::{Row, Tx, params};
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Applied, Brakes, Change, Generation, Guard, IntentId, Pause, RequestId, ServerClock};
 use crate::moment::{Moment, ServerTime, millis, spell};
@@ -185,29 +185,25 @@ pub(super) enum Unclosable {
 
 /// Reads the directives as of `now`, by the exchange's clock. The identities are taken from `known`, if given: they are as many
 /// as the accounts.
-pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rusqlite::Result<Directives> {
+pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> DatabaseResult<Directives> {
     let pauses = standing(tx, now)?;
-    let counted = tx
-        .prepare_cached(
-            "SELECT account, scope, desired, max(at) AS at FROM counted
+    let counted = tx.query(
+        "SELECT account, scope, desired, max(at) AS at FROM counted
              WHERE at > (SELECT max(at) FROM counted) - ?1 GROUP BY account, scope, desired
              ORDER BY max(at), account, scope",
-        )?
-        .query_map([2 * millis(CHANGES_WINDOW)], |row| {
-            Ok(Counted { target: targets::target(row)?, to: row.get("desired")?, at: row.get("at")? })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let approved: Vec<(PlanEntry, i64)> = tx
-        .prepare_cached("SELECT * FROM unused_entries WHERE approved_at > ?1")?
-        .query_map([now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)], |row| {
-            Ok((entry(row)?, row.get("approved_at")?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+        params![2 * millis(CHANGES_WINDOW)],
+        |row| Ok(Counted { target: targets::target(row)?, to: row.get("desired")?, at: row.get("at")? }),
+    )?;
+    let approved: Vec<(PlanEntry, i64)> = tx.query(
+        "SELECT * FROM unused_entries WHERE approved_at > ?1",
+        params![now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)],
+        |row| Ok((entry(row)?, row.get("approved_at")?)),
+    )?;
     let pauses_end = pauses.iter().filter_map(|row| row.pause.until);
     let approvals_end = approved.iter().map(|(_, at)| ServerTime(*at) + APPROVAL);
     let lapses_at = pauses_end.chain(approvals_end).min();
     let approved = approved.into_iter().map(|(entry, _)| entry).collect();
-    let resumed: i64 = tx.prepare_cached("SELECT count(*) FROM resumes")?.query_row([], |row| row.get(0))?;
+    let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", params![], |row| row.get(0))?;
     let (pins, kinds) = match known {
         Some(known) => (Arc::clone(&known.pins), Arc::clone(&known.kinds)),
         None => (Arc::new(identities::pins(tx)?.into_iter().collect()), Arc::new(identities::kinds(tx)?)),
@@ -220,7 +216,7 @@ pub(super) fn read(tx: &Connection, now: Now, known: Option<&Directives>) -> rus
 
 /// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time
 /// is known nothing is held, because nothing was looked at.
-pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), StoreError> {
+pub(super) fn hold(tx: &Tx<'_>, now: Now, plan: &Plan) -> Result<(), StoreError> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let newest = newest(tx)?;
     let known = match &newest {
@@ -237,10 +233,7 @@ pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), StoreEr
         |row| row.get(0),
     )?;
     for PlanEntry { account, scope, live, desired, cause } in &plan.0 {
-        tx.execute(
-            "INSERT INTO plan_entries (plan, account, scope, live, desired, cause) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![id, account, scope, live, desired, cause],
-        )?;
+        tx.execute("INSERT INTO plan_entries (plan, account, scope, live, desired, cause) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", params![id, account, scope, live, desired, cause])?;
     }
     let count = plan.0.len();
     if count > 0 {
@@ -253,7 +246,7 @@ pub(super) fn hold(tx: &Connection, now: Now, plan: &Plan) -> Result<(), StoreEr
 
 /// Pauses everything (no account named), or some accounts.
 pub(super) fn pause(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     accounts: &[AccountName],
     reason: &str,
@@ -276,7 +269,7 @@ pub(super) fn pause(
 /// Resumes everything (no account named), or some accounts. The inner `Err` is the reason of a pause of everything,
 /// when none of the named accounts has a pause of its own or a fight to end.
 pub(super) fn resume(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     accounts: &[AccountName],
     who: Option<&str>,
@@ -307,12 +300,12 @@ pub(super) fn resume(
 }
 
 /// Whether somebody keeps changing a target of these accounts back.
-fn is_any_fought_over(tx: &Connection, accounts: &[AccountName]) -> rusqlite::Result<bool> {
+fn is_any_fought_over(tx: &Tx<'_>, accounts: &[AccountName]) -> DatabaseResult<bool> {
     for account in accounts {
-        let targets: Vec<(Target, Generation)> = tx
-            .prepare_cached("SELECT * FROM targets WHERE account = ?1")?
-            .query_map([account], |row| Ok((targets::target(row)?, row.get("changed_in")?)))?
-            .collect::<rusqlite::Result<_>>()?;
+        let targets: Vec<(Target, Generation)> =
+            tx.query("SELECT * FROM targets WHERE account = ?1", params![account], |row| {
+                Ok((targets::target(row)?, row.get("changed_in")?))
+            })?;
         for (target, changed_in) in targets {
             if is_a_fight(&intents::corrections(tx, &target, changed_in)?) {
                 return Ok(true);
@@ -325,7 +318,7 @@ fn is_any_fought_over(tx: &Connection, accounts: &[AccountName]) -> rusqlite::Re
 /// Requests the approval of the held plan with this hash, or with the only hash that begins so. It counts once the
 /// daemon has acknowledged it: only the daemon knows, by the exchange's time, whether the plan is too old.
 pub(super) fn approve(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     prefix: &str,
     who: Option<&str>,
@@ -334,12 +327,9 @@ pub(super) fn approve(
         Ok(id) => id,
         Err(why) => return Ok(Err(why)),
     };
-    let used: bool = tx.query_row(
-        "SELECT approved_at IS NOT NULL OR EXISTS (SELECT 1 FROM requests WHERE plan = ?1 AND refused IS NULL)
-         FROM plans WHERE id = ?1",
-        [id],
-        |row| row.get(0),
-    )?;
+    let used: bool = tx.query_row("SELECT approved_at IS NOT NULL OR EXISTS (SELECT 1 FROM requests WHERE plan = ?1 AND refused IS NULL)
+         FROM plans WHERE id = ?1", params![id],
+        |row| row.get(0))?;
     if used {
         return Ok(Err(Unapproved::Used));
     }
@@ -358,13 +348,8 @@ struct ClosingRow {
 }
 
 /// The requests to close an intent that wait for their answer, oldest first.
-fn closings(tx: &Connection) -> rusqlite::Result<Vec<ClosingRow>> {
-    let rows: Vec<(i64, String)> = tx
-        .prepare_cached(
-            "SELECT id, what FROM requests WHERE acknowledged_at IS NULL AND what LIKE 'close-intent %' ORDER BY id",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+fn closings(tx: &Tx<'_>) -> DatabaseResult<Vec<ClosingRow>> {
+    let rows: Vec<(i64, String)> = tx.query("SELECT id, what FROM requests WHERE acknowledged_at IS NULL AND what LIKE 'close-intent %' ORDER BY id", params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let closing = |(request, what): (i64, String)| {
         let mut words = what.splitn(3, ' ').skip(1);
         let (intent, reason) = (words.next()?.parse().ok()?, words.next()?.to_owned());
@@ -375,7 +360,7 @@ fn closings(tx: &Connection) -> rusqlite::Result<Vec<ClosingRow>> {
 
 /// Asks to close the unresolved intent of a target. The inner `Err`: there is none, or the file does not name its target.
 pub(super) fn close(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     target: &Target,
     reason: &str,
@@ -385,7 +370,7 @@ pub(super) fn close(
     let is_known = tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM targets WHERE account = ?1 AND scope = ?2)",
         params![target.account, target.scope],
-        |row| row.get::<_, bool>(0),
+        |row| row.get::<bool>(0),
     )?;
     if !is_known {
         return Ok(Err(Unclosable::Gone));
@@ -395,7 +380,7 @@ pub(super) fn close(
 
 /// Records that an operator closed an intent, as a read shows it, and acknowledges the request.
 pub(super) fn closed(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     request: RequestId,
     id: IntentId,
@@ -414,13 +399,13 @@ pub(super) fn closed(
 }
 
 /// Who made the request, as far as they said.
-fn who_asked(tx: &Connection, RequestId(request): RequestId) -> rusqlite::Result<Option<String>> {
-    tx.query_row("SELECT who FROM requests WHERE id = ?1", [request], |row| row.get(0))
+fn who_asked(tx: &Tx<'_>, RequestId(request): RequestId) -> DatabaseResult<Option<String>> {
+    tx.query_row("SELECT who FROM requests WHERE id = ?1", params![request], |row| row.get(0))
 }
 
 /// Answers a request that is still open: acknowledged, or refused with a reason.
 pub(super) fn answered(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     RequestId(request): RequestId,
     refused: Option<&str>,
@@ -434,18 +419,18 @@ pub(super) fn answered(
 
 /// Whether a request waits for acknowledgement and can get it: an approval needs the exchange's time, and a request to close
 /// an intent waits for the exchange, as long as that intent is unresolved; one for a look is reported done by the fleet.
-pub(super) fn is_waited_for(tx: &Connection, now: Now) -> rusqlite::Result<bool> {
-    let waits = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1 = 1)
+pub(super) fn is_waited_for(tx: &Tx<'_>, now: Now) -> DatabaseResult<bool> {
+    let waits = tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL AND (plan IS NULL OR ?1 = 1)
                             AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%')",
-        )?
-        .query_row([now.exchange.is_some()], |row| row.get(0))?;
+        params![now.exchange.is_some()],
+        |row| row.get(0),
+    )?;
     Ok(waits || !needless(tx)?.is_empty())
 }
 
 /// The requests to close an intent that has ended by itself meanwhile.
-fn needless(tx: &Connection) -> rusqlite::Result<Vec<RequestId>> {
+fn needless(tx: &Tx<'_>) -> DatabaseResult<Vec<RequestId>> {
     let asked = closings(tx)?;
     if asked.is_empty() {
         return Ok(Vec::new());
@@ -456,28 +441,30 @@ fn needless(tx: &Connection) -> rusqlite::Result<Vec<RequestId>> {
 }
 
 /// Whether any request waits for acknowledgement.
-pub(super) fn is_any_open(tx: &Connection) -> rusqlite::Result<bool> {
-    tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL)")?
-        .query_row([], |row| row.get(0))
+pub(super) fn is_any_open(tx: &Tx<'_>) -> DatabaseResult<bool> {
+    tx.query_row("SELECT EXISTS (SELECT 1 FROM requests WHERE acknowledged_at IS NULL)", params![], |row| {
+        row.get(0)
+    })
 }
 
 /// Acknowledges pending requests, unless a noted set may be on its way to the exchange.
-pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
+pub(super) fn acknowledge(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
     // A look changes nothing, so it does not wait for a set.
     tx.execute(
         "UPDATE requests SET acknowledged_at = ?1 WHERE acknowledged_at IS NULL AND what LIKE 'refresh%'",
-        [now.shown()],
+        params![now.shown()],
     )?;
-    if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", [], |row| row.get(0))? {
+    if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", params![], |row| {
+        row.get(0)
+    })? {
         return Ok(());
     }
     if let Some(exchange) = now.exchange {
-        let asked: Vec<(i64, i64)> = tx
-            .prepare_cached(
-                "SELECT id, plan FROM requests WHERE acknowledged_at IS NULL AND plan IS NOT NULL",
-            )?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
+        let asked: Vec<(i64, i64)> = tx.query(
+            "SELECT id, plan FROM requests WHERE acknowledged_at IS NULL AND plan IS NOT NULL",
+            params![],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         for (request, plan) in asked {
             let refused = approve_at(tx, now, exchange, plan, RequestId(request))?;
             tx.execute(
@@ -489,24 +476,21 @@ pub(super) fn acknowledge(tx: &Connection, now: Now) -> Result<(), StoreError> {
     for request in needless(tx)? {
         answered(tx, now, request, Some("It has ended by itself meanwhile: see `posmoded history`."))?;
     }
-    tx.execute(
-        "UPDATE requests SET acknowledged_at = ?1
-         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%'",
-        [now.shown()],
-    )?;
+    tx.execute("UPDATE requests SET acknowledged_at = ?1
+         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%'", params![now.shown()])?;
     Ok(())
 }
 
 /// Approves a plan from now on, or returns why not: one sentence.
 fn approve_at(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     exchange: ServerTime,
     plan: i64,
     request: RequestId,
 ) -> Result<Option<String>, StoreError> {
     let (hash, recorded_at): (String, i64) =
-        tx.query_row("SELECT hash, recorded_at FROM plans WHERE id = ?1", [plan], |row| {
+        tx.query_row("SELECT hash, recorded_at FROM plans WHERE id = ?1", params![plan], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     if is_over(recorded_at, exchange) {
@@ -521,27 +505,26 @@ fn approve_at(
 }
 
 /// The exchange's clock has jumped ahead: a pause that it had not ended by then lasts as long as it was to.
-pub(super) fn prolong(tx: &Connection, before: ServerTime, by: Duration) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE pauses SET until = until + ?2 WHERE lifted_at IS NULL AND until > ?1")?
-        .execute(params![before, millis(by)])
-        .map(drop)
+pub(super) fn prolong(tx: &Tx<'_>, before: ServerTime, by: Duration) -> DatabaseResult<()> {
+    tx.execute(
+        "UPDATE pauses SET until = until + ?2 WHERE lifted_at IS NULL AND until > ?1",
+        params![before, millis(by)],
+    )
+    .map(drop)
 }
 
 /// Sets the end of pauses that have a length but no end yet: that long from now, by the exchange's time.
-pub(super) fn date(tx: &Connection, now: Now) -> rusqlite::Result<()> {
-    tx.execute(
-        "UPDATE pauses SET until = ?1 + lasts WHERE lasts IS NOT NULL AND until IS NULL AND lifted_at IS NULL",
-        params![now.exchange],
-    )?;
+pub(super) fn date(tx: &Tx<'_>, now: Now) -> DatabaseResult<()> {
+    tx.execute("UPDATE pauses SET until = ?1 + lasts WHERE lasts IS NOT NULL AND until IS NULL AND lifted_at IS NULL", params![now.exchange])?;
     Ok(())
 }
 
 /// The daemon's answer to a request; `None` until there is one.
 pub(super) fn answer(
-    tx: &Connection,
+    tx: &Tx<'_>,
     CommandRequest(id): CommandRequest,
-) -> rusqlite::Result<Option<CommandAnswer>> {
-    tx.query_row("SELECT acknowledged_at, refused FROM requests WHERE id = ?1", [id], |row| {
+) -> DatabaseResult<Option<CommandAnswer>> {
+    tx.query_row("SELECT acknowledged_at, refused FROM requests WHERE id = ?1", params![id], |row| {
         let (at, refused): (Option<i64>, Option<String>) = (row.get(0)?, row.get(1)?);
         Ok(at.map(|_| refused.map_or(CommandAnswer::Acknowledged, CommandAnswer::Refused)))
     })
@@ -560,27 +543,25 @@ fn target(entry: &PlanEntry) -> Target {
 }
 
 /// The newest plan on record, and when it was recorded.
-fn newest(tx: &Connection) -> rusqlite::Result<Option<(Plan, i64)>> {
-    let newest: Option<(i64, i64)> = tx
-        .query_row("SELECT id, recorded_at FROM plans ORDER BY id DESC LIMIT 1", [], |row| {
+fn newest(tx: &Tx<'_>) -> DatabaseResult<Option<(Plan, i64)>> {
+    let newest: Option<(i64, i64)> =
+        tx.query_opt("SELECT id, recorded_at FROM plans ORDER BY id DESC LIMIT 1", params![], |row| {
             Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
+        })?;
     newest.map(|(id, recorded)| Ok((entries(tx, id)?, recorded))).transpose()
 }
 
 /// The newest record of the one hash that begins with `prefix`.
-fn find(tx: &Connection, prefix: &str) -> rusqlite::Result<Result<i64, Unapproved>> {
+fn find(tx: &Tx<'_>, prefix: &str) -> DatabaseResult<Result<i64, Unapproved>> {
     if prefix.len() < SHORTEST_PREFIX {
         return Ok(Err(Unapproved::Unknown));
     }
-    let found: Vec<i64> = tx
-        .prepare(
-            "SELECT id FROM plans WHERE substr(hash, 1, length(?1)) = ?1
+    let found: Vec<i64> = tx.query(
+        "SELECT id FROM plans WHERE substr(hash, 1, length(?1)) = ?1
              AND id IN (SELECT max(id) FROM plans GROUP BY hash) ORDER BY id",
-        )?
-        .query_map([prefix.to_ascii_lowercase()], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+        params![prefix.to_ascii_lowercase()],
+        |row| row.get(0),
+    )?;
     let mut found = found.into_iter();
     Ok(match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
@@ -589,34 +570,35 @@ fn find(tx: &Connection, prefix: &str) -> rusqlite::Result<Result<i64, Unapprove
     })
 }
 
-fn entries(tx: &Connection, plan: i64) -> rusqlite::Result<Plan> {
-    let entries = tx
-        .prepare_cached("SELECT * FROM plan_entries WHERE plan = ?1")?
-        .query_map([plan], entry)?
-        .collect::<rusqlite::Result<_>>()?;
+fn entries(tx: &Tx<'_>, plan: i64) -> DatabaseResult<Plan> {
+    let entries = tx.query("SELECT * FROM plan_entries WHERE plan = ?1", params![plan], entry)?;
     Ok(Plan(entries))
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<PlanEntry> {
+fn entry(row: &Row<'_>) -> DatabaseResult<PlanEntry> {
     let Target { account, scope } = targets::target(row)?;
     let (live, desired, cause) = (row.get("live")?, row.get("desired")?, row.get("cause")?);
     Ok(PlanEntry { account, scope, live, desired, cause })
 }
 
 /// The pauses that are neither lifted nor over, by the exchange's time.
-fn standing(tx: &Connection, now: Now) -> rusqlite::Result<Vec<PauseRow>> {
-    tx.prepare_cached(
+fn standing(tx: &Tx<'_>, now: Now) -> DatabaseResult<Vec<PauseRow>> {
+    tx.query(
         "SELECT * FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1) ORDER BY id",
-    )?
-    .query_map([now.exchange.map_or(i64::MIN, |now| now.0)], |row| {
-        let lasts: Option<i64> = row.get("lasts")?;
-        let lasts = lasts.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
-        let account: Option<AccountName> = row.get("account")?;
-        let pause =
-            Pause { account: account.clone(), reason: row.get("reason")?, lasts, until: row.get("until")? };
-        Ok(PauseRow { account, pause, since: row.get("since")? })
-    })?
-    .collect()
+        params![now.exchange.map_or(i64::MIN, |now| now.0)],
+        |row| {
+            let lasts: Option<i64> = row.get("lasts")?;
+            let lasts = lasts.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
+            let account: Option<AccountName> = row.get("account")?;
+            let pause = Pause {
+                account: account.clone(),
+                reason: row.get("reason")?,
+                lasts,
+                until: row.get("until")?,
+            };
+            Ok(PauseRow { account, pause, since: row.get("since")? })
+        },
+    )
 }
 
 fn is_over(recorded_at: i64, now: ServerTime) -> bool {

@@ -5,9 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{ErrorCode, ffi};
-
 use super::refusal::{self, Refusal, refusal};
+use super::trouble::{DatabaseError, Trouble};
 
 use crate::position_mode::Target;
 
@@ -24,7 +23,7 @@ pub enum LedgerError {
         /// What the system refuses.
         refusal: Refusal,
         /// The database's error.
-        source: rusqlite::Error,
+        source: DatabaseError,
     },
     /// Another process keeps the ledger locked: somebody has to end it; a retry may help.
     #[error(
@@ -36,7 +35,7 @@ pub enum LedgerError {
         /// The ledger's file.
         place: PathBuf,
         /// The database's error.
-        source: rusqlite::Error,
+        source: DatabaseError,
     },
     /// The ledger is damaged: somebody has to restore it.
     #[error(
@@ -48,7 +47,7 @@ pub enum LedgerError {
         /// The ledger's file.
         place: PathBuf,
         /// The database's error.
-        source: rusqlite::Error,
+        source: DatabaseError,
     },
     /// The file was removed or replaced: somebody has to put it back, or what is written now is lost with the process.
     #[error(
@@ -72,7 +71,7 @@ pub enum LedgerError {
         /// What the system says, or else the database.
         said: String,
         /// The database's error.
-        source: rusqlite::Error,
+        source: DatabaseError,
     },
     /// The thread that owns the connection has ended.
     #[error(
@@ -240,30 +239,26 @@ impl LedgerError {
     }
 
     /// Classifies an error of the database by what somebody has to do about it.
-    pub(super) fn of(place: &Path, source: rusqlite::Error) -> LedgerError {
-        let place = place.to_owned();
-        match Trouble::of(&source) {
+    pub(super) fn of(place: &Path, source: impl Into<DatabaseError>) -> LedgerError {
+        let (place, source) = (place.to_owned(), source.into());
+        match source.trouble() {
             Trouble::Locked => LedgerError::Locked { place, source },
             Trouble::Damaged => LedgerError::Damaged { place, source },
-            Trouble::Full | Trouble::ReadOnly | Trouble::Other => {
+            Trouble::Full | Trouble::ReadOnly | Trouble::Disk | Trouble::Other => {
                 LedgerError::refused(place.clone(), source, refusal::ask(&place))
             }
         }
     }
 
     /// What the database could not do, by what the system says to it, if anything.
-    fn refused(place: PathBuf, source: rusqlite::Error, asked: Option<(PathBuf, io::Error)>) -> LedgerError {
+    fn refused(place: PathBuf, source: DatabaseError, asked: Option<(PathBuf, io::Error)>) -> LedgerError {
         let of_the_system = asked.as_ref().and_then(|(path, error)| Some((path, refusal(path, error)?)));
         if let Some((path, refusal)) = of_the_system {
             return LedgerError::Refused { place: path.clone(), refusal, source };
         }
-        match (source.sqlite_error_code(), asked) {
-            (Some(ErrorCode::DiskFull), None) => {
-                LedgerError::Refused { place, refusal: Refusal::Full, source }
-            }
-            (Some(ErrorCode::SystemIoFailure), None) if is_of_the_disk(&source) => {
-                LedgerError::Refused { place, refusal: Refusal::Disk, source }
-            }
+        match (source.trouble(), asked) {
+            (Trouble::Full, None) => LedgerError::Refused { place, refusal: Refusal::Full, source },
+            (Trouble::Disk, None) => LedgerError::Refused { place, refusal: Refusal::Disk, source },
             (_, Some((_, error))) => LedgerError::Other { place, said: error.to_string(), source },
             (_, None) => LedgerError::Other { place, said: source.to_string(), source },
         }
@@ -275,24 +270,6 @@ impl LedgerError {
     }
 }
 
-/// Whether the system failed at the disk itself.
-fn is_of_the_disk(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    code.is_some_and(|code| OF_THE_DISK.contains(&code))
-}
-
-/// Reads, writes and what makes them last.
-const OF_THE_DISK: [i32; 8] = [
-    ffi::SQLITE_IOERR_READ,
-    ffi::SQLITE_IOERR_WRITE,
-    ffi::SQLITE_IOERR_FSYNC,
-    ffi::SQLITE_IOERR_DIR_FSYNC,
-    ffi::SQLITE_IOERR_TRUNCATE,
-    ffi::SQLITE_IOERR_FSTAT,
-    ffi::SQLITE_IOERR_DATA,
-    ffi::SQLITE_IOERR_CORRUPTFS,
-];
-
 fn state_directory(dir: &Path, source: &io::Error) -> String {
     match refusal(dir, source) {
         Some(refusal) => refusal.say(dir).to_string(),
@@ -300,72 +277,17 @@ fn state_directory(dir: &Path, source: &io::Error) -> String {
     }
 }
 
-/// What is the matter with a database, by what somebody has to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// To make room.
-    Full,
-    /// To give the right to write, or to open.
-    ReadOnly,
-    /// To end whoever keeps it locked.
-    Locked,
-    /// To restore it.
-    Damaged,
-    /// To look at the cause.
-    Other,
-}
-
-impl Trouble {
-    pub(super) fn of(error: &rusqlite::Error) -> Trouble {
-        let unreadable = matches!(
-            error,
-            rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::Utf8Error(..)
-        );
-        if unreadable {
-            return Trouble::Damaged;
-        }
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Trouble::Full,
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                Trouble::ReadOnly
-            }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Locked,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
-            _ => Trouble::Other,
-        }
-    }
-}
-
-/// What a check of the database says as an error, unless it is `ok`. A page that could not be read is told like one that is
-/// wrong, but by the number of an error that is not damage.
-pub(super) fn complaint(said: &str) -> Option<rusqlite::Error> {
-    if said == "ok" {
-        return None;
-    }
-    let number = said.split_once("error code=").map(|(_, after)| after);
-    let digits = number.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next());
-    let code = match digits.and_then(|digits| digits.parse().ok()) {
-        // What is cut off has damaged the rest.
-        Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ) | None => rusqlite::ffi::SQLITE_CORRUPT,
-        Some(code) => code,
-    };
-    Some(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(said.to_owned())))
-}
-
 /// Why a transaction failed, before the ledger's path is added.
 #[derive(Debug)]
 pub(super) enum StoreError {
     /// The database failed.
-    Sql(rusqlite::Error),
+    Sql(DatabaseError),
     /// The caller made a mistake, described here.
     Misused(String),
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> StoreError {
         StoreError::Sql(error)
     }
 }
@@ -386,6 +308,7 @@ fn told(pid: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use rusqlite::ffi;
 
     use super::*;
 
@@ -395,7 +318,7 @@ mod tests {
         let source = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
         let place = PathBuf::from("/s/l");
         let asked = system.map(|errno| (place.clone(), io::Error::from(errno)));
-        told.assert_eq(&LedgerError::refused(place, source, asked).to_string());
+        told.assert_eq(&LedgerError::refused(place, source.into(), asked).to_string());
     }
 
     #[test]

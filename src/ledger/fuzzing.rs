@@ -2,10 +2,12 @@
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::Ledger;
 use super::event::{Event, EventKind};
 use super::history::{self, HistoryFilter};
 use super::now::Now;
-use super::{Ledger, store};
+use super::sqlite::connect;
+use super::tx::Tx;
 use crate::clock::Clock;
 use crate::moment::ServerTime;
 
@@ -14,7 +16,7 @@ pub fn history(filter: &HistoryFilter) {
     let HistoryFilter { accounts, since_wall, until_wall, limit } = filter;
     let (read, whole) = HISTORY.with(|(_ledger, connection)| {
         let all = HistoryFilter { limit: usize::MAX, ..HistoryFilter::default() };
-        (history::read(connection, filter), history::read(connection, &all))
+        (history::read(&Tx::new(connection), filter), history::read(&Tx::new(connection), &all))
     });
     let (read, mut whole) = (read.unwrap_or_else(|error| panic!("{error}")), whole.unwrap_or_default());
     assert_eq!(whole.len(), ACCOUNTS.len() * ROUNDS);
@@ -34,7 +36,7 @@ thread_local! {
     /// Events of some accounts and of none, a clock that was set back among them.
     static HISTORY: (Ledger, Connection) = {
         let made = Ledger::in_memory(Clock::simulated(BEGAN, 7)).unwrap_or_else(|error| panic!("{error}"));
-        let connection = store::connect(&made.place, OpenFlags::empty()).unwrap_or_else(|error| panic!("{error}"));
+        let connection = connect(&made.place, OpenFlags::empty()).unwrap_or_else(|error| panic!("{error}"));
         let _ = connection.execute("DELETE FROM events", []);
         for round in 0..ROUNDS {
             let hours = i64::try_from(round * 7 % 13).unwrap_or_default();
@@ -43,7 +45,7 @@ thread_local! {
             for account in ACCOUNTS {
                 let event = Event::new(EventKind::Noted, format!("{account} in round {round}"));
                 let event = account.parse().map_or(event.clone(), |account| event.of_account(&account));
-                history::add(&connection, now, &event).unwrap_or_else(|error| panic!("{error}"));
+                history::add(&Tx::new(&connection), now, &event).unwrap_or_else(|error| panic!("{error}"));
             }
         }
         (made, connection)

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::event::Event;
 use super::now::Now;
+use super::trouble::DatabaseResult;
+use super::tx::{Row, Tx, params};
 use crate::constants::EVENTS_KEPT;
 use crate::moment::{ServerTime, millis};
 use crate::position_mode::AccountName;
@@ -26,15 +26,11 @@ pub struct HistoryFilter {
 }
 
 /// Adds an event and sets its number and time.
-pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite::Result<()> {
+pub(super) fn add(tx: &Tx<'_>, now: Now, event: &Event) -> DatabaseResult<()> {
     let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text, who } = event;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    connection
-        .prepare_cached(
-            "INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?
-        .execute(params![
+    tx.execute("INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", params![
             now.shown(),
             now.exchange.is_some(),
             account,
@@ -53,20 +49,16 @@ pub(super) fn add(connection: &Connection, now: Now, event: &Event) -> rusqlite:
 
 /// Reads events, oldest first. Each of the two queries has an index in its order, so that it reads no more rows than it
 /// returns, however many years are stored.
-pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite::Result<Vec<Event>> {
+pub(super) fn read(tx: &Tx<'_>, filter: &HistoryFilter) -> DatabaseResult<Vec<Event>> {
     let HistoryFilter { accounts, since_wall, until_wall, limit } = filter;
     let (since, until) = (since_wall.unwrap_or(i64::MIN), until_wall.unwrap_or(i64::MAX));
     let most = i64::try_from(*limit).unwrap_or(i64::MAX);
-    let mut found = Vec::new();
+    let mut found: Vec<Event> = Vec::new();
     if accounts.is_empty() {
-        let mut query = connection.prepare_cached(NEWEST)?;
-        found = query.query_map(params![since, until, most], event)?.collect::<Result<_, _>>()?;
+        found = tx.query(NEWEST, params![since, until, most], event)?;
     }
     for account in accounts.iter().collect::<BTreeSet<_>>() {
-        let mut query = connection.prepare_cached(NEWEST_OF_ONE)?;
-        for row in query.query_map(params![since, until, most, account], event)? {
-            found.push(row?);
-        }
+        found.extend(tx.query::<_, Vec<_>>(NEWEST_OF_ONE, params![since, until, most, account], event)?);
     }
     found.sort_unstable_by_key(|event| (event.at, event.id));
     found.drain(..found.len().saturating_sub(*limit));
@@ -77,20 +69,18 @@ pub(super) fn read(connection: &Connection, filter: &HistoryFilter) -> rusqlite:
 /// Dates the events that were written before the exchange's time was known: as long before now as our own clock says,
 /// but not before older events that have a date. If our clock was set in between, they shift within that span, and never
 /// so far back that they would soon be deleted for their age, which nobody knows.
-pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
+pub(super) fn date(tx: &Tx<'_>, now: Now) -> DatabaseResult<()> {
     let Some(exchange) = now.exchange else { return Ok(()) };
-    let before: Option<i64> = connection
-        .query_row(
-            "SELECT at FROM events WHERE dated = 1 AND id < (SELECT min(id) FROM events WHERE dated = 0)
+    let before: Option<i64> = tx.query_opt(
+        "SELECT at FROM events WHERE dated = 1 AND id < (SELECT min(id) FROM events WHERE dated = 0)
              ORDER BY id DESC LIMIT 1",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
+        params![],
+        |row| row.get(0),
+    )?;
     let ahead = exchange.0.saturating_sub(now.wall);
     let oldest = exchange - EVENTS_KEPT / 2;
     let earliest = before.map_or(oldest, |before| oldest.max(ServerTime(before))).min(exchange);
-    connection.execute(
+    tx.execute(
         "UPDATE events SET dated = 1,
              at = CASE WHEN at + ?1 > ?3 THEN ?3 WHEN at + ?1 > ?2 THEN at + ?1 ELSE ?2 END
          WHERE dated = 0",
@@ -100,21 +90,21 @@ pub(super) fn date(connection: &Connection, now: Now) -> rusqlite::Result<()> {
 }
 
 /// Deletes what is too old by the exchange's time and by our own: either may be wrong, and a deletion is final.
-pub(super) fn forget(connection: &Connection, now: Now) -> rusqlite::Result<()> {
+pub(super) fn forget(tx: &Tx<'_>, now: Now) -> DatabaseResult<()> {
     let Some(exchange) = now.exchange else { return Ok(()) };
     let oldest = exchange.0.min(now.wall).saturating_sub(millis(EVENTS_KEPT));
-    connection.execute("DELETE FROM events WHERE at < ?1 AND dated = 1", [oldest])?;
-    connection.execute("DELETE FROM requests WHERE at < ?1 AND acknowledged_at IS NOT NULL", [oldest])?;
-    connection.execute(
+    tx.execute("DELETE FROM events WHERE at < ?1 AND dated = 1", params![oldest])?;
+    tx.execute("DELETE FROM requests WHERE at < ?1 AND acknowledged_at IS NOT NULL", params![oldest])?;
+    tx.execute(
         "DELETE FROM plans WHERE recorded_at < ?1 AND id < (SELECT max(id) FROM plans)
          AND id NOT IN (SELECT plan FROM intents WHERE plan IS NOT NULL)",
-        [oldest],
+        params![oldest],
     )?;
-    connection.execute("DELETE FROM out_of_sync WHERE until < ?1", [oldest])?;
+    tx.execute("DELETE FROM out_of_sync WHERE until < ?1", params![oldest])?;
     Ok(())
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+fn event(row: &Row<'_>) -> DatabaseResult<Event> {
     Ok(Event {
         id: row.get("id")?,
         at: row.get("at")?,

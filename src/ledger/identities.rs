@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
+use super::trouble::DatabaseResult;
+use super::tx::{Tx, params};
 use crate::facts::Identity;
 use crate::position_mode::{AccountName, KeyId, Kind, Uid};
 use crate::protocol::Claims;
@@ -85,15 +85,9 @@ pub enum Pinned {
 }
 
 /// Records the kind of an account, if it is new or has changed.
-pub(super) fn observed(
-    tx: &Connection,
-    now: Now,
-    account: &AccountName,
-    kind: Kind,
-) -> Result<(), StoreError> {
-    let was: Option<Kind> = tx
-        .query_row("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))
-        .optional()?;
+pub(super) fn observed(tx: &Tx<'_>, now: Now, account: &AccountName, kind: Kind) -> Result<(), StoreError> {
+    let was: Option<Kind> =
+        tx.query_opt("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))?;
     if was == Some(kind) {
         return Ok(());
     }
@@ -110,26 +104,23 @@ pub(super) fn observed(
 }
 
 /// The kind of each account when last observed.
-pub(super) fn kinds(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Kind>> {
-    tx.prepare_cached("SELECT account, kind FROM kinds")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
+pub(super) fn kinds(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<AccountName, Kind>> {
+    tx.query("SELECT account, kind FROM kinds", params![], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Compares the UID that a key showed with the pinned one; the first look pins it. If an older name has the
 /// same UID pinned, this name had the wrong key when it was pinned, and is pinned again.
 pub(super) fn pin(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     account: &AccountName,
     uid: &Uid,
     key: &KeyId,
 ) -> Result<Pinned, StoreError> {
-    let pinned: Option<(Uid, Option<KeyId>)> = tx
-        .query_row("SELECT uid, shown_by FROM uids WHERE account = ?1", params![account], |row| {
+    let pinned: Option<(Uid, Option<KeyId>)> =
+        tx.query_opt("SELECT uid, shown_by FROM uids WHERE account = ?1", params![account], |row| {
             Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
+        })?;
     match pinned {
         Some((was, shown_by)) if was == *uid => {
             if shown_by.as_ref() != Some(key) {
@@ -151,27 +142,21 @@ pub(super) fn pin(
 }
 
 /// Whether another name has the UID that is pinned for this one.
-pub(super) fn is_shared(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
-    tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
-                        WHERE one.account = ?1)",
-    )?
-    .query_row(params![account], |row| row.get(0))
+pub(super) fn is_shared(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<bool> {
+    tx.query_row("SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
+                        WHERE one.account = ?1)", params![account], |row| row.get(0))
 }
 
 /// The UID pinned for each account name since its first look.
-pub(super) fn pins(tx: &Connection) -> rusqlite::Result<BTreeMap<AccountName, Pin>> {
-    tx.prepare_cached("SELECT account, uid, shown_by FROM uids")?
-        .query_map([], |row| Ok((row.get(0)?, Pin { uid: row.get(1)?, shown_by: row.get(2)? })))?
-        .collect()
+pub(super) fn pins(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<AccountName, Pin>> {
+    tx.query("SELECT account, uid, shown_by FROM uids", params![], |row| {
+        Ok((row.get(0)?, Pin { uid: row.get(1)?, shown_by: row.get(2)? }))
+    })
 }
 
 /// Whether another name has the UID that is pinned for this one, and had it no later.
-fn came_second(tx: &Connection, account: &AccountName) -> rusqlite::Result<bool> {
-    tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
-                        WHERE one.account = ?1 AND other.pinned_at <= one.pinned_at)",
-        params![account],
-        |row| row.get(0),
-    )
+fn came_second(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<bool> {
+    tx.query_row("SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account
+                        WHERE one.account = ?1 AND other.pinned_at <= one.pinned_at)", params![account],
+        |row| row.get(0))
 }

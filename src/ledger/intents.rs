@@ -3,14 +3,14 @@
 //! A note that a brake forbids writes nothing. A call on an intent in a stage that the call does not expect is an
 //! error.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::identities;
 use super::now::Now;
 use super::targets;
+use super::trouble::DatabaseResult;
+use super::tx::{Row, Tx, params};
 use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
 use crate::facts::{Applied, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
@@ -65,11 +65,7 @@ pub(super) struct IntentRequest {
 
 /// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, another name for the same
 /// account, or a used up budget forbids it.
-pub(super) fn note(
-    tx: &Connection,
-    now: Now,
-    request: &IntentRequest,
-) -> Result<Option<IntentId>, StoreError> {
+pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Option<IntentId>, StoreError> {
     let IntentRequest { target, change, generation, stamp, max_changes } = request;
     let shared = identities::is_shared(tx, &target.account)?;
     let outdated = is_outdated(tx, *generation)?;
@@ -97,25 +93,22 @@ pub(super) fn note(
 }
 
 /// Whether there is a newer revision, which the requester of the set does not know yet.
-fn is_outdated(tx: &Connection, generation: Generation) -> rusqlite::Result<bool> {
-    tx.query_row("SELECT EXISTS (SELECT 1 FROM revisions WHERE generation > ?1)", [generation], |row| {
-        row.get(0)
-    })
+fn is_outdated(tx: &Tx<'_>, generation: Generation) -> DatabaseResult<bool> {
+    tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM revisions WHERE generation > ?1)",
+        params![generation],
+        |row| row.get(0),
+    )
 }
 
 /// Records that the set was not sent.
-pub(super) fn withdraw(tx: &Connection, now: Now, id: IntentId, why: &str) -> Result<(), StoreError> {
+pub(super) fn withdraw(tx: &Tx<'_>, now: Now, id: IntentId, why: &str) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
     add_event(tx, now, &intent, EventKind::Withdrawn, format!("The set did not leave: {why}"))
 }
 
 /// Records the exchange's answer to the set.
-pub(super) fn answered(
-    tx: &Connection,
-    now: Now,
-    id: IntentId,
-    answer: &SetAnswer,
-) -> Result<(), StoreError> {
+pub(super) fn answered(tx: &Tx<'_>, now: Now, id: IntentId, answer: &SetAnswer) -> Result<(), StoreError> {
     let (stage, kind, text) = match answer {
         SetAnswer::Accepted => {
             (Stage::Accepted, EventKind::Accepted, "The exchange accepted the set.".to_owned())
@@ -138,7 +131,7 @@ pub(super) fn answered(
 }
 
 /// Records that the set was accepted but no read showed it in time.
-pub(super) fn unconfirmed(tx: &Connection, now: Now, id: IntentId) -> Result<(), StoreError> {
+pub(super) fn unconfirmed(tx: &Tx<'_>, now: Now, id: IntentId) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
     let text = format!("The exchange accepted the set, but no read showed it within {}.", spell(CONFIRMING));
     add_event(tx, now, &intent, EventKind::Unclear, text)
@@ -146,7 +139,7 @@ pub(super) fn unconfirmed(tx: &Connection, now: Now, id: IntentId) -> Result<(),
 
 /// Records that the set was accepted and a read shows it.
 pub(super) fn confirmed(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     id: IntentId,
     applied: Option<Applied>,
@@ -159,7 +152,7 @@ pub(super) fn confirmed(
 
 /// Records the outcome of an unresolved set, as a read after its fence shows it.
 pub(super) fn resolved(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     id: IntentId,
     took_effect: bool,
@@ -182,18 +175,18 @@ pub(super) fn resolved(
 
 /// The same for one that an operator closes; returns its target.
 pub(super) fn closed(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     id: IntentId,
     took_effect: bool,
     applied: Option<Applied>,
 ) -> Result<Target, StoreError> {
     resolved(tx, now, id, took_effect, applied)?;
-    Ok(tx.query_row("SELECT * FROM intents WHERE id = ?1", [id], targets::target)?)
+    Ok(tx.query_row("SELECT * FROM intents WHERE id = ?1", params![id], targets::target)?)
 }
 
 /// Records that a set which seemed lost shows in a read after all.
-pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
+pub(super) fn late(tx: &Tx<'_>, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
     let intent = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
     tx.execute("UPDATE intents SET late_at = ?1 WHERE id = ?2", params![applied.at, id])?;
     record_applied(tx, &intent, Some(applied))?;
@@ -203,7 +196,7 @@ pub(super) fn late(tx: &Connection, now: Now, id: IntentId, applied: Applied) ->
 }
 
 /// Marks the sets that an ended process left noted or accepted as unclear: their outcome is unknown.
-pub(super) fn orphaned(tx: &Connection, now: Now) -> Result<(), StoreError> {
+pub(super) fn orphaned(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
     for intent in all_unresolved(tx)?.into_iter().filter(|intent| intent.stage != Stage::Unclear) {
         let intent = move_on(tx, intent.id, &[intent.stage], Stage::Unclear)?;
         let text = "posmoded ended while the set was under way: nobody knows what became of it.";
@@ -213,57 +206,59 @@ pub(super) fn orphaned(tx: &Connection, now: Now) -> Result<(), StoreError> {
 }
 
 /// The unresolved intent of a target; there is one at most.
-pub(super) fn unresolved(tx: &Connection, target: &Target) -> rusqlite::Result<Option<IntentRecord>> {
-    tx.prepare_cached("SELECT * FROM unresolved WHERE account = ?1 AND scope = ?2")?
-        .query_row(params![target.account, target.scope], from_row)
-        .optional()
+pub(super) fn unresolved(tx: &Tx<'_>, target: &Target) -> DatabaseResult<Option<IntentRecord>> {
+    tx.query_opt(
+        "SELECT * FROM unresolved WHERE account = ?1 AND scope = ?2",
+        params![target.account, target.scope],
+        from_row,
+    )
 }
 
 /// Every unresolved intent, oldest first.
-pub(super) fn all_unresolved(tx: &Connection) -> rusqlite::Result<Vec<IntentRecord>> {
-    tx.prepare_cached("SELECT * FROM unresolved ORDER BY id")?.query_map([], from_row)?.collect()
+pub(super) fn all_unresolved(tx: &Tx<'_>) -> DatabaseResult<Vec<IntentRecord>> {
+    tx.query("SELECT * FROM unresolved ORDER BY id", params![], from_row)
 }
 
 /// Every intent ever noted, oldest first.
-pub(super) fn all(tx: &Connection) -> rusqlite::Result<Vec<IntentRow>> {
+pub(super) fn all(tx: &Tx<'_>) -> DatabaseResult<Vec<IntentRow>> {
     let row = |row: &Row<'_>| {
         let IntentRecord { id: _, target, change, generation: _, stamp, stage } = from_row(row)?;
-        let (noted_wall, plan) = (row.get("noted_at")?, row.get::<_, Option<i64>>("plan")?);
+        let (noted_wall, plan) = (row.get("noted_at")?, row.get::<Option<i64>>("plan")?);
         Ok(IntentRow { target, change, stamp, noted_wall, stage, approved: plan.is_some() })
     };
-    tx.prepare_cached("SELECT * FROM intents ORDER BY id")?.query_map([], row)?.collect()
+    tx.query("SELECT * FROM intents ORDER BY id", params![], row)
 }
 
 /// The signing times of a target's drift corrections that were seen to take effect, oldest first: only those since the
 /// revision that last changed it and since the last `resume` that covers it.
 pub(super) fn corrections(
-    tx: &Connection,
+    tx: &Tx<'_>,
     target: &Target,
     changed_in: Generation,
-) -> rusqlite::Result<Vec<ServerTime>> {
-    tx.prepare_cached(
+) -> DatabaseResult<Vec<ServerTime>> {
+    tx.query(
         "SELECT stamp FROM intents
          WHERE account = ?1 AND scope = ?2 AND cause = 'drift'
            AND state IN ('confirmed', 'took_effect', 'late')
            AND generation >= ?3
            AND id > (SELECT coalesce(max(after_intent), 0) FROM resumes WHERE account IS NULL OR account = ?1)
          ORDER BY id",
-    )?
-    .query_map(params![target.account, target.scope, changed_in], |row| row.get(0))?
-    .collect()
+        params![target.account, target.scope, changed_in],
+        |row| row.get(0),
+    )
 }
 
 /// The newest set of a target that seemed lost, if no later one took effect.
-pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Result<Option<LateSet>> {
-    tx.prepare_cached(
+pub(super) fn may_come_late(tx: &Tx<'_>, target: &Target) -> DatabaseResult<Option<LateSet>> {
+    tx.query_opt(
         "SELECT * FROM intents AS lost WHERE account = ?1 AND scope = ?2 AND state = 'no_effect'
            AND NOT EXISTS (SELECT 1 FROM intents AS later WHERE later.account = lost.account
                              AND later.scope = lost.scope AND later.id > lost.id
                              AND later.state IN ('confirmed', 'took_effect'))
          ORDER BY id DESC LIMIT 1",
-    )?
-    .query_row(params![target.account, target.scope], from_row)
-    .optional()
+        params![target.account, target.scope],
+        from_row,
+    )
     .map(|found| {
         found.map(|intent| {
             let IntentRecord { id, change, stamp, generation, target: _, stage: _ } = intent;
@@ -274,19 +269,16 @@ pub(super) fn may_come_late(tx: &Connection, target: &Target) -> rusqlite::Resul
 
 /// How many sets of a target in a row had no clear answer and no effect, up to the newest: since the revision that last
 /// changed it, and the last `resume` that covers it.
-pub(super) fn lost(tx: &Connection, target: &Target, changed_in: Generation) -> rusqlite::Result<u32> {
-    tx.prepare_cached(
-        "SELECT count(*) FROM intents WHERE account = ?1 AND scope = ?2 AND state = 'no_effect' AND generation >= ?3
+pub(super) fn lost(tx: &Tx<'_>, target: &Target, changed_in: Generation) -> DatabaseResult<u32> {
+    tx.query_row("SELECT count(*) FROM intents WHERE account = ?1 AND scope = ?2 AND state = 'no_effect' AND generation >= ?3
            AND id > (SELECT coalesce(max(after_intent), 0) FROM resumes WHERE account IS NULL OR account = ?1)
            AND id > (SELECT coalesce(max(id), 0) FROM intents WHERE account = ?1 AND scope = ?2
                        AND state IN ('refused', 'confirmed', 'took_effect', 'late'))
-           AND stamp > (SELECT coalesce(max(applied_at), 0) FROM targets WHERE account = ?1 AND scope = ?2)",
-    )?
-    .query_row(params![target.account, target.scope, changed_in], |row| row.get(0))
+           AND stamp > (SELECT coalesce(max(applied_at), 0) FROM targets WHERE account = ?1 AND scope = ?2)", params![target.account, target.scope, changed_in], |row| row.get(0))
 }
 
 /// Whether a pause stands at `stamp`, the exchange's time that the set is signed with; one without an end yet stands.
-fn is_paused(tx: &Connection, stamp: ServerTime, target: &Target) -> rusqlite::Result<bool> {
+fn is_paused(tx: &Tx<'_>, stamp: ServerTime, target: &Target) -> DatabaseResult<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM pauses WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1)
                         AND (account IS NULL OR account = ?2))",
@@ -296,29 +288,21 @@ fn is_paused(tx: &Connection, stamp: ServerTime, target: &Target) -> rusqlite::R
 }
 
 /// The approved plan that contains exactly this change and whose entry for it is not used up yet.
-fn approval(
-    tx: &Connection,
-    stamp: ServerTime,
-    target: &Target,
-    change: Change,
-) -> rusqlite::Result<Option<i64>> {
+fn approval(tx: &Tx<'_>, stamp: ServerTime, target: &Target, change: Change) -> DatabaseResult<Option<i64>> {
     let Change { from, to, cause } = change;
-    tx.query_row(
-        "SELECT min(plan) FROM unused_entries WHERE approved_at > ?1 AND account = ?2 AND scope = ?3 AND live = ?4
-         AND desired = ?5 AND cause = ?6",
-        params![stamp - APPROVAL, target.account, target.scope, from, to, cause],
-        |row| row.get(0),
-    )
+    tx.query_row("SELECT min(plan) FROM unused_entries WHERE approved_at > ?1 AND account = ?2 AND scope = ?3 AND live = ?4
+         AND desired = ?5 AND cause = ?6", params![stamp - APPROVAL, target.account, target.scope, from, to, cause],
+        |row| row.get(0))
 }
 
 /// Whether fewer than `max_changes` changes count within the hour, or this one does already.
 fn has_a_place(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: ServerTime,
     target: &Target,
     to: PositionMode,
     max_changes: u32,
-) -> rusqlite::Result<bool> {
+) -> DatabaseResult<bool> {
     tx.query_row(
         "SELECT count(*) < ?2 OR count(CASE WHEN account = ?3 AND scope = ?4 AND desired = ?5 THEN 1 END) > 0
          FROM (SELECT DISTINCT account, scope, desired FROM counted WHERE at > ?1) AS changed",
@@ -327,11 +311,9 @@ fn has_a_place(
     )
 }
 
-fn move_on(tx: &Connection, id: IntentId, from: &[Stage], to: Stage) -> Result<IntentRecord, StoreError> {
+fn move_on(tx: &Tx<'_>, id: IntentId, from: &[Stage], to: Stage) -> Result<IntentRecord, StoreError> {
     let found = tx
-        .prepare_cached("SELECT * FROM intents WHERE id = ?1")?
-        .query_row(params![id], from_row)
-        .optional()?
+        .query_opt("SELECT * FROM intents WHERE id = ?1", params![id], from_row)?
         .ok_or_else(|| StoreError::Misused(format!("there is no intent {}", id.0)))?;
     if !from.contains(&found.stage) {
         let is = found.stage;
@@ -341,7 +323,7 @@ fn move_on(tx: &Connection, id: IntentId, from: &[Stage], to: Stage) -> Result<I
     Ok(IntentRecord { stage: to, ..found })
 }
 
-fn record_applied(tx: &Connection, intent: &IntentRecord, applied: Option<Applied>) -> rusqlite::Result<()> {
+fn record_applied(tx: &Tx<'_>, intent: &IntentRecord, applied: Option<Applied>) -> DatabaseResult<()> {
     if let Some(applied) = applied {
         targets::record(tx, &intent.target, applied)?;
     }
@@ -349,7 +331,7 @@ fn record_applied(tx: &Connection, intent: &IntentRecord, applied: Option<Applie
 }
 
 fn add_event(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     intent: &IntentRecord,
     kind: EventKind,
@@ -359,7 +341,7 @@ fn add_event(
     Ok(history::add(tx, now, &event)?)
 }
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<IntentRecord> {
+fn from_row(row: &Row<'_>) -> DatabaseResult<IntentRecord> {
     Ok(IntentRecord {
         id: row.get("id")?,
         target: targets::target(row)?,

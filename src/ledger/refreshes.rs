@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
-
 use super::error::StoreError;
 use super::now::Now;
 use super::requests::{CommandRequest, request};
+use super::trouble::DatabaseResult;
+use super::tx::{Tx, params};
 use crate::facts::RequestId;
 use crate::position_mode::AccountName;
 
@@ -22,7 +22,7 @@ pub struct RefreshRequest {
 
 /// Asks for a look at everything (no account named), or at some accounts.
 pub(super) fn refresh(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     accounts: &[AccountName],
     who: Option<&str>,
@@ -36,14 +36,13 @@ pub(super) fn refresh(
 }
 
 /// The looks that were asked for and not reported done yet, each with its accounts; none named: all.
-pub(super) fn open(tx: &Connection) -> rusqlite::Result<BTreeMap<RequestId, Vec<AccountName>>> {
-    let rows: Vec<(i64, String)> = tx
-        .prepare_cached(
-            "SELECT id, what FROM requests
+pub(super) fn open(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<RequestId, Vec<AccountName>>> {
+    let rows: Vec<(i64, String)> = tx.query(
+        "SELECT id, what FROM requests
              WHERE acknowledged_at IS NULL AND (what = 'look' OR what LIKE 'look %')",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+        params![],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     let look = |(request, what): (i64, String)| {
         let names = what.split(' ').skip(1).filter_map(|name| name.parse().ok());
         (RequestId(request), names.collect())

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::now::Now;
 use super::spans::{self, OutOfSync};
+use super::tx::{Tx, params};
 use super::{history, intents, targets};
 use crate::facts::{Applied, Generation, Intent, IntentState, LateSet};
 use crate::moment::ServerTime;
@@ -33,22 +32,19 @@ pub struct TargetRecord {
 
 /// Records what the file wants of the target, and returns what is on record for it.
 pub(super) fn register_target(
-    tx: &Connection,
+    tx: &Tx<'_>,
     target: &Target,
     desired: Option<PositionMode>,
     generation: Generation,
 ) -> Result<TargetRecord, StoreError> {
-    tx.prepare_cached(
-        "INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, coalesce(
+    tx.execute("INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, coalesce(
              (SELECT changed_in FROM former_targets WHERE account = ?1 AND scope = ?2 AND desired IS NOT DISTINCT FROM ?3), ?4))
-         ON CONFLICT (account, scope) DO UPDATE SET desired = ?3, changed_in = ?4 WHERE targets.desired IS DISTINCT FROM ?3",
-    )?
-    .execute(params![target.account, target.scope, desired, generation])?;
-    let (changed_in, applied) = tx
-        .prepare_cached("SELECT * FROM targets WHERE account = ?1 AND scope = ?2")?
-        .query_row(params![target.account, target.scope], |row| {
-            Ok((row.get("changed_in")?, targets::applied(row)?))
-        })?;
+         ON CONFLICT (account, scope) DO UPDATE SET desired = ?3, changed_in = ?4 WHERE targets.desired IS DISTINCT FROM ?3", params![target.account, target.scope, desired, generation])?;
+    let (changed_in, applied) = tx.query_row(
+        "SELECT * FROM targets WHERE account = ?1 AND scope = ?2",
+        params![target.account, target.scope],
+        |row| Ok((row.get("changed_in")?, targets::applied(row)?)),
+    )?;
     let intent =
         intents::unresolved(tx, target)?.map(|intent| intent.in_state(IntentState::of_another_process()));
     let corrections = intents::corrections(tx, target, changed_in)?;
@@ -63,15 +59,15 @@ pub(super) fn register_target(
 /// time of the newest unresolved set whose target no longer exists: one of this account that is not in `keep`, or one
 /// of an account without any target, which may be this account's former name.
 pub(super) fn release(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     account: &AccountName,
     keep: Option<&BTreeSet<Scope>>,
 ) -> Result<Option<ServerTime>, StoreError> {
-    let scopes: Vec<Scope> = tx
-        .prepare_cached("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope")?
-        .query_map(params![account], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let scopes: Vec<Scope> =
+        tx.query("SELECT scope FROM targets WHERE account = ?1 ORDER BY scope", params![account], |row| {
+            row.get(0)
+        })?;
     let is_gone = |scope: &Scope| keep.is_none_or(|keep| !keep.contains(scope));
     for scope in scopes.into_iter().filter(is_gone) {
         let whole = |scope: &Scope| *scope == Scope::Account;
@@ -103,10 +99,8 @@ pub(super) fn release(
     if unresolved.is_empty() {
         return Ok(None);
     }
-    let named: BTreeSet<AccountName> = tx
-        .prepare_cached("SELECT DISTINCT account FROM targets")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let named: BTreeSet<AccountName> =
+        tx.query("SELECT DISTINCT account FROM targets", params![], |row| row.get(0))?;
     let gone = unresolved.into_iter().filter(|intent| {
         let Target { account: of, scope } = &intent.target;
         if of == account { is_gone(scope) } else { !named.contains(of) }

@@ -1,9 +1,8 @@
 //! What commands ask of the daemon, as rows that it acknowledges.
 
-use rusqlite::{Connection, params};
-
 use super::error::StoreError;
 use super::now::Now;
+use super::tx::{Tx, params};
 use crate::facts::RequestId;
 
 /// The number of a command's request that the daemon has to acknowledge.
@@ -18,7 +17,7 @@ impl CommandRequest {
 
 /// Writes a request; `plan` is the plan to approve, if it is for that.
 pub(super) fn request(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     what: &str,
     plan: Option<i64>,

@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::copying::copy_into;
 use super::directives;
-use super::error::{LedgerError, OpenError, StoreError, Trouble};
+use super::error::{LedgerError, OpenError, StoreError};
 use super::files::{LOGS, Part, beside, is_free, move_aside, remove_other_names, sync_directory};
 use super::lock;
 use super::now::Now;
 use super::schema::convert;
 use super::soundness::{Findings, quietly, verify};
-use super::store::{BUSY, DATABASE, connect};
+use super::sqlite::{BUSY, connect, transact};
+use super::store::DATABASE;
+use super::trouble::{DatabaseError, DatabaseResult, Trouble};
 use super::unsound::Unsound;
 use crate::clock::Clock;
 
@@ -86,7 +88,7 @@ pub enum RestoreError {
         /// The state directory.
         dir: PathBuf,
         /// The database's own error.
-        source: rusqlite::Error,
+        source: DatabaseError,
     },
 }
 
@@ -105,7 +107,7 @@ pub async fn restore(dir: &Path, file: &Path, clock: &Clock) -> Result<Restored,
         let path = beside(&place, ".restoring");
         remove_what_is_left(&path).map_err(unwritable)?;
         let part = Part::for_the_owner(path).map_err(unwritable)?;
-        copy_into(connection, &part).map_err(not_copied)?;
+        copy_into(connection, &part).map_err(|error| not_copied(error.into()))?;
         Ok::<_, RestoreError>(part)
     })?;
     pause(part.path(), &reason, Now::of(clock)).map_err(not_copied)?;
@@ -143,7 +145,7 @@ async fn hold_still(place: &Path, clock: &Clock) -> Result<Option<Connection>, R
             Err(error) => error,
         };
         match Trouble::of(&error) {
-            Trouble::Damaged | Trouble::Other => return Ok(None),
+            Trouble::Damaged | Trouble::Disk | Trouble::Other => return Ok(None),
             Trouble::Full | Trouble::ReadOnly => {
                 return Err(RestoreError::Before(LedgerError::of(place, error)));
             }
@@ -194,15 +196,17 @@ fn put_logs_aside(place: &Path, aside: &Path) -> io::Result<()> {
 }
 
 /// Converts the copy to our format, and pauses everything in it. Should this be cut off, the copy is made anew.
-fn pause(copy: &Path, reason: &str, now: Now) -> rusqlite::Result<()> {
+fn pause(copy: &Path, reason: &str, now: Now) -> DatabaseResult<()> {
     let mut connection = connect(copy, OpenFlags::empty())?;
     connection.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?;
     convert(&mut connection)?;
-    let tx = connection.transaction()?;
-    match directives::pause(&tx, now, &[], reason, None, None) {
-        Ok(_) => tx.commit(),
+    let paused = transact(&mut connection, TransactionBehavior::Immediate, |tx| {
+        directives::pause(tx, now, &[], reason, None, None)
+    });
+    match paused {
+        Ok(_) => Ok(()),
         Err(StoreError::Sql(error)) => Err(error),
-        Err(StoreError::Misused(_)) => Err(rusqlite::Error::InvalidQuery),
+        Err(StoreError::Misused(what)) => Err(DatabaseError::new(Trouble::Other, what)),
     }
 }
 

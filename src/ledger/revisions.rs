@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
+use super::trouble::DatabaseResult;
+use super::tx::{Tx, params};
 use crate::facts::Generation;
 
 /// Accepted content of the file.
@@ -29,7 +29,7 @@ pub struct Revision {
 
 /// Records accepted content; content equal to the last good one keeps its number.
 pub(super) fn accept(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     sha256: &str,
     bytes: &[u8],
@@ -40,10 +40,7 @@ pub(super) fn accept(
         return Ok(last.generation);
     }
     let generation = Generation(last.map_or(0, |last| last.generation.0).saturating_add(1));
-    tx.execute(
-        "INSERT INTO revisions (generation, sha256, git_commit, accepted_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![generation, sha256, commit, now.wall, bytes],
-    )?;
+    tx.execute("INSERT INTO revisions (generation, sha256, git_commit, accepted_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", params![generation, sha256, commit, now.wall, bytes])?;
     tx.execute("DELETE FROM revisions WHERE generation < ?1", params![generation])?;
     let of_commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
     let text = format!("Revision {} of the file is in force (sha256 {sha256}{of_commit}).", generation.0);
@@ -52,8 +49,8 @@ pub(super) fn accept(
 }
 
 /// The newest accepted content.
-pub(super) fn last_good(tx: &Connection) -> rusqlite::Result<Option<Revision>> {
-    tx.query_row("SELECT * FROM revisions ORDER BY generation DESC LIMIT 1", [], |row| {
+pub(super) fn last_good(tx: &Tx<'_>) -> DatabaseResult<Option<Revision>> {
+    tx.query_opt("SELECT * FROM revisions ORDER BY generation DESC LIMIT 1", params![], |row| {
         Ok(Revision {
             generation: row.get("generation")?,
             sha256: row.get("sha256")?,
@@ -62,12 +59,11 @@ pub(super) fn last_good(tx: &Connection) -> rusqlite::Result<Option<Revision>> {
             bytes: row.get("bytes")?,
         })
     })
-    .optional()
 }
 
 /// Records that a lane rests until `until` (wall time, ms since 1970); a shorter rest does not end a longer one.
-pub(super) fn cool_down(tx: &Connection, now: Now, lane: &str, until: i64) -> rusqlite::Result<()> {
-    tx.execute("DELETE FROM cool_downs WHERE until <= ?1", [now.wall])?;
+pub(super) fn cool_down(tx: &Tx<'_>, now: Now, lane: &str, until: i64) -> DatabaseResult<()> {
+    tx.execute("DELETE FROM cool_downs WHERE until <= ?1", params![now.wall])?;
     tx.execute(
         "INSERT INTO cool_downs (lane, until) VALUES (?1, ?2)
          ON CONFLICT (lane) DO UPDATE SET until = excluded.until WHERE cool_downs.until < excluded.until",
@@ -77,8 +73,8 @@ pub(super) fn cool_down(tx: &Connection, now: Now, lane: &str, until: i64) -> ru
 }
 
 /// The lanes that still rest, each with the wall time (ms since 1970) at which its rest ends.
-pub(super) fn cool_downs(tx: &Connection, now: Now) -> rusqlite::Result<BTreeMap<String, i64>> {
-    tx.prepare("SELECT lane, until FROM cool_downs WHERE until > ?1")?
-        .query_map([now.wall], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
+pub(super) fn cool_downs(tx: &Tx<'_>, now: Now) -> DatabaseResult<BTreeMap<String, i64>> {
+    tx.query("SELECT lane, until FROM cool_downs WHERE until > ?1", params![now.wall], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
 }

@@ -11,12 +11,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::copying::uri;
 use super::directives;
-use super::error::{Newer, complaint};
+use super::error::Newer;
 use super::files::{LOGS, beside, is_free};
 use super::history::{self, HistoryFilter};
 use super::now::Now;
 use super::schema::{FORMAT, empty, format};
-use super::store::BUSY;
+use super::sqlite::{BUSY, complaint};
+use super::trouble::DatabaseResult;
+use super::tx::Tx;
 use super::unsound::Unsound;
 use super::{intents, revisions, targets};
 
@@ -160,7 +162,7 @@ pub(super) fn findings(connection: &Connection, place: &Path) -> Result<Findings
         return Err(damaged(format!("a row of {table} names one of {parent} that is not there")));
     }
     if format == FORMAT {
-        every_row(&tx).map_err(at)?;
+        every_row(&Tx::new(&*tx)).map_err(|error| Unsound::of_database(place, error))?;
     }
     let counts = tx.query_row(
         "SELECT (SELECT count(*) FROM events), (SELECT at FROM events ORDER BY id DESC LIMIT 1),
@@ -206,7 +208,7 @@ fn missing(tx: &Connection, format: i64) -> rusqlite::Result<Option<String>> {
 }
 
 /// Reads every row as the daemon and the commands read it: a word that is none of ours is damage, too.
-fn every_row(tx: &Connection) -> rusqlite::Result<()> {
+fn every_row(tx: &Tx<'_>) -> DatabaseResult<()> {
     let now = Now { wall: 0, exchange: None };
     directives::read(tx, now, None)?;
     history::read(tx, &HistoryFilter { limit: usize::MAX, ..HistoryFilter::default() })?;

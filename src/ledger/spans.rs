@@ -3,12 +3,12 @@
 //!
 //! All by the exchange's time.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
+use super::trouble::DatabaseResult;
+use super::tx::{Tx, params};
 use crate::moment::ServerTime;
 use crate::position_mode::Target;
 
@@ -22,41 +22,44 @@ pub struct OutOfSync {
 }
 
 /// What is on record of the target.
-pub(super) fn of(tx: &Connection, target: &Target) -> rusqlite::Result<OutOfSync> {
-    let since = tx
-        .prepare_cached("SELECT since FROM out_of_sync WHERE account = ?1 AND scope = ?2 AND until IS NULL")?
-        .query_row(params![target.account, target.scope], |row| row.get(0))
-        .optional()?;
+pub(super) fn of(tx: &Tx<'_>, target: &Target) -> DatabaseResult<OutOfSync> {
+    let since = tx.query_opt(
+        "SELECT since FROM out_of_sync WHERE account = ?1 AND scope = ?2 AND until IS NULL",
+        params![target.account, target.scope],
+        |row| row.get(0),
+    )?;
     let drift_noticed = tx
-        .prepare_cached("SELECT drift_noticed FROM targets WHERE account = ?1 AND scope = ?2")?
-        .query_row(params![target.account, target.scope], |row| row.get(0))
-        .optional()?
+        .query_opt(
+            "SELECT drift_noticed FROM targets WHERE account = ?1 AND scope = ?2",
+            params![target.account, target.scope],
+            |row| row.get(0),
+        )?
         .unwrap_or_default();
     Ok(OutOfSync { since, drift_noticed })
 }
 
 /// The target is not in sync since then; one that was not before stays so since its own time.
-pub(super) fn begin(tx: &Connection, target: &Target, since: ServerTime) -> rusqlite::Result<()> {
-    tx.prepare_cached(
+pub(super) fn begin(tx: &Tx<'_>, target: &Target, since: ServerTime) -> DatabaseResult<()> {
+    tx.execute(
         "INSERT INTO out_of_sync (account, scope, since) VALUES (?1, ?2, ?3)
          ON CONFLICT (account, scope) WHERE until IS NULL DO NOTHING",
-    )?
-    .execute(params![target.account, target.scope, since])
+        params![target.account, target.scope, since],
+    )
     .map(drop)
 }
 
 /// The target is in sync, or is not looked after any more. A drift that no set of ours has ended went away by itself.
-pub(super) fn end(tx: &Connection, now: Now, target: &Target) -> rusqlite::Result<()> {
-    tx.prepare_cached(
+pub(super) fn end(tx: &Tx<'_>, now: Now, target: &Target) -> DatabaseResult<()> {
+    tx.execute(
         "UPDATE out_of_sync SET until = CASE WHEN since > ?3 THEN since ELSE ?3 END
          WHERE account = ?1 AND scope = ?2 AND until IS NULL",
-    )?
-    .execute(params![target.account, target.scope, now.shown()])
+        params![target.account, target.scope, now.shown()],
+    )
     .map(drop)
 }
 
 /// Live is as desired again: the span ends, and with it a drift.
-pub(super) fn in_sync(tx: &Connection, now: Now, target: &Target) -> Result<(), StoreError> {
+pub(super) fn in_sync(tx: &Tx<'_>, now: Now, target: &Target) -> Result<(), StoreError> {
     end(tx, now, target)?;
     if drift_is_over(tx, target)? {
         let text = "The drift is over: somebody set the mode back.";
@@ -66,18 +69,20 @@ pub(super) fn in_sync(tx: &Connection, now: Now, target: &Target) -> Result<(), 
 }
 
 /// Records the event of a drift, and that it has it.
-pub(super) fn drift(tx: &Connection, now: Now, target: &Target, event: &Event) -> Result<(), StoreError> {
+pub(super) fn drift(tx: &Tx<'_>, now: Now, target: &Target, event: &Event) -> Result<(), StoreError> {
     history::add(tx, now, event)?;
-    tx.prepare_cached("UPDATE targets SET drift_noticed = 1 WHERE account = ?1 AND scope = ?2")?
-        .execute(params![target.account, target.scope])?;
+    tx.execute(
+        "UPDATE targets SET drift_noticed = 1 WHERE account = ?1 AND scope = ?2",
+        params![target.account, target.scope],
+    )?;
     Ok(())
 }
 
 /// A drift that begins after this is another one; returns whether there was one.
-pub(super) fn drift_is_over(tx: &Connection, target: &Target) -> rusqlite::Result<bool> {
-    tx.prepare_cached(
+pub(super) fn drift_is_over(tx: &Tx<'_>, target: &Target) -> DatabaseResult<bool> {
+    tx.execute(
         "UPDATE targets SET drift_noticed = 0 WHERE account = ?1 AND scope = ?2 AND drift_noticed = 1",
-    )?
-    .execute(params![target.account, target.scope])
+        params![target.account, target.scope],
+    )
     .map(|rows| rows > 0)
 }

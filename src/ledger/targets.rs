@@ -4,19 +4,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Row, params};
-
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
 use super::now::Now;
 use super::spans;
+use super::trouble::DatabaseResult;
+use super::tx::{Row, Tx, params};
 use crate::facts::{Applied, How};
 use crate::position_mode::{AccountName, PositionMode, Target};
 
 /// Records, with an event, that live equals desired without a set of ours.
 pub(super) fn applied_without_a_set(
-    tx: &Connection,
+    tx: &Tx<'_>,
     now: Now,
     target: &Target,
     applied: Applied,
@@ -39,7 +39,7 @@ pub(super) fn applied_without_a_set(
 }
 
 /// Records the applied mode; `false` if the target was released meanwhile.
-pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusqlite::Result<bool> {
+pub(super) fn record(tx: &Tx<'_>, target: &Target, applied: Applied) -> DatabaseResult<bool> {
     let Applied { mode, how, at, generation } = applied;
     let rows = tx.execute(
         "UPDATE targets SET applied_mode = ?3, applied_how = ?4, applied_at = ?5, applied_generation = ?6
@@ -51,29 +51,30 @@ pub(super) fn record(tx: &Connection, target: &Target, applied: Applied) -> rusq
 }
 
 /// The accounts with anything on record.
-pub(super) fn accounts(tx: &Connection) -> rusqlite::Result<BTreeSet<AccountName>> {
-    tx.prepare("SELECT account FROM targets UNION SELECT account FROM uids UNION SELECT account FROM kinds")?
-        .query_map([], |row| row.get(0))?
-        .collect()
+pub(super) fn accounts(tx: &Tx<'_>) -> DatabaseResult<BTreeSet<AccountName>> {
+    tx.query(
+        "SELECT account FROM targets UNION SELECT account FROM uids UNION SELECT account FROM kinds",
+        params![],
+        |row| row.get(0),
+    )
 }
 
 /// The applied mode of every target that has one.
-pub(super) fn all_applied(tx: &Connection) -> rusqlite::Result<BTreeMap<Target, Applied>> {
-    tx.prepare("SELECT * FROM targets WHERE applied_mode IS NOT NULL")?
-        .query_map([], |row| Ok((target(row)?, applied(row)?)))?
-        .filter_map(|found| match found {
-            Ok((target, applied)) => applied.map(|applied| Ok((target, applied))),
-            Err(error) => Some(Err(error)),
-        })
-        .collect()
+pub(super) fn all_applied(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<Target, Applied>> {
+    let found: Vec<(Target, Option<Applied>)> =
+        tx.query("SELECT * FROM targets WHERE applied_mode IS NOT NULL", params![], |row| {
+            Ok((target(row)?, applied(row)?))
+        })?;
+    let of = |(target, applied): (Target, Option<Applied>)| Some((target, applied?));
+    Ok(found.into_iter().filter_map(of).collect())
 }
 
 /// Reads the target of a row.
-pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
+pub(super) fn target(row: &Row<'_>) -> DatabaseResult<Target> {
     Ok(Target { account: row.get("account")?, scope: row.get("scope")? })
 }
 
-pub(super) fn applied(row: &Row<'_>) -> rusqlite::Result<Option<Applied>> {
+pub(super) fn applied(row: &Row<'_>) -> DatabaseResult<Option<Applied>> {
     let Some(mode) = row.get("applied_mode")? else {
         return Ok(None);
     };

@@ -6,8 +6,9 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{Newer, Trouble};
+use super::error::Newer;
 use super::refusal::open_some;
+use super::trouble::{DatabaseError, Trouble};
 
 /// Why a file is no ledger to rely on, or why that is not known.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +53,7 @@ pub enum Unsound {
         /// The file.
         place: PathBuf,
         /// The database's own error.
-        source: rusqlite::Error,
+        source: DatabaseError,
     },
     /// Another process writes it, or keeps it locked.
     #[error(
@@ -135,16 +136,18 @@ impl Unsound {
     }
 
     /// What the database said when the file was read.
-    pub(super) fn of_database(place: &Path, error: rusqlite::Error) -> Unsound {
-        let place = place.to_owned();
-        match Trouble::of(&error) {
+    pub(super) fn of_database(place: &Path, error: impl Into<DatabaseError>) -> Unsound {
+        let (place, error) = (place.to_owned(), error.into());
+        match error.trouble() {
             Trouble::Damaged => Unsound::Damaged { place, found: error.to_string() },
             Trouble::Locked => Unsound::Locked { place },
             Trouble::ReadOnly => match open_some() {
                 Ok(()) => Unsound::Log { place, source: error },
                 Err(source) => Unsound::Unreadable { place, source: Box::new(source) },
             },
-            Trouble::Full | Trouble::Other => Unsound::Unreadable { place, source: Box::new(error) },
+            Trouble::Full | Trouble::Disk | Trouble::Other => {
+                Unsound::Unreadable { place, source: Box::new(error) }
+            }
         }
     }
 }

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags};
 
 use super::directives::{self, CommandAnswer, Directives, Unapproved, Unclosable};
-use super::error::{ApproveError, CloseError, LedgerError, Newer, ResumeError, StoreError, VisitError};
+use super::error::{ApproveError, CloseError, LedgerError, ResumeError, StoreError, VisitError};
 use super::event::Event;
 use super::history::{self, HistoryFilter};
 use super::intents::IntentRow;
@@ -21,8 +20,10 @@ use super::now::Now;
 use super::refreshes::{self, RefreshRequest};
 use super::requests::CommandRequest;
 use super::revisions::{self, Revision};
-use super::schema::{FORMAT, format};
-use super::store::{self, DATABASE, connect};
+use super::sqlite::Sqlite;
+use super::store::DATABASE;
+use super::trouble::DatabaseResult;
+use super::tx::Tx;
 use super::{intents, targets};
 use crate::clock::Clock;
 use crate::facts::{Applied, Intent, IntentState};
@@ -31,8 +32,8 @@ use crate::position_mode::{AccountName, Target};
 /// A command's handle to the ledger.
 #[derive(Debug)]
 pub struct Visitor {
-    connection: Mutex<Connection>,
-    place: PathBuf,
+    /// Boxed, because it is large.
+    database: Box<Mutex<Sqlite>>,
     lock: Option<PathBuf>,
     clock: Clock,
     who: Option<String>,
@@ -56,14 +57,8 @@ impl Visitor {
     }
 
     pub(super) fn at(place: PathBuf, lock: Option<PathBuf>, clock: Clock) -> Result<Visitor, VisitError> {
-        let at = |error| LedgerError::of(&place, error);
-        let connection = connect(&place, OpenFlags::empty()).map_err(at)?;
-        match format(&connection).map_err(at)? {
-            0 => Err(VisitError::NoLedger { looked_at: place }),
-            found if found > FORMAT => Err(VisitError::Newer(Newer { place, found, known: FORMAT })),
-            found if found < FORMAT => Err(VisitError::Older { place, found, known: FORMAT }),
-            _ => Ok(Visitor { connection: Mutex::new(connection), place, lock, clock, who: None }),
-        }
+        let database = Box::new(Mutex::new(Sqlite::visit(place)?));
+        Ok(Visitor { database, lock, clock, who: None })
     }
 
     /// Pauses everything (no account named), or some accounts; for `lasts`, if given, from when the daemon has read the
@@ -170,18 +165,15 @@ impl Visitor {
         lock::holder(self.lock.as_deref()?)
     }
 
-    fn write<T>(
-        &self,
-        job: impl FnOnce(&Connection, Now) -> Result<T, StoreError>,
-    ) -> Result<T, LedgerError> {
-        let mut connection = self.connection.lock();
+    fn write<T>(&self, job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>) -> Result<T, LedgerError> {
+        let mut database = self.database.lock();
         let now = Now::of(&self.clock);
-        store::write(&mut connection, &self.place, |tx| job(tx, now))
+        database.write(|tx| job(tx, now))
     }
 
-    fn read<T>(&self, job: impl FnOnce(&Connection, Now) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        let mut connection = self.connection.lock();
+    fn read<T>(&self, job: impl FnOnce(&Tx<'_>, Now) -> DatabaseResult<T>) -> Result<T, LedgerError> {
+        let mut database = self.database.lock();
         let now = Now::of(&self.clock);
-        store::read(&mut connection, &self.place, |tx| job(tx, now))
+        database.read(|tx| job(tx, now))
     }
 }

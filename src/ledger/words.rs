@@ -2,13 +2,12 @@
 //!
 //! Knows no table. An unknown name on disk is an error, never a default.
 
-use rusqlite::ToSql;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 use super::event::EventKind;
+use super::value::{Column, Parameter, Unreadable, Value};
 use crate::facts::{Cause, Generation, How, IntentId};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Uid};
@@ -39,14 +38,14 @@ pub enum Stage {
 
 macro_rules! words {
     ($($name:ty),*) => {$(
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        impl Parameter for $name {
+            fn value(&self) -> Result<Value<'_>, Unreadable> {
                 spelled(self)
             }
         }
 
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        impl Column for $name {
+            fn of(value: Value<'_>) -> Result<Self, Unreadable> {
                 read(value)
             }
         }
@@ -57,15 +56,15 @@ words!(AccountName, Cause, EventKind, How, Kind, PositionMode, Scope, Stage, Uid
 
 macro_rules! numbers {
     ($($name:ident),*) => {$(
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(self.0.into())
+        impl Parameter for $name {
+            fn value(&self) -> Result<Value<'_>, Unreadable> {
+                Ok(Value::Integer(self.0))
             }
         }
 
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                value.as_i64().map($name)
+        impl Column for $name {
+            fn of(value: Value<'_>) -> Result<Self, Unreadable> {
+                value.integer().map($name)
             }
         }
     )*};
@@ -73,42 +72,39 @@ macro_rules! numbers {
 
 numbers!(IntentId, ServerTime);
 
-impl ToSql for KeyId {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.to_string().into())
+impl Parameter for KeyId {
+    fn value(&self) -> Result<Value<'_>, Unreadable> {
+        Ok(Value::Text(self.to_string().into()))
     }
 }
 
-impl FromSql for KeyId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_str()?.parse().map_err(FromSqlError::other)
+impl Column for KeyId {
+    fn of(value: Value<'_>) -> Result<KeyId, Unreadable> {
+        Ok(value.text()?.parse()?)
     }
 }
 
-impl ToSql for Generation {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let number = i64::try_from(self.0)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        Ok(number.into())
+impl Parameter for Generation {
+    fn value(&self) -> Result<Value<'_>, Unreadable> {
+        Ok(Value::Integer(i64::try_from(self.0)?))
     }
 }
 
-impl FromSql for Generation {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        u64::try_from(value.as_i64()?).map(Generation).map_err(FromSqlError::other)
+impl Column for Generation {
+    fn of(value: Value<'_>) -> Result<Generation, Unreadable> {
+        Ok(Generation(u64::try_from(value.integer()?)?))
     }
 }
 
-fn spelled(word: &impl Serialize) -> rusqlite::Result<ToSqlOutput<'static>> {
-    let value = serde_json::to_value(word)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+fn spelled(word: &impl Serialize) -> Result<Value<'static>, Unreadable> {
+    let value = serde_json::to_value(word)?;
     let serde_json::Value::String(text) = value else {
-        return Err(rusqlite::Error::ToSqlConversionFailure(format!("{value} is not a word").into()));
+        return Err(format!("{value} is not a word").into());
     };
-    Ok(text.into())
+    Ok(Value::Text(text.into()))
 }
 
-fn read<T: DeserializeOwned>(value: ValueRef<'_>) -> FromSqlResult<T> {
-    let word = StrDeserializer::<serde::de::value::Error>::new(value.as_str()?);
-    T::deserialize(word).map_err(FromSqlError::other)
+fn read<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Unreadable> {
+    let text = value.text()?;
+    Ok(T::deserialize(StrDeserializer::<serde::de::value::Error>::new(&text))?)
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::*;
 use crate::ledger::files::beside;
 use crate::ledger::schema::{FIRST, FORMAT, MIGRATIONS, format, migrate};
-use crate::ledger::store::connect;
+use crate::ledger::sqlite::connect;
 
 const NEXT: &str = "ALTER TABLE events ADD COLUMN more TEXT;";
 const THE_ONE_AFTER: &str = "CREATE TABLE third (word TEXT NOT NULL) STRICT;";

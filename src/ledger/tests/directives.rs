@@ -1,6 +1,7 @@
 //! Pauses, the budget, held plans and approvals, and how the daemon notices them.
 
 use super::*;
+use crate::ledger::tx::params;
 
 fn entry(words: &str, cause: Cause) -> PlanEntry {
     PlanEntry::new(&target(words), to_hedge(cause))
@@ -225,7 +226,7 @@ async fn f36_a_prefix_that_two_held_plans_share_approves_neither() {
     hold(&ledger, &news(&["desk-a"])).await;
     hold(&ledger, &news(&["desk-b"])).await;
     let same = "UPDATE plans SET hash = 'abcdef' || substr(hash, 7)";
-    ledger.executor.run(move |store| store.write(|tx, _| Ok(tx.execute(same, [])?))).await.unwrap();
+    ledger.executor.run(move |store| store.write(|tx, _| Ok(tx.execute(same, params![])?))).await.unwrap();
     let refused = ledger.visitor().unwrap().approve("abcdef");
     assert!(matches!(refused, Err(ApproveError::Ambiguous(_))), "{refused:?}");
 }

@@ -16,7 +16,7 @@ async fn a_state_directory_is_made_for_its_owner_alone() {
     let journal: String = raw.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(journal, "wal");
     let full = ledger.executor.run(|store| {
-        store.read(|tx, _| tx.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)))
+        Ok(store.sqlite().pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap())
     });
     assert_eq!(full.await.unwrap(), 2, "FULL");
 }
@@ -121,7 +121,7 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
     let pages = |sql: &'static str| {
         ledger
             .executor
-            .run(move |store| store.read(|tx, _| tx.query_row(sql, [], |row| row.get::<_, i64>(0))))
+            .run(move |store| Ok(store.sqlite().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()))
     };
     pages("PRAGMA max_page_count = 1").await.unwrap();
     let filler = || Event::new(EventKind::Drift, "x".repeat(3000));
@@ -162,7 +162,10 @@ async fn f33_a_ledger_that_cannot_be_written_notes_nothing_and_says_why() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
     let query_only = |on: bool| {
-        ledger.executor.run(move |store| store.read(|tx, _| tx.pragma_update(None, "query_only", on)))
+        ledger.executor.run(move |store| {
+            store.sqlite().pragma_update(None, "query_only", on).unwrap();
+            Ok(())
+        })
     };
     query_only(true).await.unwrap();
     let stamp = ServerTime(START);
@@ -205,7 +208,7 @@ async fn a_lock_that_is_not_let_go_is_said_and_passes_by_itself() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
     let impatient = |store: &mut Store| {
-        store.connection.busy_timeout(Duration::from_millis(20)).unwrap();
+        store.sqlite().busy_timeout(Duration::from_millis(20)).unwrap();
         Ok(())
     };
     ledger.executor.run(impatient).await.unwrap();

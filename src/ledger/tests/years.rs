@@ -5,6 +5,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::*;
+use crate::ledger::tx::params;
 
 const EVENTS: i64 = 1_000_000;
 const DAYS: i64 = 24 * HOUR;
@@ -72,8 +73,8 @@ async fn a_million_events_of_four_hundred_days_are_opened_pruned_and_asked_quick
     assert!(took.iter().all(|(_, took)| *took < QUICK), "{took:?}");
     let oldest = ledger.executor.run(|store| {
         store.read(|tx, _| {
-            tx.query_row("SELECT min(at), count(*) FROM events", [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            tx.query_row("SELECT min(at), count(*) FROM events", params![], |row| {
+                Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
             })
         })
     });

@@ -1,0 +1,152 @@
+//! A transaction as the other files of the ledger see it: statements with numbered parameters, and rows. Which engine runs
+//! it they do not know.
+//!
+//! A statement is written once, in the dialect that `SQLite` and `PostgreSQL` both speak: `?1` for a parameter (and no question
+//! mark in a literal), `RETURNING`, `IS DISTINCT FROM`, conflict targets that are named, one table's column named with its table
+//! where another could be meant.
+
+use super::trouble::{DatabaseError, DatabaseResult, Trouble};
+use super::value::{Column, Parameter, Unreadable, Value};
+
+/// What runs statements in a transaction.
+pub(super) trait Engine {
+    /// Runs a statement that returns no row; returns how many it changed.
+    fn execute(&self, sql: &str, parameters: &[&dyn Parameter]) -> DatabaseResult<usize>;
+
+    /// Runs a statement that returns rows, and shows each of them, until it is told to stop.
+    fn query(&self, sql: &str, parameters: &[&dyn Parameter], each: Each<'_>) -> DatabaseResult<()>;
+
+    /// A number that grows with each row that is changed here.
+    fn changes(&self) -> DatabaseResult<u64>;
+
+    /// A number that grows with each transaction of others that wrote, as of this one.
+    fn version(&self) -> DatabaseResult<i64>;
+}
+
+/// Takes a row, and tells whether it wants another.
+pub(super) type Each<'a> = &'a mut dyn FnMut(Row<'_>) -> DatabaseResult<bool>;
+
+/// The columns of a row.
+pub(super) trait Columns {
+    /// Its value, by the column's number.
+    fn number(&self, number: usize) -> Result<Value<'_>, Unreadable>;
+
+    /// The same by the column's name.
+    fn name(&self, name: &str) -> Result<Value<'_>, Unreadable>;
+}
+
+/// A transaction under way.
+#[derive(Clone, Copy)]
+pub(super) struct Tx<'a>(&'a dyn Engine);
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(engine: &'a dyn Engine) -> Tx<'a> {
+        Tx(engine)
+    }
+
+    /// Runs a statement that returns no row; returns how many it changed.
+    pub(super) fn execute(&self, sql: &str, parameters: &[&dyn Parameter]) -> DatabaseResult<usize> {
+        self.0.execute(sql, parameters)
+    }
+
+    /// Reads all rows.
+    pub(super) fn query<T, C: FromIterator<T>>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn Parameter],
+        mut read: impl FnMut(&Row<'_>) -> DatabaseResult<T>,
+    ) -> DatabaseResult<C> {
+        let mut found = Vec::new();
+        self.0.query(sql, parameters, &mut |row| {
+            found.push(read(&row)?);
+            Ok(true)
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Reads the first row, if there is one.
+    pub(super) fn query_opt<T>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn Parameter],
+        read: impl FnOnce(&Row<'_>) -> DatabaseResult<T>,
+    ) -> DatabaseResult<Option<T>> {
+        let (mut found, mut read) = (None, Some(read));
+        self.0.query(sql, parameters, &mut |row| {
+            found = read.take().map(|read| read(&row)).transpose()?;
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Reads the first row, of which there is one.
+    pub(super) fn query_row<T>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn Parameter],
+        read: impl FnOnce(&Row<'_>) -> DatabaseResult<T>,
+    ) -> DatabaseResult<T> {
+        let found = self.query_opt(sql, parameters, read)?;
+        found.ok_or_else(|| DatabaseError::new(Trouble::Other, format!("no row came of: {sql}")))
+    }
+
+    /// A number that grows with each row that is changed here.
+    pub(super) fn changes(&self) -> DatabaseResult<u64> {
+        self.0.changes()
+    }
+
+    /// A number that grows with each transaction of others that wrote, as of this one.
+    pub(super) fn version(&self) -> DatabaseResult<i64> {
+        self.0.version()
+    }
+}
+
+/// A row that was read.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a>(&'a dyn Columns);
+
+impl<'a> Row<'a> {
+    pub(super) fn new(columns: &'a dyn Columns) -> Row<'a> {
+        Row(columns)
+    }
+
+    /// The value of a column, by its number or its name.
+    pub(super) fn get<T: Column>(&self, at: impl At + Copy) -> DatabaseResult<T> {
+        let value = at.value(self.0).and_then(T::of);
+        value.map_err(|error| DatabaseError::new(Trouble::Damaged, format!("{}: {error}", at.told())))
+    }
+}
+
+/// Which column.
+pub(super) trait At {
+    fn value<'a>(&self, columns: &'a dyn Columns) -> Result<Value<'a>, Unreadable>;
+    fn told(&self) -> String;
+}
+
+impl At for usize {
+    fn value<'a>(&self, columns: &'a dyn Columns) -> Result<Value<'a>, Unreadable> {
+        columns.number(*self)
+    }
+
+    fn told(&self) -> String {
+        format!("in column {self}")
+    }
+}
+
+impl At for &str {
+    fn value<'a>(&self, columns: &'a dyn Columns) -> Result<Value<'a>, Unreadable> {
+        columns.name(self)
+    }
+
+    fn told(&self) -> String {
+        format!("in the column {self:?}")
+    }
+}
+
+/// The parameters of a statement, in the order of their numbers.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => {
+        &[$(&$value as &dyn $crate::ledger::value::Parameter),*]
+    };
+}
+pub(super) use params;
