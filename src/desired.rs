@@ -3,6 +3,7 @@
 //! Accepts all of a file or none of it. Pure: it reads no file and no clock, and knows nothing of what is live.
 
 mod account;
+mod foreign;
 mod keys;
 mod problem;
 mod read;

@@ -109,6 +109,10 @@ impl Rules {
         Entry { name: _, key, value }: &Entry<'_>,
         everywhere: &Everywhere<'_>,
     ) -> Option<BTreeMap<AccountName, Arc<Account>>> {
+        if let Value::List(items) = Value::of(value) {
+            self.listed_accounts(value.place, items);
+            return None;
+        }
         let entries = self.named("under `accounts`", key.place, value)?;
         if matches!(Value::of(value), Value::Map([])) {
             self.remark(
@@ -133,6 +137,24 @@ impl Rules {
         }
         accounts.into_iter().collect()
     }
+
+    fn listed_accounts(&mut self, place: Place, items: &[Node]) {
+        let name = name_in(items).map_or_else(|| "desk-main".to_owned(), |name| name.to_string());
+        let remedy = format!(
+            "write each account's name as a key, `{name}:`, and below it, indented, `position_mode: hedge_mode` and its other \
+             keys, without `-`"
+        );
+        self.remark(place, "under `accounts` there is a list where names with their keys belong", remedy);
+    }
+}
+
+/// What a list under `accounts` calls its first account, if that is a name that an account can have.
+fn name_in(items: &[Node]) -> Option<AccountName> {
+    let text = |node: &Node| Value::of(node).text().and_then(|text| text.parse().ok());
+    let first = items.first()?;
+    let Value::Map(entries) = Value::of(first) else { return text(first) };
+    let is_name = |key: &Node| matches!(Value::of(key), Value::Text("name" | "account" | "id"));
+    entries.iter().find(|(key, _)| is_name(key)).and_then(|(_, value)| text(value))
 }
 
 #[cfg(test)]

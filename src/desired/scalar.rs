@@ -26,7 +26,7 @@ pub(super) enum Value<'t> {
     Refused,
 }
 
-impl Value<'_> {
+impl<'t> Value<'t> {
     pub(super) fn of(node: &Node) -> Value<'_> {
         match &node.content {
             Content::Scalar { text, plain: false } => Value::Text(text),
@@ -40,6 +40,19 @@ impl Value<'_> {
             Content::List(items) => Value::List(items),
             Content::Map(entries) => Value::Map(entries),
             Content::Refused => Value::Refused,
+        }
+    }
+
+    /// The text, if it is one.
+    pub(super) fn text(self) -> Option<&'t str> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Nothing
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Refused => None,
         }
     }
 

@@ -10,8 +10,8 @@ pub(super) fn is_named_so(key: &str) -> bool {
         || split.iter().any(|word| WORDS.contains(&word.as_str()) || is_nearly_one(word))
 }
 
-/// Whether a line holds a key that is named like a secret or has escapes that may hide such a name, or a piece of a
-/// private key.
+/// Whether a line holds a key that is named like a secret or has escapes that may hide such a name, a piece of a private
+/// key, or an address, which may hold a password or be a secret itself (a webhook's).
 pub(super) fn may_stand_in(line: &str) -> bool {
     let named = |(end, _): (usize, &str)| {
         let before = line.get(..end).unwrap_or_default().trim_end_matches(['"', '\'', ' ', '\t']);
@@ -20,7 +20,8 @@ pub(super) fn may_stand_in(line: &str) -> bool {
         is_named_so(word) || word.contains('\\')
     };
     let asked = line.trim_start().strip_prefix("? ").is_some_and(is_named_so);
-    asked || line.contains("PRIVATE KEY") || line.match_indices([':', '=']).any(named)
+    let has_address = line.contains("://") && !line.trim_start().starts_with('#');
+    asked || has_address || line.contains("PRIVATE KEY") || line.match_indices([':', '=']).any(named)
 }
 
 /// `apiKey`, `api_key` and `API-KEY` are all `api`, `key`.

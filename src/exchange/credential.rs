@@ -626,6 +626,25 @@ mod tests {
     }
 
     #[test]
+    fn what_other_programs_write_beside_the_fields_or_around_them_is_told_with_where_it_belongs() {
+        let texts = [
+            "bitget_perpetual_api_key: hidden-1\nbitget_perpetual_secret_key: hidden-2\nFREQTRADE__EXCHANGE__PASSWORD: hidden-3\n",
+            "key: hidden-1\nsecret: hidden-2\npassphrase: hidden-3\nuid: hidden-4\n",
+            "sandbox: true\nkey: hidden-1\nsecret: hidden-2\npassphrase: hidden-3\n",
+            "exchange:\n  key: hidden-1\n  secret: hidden-2\n  passphrase: hidden-3\n",
+            "{\"name\":\"hidden-1\",\"key\":\"hidden-2\"}\n",
+        ];
+        let told = texts.map(|text| read_text(text.as_bytes(), 0o600, KeptBy::Mode).unwrap_err()).join("\n");
+        assert!(!told.contains("hidden"), "{told}");
+        expect_test::expect![[r#"
+            the credential file DIR/desk-main has other names in it (lines 1, 2, 3): `bitget_perpetual_api_key` is called `key` here, and `bitget_perpetual_secret_key` is called `secret` here, and `FREQTRADE__EXCHANGE__PASSWORD` is called `passphrase` here
+            the credential file DIR/desk-main has something in it that is not the key's (line 4): `uid`; write it in the account, in desired-state.yaml, and remove it here
+            the credential file DIR/desk-main has something in it that is not the key's (line 1): `sandbox`; write `demo: true` in the account, in desired-state.yaml, and remove it here
+            the credential file DIR/desk-main has something in it that is not the key's (line 1): `exchange`; remove it, and let key, passphrase, and secret or rsa_private_key begin their lines, with nothing around them
+            the credential file DIR/desk-main has something in it that is not the key's (line 1): `name`; remove it, and let key, passphrase, and secret or rsa_private_key begin their lines, with nothing around them"#]].assert_eq(&told);
+    }
+
+    #[test]
     fn f57_a_key_file_whose_name_is_nearly_right_is_named() {
         for name in
             ["desk-main.yaml", "desk-main.yml", "desk-main.json", "Desk-Main", "desk_main", "DESK-MAIN.YAML"]

@@ -1,6 +1,7 @@
 //! The declared file: what is read from a good one, and what an operator is told of a bad one.
 
 mod conditions;
+mod foreign;
 mod fuzz;
 mod mistakes;
 mod told;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::entries::{Entry, Given, Rules};
 use super::settings::Everywhere;
 use crate::desired::Account;
+use crate::desired::foreign;
 use crate::desired::keys::{ACCOUNT, LONGEST_HOST, LONGEST_UID};
 use crate::desired::problem::{Place, counted, quoted};
 use crate::desired::scalar::Value;
@@ -74,6 +75,13 @@ impl Rules {
         if let Value::Nothing = Value::of(entry.value) {
             let remedy = "add `position_mode: one_way_mode` or `position_mode: hedge_mode` below it";
             self.remark(entry.key.place, format!("{} says nothing", quoted(entry.name)), remedy);
+            return None;
+        }
+        if let Value::Text(text) = Value::of(entry.value)
+            && let Some(mode) = text.parse().ok().or_else(|| foreign::mode(text))
+        {
+            let what = format!("{} is a mode alone, where the keys of an account belong", quoted(entry.name));
+            self.remark(entry.value.place, what, format!("write `position_mode: {mode}` below it, indented"));
             return None;
         }
         let entries = self.section(&ACCOUNT, entry.key.place, entry.value)?;
@@ -204,9 +212,10 @@ impl Rules {
         if let Ok(product) = name.parse() {
             return Some(product);
         }
-        let remedy = match word::meant_product(name) {
+        let remedy = match foreign::product(name) {
             Some(meant) => format!("write `{meant}`"),
-            None => format!("write one of {}", ProductType::VARIANTS.join(", ")),
+            None => foreign::no_product(name)
+                .unwrap_or_else(|| format!("write one of {}", ProductType::VARIANTS.join(", "))),
         };
         self.remark(key.place, format!("{} is no product type", quoted(name)), remedy);
         None
@@ -239,9 +248,11 @@ impl Rules {
         };
         let mode = word.parse().ok();
         if mode.is_none() {
-            let remedy = match word::meant_mode(word) {
+            let remedy = match foreign::mode(word) {
                 Some(meant) => format!("write `{meant}`"),
-                None => "write `one_way_mode` or `hedge_mode`".to_owned(),
+                None => {
+                    foreign::unclear_mode(word).unwrap_or("write `one_way_mode` or `hedge_mode`").to_owned()
+                }
             };
             self.remark(value.place, format!("{} is no position mode", quoted(word)), remedy);
         }

@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use crate::desired::foreign::{self, Means};
 use crate::desired::keys::{ACCOUNT, DEFAULTS, FILE, REQUIREMENT, Section, WINDOW};
 use crate::desired::problem::{Place, Remark, quoted};
 use crate::desired::scalar::Value;
 use crate::desired::secret;
 use crate::desired::tree::{Content, Node};
 use crate::desired::word;
+use crate::position_mode::{PositionMode, ProductType};
 
 /// One entry of a mapping.
 #[derive(Clone, Copy)]
@@ -79,7 +81,7 @@ impl Rules {
             .filter_map(|entry| {
                 let meant = self.known(section, &entry)?;
                 // A misspelt key counts as the one meant unless that is there, too: so it is not reported as missing.
-                (meant == entry.name || !names.contains(meant)).then_some(Entry { name: meant, ..entry })
+                (meant.name == entry.name || !names.contains(meant.name)).then_some(meant)
             })
             .collect();
         Some(self.once(known).into_iter().map(|entry| (entry.name, entry)).collect())
@@ -153,27 +155,34 @@ impl Rules {
         kept
     }
 
-    /// The section's key that an entry has or was meant to have; any key but an exact one gets a remark.
-    fn known<'t>(&mut self, section: &Section, entry: &Entry<'t>) -> Option<&'t str> {
+    /// The entry under the section's key that it has or was meant to have; any key but an exact one gets a remark.
+    fn known<'t>(&mut self, section: &Section, entry: &Entry<'t>) -> Option<Entry<'t>> {
         let Section { name: within, keys } = section;
-        let Entry { name, key, value: _ } = entry;
+        let Entry { name, key, value } = entry;
         if keys.contains(name) {
-            return Some(name);
+            return Some(*entry);
         }
         if self.refuses_secret(entry) {
             return None;
         }
-        let sections = [&FILE, &DEFAULTS, &ACCOUNT, &WINDOW, &REQUIREMENT].into_iter();
-        let elsewhere: Vec<&str> =
-            sections.filter(|section| section.keys.contains(name)).map(|section| section.name).collect();
-        let meant = word::meant(name, keys);
-        let remedy = match (elsewhere.as_slice(), meant) {
-            ([_, ..], _) => format!("write it {}", elsewhere.join(" or ")),
-            ([], Some(meant)) => format!("did you mean `{meant}`?"),
-            ([], None) => format!("remove it; known here: {}", keys.join(", ")),
+        let as_key = |meant: &'static str| Some(Entry { name: meant, ..*entry });
+        let elsewhere = places(name);
+        let foreign = foreign::key(within, name);
+        let (remedy, meant) = if !elsewhere.is_empty() {
+            (format!("write it {}", elsewhere.join(" or ")), None)
+        } else if let Some(foreign) = foreign {
+            let (remedy, meant) = instead(section, foreign, value);
+            // A mode alone is told of with its key, and needs no remark of its own.
+            let told = meant == Some("position_mode") && !matches!(Value::of(value), Value::Map(_));
+            let value = if told { &TOLD } else { *value };
+            (remedy, meant.map(|name| Entry { name, key, value }))
+        } else if let Some(meant) = word::meant(name, keys) {
+            (format!("did you mean `{meant}`?"), as_key(meant))
+        } else {
+            (format!("remove it; known here: {}", keys.join(", ")), None)
         };
         self.remark(key.place, format!("{} is no key {within}", quoted(name)), remedy);
-        if elsewhere.is_empty() { meant } else { None }
+        meant
     }
 
     /// Refuses an entry that is named like a secret: neither it nor anything in it is shown or read. Returns whether it
@@ -184,11 +193,70 @@ impl Rules {
         }
         self.hidden.push(key.place.line..=value.last_line);
         let remedy = "remove it, and make a new key if others could read this file; credentials live in a directory \
-                      of their own, one file per account";
+                      of their own, one file per account with `key`, `secret` and `passphrase` in it";
         self.remark(key.place, "here is a key that looks like a secret", remedy);
         true
     }
 }
+
+/// The names of the sections that have this key.
+fn places(key: &str) -> Vec<&'static str> {
+    let sections = [&FILE, &DEFAULTS, &ACCOUNT, &WINDOW, &REQUIREMENT].into_iter();
+    sections.filter(|section| section.keys.contains(&key)).map(|section| section.name).collect()
+}
+
+/// What to write instead of another program's key with this value, and the section's key that it counts as.
+fn instead(section: &Section, means: Means, value: &Node) -> (String, Option<&'static str>) {
+    let in_accounts = if section.name == ACCOUNT.name { "" } else { " in each account" };
+    match means {
+        Means::Key(key) if section.keys.contains(&key) => (format!("it is called `{key}` here"), Some(key)),
+        Means::Key(key) => (format!("write `{key}` {}", places(key).join(" or ")), None),
+        Means::Mode(truth) => {
+            let counts = section.keys.contains(&"position_mode").then_some("position_mode");
+            let line = match (Value::of(value), mode_of(truth, Value::of(value))) {
+                (Value::Map(_), _) => return ("it is called `position_mode` here".to_owned(), counts),
+                (_, Some(mode)) => format!("write `position_mode: {mode}`{in_accounts}"),
+                (_, None) => {
+                    format!("write `position_mode: one_way_mode` or `position_mode: hedge_mode`{in_accounts}")
+                }
+            };
+            (line, counts)
+        }
+        Means::Product => {
+            let product = Value::of(value).text().and_then(foreign::product);
+            let product = product.unwrap_or(ProductType::UsdtFutures);
+            let remedy = format!(
+                "a product type is a key below `position_mode`{in_accounts}, with its mode behind it: `{product}: hedge_mode`"
+            );
+            (remedy, None)
+        }
+        Means::Option(option) => {
+            (format!("remove it: posmoded takes it as `{option}`, or from the environment"), None)
+        }
+        Means::Not(remedy) => (remedy.to_owned(), None),
+    }
+}
+
+/// The mode that is meant by a value, where `truth` is the one that `true` means.
+fn mode_of(truth: Option<PositionMode>, value: Value<'_>) -> Option<PositionMode> {
+    let other = |mode: PositionMode| match mode {
+        PositionMode::OneWay => PositionMode::Hedge,
+        PositionMode::Hedge => PositionMode::OneWay,
+    };
+    match value {
+        Value::Bool(true) => truth,
+        Value::Bool(false) => truth.map(other),
+        Value::Text(text) => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "enabled" => truth,
+            "false" | "no" | "off" | "disabled" => truth.map(other),
+            text => text.parse().ok().or_else(|| foreign::mode(text)),
+        },
+        Value::Nothing | Value::Number(_) | Value::List(_) | Value::Map(_) | Value::Refused => None,
+    }
+}
+
+/// In place of a value that has been told of with its key.
+static TOLD: Node = Node { place: Place::START, last_line: 1, content: Content::Refused };
 
 impl<T: Clone> Given<T> {
     /// This, or `other` if it is not given.

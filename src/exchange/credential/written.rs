@@ -206,16 +206,28 @@ fn meant(name: &str) -> Option<Field> {
     if name.len() > LONGEST_NAME || !name.chars().all(is_of_a_name) || Field::named(name).is_some() {
         return None;
     }
-    let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
-    let plain = plain.strip_prefix("bitget").unwrap_or(&plain);
-    let (field, _) = OTHER_NAMES.iter().find(|(_, names)| names.contains(&plain))?;
-    Some(*field)
+    let plain = plain(name);
+    let of_whom = BEFORE.iter().filter_map(|whose| plain.strip_prefix(whose));
+    let mut words = std::iter::once(plain.as_str()).chain(of_whom);
+    words
+        .find_map(|word| OTHER_NAMES.iter().find(|(_, names)| names.contains(&word)))
+        .map(|(field, _)| *field)
+}
+
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['-', '_'], "")
+}
+
+/// What to do with a key that other programs have beside the fields or around them.
+fn beside(name: &str) -> Option<&'static str> {
+    let plain = plain(name);
+    BESIDE.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, remedy)| *remedy)
 }
 
 /// Whether a word is the name of a field, here or elsewhere, or a word of YAML for no value.
 #[cfg(any(test, fuzzing))]
 pub(super) fn is_known(word: &str) -> bool {
-    Field::named(word).is_some() || meant(word).is_some() || NULLS.contains(&word)
+    Field::named(word).is_some() || meant(word).is_some() || beside(word).is_some() || NULLS.contains(&word)
 }
 
 fn say_names(wrong: &[(usize, &str, Field)]) -> String {
@@ -339,7 +351,15 @@ impl<'t> Reader<'t> {
         match (Field::named(name), meant(name)) {
             (Some(field), _) => Ok(field),
             (None, Some(field)) => Err(Unfit::Told(say_names(&[(self.at, name, field)]))),
-            (None, None) => Err(self.unfit()),
+            (None, None) => Err(beside(name).map_or_else(
+                || self.unfit(),
+                |remedy| {
+                    let line = self.at;
+                    Unfit::Told(format!(
+                        "has something in it that is not the key's (line {line}): `{name}`; {remedy}"
+                    ))
+                },
+            )),
         }
     }
 
@@ -401,7 +421,7 @@ const SIGNS: &str = "&*!@`%|>[]{},";
 const NULLS: [&str; 4] = ["~", "null", "Null", "NULL"];
 /// What other programs call the fields: in small letters, without `-`, `_` and the exchange's name before it.
 const OTHER_NAMES: [(Field, &[&str]); 4] = [
-    (Field::Key, &["key", "apikey", "accesskey", "accesskeyid", "apiaccesskey", "keyid", "apikeyid"]),
+    (Field::Key, &["key", "apikey", "accesskey", "accesskeyid", "apiaccesskey", "keyid", "apikeyid", "ak"]),
     (
         Field::Passphrase,
         &[
@@ -411,6 +431,7 @@ const OTHER_NAMES: [(Field, &[&str]); 4] = [
             "passwd",
             "pwd",
             "phrase",
+            "apiphrase",
             "apipassphrase",
             "apipassword",
             "apipass",
@@ -431,11 +452,26 @@ const OTHER_NAMES: [(Field, &[&str]); 4] = [
             "accesssecretkey",
             "keysecret",
             "apikeysecret",
+            "sk",
         ],
     ),
     (
         Field::RsaPrivateKey,
         &["rsaprivatekey", "privatekey", "rsakey", "rsa", "rsapem", "pem", "privatekeypem"],
+    ),
+];
+/// What stands before such a name: the exchange's own, and what Hummingbot and Freqtrade put there.
+const BEFORE: [&str; 5] = ["bitgetperpetual", "bitget", "bg", "freqtradeexchange", "exchange"];
+/// What other programs write beside the fields, or around them.
+const BESIDE: [(&[&str], &str); 3] = [
+    (&["uid", "host", "demo"], "write it in the account, in desired-state.yaml, and remove it here"),
+    (
+        &["sandbox", "testnet", "paper", "papertrading", "paptrading"],
+        "write `demo: true` in the account, in desired-state.yaml, and remove it here",
+    ),
+    (
+        &["exchange", "bitget", "name", "account", "accounts", "credentials", "auth", "api", "type", "id"],
+        "remove it, and let key, passphrase, and secret or rsa_private_key begin their lines, with nothing around them",
     ),
 ];
 /// Longer words are no names.

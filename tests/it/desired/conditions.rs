@@ -173,11 +173,10 @@ fn a_window_has_a_name_a_pattern_a_length_and_a_zone_and_nothing_else() {
         ", lasts: 48h, time_zone: Europe/London",
         ", until: 8, duration: 48h",
         expect![[r#"
-        line 5, column 3: the window `weekend` has no `lasts`; add for example `lasts: 48h`
-        line 5, column 3: the window `weekend` has no `time_zone`; add for example `time_zone: Europe/London`
-        line 5, column 39: `until` is no key in a window; remove it; known here: opens, lasts, time_zone
-        line 5, column 49: `duration` is no key in a window; remove it; known here: opens, lasts, time_zone
-    "#]],
+            line 5, column 3: the window `weekend` has no `time_zone`; add for example `time_zone: Europe/London`
+            line 5, column 39: `until` is no key in a window; remove it; known here: opens, lasts, time_zone
+            line 5, column 49: `duration` is no key in a window; it is called `lasts` here
+        "#]],
     );
     with(
         "weekend: { opens: \"0 0 22 * * Fri\", lasts: 48h, time_zone: Europe/London }",
@@ -214,9 +213,9 @@ fn a_window_has_a_name_a_pattern_a_length_and_a_zone_and_nothing_else() {
         "time_zone: UTC",
         "api_token: UTC",
         expect![[r#"
-        line 6, column 3: the window `nightly` has no `time_zone`; add for example `time_zone: Europe/London`
-        line 9, column 5: here is a key that looks like a secret; remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account
-    "#]],
+            line 6, column 3: the window `nightly` has no `time_zone`; add for example `time_zone: Europe/London`
+            line 9, column 5: here is a key that looks like a secret; remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account with `key`, `secret` and `passphrase` in it
+        "#]],
     );
 }
 

@@ -100,7 +100,7 @@ more: of it
 
             desired-state.yaml:18:5: here is a key that looks like a secret
               18 | (not shown)
-                 = remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account
+                 = remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account with `key`, `secret` and `passphrase` in it
 
             desired-state.yaml:20:5: `suspend` needs a reason
               20 |     suspend:
@@ -232,8 +232,8 @@ fn accounts_are_declared_by_plain_names_and_there_is_at_least_one() {
     told(
         format!("{head}accounts: [desk]\n...\n").as_bytes(),
         expect![[r#"
-        line 4, column 11: under `accounts` there is a list where keys with values belong; write `key: value` lines, without `-` before them
-    "#]],
+            line 4, column 11: under `accounts` there is a list where names with their keys belong; write each account's name as a key, `desk:`, and below it, indented, `position_mode: hedge_mode` and its other keys, without `-`
+        "#]],
     );
     changed(
         "  desk-risk:\n",
@@ -265,8 +265,8 @@ fn an_account_may_have_a_name_that_a_secret_has_but_no_secret() {
         "accounts:\n",
         "accounts:\n  token: bg_test-secret\n",
         expect![[r#"
-        line 5, column 3: here is a key that looks like a secret; remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account
-    "#]],
+            line 5, column 3: here is a key that looks like a secret; remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account with `key`, `secret` and `passphrase` in it
+        "#]],
     );
 }
 

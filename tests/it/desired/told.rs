@@ -65,7 +65,7 @@ fn the_outcome_is_told_as_json() {
             .replace("max_changes: 3", "max_changes: 0")
             .replace("demo: true", "demo: true, key: a, \"x\\ty\": 1"),
         expect![[r#"
-            {"schema":1,"file":"a/b.yaml","good":false,"problems":[{"line":2,"column":14,"text":"max_changes: 0","what":"`max_changes` is 0","remedy":"to change nothing anywhere write `suspend: \"the reason\"` at the top level"},{"line":15,"column":24,"text":null,"what":"here is a key that looks like a secret","remedy":"remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account"},{"line":15,"column":32,"text":null,"what":"`x y` is no key in an account","remedy":"remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require"}]}
+            {"schema":1,"file":"a/b.yaml","good":false,"problems":[{"line":2,"column":14,"text":"max_changes: 0","what":"`max_changes` is 0","remedy":"to change nothing anywhere write `suspend: \"the reason\"` at the top level"},{"line":15,"column":24,"text":null,"what":"here is a key that looks like a secret","remedy":"remove it, and make a new key if others could read this file; credentials live in a directory of their own, one file per account with `key`, `secret` and `passphrase` in it"},{"line":15,"column":32,"text":null,"what":"`x y` is no key in an account","remedy":"remove it; known here: uid, host, position_mode, demo, drift, check_every, settle, suspend, windows, require"}]}
         "#]],
     );
 }

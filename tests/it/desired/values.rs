@@ -188,7 +188,7 @@ fn modes_and_product_types_are_those_of_the_exchange_and_a_near_miss_gets_the_ri
         ("susdt-futures", "`SUSDT-FUTURES`"),
         ("coin", "`COIN-FUTURES`"),
         (
-            "SPOT",
+            "BONDS",
             "one of USDT-FUTURES, COIN-FUTURES, USDC-FUTURES, SUSDT-FUTURES, SCOIN-FUTURES, SUSDC-FUTURES",
         ),
     ] {
