@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::credential::Fingerprint;
-use crate::facts::{AccountSettings, Answer, Failure, Identity, List, SetAnswer, Stretch};
+use crate::facts::{AccountSettings, Answer, Failure, Identity, List, OpenRow, SetAnswer, Stretch};
 use crate::ledger::Noted;
 use crate::moment::Moment;
 use crate::position_mode::{KeyId, Kind, PositionMode, Scope};
@@ -94,6 +94,11 @@ pub trait Observe: Send + Sync + 'static {
     /// What else the settings of a unified account said when they were last read; `None` before that, and of a classic one.
     fn settings(&self) -> Option<AccountSettings> {
         None
+    }
+
+    /// What was open in a scope when its lists were last read, for people: no more than a few rows of each.
+    fn open(&self, _scope: Scope) -> Vec<OpenRow> {
+        Vec::new()
     }
 
     /// Tells how often the mode of this scope is going to be read.

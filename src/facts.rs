@@ -9,6 +9,7 @@ mod failure;
 mod flatness;
 mod identity;
 mod intent;
+mod open;
 mod server_clock;
 mod wanted;
 mod witnesses;
@@ -20,6 +21,7 @@ pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};
 pub use identity::{AccountSettings, Identity, KeyTaken, OwnerDue};
 pub use intent::{Applied, Cause, Change, How, Intent, IntentId, IntentState, LateSet, Refusals, SetAnswer};
+pub use open::{OpenRow, Side};
 pub use server_clock::{Age, ServerClock};
 pub use wanted::{
     DriftPolicy, Elsewhere, Generation, HostReading, Policy, Requirement, Requirements, Wanted,

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::facts::{
-    AccountSettings, Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, Reading, Stretch,
-    TargetFacts,
+    AccountSettings, Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, List, OpenRow,
+    Reading, Stretch, TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -170,8 +170,8 @@ pub struct LiveStatus {
     pub at: Timestamp,
 }
 
-/// Row counts at the exchange; null where not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Row counts at the exchange, null where not read, and the first of the rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Detail {
     /// Open positions.
     pub positions: Option<u32>,
@@ -179,6 +179,9 @@ pub struct Detail {
     pub orders: Option<u32>,
     /// Open plan orders.
     pub plan_orders: Option<u32>,
+    /// The first of what is counted, positions first; what the exchange did not name is null.
+    #[serde(default)]
+    pub open: Vec<OpenRow>,
 }
 
 /// What happened to a target since the start of the process.
@@ -425,12 +428,14 @@ pub struct Known<'a> {
     pub before: Option<&'a TargetStatus>,
     /// Counts of what happened to it since the start of the process.
     pub counts: Counts,
+    /// What was open when its lists were last read.
+    pub open: &'a [OpenRow],
 }
 
 impl TargetStatus {
     /// Converts what is known of a target to what operators see; `timestamp` converts a moment to wall time.
     pub fn new(of: &Known<'_>, timestamp: impl Fn(Moment) -> Timestamp) -> TargetStatus {
-        let Known { target, facts, standing, now, next_look, out_of_sync_since, before, counts } = *of;
+        let Known { target, facts, standing, now, next_look, out_of_sync_since, before, counts, open } = *of;
         let known = facts.target;
         let Standing { state, change: _, forbidden: _, blockers, wants } = *standing;
         let reason = blockers.first();
@@ -453,7 +458,7 @@ impl TargetStatus {
             say: reason.map(|reason| protocol::say(reason, facts, target, now)),
             since: same.map_or_else(|| at(now), |same| same.since),
             out_of_sync_since: out_of_sync_since.map(seconds),
-            detail: Detail::of(known),
+            detail: Detail::of(known, open),
             next_look_at: at(next_look),
             drift: known.wanted.policy.drift,
             counts,
@@ -514,11 +519,32 @@ impl From<Applied> for AppliedStatus {
 }
 
 impl Detail {
-    /// The newest counts; those that may have changed since are left out.
-    fn of(facts: &TargetFacts) -> Detail {
+    /// The newest counts and rows; those that may have changed since are left out.
+    fn of(facts: &TargetFacts, open: &[OpenRow]) -> Detail {
         let Flatness { plan_orders, orders, positions, .. } = facts.flatness.newest();
         let count = |reading: Option<Reading>| reading.map(|reading| reading.count);
-        Detail { positions: count(positions), orders: count(orders), plan_orders: count(plan_orders) }
+        let is_counted = |row: &&OpenRow| {
+            let reading = match row.kind {
+                List::Positions => positions,
+                List::Orders => orders,
+                List::PlanOrders => plan_orders,
+            };
+            reading.is_some_and(|reading| reading.count > 0)
+        };
+        let open = open.iter().filter(is_counted).take(OpenRow::SHOWN).cloned().collect();
+        Detail { positions: count(positions), orders: count(orders), plan_orders: count(plan_orders), open }
+    }
+
+    /// `open: BTCUSDT long position, ETHUSDT buy order and 3 more`; `None` while nothing is known to be.
+    pub fn say_open(&self) -> Option<String> {
+        let Detail { positions, orders, plan_orders, open } = self;
+        let counted: u32 = [positions, orders, plan_orders].into_iter().flatten().sum();
+        let rows: Vec<String> = open.iter().map(OpenRow::say).collect();
+        let more = match usize::try_from(counted).unwrap_or(usize::MAX).saturating_sub(rows.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!rows.is_empty()).then(|| format!("open: {}{more}", rows.join(", ")))
     }
 }
 

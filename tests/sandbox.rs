@@ -263,7 +263,7 @@ impl Teller {
         for target in status.targets {
             let name = format!("{} {}", target.account, target.scope);
             let before = self.last.get(&name);
-            let said = |target: &TargetStatus| (target.state, target.reason, target.detail);
+            let said = |target: &TargetStatus| (target.state, target.reason, target.detail.clone());
             let news = before.is_none_or(|old| said(old) != said(&target));
             // Before the first look there is nothing to tell.
             if news && target.live.is_some() {

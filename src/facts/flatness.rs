@@ -1,17 +1,33 @@
 //! The readings of positions and orders: since when every complete reading was flat, and since when something is open.
 
+use serde::{Deserialize, Serialize};
+
 use crate::constants::VERDICT_AGE;
 use crate::moment::Moment;
 
-/// The lists that show whether a target is flat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The lists that show whether a target is flat. JSON has the word for one row of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum List {
     /// Trigger, trailing and take-profit or stop-loss orders.
+    #[serde(rename = "plan_order")]
     PlanOrders,
     /// Plain orders.
+    #[serde(rename = "order")]
     Orders,
     /// Positions.
+    #[serde(rename = "position")]
     Positions,
+}
+
+impl List {
+    /// What one row of it is called.
+    pub fn of_one(self) -> &'static str {
+        match self {
+            List::PlanOrders => "plan order",
+            List::Orders => "order",
+            List::Positions => "position",
+        }
+    }
 }
 
 /// One reading of one list.

@@ -23,6 +23,7 @@ impl<D: Environment> Keeper<D> {
             let target = Target { account: self.account.clone(), scope: *scope };
             let before = slot.shown.take();
             let facts = slot.facts(&self.facts);
+            let open = self.exchange.as_ref().map(|exchange| exchange.open(*scope)).unwrap_or_default();
             let known = Known {
                 target: &target,
                 facts: &facts,
@@ -32,6 +33,7 @@ impl<D: Environment> Keeper<D> {
                 out_of_sync_since: slot.sync.shown(&self.clock, self.facts.clock),
                 before: before.as_ref(),
                 counts: slot.counts,
+                open: &open,
             };
             let status = TargetStatus::new(&known, timestamp);
             say_change(before.as_ref(), &status);
@@ -107,6 +109,7 @@ pub fn unseen(
             out_of_sync_since: None,
             before: None,
             counts,
+            open: &[],
         };
         TargetStatus::new(&known, |moment| clock.timestamp(moment))
     };

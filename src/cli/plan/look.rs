@@ -85,7 +85,7 @@ impl<'a> Round<'a> {
             let target = Target { account: name.clone(), scope };
             let mut facts = self.target(&target, account, mode);
             self.follow(&target, exchange, &mut of_account, &mut facts, Until::Plan).await;
-            statuses.push(self.conclude(&target, &of_account, &facts));
+            statuses.push(self.conclude(&target, exchange, &of_account, &facts));
         }
         statuses
     }
@@ -155,7 +155,14 @@ impl<'a> Round<'a> {
         HostReading { generation: *generation, asked, unmet: self.here.unmet(require).await }
     }
 
-    fn conclude(&mut self, target: &Target, account: &AccountFacts, facts: &TargetFacts) -> TargetStatus {
+    fn conclude<O: Observe>(
+        &mut self,
+        target: &Target,
+        exchange: &Result<O, String>,
+        account: &AccountFacts,
+        facts: &TargetFacts,
+    ) -> TargetStatus {
+        let open = exchange.as_ref().map(|exchange| exchange.open(target.scope)).unwrap_or_default();
         let brakes = self.brakes(target, account, facts);
         let now = self.clock.now();
         let all = Facts { account, brakes: &brakes, target: facts };
@@ -169,6 +176,7 @@ impl<'a> Round<'a> {
             out_of_sync_since: None,
             before: None,
             counts: Counts::default(),
+            open: &open,
         };
         let status = TargetStatus::new(&known, |moment| self.clock.timestamp(moment));
         let due = status.state != State::InSync && !is_blocked(&status);

@@ -3,8 +3,10 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::facts::{List, OpenRow};
 use crate::protocol::Reason;
 use crate::serve::fixture::target;
+use crate::status::Detail;
 
 fn drifted(account: &str, reason: Reason) -> TargetStatus {
     TargetStatus { state: State::Drifted, ..target(account, Some(reason)) }
@@ -28,6 +30,46 @@ fn nothing_to_do_is_0() {
         Exit::DONE,
         &expect![[r#"
         1 target in sync, 0 would change now, 0 cannot yet.
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_open_stands_below_the_sentence_that_targets_share() {
+    let open = |account, kind, orders| TargetStatus {
+        detail: Detail {
+            positions: None,
+            orders,
+            plan_orders: None,
+            open: vec![OpenRow { symbol: Some("BTCUSDT".to_owned()), side: None, kind }],
+        },
+        ..target(account, Some(Reason::NotFlat))
+    };
+    let orders = [open("desk-1", List::Orders, Some(1)), open("desk-2", List::Orders, Some(5))];
+    check(
+        &orders,
+        Exit::BLOCKED,
+        &expect![[r#"
+        ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
+        desk-1   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+        desk-2   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+
+        desk-1 USDT-FUTURES, desk-2 USDT-FUTURES: It says not_flat.
+          desk-1 USDT-FUTURES: open: BTCUSDT order
+          desk-2 USDT-FUTURES: open: BTCUSDT order and 4 more
+        0 targets in sync, 0 would change now, 2 cannot yet.
+    "#]],
+    );
+    check(
+        &orders[..1],
+        Exit::BLOCKED,
+        &expect![[r#"
+        ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
+        desk-1   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+
+        desk-1 USDT-FUTURES: It says not_flat.
+          open: BTCUSDT order
+        0 targets in sync, 0 would change now, 1 cannot yet.
     "#]],
     );
 }

@@ -11,6 +11,7 @@ use crate::cli::terminal::wrapped;
 use crate::exchange::HttpVersion;
 use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::AccountName;
+use crate::protocol::Reason;
 use crate::source::LastPull;
 use crate::status::{Config, Status, TargetStatus, Warning, short};
 
@@ -66,8 +67,12 @@ pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
                 }
             }
             lines.extend(told(cause, width).map(|text| line(What::Say, text)));
-            let rows_of_it = rows.by_ref().take(cause.targets.len());
-            lines.extend(rows_of_it.map(|text| line(What::Row(section), text)));
+            let rows_of_it = rows.by_ref().take(cause.targets.len()).zip(&cause.targets);
+            lines.extend(rows_of_it.map(|(row, target)| {
+                let open =
+                    open(target).map(|open| wrapped(&format!("    {}", plain(&open)), width, "      "));
+                line(What::Row(section), std::iter::once(row).chain(open).collect::<Vec<_>>().join("\n"))
+            }));
         }
     }
     if !is_of_problems {
@@ -144,6 +149,11 @@ fn told(cause: &Cause<'_>, width: Option<usize>) -> Option<String> {
         Some(rest) => format!("{}{rest}", rows::bold(&label, colour)),
         None => text,
     })
+}
+
+/// What a target waits for to be closed, row by row.
+fn open(target: &TargetStatus) -> Option<String> {
+    target.detail.say_open().filter(|_| target.blockers.contains(&Reason::NotFlat))
 }
 
 /// What is good to know, and holds up nothing.
@@ -236,7 +246,7 @@ fn say_last_pull(LastPull { last_success_at, commit }: &LastPull, now: Timestamp
 /// As the alert has it: a pull comes once a minute.
 const PULLED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
-/// What targets say that are not in sync: each sentence once, with the targets that share it.
+/// What targets say that are not in sync: each sentence once, with the targets that share it; below it what is open at each.
 pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
     let mut said: Vec<(Sentence, Vec<&TargetStatus>)> = Vec::new();
     for target in targets {
@@ -246,7 +256,14 @@ pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
             None => said.push((say, vec![target])),
         }
     }
-    said.iter().map(|(say, sharing)| format!("{}: {say}", named(sharing))).collect()
+    let told = |(say, sharing): &(Sentence, Vec<&TargetStatus>)| {
+        let of_each = sharing.iter().filter_map(|target| {
+            let whose = if sharing.len() == 1 { String::new() } else { format!("{}: ", named(&[target])) };
+            open(target).map(|open| format!("  {whose}{}", plain(&open)))
+        });
+        std::iter::once(format!("{}: {say}", named(sharing))).chain(of_each).collect::<Vec<_>>()
+    };
+    said.iter().flat_map(told).collect()
 }
 
 /// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.

@@ -22,7 +22,7 @@ use super::wire::Rows;
 use super::{classic, identity, unified};
 use crate::exchange::credential::{Credential, Fingerprint};
 use crate::exchange::{Apply, Extent, Observe};
-use crate::facts::{AccountSettings, Answer, Failure, Identity, List, SetAnswer, Stretch};
+use crate::facts::{AccountSettings, Answer, Failure, Identity, List, OpenRow, SetAnswer, Stretch};
 use crate::ledger::Noted;
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope};
@@ -32,8 +32,17 @@ use crate::schedule::Purpose;
 pub struct AccountClient<T> {
     name: AccountName,
     session: Session<T>,
-    /// The parts of each list that had rows when they were last read.
-    open: Mutex<BTreeMap<(Scope, List), BTreeSet<String>>>,
+    /// What each list had when it was last read.
+    open: Mutex<BTreeMap<(Scope, List), Open>>,
+}
+
+/// What a list had when it was last read.
+#[derive(Debug, Clone, Default)]
+struct Open {
+    /// The parts of it with rows.
+    parts: BTreeSet<String>,
+    /// The first of the rows, for people.
+    rows: Vec<OpenRow>,
 }
 
 impl<T: Transport> Bitget<T> {
@@ -75,6 +84,12 @@ impl<T: Transport> Observe for AccountClient<T> {
 
     fn settings(&self) -> Option<AccountSettings> {
         self.session.settings()
+    }
+
+    fn open(&self, scope: Scope) -> Vec<OpenRow> {
+        let open = self.open.lock();
+        let rows = |list| open.get(&(scope, list)).map(|open| open.rows.clone()).unwrap_or_default();
+        [List::Positions, List::Orders, List::PlanOrders].into_iter().flat_map(rows).collect()
     }
 
     fn watches(&self, scope: Scope, every: Duration) {
@@ -127,7 +142,7 @@ impl<T: Transport> Observe for AccountClient<T> {
     ) -> Result<Answer<u32>, Failure> {
         let had_rows = match extent {
             Extent::Whole => None,
-            Extent::WhereOpen => self.open.lock().get(&(scope, list)).cloned(),
+            Extent::WhereOpen => self.open.lock().get(&(scope, list)).map(|open| open.parts.clone()),
         };
         let asked = self.parts(scope, list).into_iter().filter(|part| {
             had_rows.as_ref().is_none_or(|had_rows| had_rows.is_empty() || had_rows.contains(part))
@@ -144,13 +159,18 @@ impl<T: Transport> Observe for AccountClient<T> {
         });
         let read: Result<Vec<(String, Answer<Rows>)>, Failure> = join_all(reads).await.into_iter().collect();
         let read = read?;
-        let open =
+        let parts =
             read.iter().filter(|(_, rows)| rows.value.count() > 0).map(|(part, _)| part.clone()).collect();
-        self.open.lock().insert((scope, list), open);
         let whole = read.into_iter().map(|(_, rows)| rows).reduce(|all, part| all.and(part, Rows::and));
         let whole = whole.ok_or_else(|| our_fault("no list was asked for"))?;
-        let count = whole.value.count();
-        Ok(whole.with(count))
+        let Answer { value: rows, asked, answered, server } = whole;
+        let count = rows.count();
+        let rows = rows
+            .into_shown()
+            .into_iter()
+            .map(|row| OpenRow { symbol: row.symbol.filter(|symbol| self.session.may_show(symbol)), ..row });
+        self.open.lock().insert((scope, list), Open { parts, rows: rows.collect() });
+        Ok(Answer { value: count, asked, answered, server })
     }
 }
 

@@ -8,7 +8,7 @@ use super::session::{Ask, Parsed, Session, Setter, our_fault};
 use super::wire::classic::{
     Contract, OPEN_STATUSES, PLAN_TYPES, Page, Sample, SetPositionMode, SingleAccount,
 };
-use super::wire::{PAGE, Position, Rows, open, shape};
+use super::wire::{PAGE, Position, Rows, shape};
 use crate::facts::Answer;
 use crate::facts::{Class, Failure, List};
 use crate::position_mode::{PositionMode, ProductType, Scope};
@@ -70,7 +70,7 @@ pub(super) async fn rows<T: Transport>(
     let endpoint = match list {
         List::Positions => {
             let whole = session.read(Endpoint::Positions, part, ask, |page: Vec<Position>| {
-                rows.positions += open(&page)?;
+                rows.add_positions(&page)?;
                 Ok((page.len(), None))
             });
             return Ok(whole.await?.with(rows));
@@ -81,7 +81,7 @@ pub(super) async fn rows<T: Transport>(
     let whole = session.read(endpoint, part, ask, |page: Page| {
         let (orders, next) = page.rows()?;
         let count = orders.len();
-        rows.orders.extend(orders.into_iter().map(|order| order.order_id));
+        rows.add_orders(list, orders);
         Ok((count, next.map(|id| format!("idLessThan={id}"))))
     });
     Ok(whole.await?.with(rows))

@@ -15,11 +15,12 @@ use super::pace::LaneName;
 use super::wire::classic::{AccountInfo, Contract, Page, SingleAccount};
 use super::wire::unified::{self, KeyInfo, PositionList, Settings, Stage};
 use super::wire::{
-    Broken, Envelope, LONGEST_CODE, LONGEST_UID, Order, PAGE, Position, Time, open, shape, uid,
+    Broken, Envelope, LONGEST_CODE, LONGEST_SYMBOL, LONGEST_UID, Order, PAGE, Position, Rows, Time, shape,
+    uid,
 };
 use crate::constants::MESSAGE_SHOWN;
 use crate::exchange::credential::Credential;
-use crate::facts::{Class, Failure, SetAnswer};
+use crate::facts::{Class, Failure, List, OpenRow, SetAnswer};
 use crate::moment::Moment;
 
 /// The body of an answer to each call: what is concluded is in it, and what is told of it is short,
@@ -228,15 +229,15 @@ fn concluded(endpoint: Endpoint, data: Value) -> Result<String, Broken> {
             // A full page has always an id to go on from; an empty one is followed if it names one.
             let named = given["endId"].as_str().is_some_and(|id| !id.is_empty());
             assert_eq!(next.is_some(), rows.len() >= PAGE || rows.is_empty() && named);
-            paged(&rows, next.as_deref(), &given["entrustedList"])
+            paged(rows, next.as_deref(), &given["entrustedList"])
         }
         Endpoint::UnfilledOrders => {
             let (rows, next) = shape::<unified::Page>(data)?.rows()?;
             let named = given["cursor"].as_str().is_some_and(|cursor| !cursor.is_empty());
             assert_eq!(next.is_some(), named && (rows.len() >= PAGE || rows.is_empty()));
-            paged(&rows, next.as_deref(), &given["list"])
+            paged(rows, next.as_deref(), &given["list"])
         }
-        Endpoint::UnfilledStrategyOrders => paged(&shape::<Vec<Order>>(data)?, None, &given),
+        Endpoint::UnfilledStrategyOrders => paged(shape::<Vec<Order>>(data)?, None, &given),
         Endpoint::Settings => {
             let stage = shape::<Settings>(data)?.stage()?;
             match stage {
@@ -258,7 +259,10 @@ fn concluded(endpoint: Endpoint, data: Value) -> Result<String, Broken> {
 
 /// No position is lost that a number says is there.
 fn opened(rows: &[Position], given: &Value) -> Result<String, Broken> {
-    let count = open(rows)?;
+    let mut open = Rows::default();
+    open.add_positions(rows)?;
+    let count = open.count();
+    shown(open);
     let given = given.as_array().map(Vec::as_slice).unwrap_or_default();
     assert_eq!(rows.len(), given.len());
     let total = |row: &Value| row["total"].as_str()?.trim().parse::<f64>().ok();
@@ -268,11 +272,26 @@ fn opened(rows: &[Position], given: &Value) -> Result<String, Broken> {
 }
 
 /// No order is lost, and the next page can be asked for.
-fn paged(rows: &[Order], next: Option<&str>, given: &Value) -> String {
+fn paged(rows: Vec<Order>, next: Option<&str>, given: &Value) -> String {
     assert_eq!(rows.len(), given.as_array().map_or(0, Vec::len));
     assert!(next.is_none_or(is_plain));
-    let ids: Vec<&str> = rows.iter().map(|order| order.order_id.as_str()).collect();
-    format!("{ids:?} {next:?}")
+    let ids: Vec<&str> = rows.iter().map(|order| order.id.as_str()).collect();
+    let told = format!("{ids:?} {next:?}");
+    let mut open = Rows::default();
+    open.add_orders(List::Orders, rows);
+    shown(open);
+    told
+}
+
+/// No more is shown than a few rows, and of those no more than what can be a contract's name.
+fn shown(rows: Rows) {
+    let count = rows.count();
+    let shown = rows.into_shown();
+    assert_eq!(shown.len(), OpenRow::SHOWN.min(usize::try_from(count).unwrap_or(usize::MAX)));
+    for symbol in shown.iter().filter_map(|row| row.symbol.as_deref()) {
+        let is_of_a_name = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+        assert!((1..=LONGEST_SYMBOL).contains(&symbol.chars().count()) && symbol.chars().all(is_of_a_name));
+    }
 }
 
 fn told(failure: &Failure) {

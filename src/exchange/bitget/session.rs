@@ -120,6 +120,11 @@ impl<T: Transport> Session<T> {
         self.settings.lock().clone()
     }
 
+    /// Whether a word of the exchange may be shown: nothing of the credential is in it.
+    pub(super) fn may_show(&self, word: &str) -> bool {
+        self.credential.redact(word) == word
+    }
+
     /// Keeps what the settings said.
     pub(super) fn remember(&self, settings: Option<AccountSettings>) {
         *self.settings.lock() = settings;

@@ -7,7 +7,7 @@ use super::endpoint::Endpoint;
 use super::http::Transport;
 use super::session::{Ask, Session, Setter};
 use super::wire::unified::{Page, PositionList, SetHoldMode, Settings, Stage, TYPES};
-use super::wire::{Broken, Order, PAGE, Rows, open, shape, uid};
+use super::wire::{Broken, Order, PAGE, Rows, shape, uid};
 use crate::facts::{AccountSettings, Answer, Class, Failure, List};
 use crate::moment::ServerTime;
 use crate::position_mode::{PositionMode, ProductType, Scope, Uid};
@@ -52,7 +52,7 @@ pub(super) async fn rows<T: Transport>(
         List::Positions => {
             let take = |page: PositionList| {
                 let positions = page.positions();
-                rows.positions += open(&positions)?;
+                rows.add_positions(&positions)?;
                 Ok((positions.len(), None))
             };
             session.read(Endpoint::CurrentPosition, part, ask, take).await?
@@ -61,7 +61,7 @@ pub(super) async fn rows<T: Transport>(
             let take = |page: Page| {
                 let (orders, next) = page.rows()?;
                 let count = orders.len();
-                rows.orders.extend(orders.into_iter().map(|order| order.order_id));
+                rows.add_orders(list, orders);
                 Ok((count, next.map(|cursor| format!("cursor={cursor}"))))
             };
             session.read(Endpoint::UnfilledOrders, part, ask, take).await?
@@ -69,7 +69,7 @@ pub(super) async fn rows<T: Transport>(
         List::PlanOrders => {
             let take = |orders: Vec<Order>| {
                 let count = orders.len();
-                rows.orders.extend(orders.into_iter().map(|order| order.order_id));
+                rows.add_orders(list, orders);
                 Ok((count, None))
             };
             session.read(Endpoint::UnfilledStrategyOrders, part, ask, take).await?

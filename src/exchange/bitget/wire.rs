@@ -10,7 +10,7 @@ mod named;
 pub(super) mod unified;
 mod unique;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ use serde_json::Value;
 use named::Named;
 use unique::Unique;
 
+use crate::facts::{List, OpenRow, Side};
 use crate::moment::ServerTime;
 use crate::position_mode::Uid;
 
@@ -115,10 +116,18 @@ impl Time {
     }
 }
 
-/// A position of either kind of account; only its size matters.
+/// A position of either kind of account; only its size matters, the rest is for people.
 #[derive(Debug, Deserialize)]
 pub(super) struct Position {
     total: String,
+    #[serde(default)]
+    symbol: Option<Value>,
+    /// The side in v2.
+    #[serde(rename = "holdSide", default)]
+    hold_side: Option<Value>,
+    /// The side in v3.
+    #[serde(rename = "posSide", default)]
+    pos_side: Option<Value>,
 }
 
 impl Position {
@@ -135,16 +144,13 @@ impl Position {
     }
 }
 
-/// How many of the positions are open.
-pub(super) fn open(rows: &[Position]) -> Result<u32, Broken> {
-    rows.iter().try_fold(0, |open, row| row.is_open().map(|is_open| open + u32::from(is_open)))
-}
-
-/// Rows of a list that count: open positions, and ids of orders. An order that is in several parts counts once.
+/// Rows of a list that count: open positions, and orders by their ids. An order that is in several parts counts once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    pub(super) positions: u32,
-    pub(super) orders: BTreeSet<String>,
+    positions: u32,
+    /// The first of the positions.
+    first: Vec<OpenRow>,
+    orders: BTreeMap<String, OpenRow>,
 }
 
 impl Rows {
@@ -153,20 +159,83 @@ impl Rows {
         self.positions.saturating_add(u32::try_from(self.orders.len()).unwrap_or(u32::MAX))
     }
 
+    /// Adds those of the positions that are open.
+    pub(super) fn add_positions(&mut self, page: &[Position]) -> Result<(), Broken> {
+        for row in page {
+            if row.is_open()? {
+                self.positions = self.positions.saturating_add(1);
+                self.first.extend(Some(row.shown()).filter(|_| self.first.len() < OpenRow::SHOWN));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds orders of this list.
+    pub(super) fn add_orders(&mut self, list: List, page: Vec<Order>) {
+        self.orders.extend(page.into_iter().map(|order| {
+            let shown = order.shown(list);
+            (order.id, shown)
+        }));
+    }
+
     /// These and those of another part.
     pub(super) fn and(mut self, other: Rows) -> Rows {
         self.positions = self.positions.saturating_add(other.positions);
+        self.first.extend(other.first);
         self.orders.extend(other.orders);
         self
     }
+
+    /// The first of them, for people.
+    pub(super) fn into_shown(self) -> Vec<OpenRow> {
+        self.first.into_iter().chain(self.orders.into_values()).take(OpenRow::SHOWN).collect()
+    }
 }
 
-/// An order of any sort; only its id matters.
+/// An order of any sort; only its id matters, the rest is for people.
 #[derive(Debug, Deserialize)]
 pub(super) struct Order {
     #[serde(rename = "orderId")]
-    pub(super) order_id: String,
+    pub(super) id: String,
+    #[serde(default)]
+    symbol: Option<Value>,
+    #[serde(default)]
+    side: Option<Value>,
+    /// The position that it is for; the one side that a strategy order of v3 always has.
+    #[serde(rename = "posSide", default)]
+    pos_side: Option<Value>,
 }
+
+impl Position {
+    fn shown(&self) -> OpenRow {
+        let side = side(self.hold_side.as_ref()).or_else(|| side(self.pos_side.as_ref()));
+        OpenRow { symbol: symbol(self.symbol.as_ref()), side, kind: List::Positions }
+    }
+}
+
+impl Order {
+    fn shown(&self, kind: List) -> OpenRow {
+        let side = side(self.side.as_ref()).or_else(|| side(self.pos_side.as_ref()));
+        OpenRow { symbol: symbol(self.symbol.as_ref()), side, kind }
+    }
+}
+
+/// A contract's name, if it can be one: text of others is shown only if it is short and of letters and digits, which some
+/// contracts have of another script than ours.
+fn symbol(told: Option<&Value>) -> Option<String> {
+    let is_of_one = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    let is_name =
+        |told: &&str| (1..=LONGEST_SYMBOL).contains(&told.chars().count()) && told.chars().all(is_of_one);
+    told.and_then(Value::as_str).filter(is_name).map(str::to_owned)
+}
+
+/// A side, if it is one of the four words for it; `net`, for one, says nothing.
+fn side(told: Option<&Value>) -> Option<Side> {
+    told.and_then(Value::as_str)?.parse().ok()
+}
+
+/// The longest are like `1000000BABYDOGEUSDT`. It is shown, so it must be too short for a key.
+pub(super) const LONGEST_SYMBOL: usize = 24;
 
 /// The most rows of a page.
 pub(super) const PAGE: usize = 100;
@@ -256,6 +325,58 @@ mod tests {
             let broken = Envelope::parse(body.as_bytes()).unwrap_err();
             assert_eq!(broken.0, "a body in which a key stands twice", "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_open_is_shown_in_words_that_are_names_and_no_word_makes_a_look_fail() {
+        let position = |row: Value| {
+            let mut rows = Rows::default();
+            rows.add_positions(&[shape(row).unwrap()]).unwrap();
+            rows.into_shown().iter().map(OpenRow::say).collect::<Vec<_>>().join(", ")
+        };
+        let order = |row: Value| {
+            let mut rows = Rows::default();
+            rows.add_orders(List::PlanOrders, vec![shape(row).unwrap()]);
+            rows.into_shown().iter().map(OpenRow::say).collect::<Vec<_>>().join(", ")
+        };
+        for (row, shown) in [
+            (json!({"total": "1", "symbol": "BTCUSDT", "holdSide": "long"}), "BTCUSDT long position"),
+            (json!({"total": "1", "symbol": "BTCUSDT", "posSide": "short"}), "BTCUSDT short position"),
+            (json!({"total": "1", "symbol": "币安人生USDT", "posSide": "net"}), "币安人生USDT position"),
+            (json!({"total": "1"}), "position"),
+            (json!({"total": "1", "symbol": 7, "holdSide": {}, "posSide": [null]}), "position"),
+            (json!({"total": "1", "symbol": null, "holdSide": null}), "position"),
+            (json!({"total": "1", "symbol": "BTC\u{1b}[2J", "holdSide": "LONG\n"}), "position"),
+            (json!({"total": "1", "symbol": "\u{202e}TDSU"}), "position"),
+            (json!({"total": "1", "symbol": "X".repeat(25), "holdSide": "long"}), "long position"),
+            (json!({"total": "1", "symbol": ""}), "position"),
+            (json!({"total": "0", "symbol": "BTCUSDT", "holdSide": "long"}), ""),
+        ] {
+            assert_eq!(position(row.clone()), shown, "{row}");
+        }
+        for (row, shown) in [
+            (
+                json!({"orderId": "1", "symbol": "ETHUSDT", "side": "sell", "posSide": "long"}),
+                "ETHUSDT sell plan order",
+            ),
+            (json!({"orderId": "1", "symbol": "ETHUSDT", "posSide": "long"}), "ETHUSDT long plan order"),
+            (json!({"orderId": "1", "symbol": [], "side": 1}), "plan order"),
+        ] {
+            assert_eq!(order(row.clone()), shown, "{row}");
+        }
+        let mut many = Rows::default();
+        let orders = |from: u32| {
+            (from..from + 4).map(|id| shape(json!({"orderId": id.to_string()})).unwrap()).collect()
+        };
+        many.add_orders(List::Orders, orders(100));
+        let mut others = Rows::default();
+        others.add_orders(List::Orders, orders(102));
+        let all = many.and(others);
+        assert_eq!(
+            (all.count(), all.into_shown().len()),
+            (6, OpenRow::SHOWN),
+            "an order in two parts is one"
+        );
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
             "account applied blockers desired detail drift live next_look_at out_of_sync_since reason say scope since state wants",
         );
         keys(&target["live"], "at mode");
-        keys(&target["detail"], "orders plan_orders positions");
+        keys(&target["detail"], "open orders plan_orders positions");
         assert_eq!((&target["scope"], &target["drift"]), (&"USDT-FUTURES".into(), &"correct".into()));
         let in_sync = target["state"] == "in_sync";
         assert_eq!(target["reason"].is_null(), in_sync);
@@ -93,7 +93,10 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     keys(&told["targets"][0]["applied"], "at generation how mode");
     assert_eq!(
         told["targets"][1]["detail"],
-        serde_json::json!({"positions": 1, "orders": 0, "plan_orders": 0})
+        serde_json::json!({
+            "positions": 1, "orders": 0, "plan_orders": 0,
+            "open": [{"symbol": "BTCUSDT", "side": "long", "kind": "position"}]
+        })
     );
     assert_eq!(told["targets"][2]["blockers"][0], "suspended");
     assert!(told["targets"][2]["say"].as_str().unwrap().contains("until the review is done"));

@@ -3,10 +3,11 @@
 use expect_test::{Expect, expect};
 
 use crate::cli::status::render::{View, render};
+use crate::facts::{List, OpenRow, Side};
 use crate::position_mode::{AccountName, PositionMode};
 use crate::protocol::{Plan, PlanEntry, Reason, State, Wants};
 use crate::serve::fixture::{at, target, view};
-use crate::status::{Held, LiveStatus, Paused, Status, TargetStatus, Warning};
+use crate::status::{Detail, Held, LiveStatus, Paused, Status, TargetStatus, Warning};
 
 /// One account of a name with a reason, what it says and since when.
 fn desk(number: usize, reason: Reason, say: &str, since: i64) -> TargetStatus {
@@ -48,7 +49,17 @@ pub(in crate::cli::status) fn night() -> Status {
         drifted(desk(11, Reason::Reported, "Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.", 5400)),
         desk(12, Reason::Paused, "An operator paused it, until `posmoded resume`: roll of the contracts.", 7200),
         desk(13, Reason::RefusedThoughFlat, "Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.", 2700),
-        desk(14, Reason::NotFlat, "Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.", 840),
+        TargetStatus {
+            detail: Detail {
+                positions: Some(1),
+                orders: Some(6),
+                plan_orders: None,
+                open: [("BTCUSDT", Side::Long, List::Positions), ("ETHUSDT", Side::Buy, List::Orders)]
+                    .map(|(symbol, side, kind)| OpenRow { symbol: Some(symbol.to_owned()), side: Some(side), kind })
+                    .into(),
+            },
+            ..desk(14, Reason::NotFlat, "Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.", 840)
+        },
         desk(15, Reason::Settling, "Flat for 58s; it must be so for 5m before the mode is changed.", 900),
         desk(16, Reason::Settling, "Flat for 3m 12s; it must be so for 5m before the mode is changed.", 960),
         address(17, 4),
@@ -160,9 +171,10 @@ async fn at_80_columns() {
                 changed.
               desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
               desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
-            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is
-                closed or cancelled for it.
+            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open;
+                nothing is closed or cancelled for it.
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
+                open: BTCUSDT long position, ETHUSDT buy order and 5 more
             not looked at yet
               desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
 
@@ -241,9 +253,10 @@ async fn at_100_columns() {
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
               desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
-            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled
-                for it.
+            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or
+                cancelled for it.
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
+                open: BTCUSDT long position, ETHUSDT buy order and 5 more
             not looked at yet
               desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
 
@@ -309,8 +322,9 @@ async fn at_200_columns_with_problems_alone() {
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m     settling
               desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m     settling
-            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m     not_flat
+                open: BTCUSDT long position, ETHUSDT buy order and 5 more
             not looked at yet
               desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     -
         "#]],
@@ -353,8 +367,9 @@ async fn a_pipe_has_whole_lines() {
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m     settling
               desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m     settling
-            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m     not_flat
+                open: BTCUSDT long position, ETHUSDT buy order and 5 more
             not looked at yet
               desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     -
 

@@ -397,6 +397,30 @@ async fn positions_count_unless_their_total_is_zero() {
     assert_eq!(script.asked(), ["GET mix/position/all-position?productType=USDT-FUTURES"]);
 }
 
+fn shown(desk: &AccountClient<Script>, scope: Scope) -> Vec<String> {
+    desk.open(scope).iter().map(OpenRow::say).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_open_is_kept_for_people_as_the_last_reading_of_each_list_has_it_and_nothing_of_the_key() {
+    let (bitget, _) = Script::new(move |request| match &request.path {
+        path if path.ends_with("all-position") => done(
+            r#"[{"symbol":"BTCUSDT","holdSide":"long","total":"1"},{"symbol":"xtest-passx","holdSide":"short","total":"2"}]"#,
+        ),
+        path if path.ends_with("orders-pending") => {
+            done(r#"{"entrustedList":[{"orderId":"1","symbol":"ETHUSDT","side":"buy","posSide":"net"}]}"#)
+        }
+        _ => usual(request),
+    });
+    let desk = ready(&bitget, "desk").await;
+    assert!(shown(&desk, USDT).is_empty());
+    for list in [List::Positions, List::Orders] {
+        desk.count(USDT, list, Extent::Whole, Purpose::New).await.unwrap();
+    }
+    assert_eq!(shown(&desk, USDT), ["BTCUSDT long position", "short position", "ETHUSDT buy order"]);
+    assert!(shown(&desk, COIN).is_empty());
+}
+
 /// Pages of a list of orders with the ids `count` down to 1, whatever the other parameters.
 fn paged(request: &Request, count: usize) -> Result<Response, TransportError> {
     let before = request.query.split('&').find_map(|pair| pair.strip_prefix("idLessThan="));

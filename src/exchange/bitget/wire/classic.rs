@@ -110,7 +110,7 @@ impl Page {
         if !may_go_on(rows.len()) {
             return Ok((rows, None));
         }
-        let last = rows.last().map(|order| order.order_id.clone());
+        let last = rows.last().map(|order| order.id.clone());
         match end_id.filter(|id| !id.is_empty()).or(last) {
             None => Ok((rows, None)),
             Some(id) if is_plain(&id) => Ok((rows, Some(id))),

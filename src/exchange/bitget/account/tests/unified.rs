@@ -170,12 +170,13 @@ async fn positions_of_every_category_count_unless_their_total_is_zero() {
     let (bitget, _) = but("current-position", |request| match &request.query {
         query if query.contains("USDT") => done(r#"{"list":[{"total":"0"},{"total":"0.5"}]}"#),
         query if query.contains("COIN") => {
-            done(r#"{"list":[{"symbol":"BTCUSD","total":"3","available":"0"}]}"#)
+            done(r#"{"list":[{"symbol":"BTCUSD","posSide":"short","total":"3","available":"0"}]}"#)
         }
         _ => done(r#"{"list":[{"total":"0.000"}]}"#),
     });
     let desk = ready(&bitget, "desk").await;
     assert_eq!(desk.count(WHOLE, List::Positions, Extent::Whole, Purpose::New).await.unwrap().value, 2);
+    assert_eq!(shown(&desk, WHOLE), ["position", "BTCUSD short position"]);
     for data in [r#"{"list":[{}]}"#, r#"{"list":[{"size":"0"}]}"#, r#"{"list":[{"total":""}]}"#] {
         assert_eq!(counted("current-position", List::Positions, data).await, Err(Class::TryAgain), "{data}");
     }
@@ -326,12 +327,15 @@ async fn a_list_of_a_unified_account_without_end_is_read_for_twenty_pages() {
 #[tokio::test(start_paused = true)]
 async fn strategy_orders_that_both_lists_show_count_once() {
     let (bitget, _) = but("unfilled-strategy-orders", |request| match &request.query {
-        query if query.contains("type=trigger") => done(r#"[{"orderId":"1"},{"orderId":"2"}]"#),
+        query if query.contains("type=trigger") => {
+            done(r#"[{"orderId":"1"},{"orderId":"2","symbol":"BTCUSDT","posSide":"long"}]"#)
+        }
         query if query.contains("USDC") => done(r#"[{"orderId":"3"}]"#),
         _ => done(r#"[{"orderId":"1"}]"#),
     });
     let desk = ready(&bitget, "desk").await;
     assert_eq!(desk.count(WHOLE, List::PlanOrders, Extent::Whole, Purpose::New).await.unwrap().value, 3);
+    assert_eq!(shown(&desk, WHOLE), ["plan order", "BTCUSDT long plan order", "plan order"]);
     let (bitget, _) = but("unfilled-strategy-orders", |request| {
         let hidden = request.query == "category=COIN-FUTURES&type=trigger";
         done(if hidden { r#"[{"orderId":"1"}]"# } else { "[]" })
