@@ -391,6 +391,11 @@ impl Ledger {
         self.directives.subscribe()
     }
 
+    /// How many transactions this process has written.
+    pub fn written(&self) -> u64 {
+        self.writes.committed()
+    }
+
     /// Registers the number of transactions with the metrics.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.writes.register_metrics(registry);

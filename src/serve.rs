@@ -5,6 +5,7 @@
 
 pub mod bound;
 mod connections;
+mod events;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,7 +6,7 @@ use crate::exchange::HttpVersion;
 use crate::exchange::bitget::{Bitget, Sockets};
 use crate::facts::Stretch;
 use crate::fleet::Pulse;
-use crate::ledger::{Event, HistoryFilter, Ledger};
+use crate::ledger::{Event, HistoryFilter, Ledger, LedgerError, Visitor};
 use crate::moment::Moment;
 use crate::notify;
 use crate::serve::{Records, Vitals};
@@ -52,10 +52,29 @@ impl Vitals for FleetVitals {
 #[derive(Debug)]
 pub(super) struct HistoryReader(pub(super) Ledger);
 
-impl Records for HistoryReader {
-    fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String> {
+impl HistoryReader {
+    fn read<T>(&self, read: impl FnOnce(&Visitor) -> Result<T, LedgerError>) -> Result<T, String> {
         let HistoryReader(ledger) = self;
         let visitor = ledger.visitor().map_err(|error| error.to_string())?;
-        visitor.history(filter).map_err(|error| error.to_string())
+        read(&visitor).map_err(|error| error.to_string())
+    }
+}
+
+impl Records for HistoryReader {
+    fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String> {
+        self.read(|visitor| visitor.history(filter))
+    }
+
+    fn written(&self) -> u64 {
+        let HistoryReader(ledger) = self;
+        ledger.written()
+    }
+
+    fn last(&self) -> Result<i64, String> {
+        self.read(Visitor::last_event)
+    }
+
+    fn after(&self, last: i64, most: usize) -> Result<Vec<Event>, String> {
+        self.read(|visitor| visitor.events_after(last, most))
     }
 }

@@ -66,6 +66,20 @@ pub(super) fn read(tx: &Tx<'_>, filter: &HistoryFilter) -> DatabaseResult<Vec<Ev
     Ok(found)
 }
 
+/// The number of the newest event; 0 if there is none.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
+}
+
+/// The first `most` events with a greater number, in the order of their numbers.
+pub(super) fn after(connection: &Connection, last: i64, most: usize) -> rusqlite::Result<Vec<Event>> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached("SELECT * FROM events WHERE id > ?1 ORDER BY id LIMIT ?2")?
+        .query_map([last, most], event)?
+        .collect()
+}
+
 /// Dates the events that were written before the exchange's time was known: as long before now as our own clock says,
 /// but not before older events that have a date. If our clock was set in between, they shift within that span, and never
 /// so far back that they would soon be deleted for their age, which nobody knows.

@@ -41,6 +41,11 @@ impl Writes {
         self.0.get_or_create(&[("result", result)])
     }
 
+    /// How many wrote.
+    pub(super) fn committed(&self) -> u64 {
+        self.counter(true).get()
+    }
+
     #[cfg(test)]
     pub(super) fn failed(&self) -> u64 {
         self.counter(false).get()

@@ -126,6 +126,16 @@ impl Visitor {
         self.read(|tx, _| history::read(tx, filter))
     }
 
+    /// The number of the newest event; 0 if there is none.
+    pub fn last_event(&self) -> Result<i64, LedgerError> {
+        self.read(|tx, _| history::last(tx))
+    }
+
+    /// The first `most` events with a greater number, in the order of their numbers.
+    pub fn events_after(&self, last: i64, most: usize) -> Result<Vec<Event>, LedgerError> {
+        self.read(|tx, _| history::after(tx, last, most))
+    }
+
     /// The applied mode of every target that has one.
     pub fn applied(&self) -> Result<BTreeMap<Target, Applied>, LedgerError> {
         self.read(|tx, _| targets::all_applied(tx))

@@ -3,9 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::task::AbortHandle;
+
+use crate::moment::Moment;
 
 /// Oldest first.
 #[derive(Debug, Default)]
@@ -17,19 +19,40 @@ struct Connection {
     asked: Asked,
 }
 
-/// Whether the whole head of a request has come.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Asked(Arc<AtomicBool>);
+/// Whether the whole head of a request has come, and whether it was one to listen.
+#[derive(Debug, Clone)]
+pub(super) struct Asked(Arc<Request>);
+
+#[derive(Debug)]
+struct Request {
+    is_whole: AtomicBool,
+    /// When a listener last took something; `NEVER` for any other client.
+    took: AtomicI64,
+}
+
+impl Default for Asked {
+    fn default() -> Asked {
+        Asked(Arc::new(Request { is_whole: AtomicBool::new(false), took: AtomicI64::new(NEVER) }))
+    }
+}
 
 impl Asked {
     pub(super) fn set(&self) {
-        let Asked(asked) = self;
-        asked.store(true, Ordering::Relaxed);
+        self.0.is_whole.store(true, Ordering::Relaxed);
     }
 
     fn is_set(&self) -> bool {
-        let Asked(asked) = self;
-        asked.load(Ordering::Relaxed)
+        self.0.is_whole.load(Ordering::Relaxed)
+    }
+
+    /// The client listens, and has taken something now: its connection is not among those that have to make room any more.
+    pub(super) fn listens(&self, now: Moment) {
+        self.0.took.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When a listener last took something; `None` for any other client.
+    pub(super) fn took(&self) -> Option<Moment> {
+        Some(self.0.took.load(Ordering::Relaxed)).filter(|took| *took != NEVER).map(Moment)
     }
 }
 
@@ -38,7 +61,8 @@ impl Connections {
     pub(super) fn make_room(&mut self, most: usize) -> bool {
         let Connections(open) = self;
         if open.len() >= most {
-            open.retain(|connection| !connection.task.is_finished());
+            // Of those that listen there are a few at most.
+            open.retain(|connection| !connection.task.is_finished() && connection.asked.took().is_none());
         }
         if open.len() < most {
             return false;
@@ -61,6 +85,8 @@ impl Connections {
 fn leaves(asked: impl Iterator<Item = bool>) -> usize {
     asked.enumerate().find(|(_, asked)| !asked).map_or(0, |(place, _)| place)
 }
+
+const NEVER: i64 = i64::MIN;
 
 #[cfg(test)]
 mod tests {
@@ -94,5 +120,23 @@ mod tests {
         let last = tasks.pop().unwrap();
         assert!(last.await.unwrap_err().is_cancelled());
         assert!(!tasks[0].is_finished(), "it has asked");
+    }
+
+    #[tokio::test]
+    async fn who_listens_neither_leaves_nor_takes_up_room() {
+        let mut open = Connections::default();
+        let asked = [Asked::default(), Asked::default()];
+        let tasks = asked.clone().map(|asked| {
+            let task = tokio::spawn(std::future::pending::<()>());
+            open.add(task.abort_handle(), asked);
+            task
+        });
+        asked[0].listens(Moment(7));
+        assert_eq!((asked[0].took(), asked[1].took()), (Some(Moment(7)), None));
+        assert!(!open.make_room(2), "one listens");
+        assert!(open.make_room(1));
+        let [listens, other] = tasks;
+        assert!(other.await.unwrap_err().is_cancelled());
+        assert!(!listens.is_finished());
     }
 }

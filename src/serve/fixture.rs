@@ -1,5 +1,6 @@
 //! A view with accounts in it, for the tests of `serve` and of the commands.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -60,9 +61,10 @@ impl Vitals for Fixed {
     }
 }
 
-/// Five events for any filter; their text repeats the filter, so that a test can see it.
-#[derive(Debug)]
-pub(crate) struct Five;
+/// Five events for any filter; their text repeats the filter, so that a test can see it. After them, one for each that a test has
+/// written.
+#[derive(Debug, Default)]
+pub(crate) struct Five(pub(crate) AtomicU64);
 
 impl Records for Five {
     fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String> {
@@ -73,6 +75,19 @@ impl Records for Five {
         let asked = format!("accounts {accounts:?}, since {since_wall:?}");
         let event = |id: i64| Event { id, ..Event::new(EventKind::Started, asked.clone()) };
         Ok((1..=5).map(event).skip(5_usize.saturating_sub(*limit)).collect())
+    }
+
+    fn written(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn last(&self) -> Result<i64, String> {
+        Ok(5 + i64::try_from(self.written()).unwrap())
+    }
+
+    fn after(&self, last: i64, most: usize) -> Result<Vec<Event>, String> {
+        let event = |id: i64| Event { id, ..Event::new(EventKind::Started, format!("The event {id}.")) };
+        Ok((last + 1..=self.last()?).filter(|id| *id > 0).take(most).map(event).collect())
     }
 }
 
@@ -95,7 +110,7 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
     let due = clock.now() + Duration::from_secs(60);
     drop(board.add("desk-1".parse().unwrap(), account(due, vec![target("desk-1", None)])));
     drop(board.add("desk-3".parse().unwrap(), account(due, vec![target("desk-3", Some(Reason::NotFlat))])));
-    let (records, counters) = (Arc::new(Five), Arc::new(counters()));
+    let (records, counters) = (Arc::new(Five::default()), Arc::new(counters()));
     (View { board, clock, vitals: Arc::clone(&vitals) as Arc<dyn Vitals>, records, counters }, vitals)
 }
 

@@ -17,6 +17,17 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// The newest events that pass the filter, oldest first; or why they cannot be read, in a plain sentence.
     /// Blocks for some seconds at most.
     fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String>;
+
+    /// A number that grows with all that the daemon writes, such as that it has noticed what a command wrote: as long as it
+    /// stays no event is new. Does not block.
+    fn written(&self) -> u64;
+
+    /// The number of the newest event, 0 if there is none; or why it cannot be read. Blocks as [`Records::newest`] does.
+    fn last(&self) -> Result<i64, String>;
+
+    /// The first `most` events with a greater number than `last`, oldest first; or why they cannot be read. Blocks as
+    /// [`Records::newest`] does.
+    fn after(&self, last: i64, most: usize) -> Result<Vec<Event>, String>;
 }
 
 /// A query that is refused: which part is wrong, and what to write instead.
@@ -68,6 +79,13 @@ pub(super) struct HistoryPage {
     /// Whether the limit left out older events.
     more: bool,
     events: Vec<Event>,
+}
+
+impl HistoryPage {
+    /// Events beside which none was left out.
+    pub(super) fn of_all(events: Vec<Event>) -> HistoryPage {
+        HistoryPage { schema: SCHEMA, more: false, events }
+    }
 }
 
 pub(super) fn page(records: &dyn Records, filter: &HistoryFilter) -> Result<HistoryPage, String> {

@@ -1,4 +1,5 @@
-//! The status address: `/api/status`, `/api/accounts/NAME`, `/api/history`, `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
+//! The status address: `/api/status`, `/api/accounts/NAME`, `/api/history`, `/api/events`, `/metrics`, `/livez`, `/readyz`, read-only,
+//! over HTTP/1.
 //!
 //! Its only input is the path, and the query of `/api/history`. It cannot change anything, requires no password and
 //! reveals no secret. By default it answers on loopback only, and refuses a browser that came here by a foreign name.
@@ -13,11 +14,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-#[cfg(any(test, fuzzing))]
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::position_mode::AccountName;
 use crate::serve::bound::{Bound, Stream};
 use crate::serve::connections::{Asked, Connections};
+use crate::serve::events::{Deaf, Events};
 use crate::serve::metrics::Metrics;
 use crate::serve::{Listen, View, history};
 
@@ -41,20 +43,14 @@ pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationT
         Some(Listen::At(_) | Listen::Nowhere) | None => Names::Loopback,
     };
     let clock = view.clock.clone();
-    let service = TowerToHyperService::new(router(view, names));
+    let service = router(view, names, cancel.clone());
     let http = http();
     let connections = TaskTracker::new();
     let accept = async {
         let mut open = Connections::default();
         for number in 1_u64.. {
             let stream = next(&listener, &clock).await;
-            let (service, asked) = (service.clone(), Asked::default());
-            let asking = asked.clone();
-            let service = service_fn(move |request| {
-                asking.set();
-                service.call(request)
-            });
-            let connection = timeout(CONNECTION, http.serve_connection(TokioIo::new(stream), service));
+            let (connection, asked) = connection(&http, stream, service.clone(), clock.clone());
             if open.make_room(CONNECTIONS) && number.is_multiple_of(IN_A_ROW) {
                 // Else those that did ask would not be heard before they have to leave.
                 tokio::task::yield_now().await;
@@ -66,6 +62,39 @@ pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationT
     drop(listener);
     connections.close();
     let _ = timeout(LAST_ANSWERS, connections.wait()).await;
+}
+
+/// One connection, and what its request has come to.
+fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    http: &http1::Builder,
+    stream: S,
+    service: Router,
+    clock: Clock,
+) -> (impl Future<Output = ()> + use<S>, Asked) {
+    let (service, asked) = (TowerToHyperService::new(service), Asked::default());
+    let asking = asked.clone();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        asking.set();
+        request.extensions_mut().insert(asking.clone());
+        service.call(request)
+    });
+    (bounded(http.serve_connection(TokioIo::new(stream), service), asked.clone(), clock), asked)
+}
+
+/// Serves a connection for `CONNECTION` at most; one that listens for as long as it takes what it is told.
+async fn bounded(serving: impl Future, asked: Asked, clock: Clock) {
+    tokio::pin!(serving);
+    let mut until = clock.now() + CONNECTION;
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut serving => return,
+            () = clock.sleep_until(until) => match asked.took().map(|took| took + CONNECTION) {
+                Some(later) if later > until => until = later,
+                Some(_) | None => return,
+            }
+        }
+    }
 }
 
 /// HTTP within the bounds of a request.
@@ -105,26 +134,34 @@ struct ServerState {
     view: View,
     histories: Arc<Semaphore>,
     metrics: Metrics,
+    events: Arc<Events>,
 }
 
-fn router(view: View, names: Names) -> Router {
+/// Streams end with `ended`.
+fn router(view: View, names: Names, ended: CancellationToken) -> Router {
     let metrics = Metrics::of(view.clone());
+    let histories = Arc::new(Semaphore::new(HISTORIES));
+    let events = Events::new(view.clone(), Arc::clone(&histories), ended);
     Router::new()
         .route("/api/status", get(api_status))
         .route("/api/accounts/{name}", get(api_account))
         .route("/api/history", get(api_history))
+        .route("/api/events", get(api_events))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(names, guard))
-        .with_state(Arc::new(ServerState { view, metrics, histories: Arc::new(Semaphore::new(HISTORIES)) }))
+        .with_state(Arc::new(ServerState { view, histories, metrics, events }))
 }
 
 /// Answers one client that came to a loopback address.
 #[cfg(any(test, fuzzing))]
 pub(super) async fn answer(client: impl AsyncRead + AsyncWrite + Unpin, view: View) {
-    let service = TowerToHyperService::new(router(view, Names::Loopback));
+    // One request is answered whole, so nobody listens.
+    let ended = CancellationToken::new();
+    ended.cancel();
+    let service = TowerToHyperService::new(router(view, Names::Loopback, ended));
     let _ = http().serve_connection(TokioIo::new(client), service).await;
 }
 
@@ -156,7 +193,7 @@ async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Respon
         Err(refused) => return sentence(StatusCode::BAD_REQUEST, &refused.to_string()),
     };
     let Ok(room) = Arc::clone(&server.histories).acquire_owned().await else {
-        return sentence(StatusCode::SERVICE_UNAVAILABLE, "posmoded is ending.");
+        return sentence(StatusCode::SERVICE_UNAVAILABLE, ENDING);
     };
     let records = Arc::clone(&server.view.records);
     // It blocks on the disk.
@@ -172,6 +209,20 @@ async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Respon
             StatusCode::INTERNAL_SERVER_ERROR,
             &format!("The history cannot be told ({failed}): please report this as a fault of posmoded."),
         ),
+    }
+}
+
+async fn api_events(State(server): State<Arc<ServerState>>, request: Request) -> Response {
+    let asked = request.extensions().get::<Asked>().cloned().unwrap_or_default();
+    match Arc::clone(&server.events).listen(asked) {
+        Ok(stream) => stream,
+        Err(Deaf::Ending) => sentence(StatusCode::SERVICE_UNAVAILABLE, ENDING),
+        Err(Deaf::Full) => {
+            let say = "There are as many listeners as posmoded has room for: close another page, or ask /api/status.";
+            let mut full = sentence(StatusCode::SERVICE_UNAVAILABLE, say);
+            full.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(LISTEN_AGAIN));
+            full
+        }
     }
 }
 
@@ -196,7 +247,7 @@ async fn metrics_text(State(server): State<Arc<ServerState>>) -> Response {
 async fn nothing_here() -> Response {
     sentence(
         StatusCode::NOT_FOUND,
-        "Nothing here: see /api/status, /api/accounts/NAME, /api/history, /metrics, /livez and /readyz.",
+        "Nothing here: see /api/status, /api/accounts/NAME, /api/history, /api/events, /metrics, /livez and /readyz.",
     )
 }
 
@@ -254,11 +305,15 @@ const BROWSERS: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+const ENDING: &str = "posmoded is ending.";
+/// When one for whom there was no room to listen may ask again, in seconds.
+const LISTEN_AGAIN: &str = "30";
 /// What stands before an account's name.
 const ACCOUNTS: &str = "/api/accounts/";
 /// Time for the head of a request, which fits into one packet: a slower client is stuck, or wants to block us.
 const REQUEST: Duration = Duration::from_secs(5);
-/// Time for a whole connection, which serves one request: a slower reader will not finish.
+/// Time for a whole connection, which serves one request: a slower reader will not finish. One that listens is closed when it has
+/// taken nothing for so long.
 const CONNECTION: Duration = Duration::from_secs(30);
 /// Connections at once: more than pages and scrapers need, few enough to do no harm. For one more, an idle one is closed.
 const CONNECTIONS: usize = 256;

@@ -1,5 +1,7 @@
 //! Raw requests over real sockets.
 
+mod events;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,10 @@ struct Served {
 
 async fn served() -> Served {
     let (view, vitals) = view();
+    serving(view, vitals).await
+}
+
+async fn serving(view: View, vitals: Arc<Fixed>) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (at, cancel) = (listener.local_addr().unwrap(), CancellationToken::new());
     let task = tokio::spawn(serve(listener, view.clone(), cancel.clone()));

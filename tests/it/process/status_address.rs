@@ -1,12 +1,14 @@
 //! What the running daemon answers over HTTP: health, metrics, status; to anybody who may read, and to nobody more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use bitget_sim::{Fault, FaultKind, HoldSide, ProductType, Uid};
 use serde_json::Value;
 
-use super::{Host, Venue, ask, declared, get};
+use super::{Host, PATIENCE, Venue, ask, declared, get};
 
 const USDT: ProductType = ProductType::UsdtFutures;
 
@@ -117,6 +119,88 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
 fn keys(object: &Value, expected: &str) {
     let keys: BTreeSet<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys.into_iter().collect::<Vec<_>>().join(" "), expected);
+}
+
+#[test]
+fn who_listens_sees_a_change_within_two_seconds_who_did_it_and_the_end_of_the_daemon() {
+    let venue = Venue::of_desks(2);
+    let file = declared(&[("desk-1", "one_way_mode"), ("desk-2", "one_way_mode")]);
+    let mut host = Host::new(&venue, &["desk-1", "desk-2"], &file);
+    let at = host.start();
+    let mut ears = Ears::at(at);
+    let (event, told) = ears.hear().unwrap();
+    let fields = |told: &Value| told.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((event.as_str(), fields(&told)), ("status", fields(&host.status())));
+    ears.hear_until("both are in sync", |event, told| {
+        event == "status"
+            && told["targets"].as_array().unwrap().iter().all(|target| target["state"] == "in_sync")
+    });
+    let (code, _, _) = host.call(&["pause", "desk-2", "--reason", "to see it"]);
+    assert_eq!(code, 0);
+    // Acknowledged: the daemon knows of it.
+    let acknowledged = Instant::now();
+    let (mut paused, mut noted) = (false, None);
+    ears.hear_until("the pause", |event, told| {
+        paused |= event == "status" && told["paused_accounts"]["desk-2"]["reason"] == "to see it";
+        let news = told["events"].as_array().into_iter().flatten();
+        noted = noted.take().or(news.into_iter().find(|event| event["event"] == "paused").cloned());
+        paused && noted.is_some()
+    });
+    assert!(acknowledged.elapsed() < Duration::from_secs(2), "{:?}", acknowledged.elapsed());
+    let history: Value = serde_json::from_str(&get(at, "/api/history").1).unwrap();
+    assert!(history["events"].as_array().unwrap().contains(&noted.unwrap()), "{history}");
+    host.kill();
+    while ears.hear().is_some() {}
+    let at = host.start();
+    let mut ears = Ears::at(at);
+    let began = Instant::now();
+    host.terminate();
+    while ears.hear().is_some() {}
+    assert!(began.elapsed() < Duration::from_secs(5), "a stop waits for no listener: {:?}", began.elapsed());
+}
+
+/// One who listens to `/api/events`.
+struct Ears(BufReader<TcpStream>);
+
+impl Ears {
+    fn at(at: SocketAddr) -> Ears {
+        let mut stream = TcpStream::connect(at).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        Ears(BufReader::new(stream))
+    }
+
+    /// The next event and its data; `None` once the stream has ended. In 5 s without a sign of life a page takes the daemon for
+    /// dead, and so does this.
+    fn hear(&mut self) -> Option<(String, Value)> {
+        let mut event = String::new();
+        loop {
+            let mut line = String::new();
+            match self.0.read_line(&mut line) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("no sign of life: {error}"),
+            }
+            if let Some(name) = line.strip_prefix("event: ") {
+                name.trim_end().clone_into(&mut event);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                return Some((event, serde_json::from_str(data).unwrap()));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn hear_until(&mut self, what: &str, mut is_it: impl FnMut(&str, &Value) -> bool) {
+        let began = Instant::now();
+        while let Some((event, told)) = self.hear() {
+            if is_it(&event, &told) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what}: not told");
+        }
+        panic!("{what}: the stream ended");
+    }
 }
 
 #[test]
