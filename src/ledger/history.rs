@@ -67,17 +67,14 @@ pub(super) fn read(tx: &Tx<'_>, filter: &HistoryFilter) -> DatabaseResult<Vec<Ev
 }
 
 /// The number of the newest event; 0 if there is none.
-pub(super) fn last(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
+pub(super) fn last(tx: &Tx<'_>) -> DatabaseResult<i64> {
+    tx.query_row("SELECT coalesce(max(id), 0) FROM events", params![], |row| row.get(0))
 }
 
 /// The first `most` events with a greater number, in the order of their numbers.
-pub(super) fn after(connection: &Connection, last: i64, most: usize) -> rusqlite::Result<Vec<Event>> {
+pub(super) fn after(tx: &Tx<'_>, last: i64, most: usize) -> DatabaseResult<Vec<Event>> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached("SELECT * FROM events WHERE id > ?1 ORDER BY id LIMIT ?2")?
-        .query_map([last, most], event)?
-        .collect()
+    tx.query("SELECT * FROM events WHERE id > ?1 ORDER BY id LIMIT ?2", params![last, most], event)
 }
 
 /// Dates the events that were written before the exchange's time was known: as long before now as our own clock says,
