@@ -45,6 +45,10 @@ fn open_log(said: &Cli) -> std::io::Result<Log> {
             (Log::buffered(form(said.common.log))?, "warn,rustls_platform_verifier=off,posmoded=info")
         }
         // Their printed result shows what they did.
+        Command::Apply(_) if said.common.log == cli::Log::Text => {
+            // It prints what the keepers say of each target.
+            (Log::unbuffered(), "warn,rustls_platform_verifier=off,posmoded::keeper::show=off")
+        }
         Command::Check(_)
         | Command::Plan(_)
         | Command::Apply(_)

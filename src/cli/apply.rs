@@ -2,12 +2,14 @@
 //!
 //! Runs the daemon's fleet and keepers on the same ledger, under the same lock. Only when to end is decided here.
 
+mod ask;
 mod progress;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::bail;
+use clap::builder::FalseyValueParser;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::flags::Printed;
 use crate::cli::looking::Looking;
 use crate::cli::signals::stop_on_signals;
-use crate::cli::{Common, Exit, accounts, plan, print};
+use crate::cli::{Common, Exit, accounts, plan, print, terminal};
 use crate::clock::Clock;
+use crate::constants::QUIET;
 use crate::daemon::{Core, NotStarted, Options, note_event};
 use crate::desired::Desired;
 use crate::fleet::{Kicks, Whom};
@@ -24,6 +27,7 @@ use crate::ledger::{EventKind, Ledger};
 use crate::moment::{Moment, span, spell};
 use crate::position_mode::AccountName;
 use crate::status::Board;
+use ask::{Answer, ask};
 use progress::{End, Progress};
 
 /// What `apply` takes.
@@ -35,15 +39,18 @@ pub struct Args {
     /// Stay until all are in sync, for so long at most, such as 30m [default: until each is, or waits]
     #[arg(long, env = "POSMODED_WAIT", hide_env = true, value_name = "TIME", value_parser = span)]
     pub wait: Option<Duration>,
+    /// Do not ask; where no terminal is, nothing is asked anyway
+    #[arg(long, env = "POSMODED_YES", hide_env = true, value_parser = FalseyValueParser::new())]
+    pub yes: bool,
     /// How the result is printed.
     #[command(flatten)]
     pub printed: Printed,
 }
 
-/// 0 when all are in sync, 2 when some wait, 1 when it could not be done or was interrupted, 75 when another instance
+/// On a terminal it shows the plan and asks first. 0 when all are in sync, 2 when some wait or nothing is to be changed, 1 when it could not be done or was interrupted, 75 when another instance
 /// holds the state.
 pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let Args { accounts, wait, printed } = args;
+    let Args { accounts, wait, yes, printed } = args;
     let desired = plan::declared(common)?;
     let known: BTreeSet<AccountName> = desired.accounts.keys().cloned().collect();
     accounts::only_known(accounts, &known, "in the file")?;
@@ -51,7 +58,24 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let whom = if accounts.is_empty() { Whom::Everybody } else { Whom::Only(named.clone()) };
-    let work = match Work::start(common.options_to_ask()?, whom, stop.clone()).await {
+    let (options, beforehand) = (common.options_to_ask()?, beforehand(&desired, &named, *wait));
+    let asked = if *yes || !terminal::can_be_asked() {
+        Answer::Yes { shown: Vec::new() }
+    } else {
+        ask(&desired, accounts, (common, &options), &beforehand, &stop).await?
+    };
+    let shown = match asked {
+        Answer::Yes { shown } => shown,
+        Answer::No => {
+            print::note("Nothing was changed.");
+            return Ok(Exit::NOT_IN_SYNC);
+        }
+        Answer::Interrupted => {
+            print::note("Interrupted: nothing was changed.");
+            return Ok(Exit::FAILED);
+        }
+    };
+    let work = match Work::start(options, whom, stop.clone()).await {
         Ok(work) => work,
         Err(NotStarted::Held(say)) => {
             print::note(&format!(
@@ -62,8 +86,10 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
         }
         Err(error @ NotStarted::Unusable(_)) => bail!(anyhow::anyhow!(error).context("Nothing was changed.")),
     };
-    print::note(&beforehand(&desired, &named, *wait));
-    let mut progress = Progress::new(named, printed.output);
+    if shown.is_empty() {
+        print::note(&beforehand);
+    }
+    let mut progress = Progress::new(named, printed.output, &shown);
     let end = work.until_done(&mut progress, *wait, &stop).await?;
     stop.cancel();
     let last = work.end().await;
@@ -155,9 +181,13 @@ impl Work {
 fn beforehand(desired: &Desired, named: &BTreeSet<AccountName>, wait: Option<Duration>) -> String {
     let settle =
         desired.accounts.iter().filter(|(name, _)| named.contains(name)).map(|(_, of)| of.policy.settle);
-    let longest = settle.max().unwrap_or_default();
-    let first = if longest.is_zero() {
-        "Changes what differs from the file, as soon as its account is flat.".to_owned()
+    let settle = settle.max().unwrap_or_default();
+    let longest = settle.max(QUIET);
+    let first = if settle.is_zero() {
+        let quiet = spell(QUIET);
+        format!(
+            "Changes what differs from the file, as soon as its account is flat, but nothing in its first {quiet}."
+        )
     } else {
         format!(
             "A change leaves once its account has been flat for `settle`: at least {} pass if one is due.",
@@ -195,7 +225,10 @@ mod tests {
             beforehand(&desired, &named, wait.map(Duration::from_secs))
         };
         assert!(said(&["a", "b"], None).contains("at least 5m pass"));
-        assert!(!said(&["a"], None).contains("5m"));
+        assert!(
+            !said(&["a"], None).contains("5m") && said(&["a"], None).contains("nothing in its first 41s.")
+        );
+        assert!(said(&["a"], Some(3)).contains("--wait 3s is shorter"));
         assert!(said(&["a", "b"], Some(60)).contains("--wait 1m is shorter"));
         assert!(said(&["b"], Some(1800)).contains("for 30m at most"));
     }

@@ -11,7 +11,7 @@ use crate::cli::rows::{self, Rows};
 use crate::cli::status::sentences;
 use crate::cli::{Common, Exit, accounts, print, terminal};
 use crate::clock::Clock;
-use crate::daemon::KeyFiles;
+use crate::daemon::{KeyFiles, Options};
 use crate::desired::{self, Desired, Format};
 use crate::facts::Elsewhere;
 use crate::keeper::Environment as _;
@@ -39,12 +39,23 @@ pub struct Args {
 pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let desired = declared(common)?;
     accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
+    let targets = look(&desired, &args.accounts, common, &common.options_to_ask()?).await?;
+    tell(args, &targets)
+}
+
+/// How the targets of these accounts stand, or of all if none is named.
+pub(super) async fn look(
+    desired: &Desired,
+    accounts: &[AccountName],
+    common: &Common,
+    options: &Options,
+) -> anyhow::Result<Vec<TargetStatus>> {
     let clock = Clock::machine();
     let snapshot = snapshot(common, &clock)?;
-    let environment = KeyFiles::new(&common.options_to_ask()?, &clock)?;
-    let mut round = Round::new(&clock, &snapshot, &desired, common.host().now());
+    let environment = KeyFiles::new(options, &clock)?;
+    let mut round = Round::new(&clock, &snapshot, desired, common.host().now());
     environment.survey(&desired.accounts_of(round.host()));
-    let is_named = |name: &AccountName| args.accounts.is_empty() || args.accounts.contains(name);
+    let is_named = |name: &AccountName| accounts.is_empty() || accounts.contains(name);
     let named: Vec<_> = desired.accounts.iter().filter(|(name, _)| is_named(name)).collect();
     let (mut targets, mut looking) = (Vec::new(), Looking::new(&clock, named.len()));
     for (done, (name, account)) in named.iter().enumerate() {
@@ -56,7 +67,13 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
         targets.extend(round.account(name, account, &exchange, environment.shared_key(name)).await);
     }
     drop(looking);
-    tell(args, &targets)
+    Ok(targets)
+}
+
+/// Whether another process holds the ledger, as far as one can see.
+pub(super) fn is_held(common: &Common) -> anyhow::Result<bool> {
+    let ledger = Visitor::open(&common.state_dir()?, Clock::machine());
+    Ok(ledger.is_ok_and(|ledger| ledger.instance().is_some()))
 }
 
 /// The parsed file at `--config`; the error lists everything that is wrong with it.
@@ -138,7 +155,8 @@ fn is_nothing_read(targets: &[TargetStatus]) -> bool {
     here.peek().is_some() && here.all(|target| target.live.is_none())
 }
 
-fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
+/// The plan as a table, with a sentence for each cause and a summary.
+pub(super) fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
     let differing: Vec<&TargetStatus> =
         targets.iter().filter(|target| target.state != State::InSync).collect();
     let in_sync = targets.len() - differing.len();

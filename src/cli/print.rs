@@ -47,6 +47,12 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// A question, whose answer is typed behind it.
+pub(super) fn question(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{text}").and_then(|()| err.flush());
+}
+
 /// A note in place of the last one, in a line of the terminal that has no end yet.
 pub(super) fn over_the_line(text: &str) {
     let mut err = io::stderr().lock();

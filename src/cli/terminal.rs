@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
-use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use rustix::termios::{self, LocalModes, OptionalActions, QueueSelector, Termios};
 use tokio_util::sync::CancellationToken;
 
 /// Columns and rows of the terminal that the result goes to; `None` if it goes elsewhere, or the terminal does not say.
@@ -29,6 +29,21 @@ pub(super) fn width() -> Option<usize> {
 /// Columns of the terminal that notes go to, if they go to one on which a line can be drawn over.
 pub(super) fn width_of_notes() -> Option<usize> {
     size_of(&io::stderr()).filter(|_| !is_dumb()).map(|(columns, _)| columns)
+}
+
+/// Whether there is somebody to ask: a terminal that shows the question and takes the answer, and is ours.
+pub(super) fn can_be_asked() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal() && is_in_front(&io::stdin())
+}
+
+/// What was typed before a question is no answer to it.
+pub(super) fn forget_what_was_typed() {
+    let _ = termios::tcflush(io::stdin(), QueueSelector::IFlush);
+}
+
+/// Whether the terminal is not another job's: who reads from that, or changes it, is stopped.
+fn is_in_front(terminal: &impl AsFd) -> bool {
+    termios::tcgetpgrp(terminal).map_or(true, |front| front == rustix::process::getpgrp())
 }
 
 /// Whether a screen can be drawn anew over the last one.
@@ -73,13 +88,11 @@ pub(super) struct EndingKey {
 }
 
 impl EndingKey {
-    /// Cancels `stop` once `key` is typed. `None` where standard input is no terminal, or the terminal is another job's: who
-    /// changes that is stopped.
+    /// Cancels `stop` once `key` is typed. `None` where standard input is no terminal, or the terminal is another job's.
     pub(super) fn listen(key: u8, stop: CancellationToken) -> Option<EndingKey> {
         let stdin = io::stdin();
         let before = termios::tcgetattr(&stdin).ok()?;
-        let in_front = termios::tcgetpgrp(&stdin).map_or(true, |front| front == rustix::process::getpgrp());
-        if !in_front {
+        if !is_in_front(&stdin) {
             return None;
         }
         let mut one_by_one = before.clone();

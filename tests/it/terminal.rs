@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 
+use bitget_sim::{HoldSide, PosMode, ProductType, Uid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
@@ -83,6 +84,81 @@ impl Terminal {
 
     fn press(&self, key: &[u8]) {
         rustix::io::write(&self.keyboard, key).unwrap();
+    }
+}
+
+fn modes(desk: &Desk) -> [PosMode; 2] {
+    let mode = |uid| desk.simulator.with(|exchange| exchange.mode(uid, ProductType::UsdtFutures).unwrap());
+    [mode(Uid(1)), mode(Uid(2))]
+}
+
+#[track_caller]
+fn ended(terminal: &mut Terminal, code: i32, last: &str) -> String {
+    let shown = terminal.wait_for(last, |shown| shown.ends_with(last));
+    let status = wait_until("it has ended", PATIENCE, String::new, || terminal.command.try_wait().unwrap());
+    assert_eq!(status.code(), Some(code), "{shown}");
+    shown
+}
+
+#[test]
+fn apply_on_a_terminal_shows_the_plan_and_changes_nothing_unless_the_answer_is_yes() {
+    let desk = Desk::new(GOOD);
+    let question = "Go ahead? [y/N] ";
+    let asked = |words: &[&str]| {
+        let mut terminal = Terminal::with(&desk, words, &[("TERM", "dumb")], (100, 24));
+        // What comes before the question is no answer to it.
+        terminal.press(b"yes\n");
+        let shown = terminal.wait_for("the question", |shown| shown.contains(question));
+        assert!(shown.contains("1 target in sync, 1 would change now, 0 cannot yet."), "{shown}");
+        assert!(shown.contains("desk-1   USDT-FUTURES  hedge_mode  one_way_mode  new"), "{shown}");
+        assert!(shown.contains("nothing in its first 41s. Ctrl-C ends it; a set"), "{shown}");
+        terminal
+    };
+    for answer in [&b"\n"[..], b"no\n", b"yes, but later\n", b"\x04"] {
+        let mut terminal = asked(&["apply"]);
+        terminal.press(answer);
+        ended(&mut terminal, 2, "\r\nNothing was changed.\r\n");
+    }
+    let mut terminal = asked(&["apply", "-o", "json"]);
+    let pid = terminal.command.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+    ended(&mut terminal, 1, "\r\nInterrupted: nothing was changed.\r\n");
+    assert!(!desk.home.path().join("state").exists(), "nothing is written before the answer");
+    assert_eq!(modes(&desk), [PosMode::OneWayMode; 2]);
+
+    let mut terminal = asked(&["apply"]);
+    terminal.press(b"Y\n");
+    let shown = ended(&mut terminal, 0, "2 targets in sync, 1 of them changed by this; 0 not in sync.\r\n");
+    assert_eq!(modes(&desk), [PosMode::HedgeMode, PosMode::OneWayMode]);
+    assert!(
+        shown.contains("desk-1 USDT-FUTURES: in sync: changed to hedge_mode, and a read shows it"),
+        "{shown}"
+    );
+    let (plan, after) = shown.split_once(question).unwrap();
+    assert!(!after.contains("desk-2") && !after.contains("Ctrl-C"), "told again: {shown}");
+    assert_eq!(plan.matches("Ctrl-C").count(), 1, "{shown}");
+
+    // Nothing to change, nothing to ask.
+    let mut terminal = Terminal::with(&desk, &["apply"], &[("TERM", "dumb")], (100, 24));
+    let shown = ended(&mut terminal, 0, "2 targets in sync, 0 of them changed by this; 0 not in sync.\r\n");
+    assert!(
+        shown.contains("desk-1 USDT-FUTURES: in sync: it is hedge_mode") && !shown.contains("Go"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn apply_on_a_terminal_does_not_ask_whoever_says_yes_beforehand() {
+    let desk = Desk::new(GOOD);
+    desk.simulator.with(|exchange| {
+        exchange.open_position(Uid(1), ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    let terms = [("TERM", "dumb"), ("POSMODED_YES", "1")];
+    for (words, environment) in [(&["apply", "--yes"][..], &terms[..1]), (&["apply"], &terms)] {
+        let mut terminal = Terminal::with(&desk, words, environment, (100, 24));
+        let shown = ended(&mut terminal, 2, "1 not in sync.\r\n");
+        let once = "desk-1 USDT-FUTURES: new, not_flat: Open: 1 position";
+        assert!(shown.matches(once).count() == 1 && !shown.contains("Go ahead"), "{shown}");
     }
 }
 

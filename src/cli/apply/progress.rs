@@ -47,8 +47,12 @@ pub(super) enum Stand {
 }
 
 impl Progress {
-    pub(super) fn new(named: BTreeSet<AccountName>, output: Output) -> Progress {
-        Progress { named, output, told: BTreeMap::new() }
+    /// What was `shown` to people is not told to them again.
+    pub(super) fn new(named: BTreeSet<AccountName>, output: Output, shown: &[TargetStatus]) -> Progress {
+        let shown = shown.iter().filter(|_| output == Output::Table);
+        let told =
+            shown.map(|target| ((target.account.clone(), target.scope), (target.state, target.reason)));
+        Progress { named, output, told: told.collect() }
     }
 
     /// How many accounts it is about.
@@ -247,7 +251,7 @@ mod tests {
 
     #[track_caller]
     fn check(targets: Vec<TargetStatus>, held: Option<&Held>, expected: Stand) {
-        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
+        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table, &[]);
         let status = AccountStatus {
             generation: Generation(1),
             targets,
@@ -281,7 +285,7 @@ mod tests {
             || TargetStatus { state: State::Unknown, ..target("desk-1", Some(Reason::Elsewhere)) };
         check(vec![target("desk-1", None), elsewhere()], None, Stand::InSync);
         check(vec![elsewhere()], None, Stand::InSync);
-        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Json);
+        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Json, &[]);
         let status = |targets| Status { targets, ..view().0.status() };
         let exit = |targets| progress.conclude(&status(targets), End::Reached).unwrap();
         assert_eq!(exit(vec![target("desk-1", None), elsewhere()]), Exit::DONE);
@@ -313,7 +317,7 @@ mod tests {
 
     #[test]
     fn what_nobody_has_looked_at_yet_is_neither_told_nor_over() {
-        let mut progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
+        let mut progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table, &[]);
         let targets = vec![target("desk-1", Some(Reason::KindUnknown))];
         let status = AccountStatus {
             generation: Generation(1),
@@ -333,7 +337,7 @@ mod tests {
 
     #[test]
     fn an_account_that_left_the_file_is_not_in_sync_and_not_waited_for() {
-        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table);
+        let progress = Progress::new(BTreeSet::from(["desk-1".parse().unwrap()]), Output::Table, &[]);
         assert_eq!(progress.stand(&BTreeMap::new(), None, at(0)), Stand::Resting);
     }
 
