@@ -27,6 +27,7 @@ mod asking;
 mod exit;
 mod gates;
 mod looking;
+mod manual;
 mod over_http;
 mod print;
 mod rows;
@@ -48,9 +49,6 @@ pub use flags::{Common, Log, Output, Printed};
     name = "posmoded",
     version,
     about = "Keeps Bitget futures accounts in the position mode that a file in git declares",
-    after_help = "Every option also reads POSMODED_<OPTION> from the environment: POSMODED_STATE for --state.\n\nEnds with 0 \
-                  when done, 1 when not, 2 when something is not in sync (status, apply, wait), 64 when asked wrongly, 75 when \
-                  another instance holds the state, 78 when what it is to start with cannot be used.",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -106,9 +104,14 @@ pub enum Command {
     Schema,
 }
 
+/// The definitions of the commands, with what help and manual pages say of them.
+pub fn command() -> clap::Command {
+    manual::complete(Cli::command())
+}
+
 /// Parses the command line. Usage errors and `--help` are printed here.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    let parsed = Cli::command().try_get_matches_from(words).and_then(|matches| {
+    let parsed = command().try_get_matches_from(words).and_then(|matches| {
         let mut cli = Cli::from_arg_matches(&matches)?;
         cli.common.named_credentials = matches.value_source("credentials") == Some(ValueSource::CommandLine);
         Ok(cli)
@@ -139,8 +142,8 @@ pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
         Command::Ledger(args) => ledger::ledger(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
         Command::Probe(args) => probe::probe(args, &common).await,
-        Command::Completions(args) => completions::completions(Cli::command(), *args),
-        Command::Man(args) => completions::man(Cli::command(), args),
+        Command::Completions(args) => completions::completions(self::command(), *args),
+        Command::Man(args) => completions::man(self::command(), args),
         Command::Schema => schema::schema(),
     };
     done.unwrap_or_else(|error| {

@@ -137,11 +137,24 @@ fn the_help_names_every_command_and_ends_with_0() {
             out.lines().any(|line| line.trim_start().starts_with(&format!("{word} "))),
             "{word} in {out}"
         );
-        let (code, help, _) = call(home.path(), &[word, "--help"]);
-        assert_eq!(code, 0);
-        assert!(help.contains("--state") && help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        for (columns, long) in [("80", "-h"), ("80", "--help"), ("100", "--help"), ("200", "--help")] {
+            let output = posmoded(home.path(), &[word, long]).env("COLUMNS", columns).output().unwrap();
+            let help = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.code(), Some(0));
+            let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= columns.parse().unwrap() && widest <= 100, "{word} {long} {columns}: {help}");
+            assert_eq!(help.contains("Examples:\n  posmoded "), long == "--help", "{word} {long}: {help}");
+        }
     }
+    // What a command does not go by is not offered, and taken all the same: a script may give it to every command.
+    let (_, help, _) = call(home.path(), &["status", "--help"]);
+    assert!(help.contains("--state") && !help.contains("--credentials") && !help.contains("--ca "), "{help}");
+    let keys = ["--credentials", "keys"];
+    assert_eq!(call(home.path(), &[&["schema"][..], &keys[..]].concat()).0, 0);
     assert!(out.contains("POSMODED_"), "{out}");
+    let (code, nothing, err) = call(home.path(), &[]);
+    assert_eq!((code, nothing.as_str()), (64, ""));
+    assert!(err.contains("To begin,") && err.contains("posmoded import desk-main > new.yaml"), "{err}");
     let (code, out, _) = call(home.path(), &["--version"]);
     assert_eq!((code, out), (0, format!("posmoded {}\n", env!("CARGO_PKG_VERSION"))));
 }

@@ -1,0 +1,478 @@
+//! What the help and the manual pages say of a command beside its options: which of the common options it goes by, examples,
+//! how it ends, and what to read next. One table for both.
+
+/// What is said of one command.
+pub(super) struct Entry {
+    /// Its words, such as `ledger backup`; none for posmoded itself.
+    pub(super) command: &'static str,
+    /// The common options that it goes by, by their ids. It accepts the others, which a script may give to every command,
+    /// and does not offer them.
+    pub(super) takes: &'static [&'static str],
+    /// What to type, and what that does.
+    pub(super) examples: &'static [(&'static str, &'static str)],
+    /// How it ends, beside 64 for what cannot be meant.
+    pub(super) ends: &'static [(u8, &'static str)],
+    /// The commands to read of next.
+    pub(super) see: &'static [&'static str],
+}
+
+impl Entry {
+    /// That of the command with these words.
+    pub(super) fn of(command: &str) -> Option<&'static Entry> {
+        ENTRIES.iter().find(|entry| entry.command == command)
+    }
+}
+
+/// Gives every command its examples, and hides the common options that it does not go by.
+pub(super) fn complete(mut cli: clap::Command) -> clap::Command {
+    let common: Vec<clap::Arg> = cli.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    for arg in &common {
+        cli = cli.mut_arg(arg.get_id(), |arg| arg.hide(true));
+    }
+    let names: Vec<String> = cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    for name in names {
+        cli = cli.mut_subcommand(&name, |command| with_entry(command, &name, &common));
+    }
+    if let Some(entry) = Entry::of("") {
+        cli = cli.after_help(FIRST_STEPS).after_long_help(format!("{FIRST_STEPS}\n\n{}", ends(entry)));
+    }
+    cli
+}
+
+fn with_entry(mut command: clap::Command, words: &str, common: &[clap::Arg]) -> clap::Command {
+    let Some(entry) = Entry::of(words) else { return command };
+    for arg in common {
+        // One that is there already is not taken over from above.
+        command = command.arg(arg.clone().hide(!entry.takes.contains(&arg.get_id().as_str())));
+    }
+    let parts: Vec<String> = command.get_subcommands().map(|part| part.get_name().to_owned()).collect();
+    for part in parts {
+        command = command.mut_subcommand(&part, |of| with_entry(of, &format!("{words} {part}"), common));
+    }
+    command
+        .after_help(format!("--help has examples, and how it ends; so has `posmoded man {words}`."))
+        .after_long_help(after(entry))
+}
+
+fn after(entry: &Entry) -> String {
+    let examples = entry.examples.iter().map(|(typed, does)| format!("  {typed}\n      {does}\n"));
+    let see = entry.see.iter().map(|command| format!("posmoded {command}")).collect::<Vec<_>>().join(", ");
+    let see = if see.is_empty() { see } else { format!("\n\nSee also: {see}") };
+    format!("Examples:\n{}\n{}{see}", examples.collect::<String>(), ends(entry))
+}
+
+fn ends(entry: &Entry) -> String {
+    let lines = exits(entry).into_iter().map(|(code, when)| format!("  {code:<2}  {when}\n"));
+    let options =
+        "Every option also reads POSMODED_<OPTION> from the environment: POSMODED_OUTPUT for --output.";
+    format!("Ends with:\n{}\n{options}", lines.collect::<String>())
+}
+
+/// How a command ends, in the order of the codes.
+pub(super) fn exits(entry: &Entry) -> Vec<(u8, &'static str)> {
+    let mut exits = [entry.ends, &[(64, "the command line cannot be meant")]].concat();
+    exits.sort_by_key(|(code, _)| *code);
+    exits
+}
+
+/// What somebody sees who types `posmoded`.
+const FIRST_STEPS: &str = "\
+To begin, with a key file for each account in keys/ (key, secret, passphrase):
+  export POSMODED_CREDENTIALS=$PWD/keys
+  posmoded import desk-main > new.yaml     what is live, as a file to begin with
+  mv new.yaml desired-state.yaml           the name that is looked for
+  posmoded check                           is it good; if not, what to write
+  posmoded plan                            what would change; changes nothing
+  posmoded run                             keep it so
+
+Then, in another terminal: `posmoded status`. `posmoded COMMAND --help` has the
+options of a command, and examples.";
+
+const ASKS: &[&str] = &["config", "state", "credentials", "host", "base_url", "ca", "proxy", "log"];
+const STATE: &[&str] = &["state"];
+const ACKNOWLEDGED: &[(u8, &str)] =
+    &[(0, "the daemon has acknowledged it"), (1, "it has not, within 5 s, or nothing could be written")];
+
+const ENTRIES: &[Entry] = &[
+    Entry {
+        command: "",
+        takes: ASKS,
+        examples: &[
+            ("posmoded import desk-main > new.yaml", "What is live, as a file to begin with."),
+            ("posmoded check", "Is desired-state.yaml good; if not, what to write."),
+            ("posmoded plan", "What would change, and why not now; changes nothing."),
+            ("posmoded run", "Keep it so: the daemon."),
+            ("posmoded status", "What the daemon knows: what wants a human first."),
+        ],
+        ends: &[
+            (0, "done"),
+            (1, "not done"),
+            (2, "something is not in sync (status, apply, wait, plan --exit-code)"),
+            (75, "another instance holds the state, or a key"),
+            (78, "run: what it is to start with cannot be used"),
+        ],
+        see: &[],
+    },
+    Entry {
+        command: "run",
+        takes: ASKS,
+        examples: &[
+            ("posmoded run --credentials keys", "Keep ./desired-state.yaml with the keys in ./keys."),
+            (
+                "posmoded run --config /etc/desks.yaml --listen unix:/run/posmoded/sock",
+                "Another file; the status at a socket file, in place of a port.",
+            ),
+            ("posmoded run --schedule '0 0 8 * * Mon-Fri'", "Compare everything at 08:00 UTC, too."),
+            ("POSMODED_LOG=json posmoded run 2>posmoded.log", "Log JSON lines to a file."),
+        ],
+        ends: &[
+            (0, "stopped by SIGTERM or SIGINT"),
+            (1, "it could not go on"),
+            (75, "another instance holds the state"),
+            (78, "what it is to start with cannot be used: the file, a key, an address"),
+        ],
+        see: &["status", "check"],
+    },
+    Entry {
+        command: "check",
+        takes: &["config", "credentials", "host", "state"],
+        examples: &[
+            ("posmoded check", "Is desired-state.yaml good?"),
+            ("posmoded check --credentials keys", "With the key files, and who may write where they are."),
+            ("git show HEAD:desired-state.yaml | posmoded check -", "A file from somewhere else."),
+            (
+                "posmoded check --format github desired-state.yaml",
+                "Mistakes as annotations beside their lines, in a workflow.",
+            ),
+        ],
+        ends: &[(0, "all that was checked is good"), (1, "it is not, or cannot be read")],
+        see: &["plan", "schema"],
+    },
+    Entry {
+        command: "plan",
+        takes: ASKS,
+        examples: &[
+            ("posmoded plan", "What would change, and why not now."),
+            ("posmoded plan desk-main desk-arb", "The same for two accounts."),
+            ("posmoded plan --exit-code -o json", "For a program: ends with 3 where something drifted."),
+        ],
+        ends: &[
+            (0, "it was looked; with --exit-code: there is nothing to do"),
+            (1, "nothing could be read"),
+            (2, "with --exit-code: something is pending or new"),
+            (3, "with --exit-code: something drifted, reported drift too"),
+            (4, "with --exit-code: something is blocked or unknown"),
+        ],
+        see: &["apply", "check"],
+    },
+    Entry {
+        command: "apply",
+        takes: ASKS,
+        examples: &[
+            ("posmoded apply", "What the daemon would do: once, without a daemon."),
+            ("posmoded apply --wait 30m", "Stay until all are in sync, for 30 minutes at most."),
+            ("posmoded apply desk-main", "One account."),
+        ],
+        ends: &[
+            (0, "all are in sync"),
+            (1, "not done"),
+            (2, "some wait, and the last lines say for what"),
+            (75, "a daemon holds the state, or a key that is needed"),
+        ],
+        see: &["plan", "run"],
+    },
+    Entry {
+        command: "status",
+        takes: STATE,
+        examples: &[
+            ("posmoded status", "What wants a human, what passes by itself, what is in sync."),
+            ("posmoded status --problems desk-main", "One account, and of it only what is not in sync."),
+            ("posmoded status --watch", "Drawn again in place; q ends it."),
+            (
+                "posmoded status -o json | jq '.targets[] | select(.wants == \"human\")'",
+                "For programs: what /api/status has.",
+            ),
+        ],
+        ends: &[
+            (0, "all is in sync, and the newest file is in force"),
+            (1, "no daemon has answered"),
+            (2, "something is not in sync, or the newest file is refused"),
+        ],
+        see: &["history", "wait"],
+    },
+    Entry {
+        command: "wait",
+        takes: &["config", "state"],
+        examples: &[
+            ("posmoded wait desk-main", "Return once all of an account is in sync."),
+            (
+                "posmoded wait desk-main/USDT-FUTURES desk-uta --timeout 5m",
+                "One target and an account, for five minutes at most.",
+            ),
+            (
+                "systemctl start posmoded-wait@desk-main.service",
+                "As a unit, which a strategy's unit names in Requires= and After=.",
+            ),
+        ],
+        ends: &[
+            (0, "they are in sync, and the newest file is in force"),
+            (1, "nothing has answered until the time was up"),
+            (2, "not in time, or the file gives one to another host"),
+            (64, "the file does not name such an account"),
+        ],
+        see: &["status"],
+    },
+    Entry {
+        command: "refresh",
+        takes: STATE,
+        examples: &[
+            ("posmoded refresh", "Look at everything now, before its time."),
+            ("posmoded refresh desk-main --wait", "Return once that account was looked at."),
+        ],
+        ends: &[
+            (0, "the daemon has acknowledged it, and with --wait has looked"),
+            (1, "it has not, within 5 s, or nothing could be written"),
+        ],
+        see: &["status"],
+    },
+    Entry {
+        command: "history",
+        takes: STATE,
+        examples: &[
+            ("posmoded history desk-main", "The last 100 events of an account."),
+            ("posmoded history --since 7d --limit 1000", "Everything of the last week."),
+            ("posmoded history --since 2026-11-22 --until 2026-11-23", "One day (UTC)."),
+            ("posmoded history --follow -o json", "What happens from now on, one object a line."),
+        ],
+        ends: &[(0, "printed, with or without events"), (1, "there was no answer")],
+        see: &["status"],
+    },
+    Entry {
+        command: "pause",
+        takes: STATE,
+        examples: &[
+            (
+                "posmoded pause desk-main --reason 'order book replay' --for 2h",
+                "No change of one account for two hours.",
+            ),
+            (
+                "posmoded pause --reason 'exchange maintenance'",
+                "No change anywhere, until `posmoded resume`.",
+            ),
+        ],
+        ends: ACKNOWLEDGED,
+        see: &["resume", "status"],
+    },
+    Entry {
+        command: "resume",
+        takes: STATE,
+        examples: &[
+            ("posmoded resume desk-main", "End the pause of an account, and its wait after a fight."),
+            ("posmoded resume", "End every pause there is."),
+        ],
+        ends: ACKNOWLEDGED,
+        see: &["pause", "status"],
+    },
+    Entry {
+        command: "approve",
+        takes: STATE,
+        examples: &[(
+            "posmoded approve 3f9a1c",
+            "Let the plan go that `posmoded status` shows under this hash.",
+        )],
+        ends: &[
+            (0, "the daemon has acknowledged it"),
+            (1, "the plan is unknown or stale, or nobody has acknowledged it within 5 s"),
+        ],
+        see: &["status", "plan"],
+    },
+    Entry {
+        command: "close-intent",
+        takes: STATE,
+        examples: &[(
+            "posmoded close-intent desk-main/USDT-FUTURES --reason 'signed for 2027'",
+            "End a set whose outcome is unknown and stays so.",
+        )],
+        ends: &[
+            (0, "it is closed, as the mode shows that was read"),
+            (1, "refused, with the reason, or no daemon runs"),
+        ],
+        see: &["status", "history"],
+    },
+    Entry {
+        command: "ledger",
+        takes: STATE,
+        examples: &[
+            ("posmoded ledger backup /var/backups/posmoded.sqlite", "A whole copy, while the daemon runs."),
+            ("posmoded ledger verify", "Is the ledger sound?"),
+        ],
+        ends: &[(0, "done, or sound"), (1, "not done, or not sound"), (75, "restore: a daemon runs")],
+        see: &["ledger backup", "ledger verify", "ledger restore"],
+    },
+    Entry {
+        command: "ledger backup",
+        takes: STATE,
+        examples: &[(
+            "posmoded ledger backup /var/backups/2026-11-29.sqlite",
+            "A whole copy, while the daemon runs.",
+        )],
+        ends: &[(0, "the copy is whole"), (1, "there is no copy")],
+        see: &["ledger verify", "ledger restore"],
+    },
+    Entry {
+        command: "ledger verify",
+        takes: STATE,
+        examples: &[
+            ("posmoded ledger verify", "The ledger in the state directory."),
+            ("posmoded ledger verify /var/backups/posmoded.sqlite", "A copy."),
+        ],
+        ends: &[(0, "it is sound"), (1, "it is not, or cannot be read")],
+        see: &["ledger backup", "ledger restore"],
+    },
+    Entry {
+        command: "ledger restore",
+        takes: STATE,
+        examples: &[(
+            "posmoded ledger restore /var/backups/posmoded.sqlite",
+            "With no daemon: put a copy in place, and pause everything.",
+        )],
+        ends: &[(0, "it is in place"), (1, "nothing was changed"), (75, "a daemon runs")],
+        see: &["ledger backup", "resume"],
+    },
+    Entry {
+        command: "import",
+        takes: &["credentials", "host", "base_url", "ca", "proxy", "log"],
+        examples: &[(
+            "posmoded import desk-main desk-arb --credentials keys > new.yaml",
+            "A file that declares what is live.",
+        )],
+        ends: &[(0, "every account was read"), (1, "one could not be, and nothing is printed")],
+        see: &["check", "plan"],
+    },
+    Entry {
+        command: "probe",
+        takes: &["config", "credentials", "host", "base_url", "ca", "proxy", "log"],
+        examples: &[(
+            "posmoded probe desk-main > report.txt",
+            "What the exchange answers, without anything private.",
+        )],
+        ends: &[(0, "all was asked that could be"), (1, "nothing could be asked")],
+        see: &["plan"],
+    },
+    Entry {
+        command: "completions",
+        takes: &[],
+        examples: &[
+            ("posmoded completions bash >> ~/.bash_completion", "Bash, for one user."),
+            ("posmoded completions zsh > ~/.zfunc/_posmoded", "Zsh, with ~/.zfunc in `fpath`."),
+            ("posmoded completions fish > ~/.config/fish/completions/posmoded.fish", "Fish."),
+        ],
+        ends: &[(0, "printed")],
+        see: &[],
+    },
+    Entry {
+        command: "man",
+        takes: &[],
+        examples: &[
+            ("posmoded man | man -l -", "Read the page that names all commands."),
+            ("posmoded man ledger backup | man -l -", "That of a command."),
+            ("posmoded man desired-state | man -l -", "That of the file, with every key."),
+        ],
+        ends: &[(0, "printed")],
+        see: &[],
+    },
+    Entry {
+        command: "schema",
+        takes: &[],
+        examples: &[(
+            "posmoded schema > desired-state.schema.json",
+            "For an editor, named in the first line of the file.",
+        )],
+        ends: &[(0, "printed")],
+        see: &["check"],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+
+    /// The words of every command, `ledger backup` and the like among them.
+    fn commands() -> Vec<String> {
+        let cli = command();
+        let parts = |of: &clap::Command| -> Vec<String> {
+            of.get_subcommands().map(|part| format!("{} {}", of.get_name(), part.get_name())).collect()
+        };
+        cli.get_subcommands().flat_map(|of| [vec![of.get_name().to_owned()], parts(of)].concat()).collect()
+    }
+
+    /// Splits as a shell does, as far as the examples need it.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate();
+        let words = parts.flat_map(|(at, part)| match at % 2 {
+            1 => vec![part.to_owned()],
+            _ => part.split_whitespace().map(str::to_owned).collect(),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn every_command_has_its_entry_and_every_entry_a_command() {
+        let mut known = commands();
+        known.push(String::new());
+        known.sort();
+        let mut entries: Vec<&str> = ENTRIES.iter().map(|entry| entry.command).collect();
+        entries.sort_unstable();
+        assert_eq!(entries, known);
+        for entry in ENTRIES {
+            assert!(!entry.examples.is_empty() && !entry.ends.is_empty(), "{}", entry.command);
+            assert!(entry.see.iter().all(|see| known.iter().any(|of| of == see)), "{}", entry.command);
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_accepted_and_of_its_command() {
+        for entry in ENTRIES {
+            let typed =
+                entry.examples.iter().filter_map(|(typed, _)| typed.find("posmoded ").map(|at| &typed[at..]));
+            let mut of_it = 0;
+            for typed in typed {
+                let line = words(typed.split([';', '|', '>']).next().unwrap().trim_end_matches('2'));
+                command().try_get_matches_from(&line).unwrap_or_else(|error| panic!("{typed}: {error}"));
+                let begins = format!("posmoded {}", entry.command);
+                of_it += usize::from(line.join(" ").starts_with(begins.trim_end()));
+            }
+            assert!(of_it > 0, "no example of {}", entry.command);
+        }
+    }
+
+    #[test]
+    fn a_command_offers_the_common_options_that_it_goes_by_and_accepts_all() {
+        let mut cli = command();
+        cli.build();
+        for words in commands() {
+            let command = words.split(' ').fold(&cli, |of, word| of.find_subcommand(word).unwrap());
+            let common = command.get_arguments().filter(|arg| arg.is_global_set());
+            let (offered, hidden): (Vec<_>, Vec<_>) = common.partition(|arg| !arg.is_hide_set());
+            let mut offered: Vec<&str> = offered.iter().map(|arg| arg.get_id().as_str()).collect();
+            let mut takes = Entry::of(&words).unwrap().takes.to_vec();
+            offered.sort_unstable();
+            takes.sort_unstable();
+            assert_eq!(offered, takes, "{words}");
+            assert_eq!(offered.len() + hidden.len(), ASKS.len(), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_help_fits_a_terminal_of_80_columns_without_folding_an_example() {
+        let entries = ENTRIES.iter().flat_map(|entry| entry.examples);
+        for (typed, does) in entries {
+            assert!(typed.len() + 2 <= 80, "{typed}");
+            assert!(does.len() + 6 <= 80, "{does}");
+        }
+        for line in FIRST_STEPS.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
+}
