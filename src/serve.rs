@@ -13,6 +13,7 @@ pub mod history;
 pub mod http;
 pub mod listen;
 pub mod metrics;
+mod page;
 pub mod systemd;
 
 use std::fmt;

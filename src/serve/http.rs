@@ -1,5 +1,5 @@
-//! The status address: `/api/status`, `/api/accounts/NAME`, `/api/history`, `/api/events`, `/metrics`, `/livez`, `/readyz`, read-only,
-//! over HTTP/1.
+//! The status address: the page at `/`, `/api/status`, `/api/accounts/NAME`, `/api/history`, `/api/events`, `/metrics`, `/livez`,
+//! `/readyz`, read-only, over HTTP/1.
 //!
 //! Its only input is the path, and the query of `/api/history`. It cannot change anything, requires no password and
 //! reveals no secret. By default it answers on loopback only, and refuses a browser that came here by a foreign name.
@@ -31,6 +31,7 @@ use crate::serve::bound::{Bound, Stream};
 use crate::serve::connections::{Asked, Connections};
 use crate::serve::events::{Deaf, Events};
 use crate::serve::metrics::Metrics;
+use crate::serve::page::PAGE;
 use crate::serve::{Listen, View, history};
 
 /// Answers at `listener` until `cancel`; then connections under way have `LAST_ANSWERS` to end.
@@ -143,6 +144,7 @@ fn router(view: View, names: Names, ended: CancellationToken) -> Router {
     let histories = Arc::new(Semaphore::new(HISTORIES));
     let events = Events::new(view.clone(), Arc::clone(&histories), ended);
     Router::new()
+        .route("/", get(page))
         .route("/api/status", get(api_status))
         .route("/api/accounts/{name}", get(api_account))
         .route("/api/history", get(api_history))
@@ -163,6 +165,15 @@ pub(super) async fn answer(client: impl AsyncRead + AsyncWrite + Unpin, view: Vi
     ended.cancel();
     let service = TowerToHyperService::new(router(view, Names::Loopback, ended));
     let _ = http().serve_connection(TokioIo::new(client), service).await;
+}
+
+/// The page for people, which asks the rest of this address itself.
+async fn page() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, PAGE.policy.as_str()),
+    ];
+    (headers, PAGE.document.as_str()).into_response()
 }
 
 async fn api_status(State(server): State<Arc<ServerState>>) -> Response {
@@ -247,7 +258,8 @@ async fn metrics_text(State(server): State<Arc<ServerState>>) -> Response {
 async fn nothing_here() -> Response {
     sentence(
         StatusCode::NOT_FOUND,
-        "Nothing here: see /api/status, /api/accounts/NAME, /api/history, /api/events, /metrics, /livez and /readyz.",
+        "Nothing here: see / (a page for people), /api/status, /api/accounts/NAME, /api/history, /api/events, /metrics, /livez and \
+         /readyz.",
     )
 }
 
@@ -276,7 +288,8 @@ async fn guard(State(names): State<Names>, request: Request, next: Next) -> Resp
         refused
     };
     for (name, value) in BROWSERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The page's own policy lets it use what is in it.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -190,11 +190,13 @@ fn files(directory: &Path) -> Vec<std::path::PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
+        } else {
             found.push(path);
         }
     }
     assert!(!found.is_empty(), "no source in {}", directory.display());
+    // The page has text of its own.
+    found.retain(|path| path.extension().is_some_and(|end| end == "rs"));
     found.sort();
     found
 }

@@ -71,6 +71,20 @@ async fn the_status_is_told_as_the_contract_spells_it() {
 }
 
 #[tokio::test]
+async fn the_page_is_one_document_whose_policy_lets_a_browser_use_nothing_that_is_not_in_it() {
+    let served = served().await;
+    let (code, head, body) = served.get("/").await;
+    assert!(code == 200 && head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert_eq!(body, PAGE.document);
+    let policy = format!("content-security-policy: {}", PAGE.policy.to_ascii_lowercase());
+    assert!(head.contains(&policy), "{head}");
+    for part in ["default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(head.contains("referrer-policy: no-referrer"), "{head}");
+}
+
+#[tokio::test]
 async fn an_account_is_200_only_while_all_of_it_is_as_the_newest_file_wants_it_and_404_where_the_file_names_none()
  {
     let served = served().await;
@@ -155,7 +169,7 @@ async fn every_other_method_is_405_and_every_other_path_404() {
             assert!(head.contains("allow: get, head"), "{head}");
         }
     }
-    for path in ["/nowhere", "/", "/api/history/", "/api/status/", "/../etc/passwd"] {
+    for path in ["/nowhere", "//", "/index.html", "/api/history/", "/api/status/", "/../etc/passwd"] {
         assert_eq!(served.get(path).await.0, 404, "{path}");
     }
     let (code, _, body) = served.ask("HEAD /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
@@ -183,12 +197,13 @@ async fn a_browser_led_here_by_another_name_is_refused() {
 #[tokio::test]
 async fn every_answer_forbids_browsers_to_keep_frame_or_share_it() {
     let served = served().await;
-    for path in ["/api/status", "/nowhere", "/livez"] {
+    for path in ["/", "/api/status", "/nowhere", "/livez"] {
         let (_, head, _) = served.get(path).await;
         for header in ["cache-control: no-store", "x-content-type-options: nosniff", "frame-ancestors 'none'"]
         {
             assert!(head.contains(header), "{path}: {head}");
         }
+        assert_eq!(head.matches("content-security-policy").count(), 1, "{head}");
         assert!(!head.contains("access-control"), "{head}");
     }
 }

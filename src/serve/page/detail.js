@@ -1,0 +1,165 @@
+// One target: all that the status says of it, what can be typed, its spans and its history.
+
+/** What is shown in words of its own; what a newer daemon tells beside it is shown as it is. */
+const TOLD_OF_TARGET = ["account", "scope", "desired", "applied", "live", "state", "reason", "blockers", "wants", "say",
+  "since", "out_of_sync_since", "detail", "next_look_at", "drift"];
+const COUNTED = ["positions", "orders", "plan_orders", "open"];
+
+/** The target that is open, as `account/scope`; and what was asked about it. */
+const open = { name: null, events: null, spans: null, trouble: null };
+
+function showDetail(status) {
+  const dialog = find("detail");
+  if (open.name === null) {
+    if (dialog.open) dialog.close();
+    return;
+  }
+  const target = status.targets.find((target) => nameOf(target) === open.name) ?? null;
+  const blocks = target === null ? [{ key: "gone", name: open.name }] : blocksOf(target);
+  const make = () => document.createElement("div");
+  const change = (node, { show }) => show(node);
+  const body = find("detail-body");
+  keep(body, blocks, { key: ({ key }) => key, make, change: (node, block) => change(node, withShow(block)) });
+  if (!dialog.open) dialog.showModal();
+}
+
+function blocksOf(target) {
+  const { account } = target;
+  const { events, spans, trouble } = open;
+  return [
+    { key: "head", target },
+    { key: "facts", target },
+    { key: "commands", account, say: target.say },
+    { key: "spans", spans, trouble, name: nameOf(target) },
+    { key: "events", events, trouble },
+  ];
+}
+
+/** How each block is shown. */
+function withShow(block) {
+  const ways = { head: showHead, facts: showFactsOf, commands: showCommands, spans: showSpans, events: showEventsOf, gone: showGone };
+  return { show: (node) => ways[block.key](node, block) };
+}
+
+function closing() {
+  const close = make("button.close", { type: "button" }, "Close");
+  close.addEventListener("click", () => openTarget(null));
+  return close;
+}
+
+function showGone(node, { name }) {
+  node.replaceChildren(
+    make("header", {}, make("h2", { id: "detail-title" }, name), closing()),
+    make("p", {}, "The file in force does not name this target. What was done is in its history, as `posmoded history` tells it."),
+  );
+}
+
+function showHead(node, { target }) {
+  const { account, scope, state, reason, say } = target;
+  const where = section(target);
+  const word = reason ?? (isNotLookedAtYet(target) ? "not looked at yet" : null);
+  const title = [make("h2", { id: "detail-title" }, account, " ", make("span.scope", {}, scope)), closing()];
+  if (node.firstChild === null) node.append(make("header", {}, title), make("div.standing", {}));
+  const standing = make("div", {});
+  standing.className = `standing ${where}`;
+  standing.append(
+    make("p.state", {}, shapeOf(target), make("b", {}, state), word === null ? "" : make("span.reason", {}, ` ${word}`)),
+    say === null ? "" : make("p.say", {}, sentence(say)),
+    make("div.commands", {}, commands(say ?? "").map(command)),
+  );
+  node.lastChild.replaceWith(standing);
+}
+
+const WHO = {
+  human: "a human: it does not end by itself",
+  time: "time: it passes with time alone",
+  itself: "itself: it passes once something else has happened",
+};
+
+function showFactsOf(node, { target }) {
+  const { desired, applied, live, blockers, wants, since, out_of_sync_since: outOfSync, detail, next_look_at: next, drift } = target;
+  const rows = [];
+  rows.push(["Wanted by the file", desired ?? "not one mode yet"]);
+  rows.push(live === null ? ["Live", "not seen yet"] : ["Live", `${live.mode}, seen `, { at: live.at, after: " ago" }]);
+  if (applied === null) rows.push(["Applied", "never"]);
+  else {
+    const { mode, how, at, generation } = applied;
+    rows.push(["Applied", `${mode}, ${how} by revision ${generation}, `, { at, after: " ago" }]);
+  }
+  rows.push(["Out of sync", outOfSync === null ? "no" : { at: outOfSync, before: "for " }]);
+  rows.push(["So for", { at: since }]);
+  if (wants !== null) rows.push(["Waits for", WHO[wants] ?? wants]);
+  rows.push(["Stands in the way", blockers.length === 0 ? "nothing" : blockers.join(", ")]);
+  rows.push(["Open", ...openOf(detail)]);
+  rows.push(["Next look", { at: next, before: next > new Date(clock.now()).toISOString() ? "in " : "due for " }]);
+  rows.push(["On drift", drift]);
+  for (const [name, value] of Object.entries(target)) {
+    if (!TOLD_OF_TARGET.includes(name)) rows.push([name, typeof value === "string" ? value : JSON.stringify(value)]);
+  }
+  let list = node.querySelector("dl");
+  if (list === null) {
+    list = make("dl.facts", {});
+    node.append(make("h3", {}, "What is known"), list);
+  }
+  define(list, rows);
+}
+
+/** Counts, as far as they were read, and what was named of it. */
+function openOf(detail) {
+  const count = (name, one, many) => {
+    const number = detail[name] ?? null;
+    return number === null ? `${many} not read` : counted(number, one, many);
+  };
+  const counts = [
+    count("positions", "position", "positions"),
+    count("orders", "order", "orders"),
+    count("plan_orders", "plan order", "plan orders"),
+  ];
+  const named = (detail.open ?? []).map((row) => {
+    return `; ${typeof row === "object" ? Object.values(row).filter((value) => value !== null).join(" ") : row}`;
+  });
+  const more = Object.entries(detail).filter(([name]) => !COUNTED.includes(name));
+  return [counts.join(", "), ...named, ...more.map(([name, value]) => `; ${name} ${JSON.stringify(value)}`)];
+}
+
+function showCommands(node, { account }) {
+  const rows = [
+    ["Look at it now", `posmoded refresh ${account} --wait`],
+    ["What was done", `posmoded history ${account}`],
+    ["Stop its changes", `posmoded pause ${account} --reason WHY`],
+    ["Its log", `journalctl POSMODED_ACCOUNT=${account}`],
+  ];
+  const list = make("dl.typed", {}, rows.map(([what, text]) => make("div", {}, make("dt", {}, what), make("dd", {}, command(text)))));
+  node.replaceChildren(make("h3", {}, "What can be typed"), list);
+}
+
+function showSpans(node, { spans, trouble, name }) {
+  const title = make("h3", {}, "Out of sync before");
+  if (spans === null) {
+    node.replaceChildren(title, make("p.note", {}, trouble ?? "Asking ..."));
+    return;
+  }
+  const target = spans.targets.find((target) => nameOf(target) === name);
+  node.replaceChildren(
+    title,
+    strip(spans, target, 24, "24 h", ["24 h ago", "18 h", "12 h", "6 h", "now"]),
+    strip(spans, target, 30 * 24, "30 days", ["30 d ago", "20 d", "10 d", "now"]),
+    make("p.legend", { "aria-hidden": "true" }, Object.entries(KINDS).map(([kind, words]) => make("span", {}, make(`i.${kind}`, {}), words))),
+  );
+}
+
+function showEventsOf(node, { events, trouble }) {
+  if (node.firstChild === null) {
+    const head = ["When", "Target", "What"].map((name) => make("th", { scope: "col" }, name));
+    node.append(
+      make("h3", {}, "Its history"),
+      make("p.note", {}),
+      make("table.events", {}, make("caption.unseen", {}, "What was done, newest first"), make("thead", {}, make("tr", {}, head)), make("tbody", {})),
+    );
+  }
+  const [, note, table] = node.children;
+  write(note, events === null ? (trouble ?? "Asking ...") : events.length === 0 ? "Nothing yet." : "");
+  hide(note, events !== null && events.length > 0);
+  hide(table, events === null || events.length === 0);
+  showEvents(table.querySelector("tbody"), events ?? []);
+}

@@ -1,0 +1,79 @@
+// The file and the daemon: what holds for all targets.
+
+/** What is shown in words of its own; what a newer daemon tells beside it is shown as it is. */
+const TOLD = ["schema", "version", "now", "paused", "paused_accounts", "config", "held", "targets", "warnings",
+  "account_settings", "http", "stretch", "source"];
+
+function showFacts(status) {
+  const { warnings } = status;
+  const list = find("warnings");
+  list.dataset.of = "li";
+  renew(list, warnings, ({ account, say }) => `${account} ${say}`, ({ account, say }) => [
+    account === null ? null : make("b", {}, `${account}: `),
+    ...sentence(say),
+  ].filter((part) => part !== null));
+  hide(list, warnings.length === 0);
+  define(find("facts"), factsOf(status));
+}
+
+/** Names and values; a value is a list of text, times (`{ at }`), code (`{ code }`). */
+function define(parent, rows) {
+  parent.dataset.of = "div";
+  renew(parent, rows, ([name]) => name, ([name, ...values]) => [make("dt", {}, name), make("dd", {}, values.map(valueOf))]);
+}
+
+function valueOf(value) {
+  if (value === null) return null;
+  if (typeof value === "string") return sentence(value);
+  if (value.code !== undefined) return make("code", {}, value.code);
+  const { at, before = "", after = "" } = value;
+  return at === null ? null : [age(at, before, after), make("span.at", {}, ` ${local(at)} (${at})`)];
+}
+
+function factsOf(status) {
+  const { config, paused, paused_accounts: pausedAccounts, held, account_settings: settings, http, stretch, source } = status;
+  const { generation, commit, sha256, loaded_at: loadedAt, problem, next } = config;
+  const rows = [];
+  rows.push(["Revision", String(generation), next === null ? null : `; revision ${next} is being taken up`]);
+  if (problem !== null) rows.push(["File", `REFUSED, nothing is changed: ${problem}`]);
+  else rows.push(["File", "the newest content is good"]);
+  if (loadedAt !== null) rows.push(["Accepted", { at: loadedAt, after: " ago" }]);
+  rows.push(["Commit", commit === null ? "not known: no directory is named after it" : { code: commit }]);
+  rows.push(["SHA-256", sha256 === "" ? "-" : { code: sha256 }]);
+  if (source !== null) {
+    rows.push(["Brought from git", { at: source.last_success_at, after: " ago" }, ", at ", { code: source.commit }]);
+  }
+  const pause = ({ reason, since, until }) => [
+    { at: since, before: "for " }, until === null ? ", until somebody resumes it" : ", for another ",
+    until === null ? null : { at: until }, `: ${reason}`,
+  ];
+  if (paused !== null) rows.push(["Paused: everything", ...pause(paused)]);
+  for (const [account, one] of Object.entries(pausedAccounts)) rows.push([`Paused: ${account}`, ...pause(one)]);
+  if (held !== null) {
+    const entry = ({ account, scope, live, desired, cause }) => `${account} ${scope}: ${live} -> ${desired} (${cause})`;
+    rows.push(["Held plan", { code: held.hash }, `: ${held.plan.map(entry).join("; ")}`]);
+  }
+  const pace = stretch > 1
+    ? `looks come after ${stretch.toFixed(1)} times their interval, for the budget of requests does not suffice: write a ` +
+      "longer `check_every`, spread the accounts over hosts, or raise --requests-per-second"
+    : "looks come when the file wants them: the budget of requests suffices";
+  rows.push(["Pace", pace, ` (stretch ${stretch})`]);
+  rows.push(["Exchange", http === null ? "has not answered yet" : `answers over ${http}`]);
+  for (const [words, names] of bySettings(settings)) rows.push([`Settings: ${words}`, names.join(", ")]);
+  const more = Object.entries(status).filter(([name]) => !TOLD.includes(name));
+  for (const [name, value] of more) rows.push([name, JSON.stringify(value)]);
+  rows.push(["posmoded", `version ${status.version}, schema ${status.schema} of its JSON`]);
+  return rows;
+}
+
+/** Accounts with the same settings share a line. */
+function bySettings(settings) {
+  const all = new Map();
+  for (const [account, { account_level: level, asset_mode: asset, stp_mode: stp, ...more }] of Object.entries(settings)) {
+    const told = [`level ${shown(level)}`, `asset mode ${shown(asset)}`, `STP mode ${shown(stp)}`];
+    told.push(...Object.entries(more).map(([name, value]) => `${name} ${JSON.stringify(value)}`));
+    const words = told.join(", ");
+    all.set(words, [...(all.get(words) ?? []), account]);
+  }
+  return all;
+}

@@ -1,0 +1,160 @@
+// Nodes of the document. What comes from elsewhere goes in as text, and stays text.
+
+const find = (id) => document.getElementById(id);
+
+/** An element `name`, or `name.class.class`; its parts are nodes, text, and what is left out (null). */
+function make(name, attributes, ...within) {
+  const [tag, ...classes] = name.split(".");
+  const node = document.createElement(tag);
+  if (classes.length > 0) node.className = classes.join(" ");
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (value !== null) node.setAttribute(attribute, value);
+  }
+  node.append(...within.flat(Infinity).filter((part) => part !== null));
+  return node;
+}
+
+/** A shape from the document's own set: one outline, and a sign in it. */
+function shape(...names) {
+  const space = "http://www.w3.org/2000/svg";
+  const picture = document.createElementNS(space, "svg");
+  picture.setAttribute("class", "shape");
+  picture.setAttribute("viewBox", "0 0 20 20");
+  picture.setAttribute("aria-hidden", "true");
+  for (const name of names) {
+    const use = document.createElementNS(space, "use");
+    use.setAttribute("href", `#${name}`);
+    picture.append(use);
+  }
+  return picture;
+}
+
+/** Sets what is different only: what a reader has selected, or is being told, stays. */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function hide(node, isHidden) {
+  if (node.hidden !== isHidden) node.hidden = isHidden;
+}
+
+/**
+ * Makes the children of `parent` those of `items`, in their order. A child stays the same node as long as its key is there;
+ * `change(node, item, before)` is called when its item is another one than before. Two items are the same if they are the same
+ * object, or the same as JSON.
+ */
+function keep(parent, items, { key, make, change }) {
+  const had = (parent.kept ??= new Map());
+  const has = new Map(items.map((item) => [key(item), item]));
+  for (const [name, { node }] of had) {
+    if (has.has(name)) continue;
+    node.remove();
+    had.delete(name);
+  }
+  let at = parent.firstChild;
+  for (const [name, item] of has) {
+    let child = had.get(name);
+    if (child === undefined) {
+      child = { node: make(item), item: undefined };
+      had.set(name, child);
+    }
+    if (child.item !== item) {
+      const before = child.item;
+      child.item = item;
+      if (before === undefined || JSON.stringify(before) !== JSON.stringify(item)) change(child.node, item, before);
+    }
+    if (child.node === at) at = at.nextSibling;
+    else parent.insertBefore(child.node, at);
+  }
+}
+
+/** Children that are made anew when they change. */
+function renew(parent, items, key, make) {
+  const change = (node, item) => node.replaceChildren(...[make(item)].flat());
+  return keep(parent, items, { key, make: () => document.createElement(parent.dataset.of ?? "div"), change });
+}
+
+/** The clock of the daemon, from what it told last. */
+const clock = {
+  ahead: 0,
+  /** `told` is in whole seconds, so it is up to one behind. */
+  hear(told) {
+    const ahead = Date.parse(told) - Date.now();
+    this.ahead = Math.abs(ahead - this.ahead) > 2000 ? ahead : Math.max(ahead, this.ahead);
+  },
+  now() {
+    return Date.now() + this.ahead;
+  },
+};
+
+const LOCAL = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** A time as the reader's own clock shows it. */
+function local(at) {
+  return LOCAL.format(new Date(at));
+}
+
+/** How long ago something was; it grows by itself, and tells the time where one points at it. */
+function age(at, before = "", after = "") {
+  if (at === null) return make("span", {}, "-");
+  const node = make("time.age", { datetime: at, title: `${local(at)} (${ZONE}), ${at}` });
+  node.told = { at: Date.parse(at), before, after };
+  node.append(aged(node.told));
+  return node;
+}
+
+function aged({ at, before, after }) {
+  const now = clock.now();
+  // What lies ahead is told as what remains.
+  return before + spell(at > now + 1000 ? at - now : now - at) + after;
+}
+
+/** Lets all ages grow; those that nobody can see, too, for they are few that change. */
+function growAges() {
+  for (const node of document.getElementsByClassName("age")) {
+    const text = aged(node.told);
+    if (node.firstChild.data !== text) node.firstChild.data = text;
+  }
+}
+
+/** A sentence, in which what stands in backticks is code. */
+function sentence(text) {
+  return parts(text).map((part) => (part.isCode ? make("code", {}, part.text) : part.text));
+}
+
+/** A command to type. */
+function command(text) {
+  const code = make("code", { tabindex: "0" }, text);
+  const copy = make("button.copy", { type: "button", "aria-label": `Copy: ${text}` }, "Copy");
+  copy.addEventListener("click", async () => {
+    write(copy, (await isCopied(code)) ? "Copied" : "Press Ctrl+C");
+    setTimeout(() => write(copy, "Copy"), 2000);
+  });
+  return make("div.command", {}, code, copy);
+}
+
+async function isCopied(code) {
+  getSelection().selectAllChildren(code);
+  try {
+    // Not there where the page came over plain HTTP from another machine.
+    await navigator.clipboard.writeText(code.textContent);
+    return true;
+  } catch {
+    return document.execCommand("copy");
+  }
+}
+
+/** The outline and the sign of a target, and what they mean. */
+function shapeOf(target) {
+  const outline = { human: "human", passes: "passes", in_sync: "well", elsewhere: "elsewhere" }[section(target)];
+  return shape(outline, target.state);
+}
+
+/** The mode that is live, and the one that it should be, where that is another one. */
+function modes(target) {
+  const live = target.live?.mode ?? "unknown";
+  if (live === target.desired) return make("span.modes", {}, live);
+  const wanted = target.desired ?? "not one mode";
+  return make("span.modes", {}, live, make("span.arrow", { "aria-hidden": "true" }, " → "), make("span.unseen", {}, ", wanted "), wanted);
+}

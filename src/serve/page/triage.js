@@ -1,0 +1,115 @@
+// Who has to act: the targets in sections, and in each by what causes it, as `posmoded status` has them.
+//
+// A cause is told once, however many targets share it. What a target wants and says is the daemon's; here it is sorted.
+
+const SECTIONS = ["human", "passes", "in_sync", "elsewhere"];
+const WANTS = [null, "itself", "time", "human"];
+
+function section(target) {
+  if (isElsewhere(target)) return "elsewhere";
+  if (target.wants === "human") return "human";
+  return target.state === "in_sync" ? "in_sync" : "passes";
+}
+
+/** The causes in the order in which they are shown: `{ section, wants, label, say, targets }`. */
+function causes(status) {
+  const wholes = wholesOf(status);
+  const found = new Map();
+  for (const target of status.targets) {
+    const whole = wholes.find((whole) => whole.covers(target)) ?? null;
+    const [where, name] = [section(target), label(target)];
+    const key = [where, name, whole?.name].join("\n");
+    const same = found.get(key) ?? [];
+    found.set(key, same);
+    const say = target.say === null ? null : new Sentence(target.say);
+    const takes = (cause) => (cause.say === null || say === null ? cause.say === say : cause.say.takes(say));
+    const cause = same.find((cause) => whole !== null || takes(cause));
+    if (cause !== undefined) {
+      cause.targets.push(target);
+      continue;
+    }
+    same.push({ section: where, wants: target.wants, label: name, say, targets: [target], whole });
+  }
+  const all = [...found.values()].flat();
+  const told = new Set(all.map((cause) => cause.whole));
+  for (const cause of all) {
+    if (cause.whole !== null) cause.say = cause.whole.say(status, cause.say);
+  }
+  for (const whole of wholes.filter((whole) => !told.has(whole))) {
+    const where = whole.wants === "human" ? "human" : "passes";
+    const say = whole.say(status, null);
+    all.push({ section: where, wants: whole.wants, label: whole.reason, say, targets: [], whole });
+  }
+  // What holds up the most comes first; what is not looked at yet comes last.
+  const rank = ({ section, wants, whole, targets }) => [
+    SECTIONS.indexOf(section),
+    section === "in_sync" && wants !== null ? 1 : 0,
+    -WANTS.indexOf(wants),
+    whole === null ? wholes.length : wholes.indexOf(whole),
+    Object.keys(REASONS).indexOf(targets[0]?.reason ?? whole?.reason) + (targets[0]?.reason === null ? 1000 : 0),
+  ];
+  const ranked = all.map((cause) => ({ cause, rank: rank(cause) }));
+  ranked.sort((one, other) => {
+    const differs = one.rank.findIndex((value, index) => value !== other.rank[index]);
+    return differs < 0 ? 0 : one.rank[differs] - other.rank[differs];
+  });
+  return ranked.map(({ cause }) => ({ ...cause, say: cause.say === null ? null : String(cause.say) }));
+}
+
+/** `unreachable (also paused)` where what weighs most is not what is shown. */
+function label(target) {
+  if (target.reason === null) return isNotLookedAtYet(target) ? "not looked at yet" : null;
+  const weight = (reason) => WANTS.indexOf(REASONS[reason] ?? "itself");
+  const own = weight(target.reason);
+  const isHeavier = (other) => WANTS.indexOf(target.wants) > own && weight(other) > own;
+  const also = target.blockers.filter(isHeavier);
+  return also.length === 0 ? target.reason : `${target.reason} (also ${also.join(", ")})`;
+}
+
+/** What the status tells that holds up more than one target, and what ends it. */
+function wholesOf(status) {
+  const { config, paused, paused_accounts: accounts, held } = status;
+  const ends = (pause) => (pause.until === null ? "human" : "time");
+  const wholes = [];
+  const add = (name, reason, wants, say, isOf = () => true) =>
+    wholes.push({ name, reason, wants, say, covers: (target) => target.reason === reason && isOf(target) });
+  if (config.problem !== null) {
+    const told = `The newest content of the file is REFUSED, and nothing is changed until that is mended: ${config.problem}`;
+    add("file", "file", "human", () => told);
+  }
+  if (paused !== null) {
+    add("everything", "paused", ends(paused), ({ now }) => sayPaused("Everything", paused, now, "posmoded resume"));
+  }
+  for (const [account, pause] of Object.entries(accounts)) {
+    const say = ({ now }) => sayPaused(account, pause, now, `posmoded resume ${account}`);
+    add(`account ${account}`, "paused", ends(pause), say, (target) => target.account === account);
+  }
+  if (held !== null) {
+    add("held", "held", "human", (status, ofTarget) => sayHeld(status, held, ofTarget));
+  }
+  return wholes;
+}
+
+function sayPaused(what, { reason, since, until }, now, resume) {
+  const age = spell(Date.parse(now) - Date.parse(since));
+  const end = until === null ? "" : `until ${until}, or `;
+  return `${what} was PAUSED ${age} ago, ${end}until \`${resume}\`: ${reason}`;
+}
+
+/** `ofTarget` is what one of the targets that wait for it says. */
+function sayHeld(status, held, ofTarget) {
+  const waits = `${counted(held.plan.length, "change waits", "changes wait")} for \`posmoded approve ${held.hash}\``;
+  const isShown = (entry) =>
+    status.targets.some(
+      (target) => target.reason === "held" && target.account === entry.account && target.scope === entry.scope,
+    );
+  if (ofTarget !== null && held.plan.every(isShown)) {
+    const say = String(ofTarget);
+    const said = `\`posmoded approve ${held.hash}\`.`;
+    const at = say.indexOf(said);
+    const rest = at < 0 ? say : say.slice(at + said.length);
+    return `${waits}: \`max_changes\` lets no more go within the hour. ${rest.trimStart()}`.trimEnd();
+  }
+  const entry = ({ account, scope, live, desired, cause }) => `\n  ${account} ${scope}: ${live} -> ${desired} (${cause})`;
+  return `${waits}:${held.plan.map(entry).join("")}`;
+}

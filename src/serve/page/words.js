@@ -1,0 +1,136 @@
+// Words and times: the same that `posmoded status` prints.
+
+/** A span in ms as its two largest units, as in `2h 5m`. */
+function spell(span) {
+  const seconds = Math.max(0, Math.floor(span / 1000));
+  const units = [
+    [Math.floor(seconds / 86400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ];
+  const first = units.findIndex(([count]) => count > 0);
+  if (first < 0) return "0s";
+  return units.slice(first, first + 2).filter(([count]) => count > 0).map(([count, unit]) => count + unit).join(" ");
+}
+
+/** A count with its noun. */
+function counted(count, one, many) {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** A word or a number of an answer as text; what is absent is a dash. */
+function shown(value) {
+  return value === null || value === undefined ? "-" : String(value);
+}
+
+/** The first seven digits of a commit. */
+function short(commit) {
+  return commit.slice(0, 7);
+}
+
+/** Without what would break a line. */
+function plain(text) {
+  return text.replace(/\p{Cc}/gu, " ");
+}
+
+/** Since when a target waits: since it is out of sync; where it is not, since it has its reason. */
+function waitsSince(target) {
+  return Date.parse(target.out_of_sync_since ?? target.since);
+}
+
+function isElsewhere(target) {
+  return target.reason === "elsewhere";
+}
+
+/** Whether this process has not looked at it yet, which is no reason of its own. */
+function isNotLookedAtYet(target) {
+  return target.state === "unknown" && target.reason === null;
+}
+
+/** The one line that the service manager shows, too; `now` in ms. */
+function summary(status, now) {
+  const { config, paused, targets } = status;
+  const here = targets.filter((target) => !isElsewhere(target));
+  const inSync = targets.filter((target) => target.state === "in_sync").length;
+  const parts = [`${inSync}/${here.length} in sync`];
+  if (config.problem !== null) parts.push("the newest file is REFUSED");
+  if (paused !== null) parts.push(`PAUSED (${paused.reason})`);
+  for (const reason of Object.keys(REASONS)) {
+    const waiting = here.filter((target) => target.reason === reason);
+    if (waiting.length === 0) continue;
+    const longest = waiting.reduce((first, other) => (waitsSince(other) < waitsSince(first) ? other : first));
+    const what = reason === "not_flat" ? "waiting flat" : reason.replaceAll("_", " ");
+    const age = spell(now - waitsSince(longest));
+    parts.push(`${waiting.length} ${what} (${longest.account} ${longest.scope} ${age})`);
+  }
+  const unseen = targets.filter(isNotLookedAtYet).length;
+  if (unseen > 0) parts.push(`${unseen} not looked at yet`);
+  const commit = config.commit === null ? "" : ` ${short(config.commit)}`;
+  return plain(`rev ${config.generation}${commit}: ${parts.join(", ")}`);
+}
+
+/** A sentence as parts: text, and what stands in backticks. */
+function parts(text) {
+  return text.split("`").map((part, index, all) => {
+    const isCode = index % 2 === 1 && index < all.length - 1;
+    return { isCode, text: isCode || index % 2 === 0 ? part : "`" + part };
+  });
+}
+
+/** What a sentence tells to type, each once. */
+function commands(text) {
+  const isCommand = (part) => part.isCode && /^(posmoded|systemctl|journalctl|openssl) /.test(part.text);
+  return [...new Set(parts(text).filter(isCommand).map((part) => plain(part.text)))];
+}
+
+/** A sentence whose spans stand for those of all that were put together. */
+class Sentence {
+  constructor(text) {
+    this.parts = [];
+    for (const word of text.split(" ")) {
+      const core = word.replace(/[,.;:)]+$/, "");
+      const tail = word.slice(core.length);
+      const unit = /^(\d+)([dhms])$/.exec(core);
+      if (unit === null) {
+        this.parts.push({ word });
+        continue;
+      }
+      const length = Number(unit[1]) * { d: 86400e3, h: 3600e3, m: 60e3, s: 1e3 }[unit[2]];
+      const before = this.parts.at(-1);
+      if (before !== undefined && before.tail === "" && before.least > length) {
+        // The second unit of a span.
+        before.least += length;
+        before.most += length;
+        before.written += ` ${core}`;
+        before.tail = tail;
+      } else {
+        this.parts.push({ written: core, least: length, most: length, tail });
+      }
+    }
+  }
+
+  /** Takes `other` in if it differs in spans alone, and tells whether it did. */
+  takes(other) {
+    const isAlike = (ours, index) => {
+      const theirs = other.parts[index];
+      return ours.word === theirs.word && ours.tail === theirs.tail;
+    };
+    if (this.parts.length !== other.parts.length || !this.parts.every(isAlike)) return false;
+    for (const [index, ours] of this.parts.entries()) {
+      const theirs = other.parts[index];
+      if (ours.word !== undefined) continue;
+      ours.least = Math.min(ours.least, theirs.least);
+      ours.most = Math.max(ours.most, theirs.most);
+    }
+    return true;
+  }
+
+  toString() {
+    const told = ({ word, written, least, most, tail }) => {
+      if (word !== undefined) return word;
+      return (least === most ? written : `${spell(least)} to ${spell(most)}`) + tail;
+    };
+    return this.parts.map(told).join(" ");
+  }
+}
