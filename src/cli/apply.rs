@@ -47,8 +47,8 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// On a terminal it shows the plan and asks first. 0 when all are in sync, 2 when some wait or nothing is to be changed, 1 when it could not be done or was interrupted, 75 when another instance
-/// holds the state.
+/// On a terminal it shows the plan and asks first. 0 when all are in sync, 2 when some wait or nothing is to be changed, 1 when
+/// it could not be done or was interrupted, 75 when another instance holds the state.
 pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, wait, yes, printed } = args;
     let desired = plan::declared(common)?;
