@@ -6,6 +6,7 @@
 
 mod backup;
 mod copying;
+mod database;
 mod directives;
 mod error;
 mod event;
@@ -20,6 +21,7 @@ mod listeners;
 mod lock;
 mod noted;
 mod now;
+mod postgres;
 mod refreshes;
 mod refusal;
 mod registration;
@@ -45,7 +47,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,6 +65,7 @@ pub use identities::{Pinned, Pins};
 pub use intents::IntentRow;
 pub use lock::Instance;
 pub use noted::Noted;
+pub use postgres::{Address, AddressError};
 pub use refreshes::RefreshRequest;
 pub use refusal::Refusal;
 pub use registration::TargetRecord;
@@ -76,6 +79,7 @@ pub use unsound::Unsound;
 pub use visitor::Visitor;
 pub use words::Stage;
 
+use database::Place;
 use intents::IntentRequest;
 use listeners::Listeners;
 use lock::LOCK;
@@ -94,7 +98,7 @@ use crate::protocol::Plan;
 pub struct Ledger {
     executor: Arc<Executor>,
     clock: Clock,
-    place: PathBuf,
+    place: Place,
     directives: Listeners,
     writes: Writes,
 }
@@ -131,6 +135,15 @@ impl Ledger {
         let lock = lock::hold(dir, &clock, listen).await?;
         let place = dir.join(DATABASE);
         files::make_for_the_owner(&place).map_err(unusable)?;
+        Ledger::threaded(Place::File(place), clock, Some(lock)).await
+    }
+
+    /// Opens the ledger in a database of PostgreSQL, making its tables if missing.
+    pub async fn connect(address: Address, clock: Clock) -> Result<Ledger, OpenError> {
+        Ledger::threaded(Place::Server(Arc::new(address)), clock, None).await
+    }
+
+    async fn threaded(place: Place, clock: Clock, lock: Option<File>) -> Result<Ledger, OpenError> {
         let (executor, (directives, writes)) = Executor::threaded(place.clone(), clock.clone(), lock).await?;
         Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
     }
@@ -138,7 +151,8 @@ impl Ledger {
     /// A new ledger in memory, for simulation: no thread, no file, no lock.
     pub fn in_memory(clock: Clock) -> Result<Ledger, OpenError> {
         let number = IN_MEMORY.fetch_add(1, Ordering::Relaxed);
-        Ledger::inline(PathBuf::from(format!("file:/posmoded-{number}?vfs=memdb")), clock)
+        let place = PathBuf::from(format!("file:/posmoded-{number}?vfs=memdb"));
+        Ledger::inline(Place::File(place), clock)
     }
 
     /// The same ledger in memory as a new process opens it: sets under way become unclear. The old handle must not be
@@ -149,11 +163,14 @@ impl Ledger {
 
     /// Opens the ledger as a command in another process does.
     pub fn visitor(&self) -> Result<Visitor, VisitError> {
-        let lock = self.place.parent().map(|dir| dir.join(LOCK));
+        let lock = match &self.place {
+            Place::File(path) => path.parent().map(|dir| dir.join(LOCK)),
+            Place::Server(_) => None,
+        };
         Visitor::at(self.place.clone(), lock, self.clock.clone())
     }
 
-    fn inline(place: PathBuf, clock: Clock) -> Result<Ledger, OpenError> {
+    fn inline(place: Place, clock: Clock) -> Result<Ledger, OpenError> {
         let store = Store::open(&place, clock.clone(), None)?;
         let (directives, writes) = (store.directives(), store.writes());
         Ok(Ledger { executor: Arc::new(Executor::inline(store)), clock, place, directives, writes })
@@ -188,8 +205,7 @@ impl Ledger {
         let request = IntentRequest { target: target.clone(), change, generation, stamp, max_changes };
         // Taken before the write: however late this task is woken, the set must be sent within its time.
         let at = self.clock.now();
-        let written =
-            self.executor.run(move |store| store.write(|tx, now| intents::note(tx, now, &request))).await?;
+        let written = self.executor.run(move |store| store.note(&request)).await?;
         let Some(id) = written else {
             return Ok(Note::Braked);
         };
@@ -410,7 +426,7 @@ impl Ledger {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Ledger({})", self.place.display())
+        write!(out, "Ledger({})", self.place)
     }
 }
 

@@ -73,6 +73,40 @@ pub enum LedgerError {
         /// The database's error.
         source: DatabaseError,
     },
+    /// The database on a server cannot be reached: a retry may help.
+    #[error(
+        "The ledger's database {place} cannot be reached ({said}): see that it runs and takes writes, and that this host may \
+         connect. It is tried again, and no mode is changed until then."
+    )]
+    Unreachable {
+        /// The address, without a password.
+        place: String,
+        /// What was said, or not.
+        said: String,
+    },
+    /// A commit was not acknowledged, or with a warning: it may have been done, or be lost.
+    #[error(
+        "Nobody knows whether the ledger's database {place} keeps what was written just now ({said}), so nothing leaves on it: see \
+         its log, and its standbys. It is tried again, and no mode is changed until then."
+    )]
+    Unknown {
+        /// The address, without a password.
+        place: String,
+        /// What was said, or not.
+        said: String,
+    },
+    /// The server refuses something: somebody has to look at the cause.
+    #[error(
+        "The ledger's database {place} cannot be used ({said}): see its log. No mode is changed until it can be."
+    )]
+    Server {
+        /// The address, without a password.
+        place: String,
+        /// What the server says.
+        said: String,
+        /// The database's error.
+        source: DatabaseError,
+    },
     /// The thread that owns the connection has ended.
     #[error(
         "The ledger's own thread has ended, so no mode is changed any more: start posmoded again, and please report the lines \
@@ -234,6 +268,9 @@ impl LedgerError {
             | LedgerError::Locked { .. }
             | LedgerError::Damaged { .. }
             | LedgerError::Gone { .. }
+            | LedgerError::Unreachable { .. }
+            | LedgerError::Unknown { .. }
+            | LedgerError::Server { .. }
             | LedgerError::Other { .. } => false,
         }
     }
@@ -244,9 +281,12 @@ impl LedgerError {
         match source.trouble() {
             Trouble::Locked => LedgerError::Locked { place, source },
             Trouble::Damaged => LedgerError::Damaged { place, source },
-            Trouble::Full | Trouble::ReadOnly | Trouble::Disk | Trouble::Other => {
-                LedgerError::refused(place.clone(), source, refusal::ask(&place))
-            }
+            Trouble::Full
+            | Trouble::ReadOnly
+            | Trouble::Disk
+            | Trouble::Unreachable
+            | Trouble::Unknown
+            | Trouble::Other => LedgerError::refused(place.clone(), source, refusal::ask(&place)),
         }
     }
 

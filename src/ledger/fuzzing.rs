@@ -1,5 +1,7 @@
 //! What holds of every question to the history.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OpenFlags};
 
 use super::Ledger;
@@ -36,7 +38,7 @@ thread_local! {
     /// Events of some accounts and of none, a clock that was set back among them.
     static HISTORY: (Ledger, Connection) = {
         let made = Ledger::in_memory(Clock::simulated(BEGAN, 7)).unwrap_or_else(|error| panic!("{error}"));
-        let connection = connect(&made.place, OpenFlags::empty()).unwrap_or_else(|error| panic!("{error}"));
+        let connection = connect(Path::new(&made.place.to_string()), OpenFlags::empty()).unwrap_or_else(|error| panic!("{error}"));
         let _ = connection.execute("DELETE FROM events", []);
         for round in 0..ROUNDS {
             let hours = i64::try_from(round * 7 % 13).unwrap_or_default();

@@ -195,6 +195,27 @@ pub(super) fn late(tx: &Tx<'_>, now: Now, id: IntentId, applied: Applied) -> Res
     add_event(tx, now, &intent, EventKind::Late, text)
 }
 
+/// A note whose commit nobody knows of, so that its set did not leave.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    pub(super) target: Target,
+    pub(super) stamp: ServerTime,
+    /// By the clock of this process.
+    pub(super) noted_at: i64,
+}
+
+/// Withdraws such a note, if it is there after all.
+pub(super) fn never_sent(tx: &Tx<'_>, now: Now, unsent: &Unsent) -> Result<(), StoreError> {
+    let Unsent { target, stamp, noted_at } = unsent;
+    let found = tx.query_opt(
+        "SELECT id FROM intents WHERE account = ?1 AND scope = ?2 AND stamp = ?3 AND noted_at = ?4 AND state = 'noted'",
+        params![target.account, target.scope, stamp, noted_at],
+        |row| row.get(0),
+    )?;
+    let why = "the ledger's database did not say for certain that it keeps its note.";
+    found.map_or(Ok(()), |id| withdraw(tx, now, id, why))
+}
+
 /// Marks the sets that an ended process left noted or accepted as unclear: their outcome is unknown.
 pub(super) fn orphaned(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
     for intent in all_unresolved(tx)?.into_iter().filter(|intent| intent.stage != Stage::Unclear) {
@@ -315,6 +336,9 @@ fn move_on(tx: &Tx<'_>, id: IntentId, from: &[Stage], to: Stage) -> Result<Inten
     let found = tx
         .query_opt("SELECT * FROM intents WHERE id = ?1", params![id], from_row)?
         .ok_or_else(|| StoreError::Misused(format!("there is no intent {}", id.0)))?;
+    if found.stage == to && tx.may_repeat() {
+        return Ok(found);
+    }
     if !from.contains(&found.stage) {
         let is = found.stage;
         return Err(StoreError::Misused(format!("intent {} is {is:?} and cannot become {to:?}", id.0)));

@@ -145,7 +145,9 @@ async fn hold_still(place: &Path, clock: &Clock) -> Result<Option<Connection>, R
             Err(error) => error,
         };
         match Trouble::of(&error) {
-            Trouble::Damaged | Trouble::Disk | Trouble::Other => return Ok(None),
+            Trouble::Damaged | Trouble::Disk | Trouble::Unreachable | Trouble::Unknown | Trouble::Other => {
+                return Ok(None);
+            }
             Trouble::Full | Trouble::ReadOnly => {
                 return Err(RestoreError::Before(LedgerError::of(place, error)));
             }

@@ -1,4 +1,4 @@
-//! The ledger's database as a file of `SQLite`: the connection, its transactions, and what its errors come to.
+//! The ledger's database as a file of SQLite: the connection, its transactions, and what its errors come to.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -142,6 +142,11 @@ impl Engine for Connection {
     fn version(&self) -> DatabaseResult<i64> {
         // Asked each second, so not read as text each time.
         Ok(self.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// A file answers.
+    fn may_repeat(&self) -> bool {
+        false
     }
 }
 

@@ -11,16 +11,18 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::database::{Database, Place};
 use super::directives::{self, Directives};
 use super::error::{LedgerError, OpenError, StoreError};
+use super::intents::{IntentRequest, Unsent};
 use super::listeners::Listeners;
 use super::now::Now;
-use super::sqlite::Sqlite;
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
 use super::{history, intents};
 use crate::clock::Clock;
 use crate::constants::CLOCK_JUMP;
+use crate::facts::IntentId;
 use crate::moment::{Moment, ServerTime};
 
 /// Counts the transactions that wrote or failed to since the ledger was opened; clones share the counts.
@@ -59,7 +61,7 @@ impl Writes {
 
 /// The daemon's side of an open ledger.
 pub(super) struct Store {
-    database: Sqlite,
+    database: Database,
     clock: Clock,
     directives: Listeners,
     data_version: i64,
@@ -72,14 +74,16 @@ pub(super) struct Store {
     /// Whether a request may still wait to be acknowledged: only other processes make them.
     to_acknowledge: bool,
     writes: Writes,
+    /// Notes whose commit nobody knows of.
+    unsent: Vec<Unsent>,
     /// Held as long as the connection; the last field, so that it is dropped after it.
     _lock: Option<File>,
 }
 
 impl Store {
     /// Opens the ledger, converts it to our format, and marks sets that an earlier process left under way as unclear.
-    pub(super) fn open(place: &Path, clock: Clock, lock: Option<File>) -> Result<Store, OpenError> {
-        let database = Sqlite::open(place)?;
+    pub(super) fn open(place: &Place, clock: Clock, lock: Option<File>) -> Result<Store, OpenError> {
+        let mut database = Database::open(place, &clock)?;
         let data_version = database.version()?;
         let directives = Listeners::default();
         let writes = Writes::new();
@@ -93,6 +97,7 @@ impl Store {
             to_date: true,
             to_acknowledge: true,
             writes,
+            unsent: Vec::new(),
             _lock: lock,
         };
         store.write(intents::orphaned)?;
@@ -143,11 +148,15 @@ impl Store {
         let heard = now.exchange.map(|exchange| (self.clock.now(), exchange));
         let jump = self.heard.zip(heard).and_then(|(before, heard)| jump(before, heard));
         let seen = self.data_version;
+        let unsent = std::mem::take(&mut self.unsent);
         let written = self.database.is_there().and_then(|()| {
             self.database.write(|tx| {
                 let changes = tx.changes()?;
                 if let Some((before, by)) = jump {
                     directives::prolong(tx, before, by)?;
+                }
+                for note in &unsent {
+                    intents::never_sent(tx, now, note)?;
                 }
                 let done = job(tx, now)?;
                 let differ = tx.changes()? != changes || tx.version()? != seen;
@@ -155,12 +164,30 @@ impl Store {
             })
         });
         self.writes.counter(written.is_ok()).inc();
+        if written.is_err() {
+            self.unsent = unsent;
+        }
         let (done, directives) = written?;
         self.heard = heard.or(self.heard);
         if let Some(directives) = directives {
             self.publish(directives);
         }
         Ok(done)
+    }
+
+    /// Writes the intent of a set unless something forbids it. If nobody knows whether it is written, its set does not leave,
+    /// and the intent is withdrawn as soon as it is known to be there.
+    pub(super) fn note(&mut self, request: &IntentRequest) -> Result<Option<IntentId>, LedgerError> {
+        let mut noted_at = None;
+        let noted = self.write(|tx, now| {
+            noted_at = Some(now.wall);
+            intents::note(tx, now, request)
+        });
+        if let (Err(LedgerError::Unknown { .. }), Some(noted_at)) = (&noted, noted_at) {
+            let (target, stamp) = (request.target.clone(), request.stamp);
+            self.unsent.push(Unsent { target, stamp, noted_at });
+        }
+        noted
     }
 
     /// Runs one transaction that only reads.
@@ -188,6 +215,9 @@ impl Store {
             })?;
             self.to_date = false;
         }
+        if !self.unsent.is_empty() {
+            self.write(|_, _| Ok(()))?;
+        }
         self.to_acknowledge |= wrote;
         let waits = self.to_acknowledge && self.read(directives::is_waited_for)?;
         // Read when one of them has ended, not at every call until it does.
@@ -213,7 +243,10 @@ impl Store {
 
     #[cfg(test)]
     pub(super) fn sqlite(&self) -> &rusqlite::Connection {
-        self.database.connection()
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.connection(),
+            Database::Postgres(_) => panic!("it is not in a file"),
+        }
     }
 
     fn publish(&self, directives: Directives) {

@@ -2,6 +2,7 @@
 //! handle finds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod cluster;
 mod copies;
 mod damage;
 mod directives;
@@ -9,6 +10,7 @@ mod disk;
 mod intents;
 mod refreshes;
 mod restore;
+mod server;
 mod targets;
 mod years;
 
@@ -18,6 +20,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use cluster::{Cluster, cluster};
+
 use crate::facts::{Cause, Class, Failure, How, ServerClock};
 use crate::protocol::PlanEntry;
 
@@ -58,20 +62,55 @@ async fn open(dir: &Path) -> Ledger {
     Ledger::open(dir, clock(), Some("127.0.0.1:9848".to_owned())).await.unwrap()
 }
 
-/// A ledger in memory, and one on disk with its directory.
-async fn both() -> Vec<(Ledger, Option<TempDir>)> {
+/// A ledger in memory, one on disk with its directory, and one in a database of a server.
+async fn each() -> Vec<(Ledger, Option<TempDir>)> {
     let dir = TempDir::new().unwrap();
     let directives = open(dir.path()).await;
-    vec![(Ledger::in_memory(clock()).unwrap(), None), (directives, Some(dir))]
+    let mut all = vec![(Ledger::in_memory(clock()).unwrap(), None), (directives, Some(dir))];
+    if let Some(cluster) = cluster() {
+        let address = cluster.address(&cluster.database());
+        all.push((Ledger::connect(address, clock()).await.unwrap(), None));
+    }
+    all
 }
 
 /// The ledger as the next process opens it.
 async fn restart(ledger: Ledger, dir: Option<&TempDir>) -> Ledger {
-    match dir {
-        None => ledger.restarted(clock()).unwrap(),
-        Some(dir) => {
+    match (dir, ledger.place.clone()) {
+        (None, Place::File(_)) => ledger.restarted(clock()).unwrap(),
+        (None, Place::Server(address)) => {
+            drop(ledger);
+            Ledger::connect(Address::clone(&address), clock()).await.unwrap()
+        }
+        (Some(dir), _) => {
             drop(ledger);
             open(dir.path()).await
+        }
+    }
+}
+
+/// Where a ledger can be, for tests whose time does not pass by itself: nothing of theirs runs on a thread of its own.
+enum Engine {
+    Memory,
+    Disk(TempDir),
+    Server(&'static Cluster),
+}
+
+fn engines() -> Vec<Engine> {
+    let mut all = vec![Engine::Memory, Engine::Disk(TempDir::new().unwrap())];
+    all.extend(cluster().map(Engine::Server));
+    all
+}
+
+impl Engine {
+    fn inline(&self, clock: Clock) -> Ledger {
+        match self {
+            Engine::Memory => Ledger::in_memory(clock).unwrap(),
+            Engine::Disk(dir) => Ledger::inline(Place::File(dir.path().join(DATABASE)), clock).unwrap(),
+            Engine::Server(cluster) => {
+                let address = cluster.address(&cluster.database());
+                Ledger::inline(Place::Server(Arc::new(address)), clock).unwrap()
+            }
         }
     }
 }

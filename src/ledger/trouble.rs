@@ -48,6 +48,10 @@ pub(super) enum Trouble {
     Damaged,
     /// To check the disk: the system failed at it.
     Disk,
+    /// To let us reach it, or to wait.
+    Unreachable,
+    /// To wait until it is known what came of a commit.
+    Unknown,
     /// To look at the cause.
     Other,
 }

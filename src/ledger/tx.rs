@@ -1,7 +1,7 @@
 //! A transaction as the other files of the ledger see it: statements with numbered parameters, and rows. Which engine runs
 //! it they do not know.
 //!
-//! A statement is written once, in the dialect that `SQLite` and `PostgreSQL` both speak: `?1` for a parameter (and no question
+//! A statement is written once, in the dialect that SQLite and PostgreSQL both speak: `?1` for a parameter (and no question
 //! mark in a literal), `RETURNING`, `IS DISTINCT FROM`, conflict targets that are named, one table's column named with its table
 //! where another could be meant.
 
@@ -21,6 +21,9 @@ pub(super) trait Engine {
 
     /// A number that grows with each transaction of others that wrote, as of this one.
     fn version(&self) -> DatabaseResult<i64>;
+
+    /// Whether a commit had no answer before, so that somebody may ask for what is done already.
+    fn may_repeat(&self) -> bool;
 }
 
 /// Takes a row, and tells whether it wants another.
@@ -98,6 +101,11 @@ impl<'a> Tx<'a> {
     /// A number that grows with each transaction of others that wrote, as of this one.
     pub(super) fn version(&self) -> DatabaseResult<i64> {
         self.0.version()
+    }
+
+    /// Whether a commit had no answer before, so that somebody may ask for what is done already.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.0.may_repeat()
     }
 }
 

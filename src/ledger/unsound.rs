@@ -145,7 +145,7 @@ impl Unsound {
                 Ok(()) => Unsound::Log { place, source: error },
                 Err(source) => Unsound::Unreadable { place, source: Box::new(source) },
             },
-            Trouble::Full | Trouble::Disk | Trouble::Other => {
+            Trouble::Full | Trouble::Disk | Trouble::Unreachable | Trouble::Unknown | Trouble::Other => {
                 Unsound::Unreadable { place, source: Box::new(error) }
             }
         }

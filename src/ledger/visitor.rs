@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::database::{Database, Place};
 use super::directives::{self, CommandAnswer, Directives, Unapproved, Unclosable};
 use super::error::{ApproveError, CloseError, LedgerError, ResumeError, StoreError, VisitError};
 use super::event::Event;
@@ -17,10 +19,10 @@ use super::history::{self, HistoryFilter};
 use super::intents::IntentRow;
 use super::lock::{self, Instance, LOCK};
 use super::now::Now;
+use super::postgres::Address;
 use super::refreshes::{self, RefreshRequest};
 use super::requests::CommandRequest;
 use super::revisions::{self, Revision};
-use super::sqlite::Sqlite;
 use super::store::DATABASE;
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
@@ -33,7 +35,7 @@ use crate::position_mode::{AccountName, Target};
 #[derive(Debug)]
 pub struct Visitor {
     /// Boxed, because it is large.
-    database: Box<Mutex<Sqlite>>,
+    database: Box<Mutex<Database>>,
     lock: Option<PathBuf>,
     clock: Clock,
     who: Option<String>,
@@ -53,11 +55,16 @@ impl Visitor {
         if !place.try_exists().unwrap_or(true) {
             return Err(VisitError::NoLedger { looked_at: place });
         }
-        Visitor::at(place, Some(dir.join(LOCK)), clock)
+        Visitor::at(Place::File(place), Some(dir.join(LOCK)), clock)
     }
 
-    pub(super) fn at(place: PathBuf, lock: Option<PathBuf>, clock: Clock) -> Result<Visitor, VisitError> {
-        let database = Box::new(Mutex::new(Sqlite::visit(place)?));
+    /// Connects to the ledger in a database of PostgreSQL, if there is one. Never waits longer than for the first answers.
+    pub fn connect(address: Address, clock: Clock) -> Result<Visitor, VisitError> {
+        Visitor::at(Place::Server(Arc::new(address)), None, clock)
+    }
+
+    pub(super) fn at(place: Place, lock: Option<PathBuf>, clock: Clock) -> Result<Visitor, VisitError> {
+        let database = Box::new(Mutex::new(Database::visit(place, &clock)?));
         Ok(Visitor { database, lock, clock, who: None })
     }
 

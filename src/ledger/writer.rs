@@ -4,13 +4,13 @@
 //! its answer any more.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::database::Place;
 use super::error::{LedgerError, OpenError};
 use super::listeners::Listeners;
 use super::store::{Store, Writes};
@@ -38,16 +38,16 @@ type Job = Box<dyn FnOnce(&mut Store) + Send>;
 impl Executor {
     /// Opens the store on a thread of its own.
     pub(super) async fn threaded(
-        place: PathBuf,
+        place: Place,
         clock: Clock,
-        lock: File,
+        lock: Option<File>,
     ) -> Result<(Executor, Handles), OpenError> {
-        let dir = place.clone();
+        let dir = place.to_string().into();
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened, is_open) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || match Store::open(&place, clock, Some(lock)) {
+            .spawn(move || match Store::open(&place, clock, lock) {
                 Ok(mut store) => {
                     let _ = opened.send(Ok((store.directives(), store.writes())));
                     for job in queue {

@@ -42,7 +42,7 @@ async fn approve(ledger: &Ledger, hash: &str) -> Result<(), String> {
 
 #[tokio::test]
 async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_hour_old() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         for (words, stamp) in [("desk-a", 0), ("desk-b", 1000)] {
             let (_noted, id) = noted(note_within(&ledger, words, Cause::New, stamp, 2).await);
             ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
@@ -62,7 +62,12 @@ async fn a_used_up_budget_refuses_the_note_until_the_oldest_counted_set_is_an_ho
 
 #[tokio::test]
 async fn withdrawn_and_refused_sets_give_their_place_back() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        withdrawn_and_refused_sets_give_their_place_back_there(engine.inline(clock())).await;
+    }
+}
+
+async fn withdrawn_and_refused_sets_give_their_place_back_there(ledger: Ledger) {
     let (left, _) = noted(note_within(&ledger, "desk-a", Cause::New, 0, 1).await);
     assert_eq!(note_within(&ledger, "desk-b", Cause::New, 1, 1).await, Note::Braked);
     assert_eq!(ledger.directives().borrow().counted.len(), 1);
@@ -75,7 +80,13 @@ async fn withdrawn_and_refused_sets_give_their_place_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted_there(engine.inline(clock()))
+            .await;
+    }
+}
+
+async fn a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted_there(ledger: Ledger) {
     let visitor = ledger.visitor().unwrap();
     visitor.pause(&[name("desk-a")], "upgrade", Some(minutes(1))).unwrap();
     ledger.notice().await.unwrap();
@@ -94,9 +105,14 @@ async fn a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted() {
     let (_free, _) = noted(note(&ledger, "desk-b", Cause::New, 60_001).await);
 }
 
-#[tokio::test]
-async fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+#[test]
+fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so() {
+    for engine in engines() {
+        resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so_there(&engine.inline(clock()));
+    }
+}
+
+fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so_there(ledger: &Ledger) {
     let visitor = ledger.visitor().unwrap();
     visitor.pause(&[], "maintenance", None).unwrap();
     let refused = visitor.resume(&[name("desk-a")]).unwrap_err();
@@ -113,14 +129,14 @@ async fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so()
     visitor.resume(&[]).unwrap();
     let after = visitor.directives().unwrap();
     assert_eq!((after.pauses.len(), after.resumed), (0, 2));
-    let kinds = kinds(&ledger);
+    let kinds = kinds(ledger);
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Paused).count(), 3);
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Resumed).count(), 2);
 }
 
 #[tokio::test]
 async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() {
-    for (ledger, _dir) in both().await {
+    for (ledger, _dir) in each().await {
         let visitor = ledger.visitor().unwrap();
         let mut directives = ledger.directives();
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
@@ -144,7 +160,7 @@ async fn a_command_is_noticed_and_acknowledged_once_the_noted_set_is_answered() 
 
 #[tokio::test]
 async fn a_pause_written_while_no_daemon_ran_is_found_at_the_start_and_acknowledged() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         let visitor = ledger.visitor().unwrap();
         let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
         let request = visitor.pause(&[name("desk-a")], "upgrade", None).unwrap();
@@ -158,7 +174,13 @@ async fn a_pause_written_while_no_daemon_ran_is_found_at_the_start_and_acknowled
 
 #[tokio::test(start_paused = true)]
 async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget_there(engine.inline(clock()))
+            .await;
+    }
+}
+
+async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget_there(ledger: Ledger) {
     let hash = hold(&ledger, &news(&["desk-a", "desk-b"])).await;
     assert_eq!(under_approval(&ledger, "desk-a", 0).await, Note::Braked);
     approve(&ledger, &hash).await.unwrap();
@@ -192,7 +214,12 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget() 
 
 #[tokio::test]
 async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        an_approved_set_that_shows_up_late_uses_its_entry_up_there(engine.inline(clock())).await;
+    }
+}
+
+async fn an_approved_set_that_shows_up_late_uses_its_entry_up_there(ledger: Ledger) {
     let hash = hold(&ledger, &news(&["desk-a"])).await;
     approve(&ledger, &hash).await.unwrap();
     let (_noted, id) = noted(under_approval(&ledger, "desk-a", 0).await);
@@ -203,7 +230,7 @@ async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
 
 #[tokio::test]
 async fn f36_an_approval_names_one_held_plan() {
-    for (ledger, _dir) in both().await {
+    for (ledger, _dir) in each().await {
         let visitor = ledger.visitor().unwrap();
         let hash = hold(&ledger, &news(&["desk-a", "desk-b"])).await;
         for unknown in ["", "abcdef", "%%%%%%", &hash[..5], &format!("{hash}0")] {
@@ -222,7 +249,12 @@ async fn f36_an_approval_names_one_held_plan() {
 
 #[tokio::test]
 async fn f36_a_prefix_that_two_held_plans_share_approves_neither() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        f36_a_prefix_that_two_held_plans_share_approves_neither_there(engine.inline(clock())).await;
+    }
+}
+
+async fn f36_a_prefix_that_two_held_plans_share_approves_neither_there(ledger: Ledger) {
     hold(&ledger, &news(&["desk-a"])).await;
     hold(&ledger, &news(&["desk-b"])).await;
     let same = "UPDATE plans SET hash = 'abcdef' || substr(hash, 7)";
@@ -233,7 +265,17 @@ async fn f36_a_prefix_that_two_held_plans_share_approves_neither() {
 
 #[tokio::test(start_paused = true)]
 async fn f36_a_plan_is_approved_within_a_day_of_its_recording_and_recorded_anew_when_still_held() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        f36_a_plan_is_approved_within_a_day_of_its_recording_and_recorded_anew_when_still_held_there(
+            engine.inline(clock()),
+        )
+        .await;
+    }
+}
+
+async fn f36_a_plan_is_approved_within_a_day_of_its_recording_and_recorded_anew_when_still_held_there(
+    ledger: Ledger,
+) {
     let visitor = ledger.visitor().unwrap();
     let held = news(&["desk-a"]);
     let hash = hold(&ledger, &held).await;
@@ -277,7 +319,12 @@ async fn f36_an_approval_is_stale_once_something_else_is_wanted_but_not_when_the
 
 #[tokio::test]
 async fn a_plan_is_written_once_as_long_as_it_is_the_newest() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        a_plan_is_written_once_as_long_as_it_is_the_newest_there(engine.inline(clock())).await;
+    }
+}
+
+async fn a_plan_is_written_once_as_long_as_it_is_the_newest_there(ledger: Ledger) {
     for held in
         [&news(&[]), &news(&["desk-a"]), &news(&["desk-a"]), &news(&[]), &news(&[]), &news(&["desk-a"])]
     {
@@ -292,7 +339,12 @@ async fn a_plan_is_written_once_as_long_as_it_is_the_newest() {
 
 #[tokio::test(start_paused = true)]
 async fn what_ends_by_itself_is_noticed_though_nobody_writes() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        what_ends_by_itself_is_noticed_though_nobody_writes_there(engine.inline(clock())).await;
+    }
+}
+
+async fn what_ends_by_itself_is_noticed_though_nobody_writes_there(ledger: Ledger) {
     let visitor = ledger.visitor().unwrap();
     let hash = hold(&ledger, &news(&["desk-a"])).await;
     tokio::time::advance(minutes(60)).await;
@@ -325,8 +377,16 @@ async fn whatever_another_process_wrote_is_read_again() {
 
 #[tokio::test(start_paused = true)]
 async fn f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise() {
-    let clock = Clock::simulated(START, 1);
-    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    for engine in engines() {
+        f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise_there(
+            engine.inline(Clock::simulated(START, 1)),
+        )
+        .await;
+    }
+}
+
+async fn f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise_there(ledger: Ledger) {
+    let clock = ledger.clock.clone();
     let visitor = ledger.visitor().unwrap();
     let request = visitor.pause(&[], "upgrade", Some(minutes(60))).unwrap();
     ledger.notice().await.unwrap();
@@ -367,8 +427,18 @@ async fn f71_pauses_and_approvals_stand_until_the_exchanges_time_says_otherwise(
 
 #[tokio::test(start_paused = true)]
 async fn f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_that_has_it() {
-    let clock = Clock::simulated(START, 1);
-    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    for engine in engines() {
+        f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_that_has_it_there(
+            engine.inline(Clock::simulated(START, 1)),
+        )
+        .await;
+    }
+}
+
+async fn f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_that_has_it_there(
+    ledger: Ledger,
+) {
+    let clock = ledger.clock.clone();
     let event = |text: &'static str| Event::new(EventKind::FileRejected, text);
     let years = 5 * 365 * 24 * HOUR;
     clock.set_wall_ahead(years);
@@ -398,8 +468,16 @@ async fn f70_an_event_without_the_exchanges_time_gets_its_date_with_the_next_tha
 
 #[tokio::test(start_paused = true)]
 async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing() {
-    let clock = Clock::simulated(START, 1);
-    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    for engine in engines() {
+        f70_a_start_with_the_clock_years_ahead_deletes_nothing_there(
+            engine.inline(Clock::simulated(START, 1)),
+        )
+        .await;
+    }
+}
+
+async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing_there(ledger: Ledger) {
+    let clock = ledger.clock.clone();
     let known = || ServerClock { offset: 0, doubt: Duration::ZERO, measured: clock.now() };
     clock.learn_exchange(known());
     ledger.event(Event::new(EventKind::Started, "posmoded started")).await.unwrap();
@@ -425,8 +503,16 @@ async fn f70_a_start_with_the_clock_years_ahead_deletes_nothing() {
 /// What a simulated day found: the jump is believed only after the pause was dated by the clock from before it.
 #[tokio::test(start_paused = true)]
 async fn f71_a_jump_of_the_exchanges_clock_ends_no_pause_before_its_time() {
-    let clock = Clock::simulated(START, 1);
-    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    for engine in engines() {
+        f71_a_jump_of_the_exchanges_clock_ends_no_pause_before_its_time_there(
+            engine.inline(Clock::simulated(START, 1)),
+        )
+        .await;
+    }
+}
+
+async fn f71_a_jump_of_the_exchanges_clock_ends_no_pause_before_its_time_there(ledger: Ledger) {
+    let clock = ledger.clock.clone();
     let offset = |offset| ServerClock { offset, doubt: Duration::ZERO, measured: clock.now() };
     clock.learn_exchange(offset(0));
     register_target(&ledger, "desk-a", 1).await;

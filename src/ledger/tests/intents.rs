@@ -6,7 +6,7 @@ use crate::position_mode::ProductType;
 
 #[tokio::test]
 async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         register_target(&ledger, "desk-a", 1).await;
         let (noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
         assert_eq!(
@@ -55,7 +55,7 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
 #[tokio::test]
 async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next() {
     for answer in [None, Some(SetAnswer::Accepted), Some(SetAnswer::unclear("timed out"))] {
-        for (ledger, dir) in both().await {
+        for (ledger, dir) in each().await {
             register_target(&ledger, "desk-a", 1).await;
             let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 7).await);
             if let Some(answer) = &answer {
@@ -80,7 +80,7 @@ async fn f30_what_a_dead_process_left_noted_or_accepted_is_unclear_for_the_next(
 
 #[tokio::test]
 async fn one_target_has_one_unresolved_set_and_others_are_free() {
-    for (ledger, _dir) in both().await {
+    for (ledger, _dir) in each().await {
         let (_first, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
         assert_eq!(note(&ledger, "desk-a", Cause::New, 1).await, Note::Braked);
         let (other, _) = noted(note(&ledger, "desk-a COIN-FUTURES", Cause::New, 1).await);
@@ -100,7 +100,12 @@ async fn one_target_has_one_unresolved_set_and_others_are_free() {
 
 #[tokio::test]
 async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        a_refusal_closes_the_intent_with_code_and_words_on_one_line_there(engine.inline(clock())).await;
+    }
+}
+
+async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line_there(ledger: Ledger) {
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
     ledger.record_answer(id, &refusal()).await.unwrap();
     let (_next, id) = noted(note(&ledger, "desk-a", Cause::New, 1).await);
@@ -112,7 +117,7 @@ async fn a_refusal_closes_the_intent_with_code_and_words_on_one_line() {
 
 #[tokio::test]
 async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         register_target(&ledger, "desk-a", 1).await;
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Pending, 7).await);
         ledger.record_answer(id, &SetAnswer::unclear("timed out")).await.unwrap();
@@ -134,7 +139,17 @@ async fn f31_a_set_that_seemed_lost_is_recognised_once_when_it_shows_up_late() {
 
 #[tokio::test]
 async fn an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a_read_shows() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a_read_shows_there(
+            engine.inline(clock()),
+        )
+        .await;
+    }
+}
+
+async fn an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a_read_shows_there(
+    ledger: Ledger,
+) {
     register_target(&ledger, "desk-a", 1).await;
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
     ledger.record_confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
@@ -148,7 +163,7 @@ async fn an_answer_that_could_not_be_written_does_not_stand_in_the_way_of_what_a
 
 #[tokio::test]
 async fn calls_out_of_turn_are_faults_and_change_nothing() {
-    for (ledger, _dir) in both().await {
+    for (ledger, _dir) in each().await {
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
         ledger.record_answer(id, &SetAnswer::Accepted).await.unwrap();
         let before = all(&ledger);
@@ -178,7 +193,17 @@ async fn calls_out_of_turn_are_faults_and_change_nothing() {
 
 #[tokio::test]
 async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or_the_resume() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        corrections_of_drift_count_from_the_revision_that_changed_the_target_or_the_resume_there(
+            engine.inline(clock()),
+        )
+        .await;
+    }
+}
+
+async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or_the_resume_there(
+    ledger: Ledger,
+) {
     register_target(&ledger, "desk-a", 1).await;
     for stamp in [1, 2] {
         let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, stamp).await);
@@ -213,7 +238,14 @@ async fn corrections_of_drift_count_from_the_revision_that_changed_the_target_or
 #[tokio::test]
 async fn f21_a_conversion_that_is_taken_back_does_not_make_corrections_count_anew_and_leaving_the_file_does()
 {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        f21_a_conversion_that_is_taken_back_does_not_make_corrections_count_anew_and_leaving_the_file_does_there(engine.inline(clock())).await;
+    }
+}
+
+async fn f21_a_conversion_that_is_taken_back_does_not_make_corrections_count_anew_and_leaving_the_file_does_there(
+    ledger: Ledger,
+) {
     register_target(&ledger, "desk-a", 1).await;
     let (_noted, id) = noted(note(&ledger, "desk-a", Cause::Drift, 1).await);
     ledger.record_resolved(id, true, None).await.unwrap();
@@ -230,7 +262,7 @@ async fn f21_a_conversion_that_is_taken_back_does_not_make_corrections_count_ane
 
 #[tokio::test]
 async fn i3_a_newer_revision_refuses_a_note_that_has_not_heard_of_it() {
-    for (ledger, _dir) in both().await {
+    for (ledger, _dir) in each().await {
         let first = ledger.accept_revision("aa", b"one", None).await.unwrap();
         let second = ledger.accept_revision("bb", b"two", None).await.unwrap();
         register_target(&ledger, "desk-a", second.0).await;

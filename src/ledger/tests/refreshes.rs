@@ -5,7 +5,7 @@ use crate::ledger::{CommandAnswer, RefreshRequest};
 
 #[tokio::test]
 async fn a_request_for_looks_is_acknowledged_at_once_and_stays_open_until_they_are_reported_done() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         let visitor = ledger.visitor().unwrap();
         // A set that may be under way is no reason to wait.
         let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);

@@ -7,7 +7,7 @@ use crate::position_mode::KeyId;
 
 #[tokio::test]
 async fn adopted_and_external_modes_are_kept_with_how_they_came() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         register_target(&ledger, "desk-a", 1).await;
         ledger.record_applied(&target("desk-a"), applied(How::Adopted, 1), None).await.unwrap();
         ledger
@@ -26,7 +26,7 @@ async fn adopted_and_external_modes_are_kept_with_how_they_came() {
 
 #[tokio::test]
 async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         for words in ["desk-a", "desk-a COIN-FUTURES", "desk-b"] {
             register_target(&ledger, words, 1).await;
             ledger.record_applied(&target(words), applied(How::Adopted, 1), None).await.unwrap();
@@ -59,7 +59,7 @@ async fn f35_a_released_target_is_forgotten_but_its_unresolved_set_is_not() {
 
 #[tokio::test]
 async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it_ends() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         let (account, product) = (name("desk-a"), target("desk-a"));
         let whole = Target { account: account.clone(), scope: Scope::Account };
         ledger.record_kind(&account, Kind::Classic).await.unwrap();
@@ -104,7 +104,7 @@ async fn the_kind_is_kept_and_a_conversion_is_on_record_with_the_targets_that_it
 
 #[tokio::test]
 async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
         assert_eq!(ledger.pin(&name("desk-a"), &one, &KeyId::of("key")).await.unwrap(), Pinned::New);
         let ledger = restart(ledger, dir.as_ref()).await;
@@ -121,7 +121,7 @@ async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
 
 #[tokio::test]
 async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
         for account in ["desk-a", "desk-b"] {
             assert_eq!(ledger.pin(&name(account), &one, &KeyId::of("key")).await.unwrap(), Pinned::New);
@@ -161,7 +161,7 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
 
 #[tokio::test]
 async fn f10_the_same_content_keeps_its_generation_and_only_the_newest_is_kept() {
-    for (ledger, dir) in both().await {
+    for (ledger, dir) in each().await {
         assert_eq!(ledger.last_good().await.unwrap(), None);
         assert_eq!(ledger.accept_revision("aa", b"one", Some("c0ffee")).await.unwrap(), Generation(1));
         assert_eq!(ledger.accept_revision("aa", b"one", None).await.unwrap(), Generation(1));
@@ -179,7 +179,12 @@ async fn f10_the_same_content_keeps_its_generation_and_only_the_newest_is_kept()
 
 #[tokio::test(start_paused = true)]
 async fn cool_downs_stand_until_they_are_over_and_the_longer_one_counts() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        cool_downs_stand_until_they_are_over_and_the_longer_one_counts_there(engine.inline(clock())).await;
+    }
+}
+
+async fn cool_downs_stand_until_they_are_over_and_the_longer_one_counts_there(ledger: Ledger) {
     ledger.cool_down("uid 100 set", START + 5_000).await.unwrap();
     ledger.cool_down("uid 100 set", START + 3_000).await.unwrap();
     ledger.cool_down("ip", START + 1_000).await.unwrap();
@@ -192,7 +197,15 @@ async fn cool_downs_stand_until_they_are_over_and_the_longer_one_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_each() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        history_is_filtered_by_account_time_and_number_and_is_one_json_object_each_there(
+            engine.inline(clock()),
+        )
+        .await;
+    }
+}
+
+async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_each_there(ledger: Ledger) {
     ledger.event(Event::new(EventKind::Started, "posmoded started.")).await.unwrap();
     ledger.event(Event::new(EventKind::Drift, "Changed.").of(&target("desk-a"))).await.unwrap();
     tokio::time::advance(minutes(1)).await;
@@ -214,7 +227,13 @@ async fn history_is_filtered_by_account_time_and_number_and_is_one_json_object_e
 
 #[tokio::test(start_paused = true)]
 async fn events_are_forgotten_after_400_days_while_running_and_at_the_start() {
-    let ledger = Ledger::in_memory(clock()).unwrap();
+    for engine in engines() {
+        events_are_forgotten_after_400_days_while_running_and_at_the_start_there(engine.inline(clock()))
+            .await;
+    }
+}
+
+async fn events_are_forgotten_after_400_days_while_running_and_at_the_start_there(ledger: Ledger) {
     ledger.event(Event::new(EventKind::Started, "old")).await.unwrap();
     tokio::time::advance(minutes(399 * 24 * 60)).await;
     ledger.event(Event::new(EventKind::Drift, "newer")).await.unwrap();

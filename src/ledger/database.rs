@@ -1,0 +1,104 @@
+//! The database of a ledger, whichever engine keeps it: where it is, and its transactions.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::{LedgerError, OpenError, StoreError, VisitError};
+use super::postgres::{Address, Postgres};
+use super::sqlite::Sqlite;
+use super::trouble::DatabaseResult;
+use super::tx::Tx;
+use crate::clock::Clock;
+
+/// Where a ledger is.
+#[derive(Clone)]
+pub(super) enum Place {
+    /// In a file, or in the memory of this process.
+    File(PathBuf),
+    /// In a database of PostgreSQL.
+    Server(Arc<Address>),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path) => path.display().fmt(out),
+            Place::Server(address) => address.fmt(out),
+        }
+    }
+}
+
+/// An open database.
+#[derive(Debug)]
+pub(super) enum Database {
+    Sqlite(Sqlite),
+    Postgres(Box<Postgres>),
+}
+
+impl Database {
+    /// Opens the daemon's ledger, making it if missing, and converts it to our format.
+    pub(super) fn open(place: &Place, clock: &Clock) -> Result<Database, OpenError> {
+        Ok(match place {
+            Place::File(path) => Database::Sqlite(Sqlite::open(path)?),
+            Place::Server(address) => {
+                Database::Postgres(Box::new(Postgres::open(Arc::clone(address), clock.clone())?))
+            }
+        })
+    }
+
+    /// Opens a ledger that a daemon made.
+    pub(super) fn visit(place: Place, clock: &Clock) -> Result<Database, VisitError> {
+        Ok(match place {
+            Place::File(path) => Database::Sqlite(Sqlite::visit(path)?),
+            Place::Server(address) => Database::Postgres(Box::new(Postgres::visit(address, clock.clone())?)),
+        })
+    }
+
+    /// From now on, `is_there` looks after the files as they are now.
+    pub(super) fn look_after_files(&mut self) {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.look_after_files(),
+            Database::Postgres(_) => {}
+        }
+    }
+
+    /// Fails if a file of the ledger was removed or replaced.
+    pub(super) fn is_there(&self) -> Result<(), LedgerError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.is_there(),
+            Database::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Grows with each commit of another process, never with our own.
+    pub(super) fn version(&mut self) -> Result<i64, LedgerError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.version(),
+            Database::Postgres(postgres) => postgres.version(),
+        }
+    }
+
+    /// Runs one transaction that writes. It excludes all others that do from its beginning, so that what it reads first still
+    /// holds when it writes.
+    pub(super) fn write<T>(
+        &mut self,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.write(job),
+            Database::Postgres(postgres) => postgres.write(job),
+        }
+    }
+
+    /// Runs one transaction that reads everything as of the same moment.
+    pub(super) fn read<T>(
+        &mut self,
+        job: impl FnOnce(&Tx<'_>) -> DatabaseResult<T>,
+    ) -> Result<T, LedgerError> {
+        match self {
+            Database::Sqlite(sqlite) => sqlite.read(job),
+            Database::Postgres(postgres) => postgres.read(job),
+        }
+    }
+}

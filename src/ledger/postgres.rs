@@ -1,0 +1,421 @@
+//! The ledger's database as one that PostgreSQL keeps, which may restart, hang, be promoted or be cut off at any moment.
+//!
+//! A transaction that writes locks the one row of `fleet` first, so that they come one after the other as in a file. What a
+//! commit without an answer came to is asked of the server by the transaction's number before anything else is done; until
+//! that is known, nothing is.
+
+mod address;
+mod schema;
+mod session;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+pub use address::{Address, AddressError};
+
+use schema::{FLEET, STEPS};
+use session::Session;
+
+use super::error::{LedgerError, Newer, OpenError, StoreError, VisitError};
+use super::schema::FORMAT;
+use super::trouble::{DatabaseError, DatabaseResult, Trouble};
+use super::tx::{Engine as _, Tx, params};
+use crate::clock::Clock;
+use crate::moment::Moment;
+
+/// The database of an address, connected or not.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    address: Arc<Address>,
+    clock: Clock,
+    session: Option<Connected>,
+    attempt: Option<Attempt>,
+    /// When the last attempt failed, and why.
+    failed: Option<(Moment, String)>,
+    /// The commit that had no answer.
+    doubt: Option<Doubt>,
+    /// A commit had no answer, or a warning beside it.
+    had_doubts: bool,
+    /// How often this process has raised the version.
+    ours: i64,
+}
+
+/// A connection, and what it is to.
+struct Connected {
+    session: Session,
+    history: String,
+}
+
+/// A connection that is being made on a thread of its own, so that nobody waits for it for long.
+#[derive(Debug)]
+struct Attempt {
+    made: Receiver<DatabaseResult<Connected>>,
+    /// Somebody has waited for it as long as one does.
+    is_late: bool,
+}
+
+/// A commit of which nobody knows here whether it was done.
+#[derive(Debug)]
+struct Doubt {
+    /// The transaction's number.
+    number: String,
+    /// The history of the database that it belongs to.
+    history: String,
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Reading,
+    Writing,
+}
+
+impl Postgres {
+    /// Connects, makes the tables if there are none, and converts them to our format.
+    pub(super) fn open(address: Arc<Address>, clock: Clock) -> Result<Postgres, OpenError> {
+        let mut database = Postgres::connected(address, clock)?;
+        let found = database.migrate()?;
+        if found > FORMAT {
+            return Err(OpenError::Newer(Newer { place: database.told().into(), found, known: FORMAT }));
+        }
+        Ok(database)
+    }
+
+    /// Connects to a ledger that a daemon made.
+    pub(super) fn visit(address: Arc<Address>, clock: Clock) -> Result<Postgres, VisitError> {
+        let database = Postgres::connected(address, clock)?;
+        let place = || database.told().into();
+        let format = database.session.as_ref().map_or(Ok(0), |there| format(&there.session));
+        match format.map_err(|error| database.error(error))? {
+            0 => Err(VisitError::NoLedger { looked_at: place() }),
+            found if found > FORMAT => Err(VisitError::Newer(Newer { place: place(), found, known: FORMAT })),
+            found if found < FORMAT => Err(VisitError::Older { place: place(), found, known: FORMAT }),
+            _ => Ok(database),
+        }
+    }
+
+    fn connected(address: Arc<Address>, clock: Clock) -> Result<Postgres, LedgerError> {
+        let mut database = Postgres {
+            address,
+            clock,
+            session: None,
+            attempt: None,
+            failed: None,
+            doubt: None,
+            had_doubts: false,
+            ours: 0,
+        };
+        let made = Connected::new(&database.address).map_err(|error| database.error(error))?;
+        database.session = Some(made);
+        Ok(database)
+    }
+
+    /// Runs the steps to our format, all in one transaction; returns the format that there is then.
+    fn migrate(&mut self) -> Result<i64, LedgerError> {
+        let made = self.session().and_then(|session| {
+            session.batch(BEGIN_WRITING)?;
+            // One process makes or converts the tables; another waits for it here.
+            session.batch(&format!("SELECT pg_advisory_xact_lock({MAKING});{FLEET}"))?;
+            let found = format(session)?;
+            for (to, sql) in STEPS.into_iter().filter(|(to, _)| found < *to) {
+                session.batch(sql)?;
+                session.execute("UPDATE fleet SET format = ?1", params![to])?;
+            }
+            let format = format(session)?;
+            session.commit()?;
+            Ok(format)
+        });
+        made.map_err(|error| {
+            self.session = None;
+            self.error(error)
+        })
+    }
+
+    /// Grows with each commit of another process, never with our own.
+    pub(super) fn version(&mut self) -> Result<i64, LedgerError> {
+        let ours = self.ours;
+        let read = self.session().and_then(|session| {
+            Tx::new(session).query_row("SELECT version FROM fleet", params![], |row| row.get::<i64>(0))
+        });
+        read.map(|version| version - ours).map_err(|error| self.error(error))
+    }
+
+    /// Runs one transaction that writes, after all others that do.
+    pub(super) fn write<T>(
+        &mut self,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        let number = self.begin(For::Writing).map_err(|error| self.error(error))?;
+        let Some(Connected { session, history }) = &self.session else { return Err(self.gone()) };
+        let done = job(&Tx::new(session)).and_then(|done| {
+            if session.changes()? > 0 {
+                session.execute("UPDATE fleet SET version = version + 1", params![])?;
+                Ok((done, true))
+            } else {
+                Ok((done, false))
+            }
+        });
+        match done {
+            Err(error) => {
+                self.roll_back();
+                Err(self.fault(error))
+            }
+            // Only a row was locked.
+            Ok((done, false)) => {
+                self.roll_back();
+                Ok(done)
+            }
+            Ok((done, true)) => {
+                let doubt = Doubt { number, history: history.clone() };
+                match session.commit() {
+                    Ok(()) => {
+                        self.ours += 1;
+                        Ok(done)
+                    }
+                    Err(error) => {
+                        self.had_doubts = true;
+                        // Where the server has answered, it was done, but may be lost.
+                        if error.trouble() == Trouble::Unknown {
+                            self.ours += 1;
+                        } else {
+                            self.doubt = Some(doubt);
+                            self.session = None;
+                        }
+                        Err(self.unknown(&error))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs one transaction that reads everything as of the same moment.
+    pub(super) fn read<T>(
+        &mut self,
+        job: impl FnOnce(&Tx<'_>) -> DatabaseResult<T>,
+    ) -> Result<T, LedgerError> {
+        self.begin(For::Reading).map_err(|error| self.error(error))?;
+        let Some(Connected { session, .. }) = &self.session else { return Err(self.gone()) };
+        let done = job(&Tx::new(session));
+        self.roll_back();
+        done.map_err(|error| self.error(error))
+    }
+
+    /// Begins a transaction; returns its number, if it is to write. A connection that was lost meanwhile is made anew.
+    fn begin(&mut self, what: For) -> DatabaseResult<String> {
+        let was_there = self.session.is_some();
+        let began = self.begin_once(what);
+        let is_lost = |error: &DatabaseError| error.trouble() == Trouble::Unreachable;
+        match began {
+            Err(error) if was_there && is_lost(&error) && self.session.is_none() => self.begin_once(what),
+            other => other,
+        }
+    }
+
+    fn begin_once(&mut self, what: For) -> DatabaseResult<String> {
+        let (ours, may_repeat) = (self.ours, self.had_doubts);
+        let began = self.session().and_then(|session| match what {
+            For::Reading => {
+                session.batch(BEGIN_READING)?;
+                session.begun(0, may_repeat);
+                Ok(String::new())
+            }
+            For::Writing => {
+                session.batch(BEGIN_WRITING)?;
+                let (version, number) = Tx::new(session).query_row(
+                    "SELECT version, pg_current_xact_id()::text FROM fleet FOR UPDATE",
+                    params![],
+                    |row| Ok((row.get::<i64>(0)?, row.get(1)?)),
+                )?;
+                session.begun(version - ours, may_repeat);
+                Ok(number)
+            }
+        });
+        if began.is_err() {
+            self.roll_back();
+        }
+        began
+    }
+
+    /// Gives the transaction up, and the connection with it if that cannot be told to the server.
+    fn roll_back(&mut self) {
+        let is_lost = self.session.as_ref().is_some_and(|there| there.session.batch("ROLLBACK").is_err());
+        if is_lost {
+            self.session = None;
+        }
+    }
+
+    /// The connection; fails at once while there is none and one was just tried, or while an earlier commit is undecided.
+    fn session(&mut self) -> DatabaseResult<&Session> {
+        if self.session.as_ref().is_some_and(|there| there.session.is_broken()) {
+            self.session = None;
+        }
+        let there = match self.session.take() {
+            Some(there) => there,
+            None => self.connect()?,
+        };
+        let there = self.session.insert(there);
+        if let Some(doubt) = &self.doubt {
+            if doubt.is_open(there)? {
+                let said = "the commit before this one is still under way there";
+                return Err(DatabaseError::new(Trouble::Unknown, said));
+            }
+            self.doubt = None;
+        }
+        Ok(&there.session)
+    }
+
+    fn connect(&mut self) -> DatabaseResult<Connected> {
+        let now = self.clock.now();
+        let mut attempt = match (self.attempt.take(), &self.failed) {
+            (Some(attempt), _) => attempt,
+            (None, Some((at, said))) if now.since(*at) < PAUSE => {
+                return Err(DatabaseError::new(Trouble::Unreachable, said.clone()));
+            }
+            (None, _) => Attempt::begin(&self.address)?,
+        };
+        let patience = if attempt.is_late { Duration::ZERO } else { GRACE };
+        let error = match attempt.made.recv_timeout(patience) {
+            Ok(Ok(made)) => {
+                self.failed = None;
+                return Ok(made);
+            }
+            Ok(Err(error)) => error,
+            Err(RecvTimeoutError::Timeout) => {
+                attempt.is_late = true;
+                self.attempt = Some(attempt);
+                return Err(DatabaseError::new(Trouble::Unreachable, "no answer yet"));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                DatabaseError::new(Trouble::Unreachable, "the attempt to connect ended")
+            }
+        };
+        self.failed = Some((self.clock.now(), error.to_string()));
+        Err(error)
+    }
+
+    fn told(&self) -> String {
+        self.address.to_string()
+    }
+
+    fn gone(&self) -> LedgerError {
+        self.error(DatabaseError::new(Trouble::Unreachable, "the connection is gone"))
+    }
+
+    fn fault(&self, error: StoreError) -> LedgerError {
+        match error {
+            StoreError::Sql(error) => self.error(error),
+            StoreError::Misused(what) => LedgerError::Misused(what),
+        }
+    }
+
+    fn unknown(&self, error: &DatabaseError) -> LedgerError {
+        LedgerError::Unknown { place: self.told(), said: error.to_string() }
+    }
+
+    fn error(&self, error: DatabaseError) -> LedgerError {
+        let place = self.told();
+        let said = error.to_string();
+        match error.trouble() {
+            Trouble::Unreachable => LedgerError::Unreachable { place, said },
+            Trouble::Unknown => LedgerError::Unknown { place, said },
+            Trouble::Locked => LedgerError::Locked { place: place.into(), source: error },
+            Trouble::Full | Trouble::ReadOnly | Trouble::Damaged | Trouble::Disk | Trouble::Other => {
+                LedgerError::Server { place, said, source: error }
+            }
+        }
+    }
+}
+
+impl Connected {
+    /// Connects, and sees that what is committed there stays.
+    fn new(address: &Address) -> DatabaseResult<Connected> {
+        let session = Session::connect(address)?;
+        let tx = Tx::new(&session);
+        let (lasts, encoding) = tx.query_row(
+            "SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',
+                    current_setting('server_encoding')",
+            params![],
+            |row| Ok((row.get::<bool>(0)?, row.get::<String>(1)?)),
+        )?;
+        if !lasts {
+            let said = "it has `fsync` or `full_page_writes` off, so that a commit may be lost";
+            return Err(DatabaseError::new(Trouble::Other, said));
+        }
+        if encoding != "UTF8" {
+            return Err(DatabaseError::new(Trouble::Other, format!("its encoding is {encoding}, not UTF8")));
+        }
+        let asked: DatabaseResult<String> = tx.query_row(
+            "SELECT system_identifier::text || ' ' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+             FROM pg_control_system()",
+            params![],
+            |row| row.get(0),
+        );
+        let history = match asked {
+            // Not everybody may ask that; the time of its start changes at least as often.
+            Err(error) if error.trouble() == Trouble::Other => {
+                tx.query_row("SELECT pg_postmaster_start_time()::text", params![], |row| row.get(0))?
+            }
+            asked => asked?,
+        };
+        Ok(Connected { session, history })
+    }
+}
+
+impl Attempt {
+    fn begin(address: &Arc<Address>) -> DatabaseResult<Attempt> {
+        let (tell, made) = mpsc::channel();
+        let address = Arc::clone(address);
+        thread::Builder::new()
+            .name("ledger-connect".to_owned())
+            .spawn(move || {
+                let _ = tell.send(Connected::new(&address));
+            })
+            .map_err(|error| DatabaseError::new(Trouble::Other, error))?;
+        Ok(Attempt { made, is_late: false })
+    }
+}
+
+impl Doubt {
+    /// Whether the commit may still be done. In another history nothing more comes of it.
+    fn is_open(&self, there: &Connected) -> DatabaseResult<bool> {
+        if there.history != self.history {
+            return Ok(false);
+        }
+        let status: Option<String> = Tx::new(&there.session).query_row(
+            "SELECT pg_xact_status(?1::xid8)",
+            params![self.number],
+            |row| row.get(0),
+        )?;
+        Ok(status.as_deref() == Some("in progress"))
+    }
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Connected({})", self.history)
+    }
+}
+
+/// The format of what is there; 0 if there is no ledger.
+fn format(session: &Session) -> DatabaseResult<i64> {
+    let tx = Tx::new(session);
+    let is_there: bool =
+        tx.query_row("SELECT to_regclass('fleet') IS NOT NULL", params![], |row| row.get(0))?;
+    if is_there { tx.query_row("SELECT format FROM fleet", params![], |row| row.get(0)) } else { Ok(0) }
+}
+
+/// Each commit is on the disk of the server, and on those of its synchronous standbys, before it is reported; no statement and
+/// no commit is cut off. Said in each transaction, for behind a pooler no session is ours.
+const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on;
+    SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = 0";
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL idle_in_transaction_session_timeout = '5s'";
+/// The advisory lock of who makes the tables.
+const MAKING: i64 = 0x706f_736d;
+/// How long somebody waits for a connection that is being made.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long after a failure the next attempt is made.
+const PAUSE: Duration = Duration::from_secs(1);

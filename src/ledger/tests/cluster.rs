@@ -1,0 +1,166 @@
+//! A cluster of PostgreSQL for the tests of this process: made by the first that asks, with a database for each, and ended
+//! with the process, however that ends.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use crate::ledger::postgres::Address;
+
+/// A running cluster.
+pub(super) struct Cluster {
+    pub(super) programs: PathBuf,
+    pub(super) home: PathBuf,
+    pub(super) port: u16,
+    /// Ends the cluster, and removes what is left of it, when our end of its input is closed.
+    _keeper: Child,
+}
+
+/// What a user of TCP needs; the socket trusts whoever may open it.
+pub(super) const PASSWORD: &str = "only-for-tests";
+
+/// The cluster of this process; `None`, and said so, where there is no PostgreSQL.
+pub(super) fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
+    match CLUSTER.get_or_init(Cluster::begin) {
+        Ok(cluster) => Some(cluster),
+        Err(why) => {
+            assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{why}");
+            std::io::stderr().write_all(format!("\nskipped: {why}\n").as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+impl Cluster {
+    /// A cluster of its own, for who stops it, or asks more of it.
+    pub(super) fn begin() -> Result<Cluster, String> {
+        let programs = programs().ok_or("there is no PostgreSQL here (postgresql)")?;
+        let home = TempDir::new().unwrap().keep();
+        if is_root() {
+            chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        fs::write(home.join("password"), PASSWORD).unwrap();
+        let data = home.join("data");
+        run(as_nobody(&programs.join("initdb"))
+            .arg("-D")
+            .arg(&data)
+            .arg(format!("--pwfile={}", home.join("password").display()))
+            .args([
+                "--username=posmoded",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+            ]));
+        fs::write(
+            data.join("postgresql.auto.conf"),
+            format!(
+                "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
+                 shared_buffers = 16MB\n",
+                home.display()
+            ),
+        )
+        .unwrap();
+        let keeper = Command::new("sh")
+            .args(["-c", r#"cat >/dev/null; "$0" "$@" >/dev/null 2>&1; rm -rf "$HOME""#])
+            .args(parts(&as_nobody(&programs.join("pg_ctl"))))
+            .arg("-D")
+            .arg(&data)
+            .args(["-m", "immediate", "stop"])
+            .env("HOME", &home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let cluster = Cluster { programs, home, port, _keeper: keeper };
+        cluster.control(&["start", "-w", "-t", "60", "-l", &cluster.home.join("log").display().to_string()]);
+        Ok(cluster)
+    }
+
+    /// `pg_ctl` on it.
+    pub(super) fn control(&self, words: &[&str]) {
+        run(as_nobody(&self.programs.join("pg_ctl")).arg("-D").arg(self.home.join("data")).args(words));
+    }
+
+    /// Runs statements as the superuser in a database.
+    pub(super) fn sql(&self, database: &str, sql: &str) -> String {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-U", "posmoded", "-h"]).arg(&self.home);
+        run(psql.arg("-p").arg(self.port.to_string()).args(["-d", database, "-c", sql]))
+    }
+
+    /// A new database, by its name.
+    pub(super) fn database(&self) -> String {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// Its address by the socket.
+    pub(super) fn address(&self, database: &str) -> Address {
+        let socket = self.home.display().to_string().replace('/', "%2F");
+        let text = format!("postgres://posmoded@{socket}:{}/{database}", self.port);
+        Address::with_passwords(&text, None).unwrap()
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The newest there is.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let number = |path: &PathBuf| path.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+    let found = versions.map(|version| version.unwrap().path().join("bin"));
+    found.filter(|bin| bin.join("initdb").is_file()).max_by_key(number)
+}
+
+/// It runs for nobody who is root.
+fn as_nobody(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .arg(format!("--reuid={NOBODY}"))
+        .arg(format!("--regid={NOBODY}"))
+        .arg("--clear-groups")
+        .arg(program);
+    command
+}
+
+fn parts(command: &Command) -> Vec<PathBuf> {
+    std::iter::once(command.get_program()).chain(command.get_args()).map(PathBuf::from).collect()
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    // Not in a pipe: a server that was started would keep it open.
+    let output = TempDir::new().unwrap();
+    let said = fs::File::create(output.path().join("said")).unwrap();
+    let status = command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(said.try_clone().unwrap())
+        .stderr(said)
+        .status()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = fs::read_to_string(output.path().join("said")).unwrap();
+    assert!(status.success(), "{command:?}: {said}");
+    said
+}
+
+const NOBODY: u32 = 65_534;

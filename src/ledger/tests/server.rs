@@ -1,0 +1,359 @@
+//! The ledger in a database of a server that hangs, restarts, is locked, or does not say whether it keeps a commit.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::cluster::PASSWORD;
+use super::*;
+use crate::ledger::schema::{FORMAT, empty};
+use crate::ledger::{CommandAnswer, OpenError, VisitError};
+
+/// A ledger of a new database of the common cluster.
+async fn there() -> Option<(Ledger, &'static Cluster, String)> {
+    let cluster = cluster()?;
+    let database = cluster.database();
+    let ledger = Ledger::connect(cluster.address(&database), clock()).await.unwrap();
+    Some((ledger, cluster, database))
+}
+
+/// The same with a cluster of its own, for who changes or stops it.
+async fn alone() -> Option<(Ledger, Cluster, String)> {
+    cluster()?;
+    let cluster = Cluster::begin().unwrap();
+    let database = cluster.database();
+    let ledger = Ledger::connect(cluster.address(&database), clock()).await.unwrap();
+    Some((ledger, cluster, database))
+}
+
+/// Tries until it succeeds, as the daemon does.
+async fn until<T>(what: impl AsyncFn() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(done) = what().await {
+            return done;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "it did not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// From now on commits wait for a standby that there is not, or not.
+fn wait_for_standby(cluster: &Cluster, on: bool) {
+    let names = if on { "nobody" } else { "" };
+    cluster.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+}
+
+/// How many commits wait for a standby.
+fn waiting(cluster: &Cluster) -> usize {
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    cluster.sql("postgres", asked).trim().parse().unwrap()
+}
+
+async fn try_note(ledger: &Ledger, words: &str, stamp: i64) -> Result<Note, LedgerError> {
+    let stamp = ServerTime(START + stamp);
+    ledger.note(&target(words), to_hedge(Cause::New), Generation(1), stamp, 1000).await
+}
+
+#[tokio::test]
+async fn the_tables_are_those_of_the_file() {
+    let Some((_ledger, cluster, database)) = there().await else { return };
+    let file = empty(FORMAT).unwrap();
+    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut all = file
+        .prepare(
+            "SELECT t.name, c.name || ' ' || lower(c.type) || CASE WHEN c.\"notnull\" OR c.pk THEN ' no' ELSE '' END
+             FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'",
+        )
+        .unwrap();
+    let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    for row in rows {
+        let (table, column): (String, String) = row.unwrap();
+        columns.entry(table).or_default().push(column.replace("integer", "bigint").replace("blob", "bytea"));
+    }
+    let asked = "SELECT c.table_name, c.column_name || ' ' || c.data_type || CASE c.is_nullable WHEN 'NO' THEN ' no' ELSE '' END
+                 FROM information_schema.columns c JOIN information_schema.tables USING (table_schema, table_name)
+                 WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'fleet'";
+    let mut theirs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in cluster.sql(&database, asked).lines() {
+        let (table, column) = line.split_once('|').unwrap();
+        theirs.entry(table.to_owned()).or_default().push(column.to_owned());
+    }
+    for of in [&mut columns, &mut theirs] {
+        for names in of.values_mut() {
+            names.sort_unstable();
+        }
+    }
+    assert_eq!(columns, theirs);
+    let indexes = |names: String| names.lines().map(str::to_owned).collect::<BTreeSet<String>>();
+    let theirs = cluster.sql(
+        &database,
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%_pkey'
+         UNION SELECT viewname FROM pg_views WHERE schemaname = 'public'",
+    );
+    let mut ours = file
+        .prepare("SELECT name FROM sqlite_schema WHERE type IN ('index', 'view') AND name NOT LIKE 'sqlite%'")
+        .unwrap();
+    let ours =
+        ours.query_map([], |row| row.get(0)).unwrap().collect::<Result<BTreeSet<String>, _>>().unwrap();
+    assert_eq!(indexes(theirs), ours);
+}
+
+#[tokio::test]
+async fn a_commit_with_a_warning_beside_it_is_unknown_and_its_set_never_leaves() {
+    let Some((ledger, cluster, _)) = alone().await else { return };
+    wait_for_standby(&cluster, true);
+    let noting = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { try_note(&ledger, "desk-a", 1).await }
+    });
+    until(async || (waiting(&cluster) == 1).then_some(())).await;
+    // An administrator who ends the wait: the server answers `COMMIT`, and warns that it is here alone.
+    cluster
+        .sql("postgres", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    let unknown = noting.await.unwrap().unwrap_err();
+    let told = unknown.to_string();
+    assert!(matches!(unknown, LedgerError::Unknown { .. }), "{unknown:?}");
+    assert!(told.contains("canceling wait for synchronous replication"), "{told}");
+    assert!(!unknown.is_fault());
+    wait_for_standby(&cluster, false);
+    until(async || ledger.notice().await.ok()).await;
+    let visitor = ledger.visitor().unwrap();
+    let stages: Vec<Stage> = visitor.intents().unwrap().into_iter().map(|intent| intent.stage).collect();
+    assert_eq!(stages, [Stage::Withdrawn]);
+    assert_eq!(kinds(&ledger), [EventKind::Noted, EventKind::Withdrawn]);
+    let (_noted, _) = noted(try_note(&ledger, "desk-a", 2).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_commit_that_hangs_is_waited_for_some_seconds_and_nothing_is_done_before_it_is_known() {
+    let Some((ledger, cluster, _)) = alone().await else { return };
+    for ends_by_restart in [false, true] {
+        let account = format!("desk-{ends_by_restart}");
+        wait_for_standby(&cluster, true);
+        let began = Instant::now();
+        let hung = try_note(&ledger, &account, 1).await.unwrap_err();
+        assert!(matches!(hung, LedgerError::Unknown { .. }), "{hung:?}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        // It may still be done, so nothing is written that does not know it.
+        for _ in 0..3 {
+            let began = Instant::now();
+            let still = ledger.event(Event::new(EventKind::Drift, "after it")).await.unwrap_err();
+            assert!(
+                matches!(still, LedgerError::Unknown { .. } | LedgerError::Unreachable { .. }),
+                "{still:?}"
+            );
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        }
+        assert_eq!(waiting(&cluster), 1);
+        if ends_by_restart {
+            wait_for_standby(&cluster, false);
+            cluster.control(&["restart", "-w", "-m", "immediate", "-l", "/dev/null"]);
+        } else {
+            wait_for_standby(&cluster, false);
+        }
+        until(async || ledger.notice().await.ok()).await;
+        let open = ledger.visitor().unwrap().open_intents().unwrap();
+        assert_eq!(open, BTreeMap::new(), "its set did not leave, whatever came of its note");
+        let (noted, _) = noted(try_note(&ledger, &account, 2).await.unwrap());
+        ledger.withdraw(noted, "a test").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_without_an_answer_may_be_asked_for_again() {
+    let Some((ledger, cluster, _)) = alone().await else { return };
+    register_target(&ledger, "desk-a", 1).await;
+    let (_noted, id) = noted(try_note(&ledger, "desk-a", 1).await.unwrap());
+    wait_for_standby(&cluster, true);
+    let hung = ledger.record_confirmed(id, Some(applied(How::Set, 1))).await.unwrap_err();
+    assert!(matches!(hung, LedgerError::Unknown { .. }), "{hung:?}");
+    wait_for_standby(&cluster, false);
+    until(async || ledger.notice().await.ok()).await;
+    ledger.record_confirmed(id, Some(applied(How::Set, 1))).await.unwrap();
+    let kept = register_target(&ledger, "desk-a", 1).await;
+    assert_eq!((kept.applied, kept.intent), (Some(applied(How::Set, 1)), None));
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_blocks_nobody_for_long_and_is_left_for_a_new_connection() {
+    let Some((ledger, cluster, database)) = there().await else { return };
+    let asked = format!("SELECT pid FROM pg_stat_activity WHERE datname = '{database}'");
+    let pid = cluster.sql("postgres", &asked).trim().to_owned();
+    let signal = |signal: &str| {
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let began = Instant::now();
+    let calls: Vec<_> = (0..20)
+        .map(|number| {
+            let ledger = ledger.clone();
+            tokio::spawn(async move { try_note(&ledger, &format!("desk-{number}"), 1).await })
+        })
+        .collect();
+    let mut failed = 0;
+    for call in calls {
+        failed += usize::from(call.await.unwrap().is_err());
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(failed <= 1, "the next connection is not that one: {failed}");
+    signal("-CONT");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_said_and_stops_nobody() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!("postgres://p@{}/x", silent.local_addr().unwrap());
+    let address = Address::with_passwords(&text, None).unwrap();
+    let began = Instant::now();
+    let unreachable = Ledger::connect(address.clone(), clock()).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    let told = unreachable.to_string();
+    assert!(told.starts_with("The ledger's database postgres://p@127.0.0.1:"), "{told}");
+    assert!(told.contains("cannot be reached (no answer within 5 s)"), "{told}");
+    drop(silent);
+    let refused = Visitor::connect(address, clock()).unwrap_err();
+    assert!(refused.to_string().contains("Connection refused"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_restart_of_the_server_is_noticed_and_gone_on_after() {
+    let Some((ledger, cluster, _)) = alone().await else { return };
+    register_target(&ledger, "desk-a", 1).await;
+    cluster.control(&["stop", "-w", "-m", "fast"]);
+    for _ in 0..3 {
+        let began = Instant::now();
+        let down = try_note(&ledger, "desk-a", 1).await.unwrap_err();
+        assert!(matches!(down, LedgerError::Unreachable { .. }), "{down:?}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    drop(ledger.clone());
+    assert!(ledger.notice().await.is_err());
+    cluster.control(&["start", "-w", "-l", "/dev/null"]);
+    until(async || ledger.notice().await.ok()).await;
+    let (_noted, _) = noted(try_note(&ledger, "desk-a", 1).await.unwrap());
+    cluster.control(&["stop", "-w", "-m", "immediate"]);
+    drop(ledger);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_that_was_lost_while_nothing_was_asked_is_made_anew_without_a_word() {
+    let Some((ledger, cluster, database)) = there().await else { return };
+    for number in 0..3 {
+        let ended =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'");
+        cluster.sql("postgres", &ended);
+        let (_noted, _) = noted(try_note(&ledger, &format!("desk-{number}"), 1).await.unwrap());
+    }
+    assert_eq!(kinds(&ledger), [EventKind::Noted; 3]);
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_let_go_is_said_and_passes_by_itself() {
+    let Some((ledger, cluster, database)) = there().await else { return };
+    let mut other = std::process::Command::new(cluster.programs.join("psql"))
+        .args(["-X", "-q", "-U", "posmoded", "-d", &database, "-p", &cluster.port.to_string(), "-h"])
+        .arg(&cluster.home)
+        .args(["-c", "BEGIN; LOCK TABLE fleet; SELECT pg_sleep(60)"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let asked = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND wait_event = 'PgSleep'"
+    );
+    until(async || (cluster.sql("postgres", &asked).trim() == "1").then_some(())).await;
+    let began = Instant::now();
+    let locked = try_note(&ledger, "desk-a", 1).await.unwrap_err();
+    assert!(matches!(locked, LedgerError::Locked { .. }), "{locked:?}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let ended = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND wait_event = 'PgSleep'"
+    );
+    cluster.sql("postgres", &ended);
+    other.wait().unwrap();
+    let (_noted, _) = noted(try_note(&ledger, "desk-a", 1).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_no_ledger_of_ours_is_left_alone() {
+    let Some(cluster) = cluster() else { return };
+    let database = cluster.database();
+    let address = cluster.address(&database);
+    let none = Visitor::connect(address.clone(), clock()).unwrap_err();
+    assert!(matches!(none, VisitError::NoLedger { .. }), "{none:?}");
+    assert_eq!(
+        cluster.sql(&database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").trim(),
+        "0"
+    );
+    drop(Ledger::connect(address.clone(), clock()).await.unwrap());
+    cluster.sql(&database, &format!("UPDATE fleet SET format = {}", FORMAT - 1));
+    let older = Visitor::connect(address.clone(), clock()).unwrap_err();
+    assert!(matches!(older, VisitError::Older { .. }), "{older:?}");
+    cluster.sql(&database, &format!("UPDATE fleet SET format = {}", FORMAT + 1));
+    let newer = Visitor::connect(address.clone(), clock()).unwrap_err();
+    assert!(matches!(newer, VisitError::Newer(_)), "{newer:?}");
+    let newer = Ledger::connect(address, clock()).await.unwrap_err();
+    assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
+    let nowhere = Visitor::connect(cluster.address("nowhere"), clock()).unwrap_err();
+    assert!(nowhere.to_string().contains("database \"nowhere\" does not exist"), "{nowhere}");
+}
+
+#[tokio::test]
+async fn the_password_comes_from_its_file_and_is_told_nobody() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let Some(cluster) = cluster() else { return };
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("pgpass");
+    let text = format!("postgres://posmoded@127.0.0.1:{}/{}", cluster.port, cluster.database());
+    for (password, is_right) in [(PASSWORD, true), ("s3cret-but-wrong", false)] {
+        std::fs::write(&file, format!("127.0.0.1:*:*:posmoded:{password}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let opened = Ledger::connect(Address::with_passwords(&text, Some(&file)).unwrap(), clock()).await;
+        assert_eq!(opened.is_ok(), is_right, "{opened:?}");
+        let told = format!("{opened:?}");
+        assert!(!told.contains(password), "{told}");
+        if let Err(error) = opened {
+            assert!(error.to_string().contains("password authentication failed"), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
+    let Some((ledger, cluster, database)) = there().await else { return };
+    let commands: Vec<_> = (0..4)
+        .map(|number| {
+            let visitor = Visitor::connect(cluster.address(&database), clock()).unwrap();
+            tokio::task::spawn_blocking(move || {
+                let account = [name(&format!("desk-{number}"))];
+                for _ in 0..5 {
+                    visitor.pause(&account, "upgrade", None).unwrap();
+                    visitor.resume(&account).unwrap();
+                }
+                visitor
+            })
+        })
+        .collect();
+    for stamp in 0..20 {
+        let (noted, _) = noted(note(&ledger, "set", Cause::New, stamp).await);
+        ledger.withdraw(noted, "a test").await.unwrap();
+        ledger.notice().await.unwrap();
+    }
+    let mut visitors = Vec::new();
+    for task in commands {
+        visitors.push(task.await.unwrap());
+    }
+    ledger.notice().await.unwrap();
+    assert!(!ledger.notice().await.unwrap(), "our own writes are nobody else's");
+    assert_eq!(ledger.directives().borrow().resumed, 20);
+    assert_eq!(ledger.directives().borrow().pauses, []);
+    let last = visitors[0].pause(&[], "a\0zero", None).unwrap();
+    assert!(ledger.notice().await.unwrap());
+    assert_eq!(visitors[0].answer(&last).unwrap(), Some(CommandAnswer::Acknowledged));
+    assert_eq!(ledger.directives().borrow().pauses[0].pause.reason, "a zero");
+}
