@@ -12,6 +12,7 @@ pub mod history;
 pub mod import;
 pub mod journal;
 pub mod ledger;
+pub mod man;
 pub mod pause;
 pub mod plan;
 pub mod probe;
@@ -98,8 +99,8 @@ pub enum Command {
     Probe(probe::Args),
     /// Print the completion script of a shell
     Completions(completions::Args),
-    /// Print the manual page, in roff
-    Man(completions::ManArgs),
+    /// Print a manual page, in roff: of a command, or of the file
+    Man(man::Args),
     /// Print the JSON Schema of the file, for editors
     Schema,
 }
@@ -143,7 +144,7 @@ pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
         Command::Import(args) => import::import(args, &common).await,
         Command::Probe(args) => probe::probe(args, &common).await,
         Command::Completions(args) => completions::completions(self::command(), *args),
-        Command::Man(args) => completions::man(self::command(), args),
+        Command::Man(args) => man::man(self::command(), args),
         Command::Schema => schema::schema(),
     };
     done.unwrap_or_else(|error| {

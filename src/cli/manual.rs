@@ -70,7 +70,10 @@ fn ends(entry: &Entry) -> String {
 
 /// How a command ends, in the order of the codes.
 pub(super) fn exits(entry: &Entry) -> Vec<(u8, &'static str)> {
-    let mut exits = [entry.ends, &[(64, "the command line cannot be meant")]].concat();
+    let mut exits = entry.ends.to_vec();
+    if entry.ends.iter().all(|(code, _)| *code != 64) {
+        exits.push((64, "the command line cannot be meant"));
+    }
     exits.sort_by_key(|(code, _)| *code);
     exits
 }
@@ -218,7 +221,7 @@ const ENTRIES: &[Entry] = &[
             (0, "they are in sync, and the newest file is in force"),
             (1, "nothing has answered until the time was up"),
             (2, "not in time, or the file gives one to another host"),
-            (64, "the file does not name such an account"),
+            (64, "the command line cannot be meant, or the file names no such account"),
         ],
         see: &["status"],
     },

@@ -1,4 +1,6 @@
-//! The keys of every mapping in the file, and the bounds that rules and schema share.
+//! The keys of every mapping in the file, and the bounds and defaults that rules and schema share.
+
+use std::time::Duration;
 
 /// One mapping with fixed keys.
 pub(super) struct Section {
@@ -41,3 +43,7 @@ pub(super) const LONGEST_REASON: usize = 200;
 pub(super) const LONGEST_UID: usize = 20;
 /// The longest host name that Linux allows.
 pub(super) const LONGEST_HOST: usize = 64;
+/// How often a target that is in sync is compared by default: drift shows within a minute.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How long an account must have been flat by default: a strategy between two trades is not done.
+pub(super) const SETTLE: Duration = Duration::from_secs(5 * 60);

@@ -3,14 +3,17 @@
 //! Built from the same lists as the rules; bounds are in its descriptions, for a reader. Only `read` decides whether a
 //! file is accepted.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use strum::VariantNames as _;
 
 use super::keys::{
-    ACCOUNT, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS, REQUIREMENT, Section,
-    WINDOW,
+    ACCOUNT, CHECK_EVERY, DEFAULTS, FILE, LONGEST_HOST, LONGEST_REASON, LONGEST_UID, NO_REASONS, REQUIREMENT,
+    SETTLE, Section, WINDOW,
 };
 use crate::facts::DriftPolicy;
+use crate::moment::spell;
 use crate::position_mode::{PositionMode, ProductType};
 
 /// The schema as one JSON object, draft 2020-12.
@@ -39,7 +42,7 @@ pub fn schema() -> Value {
 }
 
 /// The rules that no schema can express, or this one does not; `posmoded check` applies them.
-const UNSAID: [&str; 11] = [
+pub(super) const UNSAID: [&str; 11] = [
     "This schema helps an editor; `posmoded check` alone says whether a file is good. What it does not say:",
     "the last line must be `...`, YAML's end mark;",
     "no key may stand twice, and there is one document;",
@@ -58,16 +61,17 @@ fn properties(Section { name, keys }: &Section) -> Value {
     keys.iter().map(|key| ((*key).to_owned(), property(name, key))).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn property(section: &str, key: &str) -> Value {
+pub(super) fn property(section: &str, key: &str) -> Value {
     match key {
-        "version" => json!({ "description": "Of this format.", "const": 1 }),
+        "version" => json!({ "description": "Of this format.", "const": 1, "examples": [1] }),
         "max_changes" => json!({
             "description": "At most so many sets in any hour, whatever their cause; more of them wait for `posmoded approve`.",
-            "type": "integer", "minimum": 1, "maximum": u32::MAX,
+            "type": "integer", "minimum": 1, "maximum": u32::MAX, "examples": [3],
         }),
         "defaults" => json!({
             "description": "What holds for every account that does not say otherwise.",
             "type": "object", "properties": properties(&DEFAULTS), "additionalProperties": false,
+            "examples": [{ "drift": "correct", "settle": "5m" }],
         }),
         "accounts" => json!({
             "description": "The accounts by name; each name picks the credential file of the same name.",
@@ -80,12 +84,13 @@ fn property(section: &str, key: &str) -> Value {
                 "required": ["position_mode"],
                 "additionalProperties": false,
             },
+            "examples": [{ "desk-main": { "position_mode": "hedge_mode" } }],
         }),
         "opens" => json!({
             "description": "When it opens: a cron pattern of six fields, seconds first.",
             "type": "string", "pattern": r"^\s*(\S+\s+){5}\S+\s*$", "examples": ["0 0 22 * * Fri"],
         }),
-        "lasts" => duration("How long it stays open: 1s to 366d."),
+        "lasts" => duration("How long it stays open: 1s to 366d.", None, "48h"),
         "time_zone" => json!({
             "description": "Whose wall clock it goes by: a name of the IANA database.",
             "type": "string", "minLength": 1, "examples": ["Europe/London", "UTC"],
@@ -97,6 +102,7 @@ fn property(section: &str, key: &str) -> Value {
                 "type": "object", "properties": properties(&REQUIREMENT), "minProperties": 1, "maxProperties": 1,
                 "additionalProperties": false,
             },
+            "examples": [[{ "unit_inactive": "strategy.service" }]],
         }),
         "unit_inactive" => json!({
             "description": "A systemd unit that does not run.",
@@ -109,6 +115,7 @@ fn property(section: &str, key: &str) -> Value {
         "windows" if section == ACCOUNT.name => json!({
             "description": "The times in which it may be changed, by the names of windows: alternatives.",
             "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "string", "pattern": NAME },
+            "examples": [["weekend"]],
         }),
         "windows" => json!({
             "description": "Times in which changes are allowed, by name; accounts name them.",
@@ -121,28 +128,40 @@ fn property(section: &str, key: &str) -> Value {
                 "required": WINDOW.keys,
                 "additionalProperties": false,
             },
+            "examples": [{ "weekend": { "opens": "0 0 22 * * Fri", "lasts": "48h", "time_zone": "Europe/London" } }],
         }),
         "uid" => json!({
             "description": "Whose key it must be: nothing is changed if it belongs to another account.",
             "type": "string", "pattern": format!("^[0-9]{{1,{LONGEST_UID}}}$"),
+            "examples": ["1234567890"],
         }),
         "host" => json!({
             "description": "The one host that asks for this account and sets it, as `hostname` prints it there.",
             "type": "string", "pattern": format!("^[a-zA-Z0-9_.-]{{1,{LONGEST_HOST}}}$"),
+            "examples": ["trade-01"],
         }),
         "position_mode" => position_mode(),
-        "demo" => json!({ "description": "Whether its key was made in demo mode.", "type": "boolean" }),
-        "drift" => json!({
-            "description": "What to do when somebody else changes a mode: set it again, or only say so.",
-            "enum": DriftPolicy::VARIANTS,
+        "demo" => json!({
+            "description": "Whether its key was made in demo mode.",
+            "type": "boolean", "default": false, "examples": [true],
         }),
-        "check_every" => duration("How often a mode that is right is compared again: 5s to 1h."),
+        "drift" => json!({
+            "description": "What to do when somebody else changes a mode: set it again, or only say so. It stands under `defaults` or in \
+                            each account: there is no built-in default.",
+            "enum": DriftPolicy::VARIANTS, "examples": ["correct"],
+        }),
+        "check_every" => {
+            let what = "How often a mode that is right is compared again: 5s to 1h.";
+            duration(what, Some(CHECK_EVERY), "60s")
+        }
         "settle" => {
-            duration("How long an account must have been flat before its mode is changed: 0s to 24h.")
+            let what = "How long an account must have been flat before its mode is changed: 0s to 24h.";
+            duration(what, Some(SETTLE), "5m")
         }
         "suspend" => json!({
             "description": "Why nothing is changed: watched, never set.",
             "type": "string", "minLength": 1, "maxLength": LONGEST_REASON, "not": { "enum": NO_REASONS },
+            "examples": ["until the risk review is done"],
         }),
         // A key without its own schema here allows anything, so that nothing that `read` accepts is refused.
         _ => json!(true),
@@ -162,11 +181,18 @@ fn position_mode() -> Value {
             mode,
             { "type": "object", "properties": products, "minProperties": 1, "additionalProperties": false },
         ],
+        "examples": ["hedge_mode", { "USDT-FUTURES": "hedge_mode", "COIN-FUTURES": "one_way_mode" }],
     })
 }
 
-fn duration(what: &str) -> Value {
-    json!({ "description": what, "type": "string", "pattern": "[0-9]", "examples": ["60s", "5m", "1h 30m"] })
+fn duration(what: &str, unless_given: Option<Duration>, such_as: &str) -> Value {
+    let mut schema = json!({
+        "description": what, "type": "string", "pattern": "[0-9]", "examples": [such_as, "90s"],
+    });
+    if let (Some(default), Some(words)) = (unless_given, schema.as_object_mut()) {
+        words.insert("default".to_owned(), spell(default).into());
+    }
+    schema
 }
 
 #[cfg(test)]
@@ -178,6 +204,7 @@ mod tests {
         for section in [FILE, DEFAULTS, ACCOUNT, WINDOW, REQUIREMENT] {
             for key in section.keys {
                 assert!(property(section.name, key)["description"].is_string(), "{key}");
+                assert!(property(section.name, key)["examples"][0] != Value::Null, "{key}");
             }
         }
     }

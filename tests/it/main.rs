@@ -22,6 +22,7 @@ mod exchange;
 mod keys;
 mod lessons;
 mod licences;
+mod manual;
 mod probe;
 mod process;
 mod schema;

@@ -30,7 +30,7 @@ fn keyword(
     let is = |good: bool| if good { Vec::new() } else { vec![format!("{at}: {word} {wanted}")] };
     let many = |count: Option<usize>| count.is_none_or(|count| count as u64 >= wanted.as_u64().unwrap());
     match word {
-        "$schema" | "$comment" | "title" | "description" | "examples" => Vec::new(),
+        "$schema" | "$comment" | "title" | "description" | "examples" | "default" => Vec::new(),
         "type" => is(match wanted.as_str().unwrap() {
             "object" => instance.is_object(),
             "string" => instance.is_string(),

@@ -5,13 +5,12 @@
 use strum::VariantNames as _;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::entries::{Entry, Given, Rules};
 use super::settings::Everywhere;
 use crate::desired::Account;
 use crate::desired::foreign;
-use crate::desired::keys::{ACCOUNT, LONGEST_HOST, LONGEST_UID};
+use crate::desired::keys::{ACCOUNT, CHECK_EVERY, LONGEST_HOST, LONGEST_UID, SETTLE};
 use crate::desired::problem::{Place, counted, quoted};
 use crate::desired::scalar::Value;
 use crate::desired::tree::{Content, Node};
@@ -268,8 +267,3 @@ fn is_host(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     (1..=LONGEST_HOST).contains(&text.len()) && text.bytes().all(plain)
 }
-
-/// How often a target that is in sync is compared by default: drift shows within a minute.
-const CHECK_EVERY: Duration = Duration::from_secs(60);
-/// How long an account must have been flat by default: a strategy between two trades is not done.
-const SETTLE: Duration = Duration::from_secs(5 * 60);
