@@ -143,7 +143,7 @@ pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
         Command::Ledger(args) => ledger::ledger(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
         Command::Probe(args) => probe::probe(args, &common).await,
-        Command::Completions(args) => completions::completions(self::command(), *args),
+        Command::Completions(args) => completions::completions(Cli::command(), args),
         Command::Man(args) => man::man(self::command(), args),
         Command::Schema => schema::schema(),
     };

@@ -123,7 +123,7 @@ fn waits_for(command: &str, account: &AccountName) -> bool {
 }
 
 /// Where the unit of the service has the file.
-const SYSTEM_CONFIG: &str = "/etc/posmoded/desired-state.yaml";
+pub(super) const SYSTEM_CONFIG: &str = "/etc/posmoded/desired-state.yaml";
 /// Where units are, in the order of precedence (systemd.unit(5)).
 const PLACES: [&str; 5] = [
     "/etc/systemd/system",

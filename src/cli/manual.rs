@@ -29,29 +29,52 @@ pub(super) fn complete(mut cli: clap::Command) -> clap::Command {
     for arg in &common {
         cli = cli.mut_arg(arg.get_id(), |arg| arg.hide(true));
     }
-    let names: Vec<String> = cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    for name in names {
-        cli = cli.mut_subcommand(&name, |command| with_entry(command, &name, &common));
-    }
+    cli = each_part(cli, "", |command, words| with_entry(command, words, &common));
     if let Some(entry) = Entry::of("") {
         cli = cli.after_help(FIRST_STEPS).after_long_help(format!("{FIRST_STEPS}\n\n{}", ends(entry)));
     }
     cli
 }
 
-fn with_entry(mut command: clap::Command, words: &str, common: &[clap::Arg]) -> clap::Command {
+fn with_entry(command: clap::Command, words: &str, common: &[clap::Arg]) -> clap::Command {
     let Some(entry) = Entry::of(words) else { return command };
-    for arg in common {
-        // One that is there already is not taken over from above.
-        command = command.arg(arg.clone().hide(!entry.takes.contains(&arg.get_id().as_str())));
+    // One that is there already is not taken over from above.
+    let is_taken = |arg: &clap::Arg| entry.takes.contains(&arg.get_id().as_str());
+    let command = common.iter().fold(command, |of, arg| of.arg(arg.clone().hide(!is_taken(arg))));
+    let short = format!("--help has examples, and how it ends; so has `posmoded man {words}`.");
+    each_part(command, words, |part, words| with_entry(part, words, common))
+        .after_help(short)
+        .after_long_help(after(entry))
+}
+
+/// The same commands with no more options than they go by, for whoever completes what is typed.
+pub(super) fn as_offered(mut cli: clap::Command) -> clap::Command {
+    let common: Vec<clap::Arg> = cli.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    for arg in &common {
+        cli = cli.mut_arg(arg.get_id(), |arg| arg.global(false));
     }
+    each_part(cli, "", |command, words| with_its_own(command, words, &common))
+}
+
+fn with_its_own(command: clap::Command, words: &str, common: &[clap::Arg]) -> clap::Command {
+    let Some(entry) = Entry::of(words) else { return command };
+    let taken = common.iter().filter(|arg| entry.takes.contains(&arg.get_id().as_str()));
+    let command = taken.fold(command, |of, arg| of.arg(arg.clone().global(false)));
+    each_part(command, words, |part, words| with_its_own(part, words, common))
+}
+
+/// The command with each of its parts as `change` makes it, which is given the part's words.
+fn each_part(
+    mut command: clap::Command,
+    words: &str,
+    change: impl Fn(clap::Command, &str) -> clap::Command,
+) -> clap::Command {
     let parts: Vec<String> = command.get_subcommands().map(|part| part.get_name().to_owned()).collect();
     for part in parts {
-        command = command.mut_subcommand(&part, |of| with_entry(of, &format!("{words} {part}"), common));
+        let all = format!("{words} {part}");
+        command = command.mut_subcommand(&part, |of| change(of, all.trim_start()));
     }
     command
-        .after_help(format!("--help has examples, and how it ends; so has `posmoded man {words}`."))
-        .after_long_help(after(entry))
 }
 
 fn after(entry: &Entry) -> String {

@@ -16,6 +16,7 @@ mod arrows;
 mod chaos;
 mod cli;
 mod commands;
+mod completion;
 mod cost;
 mod desired;
 mod exchange;
