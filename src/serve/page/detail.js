@@ -5,8 +5,11 @@ const TOLD_OF_TARGET = ["account", "scope", "desired", "applied", "live", "state
   "since", "out_of_sync_since", "detail", "next_look_at", "drift"];
 const COUNTED = ["positions", "orders", "plan_orders", "open"];
 
-/** The target that is open, as `account/scope`; and what was asked about it. */
-const open = { name: null, events: null, spans: null, trouble: null };
+/** What was asked about it, or why it was not answered. */
+const UNASKED = { events: null, spans: null, noEvents: null, noSpans: null };
+
+/** The target that is open, as `account/scope`. */
+const open = { name: null, ...UNASKED };
 
 function showDetail(status) {
   const dialog = find("detail");
@@ -19,19 +22,20 @@ function showDetail(status) {
   const make = () => document.createElement("div");
   const change = (node, { show }) => show(node);
   const body = find("detail-body");
-  keep(body, blocks, { key: ({ key }) => key, make, change: (node, block) => change(node, withShow(block)) });
+  // Another target has nodes of its own.
+  keep(body, blocks, { key: ({ key }) => `${key} ${open.name}`, make, change: (node, block) => change(node, withShow(block)) });
   if (!dialog.open) dialog.showModal();
 }
 
 function blocksOf(target) {
   const { account } = target;
-  const { events, spans, trouble } = open;
+  const { events, spans, noEvents, noSpans } = open;
   return [
     { key: "head", target },
     { key: "facts", target },
     { key: "commands", account, say: target.say },
-    { key: "spans", spans, trouble, name: nameOf(target) },
-    { key: "events", events, trouble },
+    { key: "spans", spans, trouble: noSpans, name: nameOf(target) },
+    { key: "events", events, trouble: noEvents },
   ];
 }
 
@@ -77,21 +81,21 @@ const WHO = {
 };
 
 function showFactsOf(node, { target }) {
-  const { desired, applied, live, blockers, wants, since, out_of_sync_since: outOfSync, detail, next_look_at: next, drift } = target;
+  const { desired, applied, live, state, reason, blockers, wants, since, out_of_sync_since: outOfSync, detail, next_look_at: next, drift } = target;
   const rows = [];
   rows.push(["Wanted by the file", desired ?? "not one mode yet"]);
-  rows.push(live === null ? ["Live", "not seen yet"] : ["Live", `${live.mode}, seen `, { at: live.at, after: " ago" }]);
+  rows.push(live === null ? ["Live", "not seen yet"] : ["Live", `${live.mode}, seen `, { at: live.at, words: ago }]);
   if (applied === null) rows.push(["Applied", "never"]);
   else {
     const { mode, how, at, generation } = applied;
-    rows.push(["Applied", `${mode}, ${how} by revision ${generation}, `, { at, after: " ago" }]);
+    rows.push(["Applied", `${mode}, ${how} by revision ${generation}, `, { at, words: ago }]);
   }
-  rows.push(["Out of sync", outOfSync === null ? "no" : { at: outOfSync, before: "for " }]);
-  rows.push(["So for", { at: since }]);
+  rows.push(["Out of sync", outOfSync === null ? "no" : { at: outOfSync, words: lasting }]);
+  rows.push([reason === null ? "State" : "Reason", `${reason ?? state}, `, { at: since, words: lasting }]);
   if (wants !== null) rows.push(["Waits for", WHO[wants] ?? wants]);
   rows.push(["Stands in the way", blockers.length === 0 ? "nothing" : blockers.join(", ")]);
   rows.push(["Open", ...openOf(detail)]);
-  rows.push(["Next look", { at: next, before: next > new Date(clock.now()).toISOString() ? "in " : "due for " }]);
+  rows.push(["Next look", { at: next, words: coming }]);
   rows.push(["On drift", drift]);
   for (const [name, value] of Object.entries(target)) {
     if (!TOLD_OF_TARGET.includes(name)) rows.push([name, typeof value === "string" ? value : JSON.stringify(value)]);
@@ -134,7 +138,7 @@ function showCommands(node, { account }) {
 }
 
 function showSpans(node, { spans, trouble, name }) {
-  const title = make("h3", {}, "Out of sync before");
+  const title = make("h3", {}, "When it was out of sync");
   if (spans === null) {
     node.replaceChildren(title, make("p.note", {}, trouble ?? "Asking ..."));
     return;

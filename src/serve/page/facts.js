@@ -26,8 +26,8 @@ function valueOf(value) {
   if (value === null) return null;
   if (typeof value === "string") return sentence(value);
   if (value.code !== undefined) return make("code", {}, value.code);
-  const { at, before = "", after = "" } = value;
-  return at === null ? null : [age(at, before, after), make("span.at", {}, ` ${local(at)} (${at})`)];
+  const { at, words } = value;
+  return at === null ? null : [age(at, words), make("span.at", {}, ` ${local(at)}`)];
 }
 
 function factsOf(status) {
@@ -37,15 +37,15 @@ function factsOf(status) {
   rows.push(["Revision", String(generation), next === null ? null : `; revision ${next} is being taken up`]);
   if (problem !== null) rows.push(["File", `REFUSED, nothing is changed: ${problem}`]);
   else rows.push(["File", "the newest content is good"]);
-  if (loadedAt !== null) rows.push(["Accepted", { at: loadedAt, after: " ago" }]);
+  if (loadedAt !== null) rows.push(["Accepted", { at: loadedAt, words: ago }]);
   rows.push(["Commit", commit === null ? "not known: no directory is named after it" : { code: commit }]);
   rows.push(["SHA-256", sha256 === "" ? "-" : { code: sha256 }]);
   if (source !== null) {
-    rows.push(["Brought from git", { at: source.last_success_at, after: " ago" }, ", at ", { code: source.commit }]);
+    rows.push(["Brought from git", { at: source.last_success_at, words: ago }, ", at ", { code: source.commit }]);
   }
   const pause = ({ reason, since, until }) => [
-    { at: since, before: "for " }, until === null ? ", until somebody resumes it" : ", for another ",
-    until === null ? null : { at: until }, `: ${reason}`,
+    { at: since, words: lasting }, until === null ? ", until somebody resumes it" : ", ends ",
+    until === null ? null : { at: until, words: coming }, `: ${reason}`,
   ];
   if (paused !== null) rows.push(["Paused: everything", ...pause(paused)]);
   for (const [account, one] of Object.entries(pausedAccounts)) rows.push([`Paused: ${account}`, ...pause(one)]);

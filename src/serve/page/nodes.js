@@ -95,24 +95,43 @@ function local(at) {
   return LOCAL.format(new Date(at));
 }
 
-/** How long ago something was; it grows by itself, and tells the time where one points at it. */
-function age(at, before = "", after = "") {
+/**
+ * How long ago something was, or how long it is till then; it grows by itself, and tells the time where one points at it. `words`
+ * make a text of the span.
+ */
+function age(at, words = (span) => span) {
   if (at === null) return make("span", {}, "-");
   const node = make("time.age", { datetime: at, title: `${local(at)} (${ZONE}), ${at}` });
-  node.told = { at: Date.parse(at), before, after };
+  node.told = { at: Date.parse(at), words };
   node.append(aged(node.told));
   return node;
 }
 
-function aged({ at, before, after }) {
+const ago = (span) => `${span} ago`;
+const lasting = (span) => `for ${span}`;
+/** Of what is to come. */
+const coming = (span, isAhead) => (isAhead ? `in ${span}` : `${span} late`);
+
+function aged({ at, words }) {
   const now = clock.now();
-  // What lies ahead is told as what remains.
-  return before + spell(at > now + 1000 ? at - now : now - at) + after;
+  // Whole seconds are told, so what is due now is up to one ahead.
+  const isAhead = at > now - 1000;
+  return words(spell(Math.abs(now - at)), isAhead);
 }
 
-/** Lets all ages grow; those that nobody can see, too, for they are few that change. */
+/** Whether the browser tells which rows are on the screen. */
+const TELLS_OF_ROWS = "oncontentvisibilityautostatechange" in HTMLElement.prototype;
+
+/** Lets ages grow, but for those in rows that are off the screen: there may be thousands. */
 function growAges() {
-  for (const node of document.getElementsByClassName("age")) {
+  grow(document.querySelectorAll("main > section:not(#matrix-section) .age, dialog .age"));
+  for (const row of find("matrix-rows").children) {
+    if (row.isOnScreen || !TELLS_OF_ROWS) grow(row.getElementsByClassName("age"));
+  }
+}
+
+function grow(ages) {
+  for (const node of ages) {
     const text = aged(node.told);
     if (node.firstChild.data !== text) node.firstChild.data = text;
   }
@@ -154,7 +173,14 @@ function shapeOf(target) {
 /** The mode that is live, and the one that it should be, where that is another one. */
 function modes(target) {
   const live = target.live?.mode ?? "unknown";
-  if (live === target.desired) return make("span.modes", {}, live);
+  if (live === target.desired) return make("span.modes", {}, mode(live));
   const wanted = target.desired ?? "not one mode";
-  return make("span.modes", {}, live, make("span.arrow", { "aria-hidden": "true" }, " → "), make("span.unseen", {}, ", wanted "), wanted);
+  const arrow = [make("span.arrow", { "aria-hidden": "true" }, " → "), make("span.unseen", {}, ", wanted ")];
+  return make("span.modes", {}, mode(live), arrow, mode(wanted));
+}
+
+/** What all modes end with needs no place where there is little. */
+function mode(word) {
+  const [, short, end] = /^(.*?)(_mode)?$/.exec(word);
+  return [short, end === undefined ? null : make("span.end", {}, end)];
 }

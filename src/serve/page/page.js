@@ -66,7 +66,7 @@ function showLink() {
     write(banner, `No word from posmoded${since}: ${live.heard === null ? "nothing is known here" : "what stands here is old"}.`);
     write(link, "no word");
   } else if (known.status !== null) {
-    write(link, live.isStreaming() ? "live" : "asked again and again");
+    write(link, live.isStreaming() ? "live" : "asked every 2 s");
     link.title = live.isStreaming() ? "Every change is shown within a second or two" : "All streams of the daemon are taken: it is asked every 2 s";
   }
   link.className = silent !== null ? "old" : live.isStreaming() ? "live" : "";
@@ -124,26 +124,23 @@ async function askAboutOpen() {
   known.spansAt = Date.now();
   const [account, scope] = name.split("/");
   const ask = encodeURIComponent(account);
-  try {
-    const [page, spans] = await Promise.all([
-      answer(`/api/history?account=${ask}&limit=${OF_A_TARGET}`),
-      answer(`/api/spans?account=${ask}`),
-    ]);
-    if (open.name !== name) return;
-    const isOfIt = (event) => event.scope === null || event.scope === scope;
-    open.events = merged([], page.events.filter(isOfIt), OF_A_TARGET);
-    open.spans = spans;
-  } catch (error) {
-    if (open.name !== name) return;
-    open.trouble = error.message;
-  }
+  const [page, spans] = await Promise.allSettled([
+    answer(`/api/history?account=${ask}&limit=${OF_A_TARGET}`),
+    answer(`/api/spans?account=${ask}`),
+  ]);
+  if (open.name !== name) return;
+  const isOfIt = (event) => event.scope === null || event.scope === scope;
+  open.noEvents = page.reason?.message ?? null;
+  open.noSpans = spans.reason?.message ?? null;
+  if (page.value !== undefined) open.events = merged([], page.value.events.filter(isOfIt), OF_A_TARGET);
+  if (spans.value !== undefined) open.spans = spans.value;
   show();
 }
 
 function openTarget(name) {
   if (open.name === name) return;
   const before = open.name;
-  Object.assign(open, { name, events: null, spans: null, trouble: null });
+  Object.assign(open, { name, ...UNASKED });
   writeFragment(name !== null && before === null);
   show();
   askAboutOpen();
@@ -169,7 +166,7 @@ function readFragment() {
   form.elements.show.value = sieve.show;
   if (find("search").value !== sieve.search) find("search").value = sieve.search;
   const name = words.get("target");
-  if (open.name !== name) Object.assign(open, { name, events: null, spans: null, trouble: null });
+  if (open.name !== name) Object.assign(open, { name, ...UNASKED });
   show();
   askAboutOpen();
 }
@@ -217,10 +214,16 @@ document.addEventListener("click", (event) => {
 });
 find("detail").addEventListener("close", () => {
   const name = open.name;
-  if (name === null) return;
+  // Another one may have been opened since.
+  if (name === null || find("detail").open) return;
   openTarget(null);
   // Where the page was opened with a target, nothing had the focus before.
   if (document.activeElement === document.body) find("matrix-rows").querySelector(`[data-target="${CSS.escape(name)}"]`)?.focus();
+});
+// Told of each row: whether it is on the screen, or near.
+find("matrix-rows").addEventListener("contentvisibilityautostatechange", (event) => {
+  event.target.isOnScreen = !event.skipped;
+  if (!event.skipped) grow(event.target.getElementsByClassName("age"));
 });
 find("matrix-rows").addEventListener("focusin", (event) => rove(event.target));
 find("matrix-rows").addEventListener("keydown", (event) => {

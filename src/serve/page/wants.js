@@ -40,18 +40,19 @@ function makeCause(cause) {
 function changeCause(node, cause) {
   node.cause = cause;
   const [head, say, typed] = node.children;
-  const states = [...new Set(cause.targets.map((target) => target.state))];
-  const since = (of) => cause.targets.map(of).filter((at) => at !== null).sort()[0] ?? null;
-  const [outOfSync, reasons] = [since((target) => target.out_of_sync_since), since((target) => target.since)];
-  const times = [];
-  if (outOfSync !== null) times.push(make("span.when", {}, "out of sync for ", age(outOfSync)));
-  if (reasons !== null && reasons !== outOfSync) times.push(make("span.when", {}, "so for ", age(reasons)));
-  const outline = cause.section === "human" ? "human" : "passes";
+  const { section: where, label, targets } = cause;
+  const first = (of) => targets.map(of).filter((at) => at !== null).sort()[0] ?? null;
+  const [outOfSync, since] = [first((target) => target.out_of_sync_since), first((target) => target.since)];
+  const states = new Set(targets.map((target) => target.state));
+  const whose = targets.length === 1 ? opener(targets[0]) : shape(where, states.size === 1 ? targets[0].state : "unknown");
+  const isNew = since !== null && since !== outOfSync;
   head.replaceChildren(
-    shape(outline, states.length === 1 ? states[0] : "unknown"),
-    make("span.label", {}, cause.label ?? "not in sync"),
-    cause.targets.length > 1 ? make("span.count", {}, `${cause.targets.length} targets`) : "",
-    ...times,
+    whose,
+    make("span.label", {}, label ?? "not in sync"),
+    targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
+    isNew ? make("span.when", {}, "for ", age(since)) : "",
+    outOfSync === null ? "" : make("span.when.out", {}, "out of sync for ", age(outOfSync)),
+    targets.length === 1 ? modes(targets[0]) : "",
   );
   say.replaceChildren(...(cause.say === null ? [] : sentence(cause.say)));
   hide(say, cause.say === null);
@@ -59,17 +60,26 @@ function changeCause(node, cause) {
   changeTargets(node, cause);
 }
 
-function changeTargets(node, cause) {
+/** Opens a target. */
+function opener(target) {
+  const { account, scope } = target;
+  return make("button.target", { type: "button", "data-target": nameOf(target) }, shapeOf(target), make("b", {}, account), ` ${scope}`);
+}
+
+function changeTargets(node, { targets }) {
   const [, , , list, more] = node.children;
-  const first = node.dataset.whole === "whole" || cause.targets.length <= AT_FIRST + 1 ? cause.targets : cause.targets.slice(0, AT_FIRST);
-  const rest = cause.targets.length - first.length;
+  const isWhole = node.dataset.whole === "whole" || targets.length <= AT_FIRST + 1;
+  // One alone stands in the head.
+  const shownFirst = targets.length === 1 ? [] : isWhole ? targets : targets.slice(0, AT_FIRST);
+  const rest = targets.length === 1 ? 0 : targets.length - shownFirst.length;
   list.dataset.of = "li";
-  renew(list, first, nameOf, (target) => [
-    make("button.target", { type: "button", "data-target": nameOf(target) }, shapeOf(target), make("b", {}, target.account), ` ${target.scope}`),
+  renew(list, shownFirst, nameOf, (target) => [
+    opener(target),
     make("span.state", {}, target.state),
     modes(target),
     age(target.out_of_sync_since ?? target.since),
   ]);
+  hide(list, shownFirst.length === 0);
   write(more, `and ${rest} more`);
   hide(more, rest === 0);
 }
