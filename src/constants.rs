@@ -166,6 +166,12 @@ pub const LEDGER_RETRY: Duration = Duration::from_secs(5);
 pub const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 /// How long events stay in the ledger.
 pub const EVENTS_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// How long it stays in the ledger when a daemon ran and what it did not know: 30 days are drawn.
+pub const WATCHED_KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
+/// How often a running daemon marks that it does: after a kill that much of it is lost.
+pub const MARK_EVERY: Duration = Duration::from_secs(60);
+/// A shorter time in which the state of a target was unknown is not kept: that of each set, and of the first look after a start.
+pub const UNKNOWN_KEPT: Duration = Duration::from_secs(60);
 
 /// The longest that one look takes unless something is wrong: many pages, each after a wait and a slow answer.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(180);

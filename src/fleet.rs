@@ -6,6 +6,7 @@
 mod records;
 mod refresh;
 mod supervised;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -18,6 +19,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use supervised::Supervised;
+use watched::{IsLast, Watch};
 
 use crate::clock::Clock;
 use crate::constants::{LEDGER_POLL, STOPPING};
@@ -25,7 +27,7 @@ use crate::desired::{self, Desired};
 use crate::facts::{Generation, RequestId};
 use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
 use crate::ledger::{Directives, Ledger, LedgerError, Revision};
-use crate::moment::Moment;
+use crate::moment::{Moment, ServerTime};
 use crate::position_mode::AccountName;
 use crate::protocol::Plan;
 use crate::source::{Content, FileState};
@@ -53,6 +55,8 @@ pub struct Fleet<D: Environment> {
     kicks: watch::Receiver<Kicks>,
     /// `kicks` as of this turn, read before the state of the file; what keepers receive.
     kicked: Kicks,
+    /// Since when this process runs, as it is marked in the ledger.
+    watch: Watch,
     /// Published at the end of each turn.
     pulse: watch::Sender<Pulse>,
     /// What operators wrote; a change is shown.
@@ -157,6 +161,8 @@ pub struct Pulse {
     pub due: Moment,
     /// Why the ledger could not be used in the last turn, in one sentence; `None` if it could.
     pub ledger_trouble: Option<String>,
+    /// The beginning of this process's span in the ledger, by the exchange's time; `None` before that is known.
+    pub watched: Option<ServerTime>,
     /// The requests that came before the last turn read the state of the file: these are followed and shown now.
     pub followed: Kicks,
 }
@@ -185,7 +191,9 @@ impl<D: Environment> Fleet<D> {
     pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
         let FleetDeps { environment, ledger, clock, board, budget, file, kicks, quiet, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
-        let (pulse, _) = watch::channel(Pulse { due, ledger_trouble: None, followed: kicked });
+        let first = Pulse { due, ledger_trouble: None, watched: None, followed: kicked };
+        let (pulse, _) = watch::channel(first);
+        let watch = Watch::since(clock.now());
         let directives = ledger.directives();
         let mut fleet = Fleet {
             whom,
@@ -198,6 +206,7 @@ impl<D: Environment> Fleet<D> {
             file,
             kicks,
             kicked,
+            watch,
             pulse,
             directives,
             refreshes: BTreeMap::new(),
@@ -267,6 +276,7 @@ impl<D: Environment> Fleet<D> {
             // A set still under way is left to its intent on disk.
             () = self.clock.sleep_until(last) => tracing::warn!("a set under way is left unfinished"),
         }
+        self.mark_watched(IsLast::Yes).await;
     }
 
     async fn turn(&mut self) {
@@ -292,6 +302,7 @@ impl<D: Environment> Fleet<D> {
         let refreshed = self.refresh().await;
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
+        self.mark_watched(IsLast::No).await;
         let errors =
             [followed, released, told, noticed, refreshed, held, cooled].into_iter().filter_map(Result::err);
         let ledger_trouble = errors.map(|error| error.to_string()).next();
@@ -303,7 +314,8 @@ impl<D: Environment> Fleet<D> {
         self.tell();
         self.show_what_is_new();
         let due = self.clock.now() + LEDGER_POLL;
-        self.pulse.send_replace(Pulse { due, ledger_trouble, followed: self.kicked });
+        let watched = self.watch.begins();
+        self.pulse.send_replace(Pulse { due, ledger_trouble, watched, followed: self.kicked });
     }
 
     /// Asks what this host is called: another name may be that of other accounts' host.

@@ -13,6 +13,7 @@ mod model;
 mod show;
 mod sync;
 mod synced;
+mod unknown;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use std::time::Duration;
 use synced::Synced;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use unknown::Unknown;
 
 pub use look::look;
 pub use show::unseen;
@@ -209,6 +211,8 @@ struct TargetSlot {
     counts: Counts,
     /// Since when it is not in sync, and whether the drift that it is in has its event.
     sync: Synced,
+    /// Since when its state is unknown, if it is.
+    unknown: Unknown,
     /// The intent last seen here, and since when it is watched; kept while that intent is unresolved.
     known_intent: Option<(IntentId, Moment)>,
     /// The desired mode and the number of resumes when it was last registered in the ledger; if they differ, it is
@@ -464,6 +468,7 @@ impl TargetSlot {
             has_begun: false,
             counts: Counts::default(),
             sync: Synced::default(),
+            unknown: Unknown::default(),
             known_intent: None,
             taken_up: None,
             shown: None,

@@ -34,6 +34,7 @@ mod spans;
 mod sqlite;
 mod store;
 mod targets;
+mod timeline;
 mod trouble;
 mod tx;
 mod unsound;
@@ -75,6 +76,7 @@ pub use revisions::Revision;
 pub use soundness::{Findings, verify};
 pub use spans::OutOfSync;
 pub use store::place;
+pub use timeline::{Span, Spans, SpansFilter, TargetSpans};
 pub use unsound::Unsound;
 pub use visitor::Visitor;
 pub use words::Stage;
@@ -187,7 +189,7 @@ impl Ledger {
         let target = target.clone();
         self.executor
             .run(move |store| {
-                store.write(|tx, _| registration::register_target(tx, &target, desired, generation))
+                store.write(|tx, now| registration::register_target(tx, now, &target, desired, generation))
             })
             .await
     }
@@ -382,6 +384,24 @@ impl Ledger {
     pub async fn in_sync(&self, target: &Target) -> Result<(), LedgerError> {
         let target = target.clone();
         self.executor.run(move |store| store.write(|tx, now| spans::in_sync(tx, now, &target))).await
+    }
+
+    /// Records that the state of a target is unknown since then, or was until then; by the exchange's time.
+    pub async fn unknown(
+        &self,
+        target: &Target,
+        since: ServerTime,
+        until: Option<ServerTime>,
+    ) -> Result<(), LedgerError> {
+        let target = target.clone();
+        self.executor
+            .run(move |store| store.write(|tx, _| Ok(spans::unknown(tx, &target, since, until)?)))
+            .await
+    }
+
+    /// Records that a daemon runs since then and has run until then, by the exchange's time.
+    pub async fn watched(&self, since: ServerTime, until: ServerTime) -> Result<(), LedgerError> {
+        self.executor.run(move |store| store.write(|tx, _| Ok(spans::watched(tx, since, until)?))).await
     }
 
     /// Records the event of a drift: [`OutOfSync::drift_noticed`].

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CHANGING, Fleet, InForce};
+use super::watched::{IsLast, Mark};
+use super::{CHANGING, Fleet, InForce, Whom};
 use crate::constants::{FILE_POLL, HELD_AGAIN};
 use crate::exchange::CoolDown;
 use crate::keeper::Environment;
@@ -77,6 +78,16 @@ impl<D: Environment> Fleet<D> {
             }
         }
         Ok(())
+    }
+
+    /// Marks that this process runs, if that is due. Of a failure others tell; the next mark makes it good.
+    pub(super) async fn mark_watched(&mut self, is_last: IsLast) {
+        let (now, exchange) = (self.clock.now(), self.clock.exchange());
+        let mark = self.watch.turn(now, exchange, is_last);
+        // One who looks after some of the accounts has not watched the others.
+        if let Some(Mark { since, until }) = mark.filter(|_| self.whom == Whom::Everybody) {
+            drop(self.ledger.watched(since, until).await);
+        }
     }
 
     /// Publishes what is known beside the targets, if it differs or the keepers may have followed another revision.

@@ -179,6 +179,7 @@ impl<D: Environment> Keeper<D> {
             slot.facts.may_come_late = remembered.may_come_late;
             slot.facts.lost = protocol::lost_before(remembered.lost, now);
             slot.sync = Synced::remembered(remembered.out_of_sync);
+            slot.unknown = slot.unknown.remembered(remembered.is_unknown, now);
         }
         if remembered.lost == 0 {
             slot.facts.lost = None;

@@ -1,7 +1,8 @@
 //! Writes down since when a target is not as the file wants it, and that its drift was told: on disk neither begins anew with a
-//! process.
+//! process. Likewise since when its state is unknown.
 
 use super::synced::News;
+use super::unknown::UnknownSpan;
 use super::{Environment, Keeper};
 use crate::ledger::{Event, EventKind, LedgerError};
 use crate::position_mode::{Scope, Target};
@@ -10,13 +11,19 @@ use crate::protocol::{self, Reason, Standing, State};
 impl<D: Environment> Keeper<D> {
     /// Follows which targets are in sync, and writes down what has changed.
     pub(super) async fn follow_sync(&mut self) {
-        let mut changed = Vec::new();
+        let (mut changed, mut unknown) = (Vec::new(), Vec::new());
         for (scope, slot) in &mut self.targets {
             slot.sync.stands(slot.standing.is_out_of_sync(), self.stood);
             if slot.taken_up.is_some()
                 && let Some(news) = slot.sync.news(self.facts.clock)
             {
                 changed.push((*scope, news));
+            }
+            slot.unknown.stands(slot.standing.state == State::Unknown, self.stood);
+            if slot.taken_up.is_some()
+                && let Some(span) = slot.unknown.news(self.facts.clock, self.stood)
+            {
+                unknown.push((*scope, span));
             }
         }
         for (scope, news) in changed {
@@ -27,6 +34,23 @@ impl<D: Environment> Keeper<D> {
                 self.ledger_failed(&error);
             }
         }
+        for (scope, span) in unknown {
+            if self.ledger_trouble.is_some() {
+                return;
+            }
+            if let Err(error) = self.record_unknown(scope, span).await {
+                self.ledger_failed(&error);
+            }
+        }
+    }
+
+    async fn record_unknown(&mut self, scope: Scope, span: UnknownSpan) -> Result<(), LedgerError> {
+        let target = Target { account: self.account.clone(), scope };
+        self.ledger.unknown(&target, span.since, span.until).await?;
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.unknown.is_recorded(span);
+        }
+        Ok(())
     }
 
     async fn record_sync(&mut self, scope: Scope, news: News) -> Result<(), LedgerError> {

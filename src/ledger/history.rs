@@ -8,7 +8,7 @@ use super::event::Event;
 use super::now::Now;
 use super::trouble::DatabaseResult;
 use super::tx::{Row, Tx, params};
-use crate::constants::EVENTS_KEPT;
+use crate::constants::{EVENTS_KEPT, WATCHED_KEPT};
 use crate::moment::{ServerTime, millis};
 use crate::position_mode::AccountName;
 
@@ -112,6 +112,9 @@ pub(super) fn forget(tx: &Tx<'_>, now: Now) -> DatabaseResult<()> {
         params![oldest],
     )?;
     tx.execute("DELETE FROM out_of_sync WHERE until < ?1", params![oldest])?;
+    let oldest = exchange.0.min(now.wall).saturating_sub(millis(WATCHED_KEPT));
+    tx.execute("DELETE FROM unknown WHERE until < ?1", params![oldest])?;
+    tx.execute("DELETE FROM watched WHERE until < ?1", params![oldest])?;
     Ok(())
 }
 

@@ -28,18 +28,24 @@ pub struct TargetRecord {
     pub lost: u32,
     /// Since when it is not in sync, if it is not.
     pub out_of_sync: OutOfSync,
+    /// Whether its state was unknown to whoever looked after it last.
+    pub is_unknown: bool,
 }
 
 /// Records what the file wants of the target, and returns what is on record for it.
 pub(super) fn register_target(
     tx: &Tx<'_>,
+    now: Now,
     target: &Target,
     desired: Option<PositionMode>,
     generation: Generation,
 ) -> Result<TargetRecord, StoreError> {
-    tx.execute("INSERT INTO targets (account, scope, desired, changed_in) VALUES (?1, ?2, ?3, coalesce(
-             (SELECT changed_in FROM former_targets WHERE account = ?1 AND scope = ?2 AND desired IS NOT DISTINCT FROM ?3), ?4))
-         ON CONFLICT (account, scope) DO UPDATE SET desired = ?3, changed_in = ?4 WHERE targets.desired IS DISTINCT FROM ?3", params![target.account, target.scope, desired, generation])?;
+    tx.execute(
+        "INSERT INTO targets (account, scope, desired, changed_in, known_since) VALUES (?1, ?2, ?3, coalesce(
+             (SELECT changed_in FROM former_targets WHERE account = ?1 AND scope = ?2 AND desired IS NOT DISTINCT FROM ?3), ?4), ?5)
+         ON CONFLICT (account, scope) DO UPDATE SET desired = ?3, changed_in = ?4 WHERE targets.desired IS DISTINCT FROM ?3",
+        params![target.account, target.scope, desired, generation, now.shown()],
+    )?;
     let (changed_in, applied) = tx.query_row(
         "SELECT * FROM targets WHERE account = ?1 AND scope = ?2",
         params![target.account, target.scope],
@@ -50,8 +56,8 @@ pub(super) fn register_target(
     let corrections = intents::corrections(tx, target, changed_in)?;
     let may_come_late = intents::may_come_late(tx, target)?;
     let lost = intents::lost(tx, target, changed_in)?;
-    let out_of_sync = spans::of(tx, target)?;
-    Ok(TargetRecord { applied, intent, corrections, may_come_late, lost, out_of_sync })
+    let (out_of_sync, is_unknown) = (spans::of(tx, target)?, spans::is_unknown(tx, target)?);
+    Ok(TargetRecord { applied, intent, corrections, may_come_late, lost, out_of_sync, is_unknown })
 }
 
 /// Deletes the targets of an account that are not in `keep`. With `None` the pinned UID and the kind go too, so that an
@@ -83,6 +89,7 @@ pub(super) fn release(
         tx.execute("DELETE FROM targets WHERE account = ?1 AND scope = ?2", params![account, scope])?;
         let target = Target { account: account.clone(), scope };
         spans::end(tx, now, &target)?;
+        spans::known(tx, &target, now.shown())?;
         let text = if is_converted {
             "Its account is of another kind now: it is forgotten here, and nothing is sent for it."
         } else {

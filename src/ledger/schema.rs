@@ -13,7 +13,7 @@ use super::error::{LedgerError, OpenError};
 use super::files::{Part, beside, directory};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 6;
+pub(super) const FORMAT: i64 = 7;
 
 /// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -82,7 +82,8 @@ fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError>
 }
 
 /// All migrations, from the first format.
-pub(super) const MIGRATIONS: [&str; 6] = [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC];
+pub(super) const MIGRATIONS: [&str; 7] =
+    [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC, WATCHED];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -282,4 +283,29 @@ ALTER TABLE targets ADD COLUMN drift_noticed INTEGER NOT NULL DEFAULT 0;
 UPDATE targets SET drift_noticed = 1 WHERE applied_mode = desired AND (
     SELECT e.kind FROM events e WHERE e.account = targets.account AND e.scope = targets.scope ORDER BY e.id DESC LIMIT 1
 ) IN ('drift', 'fighting');
+";
+
+/// When a daemon ran, when the state of a target was unknown all the same, and since when there is anything about it at all: what is
+/// not known of the past is not taken for "in sync".
+pub(super) const WATCHED: &str = "
+CREATE TABLE watched (
+    since INTEGER PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX watched_until ON watched (until);
+
+CREATE TABLE unknown (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    scope   TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    until   INTEGER
+) STRICT;
+CREATE UNIQUE INDEX unknown_now ON unknown (account, scope) WHERE until IS NULL;
+CREATE INDEX unknown_until ON unknown (until);
+
+ALTER TABLE targets ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0;
+UPDATE targets SET known_since = coalesce(
+    (SELECT min(at) FROM events e WHERE e.account = targets.account AND e.scope = targets.scope),
+    (SELECT accepted_at FROM revisions WHERE generation = changed_in), 0);
 ";

@@ -17,6 +17,7 @@ use super::history::{self, HistoryFilter};
 use super::now::Now;
 use super::schema::{FORMAT, empty, format};
 use super::sqlite::{BUSY, complaint};
+use super::timeline::{self, SpansFilter};
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
 use super::unsound::Unsound;
@@ -216,6 +217,7 @@ fn every_row(tx: &Tx<'_>) -> DatabaseResult<()> {
     revisions::cool_downs(tx, now)?;
     revisions::last_good(tx)?;
     targets::all_applied(tx)?;
+    timeline::read(tx, &SpansFilter { accounts: Vec::new(), since: i64::MIN, limit: usize::MAX })?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! Since when a target is not as the file wants it, and when it was not before: on disk, so that a restart, a reload or a pause
-//! does not begin it anew.
+//! does not begin it anew. Likewise when its state was unknown, and when a daemon ran at all.
 //!
 //! All by the exchange's time.
 
@@ -66,6 +66,51 @@ pub(super) fn in_sync(tx: &Tx<'_>, now: Now, target: &Target) -> Result<(), Stor
         history::add(tx, now, &Event::new(EventKind::DriftOver, text).of(target))?;
     }
     Ok(())
+}
+
+/// The state of the target is unknown since then, until then if that is over; a span that goes on keeps its own beginning.
+pub(super) fn unknown(
+    tx: &Tx<'_>,
+    target: &Target,
+    since: ServerTime,
+    until: Option<ServerTime>,
+) -> DatabaseResult<()> {
+    tx.execute(
+        "INSERT INTO unknown (account, scope, since) VALUES (?1, ?2, ?3)
+         ON CONFLICT (account, scope) WHERE until IS NULL DO NOTHING",
+        params![target.account, target.scope, since],
+    )?;
+    until.map_or(Ok(()), |ServerTime(until)| known(tx, target, until))
+}
+
+/// The state of the target is known since then, or nobody looks after it any more.
+pub(super) fn known(tx: &Tx<'_>, target: &Target, since: i64) -> DatabaseResult<()> {
+    tx.execute(
+        "UPDATE unknown SET until = CASE WHEN since > ?3 THEN since ELSE ?3 END
+         WHERE account = ?1 AND scope = ?2 AND until IS NULL",
+        params![target.account, target.scope, since],
+    )
+    .map(drop)
+}
+
+/// Whether the state of the target is on record as unknown.
+pub(super) fn is_unknown(tx: &Tx<'_>, target: &Target) -> DatabaseResult<bool> {
+    let found: Option<i64> = tx.query_opt(
+        "SELECT id FROM unknown WHERE account = ?1 AND scope = ?2 AND until IS NULL",
+        params![target.account, target.scope],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
+}
+
+/// A daemon has run since then, and still ran then.
+pub(super) fn watched(tx: &Tx<'_>, since: ServerTime, until: ServerTime) -> DatabaseResult<()> {
+    tx.execute(
+        "INSERT INTO watched (since, until) VALUES (?1, ?2)
+         ON CONFLICT (since) DO UPDATE SET until = excluded.until",
+        params![since, until.max(since)],
+    )
+    .map(drop)
 }
 
 /// Records the event of a drift, and that it has it.

@@ -11,6 +11,7 @@ mod intents;
 mod refreshes;
 mod restore;
 mod server;
+mod spans;
 mod targets;
 mod years;
 

@@ -67,6 +67,16 @@ impl<'a> Tx<'a> {
         Ok(found.into_iter().collect())
     }
 
+    /// Shows each row, until it is told to stop.
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        parameters: &[&dyn Parameter],
+        mut each: impl FnMut(&Row<'_>) -> DatabaseResult<bool>,
+    ) -> DatabaseResult<()> {
+        self.0.query(sql, parameters, &mut |row| each(&row))
+    }
+
     /// Reads the first row, if there is one.
     pub(super) fn query_opt<T>(
         &self,

@@ -24,6 +24,7 @@ use super::refreshes::{self, RefreshRequest};
 use super::requests::CommandRequest;
 use super::revisions::{self, Revision};
 use super::store::DATABASE;
+use super::timeline::{self, Spans, SpansFilter};
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
 use super::{intents, targets};
@@ -141,6 +142,11 @@ impl Visitor {
     /// The first `most` events with a greater number, in the order of their numbers.
     pub fn events_after(&self, last: i64, most: usize) -> Result<Vec<Event>, LedgerError> {
         self.read(|tx, _| history::after(tx, last, most))
+    }
+
+    /// What was known when.
+    pub fn spans(&self, filter: &SpansFilter) -> Result<Spans, LedgerError> {
+        self.read(|tx, _| timeline::read(tx, filter))
     }
 
     /// The applied mode of every target that has one.

@@ -27,6 +27,7 @@ async fn a_set_that_a_read_confirms_is_applied_and_its_story_is_told() {
                 may_come_late: None,
                 lost: 0,
                 out_of_sync: OutOfSync::default(),
+                is_unknown: false,
             }
         );
         let story = all(&ledger);

@@ -1,6 +1,6 @@
 //! Since when a target is out of sync, over all that may happen meanwhile.
 
-use posmoded::ledger::EventKind;
+use posmoded::ledger::{EventKind, Span, Spans, SpansFilter};
 use posmoded::protocol::{State, Wants};
 
 use super::*;
@@ -74,4 +74,93 @@ async fn a_drift_that_a_set_of_ours_ends_is_not_over_by_itself() {
     let told = kinds(&world.history("desk-a"));
     assert_eq!(told.iter().filter(|kind| **kind == EventKind::Drift).count(), 1, "{told:?}");
     assert!(!told.contains(&EventKind::DriftOver), "{told:?}");
+}
+
+/// Spans, in seconds since some time.
+type Seconds = Vec<(i64, Option<i64>)>;
+
+/// When a daemon ran, and when the one target of desk-a was out of sync, and unknown, in seconds since `began`.
+fn spans(world: &World, began: i64) -> (Seconds, Seconds, Seconds) {
+    let filter = SpansFilter { accounts: vec!["desk-a".parse().unwrap()], since: i64::MIN, limit: 1000 };
+    let Spans { since: _, watched, mut targets } = world.visitor().spans(&filter).unwrap();
+    let second = |at: i64| (at - began).div_euclid(1000);
+    let all = |spans: Vec<Span>| {
+        spans.into_iter().map(|Span { since, until }| (second(since), until.map(second))).collect()
+    };
+    let target = targets.pop().expect("it is registered");
+    assert!(targets.is_empty() && second(target.known_since) <= 15);
+    (all(watched), all(target.out_of_sync), all(target.unknown))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_no_daemon_ran_or_none_knew_is_on_record() {
+    let mut world = World::started(&file_of_a(ONE_WAY), desks).await;
+    let began = world.clock.now().0;
+    let so_far = |world: &World| (world.clock.now().0 - began) / 1000;
+    let lasts = |span: &(i64, Option<i64>)| span.1.unwrap() - span.0;
+    world.until(15 * SECOND, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.pass(10 * MINUTE).await;
+    let (watched, out_of_sync, unknown) = spans(&world, began);
+    assert!(
+        watched.len() == 1 && watched[0].0.abs() <= 1 && watched[0].1 >= Some(so_far(&world) - 61),
+        "{watched:?}"
+    );
+    assert_eq!((out_of_sync, unknown), (vec![], vec![]));
+
+    // Its looks fail: the last mode counts for a while, then nobody knows.
+    world.cut(true);
+    line_begins(&world, 5 * MINUTE, A_USDT, "unknown, unreachable").await;
+    let lost = so_far(&world);
+    world.pass(30 * MINUTE).await;
+    let (_, out_of_sync, unknown) = spans(&world, began);
+    assert_eq!((out_of_sync.len(), out_of_sync[0].1, unknown.len(), unknown[0].1), (1, None, 1, None));
+    world.cut(false);
+    world.until(5 * MINUTE, "back", |world| world.is_in_sync(A_USDT)).await;
+    world.pass(2 * SECOND).await;
+    let back = so_far(&world);
+    let (_, out_of_sync, unknown) = spans(&world, began);
+    assert_eq!((out_of_sync.len(), unknown.len()), (1, 1));
+    for span in out_of_sync.iter().chain(&unknown) {
+        assert!((lost - 5..=lost + 1).contains(&span.0), "{span:?} {lost}");
+        assert!((back - 5..=back).contains(&span.1.expect("it is over")), "{span:?} {back}");
+    }
+
+    world.kill().await;
+    let killed = so_far(&world);
+    world.pass(HOUR).await;
+    let (started, between) = (so_far(&world), |span: &(i64, Option<i64>)| span.1.unwrap() > killed);
+    world.start().await;
+    world.until(MINUTE, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.pass(3 * MINUTE).await;
+    world.stop().await;
+    let (watched, _, unknown) = spans(&world, began);
+    assert!(watched.len() == 2 && !between(&watched[0]) && watched[0].1 >= Some(killed - 61), "{watched:?}");
+    assert!((started - 1..=started + 1).contains(&watched[1].0), "{watched:?} {started}");
+    assert_eq!(watched[1].1, Some(so_far(&world)), "a stop marks");
+    assert_eq!(unknown.len(), 1, "a first look that is quick is none: {unknown:?}");
+
+    // One that goes on in another process ends with that one's first look.
+    world.cut(true);
+    world.start().await;
+    world.pass(HOUR).await;
+    assert_eq!(spans(&world, began).0.len(), 2, "it has never known the exchange's time");
+    world.cut(false);
+    world.until(5 * MINUTE, "back", |world| world.is_in_sync(A_USDT)).await;
+    world.pass(2 * MINUTE).await;
+    let (watched, _, unknown) = spans(&world, began);
+    assert_eq!((watched.len(), unknown.len()), (3, 2));
+    assert!(lasts(&watched[2]) >= 3600 && lasts(&unknown[1]) >= 3595, "{watched:?} {unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_of_another_host_is_unknown_here_and_not_out_of_sync() {
+    let mut world = World::started(&file_of_a(ONE_WAY), desks).await;
+    let began = world.clock.now().0;
+    world.until(15 * SECOND, "in sync", |world| world.is_in_sync(A_USDT)).await;
+    world.write(&file_of_a(&format!("host: another-host, {ONE_WAY}")));
+    line_begins(&world, MINUTE, A_USDT, "unknown, elsewhere").await;
+    world.pass(10 * MINUTE).await;
+    let (_, out_of_sync, unknown) = spans(&world, began);
+    assert_eq!((out_of_sync, unknown.len()), (vec![], 1));
+    world.stop().await;
 }
