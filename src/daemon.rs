@@ -76,7 +76,7 @@ impl Daemon {
                 last_pull: core.source.last_pull(),
                 notify: notifier.health(),
             }),
-            records: Arc::new(HistoryReader(core.ledger.clone())),
+            records: Arc::new(HistoryReader { ledger: core.ledger.clone(), pulse: core.fleet.pulse() }),
             counters: Arc::new(counters),
         };
         Ok(Daemon { core, view, schedule, notifier, hangup, stop })

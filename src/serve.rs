@@ -14,6 +14,8 @@ pub mod http;
 pub mod listen;
 pub mod metrics;
 mod page;
+mod query;
+mod spans;
 pub mod systemd;
 
 use std::fmt;

@@ -6,8 +6,8 @@ use crate::exchange::HttpVersion;
 use crate::exchange::bitget::{Bitget, Sockets};
 use crate::facts::Stretch;
 use crate::fleet::Pulse;
-use crate::ledger::{Event, HistoryFilter, Ledger, LedgerError, Visitor};
-use crate::moment::Moment;
+use crate::ledger::{Event, HistoryFilter, Ledger, LedgerError, Span, Spans, SpansFilter, Visitor};
+use crate::moment::{Moment, ServerTime};
 use crate::notify;
 use crate::serve::{Records, Vitals};
 use crate::source::LastPull;
@@ -50,12 +50,14 @@ impl Vitals for FleetVitals {
 
 /// The history, read through a separate connection, so that a reader does not delay the writer.
 #[derive(Debug)]
-pub(super) struct HistoryReader(pub(super) Ledger);
+pub(super) struct HistoryReader {
+    pub(super) ledger: Ledger,
+    pub(super) pulse: watch::Receiver<Pulse>,
+}
 
 impl HistoryReader {
     fn read<T>(&self, read: impl FnOnce(&Visitor) -> Result<T, LedgerError>) -> Result<T, String> {
-        let HistoryReader(ledger) = self;
-        let visitor = ledger.visitor().map_err(|error| error.to_string())?;
+        let visitor = self.ledger.visitor().map_err(|error| error.to_string())?;
         read(&visitor).map_err(|error| error.to_string())
     }
 }
@@ -65,9 +67,18 @@ impl Records for HistoryReader {
         self.read(|visitor| visitor.history(filter))
     }
 
+    fn spans(&self, filter: &SpansFilter) -> Result<Spans, String> {
+        let mut spans = self.read(|visitor| visitor.spans(filter))?;
+        let ours = self.pulse.borrow().watched;
+        let goes_on = |span: &&mut Span| ours == Some(ServerTime(span.since));
+        for span in spans.watched.iter_mut().filter(goes_on) {
+            span.until = None;
+        }
+        Ok(spans)
+    }
+
     fn written(&self) -> u64 {
-        let HistoryReader(ledger) = self;
-        ledger.written()
+        self.ledger.written()
     }
 
     fn last(&self) -> Result<i64, String> {

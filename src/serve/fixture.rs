@@ -14,9 +14,9 @@ use super::{Records, View, Vitals};
 use crate::clock::Clock;
 use crate::exchange::HttpVersion;
 use crate::facts::{DriftPolicy, Generation, Stretch};
-use crate::ledger::{Event, EventKind, HistoryFilter};
+use crate::ledger::{Event, EventKind, HistoryFilter, Span, Spans, SpansFilter, TargetSpans};
 use crate::moment::Moment;
-use crate::position_mode::PositionMode;
+use crate::position_mode::{PositionMode, Target};
 use crate::protocol::{Reason, State};
 use crate::source::LastPull;
 use crate::status::{AccountStatus, Board, Config, Counts, Detail, LiveStatus, TargetStatus};
@@ -75,6 +75,22 @@ impl Records for Five {
         let asked = format!("accounts {accounts:?}, since {since_wall:?}");
         let event = |id: i64| Event { id, ..Event::new(EventKind::Started, asked.clone()) };
         Ok((1..=5).map(event).skip(5_usize.saturating_sub(*limit)).collect())
+    }
+
+    fn spans(&self, filter: &SpansFilter) -> Result<Spans, String> {
+        let SpansFilter { accounts, since, limit: _ } = filter;
+        if accounts.iter().any(|account| account.as_str() == "unreadable") {
+            return Err("The disk is away.".to_owned());
+        }
+        let ago = |hours: i64| BEGAN - hours * 3_600_000;
+        let span = |since: i64, until: Option<i64>| Span { since: ago(since), until: until.map(ago) };
+        let targets = vec![TargetSpans {
+            target: Target { account: "desk-3".parse().unwrap(), scope: "USDT-FUTURES".parse().unwrap() },
+            known_since: ago(240),
+            out_of_sync: vec![span(30, Some(29)), span(2, None)],
+            unknown: vec![span(200, Some(100))],
+        }];
+        Ok(Spans { since: *since, watched: vec![span(240, Some(120)), span(100, None)], targets })
     }
 
     fn written(&self) -> u64 {

@@ -4,11 +4,10 @@
 
 use std::fmt;
 
-use axum::extract::Query;
-use axum::http::Uri;
 use serde::Serialize;
 
-use crate::ledger::{Event, HistoryFilter};
+use super::query::{Refused, parts};
+use crate::ledger::{Event, HistoryFilter, Spans, SpansFilter};
 use crate::moment::Point;
 use crate::status::SCHEMA;
 
@@ -17,6 +16,9 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// The newest events that pass the filter, oldest first; or why they cannot be read, in a plain sentence.
     /// Blocks for some seconds at most.
     fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String>;
+
+    /// What was known when; or why it cannot be read. Blocks as [`Records::newest`] does.
+    fn spans(&self, filter: &SpansFilter) -> Result<Spans, String>;
 
     /// A number that grows with all that the daemon writes, such as that it has noticed what a command wrote: as long as it
     /// stays no event is new. Does not block.
@@ -30,22 +32,14 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     fn after(&self, last: i64, most: usize) -> Result<Vec<Event>, String>;
 }
 
-/// A query that is refused: which part is wrong, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} Ask for example /api/history?account=desk-1&since=7d&limit=100.")]
-pub struct Refused(String);
-
 /// Parses the query string; `wall` is now, in ms since 1970.
 pub(super) fn parse(query: &str, wall: i64) -> Result<HistoryFilter, Refused> {
-    let refused = |what: String| Err(Refused(what));
-    let Ok(uri) = format!("/?{query}").parse::<Uri>() else {
-        return refused("The query is no query.".to_owned());
-    };
-    let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else {
+    let refused = |what: String| Err(Refused::new(what, EXAMPLE));
+    let Some(parts) = parts(query) else {
         return refused("The query is no query.".to_owned());
     };
     let mut filter = HistoryFilter { limit: LIMIT, ..HistoryFilter::default() };
-    for (name, value) in pairs {
+    for (name, value) in parts {
         match name.as_str() {
             "account" => match value.parse() {
                 Ok(account) => filter.accounts.push(account),
@@ -96,6 +90,7 @@ pub(super) fn page(records: &dyn Records, filter: &HistoryFilter) -> Result<Hist
     Ok(HistoryPage { schema: SCHEMA, more, events })
 }
 
+const EXAMPLE: &str = "/api/history?account=desk-1&since=7d&limit=100";
 /// The default of `limit`, in events.
 const LIMIT: usize = 100;
 /// The largest `limit`, in events: some 300 KB.

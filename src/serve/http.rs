@@ -1,7 +1,7 @@
-//! The status address: the page at `/`, `/api/status`, `/api/accounts/NAME`, `/api/history`, `/api/events`, `/metrics`, `/livez`,
-//! `/readyz`, read-only, over HTTP/1.
+//! The status address: the page at `/`, `/api/status`, `/api/accounts/NAME`, `/api/history`, `/api/spans`, `/api/events`,
+//! `/metrics`, `/livez`, `/readyz`, read-only, over HTTP/1.
 //!
-//! Its only input is the path, and the query of `/api/history`. It cannot change anything, requires no password and
+//! Its only input is the path, and the query of `/api/history` and `/api/spans`. It cannot change anything, requires no password and
 //! reveals no secret. By default it answers on loopback only, and refuses a browser that came here by a foreign name.
 
 use std::net::IpAddr;
@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -32,7 +33,7 @@ use crate::serve::connections::{Asked, Connections};
 use crate::serve::events::{Deaf, Events};
 use crate::serve::metrics::Metrics;
 use crate::serve::page::PAGE;
-use crate::serve::{Listen, View, history};
+use crate::serve::{Listen, Records, View, history, spans};
 
 /// Answers at `listener` until `cancel`; then connections under way have `LAST_ANSWERS` to end.
 pub async fn serve(listener: impl Into<Bound>, view: View, cancel: CancellationToken) {
@@ -148,6 +149,7 @@ fn router(view: View, names: Names, ended: CancellationToken) -> Router {
         .route("/api/status", get(api_status))
         .route("/api/accounts/{name}", get(api_account))
         .route("/api/history", get(api_history))
+        .route("/api/spans", get(api_spans))
         .route("/api/events", get(api_events))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -203,13 +205,30 @@ async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Respon
         Ok(filter) => filter,
         Err(refused) => return sentence(StatusCode::BAD_REQUEST, &refused.to_string()),
     };
+    from_records(&server, move |records| history::page(records, &filter)).await
+}
+
+async fn api_spans(State(server): State<Arc<ServerState>>, uri: Uri) -> Response {
+    let clock = &server.view.clock;
+    let now = clock.exchange_time().map_or_else(|| clock.wall(), |now| now.0);
+    match spans::parse(uri.query().unwrap_or_default(), now) {
+        Ok(filter) => from_records(&server, move |records| spans::page(records, &filter, now)).await,
+        Err(refused) => sentence(StatusCode::BAD_REQUEST, &refused.to_string()),
+    }
+}
+
+/// Answers with what is read of the ledger, when its turn comes.
+async fn from_records<P: Serialize + Send + 'static>(
+    server: &ServerState,
+    read: impl FnOnce(&dyn Records) -> Result<P, String> + Send + 'static,
+) -> Response {
     let Ok(room) = Arc::clone(&server.histories).acquire_owned().await else {
         return sentence(StatusCode::SERVICE_UNAVAILABLE, ENDING);
     };
     let records = Arc::clone(&server.view.records);
     // It blocks on the disk.
     let page = tokio::task::spawn_blocking(move || {
-        let page = history::page(&*records, &filter);
+        let page = read(&*records);
         drop(room);
         page
     });
@@ -218,7 +237,7 @@ async fn api_history(State(server): State<Arc<ServerState>>, uri: Uri) -> Respon
         Ok(Err(say)) => sentence(StatusCode::SERVICE_UNAVAILABLE, &say),
         Err(failed) => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,
-            &format!("The history cannot be told ({failed}): please report this as a fault of posmoded."),
+            &format!("The ledger cannot be told of ({failed}): please report this as a fault of posmoded."),
         ),
     }
 }
@@ -258,8 +277,8 @@ async fn metrics_text(State(server): State<Arc<ServerState>>) -> Response {
 async fn nothing_here() -> Response {
     sentence(
         StatusCode::NOT_FOUND,
-        "Nothing here: see / (a page for people), /api/status, /api/accounts/NAME, /api/history, /api/events, /metrics, /livez and \
-         /readyz.",
+        "Nothing here: see / (a page for people), /api/status, /api/accounts/NAME, /api/history, /api/spans, /api/events, /metrics, \
+         /livez and /readyz.",
     )
 }
 

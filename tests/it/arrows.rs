@@ -49,7 +49,19 @@ const IMPURE: [&str; 8] = [
 /// Rooms that show these names only to one other room.
 const DOORS: [(&str, &str, &[&str]); 2] = [
     ("exchange", "ledger", &["ledger::Noted"]),
-    ("serve", "ledger", &["ledger::Event", "ledger::EventKind", "ledger::HistoryFilter"]),
+    (
+        "serve",
+        "ledger",
+        &[
+            "ledger::Event",
+            "ledger::EventKind",
+            "ledger::HistoryFilter",
+            "ledger::Span",
+            "ledger::Spans",
+            "ledger::SpansFilter",
+            "ledger::TargetSpans",
+        ],
+    ),
 ];
 
 #[test]

@@ -142,6 +142,25 @@ async fn the_history_is_told_as_far_as_it_is_asked_for_and_a_wrong_question_is_4
 }
 
 #[tokio::test]
+async fn what_was_known_when_is_told_in_whole_seconds_and_a_wrong_question_is_400() {
+    let served = served().await;
+    let (code, head, body) = served.get("/api/spans?account=desk-3&since=24h").await;
+    assert!(code == 200 && head.contains("content-type: application/json"), "{head}");
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let now = told["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let since = told["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(now.duration_since(since), jiff::SignedDuration::from_hours(24));
+    expect_test::expect![[r#"
+        {"schema":1,"watched":[{"since":"2026-11-12T09:00:00Z","until":"2026-11-17T09:00:00Z"},{"since":"2026-11-18T05:00:00Z","until":null}],"targets":[{"account":"desk-3","scope":"USDT-FUTURES","known_since":"2026-11-12T09:00:00Z","out_of_sync":[{"since":"2026-11-21T03:00:00Z","until":"2026-11-21T04:00:00Z"},{"since":"2026-11-22T07:00:00Z","until":null}],"unknown":[{"since":"2026-11-14T01:00:00Z","until":"2026-11-18T05:00:00Z"}]}]}
+    "#]]
+    .assert_eq(&(body.replace(&format!("\"now\":\"{now}\",\"since\":\"{since}\","), "") + "\n"));
+    let (code, _, body) = served.get("/api/spans?until=1d").await;
+    assert!(code == 400 && body.starts_with("There is no \"until\""), "{body}");
+    let (code, _, body) = served.get("/api/spans?account=unreadable").await;
+    assert_eq!((code, body.as_str()), (503, "The disk is away.\n"));
+}
+
+#[tokio::test]
 async fn a_socket_file_is_answered_at_whatever_it_is_called() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("status.sock");

@@ -159,6 +159,59 @@ fn who_listens_sees_a_change_within_two_seconds_who_did_it_and_the_end_of_the_da
     assert!(began.elapsed() < Duration::from_secs(5), "a stop waits for no listener: {:?}", began.elapsed());
 }
 
+#[test]
+fn what_was_known_when_has_every_field_that_programs_hold_on_to_and_a_kill_is_a_gap() {
+    let venue = Venue::of_desks(2);
+    let file = declared(&[("desk-1", "one_way_mode"), ("desk-2", "hedge_mode")]);
+    let file = file.replace("  desk-2:\n", "  desk-2:\n    suspend: \"until the review is done\"\n");
+    let mut host = Host::new(&venue, &["desk-1", "desk-2"], &file);
+    let spans = |host: &Host, query: &str| -> Value {
+        let (code, told) = get(host.address(), &format!("/api/spans{query}"));
+        assert_eq!(code, 200, "{told}");
+        serde_json::from_str(&told).unwrap()
+    };
+    let is_told = |host: &Host| {
+        host.wait_until("both are known, and one is not in sync", || {
+            let told = spans(host, "");
+            let targets = told["targets"].as_array().unwrap();
+            let is_out = targets.len() == 2 && targets[1]["out_of_sync"].as_array().unwrap().len() == 1;
+            let goes_on =
+                told["watched"].as_array().unwrap().last().is_some_and(|span| span["until"].is_null());
+            (is_out && goes_on).then_some(told)
+        })
+    };
+    host.start();
+    let told = is_told(&host);
+    keys(&told, "now schema since targets watched");
+    keys(&told["watched"][0], "since until");
+    keys(&told["targets"][0], "account known_since out_of_sync scope unknown");
+    keys(&told["targets"][1]["out_of_sync"][0], "since until");
+    assert_eq!((&told["schema"], &told["targets"][0]["account"]), (&1.into(), &"desk-1".into()));
+    assert_eq!(told["targets"][0]["out_of_sync"], serde_json::json!([]));
+    assert_eq!((&told["targets"][1]["out_of_sync"][0]["until"]), &Value::Null);
+    let at = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let month = at(&told["now"]).duration_since(at(&told["since"]));
+    assert_eq!(month, jiff::SignedDuration::from_hours(30 * 24));
+    let known = at(&told["now"]).duration_since(at(&told["targets"][0]["known_since"]));
+    assert!((0..=PATIENCE.as_secs()).contains(&u64::try_from(known.as_secs()).unwrap()), "{told}");
+    let one = spans(&host, "?account=desk-2&since=24h");
+    assert_eq!(one["targets"].as_array().unwrap().len(), 1);
+    let (code, told) = get(host.address(), "/api/spans?since=soon");
+    assert!(code == 400 && told.contains("/api/spans?account=desk-1&since=24h"), "{told}");
+
+    host.kill();
+    host.start();
+    let told = is_told(&host);
+    let watched = told["watched"].as_array().unwrap();
+    assert!(watched.len() == 2 && at(&watched[0]["until"]) <= at(&watched[1]["since"]), "{told}");
+    host.terminate();
+    let stopped: i64 = {
+        let query = "SELECT count(*) FROM watched WHERE until > since";
+        host.ledger().query_row(query, [], |row| row.get(0)).unwrap()
+    };
+    assert!(stopped >= 1, "a stop marks");
+}
+
 /// One who listens to `/api/events`.
 struct Ears(BufReader<TcpStream>);
 
