@@ -94,10 +94,11 @@ impl Daemon {
     pub async fn run(self) {
         let Daemon { core, view, schedule, notifier, hangup, stop } = self;
         let Core { fleet, source, ledger, kicks, listener, .. } = core;
-        let listening = listener
-            .as_ref()
-            .and_then(Bound::listen)
-            .map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+        let listening = match listener.as_ref().and_then(Bound::listen) {
+            Some(Listen::At(at)) => format!("{at} (page: http://{at}/)"),
+            Some(at @ (Listen::Unix(_) | Listen::Nowhere)) => at.to_string(),
+            None => "nowhere".to_owned(),
+        };
         tracing::info!("posmoded {} started, listening: {listening}", env!("CARGO_PKG_VERSION"));
         let manager = ServiceManager::of_the_environment();
         note_event(&ledger, EventKind::Started, concat!("posmoded ", env!("CARGO_PKG_VERSION"), " started"))

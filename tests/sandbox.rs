@@ -146,6 +146,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
 fn introduce(home: &Path, exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
     println!("posmoded against a simulated exchange, on a copy of the shipped desired-state.yaml.");
     println!("  exchange  http://{exchange}            (simulated; knows no real account)");
+    println!("  page      http://{status}/             (open it in a browser)");
     println!("  status    http://{status}/api/status   metrics  http://{status}/metrics");
     match span {
         Some(span) => println!("  ends by itself after {} s", span.as_secs()),

@@ -2,6 +2,8 @@
 
 /** A daemon that lives says something every second, or answers. Longer than this, and what is shown is old. In ms. */
 const SILENCE = 4000;
+/** Of a tab that nobody sees, whose turns a browser may hold back for a minute. */
+const SILENCE_UNSEEN = 80000;
 /** Between two questions where there is no stream. */
 const ASK_EVERY = 2000;
 /** Where nobody sees the page, which is told in its title only. */
@@ -16,7 +18,8 @@ class Live {
     this.take = take;
     this.heard = null;
     this.stream = null;
-    this.isPatient = Date.now();
+    /** When it was last begun to listen, so that there could be nothing to hear before. */
+    this.began = Date.now();
     this.streamAt = 0;
     this.askAt = 0;
     this.isAsking = false;
@@ -25,7 +28,7 @@ class Live {
   begin() {
     document.addEventListener("visibilitychange", () => {
       // What was not heard while nobody looked is no sign of death.
-      this.isPatient = Date.now();
+      this.began = Date.now();
       this.streamAt = 0;
       this.askAt = 0;
       if (document.hidden) this.end();
@@ -37,8 +40,9 @@ class Live {
 
   /** Where the daemon has said nothing for too long, since when. */
   silentSince() {
-    const heard = this.heard ?? this.isPatient;
-    return !document.hidden && Date.now() - Math.max(heard, this.isPatient) > SILENCE ? heard : null;
+    const heard = this.heard ?? this.began;
+    const bound = document.hidden ? SILENCE_UNSEEN : SILENCE;
+    return Date.now() - Math.max(heard, this.began) > bound ? heard : null;
   }
 
   /** Whether what is shown comes as it happens. */
@@ -50,7 +54,7 @@ class Live {
     const now = Date.now();
     // Tabs that nobody sees leave the few streams to others: a browser has six connections, the daemon eight.
     if (!document.hidden && this.stream === null && now >= this.streamAt) this.listen();
-    if (this.stream !== null && this.silentSince() !== null) this.end();
+    if (this.stream !== null && now - Math.max(this.heard ?? 0, this.streamAt) > SILENCE) this.end();
     if (!this.isStreaming() && !this.isAsking && now >= this.askAt) this.ask();
     this.take.link();
   }
@@ -58,6 +62,7 @@ class Live {
   listen() {
     const stream = new EventSource("/api/events");
     this.stream = stream;
+    this.streamAt = Date.now();
     const hear = (what) => (event) => {
       if (this.stream !== stream) return;
       this.heard = Date.now();

@@ -40,7 +40,7 @@ function showMatrix(status) {
     row.cells[scopes.indexOf(target.scope)] = isShown ? target : "aside";
     row.isShown ||= isShown;
   }
-  const shownRows = ordered(rows).filter((row) => row.isShown);
+  const shownRows = [...rows.values()].filter((row) => row.isShown);
   keep(find("matrix-rows"), shownRows, { key: (row) => row.account, make: makeRow, change: changeRow });
   const all = status.targets.length;
   const told = counted(all, "target", "targets");
@@ -50,18 +50,6 @@ function showMatrix(status) {
   write(find("matrix-empty"), none);
   hide(find("matrix-empty"), count > 0);
   rove();
-}
-
-/** Accounts in the order in which people count: desk-2 before desk-10. */
-const order = { places: new Map(), compare: new Intl.Collator("en", { numeric: true }).compare };
-
-function ordered(rows) {
-  const names = [...rows.keys()];
-  if (!names.every((name) => order.places.has(name))) {
-    order.places = new Map(names.sort(order.compare).map((name, index) => [name, index]));
-  }
-  const place = ({ account }) => order.places.get(account);
-  return [...rows.values()].sort((one, other) => place(one) - place(other));
 }
 
 /** The least width of a column in px: the longest names of states and reasons have a place in it. */

@@ -172,11 +172,20 @@ function shapeOf(target) {
 
 /** The mode that is live, and the one that it should be, where that is another one. */
 function modes(target) {
-  const live = target.live?.mode ?? "unknown";
-  if (live === target.desired) return make("span.modes", {}, mode(live));
-  const wanted = target.desired ?? "not one mode";
-  const arrow = [make("span.arrow", { "aria-hidden": "true" }, " → "), make("span.unseen", {}, ", wanted ")];
+  const [live, wanted] = modesOf(target);
+  if (live === wanted) return make("span.modes", {}, mode(live));
+  const arrow = [make("span", { "aria-hidden": "true" }, " → "), make("span.unseen", {}, ", wanted ")];
   return make("span.modes", {}, mode(live), arrow, mode(wanted));
+}
+
+/** The same in a sentence. */
+function modesInWords(target) {
+  const [live, wanted] = modesOf(target);
+  return make("span.modes", {}, live === wanted ? live : `live ${live}, wanted ${wanted}`);
+}
+
+function modesOf({ live, desired }) {
+  return [live?.mode ?? "unknown", desired ?? "not one mode"];
 }
 
 /** What all modes end with needs no place where there is little. */

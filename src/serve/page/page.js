@@ -1,13 +1,13 @@
 // What is shown where, and what becomes of clicks and keys.
 
 /** All that was told: the newest status, the newest events, the spans. */
-const known = { status: null, events: [], troubleOfEvents: null, spansAt: 0, states: "" };
+const known = { status: null, states: "", events: [], fresh: [], troubleOfEvents: null, askedAt: 0, askedOfOpenAt: 0 };
 
 const live = new Live({
   status: hearStatus,
   history: hearHistory,
   opened: askHistory,
-  polled: () => askHistory(),
+  polled: () => Date.now() - known.askedAt > READ_AGAIN && askHistory(),
   link: showLink,
 });
 
@@ -30,7 +30,18 @@ function withKnown(status) {
     const old = before.get(nameOf(target));
     return old !== undefined && JSON.stringify(old) === JSON.stringify(target) ? old : target;
   };
-  return { ...status, targets: status.targets.map(same) };
+  return { ...status, targets: ordered(status.targets.map(same)) };
+}
+
+/** Accounts in the order in which people count: desk-2 before desk-10. */
+const places = { of: new Map(), compare: new Intl.Collator("en", { numeric: true }).compare };
+
+function ordered(targets) {
+  if (!targets.every(({ account }) => places.of.has(account))) {
+    const names = [...new Set(targets.map(({ account }) => account))].sort(places.compare);
+    places.of = new Map(names.map((name, index) => [name, index]));
+  }
+  return targets.sort((one, other) => places.of.get(one.account) - places.of.get(other.account));
 }
 
 function show() {
@@ -81,26 +92,39 @@ function showLink() {
   }
 }
 
+/** Reads of the ledger are not asked for more often, and where nothing is new, as seldom as that. In ms. */
+const READ_AGAIN = 10000;
+const READ_ANYHOW = 300000;
+
 /** The events before those that the stream tells; where there is no stream, those since. */
 async function askHistory() {
+  known.askedAt = Date.now();
+  known.fresh = [];
   try {
-    hearHistory(await answer(`/api/history?limit=${KEPT}`), true);
+    const page = await answer(`/api/history?limit=${KEPT}`);
+    known.troubleOfEvents = null;
+    // Whatever was known before: the ledger may be another one.
+    hearEvents(merged(page.events, known.fresh, KEPT));
   } catch (error) {
     known.troubleOfEvents = error.message;
     showChanges();
   }
 }
 
-function hearHistory(page, isAsked = false) {
-  known.troubleOfEvents = null;
-  if (page.more && !isAsked) {
+function hearHistory(page) {
+  if (page.more) {
     askHistory();
     return;
   }
+  known.fresh.push(...page.events);
+  hearEvents(merged(known.events, page.events, KEPT));
+}
+
+function hearEvents(events) {
   const before = known.events[0]?.id ?? 0;
-  known.events = merged(known.events, page.events, KEPT);
+  known.events = events;
   showChanges();
-  if (page.events.some(({ id, account }) => id > before && open.name?.startsWith(`${account}/`))) askAboutOpen();
+  if (events.some(({ id, account }) => id > before && open.name?.startsWith(`${account}/`))) askAboutOpen();
 }
 
 function showChanges() {
@@ -117,11 +141,11 @@ async function askAboutOpen() {
   const { name } = open;
   if (name === null || known.isWaiting === name) return;
   known.isWaiting = name;
-  const wait = open.events === null ? 0 : Math.max(0, known.spansAt + 10000 - Date.now());
+  const wait = open.events === null ? 0 : Math.max(0, known.askedOfOpenAt + READ_AGAIN - Date.now());
   await new Promise((over) => setTimeout(over, wait));
   known.isWaiting = null;
   if (open.name !== name) return;
-  known.spansAt = Date.now();
+  known.askedOfOpenAt = Date.now();
   const [account, scope] = name.split("/");
   const ask = encodeURIComponent(account);
   const [page, spans] = await Promise.allSettled([
@@ -245,6 +269,7 @@ addEventListener("popstate", readFragment);
 setInterval(() => {
   growAges();
   if (known.status !== null) write(find("summary"), summary(known.status, clock.now()));
+  if (open.name !== null && Date.now() - known.askedOfOpenAt > READ_ANYHOW) askAboutOpen();
 }, 1000);
 
 showTheme(keptTheme());

@@ -2,7 +2,7 @@
 
 const HOUR = 3600e3;
 
-/** The pieces of [from, to], oldest first: `{ from, to, kind }`, kind being unwatched, unknown, out or well. */
+/** The pieces of [from, to], oldest first: `{ from, to, kind, span }`, kind being unwatched, unknown, out or well. */
 function pieces(answer, target, from, to) {
   const now = Date.parse(answer.now);
   const spans = (list) => list.map(({ since, until }) => [Date.parse(since), until === null ? now : Date.parse(until)]);
@@ -15,14 +15,13 @@ function pieces(answer, target, from, to) {
   const found = [];
   for (const [index, until] of sorted.slice(1).entries()) {
     const at = sorted[index];
-    let kind = "well";
+    let [kind, span] = ["well", null];
     if (at < known || !isIn(watched, at)) kind = "unwatched";
     else if (isIn(unknown, at)) kind = "unknown";
-    else if (isIn(out, at)) kind = "out";
+    else if (isIn(out, at)) [kind, span] = ["out", out.findIndex(([since, until]) => since <= at && at < until)];
     const before = found.at(-1);
-    // Two spans that touch are two.
-    if (before?.kind === kind && !(kind === "out" && out.some(([since]) => since === at))) before.to = until;
-    else found.push({ from: at, to: until, kind });
+    if (before?.kind === kind && before.span === span) before.to = until;
+    else found.push({ from: at, to: until, kind, span });
   }
   return found;
 }
@@ -32,10 +31,11 @@ const sum = (all, kind) => all.filter((piece) => piece.kind === kind).reduce((ms
 /** What the strip shows, in words: `out of sync 2h 10m in 24 h, 3 times; nobody looked for 30m`. */
 function told(all, length) {
   const [out, unwatched, unknown] = ["out", "unwatched", "unknown"].map((kind) => sum(all, kind));
-  const times = all.filter((piece) => piece.kind === "out").length;
+  // One that nobody watched for a while is still one.
+  const times = new Set(all.filter((piece) => piece.kind === "out").map((piece) => piece.span)).size;
   const words = [];
   if (out > 0) words.push(`out of sync ${spell(out)} in ${length}, ${times === 1 ? "once" : `${times} times`}`);
-  else if (sum(all, "well") > 0) words.push(`never out of sync in ${length}, as far as anybody looked`);
+  else if (sum(all, "well") > 0) words.push(`not out of sync in ${length}`);
   if (unwatched > 0) words.push(`nobody looked for ${spell(unwatched)}`);
   if (unknown > 0) words.push(`looked, and not known for ${spell(unknown)}`);
   return words.length === 0 ? `nothing is known of these ${length}` : words.join("; ");

@@ -52,7 +52,7 @@ function changeCause(node, cause) {
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
     isNew ? make("span.when", {}, "for ", age(since)) : "",
     outOfSync === null ? "" : make("span.when.out", {}, "out of sync for ", age(outOfSync)),
-    targets.length === 1 ? modes(targets[0]) : "",
+    targets.length === 1 ? modesInWords(targets[0]) : "",
   );
   say.replaceChildren(...(cause.say === null ? [] : sentence(cause.say)));
   hide(say, cause.say === null);
@@ -76,7 +76,7 @@ function changeTargets(node, { targets }) {
   renew(list, shownFirst, nameOf, (target) => [
     opener(target),
     make("span.state", {}, target.state),
-    modes(target),
+    modesInWords(target),
     age(target.out_of_sync_since ?? target.since),
   ]);
   hide(list, shownFirst.length === 0);
