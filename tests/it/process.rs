@@ -14,6 +14,7 @@ mod kills;
 mod ledger;
 mod log;
 mod notify;
+mod page;
 mod proxy;
 mod readme;
 mod refresh;

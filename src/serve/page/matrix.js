@@ -105,10 +105,12 @@ function insideOf(target) {
   return [
     make("span.scope", {}, `${target.scope} `),
     make("span.standing", {}, shapeOf(target), make("span.state", {}, target.state), age(since)),
-    word === null ? null : make("span.reason", {}, word),
-    where === "human" ? make("span.unseen", {}, ", wants a human: ") : null,
-    modes(target),
-  ].filter((part) => part !== null);
+    make("span.below", {}, [
+      word === null ? null : make("span.reason", {}, word, " "),
+      where === "human" ? make("span.unseen", {}, ", wants a human: ") : null,
+      modes(target),
+    ]),
+  ];
 }
 
 /** One cell is in the order of the tab key; the arrow keys go to the others. */

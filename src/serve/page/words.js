@@ -59,7 +59,10 @@ function summary(status, now) {
   for (const reason of Object.keys(REASONS)) {
     const waiting = here.filter((target) => target.reason === reason);
     if (waiting.length === 0) continue;
-    const longest = waiting.reduce((first, other) => (waitsSince(other) < waitsSince(first) ? other : first));
+    // Of several the one that the daemon has first.
+    const rank = (target) => [waitsSince(target), target.account];
+    const isBefore = ([since, account], [before, other]) => since < before || (since === before && account < other);
+    const longest = waiting.reduce((first, other) => (isBefore(rank(other), rank(first)) ? other : first));
     const what = reason === "not_flat" ? "waiting flat" : reason.replaceAll("_", " ");
     const age = spell(now - waitsSince(longest));
     parts.push(`${waiting.length} ${what} (${longest.account} ${longest.scope} ${age})`);

@@ -3,25 +3,27 @@
 mod browser;
 mod desks;
 mod fleet;
+mod live;
+mod looks;
+mod reach;
+mod whole;
 
-use std::path::PathBuf;
+use std::process::Command;
 
-use self::browser::{Browser, DESK, NIGHT, PHONE, PHONE_AT_NIGHT};
+use serde_json::Value;
 
-#[test]
-fn f_looks() {
-    let Some(browser) = Browser::open() else { return };
-    let fleet = desks::bad_night();
-    browser.go(&fleet.url());
-    browser.wait_for("what is known", "document.querySelectorAll('.cause').length > 3");
-    let pictures = std::env::var_os("POSMODED_PICTURES").map(PathBuf::from);
-    for (name, look) in [("light", DESK), ("dark", NIGHT), ("phone", PHONE), ("phone-dark", PHONE_AT_NIGHT)] {
-        browser.look(look);
-        browser.eval("new Promise((over) => setTimeout(over, 400))");
-        assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{look:?}");
-        let Some(pictures) = &pictures else { continue };
-        std::fs::write(pictures.join(format!("{name}.png")), browser.picture(true)).unwrap();
-        std::fs::write(pictures.join(format!("{name}-first.png")), browser.picture(false)).unwrap();
-    }
-    assert_eq!(browser.complaints(), Vec::<String>::new());
+use super::get;
+
+/// What `posmoded status` says of the daemon there.
+fn command_says(at: std::net::SocketAddr) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_posmoded"));
+    let output = command.args(["status", "--listen", &at.to_string()]).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn status(at: std::net::SocketAddr) -> Value {
+    let (code, body) = get(at, "/api/status");
+    assert_eq!(code, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
 }

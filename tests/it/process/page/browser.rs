@@ -1,9 +1,10 @@
-//! A real Chromium without a window, over the pipe of its DevTools protocol: JSON, each message ended by a zero byte.
+//! A real Chromium without a window, over the pipe of its `DevTools` protocol: JSON, each message ended by a zero byte.
 
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -22,7 +23,11 @@ pub(super) struct Browser {
     last: Cell<u64>,
     complaints: RefCell<Vec<String>>,
     _profile: TempDir,
+    /// A browser takes much of a machine: there is one at a time.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Where a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +48,12 @@ impl Browser {
     pub(super) fn open() -> Option<Browser> {
         let there = Command::new("chromium").arg("--version").output();
         if !there.is_ok_and(|output| output.status.success()) {
-            std::io::stderr().write_all(b"\nskipped: there is no chromium to show the page (chromium)\n").unwrap();
+            let why = "there is no chromium to show the page";
+            assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{why} (Debian: chromium)");
+            std::io::stderr().write_all(format!("\nskipped: {why} (chromium)\n").as_bytes()).unwrap();
             return None;
         }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = tempfile::tempdir().unwrap();
         // It reads from descriptor 3 and writes to 4.
         let mut command = Command::new("sh");
@@ -74,6 +82,7 @@ impl Browser {
             last: Cell::new(0),
             complaints: RefCell::default(),
             _profile: profile,
+            _turn: turn,
         };
         let tab = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attached =
@@ -88,7 +97,8 @@ impl Browser {
 
     pub(super) fn look(&self, look: Look) {
         let Look { is_dark, width, height } = look;
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", metrics);
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
@@ -147,9 +157,18 @@ impl Browser {
         }
     }
 
-    /// A picture of all of the page, in PNG.
-    pub(super) fn picture(&self, is_whole: bool) -> Vec<u8> {
-        let taken = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": is_whole }));
+    /// For how long it has been busy.
+    pub(super) fn busy(&self) -> Duration {
+        self.call("Performance.enable", json!({}));
+        let told = self.call("Performance.getMetrics", json!({}));
+        let mut metrics = told["metrics"].as_array().unwrap().iter();
+        let busy = metrics.find(|metric| metric["name"] == "TaskDuration").unwrap();
+        Duration::from_secs_f64(busy["value"].as_f64().unwrap())
+    }
+
+    /// A picture of what can be seen, in PNG.
+    pub(super) fn picture(&self) -> Vec<u8> {
+        let taken = self.call("Page.captureScreenshot", json!({}));
         STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
     }
 

@@ -1,7 +1,7 @@
 //! 21 accounts in 14 states, as a bad night has them.
 
 use posmoded::ledger::{Event, EventKind};
-use posmoded::status::{Paused, Warning};
+use posmoded::status::Paused;
 use serde_json::{Value, json};
 
 use super::fleet::{Fleet, ago};
@@ -21,7 +21,6 @@ pub(super) fn bad_night() -> Fleet {
         let settings = json!({ "account_level": "advanced", "asset_mode": "union", "stp_mode": null });
         cell.settings = Some(serde_json::from_value(settings).unwrap());
     });
-    let _: Vec<Warning> = fleet.status().warnings;
     fleet
 }
 
@@ -29,7 +28,9 @@ fn targets() -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for number in 1..=6 {
         for scope in ["USDT-FUTURES", "COIN-FUTURES"] {
-            all.push(json!({ "account": format!("desk-{number}"), "scope": scope, "since": 86_400 * number }));
+            all.push(
+                json!({ "account": format!("desk-{number}"), "scope": scope, "since": 86_400 * number }),
+            );
         }
     }
     all.push(json!({ "account": "desk-1", "scope": "USDC-FUTURES", "desired": "one_way_mode" }));
@@ -90,8 +91,26 @@ fn events() -> Vec<Event> {
         event(3, 11_000, EventKind::Revision, None, "Revision 17 is in force."),
         event(4, 8_040, EventKind::Drift, Some("desk-7"), "Somebody changed the mode at the exchange."),
         event(5, 7_900, EventKind::Confirmed, Some("desk-7"), "A read shows the mode that was set."),
-        event(6, 2_820, EventKind::Fighting, Some("desk-7"), "It was corrected 3 times within 24h, and is not any more."),
-        by(event(7, 1_500, EventKind::Paused, Some("desk-13"), "exchange maintenance, ask <b>Kim</b> (for 2h)")),
-        event(8, 1_260, EventKind::Drift, Some("desk-12"), "Somebody changed the mode at the exchange; the file says report."),
+        event(
+            6,
+            2_820,
+            EventKind::Fighting,
+            Some("desk-7"),
+            "It was corrected 3 times within 24h, and is not any more.",
+        ),
+        by(event(
+            7,
+            1_500,
+            EventKind::Paused,
+            Some("desk-13"),
+            "exchange maintenance, ask <b>Kim</b> (for 2h)",
+        )),
+        event(
+            8,
+            1_260,
+            EventKind::Drift,
+            Some("desk-12"),
+            "Somebody changed the mode at the exchange; the file says report.",
+        ),
     ]
 }

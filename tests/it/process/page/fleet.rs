@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use posmoded::clock::Clock;
 use posmoded::exchange::HttpVersion;
 use posmoded::facts::{Generation, Stretch};
-use posmoded::ledger::{Event, HistoryFilter};
+use posmoded::ledger::{Event, HistoryFilter, Span, Spans, SpansFilter, TargetSpans};
 use posmoded::moment::Moment;
+use posmoded::position_mode::{AccountName, Target};
 use posmoded::protocol::Reason;
 use posmoded::serve::{Records, View, Vitals, http};
 use posmoded::source::LastPull;
-use posmoded::status::{AccountStatus, Board, Config, Counts, Publisher, Status, TargetStatus};
+use posmoded::status::{AccountStatus, Board, Config, Counts, Publisher, TargetStatus};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -84,10 +85,6 @@ impl Fleet {
     pub(super) fn show(&self, account: &str, change: impl FnOnce(&mut AccountStatus)) {
         self.publishers[account].send_modify(change);
     }
-
-    pub(super) fn status(&self) -> Status {
-        self.board.status(Timestamp::now())
-    }
 }
 
 impl Drop for Fleet {
@@ -131,6 +128,10 @@ fn target(said: &Value) -> TargetStatus {
     TargetStatus { counts, ..serde_json::from_value(whole).unwrap() }
 }
 
+/// In seconds.
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
 #[derive(Debug)]
 struct Well;
 
@@ -152,7 +153,10 @@ impl Vitals for Well {
     }
 
     fn last_pull(&self) -> Option<LastPull> {
-        Some(LastPull { last_success_at: ago(31), commit: "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned() })
+        Some(LastPull {
+            last_success_at: ago(31),
+            commit: "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned(),
+        })
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -166,9 +170,50 @@ struct Written(Vec<Event>);
 impl Records for Written {
     fn newest(&self, filter: &HistoryFilter) -> Result<Vec<Event>, String> {
         let is_asked = |event: &&Event| {
-            filter.accounts.is_empty() || event.account.as_ref().is_some_and(|account| filter.accounts.contains(account))
+            filter.accounts.is_empty()
+                || event.account.as_ref().is_some_and(|account| filter.accounts.contains(account))
         };
         let all: Vec<Event> = self.0.iter().filter(is_asked).cloned().collect();
         Ok(all.iter().skip(all.len().saturating_sub(filter.limit)).cloned().collect())
+    }
+
+    /// The daemon was away for half an hour; each target but desk-uta-1, which has come a minute ago, was out of sync three times
+    /// within the day, and unknown at the end of the last.
+    fn spans(&self, filter: &SpansFilter) -> Result<Spans, String> {
+        let span = |since: i64, until: i64| Span {
+            since: ago(since).as_millisecond(),
+            until: (until > 0).then(|| ago(until).as_millisecond()),
+        };
+        let of = |account: &AccountName, scope: &str| {
+            let is_new = account.as_str() == "desk-uta-1";
+            let out_of_sync = vec![
+                span(9 * DAY, 8 * DAY),
+                span(20 * HOUR, 18 * HOUR),
+                span(5 * HOUR, 4 * HOUR),
+                span(1_200, 600),
+            ];
+            TargetSpans {
+                target: Target { account: account.clone(), scope: scope.parse().unwrap() },
+                known_since: ago(if is_new { 60 } else { 20 * DAY }).as_millisecond(),
+                out_of_sync: if is_new { Vec::new() } else { out_of_sync },
+                unknown: if is_new { Vec::new() } else { vec![span(900, 600)] },
+            }
+        };
+        let scopes = ["USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES", "account"];
+        let targets = filter.accounts.iter().flat_map(|account| scopes.map(|scope| of(account, scope)));
+        let watched = vec![span(40 * DAY, 5 * HOUR - 600), span(5 * HOUR - 2_400, 0)];
+        Ok(Spans { since: filter.since, watched, targets: targets.collect() })
+    }
+
+    fn written(&self) -> u64 {
+        0
+    }
+
+    fn last(&self) -> Result<i64, String> {
+        Ok(self.0.last().map_or(0, |event| event.id))
+    }
+
+    fn after(&self, last: i64, most: usize) -> Result<Vec<Event>, String> {
+        Ok(self.0.iter().filter(|event| event.id > last).take(most).cloned().collect())
     }
 }

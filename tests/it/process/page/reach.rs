@@ -1,0 +1,162 @@
+//! How a reader gets where he wants: by keys, by a search, by an address; and among a thousand targets.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use expect_test::expect;
+use posmoded::position_mode::PositionMode;
+use posmoded::protocol::{Reason, State, Wants};
+use serde_json::json;
+
+use super::browser::Browser;
+use super::desks;
+use super::fleet::{Fleet, ago};
+use super::looks::picture;
+
+const FOCUS: &str = "document.activeElement.dataset.target ?? document.activeElement.id";
+
+#[test]
+fn keys_alone_reach_a_target_and_its_detail_and_lead_back() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the matrix", "document.querySelectorAll('.cell').length > 20");
+    let focus = || browser.text(FOCUS);
+    browser.press("/");
+    assert_eq!(focus(), "search");
+    for key in ["d", "e", "s", "k", "-", "9"] {
+        browser.press(key);
+    }
+    browser
+        .wait_for("what was searched", "document.getElementById('shown').textContent === '2 of 29 targets'");
+    // Past the choice of what is shown, into the matrix, and on to its second cell.
+    browser.press("Tab");
+    browser.press("Tab");
+    assert_eq!(focus(), "desk-9/USDT-FUTURES");
+    browser.press("ArrowRight");
+    assert_eq!(focus(), "desk-9/COIN-FUTURES");
+    let ring = "getComputedStyle(document.activeElement).outlineStyle";
+    assert_eq!(browser.text(ring), "solid");
+    browser.press("Enter");
+    browser.wait_for("its detail", "document.querySelector('dialog').open");
+    assert_eq!(browser.text("document.getElementById('detail-title').textContent"), "desk-9 COIN-FUTURES");
+    assert_eq!(browser.text("location.hash"), "#search=desk-9&target=desk-9/COIN-FUTURES");
+    browser.press("Escape");
+    browser.wait_for("no detail", "!document.querySelector('dialog').open");
+    assert_eq!(focus(), "desk-9/COIN-FUTURES");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_address_says_what_is_shown_and_can_be_sent_to_somebody_else() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&format!("{}#show=human&target=desk-7/USDT-FUTURES", fleet.url()));
+    browser.wait_for("the detail", "document.querySelector('dialog').open");
+    browser.press("Escape");
+    browser.wait_for("no detail", "location.hash === '#show=human'");
+    let shown = "document.getElementById('shown').textContent";
+    browser.wait_for("what wants a human", &format!("{shown} === '5 of 29 targets'"));
+    browser.eval("document.querySelector('[value=problems]').click()");
+    browser.wait_for("what is not in sync", &format!("{shown} === '13 of 29 targets'"));
+    assert_eq!(browser.text("location.hash"), "#show=problems");
+    browser.eval("location.hash = '#search=suspended'");
+    browser.wait_for("what is suspended", &format!("{shown} === '1 of 29 targets'"));
+    assert_eq!(browser.text("document.getElementById('search').value"), "suspended");
+    assert_eq!(browser.text("document.title"), "5 want a human: posmoded");
+    // A target that has left the file is said to have.
+    browser.eval("location.hash = '#target=desk-99/account'");
+    browser.wait_for(
+        "that it is gone",
+        "document.querySelector('dialog').textContent.includes('does not name')",
+    );
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn strips_say_in_words_what_they_show_and_hatch_what_nobody_knows() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    let open = |target: &str| {
+        browser.go("about:blank");
+        browser.go(&format!("{}#target={target}", fleet.url()));
+        browser.wait_for("its strips", "document.querySelectorAll('dialog .strip').length === 2");
+        let told = "[...document.querySelectorAll('.bars')].map((bars) => bars.ariaLabel + ': ' + [...bars.children].map(\
+                    (bar) => bar.className).join(' ')).join('\\n')";
+        browser.text(told)
+    };
+    // Of the second time half an hour was watched by nobody, and the last of it is not known.
+    expect![[r#"
+        The last 24 h: out of sync 2h 35m in 24 h, 3 times; nobody looked for 30m; looked, and not known for 5m: well out well out unwatched out well out unknown well
+        The last 30 days: out of sync 1d 2h in 30 days, 4 times; nobody looked for 10d; looked, and not known for 5m: unwatched well out well out well out unwatched out well out unknown well"#]]
+    .assert_eq(&open("desk-1/USDT-FUTURES"));
+    let new = open("desk-uta-1/account");
+    assert!(new.starts_with("The last 24 h: not out of sync in 24 h; nobody looked for 23h 5"), "{new}");
+    assert!(new.ends_with(": unwatched well"), "{new}");
+    let hatched = "getComputedStyle(document.querySelector('.bars .unwatched')).backgroundImage.startsWith('repeating')";
+    assert_eq!(browser.eval(hatched), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// Prints how long a change of all of them takes.
+#[test]
+fn a_thousand_targets_change_at_once_without_stutter() {
+    let Some(browser) = Browser::open() else { return };
+    let name = |number: usize| format!("desk-{number}");
+    let targets: Vec<_> = (0..1000).map(|number| json!({ "account": name(number) })).collect();
+    let fleet = Fleet::of(&targets, Vec::new());
+    browser.go(&fleet.url());
+    browser.wait_for("the matrix", "document.querySelectorAll('#matrix-rows .cell').length === 1000");
+    // A frame that took longer than 50 ms is told, with all that its scripts, styles and layout took.
+    browser.eval(
+        "globalThis.frames_told = []; new PerformanceObserver((list) => frames_told.push(...list.getEntries()\
+         .map(({ duration }) => duration))).observe({ type: 'long-animation-frame' })",
+    );
+    let change = |reason: Reason, mode: PositionMode| {
+        for number in 0..1000 {
+            fleet.show(&name(number), |cell| {
+                for target in &mut cell.targets {
+                    target.state = State::Drifted;
+                    (target.reason, target.blockers, target.wants) =
+                        (Some(reason), vec![reason], Some(Wants::Human));
+                    target.say = Some(format!("It says {reason}."));
+                    (target.since, target.out_of_sync_since) = (ago(90), Some(ago(90)));
+                    target.live.as_mut().unwrap().mode = mode;
+                }
+            });
+        }
+        let shown = format!(
+            "document.querySelectorAll('#matrix-rows .cell.human').length === 1000 && \
+                             document.querySelector('.cause .label').textContent === '{reason}'"
+        );
+        browser.wait_for("all of them", &shown);
+    };
+    change(Reason::Reported, PositionMode::OneWay);
+    change(Reason::Fighting, PositionMode::OneWay);
+    let longest =
+        || Duration::from_secs_f64(browser.eval("Math.max(0, ...frames_told)").as_f64().unwrap() / 1000.0);
+    let of_change = longest();
+    let before = browser.busy();
+    browser.eval("frames_told.length = 0; new Promise((over) => setTimeout(over, 3000))");
+    let busy = browser.busy().saturating_sub(before) / 3;
+    let of_ages = longest();
+    let age = browser.text("document.querySelector('.cell .age').textContent");
+    assert_ne!(age, "1m 30s", "the ages on the screen grow");
+    picture(&browser, "thousand");
+    browser.eval("frames_told.length = 0; document.querySelector('[value=problems]').click()");
+    browser.eval(
+        "const field = document.getElementById('search'); field.value = 'desk-77'; \
+                  field.dispatchEvent(new Event('input', { bubbles: true }))",
+    );
+    browser.wait_for("eleven", "document.querySelectorAll('#matrix-rows .cell').length === 11");
+    let of_search = longest();
+    let told = format!(
+        "\na thousand targets: {of_change:?} in one frame for a change of all, {busy:?} a second for ages (longest frame \
+         {of_ages:?}), {of_search:?} for a search; 0 is below 50 ms\n"
+    );
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    assert!(of_change < Duration::from_secs(1), "{of_change:?}");
+    assert!(of_ages < Duration::from_millis(200), "{of_ages:?}");
+    assert_eq!(browser.text("document.title"), "1000 want a human: posmoded");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}

@@ -1,0 +1,123 @@
+//! Everything in `/api/status` is on the page, in the words of `posmoded status`.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::browser::Browser;
+use super::{command_says, desks, status};
+
+/// What a reader gets of a part of the page: its text, and the times that stand behind ages.
+struct Read {
+    text: String,
+    times: BTreeSet<String>,
+}
+
+impl Read {
+    fn of(browser: &Browser, what: &str) -> Read {
+        let text = browser.text(&format!("document.querySelector('{what}').textContent"));
+        let times =
+            format!("[...document.querySelectorAll('{what} time')].map((time) => time.dateTime).join()");
+        let times = browser.text(&times).split(',').map(str::to_owned).collect();
+        Read { text: one_line(&text), times }
+    }
+
+    /// What of `value` it does not hold, by the path that leads there.
+    fn lacks(&self, path: &str, value: &Value) -> Vec<String> {
+        match value {
+            // What is absent is told in words: `never`, `not read`, `nothing`.
+            Value::Null => Vec::new(),
+            Value::Array(all) => all.iter().flat_map(|one| self.lacks(path, one)).collect(),
+            Value::Object(all) => {
+                all.iter().flat_map(|(name, value)| self.lacks(&format!("{path}.{name}"), value)).collect()
+            }
+            // JavaScript writes 1.0 as 1.
+            Value::Number(number) => self.lacks(path, &number.as_f64().unwrap().to_string().into()),
+            Value::Bool(is) => self.lacks(path, &is.to_string().into()),
+            Value::String(word) => {
+                let is_there = if word.parse::<jiff::Timestamp>().is_ok() {
+                    self.times.contains(word)
+                } else {
+                    self.text.contains(&one_line(word))
+                };
+                if is_there { Vec::new() } else { vec![format!("{path}: {word}")] }
+            }
+        }
+    }
+}
+
+/// Without backticks, which are code on the page, and with one space where there are several.
+fn one_line(text: &str) -> String {
+    text.replace('`', "").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn everything_in_the_status_is_on_the_page() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let mut told = status(fleet.at);
+    let targets = told["targets"].take();
+    // Ages are told instead: they go by it.
+    told["now"].take();
+    let page = Read::of(&browser, "main");
+    let mut lacks = page.lacks("", &told);
+    for target in targets.as_array().unwrap() {
+        let name = format!("{}/{}", target["account"].as_str().unwrap(), target["scope"].as_str().unwrap());
+        lacks.extend(page.lacks(&name, &target["state"]));
+        lacks.extend(page.lacks(&name, &target["reason"]));
+        browser.eval(&format!("document.querySelector('.cell [data-target=\"{name}\"]').click()"));
+        browser.wait_for("its detail", "document.querySelector('dialog').open");
+        lacks.extend(Read::of(&browser, "dialog").lacks(&name, target));
+        browser.press("Escape");
+        browser.wait_for("no detail", "!document.querySelector('dialog').open");
+    }
+    assert!(lacks.is_empty(), "not on the page:\n{}", lacks.join("\n"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_page_says_of_each_cause_what_the_command_says() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let same = || {
+        let spans = Regex::new(r"[0-9]+[dhms]( [0-9]+[dhms])?").unwrap();
+        let alike = |text: &str| spans.replace_all(&one_line(text), "#").into_owned();
+        let page = alike(&Read::of(&browser, "main").text);
+        let command = command_says(fleet.at);
+        let sections: Vec<&str> = command.split("\n\n").collect();
+        // The summary; what wants a human; what passes by itself; then what is in sync.
+        let [summary, human, passes, ..] = sections[..] else { panic!("{command}") };
+        let is_told = |line: &&str| !line.starts_with("  ");
+        let lines =
+            [summary].into_iter().chain([human, passes].into_iter().flat_map(str::lines).filter(is_told));
+        let mut told = 0;
+        for line in lines.map(|line| line.trim_end_matches(':')) {
+            let (label, say) = line.split_once(": ").unwrap_or((line, line));
+            let words = if line == summary { vec![line] } else { vec![label, say] };
+            for words in words.into_iter().map(alike) {
+                assert!(page.contains(&words), "{words}\n\n{page}");
+            }
+            told += 1;
+        }
+        assert_eq!(
+            told,
+            1 + browser.eval("document.querySelectorAll('.cause, h2.counts').length").as_u64().unwrap()
+        );
+    };
+    same();
+    // What holds up more than one target is told once.
+    fleet.board.frame(|frame| {
+        frame.config.problem =
+            Some("line 12, column 5: unknown key `hedged`; write `position_mode:`".to_owned());
+    });
+    browser.wait_for(
+        "the refused file",
+        "document.querySelector('main').textContent.includes('is REFUSED, and')",
+    );
+    same();
+}
