@@ -128,7 +128,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
     }
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/desired-state.yaml"), home.join(FILE))?;
     Ok(daemon::Options {
-        host: HostName::Given("sandbox".to_owned()),
+        host: HostName::Given(HOST.to_owned()),
         config: home.join(FILE),
         state: home.join("state"),
         credentials: Some(credentials),
@@ -144,6 +144,10 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
 }
 
 fn introduce(home: &Path, exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
+    // Cargo builds the program beside the directory of the examples.
+    let example = std::env::current_exe().unwrap_or_default();
+    let program =
+        example.parent().and_then(Path::parent).unwrap_or(Path::new("target/debug")).join("posmoded");
     println!("posmoded against a simulated exchange, on a copy of the shipped desired-state.yaml.");
     println!("  exchange  http://{exchange}            (simulated; knows no real account)");
     println!("  page      http://{status}/             (open it in a browser)");
@@ -157,16 +161,28 @@ fn introduce(home: &Path, exchange: SocketAddr, status: SocketAddr, span: Option
         "  Edit {}, and see what happens. In another terminal, in this directory:",
         home.join(FILE).display()
     );
+    println!("    cargo build");
+    println!("    alias posmoded={}", program.display());
     println!("    export POSMODED_STATE={} POSMODED_LISTEN={status}", home.join("state").display());
-    println!("    cargo run -q -- status --watch");
-    println!("    cargo run -q -- pause desk-main --reason lunch");
-    println!("    cargo run -q -- resume desk-main");
-    println!("    cargo run -q -- history --follow");
+    println!("    export POSMODED_CONFIG={} POSMODED_HOST={HOST}", home.join(FILE).display());
+    println!(
+        "    export POSMODED_CREDENTIALS={} POSMODED_BASE_URL=http://{exchange}",
+        home.join("credentials").display()
+    );
+    println!("    posmoded status --watch");
+    println!("    posmoded pause desk-main --reason lunch");
+    println!("    posmoded resume desk-main");
+    println!("    posmoded history --follow");
+    println!(
+        "  Every other command that a sentence names works there, too: `posmoded check`, `plan`, `approve`."
+    );
     println!("  Nothing of it is left when this ends.");
     println!();
-    println!("  time  who and what");
+    println!("  time  who and what; what begins with ** somebody else did at the exchange");
 }
 
+/// What the host is called there, whatever the machine is.
+const HOST: &str = "sandbox";
 /// The declared file in the sandbox's own directory.
 const FILE: &str = "desired-state.yaml";
 
