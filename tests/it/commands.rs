@@ -62,6 +62,11 @@ fn apply_serves_only_those_that_are_named_and_leaves_the_others_on_record() {
         }
     });
     let before = requests_of(&desk, 2);
+    let watched = || -> i64 {
+        let ledger = rusqlite::Connection::open(desk.home.path().join("state/posmoded.sqlite")).unwrap();
+        ledger.query_row("SELECT count(*) FROM watched", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(watched(), 1, "it looked after all of them");
     // The file has lost desk-2: only a run over all accounts would release it.
     let (alone, _) = file.split_once("  desk-2:").unwrap();
     fs::write(desk.home.path().join("desired-state.yaml"), format!("{alone}...\n")).unwrap();
@@ -74,6 +79,7 @@ fn apply_serves_only_those_that_are_named_and_leaves_the_others_on_record() {
     assert_eq!((&last["end"], &last["in_sync"], &last["changed"]), (&true.into(), &1.into(), &1.into()));
     assert_eq!((mode(&desk, 1), mode(&desk, 2)), (PosMode::HedgeMode, PosMode::OneWayMode));
     assert_eq!(requests_of(&desk, 2), before, "nothing is asked for an account that was not named");
+    assert_eq!(watched(), 1, "who looks after one has not watched the other");
     let (_, out, _) = desk.call(&["history", "desk-2"]);
     assert!(!out.contains("released"), "{out}");
     let (code, _, err) = desk.call(&["apply", "desk-2"]);

@@ -211,6 +211,8 @@ async fn a_browser_led_here_by_another_name_is_refused() {
     ] {
         assert_eq!(ask(host).await, 421, "{host}");
     }
+    let listens = "GET /api/events HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    assert_eq!(served.ask(listens).await.0, 421);
 }
 
 #[tokio::test]
