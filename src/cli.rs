@@ -87,7 +87,7 @@ pub enum Command {
     Pause(pause::Args),
     /// End a pause, and the wait after a fight over a mode
     Resume(resume::Args),
-    /// Let a held plan go: that plan, and what is left of it as it shrinks, for 24 h
+    /// Let a held plan go: that plan, and what is left of it as it shrinks, for 24 h; reported drift is set back once
     Approve(approve::Args),
     /// End a set with an unknown outcome that cannot end by itself
     CloseIntent(close_intent::Args),

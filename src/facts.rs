@@ -15,7 +15,7 @@ mod wanted;
 mod witnesses;
 
 pub use answer::Answer;
-pub use brakes::{Brakes, Guard, LedgerTrouble, Pause};
+pub use brakes::{Brakes, Guard, HeldPlan, LedgerTrouble, Pause};
 pub use closing::{Closing, RequestId};
 pub use failure::{Class, ClassRow, ClearedBy, Failing, Failure, RefusedSet};
 pub use flatness::{FlatSpan, Flatness, List, Reading, VerdictInProgress, Wait};

@@ -63,7 +63,7 @@ pub use error::{ApproveError, CloseError, LedgerError, Newer, OpenError, ResumeE
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;
 pub use identities::{Pinned, Pins};
-pub use intents::IntentRow;
+pub use intents::{Allowance, IntentRow};
 pub use lock::Instance;
 pub use noted::Noted;
 pub use postgres::{Address, AddressError};
@@ -201,10 +201,11 @@ impl Ledger {
         change: Change,
         generation: Generation,
         stamp: ServerTime,
-        max_changes: u32,
+        allowed: impl Into<Allowance> + Send,
     ) -> Result<Note, LedgerError> {
         let target = target.clone();
-        let request = IntentRequest { target: target.clone(), change, generation, stamp, max_changes };
+        let request =
+            IntentRequest { target: target.clone(), change, generation, stamp, allowed: allowed.into() };
         // Taken before the write: however late this task is woken, the set must be sent within its time.
         let at = self.clock.now();
         let written = self.executor.run(move |store| store.note(&request)).await?;

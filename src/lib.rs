@@ -78,7 +78,8 @@
 //!   written.
 //! * Every set was preceded by its intent on disk: `ledger::Noted` has one maker, and `Apply::set` uses it up.
 //! * "In sync" means that live was as desired when last read, and that nothing older can still take effect.
-//! * `plan`, `check` and `probe` hold no way to set anything; under `drift: report` no set has drift as its cause.
+//! * `plan`, `check` and `probe` hold no way to set anything; under `drift: report` no set has drift as its cause, but for one
+//!   for each time that somebody approves it.
 //! * A target that left the file gets no set. A bad file releases nothing and sends nothing.
 //! * No sliding window exceeds a limit of the exchange, across restarts, over answered requests.
 //! * No secret is in any log, status, metric or error.

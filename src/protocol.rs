@@ -28,7 +28,7 @@ pub use purpose::purpose;
 pub use reason::{Reason, Reasons, State, Wants};
 pub use record::{lost_before, recorded};
 pub use say::{CRASHED, say, undotted};
-pub use standing::{Standing, is_a_fight, wanted_change};
+pub use standing::{Standing, is_a_fight, needs_approval, wanted_change};
 pub use step::{Deadline, Look, Record, Rest, Step, Withdrawn};
 pub use whose::{Claims, wrong};
 

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::facts::{
-    AccountSettings, Applied, Cause, Change, DriftPolicy, Facts, Flatness, Generation, How, List, OpenRow,
-    Reading, Stretch, TargetFacts,
+    AccountSettings, Applied, Change, DriftPolicy, Facts, Flatness, Generation, How, List, OpenRow, Reading,
+    Stretch, TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -467,11 +467,11 @@ impl TargetStatus {
 }
 
 impl TargetStatus {
-    /// The change that can be approved: one that is held, or a first contact that waits under `drift: report`.
+    /// The change that can be approved: one that is held, or one that is only reported.
     pub fn held_entry(&self) -> Option<PlanEntry> {
         let cause = self.state.cause()?;
         let waits = |reason| self.blockers.contains(&reason);
-        let approvable = waits(Reason::Held) || (cause == Cause::New && waits(Reason::Reported));
+        let approvable = waits(Reason::Held) || waits(Reason::Reported);
         let change = Change { from: self.live.as_ref()?.mode, to: self.desired?, cause };
         let target = Target { account: self.account.clone(), scope: self.scope };
         approvable.then(|| PlanEntry::new(&target, change))
@@ -570,6 +570,13 @@ impl Status {
         self.config.is_newest()
             && !self.targets.is_empty()
             && self.targets.iter().all(|target| target.state == State::InSync && !target.is_elsewhere())
+    }
+
+    /// How many changes `max_changes` holds back until somebody approves them. What is only reported says so itself.
+    pub fn held_back(&self) -> usize {
+        let Some(Held { plan: Plan(entries), hash: _ }) = &self.held else { return 0 };
+        let held = self.targets.iter().filter(|target| target.blockers.contains(&Reason::Held));
+        held.filter(|target| target.held_entry().is_some_and(|entry| entries.contains(&entry))).count()
     }
 
     /// The same of one account alone.

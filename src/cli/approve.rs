@@ -1,4 +1,4 @@
-//! `posmoded approve`: lets one held plan go, and nothing else.
+//! `posmoded approve`: lets one held plan go, and nothing else. Drift that is only reported is an entry of it.
 
 use anyhow::Context as _;
 

@@ -60,8 +60,19 @@ pub struct Guard {
     pub has_place: bool,
     /// Whether an approved plan holds exactly this change of this target.
     pub approved: bool,
-    /// The hash of the held plan that this target is in, once that is in the ledger.
-    pub plan: Option<String>,
+    /// Whether a set left under every such approval and had no effect.
+    pub tried: bool,
+    /// The held plan that this target is in, once that is in the ledger.
+    pub plan: Option<HeldPlan>,
+}
+
+/// A held plan, as far as one of its targets has to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HeldPlan {
+    /// The hash to approve it by.
+    pub hash: String,
+    /// How many changes an approval lets go, this one included.
+    pub changes: usize,
 }
 
 impl Guard {
@@ -73,6 +84,6 @@ impl Guard {
 
 impl Default for Guard {
     fn default() -> Guard {
-        Guard { left: 1, frees_at: None, has_place: false, approved: false, plan: None }
+        Guard { left: 1, frees_at: None, has_place: false, approved: false, tried: false, plan: None }
     }
 }

@@ -5,7 +5,7 @@ use crate::constants::LEDGER_RETRY;
 use crate::exchange::Apply as _;
 use crate::facts::Answer;
 use crate::facts::{Change, Class, Closing, Failure, IntentState, SetAnswer};
-use crate::ledger::{LedgerError, Note};
+use crate::ledger::{Allowance, LedgerError, Note};
 use crate::position_mode::{Scope, Target};
 use crate::protocol::{self, Record, Standing, Step, Withdrawn};
 use crate::status::Counts;
@@ -49,7 +49,12 @@ impl<D: Environment> Keeper<D> {
         let target = Target { account: self.account.clone(), scope };
         let Some(slot) = self.targets.get(&scope) else { return };
         let (generation, stamp) = (slot.facts.wanted.generation, clock.at(now));
-        match self.ledger.note(&target, change, generation, stamp, self.spec.max_changes).await {
+        let allowed = if protocol::needs_approval(slot.facts.wanted.policy.drift, change.cause) {
+            Allowance::Approval
+        } else {
+            Allowance::Places(self.spec.max_changes)
+        };
+        match self.ledger.note(&target, change, generation, stamp, allowed).await {
             Ok(Note::Noted(noted, intent)) => {
                 if let Some(slot) = self.targets.get_mut(&scope) {
                     slot.facts.intent = Some(intent.of_this_process(now, clock));

@@ -6,7 +6,7 @@ use super::synced::Synced;
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
 use crate::constants::HUMAN_LOOK;
 use crate::exchange::Observe;
-use crate::facts::{Brakes, Closing, Guard, TargetFacts};
+use crate::facts::{Brakes, Closing, Guard, HeldPlan, TargetFacts};
 use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
 use crate::protocol::{self, PlanEntry};
@@ -199,7 +199,9 @@ impl<D: Environment> Keeper<D> {
             let facts = slot.facts(&self.facts);
             let change = protocol::wanted_change(&facts);
             let entry = change.map(|change| PlanEntry::new(&target, change));
-            let plan = entry.filter(|entry| held.0.contains(entry)).map(|_| held.hash());
+            let plan = entry
+                .filter(|entry| held.0.contains(entry))
+                .map(|_| HeldPlan { hash: held.hash(), changes: held.0.len() });
             let Brakes { paused, guard, .. } = directives.brakes(&target, change, &limits);
             slot.brakes = Brakes {
                 paused,

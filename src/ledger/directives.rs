@@ -32,6 +32,8 @@ pub struct Directives {
     pub counted: Vec<Counted>,
     /// The changes that approved plans allow and that are not done yet.
     pub approved: BTreeSet<PlanEntry>,
+    /// Those of them of which a set left and had no effect.
+    pub tried: BTreeSet<PlanEntry>,
     /// The number of resumes so far; when it grows, the corrections must be read again.
     pub resumed: u64,
     /// The UID pinned for each account name since its first look.
@@ -54,6 +56,7 @@ impl Directives {
             pauses,
             counted,
             approved,
+            tried,
             resumed,
             pins,
             kinds: _,
@@ -64,6 +67,7 @@ impl Directives {
         *pauses != before.pauses
             || *counted != before.counted
             || *approved != before.approved
+            || *tried != before.tried
             || *resumed != before.resumed
             || *closings != before.closings
             || *lapses_at != before.lapses_at
@@ -77,7 +81,10 @@ impl Directives {
             of.pauses.iter().filter(ours).cloned().collect()
         };
         let approved = |of: &Directives| of.approved.iter().filter(|entry| entry.account == *account).count();
-        self.resumed != before.resumed || pauses(self) != pauses(before) || approved(self) != approved(before)
+        let tried = |of: &Directives| of.tried.iter().filter(|entry| entry.account == *account).count();
+        self.resumed != before.resumed
+            || pauses(self) != pauses(before)
+            || (approved(self), tried(self)) != (approved(before), tried(before))
     }
 
     /// The brakes on a target; `change` is the one it wants, if known.
@@ -85,10 +92,11 @@ impl Directives {
         let Limits { max_changes: _, exchange, now } = *limits;
         let guard = self.guard(target, change, limits);
         let entry = change.map(|change| PlanEntry::new(target, change));
-        let approved = entry.is_some_and(|entry| self.approved.contains(&entry));
+        let is_in = |some: &BTreeSet<PlanEntry>| entry.as_ref().is_some_and(|entry| some.contains(entry));
+        let (approved, tried) = (is_in(&self.approved), is_in(&self.tried));
         Brakes {
             paused: self.pause_of(&target.account, exchange, now),
-            guard: Guard { approved, ..guard },
+            guard: Guard { approved, tried, ..guard },
             ..Brakes::default()
         }
     }
@@ -194,15 +202,18 @@ pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> Databas
         params![2 * millis(CHANGES_WINDOW)],
         |row| Ok(Counted { target: targets::target(row)?, to: row.get("desired")?, at: row.get("at")? }),
     )?;
-    let approved: Vec<(PlanEntry, i64)> = tx.query(
-        "SELECT * FROM unused_entries WHERE approved_at > ?1",
+    let approved: Vec<(PlanEntry, i64, bool)> = tx.query(
+        &format!("SELECT *, {} AS tried FROM unused_entries WHERE approved_at > ?1", intents::TRIED),
         params![now.exchange.map_or(i64::MIN, |now| (now - APPROVAL).0)],
-        |row| Ok((entry(row)?, row.get("approved_at")?)),
+        |row| Ok((entry(row)?, row.get("approved_at")?, row.get("tried")?)),
     )?;
     let pauses_end = pauses.iter().filter_map(|row| row.pause.until);
-    let approvals_end = approved.iter().map(|(_, at)| ServerTime(*at) + APPROVAL);
+    let approvals_end = approved.iter().map(|(_, at, _)| ServerTime(*at) + APPROVAL);
     let lapses_at = pauses_end.chain(approvals_end).min();
-    let approved = approved.into_iter().map(|(entry, _)| entry).collect();
+    let is_fresh = |of: &PlanEntry| approved.iter().any(|(entry, _, tried)| entry == of && !tried);
+    let all = approved.iter().map(|(entry, ..)| entry);
+    let (approved, tried) =
+        (all.clone().cloned().collect(), all.filter(|entry| !is_fresh(entry)).cloned().collect());
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", params![], |row| row.get(0))?;
     let (pins, kinds) = match known {
         Some(known) => (Arc::clone(&known.pins), Arc::clone(&known.kinds)),
@@ -211,7 +222,7 @@ pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> Databas
     let resumed = u64::try_from(resumed).unwrap_or(0);
     let closings = closings(tx)?.into_iter().map(|closing| (closing.request, closing.intent)).collect();
     let refreshes = refreshes::open(tx)?;
-    Ok(Directives { pauses, counted, approved, resumed, pins, kinds, closings, refreshes, lapses_at })
+    Ok(Directives { pauses, counted, approved, tried, resumed, pins, kinds, closings, refreshes, lapses_at })
 }
 
 /// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time

@@ -13,7 +13,9 @@ use super::trouble::DatabaseResult;
 use super::tx::{Row, Tx, params};
 use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
-use crate::facts::{Applied, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer};
+use crate::facts::{
+    Applied, Cause, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer,
+};
 use crate::moment::{ServerTime, spell};
 use crate::position_mode::{PositionMode, Target};
 
@@ -51,6 +53,8 @@ pub struct IntentRow {
     pub stage: Stage,
     /// Whether it was noted under an approved plan.
     pub approved: bool,
+    /// The number of that plan.
+    pub plan: Option<i64>,
 }
 
 /// A request to note a set.
@@ -60,21 +64,41 @@ pub(super) struct IntentRequest {
     pub(super) change: Change,
     pub(super) generation: Generation,
     pub(super) stamp: ServerTime,
-    pub(super) max_changes: u32,
+    pub(super) allowed: Allowance,
+}
+
+/// What lets a set be noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// A place among so many changes within the hour, or an approval.
+    Places(u32),
+    /// An approval alone, for the file asks to report such a change only.
+    Approval,
+}
+
+impl From<u32> for Allowance {
+    fn from(max_changes: u32) -> Allowance {
+        Allowance::Places(max_changes)
+    }
 }
 
 /// Writes the intent, unless a newer revision, a pause, an unresolved intent of the target, another name for the same
 /// account, or a used up budget forbids it.
 pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Option<IntentId>, StoreError> {
-    let IntentRequest { target, change, generation, stamp, max_changes } = request;
+    let IntentRequest { target, change, generation, stamp, allowed } = request;
     let shared = identities::is_shared(tx, &target.account)?;
     let outdated = is_outdated(tx, *generation)?;
     if shared || outdated || is_paused(tx, *stamp, target)? || unresolved(tx, target)?.is_some() {
         return Ok(None);
     }
-    let plan = approval(tx, *stamp, target, *change)?;
+    let plan = approval(tx, *stamp, target, *change, *allowed)?;
     let Change { from, to, cause } = change;
-    if plan.is_none() && !has_a_place(tx, *stamp, target, *to, *max_changes)? {
+    let may_go = match *allowed {
+        _ if plan.is_some() => true,
+        Allowance::Places(max_changes) => has_a_place(tx, *stamp, target, *to, max_changes)?,
+        Allowance::Approval => false,
+    };
+    if !may_go {
         return Ok(None);
     }
     let Target { account, scope } = target;
@@ -245,7 +269,7 @@ pub(super) fn all(tx: &Tx<'_>) -> DatabaseResult<Vec<IntentRow>> {
     let row = |row: &Row<'_>| {
         let IntentRecord { id: _, target, change, generation: _, stamp, stage } = from_row(row)?;
         let (noted_wall, plan) = (row.get("noted_at")?, row.get::<Option<i64>>("plan")?);
-        Ok(IntentRow { target, change, stamp, noted_wall, stage, approved: plan.is_some() })
+        Ok(IntentRow { target, change, stamp, noted_wall, stage, approved: plan.is_some(), plan })
     };
     tx.query("SELECT * FROM intents ORDER BY id", params![], row)
 }
@@ -308,12 +332,30 @@ fn is_paused(tx: &Tx<'_>, stamp: ServerTime, target: &Target) -> DatabaseResult<
     )
 }
 
-/// The approved plan that contains exactly this change and whose entry for it is not used up yet.
-fn approval(tx: &Tx<'_>, stamp: ServerTime, target: &Target, change: Change) -> DatabaseResult<Option<i64>> {
+/// Whether a set left for a row of `unused_entries` and had no effect.
+pub(super) const TRIED: &str =
+    "EXISTS (SELECT 1 FROM intents AS i WHERE i.plan = unused_entries.plan AND i.state = 'no_effect'
+    AND i.account = unused_entries.account AND i.scope = unused_entries.scope)";
+
+/// The approved plan that contains exactly this change and whose entry for it is not used up yet. Where an approval is needed,
+/// drift is set back once, whether or not that had an effect.
+fn approval(
+    tx: &Tx<'_>,
+    stamp: ServerTime,
+    target: &Target,
+    change: Change,
+    allowed: Allowance,
+) -> DatabaseResult<Option<i64>> {
     let Change { from, to, cause } = change;
-    tx.query_row("SELECT min(plan) FROM unused_entries WHERE approved_at > ?1 AND account = ?2 AND scope = ?3 AND live = ?4
-         AND desired = ?5 AND cause = ?6", params![stamp - APPROVAL, target.account, target.scope, from, to, cause],
-        |row| row.get(0))
+    let may_repeat = allowed != Allowance::Approval || cause != Cause::Drift;
+    tx.query_row(
+        &format!(
+            "SELECT min(plan) FROM unused_entries WHERE approved_at > ?1 AND account = ?2 AND scope = ?3 AND live = ?4
+             AND desired = ?5 AND cause = ?6 AND (?7 = 1 OR NOT {TRIED})"
+        ),
+        params![stamp - APPROVAL, target.account, target.scope, from, to, cause, may_repeat],
+        |row| row.get(0),
+    )
 }
 
 /// Whether fewer than `max_changes` changes count within the hour, or this one does already.

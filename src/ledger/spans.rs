@@ -58,12 +58,19 @@ pub(super) fn end(tx: &Tx<'_>, now: Now, target: &Target) -> DatabaseResult<()> 
     .map(drop)
 }
 
-/// Live is as desired again: the span ends, and with it a drift.
+/// Live is as desired again: the span ends, and with it a drift. An approval of that drift which nothing was done by allows
+/// nothing any more: the next one is another.
 pub(super) fn in_sync(tx: &Tx<'_>, now: Now, target: &Target) -> Result<(), StoreError> {
     end(tx, now, target)?;
     if drift_is_over(tx, target)? {
         let text = "The drift is over: somebody set the mode back.";
         history::add(tx, now, &Event::new(EventKind::DriftOver, text).of(target))?;
+        tx.execute(
+            "DELETE FROM plan_entries WHERE account = ?1 AND scope = ?2 AND cause = 'drift' AND plan IN (
+                 SELECT id FROM plans WHERE approved_at IS NOT NULL
+                 UNION SELECT plan FROM requests WHERE plan IS NOT NULL)",
+            params![target.account, target.scope],
+        )?;
     }
     Ok(())
 }

@@ -6,7 +6,9 @@ use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
-use crate::facts::{Elsewhere, Facts, Failing, FlatSpan, Flatness, IntentState, Pause, TargetFacts};
+use crate::facts::{
+    Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, Pause, TargetFacts,
+};
 use crate::moment::{Moment, spell};
 use crate::position_mode::{Declared, Target};
 use crate::window::Opening;
@@ -225,7 +227,7 @@ fn say_held(facts: &Facts<'_>, now: Moment) -> String {
     let approve = guard
         .plan
         .as_ref()
-        .map_or_else(|| "`posmoded approve`".to_owned(), |hash| format!("`posmoded approve {hash}`"));
+        .map_or_else(|| "`posmoded approve`".to_owned(), |plan| format!("`posmoded approve {}`", plan.hash));
     format!(
         "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then {approve}.{hour}"
     )
@@ -233,19 +235,30 @@ fn say_held(facts: &Facts<'_>, now: Moment) -> String {
 
 fn say_reported(facts: &Facts<'_>) -> String {
     let first_contact = facts.target.applied.is_none();
+    let others = |plan: &HeldPlan| match plan.changes.saturating_sub(1) {
+        0 => String::new(),
+        1 => ", with another change".to_owned(),
+        others => format!(", with {others} other changes"),
+    };
     match (&facts.brakes.guard.plan, first_contact) {
-        (Some(hash), true) => format!(
-            "The first look differs and the file says `drift: report`: `posmoded approve {hash}` lets it be changed."
+        (Some(plan), true) => format!(
+            "The first look differs and the file says `drift: report`: `posmoded approve {}` lets it be changed{}.",
+            plan.hash,
+            others(plan)
+        ),
+        (Some(plan), false) => format!(
+            "Somebody changed it at the exchange and the file says `drift: report`: `posmoded approve {}` lets it be set \
+             back once{}; or change it back there, or change the file.",
+            plan.hash,
+            others(plan)
         ),
         (None, true) => {
             "The first look differs and the file says `drift: report`: it waits for `posmoded approve`."
                 .to_owned()
         }
-        (Some(_) | None, false) => {
-            "Somebody changed it at the exchange and the file says `drift: report`: change it \
+        (None, false) => "Somebody changed it at the exchange and the file says `drift: report`: change it \
                                     back there, or change the file."
-                .to_owned()
-        }
+            .to_owned(),
     }
 }
 

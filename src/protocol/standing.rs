@@ -201,13 +201,17 @@ pub(super) fn forbids(facts: &Facts<'_>, cause: Cause, now: Moment) -> Reasons {
 
 /// Whether the file's drift policy asks to report a change wanted for `cause` instead of making it.
 pub(super) fn is_only_reported(facts: &Facts<'_>, cause: Cause) -> bool {
-    match facts.target.wanted.policy.drift {
-        DriftPolicy::Correct => false,
-        DriftPolicy::Report => match cause {
-            Cause::Drift => true,
-            Cause::New => !facts.brakes.guard.approved,
-            Cause::Pending => false,
-        },
+    let guard = &facts.brakes.guard;
+    // Drift is set back once for each approval, whether or not that had an effect: the next try is the operator's to decide.
+    let is_approved = guard.approved && !(cause == Cause::Drift && guard.tried);
+    needs_approval(facts.target.wanted.policy.drift, cause) && !is_approved
+}
+
+/// Whether a change wanted for `cause` is made only once somebody has approved it.
+pub fn needs_approval(drift: DriftPolicy, cause: Cause) -> bool {
+    match (drift, cause) {
+        (DriftPolicy::Correct, _) | (DriftPolicy::Report, Cause::Pending) => false,
+        (DriftPolicy::Report, Cause::Drift | Cause::New) => true,
     }
 }
 

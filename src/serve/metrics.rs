@@ -81,7 +81,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         config,
         schema: _,
         now: _,
-        held,
+        held: _,
         targets,
         warnings: _,
         account_settings,
@@ -162,9 +162,9 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
             (words, 1_i64)
         }),
     )?;
-    let waiting = held.as_ref().map_or(0, |held| held.plan.0.len());
-    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-    out.gauges("held_changes", "Changes that wait for posmoded approve", None, [([], waiting)])
+    let waiting = i64::try_from(status.held_back()).unwrap_or(i64::MAX);
+    let help = "Changes that max_changes holds back until posmoded approve";
+    out.gauges("held_changes", help, None, [([], waiting)])
 }
 
 fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {

@@ -213,6 +213,54 @@ async fn an_approval_lets_exactly_its_entries_go_once_each_and_uses_no_budget_th
 }
 
 #[tokio::test]
+async fn where_an_approval_is_needed_drift_gets_one_set_for_each_whatever_came_of_it() {
+    let ledger = Ledger::in_memory(clock()).unwrap();
+    register_target(&ledger, "desk-a", 1).await;
+    let drift = || Plan([PlanEntry::new(&target("desk-a"), to_hedge(Cause::Drift))].into());
+    let reported = async |stamp: i64| {
+        let (target, stamp) = (target("desk-a"), ServerTime(START + stamp));
+        let change = to_hedge(Cause::Drift);
+        ledger.note(&target, change, Generation(1), stamp, Allowance::Approval).await.unwrap()
+    };
+    let notice = async || {
+        let event = Event::new(EventKind::Drift, "somebody changed it").of(&target("desk-a"));
+        ledger.drift(&target("desk-a"), event).await.unwrap();
+    };
+    let is_tried = || ledger.directives().borrow().tried == drift().0;
+    let hash = hold(&ledger, &drift()).await;
+    notice().await;
+    assert_eq!(reported(0).await, Note::Braked, "however much of the budget is left");
+    approve(&ledger, &hash).await.unwrap();
+    let (left, _) = noted(reported(1).await);
+    ledger.withdraw(left, "too late").await.unwrap();
+    let (_noted, id) = noted(reported(2).await);
+    ledger.record_answer(id, &refusal()).await.unwrap();
+    assert!(!is_tried(), "neither has left, or had an effect");
+    let (_noted, id) = noted(reported(3).await);
+    ledger.record_resolved(id, false, None).await.unwrap();
+    assert!(is_tried());
+    assert_eq!(reported(4).await, Note::Braked, "it was given one, and that is lost");
+
+    // Approved anew it gets another.
+    hold(&ledger, &Plan::default()).await;
+    let again = hold(&ledger, &drift()).await;
+    approve(&ledger, &again).await.unwrap();
+    assert!(!is_tried());
+    let (_noted, id) = noted(reported(5).await);
+    ledger.record_resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
+    assert_eq!(reported(6).await, Note::Braked, "set back once");
+
+    // What ended by itself needs no approval any more; the next is another drift.
+    notice().await;
+    hold(&ledger, &Plan::default()).await;
+    let third = hold(&ledger, &drift()).await;
+    approve(&ledger, &third).await.unwrap();
+    ledger.in_sync(&target("desk-a")).await.unwrap();
+    assert_eq!(ledger.directives().borrow().approved, BTreeSet::new());
+    assert_eq!(reported(7).await, Note::Braked, "another drift");
+}
+
+#[tokio::test]
 async fn an_approved_set_that_shows_up_late_uses_its_entry_up() {
     for engine in engines() {
         an_approved_set_that_shows_up_late_uses_its_entry_up_there(engine.inline(clock())).await;

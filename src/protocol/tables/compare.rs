@@ -112,15 +112,72 @@ fn drift_under_report_is_only_reported() {
 }
 
 #[test]
-fn drift_under_report_is_not_corrected_even_when_approved() {
-    let approved = situation().applied(WANTED).drift(DriftPolicy::Report).flat_for(minutes(9), seconds(1));
+fn drift_under_report_is_set_back_once_it_is_approved_and_once_only() {
+    let drifted = situation().applied(WANTED).drift(DriftPolicy::Report).flat_for(minutes(9), seconds(1));
+    let planned = drifted.clone().planned(Some("0123456789ab"));
     check(
-        &approved.approved(),
+        &planned,
+        expect![[r#"
+        drifted
+        reported: Somebody changed it at the exchange and the file says `drift: report`: `posmoded approve 0123456789ab` lets it be set back once; or change it back there, or change the file.
+        > rest 1m 4s
+    "#]],
+    );
+    let mut with_others = planned.clone();
+    with_others.brakes.guard.plan.as_mut().unwrap().changes = 3;
+    check(
+        &with_others,
+        expect![[r#"
+        drifted
+        reported: Somebody changed it at the exchange and the file says `drift: report`: `posmoded approve 0123456789ab` lets it be set back once, with 2 other changes; or change it back there, or change the file.
+        > rest 1m 4s
+    "#]],
+    );
+    check(
+        &drifted.clone().approved(),
+        expect![[r#"
+        drifted
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (drift)
+    "#]],
+    );
+    check(
+        &planned.approved().tried(),
+        expect![[r#"
+        drifted
+        reported: Somebody changed it at the exchange and the file says `drift: report`: `posmoded approve 0123456789ab` lets it be set back once; or change it back there, or change the file.
+        > rest 1m 4s
+    "#]],
+    );
+    // No other brake goes with it.
+    check(
+        &drifted.clone().approved().suspended(),
         expect![[r#"
             drifted
-            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+            suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
             > rest 1m 4s
         "#]],
+    );
+    check(
+        &drifted.approved().corrected(&[hours(3), hours(2), hours(1)]),
+        expect![[r#"
+        drifted
+        fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
+        > rest 1m 4s
+    "#]],
+    );
+}
+
+#[test]
+fn a_first_contact_that_was_tried_in_vain_may_be_tried_again_for_as_long_as_it_is_approved() {
+    let first = situation().drift(DriftPolicy::Report).flat_for(minutes(9), seconds(1));
+    check(
+        &first.approved().tried(),
+        expect![[r#"
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > note one_way_mode -> hedge_mode (new)
+    "#]],
     );
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::constants::FENCE;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Class, DriftPolicy, Facts, Failing, Failure, FlatSpan, Flatness,
-    Generation, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble, List,
-    Pause, Policy, Reading, Refusals, Requirement, Requirements, Seen, ServerClock, TargetFacts, Wanted,
+    Generation, HeldPlan, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet, LedgerTrouble,
+    List, Pause, Policy, Reading, Refusals, Requirement, Requirements, Seen, ServerClock, TargetFacts,
+    Wanted,
 };
 use crate::facts::{Cause, Change, Elsewhere};
 use crate::moment::{Jitter, Moment, ServerTime};
@@ -218,12 +219,18 @@ impl Situation {
     }
 
     pub(super) fn planned(mut self, plan: Option<&str>) -> Self {
-        self.brakes.guard.plan = plan.map(str::to_owned);
+        self.brakes.guard.plan = plan.map(|hash| HeldPlan { hash: hash.to_owned(), changes: 1 });
         self
     }
 
     pub(super) fn approved(mut self) -> Self {
         self.brakes.guard.approved = true;
+        self
+    }
+
+    /// A set left under its approval and had no effect.
+    pub(super) fn tried(mut self) -> Self {
+        self.brakes.guard.tried = true;
         self
     }
 

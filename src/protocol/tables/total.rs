@@ -11,13 +11,13 @@ use strum::{IntoEnumIterator as _, VariantArray as _};
 use super::situation::{OFFSET, Situation, failure, hours, minutes, required, seconds, window};
 use super::story::{Exchange, take};
 use super::{in_words, of_a_desk, step_for};
-use crate::facts::List;
 use crate::facts::{
     AccountFacts, Applied, Brakes, Cause, Change, Class, Closing, DriftPolicy, Elsewhere, Failing, FlatSpan,
     Flatness, Generation, Guard, HostReading, How, Identity, Intent, IntentId, IntentState, LateSet,
     LedgerTrouble, OwnerDue, Pause, Policy, Reading, Refusals, RequestId, Requirements, Seen, ServerClock,
     SetAnswer, Stretch, TargetFacts, VerdictInProgress, Wait, Wanted,
 };
+use crate::facts::{HeldPlan, List};
 use crate::moment::{Jitter, Moment, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode};
 use crate::protocol::{Look, Reason, Rest, Standing, State, Step, say};
@@ -268,9 +268,18 @@ fn brakes() -> BoxedStrategy<Brakes> {
         .prop_map(|(lasts, until)| Pause { account: None, reason: "maintenance".to_owned(), lasts, until });
     let ledger = around()
         .prop_map(|retry_at| LedgerTrouble { say: "The ledger cannot be written.".to_owned(), retry_at });
-    let hash = option::of(Just("0123456789ab".to_owned()));
-    let guard = (0..2_u32, option::of(around()), any::<bool>(), any::<bool>(), hash).prop_map(
-        |(left, frees_at, has_place, approved, plan)| Guard { left, frees_at, has_place, approved, plan },
+    let plan =
+        option::of((1..4_usize).prop_map(|changes| HeldPlan { hash: "0123456789ab".to_owned(), changes }));
+    let approvals = (any::<bool>(), any::<bool>());
+    let guard = (0..2_u32, option::of(around()), any::<bool>(), approvals, plan).prop_map(
+        |(left, frees_at, has_place, (approved, tried), plan)| Guard {
+            left,
+            frees_at,
+            has_place,
+            approved,
+            tried,
+            plan,
+        },
     );
     (
         option::weighted(0.2, paused),

@@ -66,7 +66,7 @@ async fn drift_that_is_only_reported_gets_no_set_and_a_changed_file_is_applied_a
         world.pass(2 * HOUR).await;
         assert_eq!(all_sets(&world), []);
         assert_eq!(count(&world.history("desk-a"), EventKind::Drift), 1, "said once");
-        assert_eq!(world.status().held, None, "drift that is only reported cannot be approved");
+        assert_eq!(count(&world.everything_on_record(), EventKind::Held), 1, "and what approves it, too");
 
         world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
         world.until(2 * MINUTE, "back", |world| world.is_in_sync(of.target)).await;
@@ -74,6 +74,91 @@ async fn drift_that_is_only_reported_gets_no_set_and_a_changed_file_is_applied_a
         line_begins(&world, 10 * SECOND, of.target, "pending, settling").await;
         changed(&world, of.target).await;
         assert_eq!(all_sets(&world).len(), 1);
+        world.check_invariants(SETTLE);
+    }
+}
+
+/// Somebody flips the mode; gives back the hash of the plan that the drift is in.
+async fn drifts(world: &World, of: Desk) -> String {
+    world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::HedgeMode)).unwrap();
+    world
+        .until(2 * MINUTE, "reported with its hash", |world| {
+            let held = world.status().held;
+            held.is_some_and(|held| {
+                world.line(of.target).contains(&format!("`posmoded approve {}`", held.hash))
+            })
+        })
+        .await;
+    let line = world.line(of.target);
+    assert!(line.starts_with("drifted, reported: Somebody changed it at the exchange"), "{line}");
+    assert!(
+        line.contains("lets it be set back once; or change it back there, or change the file."),
+        "{line}"
+    );
+    world.status().held.unwrap().hash
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_sets_reported_drift_back_once_and_the_next_is_reported_anew() {
+    for of in KINDS {
+        // Nothing else may be changed within the hour: an approval needs no place.
+        let says = file_with(1, "drift: report", &[("desk-a", of.one_way)]);
+        let mut world = World::started(&says, |exchange| of.open(exchange)).await;
+        world.until(10 * SECOND, "adopted", |world| world.is_in_sync(of.target)).await;
+        let hash = drifts(&world, of).await;
+        world.pass(HOUR).await;
+        assert_eq!(all_sets(&world), []);
+        let request = world.visitor().approve(&hash).unwrap();
+        world.until(3 * SECOND, "acknowledged", |world| world.acknowledged(request)).await;
+        line_begins(&world, MINUTE, of.target, "drifted, settling").await;
+        changed(&world, of.target).await;
+        assert_eq!((all_sets(&world).len(), world.mode(DESK_A, USDT)), (1, PosMode::OneWayMode));
+
+        let again = drifts(&world, of).await;
+        assert_eq!(again, hash, "the same change");
+        world.kill().await;
+        world.start().await;
+        world.pass(2 * HOUR).await;
+        assert_eq!(all_sets(&world).len(), 1, "the approval is used up, over a restart, too");
+        line_begins(&world, MINUTE, of.target, "drifted, reported").await;
+        world.visitor().approve(&again).unwrap();
+        changed(&world, of.target).await;
+        assert_eq!(all_sets(&world).len(), 2);
+        let history = world.history("desk-a");
+        assert_eq!((count(&history, EventKind::Drift), count(&history, EventKind::Confirmed)), (2, 2));
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_of_reported_drift_is_over_with_that_drift_and_with_its_one_set_whatever_came_of_it() {
+    for of in KINDS {
+        let says = file_with(100, "drift: report", &[("desk-a", of.one_way)]);
+        let world = World::started(&says, |exchange| of.open(exchange)).await;
+        world.until(10 * SECOND, "adopted", |world| world.is_in_sync(of.target)).await;
+        // Paused, so that somebody else is first.
+        let hash = drifts(&world, of).await;
+        world.visitor().pause(&[], "somebody looks at it", None).unwrap();
+        world.visitor().approve(&hash).unwrap();
+        world.pass(5 * MINUTE).await;
+        assert!(world.line(of.target).starts_with("drifted, paused"), "{}", world.told());
+        world.exchange(|exchange| exchange.flip(DESK_A, USDT, PosMode::OneWayMode)).unwrap();
+        world.until(2 * MINUTE, "back", |world| world.is_in_sync(of.target)).await;
+        world.visitor().resume(&[]).unwrap();
+        let hash = drifts(&world, of).await;
+        world.pass(HOUR).await;
+        assert_eq!(all_sets(&world), [], "that was another drift");
+
+        world.exchange(|exchange| exchange.inject(Fault::once(FaultKind::DropRequest).on(of.setter)));
+        world.visitor().approve(&hash).unwrap();
+        world.until(5 * MINUTE, "its set", |world| all_sets(world).len() == 1).await;
+        world.pass(3 * HOUR).await;
+        assert_eq!(all_sets(&world).len(), 1, "it is lost, and was the one");
+        line_begins(&world, MINUTE, of.target, "drifted, reported").await;
+        let hash = world.status().held.unwrap().hash;
+        world.visitor().approve(&hash).unwrap();
+        world.until(30 * MINUTE, "back", |world| world.is_in_sync(of.target)).await;
+        assert_eq!(all_sets(&world).len(), 2);
         world.check_invariants(SETTLE);
     }
 }

@@ -43,6 +43,7 @@ impl World {
         }
         intents::one_for_each_set(&evidence);
         intents::at_most_max_changes(&evidence);
+        intents::one_correction_for_each_approval(&evidence);
         limits::none_exceeded(&evidence);
         self.check_secrets();
     }

@@ -96,12 +96,19 @@ fn allows(evidence: &Evidence, desired: &Desired, set: &Sent) -> bool {
     let only_reported =
         evidence.intent_of(set).is_some_and(|intent| match (account.policy.drift, intent.change.cause) {
             (DriftPolicy::Correct, _) | (DriftPolicy::Report, Cause::Pending) => false,
-            (DriftPolicy::Report, Cause::Drift) => true,
-            (DriftPolicy::Report, Cause::New) => !intent.approved,
+            (DriftPolicy::Report, Cause::Drift | Cause::New) => !intent.approved,
         });
     let in_a_window =
         evidence.intent_of(set).is_none_or(|intent| account.policy.windows.are_open(intent.stamp));
     as_wanted && account.policy.suspended.is_none() && !only_reported && in_a_window
+}
+
+/// Whether the file had drift of this account reported only, whatever was told in that moment.
+pub fn only_reports(evidence: &Evidence, set: &Sent) -> bool {
+    let name = evidence.name(set.target().0);
+    let mut accounts =
+        declared_at(evidence, set.left).filter_map(|desired| desired.accounts.get(name)).peekable();
+    accounts.peek().is_some() && accounts.all(|account| account.policy.drift == DriftPolicy::Report)
 }
 
 /// What a word declares, if it is a good file.

@@ -47,6 +47,19 @@ pub fn at_most_three_corrections(evidence: &Evidence, sets: &[&Sent]) {
     }
 }
 
+/// I6: where the file has drift reported only, an approval lets one set leave that may have an effect.
+#[track_caller]
+pub fn one_correction_for_each_approval(evidence: &Evidence) {
+    let mut used = BTreeSet::new();
+    for set in evidence.sent.iter().filter(|sent| sent.is_set() && file::only_reports(evidence, sent)) {
+        let Some(intent) = evidence.intent_of(set) else { continue };
+        if intent.change.cause == Cause::Drift && counts(intent) {
+            let is_first = used.insert((intent.target.clone(), intent.plan));
+            assert!(is_first && intent.approved, "I6: not approved, or once before\n{intent:#?}\n{set:#?}");
+        }
+    }
+}
+
 /// At most `max_changes` targets changed in any hour, but for those of approved plans: all sets of one target to one mode
 /// count once.
 #[track_caller]
