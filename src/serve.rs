@@ -77,11 +77,13 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
 impl View {
     /// The status as of now, as operators see it.
     pub fn status(&self) -> Status {
-        let status = self.board.status(self.clock.timestamp(self.clock.now()));
+        let now = self.clock.now();
+        let status = self.board.status(self.clock.timestamp(now));
+        let targets = status.targets.into_iter().map(|target| target.said_at(now)).collect();
         let (http, stretch, source) = (self.vitals.http(), self.vitals.stretch(), self.vitals.last_pull());
         let mut warnings = status.warnings;
         warnings.extend(self.vitals.warnings().into_iter().map(|say| Warning { account: None, say }));
-        Status { warnings, http, stretch, source, ..status }
+        Status { targets, warnings, http, stretch, source, ..status }
     }
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::facts::{
-    AccountSettings, Applied, Change, DriftPolicy, Facts, Flatness, Generation, How, List, OpenRow, Reading,
-    Stretch, TargetFacts,
+    AccountFacts, AccountSettings, Applied, Brakes, Change, DriftPolicy, Facts, Flatness, Generation, How,
+    List, OpenRow, Reading, Stretch, TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -146,6 +146,17 @@ pub struct TargetStatus {
     /// Counts of what happened to it since the start of this process.
     #[serde(skip)]
     pub counts: Counts,
+    /// What `say` is made from, to say it anew as time passes; `None` for what is only read.
+    #[serde(skip)]
+    pub basis: Option<Arc<Basis>>,
+}
+
+/// What the sentence of a target is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    account: AccountFacts,
+    brakes: Brakes,
+    target: TargetFacts,
 }
 
 /// The mode that was last live as the file wanted it, or that a set of ours made live.
@@ -462,7 +473,20 @@ impl TargetStatus {
             next_look_at: at(next_look),
             drift: known.wanted.policy.drift,
             counts,
+            basis: reason.map(|_| Arc::new(Basis::of(facts))),
         }
+    }
+}
+
+impl Basis {
+    fn of(facts: &Facts<'_>) -> Basis {
+        let Facts { account, brakes, target } = *facts;
+        Basis { account: account.clone(), brakes: brakes.clone(), target: target.clone() }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let Basis { account, brakes, target } = self;
+        Facts { account, brakes, target }
     }
 }
 
@@ -492,6 +516,15 @@ impl TargetStatus {
         self.reason == Some(Reason::Elsewhere)
     }
 
+    /// The same with its sentence as of `now`: how long it has waited and when it is tried again goes on while its keeper rests.
+    #[must_use]
+    pub fn said_at(self, now: Moment) -> TargetStatus {
+        let (Some(reason), Some(basis)) = (self.reason, &self.basis) else { return self };
+        let target = Target { account: self.account.clone(), scope: self.scope };
+        let say = Some(protocol::say(reason, &basis.facts(), &target, now));
+        TargetStatus { say, ..self }
+    }
+
     /// The same target after its keeper failed at `now`.
     #[must_use]
     pub fn crashed(self, now: Timestamp) -> TargetStatus {
@@ -503,6 +536,7 @@ impl TargetStatus {
             blockers,
             wants: Some(Wants::Human),
             say: Some(protocol::CRASHED.to_owned()),
+            basis: None,
             since,
             out_of_sync_since: self.out_of_sync_since.or(Some(since)),
             ..self

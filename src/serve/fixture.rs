@@ -159,6 +159,7 @@ pub(crate) fn target(account: &str, reason: Option<Reason>) -> TargetStatus {
         next_look_at: at(5),
         drift: DriftPolicy::Correct,
         counts: Counts { confirmed: 2, drift: 1, ..Counts::default() },
+        basis: None,
     }
 }
 

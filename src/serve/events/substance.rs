@@ -65,6 +65,7 @@ fn of_target(target: TargetStatus) -> TargetStatus {
         next_look_at: _,
         drift,
         counts: _,
+        basis: _,
     } = target;
     TargetStatus {
         account,
@@ -83,6 +84,7 @@ fn of_target(target: TargetStatus) -> TargetStatus {
         next_look_at: NO_TIME,
         drift,
         counts: Counts::default(),
+        basis: None,
     }
 }
 

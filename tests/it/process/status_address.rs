@@ -122,6 +122,23 @@ fn keys(object: &Value, expected: &str) {
 }
 
 #[test]
+fn a_sentence_counts_on_while_its_keeper_rests() {
+    let venue = Venue::of_desks(1);
+    let broken = FaultKind::Status { status: 502, body: String::new() };
+    venue.simulator.with(|exchange| exchange.inject(Fault { times: u32::MAX, ..Fault::once(broken) }));
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
+    host.start();
+    let told = || -> Option<(String, u64)> {
+        let target = &host.status()["targets"][0];
+        let (_, next) = target["say"].as_str()?.split_once("Next try in ")?;
+        Some((target["next_look_at"].to_string(), next.strip_suffix("s.")?.parse().ok()?))
+    };
+    let (look, wait) = host.wait_until("a rest of some seconds", || told().filter(|(_, wait)| *wait >= 4));
+    let later = host.wait_until("less of it", || told().filter(|(_, later)| *later != wait));
+    assert!(later.0 == look && later.1 < wait, "{later:?}, before: {look} {wait}");
+}
+
+#[test]
 fn who_listens_sees_a_change_within_two_seconds_who_did_it_and_the_end_of_the_daemon() {
     let venue = Venue::of_desks(2);
     let file = declared(&[("desk-1", "one_way_mode"), ("desk-2", "one_way_mode")]);
