@@ -188,18 +188,14 @@ impl Events {
 }
 
 impl Listener {
-    /// What it is told next; `None` once that is over for it, as it also is if it was told more than it has taken.
+    /// What it is told next; `None` once nobody tells anything any more, or it was told too much that it has not taken.
     async fn next(&mut self) -> Option<Bytes> {
         // It is asked for only when there is room for it on the way to the listener.
         self.asked.listens(self.events.view.clock.now());
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        tokio::select! {
-            biased;
-            () = self.events.ended.cancelled() => None,
-            told = self.told.recv() => told.ok(),
-        }
+        self.told.recv().await.ok()
     }
 }
 

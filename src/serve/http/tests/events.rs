@@ -130,7 +130,8 @@ async fn there_is_room_for_so_many_listeners_beside_all_others_and_nothing_runs_
     for _ in 0..LISTENERS {
         all.push(Ears::at(served.at).await);
     }
-    let (code, head, body) = served.get("/api/events").await;
+    let ninth = timeout(SOON, served.get("/api/events"));
+    let (code, head, body) = ninth.await.expect("there is no room for it");
     assert_eq!(code, 503);
     assert!(
         head.contains("retry-after: 30") && body.starts_with("There are as many listeners"),
@@ -161,8 +162,11 @@ async fn a_stop_ends_all_streams_at_once() {
     assert_eq!(ears.hear().await.unwrap().0, "status");
     let began = Instant::now();
     cancel.cancel();
-    while ears.hear().await.is_some() {}
-    task.await.unwrap();
+    let stops = async {
+        while ears.hear().await.is_some() {}
+        task.await.unwrap();
+    };
+    timeout(SOON, stops).await.expect("it ends");
     assert!(began.elapsed() < LAST_ANSWERS, "{:?}", began.elapsed());
 }
 
@@ -196,7 +200,7 @@ async fn who_takes_what_is_told_may_listen_for_ever_and_who_does_not_is_let_go()
     assert!(!good_task.is_finished());
     assert!(view.clock.now().since(good_asked.took().unwrap()) <= Duration::from_secs(2));
     ended.cancel();
-    good_task.await.unwrap();
+    timeout(SOON, good_task).await.expect("it ends").unwrap();
     let heard = reading.await.unwrap();
     // Ten minutes in which nothing but time has passed.
     let count = |what: &str| heard.matches(what).count();
