@@ -139,7 +139,7 @@ async fn the_time_in_which_no_daemon_ran_or_none_knew_is_on_record() {
     assert_eq!(watched[1].1, Some(so_far(&world)), "a stop marks");
     assert_eq!(unknown.len(), 1, "a first look that is quick is none: {unknown:?}");
 
-    // One that goes on in another process ends with that one's first look.
+    // What a process never knew is told by it as soon as it is known.
     world.cut(true);
     world.start().await;
     world.pass(HOUR).await;
@@ -150,6 +150,19 @@ async fn the_time_in_which_no_daemon_ran_or_none_knew_is_on_record() {
     let (watched, _, unknown) = spans(&world, began);
     assert_eq!((watched.len(), unknown.len()), (3, 2));
     assert!(lasts(&watched[2]) >= 3600 && lasts(&unknown[1]) >= 3595, "{watched:?} {unknown:?}");
+
+    // And one that goes on when a process is killed ends with the first look of the next.
+    world.cut(true);
+    line_begins(&world, 5 * MINUTE, A_USDT, "unknown, unreachable").await;
+    world.pass(5 * MINUTE).await;
+    world.kill().await;
+    world.pass(HOUR).await;
+    world.cut(false);
+    world.start().await;
+    world.until(MINUTE, "back", |world| world.is_in_sync(A_USDT)).await;
+    world.pass(2 * SECOND).await;
+    let (_, _, unknown) = spans(&world, began);
+    assert!(unknown.len() == 3 && lasts(&unknown[2]) >= 3600, "{unknown:?}");
 }
 
 #[tokio::test(start_paused = true)]
