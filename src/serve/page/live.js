@@ -2,6 +2,8 @@
 
 /** A daemon that lives says something every second, or answers. Longer than this, and what is shown is old. In ms. */
 const SILENCE = 4000;
+/** The same once nobody has answered at all: a daemon that restarts is back by then. */
+const SILENCE_UNANSWERED = 1500;
 /** Of a tab that nobody sees, whose turns a browser may hold back for a minute. */
 const SILENCE_UNSEEN = 80000;
 /** Between two questions where there is no stream. */
@@ -23,6 +25,7 @@ class Live {
     this.streamAt = 0;
     this.askAt = 0;
     this.isAsking = false;
+    this.isUnanswered = false;
   }
 
   begin() {
@@ -41,7 +44,7 @@ class Live {
   /** Where the daemon has said nothing for too long, since when. */
   silentSince() {
     const heard = this.heard ?? this.began;
-    const bound = document.hidden ? SILENCE_UNSEEN : SILENCE;
+    const bound = document.hidden ? SILENCE_UNSEEN : this.isUnanswered ? SILENCE_UNANSWERED : SILENCE;
     return Date.now() - Math.max(heard, this.began) > bound ? heard : null;
   }
 
@@ -65,7 +68,7 @@ class Live {
     this.streamAt = Date.now();
     const hear = (what) => (event) => {
       if (this.stream !== stream) return;
-      this.heard = Date.now();
+      this.hear();
       if (what !== null) this.take[what](JSON.parse(event.data));
       else this.take.link();
     };
@@ -84,6 +87,11 @@ class Live {
     });
   }
 
+  hear() {
+    this.heard = Date.now();
+    this.isUnanswered = false;
+  }
+
   end() {
     this.stream?.close();
     this.stream = null;
@@ -95,8 +103,13 @@ class Live {
     const status = await answer("/api/status").catch(() => null);
     this.isAsking = false;
     // A stream that has begun meanwhile has told what is newer.
-    if (status === null || this.isStreaming()) return;
-    this.heard = Date.now();
+    if (this.isStreaming()) return;
+    if (status === null) {
+      this.isUnanswered = true;
+      this.turn();
+      return;
+    }
+    this.hear();
     this.take.status(status);
     this.take.polled();
   }

@@ -8,7 +8,7 @@ use posmoded::position_mode::PositionMode;
 use posmoded::protocol::{Reason, State, Wants};
 use serde_json::json;
 
-use super::browser::Browser;
+use super::browser::{Browser, NIGHT};
 use super::desks;
 use super::fleet::{Fleet, ago};
 use super::looks::picture;
@@ -44,6 +44,27 @@ fn keys_alone_reach_a_target_and_its_detail_and_lead_back() {
     browser.press("Escape");
     browser.wait_for("no detail", "!document.querySelector('dialog').open");
     assert_eq!(focus(), "desk-9/COIN-FUTURES");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_theme_is_chosen_against_the_systems_and_kept() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    let ground = || browser.text("getComputedStyle(document.body).backgroundColor");
+    let light = ground();
+    browser.eval("document.getElementById('theme').click()");
+    assert_eq!(browser.text("document.getElementById('theme').textContent"), "Theme: dark");
+    let dark = ground();
+    assert_ne!(light, dark);
+    browser.go("about:blank");
+    browser.go(&fleet.url());
+    assert_eq!(ground(), dark);
+    browser.look(NIGHT);
+    assert_eq!(ground(), dark);
+    browser.eval("document.getElementById('theme').click()");
+    assert_eq!(ground(), light);
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
