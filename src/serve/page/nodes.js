@@ -101,10 +101,15 @@ function local(at) {
  */
 function age(at, words = (span) => span) {
   if (at === null) return make("span", {}, "-");
-  const node = make("time.age", { datetime: at, title: `${local(at)} (${ZONE}), ${at}` });
+  const node = make("time.age", { datetime: at });
   node.told = { at: Date.parse(at), words };
   node.append(aged(node.told));
   return node;
+}
+
+/** The time itself, once somebody points at its age: of thousands nobody wants it. */
+function tellTime(node) {
+  node.title = `${local(node.dateTime)} (${ZONE}), ${node.dateTime}`;
 }
 
 const ago = (span) => `${span} ago`;

@@ -236,6 +236,9 @@ document.addEventListener("click", (event) => {
   // Beside the panel is what is behind it.
   else if (event.target === find("detail")) openTarget(null);
 });
+document.addEventListener("pointerover", (event) => {
+  if (event.target.matches?.("time.age")) tellTime(event.target);
+});
 find("detail").addEventListener("close", () => {
   const name = open.name;
   // Another one may have been opened since.

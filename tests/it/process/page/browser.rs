@@ -157,9 +157,14 @@ impl Browser {
         }
     }
 
-    /// For how long it has been busy.
+    /// Moves the pointer there.
+    pub(super) fn point(&self, x: f64, y: f64) {
+        self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
+    }
+
+    /// For how long its main thread has been busy, in time of a processor.
     pub(super) fn busy(&self) -> Duration {
-        self.call("Performance.enable", json!({}));
+        self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
         let told = self.call("Performance.getMetrics", json!({}));
         let mut metrics = told["metrics"].as_array().unwrap().iter();
         let busy = metrics.find(|metric| metric["name"] == "TaskDuration").unwrap();

@@ -48,6 +48,26 @@ fn keys_alone_reach_a_target_and_its_detail_and_lead_back() {
 }
 
 #[test]
+fn an_age_tells_its_time_here_and_in_utc_to_whoever_points_at_it() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let [x, y] = ["x", "y"].map(|side| {
+        browser
+            .eval(&format!("document.querySelector('.cause .out time').getBoundingClientRect().{side}"))
+            .as_f64()
+            .unwrap()
+    });
+    browser.point(x + 2.0, y + 2.0);
+    let utc = browser.text("document.querySelector('.cause .out time').dateTime");
+    browser.wait_for(
+        "its time",
+        &format!("document.querySelector('.cause .out time').title.endsWith(', {utc}')"),
+    );
+}
+
+#[test]
 fn a_theme_is_chosen_against_the_systems_and_kept() {
     let Some(browser) = Browser::open() else { return };
     let fleet = desks::bad_night();
@@ -153,7 +173,9 @@ fn a_thousand_targets_change_at_once_without_stutter() {
         browser.wait_for("all of them", &shown);
     };
     change(Reason::Reported, PositionMode::OneWay);
+    let before = browser.busy();
     change(Reason::Fighting, PositionMode::OneWay);
+    let busy_changing = browser.busy().saturating_sub(before);
     let longest =
         || Duration::from_secs_f64(browser.eval("Math.max(0, ...frames_told)").as_f64().unwrap() / 1000.0);
     let of_change = longest();
@@ -172,12 +194,13 @@ fn a_thousand_targets_change_at_once_without_stutter() {
     browser.wait_for("eleven", "document.querySelectorAll('#matrix-rows .cell').length === 11");
     let of_search = longest();
     let told = format!(
-        "\na thousand targets: {of_change:?} in one frame for a change of all, {busy:?} a second for ages (longest frame \
-         {of_ages:?}), {of_search:?} for a search; 0 is below 50 ms\n"
+        "\na thousand targets: a change of all takes {busy_changing:?} of a processor, their ages {busy:?} a second; longest frames \
+         {of_change:?}, {of_ages:?}, and {of_search:?} for a search (0 is below 50 ms)\n"
     );
     std::io::stderr().write_all(told.as_bytes()).unwrap();
-    assert!(of_change < Duration::from_secs(1), "{of_change:?}");
-    assert!(of_ages < Duration::from_millis(200), "{of_ages:?}");
+    // In time of a processor, for others may want it, too.
+    assert!(busy_changing < Duration::from_millis(800), "{busy_changing:?}");
+    assert!(busy < Duration::from_millis(100), "{busy:?}");
     assert_eq!(browser.text("document.title"), "1000 want a human: posmoded");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
