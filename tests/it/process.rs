@@ -15,6 +15,7 @@ mod ledger;
 mod log;
 mod notify;
 mod page;
+mod one_story;
 mod proxy;
 mod readme;
 mod refresh;

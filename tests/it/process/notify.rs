@@ -18,7 +18,7 @@ const SECRET: &str = "hidden-token";
 
 /// What a receiver does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     Answers(u16),
     /// With a redirect to there.
     LeadsTo(SocketAddr),
@@ -28,20 +28,20 @@ enum Manner {
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
-struct Asked {
+pub(super) struct Asked {
     line: String,
     headers: String,
     body: Value,
 }
 
-struct Receiver {
-    at: SocketAddr,
+pub(super) struct Receiver {
+    pub(super) at: SocketAddr,
     manner: Arc<Mutex<Manner>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Receiver {
-    fn open(manner: Manner) -> Receiver {
+    pub(super) fn open(manner: Manner) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let (manner, asked) = (Arc::new(Mutex::new(manner)), Arc::new(Mutex::new(Vec::new())));
@@ -78,7 +78,7 @@ impl Receiver {
     }
 
     /// The messages about this, as they came in.
-    fn of(&self, event: &str) -> Vec<Value> {
+    pub(super) fn of(&self, event: &str) -> Vec<Value> {
         let bodies = self.asked().into_iter().map(|asked| asked.body);
         bodies.filter(|body| body["event"] == event).collect()
     }
@@ -110,13 +110,13 @@ fn host_telling(venue: &Venue, notify: &str) -> Host {
     host
 }
 
-fn write_notify(host: &Host, text: &str) {
+pub(super) fn write_notify(host: &Host, text: &str) {
     let path = host.path("keys/_notify");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
-fn notify_to(at: SocketAddr) -> String {
+pub(super) fn notify_to(at: SocketAddr) -> String {
     format!(
         "url: 'http://{at}/{SECRET}'\nalive_url: 'http://{at}/{SECRET}/alive'\nheaders:\n  X-Token: '{SECRET}'\n"
     )
