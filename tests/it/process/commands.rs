@@ -335,7 +335,7 @@ fn a_daemon_that_cannot_start_says_what_to_do_and_ends_with_its_number() {
         78,
         &expect![[r#"
             error: posmoded has not started: no account is looked at or changed until this is mended.
-              because: There is no acceptable file to start with, and no earlier one in the ledger: line 6, column 36: `two_way_mode` is no position mode; write `one_way_mode` or `hedge_mode`. `posmoded check` shows the line.
+              because: There is no acceptable file to start with, and no earlier one in the ledger: line 6, column 36: `two_way_mode` is no position mode; write `hedge_mode`. `posmoded check` shows the line.
         "#]],
     );
     std::fs::remove_file(host.path("desired-state.yaml")).unwrap();
