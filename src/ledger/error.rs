@@ -73,6 +73,14 @@ pub enum LedgerError {
         /// The database's error.
         source: DatabaseError,
     },
+    /// It was brought elsewhere.
+    #[error("The ledger of {place} was brought to {to}, and this one is closed: name that with --state.")]
+    Moved {
+        /// Where it was.
+        place: String,
+        /// Where it is.
+        to: String,
+    },
     /// The database on a server cannot be reached: a retry may help.
     #[error(
         "The ledger's database {place} cannot be reached ({said}): see that it runs and takes writes, and that this host may \
@@ -268,6 +276,7 @@ impl LedgerError {
             | LedgerError::Locked { .. }
             | LedgerError::Damaged { .. }
             | LedgerError::Gone { .. }
+            | LedgerError::Moved { .. }
             | LedgerError::Unreachable { .. }
             | LedgerError::Unknown { .. }
             | LedgerError::Server { .. }
@@ -286,6 +295,7 @@ impl LedgerError {
             | Trouble::Disk
             | Trouble::Unreachable
             | Trouble::Unknown
+            | Trouble::Moved
             | Trouble::Other => LedgerError::refused(place.clone(), source, refusal::ask(&place)),
         }
     }

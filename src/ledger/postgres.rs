@@ -224,11 +224,12 @@ impl Postgres {
             }
             For::Writing => {
                 session.batch(BEGIN_WRITING)?;
-                let (version, number) = Tx::new(session).query_row(
-                    "SELECT version, pg_current_xact_id()::text FROM fleet FOR UPDATE",
+                let (version, number, moved) = Tx::new(session).query_row(
+                    "SELECT version, pg_current_xact_id()::text, moved FROM fleet FOR UPDATE",
                     params![],
-                    |row| Ok((row.get::<i64>(0)?, row.get(1)?)),
+                    |row| Ok((row.get::<i64>(0)?, row.get(1)?, row.get::<Option<String>>(2)?)),
                 )?;
+                is_here(moved)?;
                 session.begun(version - ours, may_repeat);
                 Ok(number)
             }
@@ -321,6 +322,7 @@ impl Postgres {
         match error.trouble() {
             Trouble::Unreachable => LedgerError::Unreachable { place, said },
             Trouble::Unknown => LedgerError::Unknown { place, said },
+            Trouble::Moved => LedgerError::Moved { place, to: said },
             Trouble::Locked => LedgerError::Locked { place: place.into(), source: error },
             Trouble::Full | Trouble::ReadOnly | Trouble::Damaged | Trouble::Disk | Trouble::Other => {
                 LedgerError::Server { place, said, source: error }
@@ -399,12 +401,23 @@ impl std::fmt::Debug for Connected {
     }
 }
 
+/// Fails if the ledger was brought elsewhere.
+fn is_here(moved: Option<String>) -> DatabaseResult<()> {
+    moved.map_or(Ok(()), |to| Err(DatabaseError::new(Trouble::Moved, to)))
+}
+
 /// The format of what is there; 0 if there is no ledger.
 fn format(session: &Session) -> DatabaseResult<i64> {
     let tx = Tx::new(session);
     let is_there: bool =
         tx.query_row("SELECT to_regclass('fleet') IS NOT NULL", params![], |row| row.get(0))?;
-    if is_there { tx.query_row("SELECT format FROM fleet", params![], |row| row.get(0)) } else { Ok(0) }
+    if !is_there {
+        return Ok(0);
+    }
+    let (format, moved) =
+        tx.query_row("SELECT format, moved FROM fleet", params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    is_here(moved)?;
+    Ok(format)
 }
 
 /// Each commit is on the disk of the server, and on those of its synchronous standbys, before it is reported; no statement and

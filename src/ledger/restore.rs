@@ -145,7 +145,12 @@ async fn hold_still(place: &Path, clock: &Clock) -> Result<Option<Connection>, R
             Err(error) => error,
         };
         match Trouble::of(&error) {
-            Trouble::Damaged | Trouble::Disk | Trouble::Unreachable | Trouble::Unknown | Trouble::Other => {
+            Trouble::Damaged
+            | Trouble::Disk
+            | Trouble::Unreachable
+            | Trouble::Unknown
+            | Trouble::Moved
+            | Trouble::Other => {
                 return Ok(None);
             }
             Trouble::Full | Trouble::ReadOnly => {

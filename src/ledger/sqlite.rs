@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, Transaction, Transac
 
 use super::error::{LedgerError, Newer, OpenError, StoreError, VisitError};
 use super::files::beside;
-use super::schema::{FORMAT, MIGRATIONS, format, migrate};
+use super::schema::{FORMAT, MIGRATIONS, convert, format, migrate};
 use super::trouble::{DatabaseError, DatabaseResult, Trouble};
 use super::tx::{Columns, Each, Engine, Row, Tx};
 use super::value::{Parameter, Unreadable, Value};
@@ -51,6 +51,18 @@ impl Sqlite {
             found if found < FORMAT => Err(VisitError::Older { place, found, known: FORMAT }),
             _ => Ok(Sqlite { connection, place, files: Vec::new() }),
         }
+    }
+
+    /// Makes a ledger in an empty file, all in that one file, so that it can be given its name once it is filled.
+    pub(super) fn make(place: &Path) -> Result<Sqlite, LedgerError> {
+        let made = || {
+            let mut connection = connect(place, OpenFlags::empty())?;
+            connection.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?;
+            convert(&mut connection)?;
+            Ok::<_, rusqlite::Error>(connection)
+        };
+        let connection = made().map_err(|error| LedgerError::of(place, error))?;
+        Ok(Sqlite { connection, place: place.to_owned(), files: Vec::new() })
     }
 
     /// From now on, `is_there` looks after the files as they are now.
@@ -148,6 +160,16 @@ impl Engine for Connection {
     fn may_repeat(&self) -> bool {
         false
     }
+
+    /// It does that by itself.
+    fn number_on(&self, _: &str) -> DatabaseResult<()> {
+        Ok(())
+    }
+
+    /// The file itself is moved.
+    fn close(&self, _: &str) -> DatabaseResult<()> {
+        Ok(())
+    }
 }
 
 fn bind(statement: &mut Statement<'_>, parameters: &[&dyn Parameter]) -> DatabaseResult<()> {
@@ -157,7 +179,7 @@ fn bind(statement: &mut Statement<'_>, parameters: &[&dyn Parameter]) -> Databas
             Value::Null => statement.raw_bind_parameter(number, None::<i64>),
             Value::Integer(integer) => statement.raw_bind_parameter(number, integer),
             Value::Text(text) => statement.raw_bind_parameter(number, text.as_ref()),
-            Value::Blob(bytes) => statement.raw_bind_parameter(number, bytes),
+            Value::Blob(bytes) => statement.raw_bind_parameter(number, bytes.as_ref()),
         }?;
     }
     Ok(())
@@ -171,6 +193,10 @@ impl Columns for rusqlite::Row<'_> {
     fn name(&self, name: &str) -> Result<Value<'_>, Unreadable> {
         value(self.get_ref(name)?)
     }
+
+    fn names(&self) -> Vec<String> {
+        self.as_ref().column_names().map(str::to_owned).collect()
+    }
 }
 
 fn value(stored: ValueRef<'_>) -> Result<Value<'_>, Unreadable> {
@@ -178,7 +204,7 @@ fn value(stored: ValueRef<'_>) -> Result<Value<'_>, Unreadable> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(integer) => Value::Integer(integer),
         ValueRef::Text(text) => Value::Text(str::from_utf8(text)?.into()),
-        ValueRef::Blob(bytes) => Value::Blob(bytes),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.into()),
         ValueRef::Real(real) => {
             return Err(format!("{real} stands there, and no number of ours has a fraction").into());
         }

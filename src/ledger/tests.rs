@@ -13,6 +13,7 @@ mod restore;
 mod server;
 mod spans;
 mod targets;
+mod transfer;
 mod years;
 
 use std::path::Path;

@@ -52,6 +52,8 @@ pub(super) enum Trouble {
     Unreachable,
     /// To wait until it is known what came of a commit.
     Unknown,
+    /// To use the one that it was brought to.
+    Moved,
     /// To look at the cause.
     Other,
 }

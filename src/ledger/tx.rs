@@ -24,6 +24,12 @@ pub(super) trait Engine {
 
     /// Whether a commit had no answer before, so that somebody may ask for what is done already.
     fn may_repeat(&self) -> bool;
+
+    /// From now on the numbers of new rows of a table begin above those that it has.
+    fn number_on(&self, table: &str) -> DatabaseResult<()>;
+
+    /// Closes the ledger for everybody: it was brought elsewhere.
+    fn close(&self, to: &str) -> DatabaseResult<()>;
 }
 
 /// Takes a row, and tells whether it wants another.
@@ -36,6 +42,9 @@ pub(super) trait Columns {
 
     /// The same by the column's name.
     fn name(&self, name: &str) -> Result<Value<'_>, Unreadable>;
+
+    /// The names of all.
+    fn names(&self) -> Vec<String>;
 }
 
 /// A transaction under way.
@@ -117,6 +126,16 @@ impl<'a> Tx<'a> {
     pub(super) fn may_repeat(&self) -> bool {
         self.0.may_repeat()
     }
+
+    /// From now on the numbers of new rows of a table begin above those that it has.
+    pub(super) fn number_on(&self, table: &str) -> DatabaseResult<()> {
+        self.0.number_on(table)
+    }
+
+    /// Closes the ledger for everybody: it was brought elsewhere.
+    pub(super) fn close(&self, to: &str) -> DatabaseResult<()> {
+        self.0.close(to)
+    }
 }
 
 /// A row that was read.
@@ -126,6 +145,11 @@ pub(super) struct Row<'a>(&'a dyn Columns);
 impl<'a> Row<'a> {
     pub(super) fn new(columns: &'a dyn Columns) -> Row<'a> {
         Row(columns)
+    }
+
+    /// The names of its columns.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.names()
     }
 
     /// The value of a column, by its number or its name.

@@ -145,9 +145,12 @@ impl Unsound {
                 Ok(()) => Unsound::Log { place, source: error },
                 Err(source) => Unsound::Unreadable { place, source: Box::new(source) },
             },
-            Trouble::Full | Trouble::Disk | Trouble::Unreachable | Trouble::Unknown | Trouble::Other => {
-                Unsound::Unreadable { place, source: Box::new(error) }
-            }
+            Trouble::Full
+            | Trouble::Disk
+            | Trouble::Unreachable
+            | Trouble::Unknown
+            | Trouble::Moved
+            | Trouble::Other => Unsound::Unreadable { place, source: Box::new(error) },
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum Value<'a> {
     Null,
     Integer(i64),
     Text(Cow<'a, str>),
-    Blob(&'a [u8]),
+    Blob(Cow<'a, [u8]>),
 }
 
 impl<'a> Value<'a> {
@@ -29,6 +29,16 @@ impl<'a> Value<'a> {
         match self {
             Value::Text(text) => Ok(text),
             Value::Null | Value::Integer(_) | Value::Blob(_) => Err(self.is_no("a text")),
+        }
+    }
+
+    /// The same, kept.
+    fn kept(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Integer(number) => Value::Integer(number),
+            Value::Text(text) => Value::Text(text.into_owned().into()),
+            Value::Blob(bytes) => Value::Blob(bytes.into_owned().into()),
         }
     }
 
@@ -51,6 +61,27 @@ pub(super) trait Parameter {
 /// What can be read from a column.
 pub(super) trait Column: Sized {
     fn of(value: Value<'_>) -> Result<Self, Unreadable>;
+}
+
+/// Whatever stands in a column, as it is.
+#[derive(Debug)]
+pub(super) struct Anything(Value<'static>);
+
+impl Column for Anything {
+    fn of(value: Value<'_>) -> Result<Anything, Unreadable> {
+        Ok(Anything(value.kept()))
+    }
+}
+
+impl Parameter for Anything {
+    fn value(&self) -> Result<Value<'_>, Unreadable> {
+        Ok(match &self.0 {
+            Value::Null => Value::Null,
+            Value::Integer(number) => Value::Integer(*number),
+            Value::Text(text) => Value::Text(text.as_ref().into()),
+            Value::Blob(bytes) => Value::Blob(bytes.as_ref().into()),
+        })
+    }
 }
 
 impl<T: Parameter + ?Sized> Parameter for &T {
@@ -127,14 +158,14 @@ impl Column for String {
 
 impl Parameter for [u8] {
     fn value(&self) -> Result<Value<'_>, Unreadable> {
-        Ok(Value::Blob(self))
+        Ok(Value::Blob(self.into()))
     }
 }
 
 impl Column for Vec<u8> {
     fn of(value: Value<'_>) -> Result<Vec<u8>, Unreadable> {
         match value {
-            Value::Blob(bytes) => Ok(bytes.to_owned()),
+            Value::Blob(bytes) => Ok(bytes.into_owned()),
             Value::Null | Value::Integer(_) | Value::Text(_) => Err(value.is_no("bytes")),
         }
     }

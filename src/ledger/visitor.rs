@@ -18,6 +18,7 @@ use super::event::Event;
 use super::history::{self, HistoryFilter};
 use super::intents::IntentRow;
 use super::lock::{self, Instance, LOCK};
+use super::moved;
 use super::now::Now;
 use super::postgres::Address;
 use super::refreshes::{self, RefreshRequest};
@@ -51,6 +52,7 @@ impl Visitor {
 
     /// Opens the ledger of a state directory, if there is one.
     pub fn open(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
+        moved::check(dir)?;
         let place = dir.join(DATABASE);
         // Without permission to look, the database's error says more than ours.
         if !place.try_exists().unwrap_or(true) {

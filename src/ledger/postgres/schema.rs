@@ -4,12 +4,14 @@
 
 /// Before any step: the format of what is there, as one row.
 pub(super) const FLEET: &str = "
--- version: grows with each transaction that writes. incarnation: of the database, when it was last written to.
+-- version: grows with each transaction that writes. incarnation: of the database, when it was last written to. moved: where
+-- the ledger was brought, if it was.
 CREATE TABLE IF NOT EXISTS fleet (
     one         integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
     format      bigint NOT NULL,
     version     bigint NOT NULL DEFAULT 0,
-    incarnation text NOT NULL DEFAULT ''
+    incarnation text NOT NULL DEFAULT '',
+    moved       text
 );
 INSERT INTO fleet (format) VALUES (0) ON CONFLICT (one) DO NOTHING;
 ";

@@ -21,7 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::Address;
 use super::wire::Wire;
 use crate::ledger::trouble::{DatabaseError, DatabaseResult, Trouble};
-use crate::ledger::tx::{Each, Engine, Row};
+use crate::ledger::tx::{Each, Engine, Row, params};
 use crate::ledger::value::{Parameter, Value};
 
 /// A connection.
@@ -173,6 +173,16 @@ impl Engine for Session {
 
     fn may_repeat(&self) -> bool {
         self.may_repeat.get()
+    }
+
+    fn number_on(&self, table: &str) -> DatabaseResult<()> {
+        self.batch(&format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)"
+        ))
+    }
+
+    fn close(&self, to: &str) -> DatabaseResult<()> {
+        self.execute("UPDATE fleet SET moved = ?1", params![to]).map(drop)
     }
 }
 

@@ -20,7 +20,7 @@ impl ToSql for Wire<'_> {
             // The one character that a text of the server cannot hold.
             Value::Text(text) if text.contains('\0') => text.replace('\0', " ").to_sql(of, out),
             Value::Text(text) => text.as_ref().to_sql(of, out),
-            Value::Blob(bytes) => bytes.to_sql(of, out),
+            Value::Blob(bytes) => bytes.as_ref().to_sql(of, out),
         }
     }
 
@@ -40,7 +40,7 @@ impl<'a> FromSql<'a> for Read<'a> {
             Type::INT8 => Value::Integer(i64::from_sql(of, raw)?),
             Type::INT4 => Value::Integer(i32::from_sql(of, raw)?.into()),
             Type::BOOL => Value::Integer(bool::from_sql(of, raw)?.into()),
-            Type::BYTEA => Value::Blob(raw),
+            Type::BYTEA => Value::Blob(raw.into()),
             _ => Value::Text(<&str>::from_sql(of, raw)?.into()),
         }))
     }
@@ -62,5 +62,9 @@ impl Columns for tokio_postgres::Row {
 
     fn name(&self, name: &str) -> Result<Value<'_>, Unreadable> {
         Ok(self.try_get::<_, Read<'_>>(name)?.0)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.columns().iter().map(|column| column.name().to_owned()).collect()
     }
 }

@@ -32,8 +32,7 @@ pub(super) fn cluster() -> Option<&'static Cluster> {
     match CLUSTER.get_or_init(Cluster::begin) {
         Ok(cluster) => Some(cluster),
         Err(why) => {
-            assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{why}");
-            std::io::stderr().write_all(format!("\nskipped: {why}\n").as_bytes()).unwrap();
+            skipped(why);
             None
         }
     }
@@ -44,9 +43,7 @@ impl Cluster {
     pub(super) fn begin() -> Result<Cluster, String> {
         let programs = programs().ok_or("there is no PostgreSQL here (postgresql)")?;
         let home = TempDir::new().unwrap().keep();
-        if is_root() {
-            chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
+        give(&home);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         fs::write(home.join("password"), PASSWORD).unwrap();
         let data = home.join("data");
@@ -113,6 +110,19 @@ impl Cluster {
         let socket = self.home.display().to_string().replace('/', "%2F");
         let text = format!("postgres://posmoded@{socket}:{}/{database}", self.port);
         Address::with_passwords(&text, None).unwrap()
+    }
+}
+
+/// Says past the test harness why a test does nothing here.
+pub(super) fn skipped(why: &str) {
+    assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{why}");
+    std::io::stderr().write_all(format!("\nskipped: {why}\n").as_bytes()).unwrap();
+}
+
+/// Gives a file to whom clusters run as.
+pub(super) fn give(path: &Path) {
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
 }
 

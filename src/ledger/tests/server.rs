@@ -323,6 +323,58 @@ async fn the_password_comes_from_its_file_and_is_told_nobody() {
     }
 }
 
+#[tokio::test]
+async fn with_tls_the_certificate_and_its_name_are_verified() {
+    let Some((_ledger, cluster, database)) = alone().await else { return };
+    let openssl = |words: &str| {
+        let said =
+            std::process::Command::new("openssl").args(words.split(' ')).current_dir(&cluster.home).output();
+        said.is_ok_and(|said| said.status.success())
+    };
+    let made = |name: &str, of: &str| {
+        std::fs::write(cluster.home.join("of"), format!("subjectAltName={of}\n")).unwrap();
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=root-{name} -keyout root.key -out {name}.root"
+        )) && openssl(&format!(
+            "req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+        )) && openssl(&format!(
+            "x509 -req -in {name}.csr -days 2 -CA {name}.root -CAkey root.key -CAcreateserial -extfile of -out {name}.crt"
+        ))
+    };
+    if !made("right", "IP:127.0.0.1") || !made("other", "DNS:other.example") {
+        return cluster::skipped("openssl makes the certificates, and it cannot be run here");
+    }
+    let passwords = cluster.home.join("pgpass");
+    std::fs::write(&passwords, format!("*:*:*:*:{PASSWORD}\n")).unwrap();
+    let for_its_owner = |path: &Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    for_its_owner(&passwords);
+    let serve = |name: &str| {
+        let at = |end: &str| cluster.home.join(format!("{name}.{end}")).display().to_string();
+        for_its_owner(Path::new(&at("key")));
+        cluster::give(Path::new(&at("key")));
+        cluster.sql("postgres", &format!("ALTER SYSTEM SET ssl_cert_file = '{}'", at("crt")));
+        cluster.sql("postgres", &format!("ALTER SYSTEM SET ssl_key_file = '{}'", at("key")));
+        cluster.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        cluster.control(&["restart", "-w", "-l", "/dev/null"]);
+    };
+    let roots = |name: &str| {
+        let file = cluster.home.join(format!("{name}.root")).display().to_string();
+        let at = format!("postgres://posmoded@127.0.0.1:{}/{database}", cluster.port);
+        let text = format!("{at}?sslmode=verify-full&sslrootcert={file}");
+        Visitor::connect(Address::with_passwords(&text, Some(&passwords)).unwrap(), clock()).map(drop)
+    };
+    serve("right");
+    roots("right").unwrap();
+    let unknown = roots("other").unwrap_err().to_string();
+    assert!(unknown.contains("cannot be reached") && unknown.contains("certificate"), "{unknown}");
+    serve("other");
+    let name = roots("other").unwrap_err().to_string();
+    assert!(name.contains("certificate"), "{name}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
     let Some((ledger, cluster, database)) = there().await else { return };
