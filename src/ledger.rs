@@ -1,5 +1,7 @@
 //! The ledger: what posmoded did, on disk (intents, applied modes, brakes, revisions, history).
 //!
+//! Its database is a file (SQLite) or one on a server (PostgreSQL); each statement is written once, for both.
+//!
 //! Each call but `notice` is one transaction: it commits as a whole or changes nothing. Decided here is only what must be
 //! decided in the transaction that writes it: whether a set may be noted, a plan approved, a user id pinned. One thread owns the connection; in simulation the same code runs on the caller's thread,
 //! because a real thread would let virtual time jump.

@@ -69,7 +69,7 @@ impl Cluster {
         )
         .unwrap();
         let keeper = Command::new("sh")
-            .args(["-c", r#"cat >/dev/null; "$0" "$@" >/dev/null 2>&1; rm -rf "$HOME""#])
+            .args(["-c", r#"cat >/dev/null; kill -CONT "$(head -n 1 "$HOME/data/postmaster.pid")"; "$0" "$@" >/dev/null 2>&1; rm -rf "$HOME""#])
             .args(parts(&as_nobody(&programs.join("pg_ctl"))))
             .arg("-D")
             .arg(&data)

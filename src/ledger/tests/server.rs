@@ -202,6 +202,33 @@ async fn a_server_that_hangs_blocks_nobody_for_long_and_is_left_for_a_new_connec
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_as_a_whole_holds_up_no_stop() {
+    let Some((ledger, cluster, _)) = alone().await else { return };
+    let first = std::fs::read_to_string(cluster.home.join("data/postmaster.pid")).unwrap();
+    let first = first.lines().next().unwrap().to_owned();
+    let signal = |signal: &str| {
+        let of = |by: &str| std::process::Command::new("pkill").args([signal, by, &first]).status().unwrap();
+        let whole = std::process::Command::new("kill").args([signal, &first]).status().unwrap();
+        assert!(whole.success() && of("-P").success());
+    };
+    signal("-STOP");
+    let began = Instant::now();
+    let calls: Vec<_> = (0..20)
+        .map(|number| {
+            let ledger = ledger.clone();
+            tokio::spawn(async move { try_note(&ledger, &format!("desk-{number}"), 1).await })
+        })
+        .collect();
+    for call in calls {
+        let failed = call.await.unwrap().unwrap_err();
+        assert!(matches!(failed, LedgerError::Unreachable { .. }), "{failed:?}");
+    }
+    drop(ledger);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    signal("-CONT");
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_is_said_and_stops_nobody() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let text = format!("postgres://p@{}/x", silent.local_addr().unwrap());
