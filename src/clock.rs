@@ -145,6 +145,15 @@ impl Clock {
         self.exchange().map(|exchange| exchange.at(self.now()))
     }
 
+    /// The same if both kinds of witnesses say it.
+    pub fn agreed_exchange_time(&self) -> Option<ServerTime> {
+        let now = self.now();
+        self.readings()
+            .agreed()
+            .filter(|exchange| exchange.is_known_well(now))
+            .map(|exchange| exchange.at(now))
+    }
+
     /// Takes this reading of the exchange's clock for true, whatever was known.
     pub fn learn_exchange(&self, reading: ServerClock) {
         self.readings().believe(reading);

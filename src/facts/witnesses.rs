@@ -44,6 +44,8 @@ pub struct Witnesses {
     known: Option<ServerClock>,
     /// Whether an answer to a signed question has said the same. As long as none has, the call for the time refutes nothing.
     is_signed: bool,
+    /// Whether the call for the time has.
+    is_told: bool,
     /// The newest reading from a signed question that contradicts the known clock.
     signed: Option<Jump>,
     /// The same from the call for the time, as long as no signed question was answered in time.
@@ -58,6 +60,12 @@ impl Witnesses {
         self.known
     }
 
+    /// The clock, if both kinds of witnesses have said the same and neither contradicts it now: what cannot be taken back goes by
+    /// no other.
+    pub fn agreed(&self) -> Option<ServerClock> {
+        self.known.filter(|_| self.is_signed && self.is_told && self.unconfirmed().is_none())
+    }
+
     /// The jump that waits for its second witness. One that was measured by an old answer does not count: that answer is
     /// not believed anyway.
     pub fn unconfirmed(&self) -> Option<Jump> {
@@ -68,7 +76,7 @@ impl Witnesses {
 
     /// Takes a reading for true, whatever was known.
     pub fn believe(&mut self, reading: ServerClock) {
-        *self = Witnesses { known: Some(reading), is_signed: true, ..Witnesses::default() };
+        *self = Witnesses { known: Some(reading), is_signed: true, is_told: true, ..Witnesses::default() };
     }
 
     /// Adds one more reading: it makes the known clock better, contradicts it, or moves it if it is the second one that says
@@ -76,7 +84,7 @@ impl Witnesses {
     pub fn hear(&mut self, witness: Witness, call: &'static str, reading: ServerClock) -> Option<Apart> {
         let Some(known) = self.known.filter(|known| known.is_known_well(reading.measured)) else {
             self.believe(reading);
-            self.is_signed = witness == Witness::Signed;
+            (self.is_signed, self.is_told) = (witness == Witness::Signed, witness == Witness::Time);
             return None;
         };
         if known.agrees_with(reading) {
@@ -85,9 +93,10 @@ impl Witnesses {
             match witness {
                 Witness::Signed => self.is_signed = true,
                 Witness::Time if self.is_signed => {
+                    self.is_told = true;
                     self.refuted = self.signed.take().map(|jump| jump.reading).or(self.refuted);
                 }
-                Witness::Time => {}
+                Witness::Time => self.is_told = true,
             }
             return None;
         }
@@ -183,6 +192,7 @@ mod tests {
             let apart = all.hear(*witness, call, reading(*second, *offset));
             let known = all.known().map(|clock| clock.offset);
             let waits = all.unconfirmed().map(|jump| (jump.call, jump.apart));
+            assert!(waits.is_none() || all.agreed().is_none(), "{waits:?}");
             writeln!(
                 text,
                 "{second}s {call} {offset}: {apart:?}, so {}; waits for {waits:?}",
@@ -223,6 +233,22 @@ mod tests {
             4s time 0: None, so 0; waits for None
         "#]],
         );
+    }
+
+    #[test]
+    fn the_clock_is_agreed_on_once_both_have_said_the_same_and_as_long_as_neither_contradicts() {
+        let mut all = Witnesses::default();
+        let mut agreed = |(witness, call), second, offset| {
+            all.hear(witness, call, reading(second, offset));
+            all.agreed().map(|clock| clock.offset)
+        };
+        assert_eq!(agreed(TIME, 1, 7_200_000), None, "one alone");
+        assert_eq!(agreed(TIME, 2, 7_200_000), None, "and once more");
+        assert_eq!(agreed(SIGNED, 3, 0), None, "they contradict each other");
+        assert_eq!(agreed(TIME, 4, 0), Some(0));
+        assert_eq!(agreed(SIGNED, 5, 0), Some(0));
+        assert_eq!(agreed(SIGNED, 6, 28_000), None, "a jump of which one tells");
+        assert_eq!(agreed(TIME, 7, 28_000), Some(28_000));
     }
 
     #[test]

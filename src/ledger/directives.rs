@@ -267,8 +267,8 @@ pub(super) fn pause(
     let for_how_long = lasts.map_or_else(String::new, |lasts| format!(" for {}", spell(lasts)));
     for account in each(accounts) {
         tx.execute(
-            "INSERT INTO pauses (account, reason, since, lasts) VALUES (?1, ?2, ?3, ?4)",
-            params![account, reason, now.shown(), lasts.map(millis)],
+            "INSERT INTO pauses (account, reason, since, lasts, who) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![account, reason, now.shown(), lasts.map(millis), who],
         )?;
         let what = account.map_or("Everything", |_| "The account");
         let event = Event::new(EventKind::Paused, format!("{what} was paused{for_how_long}: {reason}"));
@@ -516,6 +516,42 @@ fn approve_at(
     let who = who_asked(tx, request)?;
     history::add(tx, now, &Event::new(EventKind::Approved, text).by(who.as_deref()))?;
     Ok(None)
+}
+
+/// When the first of the pauses runs out whose end has no event yet.
+pub(super) fn next_over(tx: &Tx<'_>) -> DatabaseResult<Option<ServerTime>> {
+    tx.query_row(
+        "SELECT min(until) FROM pauses WHERE lifted_at IS NULL AND over_noticed = 0",
+        params![],
+        |row| row.get(0),
+    )
+}
+
+/// Records for each pause that is over by now that it is, once. It is not lifted: should the time turn out to be wrong, it stands.
+pub(super) fn notice_over(tx: &Tx<'_>, now: Now) -> DatabaseResult<()> {
+    let event = |row: &Row<'_>| {
+        let (account, lasts): (Option<AccountName>, Option<i64>) = (row.get("account")?, row.get("lasts")?);
+        let who: Option<String> = row.get("who")?;
+        let whose = account.as_ref().map_or("of all accounts", |_| "of the account");
+        let by = who.map_or_else(String::new, |who| format!(", by {who},"));
+        let lasted = lasts.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+        let lasted = lasted.map_or_else(String::new, |lasted| format!(": it was for {}", spell(lasted)));
+        let event = Event::new(EventKind::PauseOver, format!("The pause {whose}{by} is over{lasted}."));
+        Ok(of_maybe(event, account.as_ref()))
+    };
+    let over: Vec<Event> = tx.query(
+        "SELECT * FROM pauses WHERE lifted_at IS NULL AND until <= ?1 AND over_noticed = 0 ORDER BY id",
+        params![now.exchange],
+        event,
+    )?;
+    for event in over {
+        history::add(tx, now, &event)?;
+    }
+    tx.execute(
+        "UPDATE pauses SET over_noticed = 1 WHERE lifted_at IS NULL AND until <= ?1 AND over_noticed = 0",
+        params![now.exchange],
+    )
+    .map(drop)
 }
 
 /// The exchange's clock has jumped ahead: a pause that it had not ended by then lasts as long as it was to.

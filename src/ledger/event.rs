@@ -106,6 +106,8 @@ pub enum EventKind {
     Paused,
     /// An operator resumed everything, or an account.
     Resumed,
+    /// A pause that was to last for some time has ended with it.
+    PauseOver,
     /// More changes are wanted than may be sent.
     Held,
     /// An operator approved a held plan.

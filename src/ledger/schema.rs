@@ -13,7 +13,7 @@ use super::error::{LedgerError, OpenError};
 use super::files::{Part, beside, directory};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 7;
+pub(super) const FORMAT: i64 = 8;
 
 /// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -82,8 +82,8 @@ fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError>
 }
 
 /// All migrations, from the first format.
-pub(super) const MIGRATIONS: [&str; 7] =
-    [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC, WATCHED];
+pub(super) const MIGRATIONS: [&str; 8] =
+    [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC, WATCHED, PAUSE_OVER];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -308,4 +308,12 @@ ALTER TABLE targets ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0;
 UPDATE targets SET known_since = coalesce(
     (SELECT min(at) FROM events e WHERE e.account = targets.account AND e.scope = targets.scope),
     (SELECT accepted_at FROM revisions WHERE generation = changed_in), 0);
+";
+
+/// Who paused it, and whether the end of a pause that runs out has its event. That it has ends no pause: the time by which it is
+/// over may turn out to be wrong.
+pub(super) const PAUSE_OVER: &str = "
+ALTER TABLE pauses ADD COLUMN who TEXT;
+ALTER TABLE pauses ADD COLUMN over_noticed INTEGER NOT NULL DEFAULT 0;
+UPDATE pauses SET over_noticed = 1 WHERE until <= (SELECT coalesce(max(at), 0) FROM events);
 ";

@@ -71,6 +71,10 @@ pub(super) struct Store {
     forgot_at: Option<ServerTime>,
     /// Whether something on disk may still wait to be dated by the exchange's time.
     to_date: bool,
+    /// When the first of the pauses runs out whose end has no event yet.
+    next_over: Option<ServerTime>,
+    /// Whether that may be another one on disk.
+    next_over_differs: bool,
     /// Whether a request may still wait to be acknowledged: only other processes make them.
     to_acknowledge: bool,
     writes: Writes,
@@ -95,6 +99,8 @@ impl Store {
             heard: None,
             forgot_at: None,
             to_date: true,
+            next_over: None,
+            next_over_differs: true,
             to_acknowledge: true,
             writes,
             unsent: Vec::new(),
@@ -169,6 +175,7 @@ impl Store {
         }
         let (done, directives) = written?;
         self.heard = heard.or(self.heard);
+        self.next_over_differs |= jump.is_some();
         if let Some(directives) = directives {
             self.publish(directives);
         }
@@ -213,7 +220,7 @@ impl Store {
                 directives::date(tx, now)?;
                 Ok(history::date(tx, now)?)
             })?;
-            self.to_date = false;
+            (self.to_date, self.next_over_differs) = (false, true);
         }
         if !self.unsent.is_empty() {
             self.write(|_, _| Ok(()))?;
@@ -230,6 +237,8 @@ impl Store {
         if waits {
             self.write(directives::acknowledge)?;
         }
+        self.next_over_differs |= wrote;
+        self.notice_over()?;
         self.to_acknowledge = self.to_acknowledge && self.read(|tx, _| directives::is_any_open(tx))?;
         self.data_version = seen;
         if let Some(exchange) = exchange
@@ -239,6 +248,20 @@ impl Store {
             self.forgot_at = Some(exchange);
         }
         Ok(wrote)
+    }
+
+    /// Records that pauses have run out. An event cannot be taken back, so it waits for both witnesses of the time.
+    fn notice_over(&mut self) -> Result<(), LedgerError> {
+        if self.next_over_differs {
+            self.next_over = self.read(|tx, _| directives::next_over(tx))?;
+            self.next_over_differs = false;
+        }
+        let agreed = self.clock.agreed_exchange_time();
+        if self.next_over.zip(agreed).is_some_and(|(at, now)| at <= now) {
+            self.write(|tx, now| Ok(directives::notice_over(tx, now)?))?;
+            self.next_over_differs = true;
+        }
+        Ok(())
     }
 
     #[cfg(test)]

@@ -22,7 +22,10 @@ fn before_format(more: i64) -> String {
 /// What is in the directory once both steps are done.
 fn with_copies() -> Vec<String> {
     let copies = [1, 2].map(|more| format!("{DATABASE}{}", before_format(more)));
-    ["posmoded.lock".to_owned(), DATABASE.to_owned()].into_iter().chain(copies).collect()
+    let mut all: Vec<String> =
+        ["posmoded.lock".to_owned(), DATABASE.to_owned()].into_iter().chain(copies).collect();
+    all.sort_unstable();
+    all
 }
 
 /// A state directory whose ledger has our format, an unresolved set, and all of it in the write-ahead log still.

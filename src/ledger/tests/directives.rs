@@ -1,7 +1,9 @@
 //! Pauses, the budget, held plans and approvals, and how the daemon notices them.
 
 use super::*;
+use crate::facts::Witness;
 use crate::ledger::tx::params;
+use crate::moment::millis;
 
 fn entry(words: &str, cause: Cause) -> PlanEntry {
     PlanEntry::new(&target(words), to_hedge(cause))
@@ -411,6 +413,60 @@ async fn what_ends_by_itself_is_noticed_though_nobody_writes_there(ledger: Ledge
     tokio::time::advance(minutes(60)).await;
     assert!(!ledger.notice().await.unwrap());
     assert_eq!(directives.borrow().pauses.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_pause_ran_out_is_recorded_once_and_not_by_one_witness_of_the_time_alone() {
+    let reading = |clock: &Clock, ahead: Duration| ServerClock {
+        offset: millis(ahead),
+        doubt: Duration::from_millis(50),
+        measured: clock.now(),
+    };
+    let over = |ledger: &Ledger| {
+        let over = all(ledger).into_iter().filter(|event| event.kind == EventKind::PauseOver);
+        over.map(|event| (event.at, event.text)).collect::<Vec<_>>()
+    };
+    let (clock, none) = (clock(), Vec::new());
+    let ledger = Ledger::in_memory(clock.clone()).unwrap();
+    let visitor = ledger.visitor().unwrap().by("alice on pts/3 of trade-01".to_owned());
+    visitor.pause(&[], "upgrade", Some(minutes(120))).unwrap();
+    ledger.notice().await.unwrap();
+    tokio::time::advance(minutes(30)).await;
+
+    // A new process, to which the first answer tells a time that is hours ahead.
+    let clock = clock.of_a_new_process();
+    let ledger = ledger.restarted(clock.clone()).unwrap();
+    clock.hear_exchange(Witness::Time, "time", reading(&clock, minutes(180)));
+    ledger.notice().await.unwrap();
+    assert_eq!((ledger.directives().borrow().pauses.len(), over(&ledger)), (0, none.clone()));
+    clock.hear_exchange(Witness::Signed, "account", reading(&clock, Duration::ZERO));
+    clock.hear_exchange(Witness::Time, "time", reading(&clock, Duration::ZERO));
+    ledger.notice().await.unwrap();
+    assert_eq!(over(&ledger), none, "it was not final");
+    tokio::time::advance(minutes(90)).await;
+    clock.hear_exchange(Witness::Signed, "account", reading(&clock, minutes(60)));
+    ledger.notice().await.unwrap();
+    assert_eq!(over(&ledger), none, "a jump that nobody else has seen yet");
+    clock.hear_exchange(Witness::Time, "time", reading(&clock, Duration::ZERO));
+    ledger.notice().await.unwrap();
+    let text = "The pause of all accounts, by alice on pts/3 of trade-01, is over: it was for 2h.";
+    let once = vec![(START + 2 * HOUR, text.to_owned())];
+    assert_eq!(over(&ledger), once);
+
+    let clock = clock.of_a_new_process();
+    let ledger = ledger.restarted(clock.clone()).unwrap();
+    for witness in [Witness::Time, Witness::Signed] {
+        clock.hear_exchange(witness, "a call", reading(&clock, Duration::ZERO));
+    }
+    ledger.notice().await.unwrap();
+    // One that is lifted before its end never runs out.
+    ledger.visitor().unwrap().pause(&[name("desk-a")], "lunch", Some(minutes(5))).unwrap();
+    ledger.notice().await.unwrap();
+    ledger.visitor().unwrap().resume(&[name("desk-a")]).unwrap();
+    tokio::time::advance(minutes(10)).await;
+    clock.hear_exchange(Witness::Signed, "a call", reading(&clock, Duration::ZERO));
+    ledger.notice().await.unwrap();
+    assert_eq!(over(&ledger), once);
 }
 
 #[tokio::test]

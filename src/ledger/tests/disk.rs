@@ -52,10 +52,10 @@ async fn a_ledger_of_a_newer_version_is_left_alone() {
     let dir = TempDir::new().unwrap();
     drop(open(dir.path()).await);
     let path = dir.path().join("posmoded.sqlite");
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 8).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let before = std::fs::read(&path).unwrap();
     let said = format!(
-        "The ledger {} has format 8, this posmoded knows up to 7, so it is left alone and nothing is changed: use the newer \
+        "The ledger {} has format 9, this posmoded knows up to 8, so it is left alone and nothing is changed: use the newer \
          posmoded that wrote it.",
         path.display()
     );

@@ -210,11 +210,14 @@ async fn the_history_says_who_paused_and_for_how_long() {
     let told: Vec<(String, Option<String>)> = world
         .history("desk-a")
         .into_iter()
-        .filter(|event| event.kind == EventKind::Paused)
+        .filter(|event| matches!(event.kind, EventKind::Paused | EventKind::PauseOver))
         .map(|event| (event.text, event.who))
         .collect();
     assert_eq!(
         told,
-        [("The account was paused for 1h: its strategy moves".to_owned(), Some(alice.to_owned())),]
+        [
+            ("The account was paused for 1h: its strategy moves".to_owned(), Some(alice.to_owned())),
+            (format!("The pause of the account, by {alice}, is over: it was for 1h."), None),
+        ]
     );
 }
