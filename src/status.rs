@@ -146,9 +146,20 @@ pub struct TargetStatus {
     /// Counts of what happened to it since the start of this process.
     #[serde(skip)]
     pub counts: Counts,
+    /// What it waited for before its last looks failed, or a set was tried.
+    #[serde(skip)]
+    pub interrupted: Option<Waited>,
     /// What `say` is made from, to say it anew as time passes; `None` for what is only read.
     #[serde(skip)]
     pub basis: Option<Arc<Basis>>,
+}
+
+/// A wait: for what, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waited {
+    state: State,
+    reason: Option<Reason>,
+    since: Timestamp,
 }
 
 /// What the sentence of a target is made from.
@@ -200,6 +211,8 @@ pub struct Detail {
 pub struct Counts {
     /// Sets that were confirmed by a read.
     pub confirmed: u64,
+    /// Sets that took effect after they had been given up.
+    pub late: u64,
     /// Sets that were definitely refused.
     pub refused: u64,
     /// Sets whose outcome was unknown.
@@ -451,9 +464,11 @@ impl TargetStatus {
         let Standing { state, change: _, forbidden: _, blockers, wants } = *standing;
         let reason = blockers.first();
         let at = |moment| seconds(timestamp(moment));
-        // The wait began when its reason first applied, even if the state has changed since.
-        let same =
-            before.filter(|before| before.reason == reason && (reason.is_some() || before.state == state));
+        // A look that failed, or a try, goes between two parts of one wait.
+        let passing = facts.account.failing.is_some()
+            || known.failing.is_some()
+            || matches!(reason, Some(Reason::Acting | Reason::Verifying));
+        let (since, interrupted) = since(before, (state, reason, known.wanted.mode), passing, at(now));
         TargetStatus {
             account: target.account.clone(),
             scope: target.scope,
@@ -467,12 +482,13 @@ impl TargetStatus {
             blockers: blockers.iter().collect(),
             wants,
             say: reason.map(|reason| protocol::say(reason, facts, target, now)),
-            since: same.map_or_else(|| at(now), |same| same.since),
+            since,
             out_of_sync_since: out_of_sync_since.map(seconds),
             detail: Detail::of(known, open),
             next_look_at: at(next_look),
             drift: known.wanted.policy.drift,
             counts,
+            interrupted,
             basis: reason.map(|_| Arc::new(Basis::of(facts))),
         }
     }
@@ -487,6 +503,29 @@ impl Basis {
     fn facts(&self) -> Facts<'_> {
         let Basis { account, brakes, target } = self;
         Facts { account, brakes, target }
+    }
+}
+
+/// Since when it waits so, and the wait that was interrupted. It began when its reason first applied, even if the state has
+/// changed since; what is only `passing` in between does not begin it anew, another wish does.
+fn since(
+    before: Option<&TargetStatus>,
+    (state, reason, desired): (State, Option<Reason>, Option<PositionMode>),
+    passing: bool,
+    now: Timestamp,
+) -> (Timestamp, Option<Waited>) {
+    let is_same = |wait: &Waited| wait.reason == reason && (reason.is_some() || wait.state == state);
+    let Some(before) = before else { return (now, None) };
+    let last = Waited { state: before.state, reason: before.reason, since: before.since };
+    let interrupted = before.interrupted.filter(|_| before.desired == desired);
+    if is_same(&last) {
+        return (last.since, interrupted);
+    }
+    match interrupted {
+        Some(wait) if is_same(&wait) => (wait.since, None),
+        Some(wait) if passing => (now, Some(wait)),
+        None if passing && before.desired == desired => (now, Some(last)),
+        Some(_) | None => (now, None),
     }
 }
 

@@ -208,19 +208,17 @@ impl<D: Environment> Keeper<D> {
 impl TargetSlot {
     /// Counts the record in what is published of the target.
     fn count(&mut self, record: &Record) {
-        let Counts { confirmed, refused, unknown, withdrawn, drift: _ } = &mut self.counts;
+        let Counts { confirmed, late, refused, unknown, withdrawn, drift: _ } = &mut self.counts;
         match record {
             Record::Confirmed | Record::Resolved { took_effect: true } => {
                 *confirmed += 1;
                 self.sync.drift_is_over();
             }
+            Record::Late(_) => *late += 1,
             Record::Unconfirmed => *unknown += 1,
             Record::Refused(_) => *refused += 1,
             Record::NotSent(_) => *withdrawn += 1,
-            Record::Applied(_)
-            | Record::Late(_)
-            | Record::NotClosed(_)
-            | Record::Resolved { took_effect: false } => {}
+            Record::Applied(_) | Record::NotClosed(_) | Record::Resolved { took_effect: false } => {}
         }
     }
 }

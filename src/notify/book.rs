@@ -49,7 +49,8 @@ impl Book {
                 note(Cause::Drift);
                 self.drifted.insert(name.clone());
             }
-            if target.counts.confirmed > counts.confirmed {
+            let effects = |counts: Counts| counts.confirmed + counts.late;
+            if effects(target.counts) > effects(counts) {
                 let back = self.drifted.contains(&name);
                 note(if back { Cause::Corrected } else { Cause::Changed });
             }

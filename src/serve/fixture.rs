@@ -160,6 +160,7 @@ pub(crate) fn target(account: &str, reason: Option<Reason>) -> TargetStatus {
         drift: DriftPolicy::Correct,
         counts: Counts { confirmed: 2, drift: 1, ..Counts::default() },
         basis: None,
+        interrupted: None,
     }
 }
 

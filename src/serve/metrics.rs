@@ -223,7 +223,7 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         "mode_changes",
         "Sets since the start, by what became of them",
         targets.iter().flat_map(|target| {
-            let Counts { confirmed, refused, unknown, withdrawn, drift: _ } = target.counts;
+            let Counts { confirmed, late: _, refused, unknown, withdrawn, drift: _ } = target.counts;
             let results = [
                 ("confirmed", confirmed),
                 ("refused", refused),

@@ -247,3 +247,76 @@ async fn the_daemon_is_asked_over_http_and_what_is_not_the_daemon_is_told_apart(
     let told = ask(&at).await.unwrap_err().to_string();
     assert!(told.starts_with(&format!("There is no answer from a daemon at {at}")), "{told}");
 }
+
+#[tokio::test]
+async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_not_say_it_again() {
+    let entry = |account: &str| PlanEntry {
+        account: account.parse().unwrap(),
+        scope: "USDT-FUTURES".parse().unwrap(),
+        live: PositionMode::OneWay,
+        desired: PositionMode::Hedge,
+        cause: Cause::Drift,
+    };
+    let drifted = |account: &str, reason: Reason, say: &str| TargetStatus {
+        state: State::Drifted,
+        say: Some(say.to_owned()),
+        ..target(account, Some(reason))
+    };
+    let reported = || {
+        drifted(
+            "desk-1",
+            Reason::Reported,
+            "Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.",
+        )
+    };
+    let held = "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve a1b2c3d4e5f6`. Without that the next one may leave in 38m.";
+    let with = |targets: Vec<TargetStatus>| {
+        let plan = Plan(targets.iter().map(|target| entry(target.account.as_str())).collect());
+        Status { held: Some(Held { hash: "a1b2c3d4e5f6".to_owned(), plan }), targets, ..view().0.status() }
+    };
+    let alone = with(vec![reported()]);
+    assert_eq!(
+        (alone.held_back(), shown(&alone).matches("posmoded approve").count()),
+        (0, 1),
+        "{}",
+        shown(&alone)
+    );
+    check(
+        &alone,
+        &expect![[r#"
+        rev 17 a1b2c3d: 0/1 in sync, 1 reported (desk-1 USDT-FUTURES 14m)
+
+        1 target wants a human:
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+        reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
+          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m    reported
+
+        Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+        Revision 17 (a1b2c3d), accepted 1h ago.
+    "#]],
+    );
+    let both = with(vec![reported(), drifted("desk-2", Reason::Held, held)]);
+    assert_eq!(both.held_back(), 1);
+    check(
+        &both,
+        &expect![[r#"
+        rev 17 a1b2c3d: 0/2 in sync, 1 held (desk-2 USDT-FUTURES 14m), 1 reported (desk-1 USDT-FUTURES 14m)
+
+        2 targets want a human:
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+        held: 2 changes wait for `posmoded approve a1b2c3d4e5f6`, 1 of them only reported: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+          desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m    held
+        reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
+          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m    reported
+
+        Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+        Revision 17 (a1b2c3d), accepted 1h ago.
+    "#]],
+    );
+    // A pause is shown instead of what it says: so the plan does.
+    let paused = with(vec![drifted("desk-1", Reason::Paused, "An operator paused it.")]);
+    let told = shown(&paused);
+    assert!(told.contains("1 change waits for `posmoded approve a1b2c3d4e5f6`:\n  desk-1"), "{told}");
+}

@@ -130,8 +130,21 @@ fn wholes(status: &Status) -> impl Iterator<Item = (Whole<'_>, Wants)> {
     let file = problem.iter().map(|_| (Whole::File, Wants::Human));
     let everything = paused.iter().map(move |paused| (Whole::Everything, ends(paused)));
     let accounts = paused_accounts.iter().map(move |(name, paused)| (Whole::Account(name), ends(paused)));
-    let held = held.iter().map(|_| (Whole::Held, Wants::Human));
+    let says_more = |held: &&Held| !held.plan.0.iter().all(|entry| tells_it_itself(status, held, entry));
+    let held = held.iter().filter(says_more).map(|_| (Whole::Held, Wants::Human));
     file.chain(everything).chain(accounts).chain(held)
+}
+
+/// Whether the target of this entry says in a sentence of its own how the plan is approved: what is only reported does.
+fn tells_it_itself(status: &Status, held: &Held, entry: &PlanEntry) -> bool {
+    let command = format!("`posmoded approve {}`", held.hash);
+    let says = |target: &TargetStatus| {
+        let is_its_own = (&target.account, target.scope) == (&entry.account, entry.scope);
+        is_its_own
+            && target.reason != Some(Reason::Held)
+            && target.say.as_ref().is_some_and(|say| say.contains(&command))
+    };
+    status.targets.iter().any(says)
 }
 
 impl Whole<'_> {
@@ -178,6 +191,7 @@ impl Whole<'_> {
                         (&target.account, target.scope) == (&entry.account, entry.scope)
                     };
                     targets.iter().any(|target| self.covers(target) && same(target))
+                        || tells_it_itself(status, held, entry)
                 };
                 match of_target.filter(|_| held.plan.0.iter().all(is_shown)) {
                     Some(say) => {
@@ -185,7 +199,13 @@ impl Whole<'_> {
                         let said = format!("`posmoded approve {}`.", held.hash);
                         let rest = say.split_once(&said).map_or(say.as_str(), |(_, rest)| rest).trim_start();
                         let waits = waits(held);
-                        format!("{waits}: `max_changes` lets no more go within the hour. {rest}")
+                        let entries = held.plan.0.iter();
+                        let reported =
+                            match entries.filter(|entry| tells_it_itself(status, held, entry)).count() {
+                                0 => String::new(),
+                                reported => format!(", {reported} of them only reported"),
+                            };
+                        format!("{waits}{reported}: `max_changes` lets no more go within the hour. {rest}")
                             .trim_end()
                             .to_owned()
                     }

@@ -185,7 +185,7 @@ async fn f64_each_cause_has_its_own_sentence_and_none_throws_a_good_ledger_away(
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn f64_what_is_restored_is_the_copy_alone_paused_and_what_was_before_is_kept_with_its_log() {
     let (_of, copy) = copy_of(&["then"]).await;
     let dir = killed(&["before", "in the log alone"]).await;

@@ -281,3 +281,16 @@ fn what_was_before_the_receiver_is_not_told_as_if_it_happened_now() {
         90: trade-01: changed back: desk-0002 USDT-FUTURES (hedge_mode).
     "#]]);
 }
+
+#[test]
+fn a_set_that_took_effect_late_is_a_change_like_any_other() {
+    let mut story = Story::of(many(1, Some(Reason::NotFlat)));
+    story.wait(5).then(|targets| {
+        becomes(&mut targets[0], None);
+        targets[0].counts.late += 1;
+    });
+    story.wait(100).is(&expect![[r#"
+        0: posmoded 0.1.0 started on trade-01.
+        35: trade-01: changed as the file wants it: desk-0001 USDT-FUTURES (hedge_mode).
+    "#]]);
+}

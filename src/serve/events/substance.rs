@@ -65,6 +65,7 @@ fn of_target(target: TargetStatus) -> TargetStatus {
         next_look_at: _,
         drift,
         counts: _,
+        interrupted: _,
         basis: _,
     } = target;
     TargetStatus {
@@ -84,6 +85,7 @@ fn of_target(target: TargetStatus) -> TargetStatus {
         next_look_at: NO_TIME,
         drift,
         counts: Counts::default(),
+        interrupted: None,
         basis: None,
     }
 }

@@ -1,9 +1,41 @@
 //! Since when a target is out of sync, over all that may happen meanwhile.
 
+use bitget_sim::HoldSide;
 use posmoded::ledger::{EventKind, Span, Spans, SpansFilter};
 use posmoded::protocol::{State, Wants};
 
 use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn f83_since_of_a_wait_outlives_looks_that_fail_and_not_another_wish() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.open_position(DESK_A, USDT, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    })
+    .await;
+    line_begins(&world, MINUTE, A_USDT, "new, not_flat").await;
+    let since = |world: &World| world.target(A_USDT).unwrap().since;
+    let began = since(&world);
+    for _ in 0..2 {
+        world.pass(5 * MINUTE).await;
+        assert_eq!(since(&world), began);
+        world.cut(true);
+        world.until(10 * MINUTE, "a look fails", |world| world.line(A_USDT).contains("unreachable")).await;
+        assert!(since(&world) > began, "that is another reason");
+        world.cut(false);
+        line_begins(&world, 10 * MINUTE, A_USDT, "new, not_flat").await;
+        assert_eq!(since(&world), began, "it has waited for this all along");
+    }
+    world.cut(true);
+    world.until(10 * MINUTE, "a look fails", |world| world.line(A_USDT).contains("unreachable")).await;
+    world.write(&file(&[("desk-a", ONE_WAY)]));
+    world.pass(MINUTE).await;
+    world.write(&file(&[("desk-a", HEDGE)]));
+    world.pass(MINUTE).await;
+    world.cut(false);
+    world.until(10 * MINUTE, "not flat", |world| world.line(A_USDT).contains("not_flat")).await;
+    assert!(since(&world) > began, "the file has wanted something else meanwhile");
+}
 
 #[tokio::test(start_paused = true)]
 async fn f83_out_of_sync_since_and_the_event_of_a_drift_outlive_restarts_reloads_and_pauses() {
