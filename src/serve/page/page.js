@@ -92,9 +92,9 @@ function showLink() {
   }
 }
 
-/** Reads of the ledger are not asked for more often, and where nothing is new, as seldom as that. In ms. */
+/** Reads of the ledger are not asked for more often, and where nothing is new, as seldom as that: strips go on. In ms. */
 const READ_AGAIN = 10000;
-const READ_ANYHOW = 300000;
+const READ_ANYHOW = 30000;
 
 /** The events before those that the stream tells; where there is no stream, those since. */
 async function askHistory() {
