@@ -48,7 +48,11 @@ pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
     match output {
         Output::Table => {
-            let view = render::View { width: terminal::width(), is_of_problems: *problems };
+            let view = render::View {
+                width: terminal::width(),
+                is_of_problems: *problems,
+                is_of_named: !question.accounts.is_empty(),
+            };
             print::text(&render::render(&status, view))?;
         }
         Output::Json if *problems => print::json(&triage::problems(status.clone()))?,

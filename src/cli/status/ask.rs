@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::ledger::Visitor;
 use crate::position_mode::AccountName;
 use crate::serve::Listen;
-use crate::status::{Status, TargetStatus};
+use crate::status::Status;
 
 /// Which accounts, and of which daemon.
 #[derive(Debug, Clone, clap::Args)]
@@ -70,10 +70,18 @@ pub(super) async fn ask(at: &Listen) -> anyhow::Result<Status> {
     over_http::get(at, "/api/status", "how the accounts stand").await
 }
 
-pub(super) fn only(status: Status, named: &[AccountName]) -> anyhow::Result<Status> {
+/// What concerns the named accounts alone; what concerns everything or the daemon itself concerns them, too.
+pub(super) fn only(mut status: Status, named: &[AccountName]) -> anyhow::Result<Status> {
     let known: BTreeSet<AccountName> = status.targets.iter().map(|target| target.account.clone()).collect();
     accounts::only_known(named, &known, "at the daemon")?;
-    let wanted = |target: &TargetStatus| named.is_empty() || named.contains(&target.account);
-    let targets = status.targets.into_iter().filter(wanted).collect();
-    Ok(Status { targets, ..status })
+    if named.is_empty() {
+        return Ok(status);
+    }
+    status.targets.retain(|target| named.contains(&target.account));
+    status.paused_accounts.retain(|account, _| named.contains(account));
+    // An approval lets all of a plan go, so that it is told whole or not at all.
+    status.held = status.held.filter(|held| held.plan.0.iter().any(|entry| named.contains(&entry.account)));
+    status.warnings.retain(|warning| warning.account.as_ref().is_none_or(|of| named.contains(of)));
+    status.account_settings.retain(|account, _| named.contains(account));
+    Ok(status)
 }

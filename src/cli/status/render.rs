@@ -22,6 +22,8 @@ pub(super) struct View {
     pub(super) width: Option<usize>,
     /// Only what is not in sync.
     pub(super) is_of_problems: bool,
+    /// Accounts were named: one of another host is what was asked for.
+    pub(super) is_of_named: bool,
 }
 
 /// What is shown, from one line break to the next; a row whose name stands above it is one of two lines.
@@ -50,14 +52,18 @@ pub(super) fn render(status: &Status, view: View) -> String {
 
 /// A summary, then the sections of the triage, then notes.
 pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
-    let View { width, is_of_problems } = view;
+    let View { width, is_of_problems, is_of_named } = view;
     let line = |what, text: String| Line { text, what };
     let mut lines = vec![line(What::Say, wrapped(&plain(&status.line()), width, "  "))];
     let causes = causes(status);
     let Rows { head, lines: rows, are_single: _ } = table(&causes, status.now, width);
     let mut rows = rows.into_iter();
     for section in Section::ALL {
-        let is_shown = !is_of_problems || matches!(section, Section::Human | Section::Passes);
+        let is_shown = match section {
+            Section::Human | Section::Passes => true,
+            Section::InSync => !is_of_problems,
+            Section::Elsewhere => !is_of_problems || is_of_named,
+        };
         let of_it = causes.iter().filter(|cause| is_shown && cause.section == section);
         for (index, cause) in of_it.enumerate() {
             if index == 0 {

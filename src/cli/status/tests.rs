@@ -201,6 +201,57 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
 }
 
 #[tokio::test]
+async fn of_named_accounts_only_what_concerns_them_is_told() {
+    let told = |names: &[&str], is_of_problems| {
+        let mut night = triage::night();
+        let settings = crate::facts::AccountSettings {
+            account_level: Some("basic".to_owned()),
+            asset_mode: None,
+            stp_mode: None,
+        };
+        night.account_settings.insert("desk-03".parse().unwrap(), settings);
+        let named: Vec<AccountName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let status = only(night, &named).unwrap();
+        let view = View { is_of_problems, is_of_named: true, ..View::default() };
+        anstream::adapter::strip_str(&render(&status, view)).to_string()
+    };
+    expect![[r#"
+        rev 17 a1b2c3d: 0/1 in sync, 1 settling (desk-15 USDT-FUTURES 15m)
+
+        1 target waits for what passes by itself:
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+        settling: Flat for 58s; it must be so for 5m before the mode is changed.
+          desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m    settling
+
+        Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+        Revision 17 (a1b2c3d), accepted 1h ago.
+    "#]].assert_eq(&told(&["desk-15"], false));
+    expect!["rev 17 a1b2c3d: 1/1 in sync\n"].assert_eq(&told(&["desk-01"], true));
+    let elsewhere = told(&["desk-22"], true);
+    assert!(elsewhere.contains("\n1 target of other hosts:\n"), "{elsewhere}");
+    assert!(!elsewhere.contains("PAUSED") && !elsewhere.contains("approve"), "{elsewhere}");
+    let held = told(&["desk-07"], true);
+    assert!(held.contains("held: 2 changes wait for `posmoded approve b98de0114507`"), "{held}");
+    let (paused, warned) = (told(&["desk-12"], true), told(&["desk-03"], false));
+    assert!(paused.contains("paused: desk-12 was PAUSED 2h ago"), "{paused}");
+    assert!(warned.contains("may withdraw") && warned.contains("desk-03: level basic"), "{warned}");
+}
+
+#[tokio::test]
+async fn what_concerns_everything_concerns_a_named_account_too() {
+    let paused = Some(Paused { reason: "all".to_owned(), since: at(-60), until: None });
+    let warnings = vec![crate::status::Warning { account: None, say: "No messages.".to_owned() }];
+    let problem = Some("line 3".to_owned());
+    let config = Config { problem, ..view().0.status().config };
+    let status = Status { paused, warnings, config, ..triage::night() };
+    let told = shown(&only(status, &["desk-01".parse().unwrap()]).unwrap());
+    for words in ["Everything was PAUSED", "No messages.", "is REFUSED, and nothing is changed"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn the_exit_code_tells_whether_all_that_was_asked_for_is_in_sync() {
     let (view, _) = view();
     let of = |names: &[&str]| {

@@ -30,6 +30,7 @@ pub(super) async fn watch(
 ) -> anyhow::Result<Exit> {
     let (clock, ended) = (Clock::machine(), CancellationToken::new());
     stop_on_signals(ended.clone())?;
+    let view = View { width: None, is_of_problems, is_of_named: !question.accounts.is_empty() };
     let (first, say) = look(question, common).await?;
     if let Some(say) = say {
         print::note(&say);
@@ -44,10 +45,10 @@ pub(super) async fn watch(
             let first = told.replace(news).is_none();
             let written = match (&seen, output, terminal::size().filter(|_| redrawn)) {
                 (_, Output::Table, Some(size)) => {
-                    print::drawn(&screen(&seen, is_of_problems, size, key.is_some()), first)
+                    print::drawn(&screen(&seen, view, size, key.is_some()), first)
                 }
                 (Ok(status), Output::Table, None) => {
-                    let whole = render(status, View { width: terminal::width(), is_of_problems });
+                    let whole = render(status, View { width: terminal::width(), ..view });
                     print::passed_on(&format!("{}\n\n", whole.trim_end()))
                 }
                 (Ok(status), Output::Json, _) => {
@@ -83,7 +84,7 @@ fn number(seen: &Result<Status, String>) -> Exit {
 /// What the screen is to show: no more than fits.
 fn screen(
     seen: &Result<Status, String>,
-    is_of_problems: bool,
+    view: View,
     (columns, height): (usize, usize),
     has_key: bool,
 ) -> String {
@@ -92,7 +93,7 @@ fn screen(
     let asked = format!("Asked every {}; {leave}.", spell(EVERY));
     let (lines, foot) = match seen {
         Ok(status) => {
-            (render::lines(status, View { width, is_of_problems }), format!("As of {}. {asked}", status.now))
+            (render::lines(status, View { width, ..view }), format!("As of {}. {asked}", status.now))
         }
         Err(say) => (vec![Line { text: wrapped(say, width, "  "), what: What::Say }], asked),
     };
@@ -215,7 +216,7 @@ mod tests {
     async fn a_screen_of_24_rows_shows_from_the_top_what_fits_and_counts_what_does_not() {
         let seen = Ok(night());
         let shown = |size| {
-            let shown = anstream::adapter::strip_str(&screen(&seen, false, size, true)).to_string();
+            let shown = anstream::adapter::strip_str(&screen(&seen, View::default(), size, true)).to_string();
             let rows: usize = shown.lines().map(|line| line.chars().count().div_ceil(size.0).max(1)).sum();
             assert!(rows < size.1.max(8), "{rows}: {shown}");
             let whole = shown.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_screen_says_how_to_leave_it() {
-        let shown = |seen, has_key| screen(&seen, false, (100, 30), has_key);
+        let shown = |seen, has_key| screen(&seen, View::default(), (100, 30), has_key);
         assert!(shown(Ok(view_status()), true).ends_with("Asked every 2s; q or Ctrl-C ends it.\n"));
         assert!(shown(Ok(view_status()), false).ends_with("Asked every 2s; Ctrl-C ends it.\n"));
         let silent = shown(Err("There is no answer.".to_owned()), true);

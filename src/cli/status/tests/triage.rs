@@ -103,7 +103,7 @@ pub(in crate::cli::status) fn named(status: &Status) -> Vec<&str> {
 
 #[track_caller]
 fn check(width: Option<usize>, is_of_problems: bool, expected: &Expect) {
-    let told = render(&night(), View { width, is_of_problems });
+    let told = render(&night(), View { width, is_of_problems, ..View::default() });
     let told = anstream::adapter::strip_str(&told).to_string();
     let widest = told.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(width.is_none_or(|width| widest <= width), "{widest}: {told}");
