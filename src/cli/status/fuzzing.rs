@@ -13,7 +13,7 @@ pub fn status(bytes: &[u8]) {
     assert!(!colourless.contains(|c: char| c.is_control() && c != '\n'), "{colourless:?}");
     let colours = shown.matches('\u{1b}').count();
     // The state of a row, the label of a cause, and the title of a section.
-    let causes = status.targets.len() + status.paused_accounts.len() + 3;
+    let causes = status.targets.len() + status.paused_accounts.len() + status.warnings.len() + 3;
     let most = 2 * status.targets.len() + 4 * causes + 3 * 4;
     assert!(colours <= most, "{shown:?}");
 }

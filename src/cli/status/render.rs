@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::sentence::Sentence;
-use super::triage::{Cause, Section, causes};
+use super::triage::{Cause, Section, causes, wants_a_human};
 use crate::cli::rows::{self, Rows};
 use crate::cli::terminal::wrapped;
 use crate::exchange::HttpVersion;
@@ -176,7 +176,8 @@ fn notes(status: &Status) -> Vec<String> {
         accepted.collect::<String>(),
         next.collect::<String>()
     );
-    let warned = warnings.iter().map(|Warning { account, say }| match account {
+    let below = warnings.iter().filter(|warning| !wants_a_human(status, warning));
+    let warned = below.map(|Warning { account, say }| match account {
         Some(account) => format!("{account}: {say}"),
         None => say.clone(),
     });

@@ -77,6 +77,40 @@ async fn a_warning_stands_below_the_table() {
 }
 
 #[tokio::test]
+async fn a_warning_of_an_account_that_is_not_in_sync_stands_with_what_wants_a_human() {
+    const LACKS: &str = "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.";
+    let told = |names: &[&str], denied: bool, is_of_problems| {
+        let warning = |name: &&str| crate::status::Warning { account: name.parse().ok(), say: LACKS.to_owned() };
+        let mut status = Status { warnings: names.iter().map(warning).collect(), ..view().0.status() };
+        if denied {
+            let say = "Bitget answered 40014 (...): the key lacks a right: allow it \"futures, read and write\" at Bitget. Next try in 5m.";
+            let target = target("desk-3", Some(Reason::Denied));
+            status.targets = vec![TargetStatus { say: Some(say.to_owned()), ..target }];
+        }
+        let view = View { is_of_problems, ..View::default() };
+        anstream::adapter::strip_str(&render(&status, view)).to_string()
+    };
+    expect![[r#"
+        rev 17 a1b2c3d: 1/2 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)
+
+        Wants a human:
+        desk-3: The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget.
+
+        1 target waits for what passes by itself:
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+        not_flat: It says not_flat.
+          desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m    not_flat
+    "#]].assert_eq(&told(&["desk-1", "desk-3"], false, true));
+    let whole = told(&["desk-1", "desk-3"], false, false);
+    assert_eq!(whole.matches("desk-3: The key").count(), 1, "{whole}");
+    assert!(whole.contains("\n\ndesk-1: The key"), "{whole}");
+    for is_of_problems in [true, false] {
+        let denied = told(&["desk-3"], true, is_of_problems);
+        assert!(denied.contains("denied: ") && !denied.contains("would be refused"), "{denied}");
+    }
+}
+
+#[tokio::test]
 async fn f76_how_long_ago_the_file_was_brought_is_told_where_something_brings_it() {
     let brought = |ago: i64| {
         let commit = "a1b2c3d4".to_owned();

@@ -8,7 +8,7 @@ use super::sentence::Sentence;
 use crate::cli::rows::{self, counted};
 use crate::position_mode::AccountName;
 use crate::protocol::{PlanEntry, Reason, State, Wants};
-use crate::status::{Config, Held, Paused, Status, TargetStatus};
+use crate::status::{Config, Held, Paused, Status, TargetStatus, Warning};
 
 /// In the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +88,15 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
         targets: Vec::new(),
         whole: Some(whole),
     }));
+    let warned = status.warnings.iter().filter(|warning| wants_a_human(status, warning));
+    causes.extend(warned.filter(|warning| !is_said(status, warning)).map(|warning| Cause {
+        section: Section::Human,
+        wants: Some(Wants::Human),
+        label: warning.account.as_ref().map(ToString::to_string),
+        say: Some(Sentence::of(&warning.say)),
+        targets: Vec::new(),
+        whole: None,
+    }));
     // What holds up the most comes first; what is not looked at yet comes last.
     causes.sort_by_key(|cause| {
         let reason = cause.targets.first().and_then(|target| target.reason);
@@ -97,6 +106,25 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
         (cause.section, is_below, Reverse(cause.wants), of_one, reason.is_none(), reason)
     });
     causes
+}
+
+/// Whether what is to know of an account stands with what wants a human: it is not in sync, and this may be why.
+pub(super) fn wants_a_human(status: &Status, warning: &Warning) -> bool {
+    of_account(status, warning)
+        .any(|target| target.state != State::InSync && Section::of(target) != Section::Elsewhere)
+}
+
+/// Whether a target of the account was denied for want of the right that the warning is about: both name the same remedy.
+fn is_said(status: &Status, warning: &Warning) -> bool {
+    let Some((_, remedy)) = warning.say.split_once(": ") else { return false };
+    let remedy = remedy.trim_end_matches('.');
+    of_account(status, warning).any(|target| {
+        target.blockers.contains(&Reason::Denied) && target.say.as_ref().is_some_and(|say| say.contains(remedy))
+    })
+}
+
+fn of_account<'a>(status: &'a Status, warning: &'a Warning) -> impl Iterator<Item = &'a TargetStatus> {
+    status.targets.iter().filter(|target| warning.account.as_ref() == Some(&target.account))
 }
 
 /// The status with those targets alone that are not in sync.

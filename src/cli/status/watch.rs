@@ -112,7 +112,11 @@ fn fitting(lines: &[Line], (columns, height): (usize, usize)) -> Vec<String> {
         let left_out = lines.get(kept.len()..).unwrap_or_default();
         let counted = wrapped(&count(left_out), Some(columns), "  ");
         let needed = if left_out.is_empty() { 0 } else { rows_of(&counted, columns) };
-        if rows(kept) + needed <= height && (left_out.is_empty() || last.what != What::Head) {
+        // A sentence stands above its rows: without any it would be nobody's.
+        let heads_a_row = matches!(left_out.first(), Some(Line { what: What::Row(_), .. }))
+            && !matches!(last.what, What::Row(_));
+        let is_whole = left_out.is_empty() || (last.what != What::Head && !heads_a_row);
+        if rows(kept) + needed <= height && is_whole {
             let counted = Some(counted).filter(|_| !left_out.is_empty());
             return kept.iter().map(|line| line.text.clone()).chain(counted).collect();
         }
@@ -219,6 +223,9 @@ mod tests {
             let shown = anstream::adapter::strip_str(&screen(&seen, View::default(), size, true)).to_string();
             let rows: usize = shown.lines().map(|line| line.chars().count().div_ceil(size.0).max(1)).sum();
             assert!(rows < size.1.max(8), "{rows}: {shown}");
+            let above = shown.lines().take_while(|line| !line.starts_with("... ")).last().unwrap();
+            let is_row_or_summary = above.contains("USDT-FUTURES") || above.contains("not looked at yet");
+            assert!(!shown.contains("\n... and") || is_row_or_summary, "{size:?}, {above}: {shown}");
             let whole = shown.split_whitespace().collect::<Vec<_>>().join(" ");
             let told = |words: &str| -> usize {
                 let before = whole.split(words).next().filter(|before| *before != whole);
@@ -260,8 +267,6 @@ mod tests {
                 more go within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
               desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential: The key file keys/desk-09 is missing: write it, then
-                `systemctl restart posmoded`.
             ... and 5 more want a human, 7 more wait for what passes by itself, 6 more in
               sync, 1 more of other hosts, 4 more notes.
             As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
