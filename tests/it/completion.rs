@@ -65,7 +65,9 @@ fn bash_completes_accounts_options_and_commands() {
         let mut words: Vec<String> = line.replace('=', " = ").split(' ').map(str::to_owned).collect();
         let (last, count) = (words.last().unwrap().clone(), words.len() - 1);
         let before = words[count - 1].clone();
-        words.iter_mut().for_each(|word| *word = format!("'{word}'"));
+        for word in &mut words {
+            *word = format!("'{word}'");
+        }
         let script = format!(
             "source posmoded.bash; function=$(complete -p posmoded | sed 's/.* -F \\([^ ]*\\).*/\\1/'); COMP_WORDS=({}); \
              COMP_CWORD={count}; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; $function posmoded '{last}' '{before}'; \

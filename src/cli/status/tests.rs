@@ -80,7 +80,8 @@ async fn a_warning_stands_below_the_table() {
 async fn a_warning_of_an_account_that_is_not_in_sync_stands_with_what_wants_a_human() {
     const LACKS: &str = "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.";
     let told = |names: &[&str], denied: bool, is_of_problems| {
-        let warning = |name: &&str| crate::status::Warning { account: name.parse().ok(), say: LACKS.to_owned() };
+        let warning =
+            |name: &&str| crate::status::Warning { account: name.parse().ok(), say: LACKS.to_owned() };
         let mut status = Status { warnings: names.iter().map(warning).collect(), ..view().0.status() };
         if denied {
             let say = "Bitget answered 40014 (...): the key lacks a right: allow it \"futures, read and write\" at Bitget. Next try in 5m.";
@@ -278,7 +279,7 @@ async fn what_concerns_everything_concerns_a_named_account_too() {
     let warnings = vec![crate::status::Warning { account: None, say: "No messages.".to_owned() }];
     let problem = Some("line 3".to_owned());
     let config = Config { problem, ..view().0.status().config };
-    let status = Status { paused, warnings, config, ..triage::night() };
+    let status = Status { paused, config, warnings, ..triage::night() };
     let told = shown(&only(status, &["desk-01".parse().unwrap()]).unwrap());
     for words in ["Everything was PAUSED", "No messages.", "is REFUSED, and nothing is changed"] {
         assert!(told.contains(words), "{words}: {told}");

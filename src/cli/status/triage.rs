@@ -119,7 +119,8 @@ fn is_said(status: &Status, warning: &Warning) -> bool {
     let Some((_, remedy)) = warning.say.split_once(": ") else { return false };
     let remedy = remedy.trim_end_matches('.');
     of_account(status, warning).any(|target| {
-        target.blockers.contains(&Reason::Denied) && target.say.as_ref().is_some_and(|say| say.contains(remedy))
+        target.blockers.contains(&Reason::Denied)
+            && target.say.as_ref().is_some_and(|say| say.contains(remedy))
     })
 }
 

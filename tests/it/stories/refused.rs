@@ -16,8 +16,11 @@ async fn refused_though_every_list_is_empty_is_tried_again_after_1_then_5_then_e
     .await;
     line_begins(&world, 2 * MINUTE, A_USDT, "new, refused_though_flat: Every list is empty and yet").await;
     assert!(world.line(A_USDT).contains("look for bots, TWAP and copy orders"), "{}", world.told());
+    let since = |world: &World| world.target(A_USDT).unwrap().since;
+    let began = since(&world);
     changed(&world, B_USDT).await;
     world.pass(2 * HOUR).await;
+    assert_eq!(since(&world), began, "a try does not begin the wait anew");
     let apart = gaps(&world.sets(DESK_A, USDT));
     let expected = [60, 300, 1800, 1800, 1800];
     assert_eq!(apart.len(), expected.len(), "{apart:?}");
