@@ -84,7 +84,7 @@ function wholesOf(status) {
     const say = ({ now }) => sayPaused(account, pause, now, `posmoded resume ${account}`);
     add(`account ${account}`, "paused", ends(pause), say, (target) => target.account === account);
   }
-  if (held !== null) {
+  if (held !== null && !held.plan.every((entry) => tellsItItself(status, held, entry))) {
     add("held", "held", "human", (status, ofTarget) => sayHeld(status, held, ofTarget));
   }
   return wholes;
@@ -96,10 +96,21 @@ function sayPaused(what, { reason, since, until }, now, resume) {
   return `${what} was PAUSED ${age} ago, ${end}until \`${resume}\`: ${reason}`;
 }
 
+/** Whether the target of this entry says itself how the plan is approved: what is only reported does. */
+function tellsItItself(status, held, { account, scope }) {
+  const command = `\`posmoded approve ${held.hash}\``;
+  const isIts = (target) => target.account === account && target.scope === scope;
+  return status.targets.some(
+    (target) => isIts(target) && target.reason !== "held" && (target.say ?? "").includes(command),
+  );
+}
+
 /** `ofTarget` is what one of the targets that wait for it says. */
 function sayHeld(status, held, ofTarget) {
   const waits = `${counted(held.plan.length, "change waits", "changes wait")} for \`posmoded approve ${held.hash}\``;
+  const reports = held.plan.filter((entry) => tellsItItself(status, held, entry));
   const isShown = (entry) =>
+    reports.includes(entry) ||
     status.targets.some(
       (target) => target.reason === "held" && target.account === entry.account && target.scope === entry.scope,
     );
@@ -108,7 +119,8 @@ function sayHeld(status, held, ofTarget) {
     const said = `\`posmoded approve ${held.hash}\`.`;
     const at = say.indexOf(said);
     const rest = at < 0 ? say : say.slice(at + said.length);
-    return `${waits}: \`max_changes\` lets no more go within the hour. ${rest.trimStart()}`.trimEnd();
+    const reported = reports.length === 0 ? "" : `, ${reports.length} of them only reported`;
+    return `${waits}${reported}: \`max_changes\` lets no more go within the hour. ${rest.trimStart()}`.trimEnd();
   }
   const entry = ({ account, scope, live, desired, cause }) => `\n  ${account} ${scope}: ${live} -> ${desired} (${cause})`;
   return `${waits}:${held.plan.map(entry).join("")}`;
