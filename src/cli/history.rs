@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::builder::FalseyValueParser;
 use jiff::Timestamp;
 
@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, env = "POSMODED_FOLLOW", hide_env = true, conflicts_with = "until")]
     #[arg(value_parser = FalseyValueParser::new())]
     pub follow: bool,
-    /// Where the daemon listens, for whoever may not read the state directory [default: 127.0.0.1:9848]
+    /// Where the daemon listens, for whoever has no ledger at --state or may not read it [default: 127.0.0.1:9848]
     #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
     pub listen: Option<Listen>,
     /// How the result is printed.
@@ -56,7 +56,9 @@ pub async fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             (Teller::Ledger(visitor), usize::try_from(*limit)?)
         }
         Err(error) => {
-            let Some((at, say)) = over_http::instead(&error, &dir, listen.as_ref()) else { bail!(error) };
+            let Some((at, say)) = over_http::instead(&error, &dir, listen.as_ref()) else {
+                return Err(over_http::or_at_its_address(error));
+            };
             (Teller::Daemon { at, say }, usize::try_from(*limit)?.min(MOST - 1))
         }
     };
@@ -75,7 +77,7 @@ pub async fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let shown = events.get(events.len().saturating_sub(limit)..).unwrap_or_default();
     match printed.output {
         Output::Table if shown.is_empty() && !follow => {
-            print::text("Nothing of what was asked for has happened.")?;
+            print::text(NOTHING)?;
         }
         Output::Table if shown.is_empty() => {}
         Output::Table => print::text(&table(shown, terminal::width()))?,
@@ -159,6 +161,10 @@ fn only_known(visitor: &Visitor, named: &[AccountName]) -> anyhow::Result<()> {
     }
     Ok(accounts::only_known(named, &known, "in the file or the ledger")?)
 }
+
+/// Silence is no sign that all was well: what is no event is told elsewhere.
+const NOTHING: &str = "The history has no such event. It has sets, drift, pauses and what else operators did, revisions, and \
+                       when posmoded ran; that an account could not be reached is in `posmoded status` and in the log.";
 
 /// The most events that the daemon gives at once: as `/api/history` has it.
 const MOST: usize = 1000;

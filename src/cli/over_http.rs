@@ -53,18 +53,40 @@ pub(super) async fn get<T: DeserializeOwned>(at: &Listen, path: &str, unknown: &
     })
 }
 
-/// Where to ask whoever may not read the state directory, and what to say of it; `None` if something else is wrong.
+/// Where to ask whoever may not read the state directory, or has none and an address, and what to say of it; `None` if
+/// something else is wrong.
 pub(super) fn instead(error: &VisitError, dir: &Path, listen: Option<&Listen>) -> Option<(Listen, String)> {
-    let VisitError::Ledger(error) = error else { return None };
-    if !error.is_denied() {
-        return None;
+    match (error, listen) {
+        (VisitError::Ledger(error), _) if error.is_denied() => {
+            let at = listen.cloned().unwrap_or(Listen::At(DEFAULT));
+            let say = format!(
+                "This user may not read the state directory {}, so the daemon at {at} is asked (--listen names another).",
+                dir.display()
+            );
+            Some((at, say))
+        }
+        (VisitError::NoLedger { .. }, Some(at @ (Listen::At(_) | Listen::Unix(_)))) => {
+            let say = format!("There is no ledger in {}, so the daemon at {at} is asked.", dir.display());
+            Some((at.clone(), say))
+        }
+        (
+            VisitError::NoLedger { .. }
+            | VisitError::Newer(_)
+            | VisitError::Older { .. }
+            | VisitError::Ledger(_),
+            _,
+        ) => None,
     }
-    let at = listen.cloned().unwrap_or(Listen::At(DEFAULT));
-    let say = format!(
-        "This user may not read the state directory {}, so the daemon at {at} is asked (--listen names another).",
-        dir.display()
-    );
-    Some((at, say))
+}
+
+/// The same error; where there is no ledger it ends with who else may know.
+pub(super) fn or_at_its_address(error: VisitError) -> anyhow::Error {
+    match error {
+        error @ VisitError::NoLedger { .. } => {
+            anyhow::anyhow!("{error} Or say where it listens: --listen ADDR.")
+        }
+        error @ (VisitError::Newer(_) | VisitError::Older { .. } | VisitError::Ledger(_)) => error.into(),
+    }
 }
 
 /// A daemon that listens on all addresses is asked on loopback.

@@ -205,6 +205,8 @@ fn without_a_ledger_commands_say_where_they_looked_and_write_nothing() {
         let (code, out, err) = call(home.path(), &words);
         assert_eq!((code, out.as_str()), (1, ""), "{words:?}: {err}");
         assert!(err.contains("here/") && err.contains("There is no ledger"), "{words:?}: {err}");
+        let may_be_asked = matches!(words[0], "history" | "status");
+        assert_eq!(err.trim_end().ends_with("--listen ADDR."), may_be_asked, "{words:?}: {err}");
     }
     assert!(!home.path().join("here").exists());
 }

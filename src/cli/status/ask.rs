@@ -50,7 +50,7 @@ fn from_the_lock_file(common: &Common) -> anyhow::Result<(Listen, Option<String>
         Ok(visitor) => visitor,
         Err(error) => match over_http::instead(&error, &dir, None) {
             Some((at, say)) => return Ok((at, Some(say))),
-            None => return Err(error.into()),
+            None => return Err(over_http::or_at_its_address(error)),
         },
     };
     let Some(daemon) = visitor.instance() else {
