@@ -87,6 +87,16 @@ pub(super) fn end(
     Ok(Exit::FAILED)
 }
 
+/// Says that there was nothing to ask for.
+pub(super) fn nothing_to_do(say: &str, output: Output) -> anyhow::Result<()> {
+    match output {
+        Output::Table => Ok(print::text(say)?),
+        Output::Json => {
+            print::json(&print::WithSchema::of(Asked { written: false, acknowledged: false, say }))
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Asked<'a> {
     written: bool,

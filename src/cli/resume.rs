@@ -1,11 +1,16 @@
 //! `posmoded resume`: ends a pause of everything, or of some accounts, and the fights over their modes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Context as _;
 
 use crate::cli::flags::Printed;
+use crate::cli::status::{self, Question};
 use crate::cli::{Common, Exit, accounts, asking};
-use crate::ledger::PauseRow;
-use crate::position_mode::AccountName;
+use crate::ledger::{Event, EventKind, HistoryFilter, LedgerError, PauseRow, Visitor};
+use crate::position_mode::{AccountName, Scope};
+use crate::protocol::{Reason, State};
+use crate::status::Status;
 
 /// What `resume` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -18,22 +23,232 @@ pub struct Args {
     pub printed: Printed,
 }
 
-/// 0 when the daemon has acknowledged it, 1 when it is written but not acknowledged, or could not be written.
+/// 0 when the daemon has acknowledged it, or there was nothing to end; 1 when it is written but not acknowledged, or could not
+/// be written.
 pub async fn resume(args: &Args, common: &Common) -> anyhow::Result<Exit> {
+    const NOT_RESUMED: &str = "Nothing was resumed.";
     let Args { accounts, printed } = args;
-    let (visitor, clock) = asking::ledger(common).context("Nothing was resumed.")?;
-    let pauses = visitor.directives().context("Nothing was resumed.")?.pauses;
+    let (visitor, clock) = asking::ledger(common).context(NOT_RESUMED)?;
+    let pauses = visitor.directives().context(NOT_RESUMED)?.pauses;
     let mut known = asking::known(&visitor)?;
     known.extend(pauses.iter().filter_map(|pause| pause.account.clone()));
     accounts::only_known(accounts, &known, "in the file or the ledger")?;
-    let request = visitor.resume(accounts).context("Nothing was resumed.")?;
-    let still = pauses.iter().find(|row| row.account.is_none() && !accounts.is_empty());
-    let still = still.map_or_else(String::new, |PauseRow { pause, .. }| {
-        format!(
-            " But everything is paused still ({}): `posmoded resume` without a name ends that.",
-            pause.reason
-        )
-    });
-    let done = format!("{} is resumed.{still}", asking::whom(accounts));
-    asking::conclude((&visitor, &clock), &request, "Nothing was resumed.", &done, printed.output).await
+    // What a pause of everything says to single accounts, the ledger says.
+    let is_all_paused = pauses.iter().any(|row| row.account.is_none());
+    let decided = if is_all_paused || (accounts.is_empty() && !pauses.is_empty()) {
+        None
+    } else {
+        // Without the daemon's word nobody knows what else there is to end.
+        let question = Question { accounts: Vec::new(), listen: None };
+        match status::look(&question, common).await {
+            Ok((status, _)) => {
+                let lasts = |row: &&PauseRow| row.pause.until.is_none_or(|until| until.0 > clock.wall());
+                let of_ledger = pauses.iter().filter(lasts).filter_map(|row| row.account.clone());
+                let own = of_ledger.chain(status.paused_accounts.keys().cloned()).collect();
+                Some(decide(accounts, &own, &other_ends(&visitor, &status)?))
+            }
+            Err(_) => None,
+        }
+    };
+    let Decided { of, say } = match decided {
+        Some(decided) if decided.of.is_empty() => {
+            asking::nothing_to_do(&decided.say, printed.output)?;
+            return Ok(Exit::DONE);
+        }
+        Some(decided) => decided,
+        None => {
+            let still = pauses.iter().find(|row| row.account.is_none() && !accounts.is_empty());
+            let still = still.map_or_else(String::new, |PauseRow { pause, .. }| {
+                format!(
+                    " But everything is paused still ({}): `posmoded resume` without a name ends that.",
+                    pause.reason
+                )
+            });
+            Decided { of: accounts.clone(), say: format!("{} is resumed.{still}", asking::whom(accounts)) }
+        }
+    };
+    let request = visitor.resume(&of).context(NOT_RESUMED)?;
+    asking::conclude((&visitor, &clock), &request, NOT_RESUMED, &say, printed.output).await
+}
+
+/// What is to be resumed, and what to say once it is.
+#[derive(Debug, PartialEq, Eq)]
+struct Decided {
+    of: Vec<AccountName>,
+    say: String,
+}
+
+/// What a resume ends beside a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Other {
+    /// Somebody kept changing a mode back, so that it was left alone.
+    Fight,
+    /// Sets had no clear answer and no effect, so that the next one waits.
+    Wait,
+}
+
+/// With no account named, those that have something to end. `paused` are those with a pause of their own.
+fn decide(
+    named: &[AccountName],
+    paused: &BTreeSet<AccountName>,
+    others: &BTreeMap<AccountName, BTreeSet<Other>>,
+) -> Decided {
+    let all: Vec<AccountName> =
+        if named.is_empty() { others.keys().cloned().collect() } else { named.to_vec() };
+    let (mut resumed, mut left, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+    for account in &all {
+        let others: Vec<&str> = others.get(account).into_iter().flatten().map(|other| other.say()).collect();
+        match (paused.contains(account), others.is_empty()) {
+            (true, true) => resumed.push(account.clone()),
+            (false, true) => left.push(account.clone()),
+            (is_paused, false) => {
+                let before = if is_paused { "is resumed" } else { "was not paused" };
+                let say = format!("{account} {before}. That ends {}.", others.join(", and "));
+                ended.push((account.clone(), say));
+            }
+        }
+    }
+    let mut say = Vec::new();
+    if !resumed.is_empty() {
+        say.push(format!("{} {} resumed.", asking::whom(&resumed), is_or_are(resumed.len())));
+    }
+    say.extend(ended.iter().map(|(_, say)| say.clone()));
+    if !left.is_empty() {
+        let were = if left.len() == 1 { "was" } else { "were" };
+        let whom = asking::whom(&left);
+        say.push(format!("{whom} {were} not paused, and there is nothing else that a resume ends."));
+    }
+    if all.is_empty() {
+        say.push("Nothing was paused, and there is nothing else that a resume ends.".to_owned());
+    }
+    let of = resumed.into_iter().chain(ended.into_iter().map(|(account, _)| account)).collect();
+    Decided { of, say: say.join(" ") }
+}
+
+impl Other {
+    fn say(self) -> &'static str {
+        match self {
+            Other::Fight => "the fight over its mode, which is corrected again",
+            Other::Wait => "its wait after sets without a clear answer, so that the next one may leave",
+        }
+    }
+}
+
+fn is_or_are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+/// What else a resume ends of each account, as the daemon shows it and the history has it.
+fn other_ends(
+    visitor: &Visitor,
+    status: &Status,
+) -> Result<BTreeMap<AccountName, BTreeSet<Other>>, LedgerError> {
+    let mut all: BTreeMap<AccountName, BTreeSet<Other>> = BTreeMap::new();
+    for target in status.targets.iter().filter(|target| target.state != State::InSync) {
+        let has = |reason| target.blockers.contains(&reason);
+        let mut add = |other| all.entry(target.account.clone()).or_default().insert(other);
+        if has(Reason::Fighting) {
+            add(Other::Fight);
+        }
+        if has(Reason::Unexpected) || has(Reason::Unreachable) {
+            let of_it = HistoryFilter {
+                accounts: vec![target.account.clone()],
+                limit: RECENT,
+                ..HistoryFilter::default()
+            };
+            if waits_after_sets(&visitor.history(&of_it)?, target.scope) {
+                add(Other::Wait);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether the newest that came of a set of this scope is that it had no effect, without a clear answer.
+fn waits_after_sets(events: &[Event], scope: Scope) -> bool {
+    let ends = [
+        EventKind::NoEffect,
+        EventKind::Refused,
+        EventKind::Confirmed,
+        EventKind::TookEffect,
+        EventKind::Late,
+        EventKind::Adopted,
+        EventKind::External,
+    ];
+    let of_it = |event: &&Event| {
+        (event.scope == Some(scope) && ends.contains(&event.kind)) || event.kind == EventKind::Resumed
+    };
+    events.iter().rev().find(of_it).is_some_and(|event| event.kind == EventKind::NoEffect)
+}
+
+/// As many events of an account reach back to its last set.
+const RECENT: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(named: &[&str], paused: &[&str], others: &[(&str, Other)]) -> (String, String) {
+        let accounts =
+            |all: &[&str]| all.iter().map(|name| name.parse().unwrap()).collect::<Vec<AccountName>>();
+        let mut of: BTreeMap<AccountName, BTreeSet<Other>> = BTreeMap::new();
+        for (name, other) in others {
+            of.entry(name.parse().unwrap()).or_default().insert(*other);
+        }
+        let Decided { of, say } = decide(&accounts(named), &accounts(paused).into_iter().collect(), &of);
+        (of.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), say)
+    }
+
+    #[test]
+    fn only_what_was_paused_is_resumed_and_what_else_ends_is_named() {
+        let check = |named: &[&str], paused: &[&str], others: &[(&str, Other)], of: &str, say: &str| {
+            assert_eq!(told(named, paused, others), (of.to_owned(), say.to_owned()));
+        };
+        check(&["a"], &["a"], &[], "a", "a is resumed.");
+        check(&["a"], &[], &[], "", "a was not paused, and there is nothing else that a resume ends.");
+        check(
+            &["a", "b", "c"],
+            &["a", "b"],
+            &[],
+            "a b",
+            "a and b are resumed. c was not paused, and there is nothing else that a resume ends.",
+        );
+        check(
+            &["a"],
+            &[],
+            &[("a", Other::Fight)],
+            "a",
+            "a was not paused. That ends the fight over its mode, which is corrected again.",
+        );
+        check(
+            &["a", "b"],
+            &["a", "b"],
+            &[("b", Other::Wait), ("b", Other::Fight), ("c", Other::Fight)],
+            "a b",
+            "a is resumed. b is resumed. That ends the fight over its mode, which is corrected again, and its wait after sets without a clear answer, so that the next one may leave.",
+        );
+        check(&[], &[], &[], "", "Nothing was paused, and there is nothing else that a resume ends.");
+        check(
+            &[],
+            &[],
+            &[("c", Other::Fight)],
+            "c",
+            "c was not paused. That ends the fight over its mode, which is corrected again.",
+        );
+    }
+
+    #[test]
+    fn a_wait_after_sets_lasts_until_something_came_of_one_or_a_resume() {
+        let scope: Scope = "USDT-FUTURES".parse().unwrap();
+        let event = |kind| Event { scope: Some(scope), ..Event::new(kind, "") };
+        let waits = |kinds: &[EventKind]| {
+            waits_after_sets(&kinds.iter().map(|kind| event(*kind)).collect::<Vec<_>>(), scope)
+        };
+        assert!(waits(&[EventKind::Confirmed, EventKind::NoEffect, EventKind::Drift]));
+        assert!(!waits(&[EventKind::NoEffect, EventKind::Resumed]));
+        assert!(!waits(&[EventKind::NoEffect, EventKind::Refused]));
+        assert!(!waits(&[]));
+        let elsewhere = Event { scope: "COIN-FUTURES".parse().ok(), ..event(EventKind::NoEffect) };
+        assert!(!waits_after_sets(&[elsewhere], scope));
+    }
 }
