@@ -69,7 +69,7 @@ pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
             if index == 0 {
                 lines.extend([line(What::Head, String::new()), line(What::Head, title(section, &causes))]);
                 if causes.iter().any(|cause| cause.section == section && !cause.targets.is_empty()) {
-                    lines.push(line(What::Head, head.clone()));
+                    lines.push(line(What::Head, head_of(section, &head)));
                 }
             }
             lines.extend(told(cause, width).map(|text| line(What::Say, text)));
@@ -92,7 +92,7 @@ pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
 /// All rows, so that the columns of all sections are the same.
 fn table(causes: &[Cause<'_>], now: Timestamp, width: Option<usize>) -> Rows {
     let [desired, live] = rows::MODES;
-    let head = ["  account", "scope", desired, live, "seen", "state", "since", "reason"];
+    let head = ["  account", "scope", desired, live, "seen", "state", OUT_OF_SYNC, "reason"];
     let row = |target: &&TargetStatus| {
         let [desired, live] = rows::modes(target);
         // What is out of sync is so for longer than by its newest reason.
@@ -120,6 +120,20 @@ fn table(causes: &[Cause<'_>], now: Timestamp, width: Option<usize>) -> Rows {
     rows::lines(head.split_at(REASON).0, &all, width)
 }
 
+/// The head for a section: what is in sync is so since then, and so does another host stand.
+fn head_of(section: Section, head: &str) -> String {
+    let out_of_sync = OUT_OF_SYNC.to_uppercase();
+    match section {
+        Section::Human | Section::Passes => head.to_owned(),
+        Section::InSync | Section::Elsewhere => {
+            let since = format!("{:width$}", "SINCE", width = out_of_sync.len());
+            head.replace(&out_of_sync, &since).trim_end().to_owned()
+        }
+    }
+}
+
+/// Since when, by which the reason beside it may have begun later.
+const OUT_OF_SYNC: &str = "out of sync";
 /// The column that is left out first.
 const REASON: usize = 7;
 

@@ -33,13 +33,13 @@ async fn a_table_a_sentence_for_what_is_not_in_sync_and_the_revision() {
             rev 17 a1b2c3d: 1/2 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)
 
             1 target waits for what passes by itself:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             not_flat: It says not_flat.
-              desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m    not_flat
+              desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
 
             1 target in sync:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
-              desk-1   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m    -
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE        REASON
+              desk-1   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m          -
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
@@ -98,9 +98,9 @@ async fn a_warning_of_an_account_that_is_not_in_sync_stands_with_what_wants_a_hu
         desk-3: The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget.
 
         1 target waits for what passes by itself:
-          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
         not_flat: It says not_flat.
-          desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m    not_flat
+          desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
     "#]].assert_eq(&told(&["desk-1", "desk-3"], false, true));
     let whole = told(&["desk-1", "desk-3"], false, false);
     assert_eq!(whole.matches("desk-3: The key").count(), 1, "{whole}");
@@ -149,10 +149,10 @@ async fn targets_of_an_account_that_say_the_same_say_it_once() {
             rev 17 a1b2c3d: 0/2 in sync, 2 credential (desk-9 USDT-FUTURES 14m)
 
             2 targets want a human:
-              ACCOUNT  SCOPE         DESIRED     LIVE  SEEN  STATE    SINCE  REASON
+              ACCOUNT  SCOPE         DESIRED     LIVE  SEEN  STATE    OUT OF SYNC  REASON
             credential: It says credential.
-              desk-9   USDT-FUTURES  hedge_mode  -     -     unknown  14m    credential
-              desk-9   COIN-FUTURES  hedge_mode  -     -     unknown  14m    credential
+              desk-9   USDT-FUTURES  hedge_mode  -     -     unknown  14m          credential
+              desk-9   COIN-FUTURES  hedge_mode  -     -     unknown  14m          credential
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
@@ -177,17 +177,17 @@ async fn what_is_in_sync_stays_so_while_looks_fail_unless_a_human_has_to_act() {
         rev 17 a1b2c3d: 3/3 in sync, 1 credential (desk-2 USDT-FUTURES 14m), 1 unreachable (desk-1 USDT-FUTURES 14m)
 
         1 target wants a human:
-          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
         credential: It says credential.
-          desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m    credential
+          desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m          credential
     "#]].assert_eq(&anstream::adapter::strip_str(&render(&status, problems)).to_string());
     let told = anstream::adapter::strip_str(&shown(&status)).to_string();
     let in_sync = told.split_once("2 targets in sync:\n").unwrap().1;
     expect![[r#"
-          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
-          desk-3   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m    -
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE        REASON
+          desk-3   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m          -
         unreachable: It says unreachable.
-          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m    unreachable"#]]
+          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m          unreachable"#]]
     .assert_eq(in_sync.split_once("\n\n").unwrap().0);
 }
 
@@ -219,14 +219,14 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
               desk-3 USDT-FUTURES: one_way_mode -> hedge_mode (pending)
 
             1 target waits for what passes by itself:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             paused: Everything was PAUSED 5m ago, until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
             not_flat: It says not_flat.
-              desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m    not_flat
+              desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
 
             1 target in sync:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
-              desk-1   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m    -
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE        REASON
+              desk-1   USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m          -
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
@@ -254,9 +254,9 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
         rev 17 a1b2c3d: 0/1 in sync, 1 settling (desk-15 USDT-FUTURES 15m)
 
         1 target waits for what passes by itself:
-          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
+          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
         settling: Flat for 58s; it must be so for 5m before the mode is changed.
-          desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m    settling
+          desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
 
         Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
         The exchange answers over HTTP/2: all requests share one connection, each answer names its request.

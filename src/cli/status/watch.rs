@@ -259,7 +259,7 @@ mod tests {
               USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
                 contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
@@ -281,7 +281,7 @@ mod tests {
               though flat (desk-13 USDT-FUTURES 45m), 2 settling (desk-16 USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
@@ -305,7 +305,7 @@ mod tests {
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
 
             7 targets wait for what passes by itself:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
                 HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s

@@ -132,7 +132,7 @@ async fn at_80_columns() {
               USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
                 contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
@@ -159,7 +159,7 @@ async fn at_80_columns() {
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
 
             7 targets wait for what passes by itself:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             rate_limited: Bitget limits this address: the calls position-mode and
                 server-time were answered with HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
@@ -218,7 +218,7 @@ async fn at_100_columns() {
               though flat (desk-13 USDT-FUTURES 45m), 2 settling (desk-16 USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
@@ -242,7 +242,7 @@ async fn at_100_columns() {
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
 
             7 targets wait for what passes by itself:
-              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
             rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
                 HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
@@ -295,38 +295,38 @@ async fn at_200_columns_with_problems_alone() {
               USDT-FUTURES 11h 6m), 1 waiting flat (desk-14 USDT-FUTURES 14m), 1 refused though flat (desk-13 USDT-FUTURES 45m), 2 settling (desk-16 USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
-              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
-              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h      paused
+              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
-              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
-              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
+              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
+              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
             credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
-              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h      credential
+              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h           credential
             unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s   unreachable
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s        unreachable
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
-              desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h   fighting
+              desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
-              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m  reported
+              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
-              desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m     refused_though_flat
+              desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
 
             7 targets wait for what passes by itself:
-              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
-              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
-              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
+              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
+              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
             window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
-              desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m  window
+              desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m       window
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
-              desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m     settling
-              desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m     settling
+              desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
+              desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m          settling
             not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
-              desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m     not_flat
+              desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
                 open: BTCUSDT long position, ETHUSDT buy order and 5 more
             not looked at yet
-              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     -
+              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          -
         "#]],
     );
 }
@@ -340,52 +340,52 @@ async fn a_pipe_has_whole_lines() {
             rev 17 a1b2c3d: 6/21 in sync, 1 credential (desk-09 USDT-FUTURES 3h), 1 unreachable (a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x USDT-FUTURES 5m 5s), 2 rate limited (desk-17 USDT-FUTURES 2m 5s), 1 paused (desk-12 USDT-FUTURES 2h), 2 held (desk-07 USDT-FUTURES 25m), 1 fighting (desk-10 USDT-FUTURES 1d 2h), 1 reported (desk-11 USDT-FUTURES 1h 30m), 1 window (desk-19 USDT-FUTURES 11h 6m), 1 waiting flat (desk-14 USDT-FUTURES 14m), 1 refused though flat (desk-13 USDT-FUTURES 45m), 2 settling (desk-16 USDT-FUTURES 16m), 1 not looked at yet
 
             8 targets want a human:
-              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
-              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h      paused
+              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
-              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
-              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m     held
+              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
+              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
             credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
-              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h      credential
+              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h           credential
             unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s   unreachable
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s        unreachable
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
-              desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h   fighting
+              desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
             reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
-              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m  reported
+              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
-              desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m     refused_though_flat
+              desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
 
             7 targets wait for what passes by itself:
-              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
-              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
-              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s   rate_limited
+              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
+              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
             window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
-              desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m  window
+              desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m       window
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
-              desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m     settling
-              desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m     settling
+              desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
+              desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m          settling
             not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
-              desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m     not_flat
+              desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
                 open: BTCUSDT long position, ETHUSDT buy order and 5 more
             not looked at yet
-              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     -
+              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          -
 
             6 targets in sync:
-              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
-              desk-01                                                          USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m     -
-              desk-02                                                          USDT-FUTURES  hedge_mode  hedge_mode    12s   in_sync  14m     -
-              desk-03                                                          USDT-FUTURES  hedge_mode  hedge_mode    59s   in_sync  14m     -
-              desk-04                                                          USDT-FUTURES  hedge_mode  hedge_mode    1h    in_sync  14m     -
-              desk-05                                                          USDT-FUTURES  hedge_mode  hedge_mode    7s    in_sync  14m     -
-              desk-06                                                          USDT-FUTURES  hedge_mode  hedge_mode    31s   in_sync  14m     -
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE        REASON
+              desk-01                                                          USDT-FUTURES  hedge_mode  hedge_mode    5s    in_sync  14m          -
+              desk-02                                                          USDT-FUTURES  hedge_mode  hedge_mode    12s   in_sync  14m          -
+              desk-03                                                          USDT-FUTURES  hedge_mode  hedge_mode    59s   in_sync  14m          -
+              desk-04                                                          USDT-FUTURES  hedge_mode  hedge_mode    1h    in_sync  14m          -
+              desk-05                                                          USDT-FUTURES  hedge_mode  hedge_mode    7s    in_sync  14m          -
+              desk-06                                                          USDT-FUTURES  hedge_mode  hedge_mode    31s   in_sync  14m          -
 
             1 target of other hosts:
-              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE   REASON
+              ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE        REASON
             elsewhere: The file gives this account to the host trade-02, and this one is called trade-01: it never asks for the account and never sets it.
-              desk-22                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s     elsewhere
+              desk-22                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          elsewhere
 
             desk-03: Its key may withdraw: take that right away at Bitget.
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
