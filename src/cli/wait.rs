@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::judge::{End, Judged, News, judge};
+use self::judge::{End, Judged, News, judge, wants_a_human};
 use crate::cli::accounts::{AccountOrScope, account_or_scope};
 use crate::cli::flags::{Output, Printed};
 use crate::cli::status::{Question, look};
@@ -56,7 +56,7 @@ pub async fn wait(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let clock = Clock::machine();
     let until = timeout.map(|timeout| clock.now() + timeout);
     let question = Question { accounts: Vec::new(), listen: listen.clone() };
-    let (mut teller, mut last) = (Teller { output: *output, told: BTreeMap::new() }, None);
+    let (mut teller, mut last) = (Teller { output: *output, until, told: BTreeMap::new() }, None);
     let mut how: Option<String> = None;
     while until.is_none_or(|until| clock.now() < until) {
         let answer = match before(&clock, until, look(&question, common)).await {
@@ -128,6 +128,8 @@ fn elsewhere(judged: &Judged<'_>) -> String {
 /// Prints what has changed.
 struct Teller {
     output: Output,
+    /// When the wait ends; `None`: never.
+    until: Option<Moment>,
     /// What was last told of each thing.
     told: BTreeMap<String, String>,
 }
@@ -142,11 +144,21 @@ impl Teller {
             if self.told.get(of) != Some(essence) {
                 self.told.insert(of.clone(), essence.clone());
                 if let Some(say) = say {
-                    self.line(now, say, *target)?;
+                    self.line(now, &self.or_for_ever(say, *target), *target)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Who waits for a human without an end is to know it.
+    fn or_for_ever(&self, say: &str, target: Option<&TargetStatus>) -> String {
+        if self.until.is_none() && target.is_some_and(wants_a_human) {
+            let said = say.strip_suffix('.').unwrap_or(say);
+            format!("{said}. It is waited for until that is done (--timeout TIME gives up).")
+        } else {
+            say.to_owned()
+        }
     }
 
     fn no_answer(&mut self, error: &anyhow::Error, now: Timestamp) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::cli::UsageError;
 use crate::cli::accounts::{AccountOrScope, only_known};
 use crate::position_mode::{AccountName, Scope};
-use crate::protocol::State;
+use crate::protocol::{State, Wants};
 use crate::status::{Config, Status, TargetStatus};
 
 /// What one status says of them.
@@ -118,11 +118,17 @@ fn of_a_target(target: &TargetStatus) -> News<'_> {
 }
 
 fn stands(target: &TargetStatus) -> String {
-    match target.reason {
-        _ if target.is_not_looked_at_yet() => "not looked at yet".to_owned(),
+    let stands = match target.reason {
+        _ if target.is_not_looked_at_yet() => return "not looked at yet".to_owned(),
         None => target.state.to_string(),
         Some(reason) => format!("{}, {reason}", target.state),
-    }
+    };
+    if wants_a_human(target) { format!("{stands}, wants a human") } else { stands }
+}
+
+/// Whether it does not come into sync by itself.
+pub(super) fn wants_a_human(target: &TargetStatus) -> bool {
+    target.wants == Some(Wants::Human) && target.state != State::InSync
 }
 
 /// What to say of a target that the daemon does not show: one that it will show later, if any.

@@ -14,6 +14,7 @@ fn a_gate_opens_once_the_mode_is_right_and_the_newest_file_in_force_and_says_wha
     side_by_side(&[
         ("comes", a_daemon_that_is_not_up_yet_and_one_that_restarts_are_waited_for),
         ("late", what_does_not_come_in_time_is_2_and_nobody_at_all_is_1),
+        ("human", what_wants_a_human_says_so_and_without_an_end_that_it_waits_on),
         ("never", what_this_daemon_never_finds_in_sync_is_not_waited_for),
     ]);
 }
@@ -138,6 +139,22 @@ fn what_does_not_come_in_time_is_2_and_nobody_at_all_is_1() {
     let (code, said) = gate.ended(&host);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("No daemon answers") && said.contains("Not in sync within 8s"), "{said}");
+}
+
+fn what_wants_a_human_says_so_and_without_an_end_that_it_waits_on() {
+    let venue = Venue::of_desks(1);
+    let mut host =
+        Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode"), ("desk-2", "hedge_mode")]));
+    host.start();
+    host.wait_until("its key is missed", || {
+        (host.targets().get("desk-2 account")? == "unknown credential").then_some(())
+    });
+    let (code, out, err) = host.call(&["wait", "desk-2", "--timeout", "2s"]);
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(out.contains("desk-2 account: unknown, credential, wants a human: "), "{out}");
+    assert!(!out.contains("gives up"), "{out}");
+    let mut gate = Waiting::begin(&host, &["desk-2"]);
+    gate.until(&host, "It is waited for until that is done (--timeout TIME gives up).");
 }
 
 fn what_this_daemon_never_finds_in_sync_is_not_waited_for() {

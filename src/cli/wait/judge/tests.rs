@@ -46,6 +46,31 @@ fn only_what_is_waited_for_has_to_be_in_sync_and_all_of_it() {
 }
 
 #[test]
+fn what_waits_for_a_human_says_so() {
+    let status = status(&[
+        ("desk-1", "USDT-FUTURES", State::Pending, Some(Reason::Denied)),
+        ("desk-1", "COIN-FUTURES", State::Pending, Some(Reason::NotFlat)),
+        ("desk-2", "USDT-FUTURES", State::InSync, Some(Reason::Credential)),
+    ]);
+    let waited = waited(&["desk-1", "desk-2"]);
+    let judged = judge(&status, &waited).unwrap();
+    let said: Vec<&str> = judged.news.iter().filter_map(|news| news.say.as_deref()).collect();
+    assert_eq!(
+        said,
+        [
+            "Revision 17 is in force.",
+            "desk-1 USDT-FUTURES: pending, denied, wants a human: It says denied.",
+            "desk-1 COIN-FUTURES: pending, not_flat: It says not_flat.",
+            "desk-2 USDT-FUTURES: in_sync, credential: It says credential.",
+        ]
+    );
+    assert_eq!(
+        judged.waits_for(),
+        "desk-1 USDT-FUTURES is pending, denied, wants a human; desk-1 COIN-FUTURES is pending, not_flat"
+    );
+}
+
+#[test]
 fn what_the_newest_file_does_not_name_is_64_and_before_it_is_in_force_nothing_is_final() {
     let all = [
         ("desk-1", "USDT-FUTURES", State::InSync, None),
