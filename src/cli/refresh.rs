@@ -1,15 +1,20 @@
 //! `posmoded refresh`: has the daemon look at accounts before their time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::builder::FalseyValueParser;
+use jiff::Timestamp;
 
 use crate::cli::flags::Printed;
-use crate::cli::{Common, Exit, accounts, asking};
+use crate::cli::status::{self, Question};
+use crate::cli::{Common, Exit, accounts, asking, print};
 use crate::constants::ACKNOWLEDGED_WITHIN;
 use crate::ledger::{CommandAnswer, RefreshRequest};
 use crate::position_mode::AccountName;
+use crate::protocol::Reason;
+use crate::status::{Status, TargetStatus, seconds};
 
 /// What `refresh` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,13 +31,19 @@ pub struct Args {
 }
 
 /// 0 when the daemon has acknowledged it (and looked, with `--wait`), 1 when it is written but not acknowledged, or could not be
-/// written.
+/// written, or when with `--wait` an account that was named could not be read.
 pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     const NOT_ASKED: &str = "Nothing was asked to be looked at.";
     const NOT_LOOKED: &str = "Not looked at.";
     let Args { accounts, wait, printed } = args;
     let (visitor, clock) = asking::ledger(common).context(NOT_ASKED)?;
     accounts::only_known(accounts, &asking::known(&visitor)?, "in the file or the ledger")?;
+    if *wait {
+        // A status has whole seconds: a look after this one's beginning is told from one before.
+        let passed = u64::try_from(clock.wall().rem_euclid(1000)).unwrap_or_default();
+        clock.sleep_until(clock.now() + Duration::from_millis(1001 - passed)).await;
+    }
+    let asked = seconds(clock.timestamp(clock.now()));
     let RefreshRequest { taken, looked } = visitor.refresh(accounts).context(NOT_ASKED)?;
     let whom = asking::whom(accounts);
     let done = match (*wait, accounts.len() > 1) {
@@ -48,6 +59,22 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let mut gone_since = None;
     loop {
         let looked = asking::answer(&visitor, &clock, &looked, SLICE).await;
+        if matches!(looked, Ok(Some(CommandAnswer::Acknowledged))) {
+            let question = Question { accounts: accounts.clone(), listen: None };
+            let found = match status::look(&question, common).await {
+                Ok((status, _)) => found(&status, accounts, asked),
+                Err(error) => {
+                    print::note(&format!("Which of the looks failed is not known here: {error}"));
+                    Found::AllRead
+                }
+            };
+            let (say, exit) = match found {
+                Found::AllRead => (done, Exit::DONE),
+                Found::Unread { say } if accounts.is_empty() => (say, Exit::DONE),
+                Found::Unread { say } => (say, Exit::FAILED),
+            };
+            return asking::end(&visitor, looked, NOT_LOOKED, &say, printed.output).map(|_| exit);
+        }
         if !matches!(looked, Ok(None)) {
             return asking::end(&visitor, looked, NOT_LOOKED, &done, printed.output);
         }
@@ -62,8 +89,128 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
 }
 
+/// What came of the looks.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// Every account was read.
+    AllRead,
+    /// Some could not be read, with what is to say of it.
+    Unread { say: String },
+}
+
+/// Compares the status after the looks with when they were `asked` for. Of all accounts those of other hosts are none of this one.
+fn found(status: &Status, named: &[AccountName], asked: Timestamp) -> Found {
+    let ours = |target: &&TargetStatus| !named.is_empty() || !target.is_elsewhere();
+    let unread: Vec<TargetStatus> =
+        status.targets.iter().filter(ours).filter(|target| is_unread(target, asked)).cloned().collect();
+    if unread.is_empty() {
+        return Found::AllRead;
+    }
+    let all: BTreeSet<&AccountName> =
+        status.targets.iter().filter(ours).map(|target| &target.account).collect();
+    let of_unread: BTreeSet<&AccountName> = unread.iter().map(|target| &target.account).collect();
+    let read = all.len() - of_unread.len();
+    let counted = format!("Looked at {read} of {}. Not readable:", all.len());
+    let lines: Vec<String> = std::iter::once(counted).chain(status::sentences(&unread)).collect();
+    Found::Unread { say: lines.join("\n  ") }
+}
+
+/// Whether its look gave no mode: what is known is older than the look, and the reason is one of the look.
+fn is_unread(target: &TargetStatus, asked: Timestamp) -> bool {
+    let is_new = target.live.as_ref().is_some_and(|live| live.at >= asked);
+    !is_new && target.blockers.iter().any(|reason| is_of_a_look(*reason))
+}
+
+fn is_of_a_look(reason: Reason) -> bool {
+    match reason {
+        Reason::Crashed
+        | Reason::Unexpected
+        | Reason::Elsewhere
+        | Reason::WrongAccount
+        | Reason::KeyTaken
+        | Reason::Credential
+        | Reason::Denied
+        | Reason::Refused
+        | Reason::KindUnknown
+        | Reason::Converting
+        | Reason::Unreachable
+        | Reason::Clock
+        | Reason::RateLimited => true,
+        Reason::Unsatisfiable
+        | Reason::Ledger
+        | Reason::OutcomeUnknown
+        | Reason::Verifying
+        | Reason::Suspended
+        | Reason::Paused
+        | Reason::File
+        | Reason::Held
+        | Reason::Fighting
+        | Reason::Reported
+        | Reason::Window
+        | Reason::Requirement
+        | Reason::NotFlat
+        | Reason::RefusedThoughFlat
+        | Reason::Settling
+        | Reason::Acting => false,
+    }
+}
+
 /// How long one wait for the answer lasts before it is seen whether a daemon still runs.
 const SLICE: Duration = Duration::from_secs(5);
 /// A restart takes less.
 const COMES_BACK: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::State;
+    use crate::serve::fixture::{at, target, view};
+
+    fn after(all: &[(&str, Option<Reason>, i64)]) -> Status {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let status = runtime.block_on(async { view().0.status() });
+        let targets = all.iter().map(|(name, reason, seen)| {
+            let mut target = target(name, *reason);
+            if let Some(live) = &mut target.live {
+                live.at = at(*seen);
+            }
+            TargetStatus { live: target.live.take().filter(|_| *seen != 0), ..target }
+        });
+        Status { targets: targets.collect(), ..status }
+    }
+
+    #[test]
+    fn a_look_that_failed_is_no_look_and_says_why() {
+        let told = |all: &[(&str, Option<Reason>, i64)], named: &[&str]| {
+            let named: Vec<AccountName> = named.iter().map(|name| name.parse().unwrap()).collect();
+            match found(&after(all), &named, at(-10)) {
+                Found::AllRead => "all read".to_owned(),
+                Found::Unread { say } => say,
+            }
+        };
+        let ok = ("desk-1", None, -10);
+        assert_eq!(told(&[ok, ("desk-2", Some(Reason::NotFlat), -11)], &[]), "all read");
+        assert_eq!(told(&[ok, ("desk-2", Some(Reason::Denied), -9)], &[]), "all read", "the set was denied");
+        assert_eq!(
+            told(
+                &[ok, ("desk-2", Some(Reason::Unreachable), -11), ("desk-9", Some(Reason::Credential), 0)],
+                &[]
+            ),
+            "Looked at 1 of 3. Not readable:\n  desk-2 USDT-FUTURES: It says unreachable.\n  desk-9 USDT-FUTURES: It says credential."
+        );
+        let other = ("desk-8", Some(Reason::Elsewhere), 0);
+        assert_eq!(told(&[ok, other], &[]), "all read", "it is none of this host's");
+        assert_eq!(
+            told(&[other], &["desk-8"]),
+            "Looked at 0 of 1. Not readable:\n  desk-8 USDT-FUTURES: It says elsewhere."
+        );
+    }
+
+    #[test]
+    fn what_is_in_sync_as_of_an_older_look_was_not_read_either() {
+        let mut status = after(&[("desk-1", Some(Reason::Unreachable), -60)]);
+        status.targets[0].state = State::InSync;
+        assert!(matches!(found(&status, &[], at(-10)), Found::Unread { .. }));
+    }
+}
