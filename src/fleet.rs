@@ -3,6 +3,7 @@
 //! Follows the file, what the keepers publish, and once a second the ledger, where other processes write; restarts a
 //! keeper that failed. A turn that finds nothing new does nothing. Sends nothing itself.
 
+mod pauses;
 mod records;
 mod refresh;
 mod supervised;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use pauses::Heard;
 use supervised::Supervised;
 use watched::{IsLast, Watch};
 
@@ -61,6 +63,8 @@ pub struct Fleet<D: Environment> {
     pulse: watch::Sender<Pulse>,
     /// What operators wrote; a change is shown.
     directives: watch::Receiver<Arc<Directives>>,
+    /// The pauses and resumes that are in the log.
+    heard: Heard,
     /// How often operators have asked for a look at each account, as the keepers receive it.
     refreshes: BTreeMap<AccountName, u64>,
     /// The requests for looks that are not reported done yet, each with what `refreshes` was for its accounts.
@@ -209,6 +213,7 @@ impl<D: Environment> Fleet<D> {
             watch,
             pulse,
             directives,
+            heard: Heard::default(),
             refreshes: BTreeMap::new(),
             looking: BTreeMap::new(),
             quiet,
@@ -299,12 +304,13 @@ impl<D: Environment> Fleet<D> {
         let released = self.release_the_gone().await;
         let told = self.report_file().await;
         let noticed = self.ledger.notice().await.map(|_| ());
+        let heard = self.report_pauses().await;
         let refreshed = self.refresh().await;
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
         self.mark_watched(IsLast::No).await;
-        let errors =
-            [followed, released, told, noticed, refreshed, held, cooled].into_iter().filter_map(Result::err);
+        let errors = [followed, released, told, noticed, heard, refreshed, held, cooled];
+        let errors = errors.into_iter().filter_map(Result::err);
         let ledger_trouble = errors.map(|error| error.to_string()).next();
         if let Some(trouble) =
             ledger_trouble.as_ref().filter(|_| self.pulse.borrow().ledger_trouble.is_none())

@@ -429,6 +429,12 @@ impl Ledger {
         self.executor.run(move |store| store.write(|tx, now| directives::hold(tx, now, &plan))).await
     }
 
+    /// The newest events, oldest first, `most` at most.
+    pub async fn newest_events(&self, most: usize) -> Result<Vec<Event>, LedgerError> {
+        let filter = HistoryFilter { limit: most, ..HistoryFilter::default() };
+        self.executor.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
+    }
+
     /// What operators wrote, as of the last write or `notice`.
     pub fn directives(&self) -> watch::Receiver<Arc<Directives>> {
         self.directives.subscribe()

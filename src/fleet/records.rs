@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::pauses::Line;
 use super::watched::{IsLast, Mark};
 use super::{CHANGING, Fleet, InForce, Whom};
 use crate::constants::{FILE_POLL, HELD_AGAIN};
@@ -58,6 +59,19 @@ impl<D: Environment> Fleet<D> {
             (self.to_tell, self.to_show) = (true, true);
         }
         self.held_at = Some(turns);
+        Ok(())
+    }
+
+    /// Logs what differs in pauses and resumes since the last time.
+    pub(super) async fn report_pauses(&mut self) -> Result<(), LedgerError> {
+        let directives = self.directives.borrow().clone();
+        if self.heard.is_of(&directives) {
+            return Ok(());
+        }
+        let events = self.ledger.newest_events(NEWEST).await?;
+        for Line { account, say } in self.heard.hear(&directives, &events) {
+            tracing::info!(account = account.as_ref().map(tracing::field::display), "{say}");
+        }
         Ok(())
     }
 
@@ -131,3 +145,6 @@ impl<D: Environment> Fleet<D> {
         self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });
     }
 }
+
+/// More events than there are within a turn; older ones are in the history alone.
+const NEWEST: usize = 1000;

@@ -1,5 +1,6 @@
 //! The commands beside a running daemon, each a process of its own: what they do, and with which number they end.
 
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -290,10 +291,41 @@ fn what_happens_is_followed(host: &mut Host) {
     shows("desk-1  paused  The account was paused for 2h: lunch. By ");
     assert_eq!(host.call(&["resume", "desk-1"]).0, 0);
     shows("desk-1  resumed  The account was resumed. By ");
+    let (code, out, _) = host.call(&["resume", "desk-1"]);
+    let nothing = "desk-1 was not paused, and there is nothing else that a resume ends.\n";
+    assert_eq!((code, out.as_str()), (0, nothing));
+    let (_, resumes) = host.call_json(&["history", "desk-1"]);
+    assert_eq!(resumes.iter().filter(|event| event["event"] == "resumed").count(), 1, "{resumes:?}");
+    let said = host.said();
+    assert!(said.contains("lunch. By ") && said.contains(" desk-1 was resumed. By "), "{said}");
+    assert!(said.contains("or with `posmoded resume desk-1`."), "{said}");
+    assert!(said.contains(" That ends the pause of desk-1 (lunch)."), "{said}");
     assert_eq!(seen.lock().unwrap().matches("lunch").count(), 1, "each once");
+    who_has_no_ledger_asks_at_the_address(host);
     follow.kill().unwrap();
     follow.wait().unwrap();
     host.terminate();
+}
+
+fn who_has_no_ledger_asks_at_the_address(host: &Host) {
+    let address = host.address().to_string();
+    let asked = |listen: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_posmoded"));
+        command.args(["history", "desk-1", "--state", "nowhere"]).args(listen);
+        let Output { status, stdout, stderr } =
+            command.env_clear().current_dir(host.path("")).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    };
+    let (code, out, err) = asked(&["--listen", &address]);
+    assert_eq!((code, out.contains("lunch")), (0, true), "{out}{err}");
+    assert_eq!(err, format!("There is no ledger in nowhere, so the daemon at {address} is asked.\n"));
+    let (code, out, err) = asked(&[]);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.trim_end().ends_with("Or say where it listens: --listen ADDR."), "{err}");
+    let (code, out, _) = host.call(&["history", "desk-1", "--until", "2020-02-29"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("could not be reached is in `posmoded status` and in the log"), "{out}");
 }
 
 #[test]
