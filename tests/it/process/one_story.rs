@@ -1,5 +1,5 @@
-//! One story, followed wherever an operator may look: at each moment terminal, JSON, metrics, messages and log tell the same of
-//! every target, with the same words and since the same time.
+//! One story, followed wherever an operator may look: at each moment terminal, JSON, page, metrics, messages and log tell the same
+//! of every target, with the same words and since the same time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::LazyLock;
@@ -11,6 +11,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::notify::{Manner, Receiver, notify_to, write_notify};
+use super::page::browser::Browser;
 use super::{Host, RUN, SET, Venue, declared, get};
 
 const USDT: ProductType = ProductType::UsdtFutures;
@@ -29,7 +30,11 @@ fn one_story_is_told_with_the_same_words_at_the_same_time_wherever_one_looks() {
     let mut host = Host::new(&venue, &["desk-1", "desk-2", "desk-3"], &file("one_way_mode"));
     write_notify(&host, &notify_to(receiver.at));
     host.spawn(host.command(&[&RUN[..], &["--log", "json"]].concat()));
-    let story = Story { host: &host, receiver: &receiver };
+    let browser = Browser::open();
+    if let Some(browser) = &browser {
+        browser.go(&format!("http://{}/", host.address()));
+    }
+    let story = Story { host: &host, receiver: &receiver, browser };
     for desk in ["desk-1", "desk-2", "desk-3"] {
         story.stands(desk, "in_sync -");
     }
@@ -50,7 +55,7 @@ fn one_story_is_told_with_the_same_words_at_the_same_time_wherever_one_looks() {
     story.is_posted("desk-3", "denied");
 
     // Nothing is open any more: it settles, is set, and is right.
-    let slow = FaultKind::Delay { after: Duration::from_secs(4) };
+    let slow = FaultKind::Delay { after: Duration::from_secs(6) };
     venue.simulator.with(|exchange| {
         exchange.inject(Fault::once(slow).on(SET).for_account(Uid(1)));
         exchange.close_position(Uid(1), USDT, "BTCUSDT", HoldSide::Long).unwrap();
@@ -75,6 +80,8 @@ fn one_story_is_told_with_the_same_words_at_the_same_time_wherever_one_looks() {
 struct Story<'a> {
     host: &'a Host,
     receiver: &'a Receiver,
+    /// None where there is no Chromium.
+    browser: Option<Browser>,
 }
 
 impl Story<'_> {
@@ -115,7 +122,32 @@ impl Story<'_> {
         self.in_json(desk, target);
         self.in_the_metrics(desk, target);
         self.in_the_log(desk, target);
-        // The page at `/` joins here: its row of this target, as a browser shows it.
+        self.on_the_page(desk, target);
+    }
+
+    /// Its cell, and what it wants above that.
+    fn on_the_page(&self, desk: &str, target: &Value) {
+        let Some(browser) = &self.browser else { return };
+        let word = |key: &str| target[key].as_str().unwrap_or_default().to_owned();
+        let cell = format!("document.querySelector('.cell [data-target=\"{desk}/USDT-FUTURES\"]')");
+        for shown in [word("state"), word("reason")] {
+            browser.wait_for(
+                &format!("{desk} is {shown}"),
+                &format!("{cell}?.textContent.includes('{shown}') ?? false"),
+            );
+        }
+        let text = |what: &str| browser.text(&format!("document.querySelector('{what}').textContent"));
+        let since =
+            if target["out_of_sync_since"].is_null() { word("since") } else { word("out_of_sync_since") };
+        let times =
+            browser.text("[...document.querySelectorAll('main time')].map((time) => time.dateTime).join()");
+        assert!(times.split(',').any(|time| time == since), "{since}: {times}");
+        // A file is refused for all, and told of once.
+        if target["reason"] != "file" && !target["say"].is_null() {
+            let (page, say) = (plain(&text("main")), plain(&word("say").replace('`', "")));
+            assert!(page.contains(&say), "{say}\n{page}");
+        }
+        assert_eq!(browser.complaints(), Vec::<String>::new());
     }
 
     fn on_the_terminal(&self, desk: &str, target: &Value) {

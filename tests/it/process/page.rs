@@ -1,6 +1,6 @@
 //! The page at `/`, in a real browser.
 
-mod browser;
+pub(super) mod browser;
 mod desks;
 mod fleet;
 mod live;

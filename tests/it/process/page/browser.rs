@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::process::{PATIENCE, wait_until};
 
 /// One tab of a browser of its own.
-pub(super) struct Browser {
+pub(in super::super) struct Browser {
     process: Child,
     to: RefCell<ChildStdin>,
     from: Receiver<Value>,
@@ -31,21 +31,21 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Where a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look {
-    pub(super) is_dark: bool,
+pub(in super::super) struct Look {
+    pub(in super::super) is_dark: bool,
     /// In CSS pixels.
-    pub(super) width: u32,
-    pub(super) height: u32,
+    pub(in super::super) width: u32,
+    pub(in super::super) height: u32,
 }
 
-pub(super) const DESK: Look = Look { is_dark: false, width: 1280, height: 900 };
-pub(super) const NIGHT: Look = Look { is_dark: true, ..DESK };
-pub(super) const PHONE: Look = Look { is_dark: false, width: 360, height: 740 };
-pub(super) const PHONE_AT_NIGHT: Look = Look { is_dark: true, ..PHONE };
+pub(in super::super) const DESK: Look = Look { is_dark: false, width: 1280, height: 900 };
+pub(in super::super) const NIGHT: Look = Look { is_dark: true, ..DESK };
+pub(in super::super) const PHONE: Look = Look { is_dark: false, width: 360, height: 740 };
+pub(in super::super) const PHONE_AT_NIGHT: Look = Look { is_dark: true, ..PHONE };
 
 impl Browser {
     /// `None`, and why, where there is no Chromium.
-    pub(super) fn open() -> Option<Browser> {
+    pub(in super::super) fn open() -> Option<Browser> {
         let there = Command::new("chromium").arg("--version").output();
         if !there.is_ok_and(|output| output.status.success()) {
             let why = "there is no chromium to show the page";
@@ -95,7 +95,7 @@ impl Browser {
         Some(browser)
     }
 
-    pub(super) fn look(&self, look: Look) {
+    pub(in super::super) fn look(&self, look: Look) {
         let Look { is_dark, width, height } = look;
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
@@ -106,7 +106,7 @@ impl Browser {
     }
 
     #[track_caller]
-    pub(super) fn go(&self, url: &str) {
+    pub(in super::super) fn go(&self, url: &str) {
         let gone = self.call("Page.navigate", json!({ "url": url }));
         assert!(gone.get("errorText").is_none(), "{url}: {gone}");
         self.wait_for("the document", "document.readyState === 'complete'");
@@ -114,7 +114,7 @@ impl Browser {
 
     /// What an expression of JavaScript comes to; a promise is waited for.
     #[track_caller]
-    pub(super) fn eval(&self, expression: &str) -> Value {
+    pub(in super::super) fn eval(&self, expression: &str) -> Value {
         let how = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let mut told = self.call("Runtime.evaluate", how);
         assert!(told.get("exceptionDetails").is_none(), "{expression}: {told}");
@@ -122,13 +122,13 @@ impl Browser {
     }
 
     #[track_caller]
-    pub(super) fn text(&self, expression: &str) -> String {
+    pub(in super::super) fn text(&self, expression: &str) -> String {
         self.eval(expression).as_str().unwrap_or_else(|| panic!("no text: {expression}")).to_owned()
     }
 
     /// Until an expression is true; how long that took.
     #[track_caller]
-    pub(super) fn wait_for(&self, what: &str, expression: &str) -> Duration {
+    pub(in super::super) fn wait_for(&self, what: &str, expression: &str) -> Duration {
         let began = Instant::now();
         let shown = || self.text("document.body?.innerText ?? ''");
         wait_until(what, PATIENCE, shown, || (self.eval(expression) == true).then_some(()));
@@ -136,7 +136,7 @@ impl Browser {
     }
 
     /// Presses a key, such as `Tab`, `Enter` or `/`.
-    pub(super) fn press(&self, key: &str) {
+    pub(in super::super) fn press(&self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, None),
             "Enter" => (13, Some("\r")),
@@ -158,12 +158,12 @@ impl Browser {
     }
 
     /// Moves the pointer there.
-    pub(super) fn point(&self, x: f64, y: f64) {
+    pub(in super::super) fn point(&self, x: f64, y: f64) {
         self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
     }
 
     /// For how long its main thread has been busy, in time of a processor.
-    pub(super) fn busy(&self) -> Duration {
+    pub(in super::super) fn busy(&self) -> Duration {
         self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
         let told = self.call("Performance.getMetrics", json!({}));
         let mut metrics = told["metrics"].as_array().unwrap().iter();
@@ -172,13 +172,13 @@ impl Browser {
     }
 
     /// A picture of what can be seen, in PNG.
-    pub(super) fn picture(&self) -> Vec<u8> {
+    pub(in super::super) fn picture(&self) -> Vec<u8> {
         let taken = self.call("Page.captureScreenshot", json!({}));
         STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
     }
 
     /// All that the console, the policy and the network have complained of since the last call.
-    pub(super) fn complaints(&self) -> Vec<String> {
+    pub(in super::super) fn complaints(&self) -> Vec<String> {
         self.eval("1");
         self.complaints.take()
     }

@@ -64,7 +64,7 @@ impl Fleet {
         let view = View {
             board: board.clone(),
             clock: Clock::machine(),
-            vitals: Arc::new(Well),
+            vitals: Arc::new(Well { pulled_at: ago(31) }),
             records: Arc::new(Written(history)),
             counters: Arc::default(),
         };
@@ -133,7 +133,9 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
 #[derive(Debug)]
-struct Well;
+struct Well {
+    pulled_at: Timestamp,
+}
 
 impl Vitals for Well {
     fn fleet_due(&self) -> Moment {
@@ -154,7 +156,7 @@ impl Vitals for Well {
 
     fn last_pull(&self) -> Option<LastPull> {
         Some(LastPull {
-            last_success_at: ago(31),
+            last_success_at: self.pulled_at,
             commit: "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned(),
         })
     }
