@@ -227,7 +227,7 @@ pub(super) const LISTENERS: usize = 8;
 /// How often something is told.
 const EVERY: Duration = Duration::from_secs(1);
 /// When a status is told again in which nothing has changed but looks and ages.
-const TOLD_AGAIN: Duration = Duration::from_secs(30);
+const TOLD_AGAIN: Duration = Duration::from_secs(5);
 /// As many frames as a listener may be behind, each a second.
 const FRAMES: usize = 8;
 /// As many events are told at once.

@@ -370,36 +370,36 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     check(
         &alone,
         &expect![[r#"
-        rev 17 a1b2c3d: 0/1 in sync, 1 reported (desk-1 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 0/1 in sync, 1 reported (desk-1 USDT-FUTURES 14m)
 
-        1 target wants a human:
-          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
-        reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
-          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m    reported
+            1 target wants a human:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
+            reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
+              desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m          reported
 
-        Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
-        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-        Revision 17 (a1b2c3d), accepted 1h ago.
-    "#]],
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
     );
     let both = with(vec![reported(), drifted("desk-2", Reason::Held, held)]);
     assert_eq!(both.held_back(), 1);
     check(
         &both,
         &expect![[r#"
-        rev 17 a1b2c3d: 0/2 in sync, 1 held (desk-2 USDT-FUTURES 14m), 1 reported (desk-1 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 0/2 in sync, 1 held (desk-2 USDT-FUTURES 14m), 1 reported (desk-1 USDT-FUTURES 14m)
 
-        2 targets want a human:
-          ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE  REASON
-        held: 2 changes wait for `posmoded approve a1b2c3d4e5f6`, 1 of them only reported: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
-          desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m    held
-        reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
-          desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m    reported
+            2 targets want a human:
+              ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
+            held: 2 changes wait for `posmoded approve a1b2c3d4e5f6`, 1 of them only reported: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m          held
+            reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
+              desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m          reported
 
-        Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
-        The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-        Revision 17 (a1b2c3d), accepted 1h ago.
-    "#]],
+            Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
+            The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
+            Revision 17 (a1b2c3d), accepted 1h ago.
+        "#]],
     );
     // A pause is shown instead of what it says: so the plan does.
     let paused = with(vec![drifted("desk-1", Reason::Paused, "An operator paused it.")]);

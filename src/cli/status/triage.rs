@@ -97,13 +97,14 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
         targets: Vec::new(),
         whole: None,
     }));
-    // What holds up the most comes first; what is not looked at yet comes last.
+    // What holds up the most comes first; what somebody has stopped on purpose, and what is not looked at yet, come last.
     causes.sort_by_key(|cause| {
         let reason = cause.targets.first().and_then(|target| target.reason);
         let of_one = (cause.whole.is_none(), cause.whole);
         // A row without a cause would seem to share the one above it.
         let is_below = cause.section == Section::InSync && cause.wants.is_some();
-        (cause.section, is_below, Reverse(cause.wants), of_one, reason.is_none(), reason)
+        let is_meant = matches!(cause.whole, Some(Whole::Account(_))) || reason == Some(Reason::Suspended);
+        (cause.section, is_below, is_meant, Reverse(cause.wants), of_one, reason.is_none(), reason)
     });
     causes
 }

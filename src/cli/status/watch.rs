@@ -260,13 +260,13 @@ mod tests {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
-                contracts
-              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no
                 more go within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
               desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
             ... and 5 more want a human, 7 more wait for what passes by itself, 6 more in
               sync, 1 more of other hosts, 4 more notes.
             As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
@@ -282,8 +282,6 @@ mod tests {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
-              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
                 hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
@@ -303,6 +301,8 @@ mod tests {
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
                 look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC

@@ -40,13 +40,21 @@ function causes(status) {
     const say = whole.say(status, null);
     all.push({ section: where, wants: whole.wants, label: whole.reason, say, targets: [], whole });
   }
-  // What holds up the most comes first; what is not looked at yet comes last.
-  const rank = ({ section, wants, whole, targets }) => [
+  for (const warning of status.warnings.filter((warning) => wantsAHuman(status, warning) && !isSaid(status, warning))) {
+    const [where, name, say] = ["human", warning.account, new Sentence(warning.say)];
+    all.push({ section: where, wants: "human", label: name, say, targets: [], whole: null });
+  }
+  // What holds up the most comes first; what somebody has stopped on purpose, and what is not looked at yet, come last.
+  const reasonOf = ({ whole, targets }) => targets[0]?.reason ?? whole?.reason ?? null;
+  const isMeant = (cause) => cause.whole?.account !== undefined || reasonOf(cause) === "suspended";
+  const rank = (cause) => rankOf(cause, reasonOf(cause), isMeant(cause));
+  const rankOf = ({ section, wants, whole }, reason, isMeant) => [
     SECTIONS.indexOf(section),
     section === "in_sync" && wants !== null ? 1 : 0,
+    isMeant ? 1 : 0,
     -WANTS.indexOf(wants),
     whole === null ? wholes.length : wholes.indexOf(whole),
-    Object.keys(REASONS).indexOf(targets[0]?.reason ?? whole?.reason) + (targets[0]?.reason === null ? 1000 : 0),
+    reason === null ? 1000 : Object.keys(REASONS).indexOf(reason),
   ];
   const ranked = all.map((cause) => ({ cause, rank: rank(cause) }));
   ranked.sort((one, other) => {
@@ -54,6 +62,20 @@ function causes(status) {
     return differs < 0 ? 0 : one.rank[differs] - other.rank[differs];
   });
   return ranked.map(({ cause }) => ({ ...cause, say: cause.say === null ? null : String(cause.say) }));
+}
+
+/** Whether what is to know of an account stands with what wants a human: it is not in sync, and this may be why. */
+function wantsAHuman(status, { account }) {
+  const isIts = (target) => target.account === account && target.state !== "in_sync" && !isElsewhere(target);
+  return status.targets.some(isIts);
+}
+
+/** Whether a target of the account was denied for want of the right that the warning is about: both name the same remedy. */
+function isSaid(status, { account, say }) {
+  const at = say.indexOf(": ");
+  const remedy = say.slice(at + 2).replace(/\.+$/, "");
+  const says = (target) => target.account === account && target.blockers.includes("denied") && (target.say ?? "").includes(remedy);
+  return at >= 0 && status.targets.some(says);
 }
 
 /** `unreachable (also paused)` where what weighs most is not what is shown. */
@@ -71,8 +93,10 @@ function wholesOf(status) {
   const { config, paused, paused_accounts: accounts, held } = status;
   const ends = (pause) => (pause.until === null ? "human" : "time");
   const wholes = [];
-  const add = (name, reason, wants, say, isOf = () => true) =>
-    wholes.push({ name, reason, wants, say, covers: (target) => target.reason === reason && isOf(target) });
+  const add = (name, reason, wants, say, account) => {
+    const isOf = (target) => account === undefined || target.account === account;
+    wholes.push({ name, reason, wants, say, account, covers: (target) => target.reason === reason && isOf(target) });
+  };
   if (config.problem !== null) {
     const told = `The newest content of the file is REFUSED, and nothing is changed until that is mended: ${config.problem}`;
     add("file", "file", "human", () => told);
@@ -82,7 +106,7 @@ function wholesOf(status) {
   }
   for (const [account, pause] of Object.entries(accounts)) {
     const say = ({ now }) => sayPaused(account, pause, now, `posmoded resume ${account}`);
-    add(`account ${account}`, "paused", ends(pause), say, (target) => target.account === account);
+    add(`account ${account}`, "paused", ends(pause), say, account);
   }
   if (held !== null && !held.plan.every((entry) => tellsItItself(status, held, entry))) {
     add("held", "held", "human", (status, ofTarget) => sayHeld(status, held, ofTarget));

@@ -133,9 +133,6 @@ async fn at_80_columns() {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
-                contracts
-              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no
                 more go within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
@@ -157,6 +154,9 @@ async fn at_80_columns() {
                 something is open (3 times): look for bots, TWAP and copy orders. Next try
                 in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
+                contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
@@ -219,8 +219,6 @@ async fn at_100_columns() {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
-              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
                 hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
@@ -240,6 +238,8 @@ async fn at_100_columns() {
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
                 look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
@@ -296,8 +296,6 @@ async fn at_200_columns_with_problems_alone() {
 
             8 targets want a human:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
-              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
               desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
@@ -311,6 +309,8 @@ async fn at_200_columns_with_problems_alone() {
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -341,8 +341,6 @@ async fn a_pipe_has_whole_lines() {
 
             8 targets want a human:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
-              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
             held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
               desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
@@ -356,6 +354,8 @@ async fn a_pipe_has_whole_lines() {
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
+            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+              desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
