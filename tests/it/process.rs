@@ -47,6 +47,9 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Of what is many processes at once, a browser or a machine that boots, there is one at a time.
+static CROWD: Mutex<()> = Mutex::new(());
+
 /// A simulated exchange behind a loopback listener.
 struct Venue {
     simulator: Simulator,

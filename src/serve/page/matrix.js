@@ -92,6 +92,7 @@ function changeCell(cell, target) {
   const within = insideOf(target);
   if (button !== null) {
     // The same button, which may have the focus.
+    button.dataset.target = nameOf(target);
     button.replaceChildren(...within);
     return;
   }

@@ -9,13 +9,14 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bitget_sim::{ApiKey, Fault, FaultKind, PosMode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{PATIENCE, SET, Venue, declared, wait_until};
+use super::{CROWD, PATIENCE, SET, Venue, declared, wait_until};
 
 const HEDGE: [(&str, &str); 1] = [("desk-1", "hedge_mode")];
 const ONE_WAY: [(&str, &str); 1] = [("desk-1", "one_way_mode")];
@@ -210,6 +211,7 @@ fn says_which_keys_are_missing(machine: &Machine) {
 struct Machine {
     home: TempDir,
     booted: Child,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Machine {
@@ -223,6 +225,7 @@ impl Machine {
             skipped("there is no dbus-daemon for the systemd to boot (dbus)");
             return None;
         }
+        let turn = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().unwrap();
         furnish(home.path(), venue);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/systemd/boot.sh");
@@ -231,7 +234,7 @@ impl Machine {
         command.env_clear().env("PATH", PATHS).stdin(Stdio::piped()).stdout(Stdio::null());
         let log = fs::File::create(home.path().join("log")).unwrap();
         let booted = command.stderr(log).spawn().unwrap();
-        let mut machine = Machine { home, booted };
+        let mut machine = Machine { home, booted, _turn: turn };
         if let Some(denied) = machine.wait_for_boot() {
             // Past the test harness, which keeps what a test prints that passes.
             let told = format!("\nskipped: denied: no systemd can be booted here: {denied}\n");
@@ -247,7 +250,7 @@ impl Machine {
 
     /// What was denied, if something was.
     fn wait_for_boot(&mut self) -> Option<String> {
-        let Machine { home, booted } = self;
+        let Machine { home, booted, .. } = self;
         let log = || fs::read_to_string(home.path().join("log")).unwrap();
         wait_until("it boots", PATIENCE, log, || {
             if fs::read_to_string(home.path().join("pid")).is_ok_and(|pid| pid.ends_with('\n')) {

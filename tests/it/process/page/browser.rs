@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{PATIENCE, wait_until};
+use crate::process::{CROWD, PATIENCE, wait_until};
 
 /// One tab of a browser of its own.
 pub(in super::super) struct Browser {
@@ -26,8 +26,6 @@ pub(in super::super) struct Browser {
     /// A browser takes much of a machine: there is one at a time.
     _turn: MutexGuard<'static, ()>,
 }
-
-static TURN: Mutex<()> = Mutex::new(());
 
 /// Where a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +51,7 @@ impl Browser {
             std::io::stderr().write_all(format!("\nskipped: {why} (chromium)\n").as_bytes()).unwrap();
             return None;
         }
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = tempfile::tempdir().unwrap();
         // It reads from descriptor 3 and writes to 4.
         let mut command = Command::new("sh");

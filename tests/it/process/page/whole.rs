@@ -79,6 +79,26 @@ fn everything_in_the_status_is_on_the_page() {
 }
 
 #[test]
+fn a_cell_leads_to_the_target_that_stands_in_it_whatever_columns_go() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    let column = "document.getElementById('matrix-head').textContent.includes('account (unified)')";
+    browser.wait_for("a column for unified accounts", column);
+    for account in ["desk-uta-1", "desk-uta-2"] {
+        fleet.show(account, |shown| {
+            for target in &mut shown.targets {
+                target.scope = "USDT-FUTURES".parse().unwrap();
+            }
+        });
+    }
+    browser.wait_for("it is gone", &format!("!{column}"));
+    let leads = "[...document.querySelectorAll('.cell .target')].every((target) => \
+                 target.dataset.target.endsWith('/' + target.querySelector('.scope').textContent.trim()))";
+    assert_eq!(browser.eval(leads), true);
+}
+
+#[test]
 fn the_page_says_of_each_cause_what_the_command_says() {
     let Some(browser) = Browser::open() else { return };
     let fleet = desks::bad_night();
