@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 pub(crate) fn collect() -> anyhow::Result<BTreeMap<String, f64>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tests = Command::new(cargo);
-    tests.args(["test", "--release", "--locked", "--test", "it", "--"]).args(WITH_FIGURES);
+    tests.args(["test", "--locked", "--test", "it", "--"]).args(WITH_FIGURES);
     tests.args(["--nocapture", "--test-threads", "1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = tests.output().context("cargo cannot be run")?;
     let told = String::from_utf8_lossy(&output.stdout);
