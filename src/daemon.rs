@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
-use crate::fleet::{Kicks, Whom};
+use crate::fleet::{Ended, Kicks, Whom};
 use crate::ledger::EventKind;
 use crate::log::Dropped;
 use crate::notify::Notifier;
@@ -90,8 +90,8 @@ impl Daemon {
         }
     }
 
-    /// Runs until `stop` is cancelled, then finishes what is under way.
-    pub async fn run(self) {
+    /// Runs until `stop` is cancelled or another daemon has taken the ledger, then finishes what is under way.
+    pub async fn run(self) -> Ended {
         let Daemon { core, view, schedule, notifier, hangup, stop } = self;
         let Core { fleet, source, ledger, kicks, listener, .. } = core;
         let listening = match listener.as_ref().and_then(Bound::listen) {
@@ -135,13 +135,16 @@ impl Daemon {
                 manager.stopping();
             }
         });
-        fleet.run().await;
-        note_event(&ledger, EventKind::Stopped, "stopped").await;
+        let end = fleet.run().await;
+        if end == Ended::Stopped {
+            note_event(&ledger, EventKind::Stopped, "stopped").await;
+        }
         stop.cancel();
         reloading.abort();
         announced.abort();
         ended.cancel();
         let _ = tokio::join!(serving, informing, notifying);
+        end
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Fleet<D: Environment> {
     released_in: Option<Generation>,
     /// The revision and the number of reloads for which the key files were last read; `None` before the first time.
     surveyed: Option<(Generation, u64)>,
+    /// Another daemon has our place.
+    superseded: Option<String>,
     /// The held plan last written to the ledger; empty at first. Keepers receive only this one.
     held: Arc<Plan>,
     /// When this process last wrote `held`; `None` before that, and then due once every account was looked at.
@@ -171,6 +173,15 @@ pub struct Pulse {
     pub followed: Kicks,
 }
 
+/// Why the fleet has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Another daemon has its place, in one sentence.
+    Superseded(String),
+}
+
 /// The revision in force.
 #[derive(Debug, Clone)]
 struct InForce {
@@ -230,6 +241,7 @@ impl<D: Environment> Fleet<D> {
             held_at: None,
             released_in: None,
             surveyed: None,
+            superseded: None,
             held: Arc::default(),
             held_recorded: None,
             cooling: BTreeMap::new(),
@@ -258,8 +270,9 @@ impl<D: Environment> Fleet<D> {
         self.pulse.subscribe()
     }
 
-    /// Follows file and ledger until `stop` is cancelled; then waits at most `STOPPING` for the sets under way.
-    pub async fn run(mut self) {
+    /// Follows file and ledger until `stop` is cancelled, or another daemon has taken the ledger; then waits at most
+    /// `STOPPING` for the sets under way.
+    pub async fn run(mut self) -> Ended {
         while !self.stop.is_cancelled() {
             self.turn().await;
             let watched = self.file.has_changed().is_ok();
@@ -282,6 +295,7 @@ impl<D: Environment> Fleet<D> {
             () = self.clock.sleep_until(last) => tracing::warn!("a set under way is left unfinished"),
         }
         self.mark_watched(IsLast::Yes).await;
+        self.superseded.map_or(Ended::Stopped, Ended::Superseded)
     }
 
     async fn turn(&mut self) {
@@ -310,8 +324,12 @@ impl<D: Environment> Fleet<D> {
         let cooled = self.keep_cool_downs().await;
         self.mark_watched(IsLast::No).await;
         let errors = [followed, released, told, noticed, heard, refreshed, held, cooled];
-        let errors = errors.into_iter().filter_map(Result::err);
-        let ledger_trouble = errors.map(|error| error.to_string()).next();
+        let errors: Vec<LedgerError> = errors.into_iter().filter_map(Result::err).collect();
+        if let Some(superseded) = errors.iter().find(|error| error.is_superseded()) {
+            self.superseded = Some(superseded.to_string());
+            self.stop.cancel();
+        }
+        let ledger_trouble = errors.first().map(ToString::to_string);
         if let Some(trouble) =
             ledger_trouble.as_ref().filter(|_| self.pulse.borrow().ledger_trouble.is_none())
         {

@@ -17,7 +17,9 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod history;
+mod home;
 mod identities;
+mod instance;
 mod intents;
 mod listeners;
 mod lock;
@@ -66,9 +68,10 @@ pub use directives::{CommandAnswer, Counted, Directives, Limits, PauseRow};
 pub use error::{ApproveError, CloseError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;
+pub use home::Home;
 pub use identities::{Pinned, Pins};
+pub use instance::Instance;
 pub use intents::{Allowance, IntentRow};
-pub use lock::Instance;
 pub use noted::Noted;
 pub use postgres::{Address, AddressError};
 pub use refreshes::RefreshRequest;
@@ -81,7 +84,7 @@ pub use soundness::{Findings, verify};
 pub use spans::OutOfSync;
 pub use store::place;
 pub use timeline::{Span, Spans, SpansFilter, TargetSpans};
-pub use transfer::{Home, TransferError, Transferred, transfer};
+pub use transfer::{TransferError, Transferred, transfer};
 pub use unsound::Unsound;
 pub use visitor::Visitor;
 pub use words::Stage;
@@ -133,27 +136,29 @@ pub fn check_directory(dir: &Path) -> Result<(), OpenError> {
 }
 
 impl Ledger {
-    /// Opens the ledger of a state directory, creating both if missing. `listen` is the address to write to the lock
-    /// file.
-    pub async fn open(dir: &Path, clock: Clock, listen: Option<String>) -> Result<Ledger, OpenError> {
+    /// Opens the ledger as its one daemon, making it, and its directory, if missing. `us` is told to commands and to other
+    /// daemons.
+    pub async fn open(home: impl Into<Home>, clock: Clock, us: Instance) -> Result<Ledger, OpenError> {
+        let home = home.into();
+        let lock = match &home {
+            Home::Directory(dir) => Some(Ledger::hold_directory(dir, &clock, us.clone()).await?),
+            Home::Server(_) => None,
+        };
+        let place = home.place();
+        let (executor, (directives, writes)) =
+            Executor::threaded(place.clone(), clock.clone(), us, lock).await?;
+        Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
+    }
+
+    /// Takes a state directory for this process alone, which is made if it is missing.
+    async fn hold_directory(dir: &Path, clock: &Clock, us: Instance) -> Result<File, OpenError> {
         let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
         check_directory(dir)?;
-        let lock = lock::hold(dir, &clock, listen).await?;
+        let lock = lock::hold(dir, clock, us).await?;
         moved::check(dir)?;
-        let place = dir.join(DATABASE);
-        files::make_for_the_owner(&place).map_err(unusable)?;
-        Ledger::threaded(Place::File(place), clock, Some(lock)).await
-    }
-
-    /// Opens the ledger in a database of PostgreSQL, making its tables if missing.
-    pub async fn connect(address: Address, clock: Clock) -> Result<Ledger, OpenError> {
-        Ledger::threaded(Place::Server(Arc::new(address)), clock, None).await
-    }
-
-    async fn threaded(place: Place, clock: Clock, lock: Option<File>) -> Result<Ledger, OpenError> {
-        let (executor, (directives, writes)) = Executor::threaded(place.clone(), clock.clone(), lock).await?;
-        Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
+        files::make_for_the_owner(&dir.join(DATABASE)).map_err(unusable)?;
+        Ok(lock)
     }
 
     /// A new ledger in memory, for simulation: no thread, no file, no lock.
@@ -179,7 +184,7 @@ impl Ledger {
     }
 
     fn inline(place: Place, clock: Clock) -> Result<Ledger, OpenError> {
-        let store = Store::open(&place, clock.clone(), None)?;
+        let store = Store::open(&place, clock.clone(), &Instance::of_this_command(), None)?;
         let (directives, writes) = (store.directives(), store.writes());
         Ok(Ledger { executor: Arc::new(Executor::inline(store)), clock, place, directives, writes })
     }

@@ -23,6 +23,7 @@ use clap::Parser;
 use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::daemon::{self, Daemon};
 use posmoded::host::HostName;
+use posmoded::ledger::Home;
 use posmoded::log::Dropped;
 use posmoded::protocol::{Reason, State, Wants};
 use posmoded::status::{Status, TargetStatus};
@@ -130,7 +131,7 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
     Ok(daemon::Options {
         host: HostName::Given(HOST.to_owned()),
         config: home.join(FILE),
-        state: home.join("state"),
+        state: Home::Directory(home.join("state")),
         credentials: Some(credentials),
         base_url: format!("http://{exchange}").parse()?,
         listen: listen.to_string().parse()?,

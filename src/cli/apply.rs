@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::constants::QUIET;
 use crate::daemon::{Core, NotStarted, Options, note_event};
 use crate::desired::Desired;
-use crate::fleet::{Kicks, Whom};
+use crate::fleet::{Ended, Kicks, Whom};
 use crate::ledger::{EventKind, Ledger};
 use crate::moment::{Moment, span, spell};
 use crate::position_mode::AccountName;
@@ -101,7 +101,7 @@ struct Work {
     clock: Clock,
     board: Board,
     ledger: Ledger,
-    fleet: JoinHandle<()>,
+    fleet: JoinHandle<Ended>,
     _kicks: watch::Sender<Kicks>,
 }
 

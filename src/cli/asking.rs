@@ -21,7 +21,7 @@ use crate::position_mode::AccountName;
 /// Opens the daemon's ledger; the clock is the one that it writes with.
 pub(super) fn ledger(common: &Common) -> anyhow::Result<(Visitor, Clock)> {
     let clock = Clock::machine();
-    Ok((Visitor::open(&common.state_dir()?, clock.clone())?.by(who()), clock))
+    Ok((Visitor::open(common.ledger()?, clock.clone())?.by(who()), clock))
 }
 
 /// The accounts of the last accepted revision, and those that have entries in the ledger.
@@ -73,14 +73,12 @@ pub(super) fn end(
     if acknowledged {
         return Ok(Exit::DONE);
     }
-    print::note(&match visitor.instance() {
-        None => "It is written, but NOT acknowledged: no daemon runs with this state directory. It counts as soon as one \
-                 starts."
+    print::note(&match visitor.instance()? {
+        None => "It is written, but NOT acknowledged: no daemon runs with this ledger. It counts as soon as one starts."
             .to_owned(),
         Some(daemon) => format!(
-            "It is written, but NOT acknowledged by the daemon (process {}) within {}: a set that was noted before may \
+            "It is written, but NOT acknowledged by the daemon ({daemon}) within {}: a set that was noted before may \
              still be under way, or Bitget has not answered yet and its time is not known. See `posmoded status` and `posmoded history`.",
-            daemon.pid,
             spell(ACKNOWLEDGED_WITHIN)
         ),
     });
@@ -118,7 +116,7 @@ pub(super) async fn answer(
             return Ok(answer);
         }
         // The time is up, or no daemon is running that could answer.
-        if clock.now() >= end || visitor.instance().is_none() {
+        if clock.now() >= end || visitor.instance()?.is_none() {
             return Ok(None);
         }
         clock.sleep_until(clock.now() + ASK_EVERY).await;

@@ -12,6 +12,7 @@ use crate::cli::{Common, Exit, gates, print};
 use crate::daemon::{REQUESTS, key_problems};
 use crate::desired::{self, Format};
 use crate::ledger;
+use crate::ledger::Home;
 use crate::position_mode::AccountName;
 
 /// What `check` takes.
@@ -66,7 +67,7 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
     let on_disk = match (&outcome, &common.credentials) {
         (Ok(desired), Some(keys)) if common.named_credentials => {
-            problems_on_disk(keys, &desired.accounts_of(&common.host().now()), &common.state_dir()?)
+            problems_on_disk(keys, &desired.accounts_of(&common.host().now()), &common.ledger()?)
         }
         (Ok(_) | Err(_), _) => Vec::new(),
     };
@@ -77,8 +78,9 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
 }
 
 /// What is wrong with the keys of these accounts, and with who may write to the state directory if there is one.
-fn problems_on_disk(keys: &Path, accounts: &BTreeSet<AccountName>, state: &Path) -> Vec<String> {
-    let state = if state.exists() { ledger::check_directory(state) } else { Ok(()) };
+fn problems_on_disk(keys: &Path, accounts: &BTreeSet<AccountName>, state: &Home) -> Vec<String> {
+    let directory = state.directory().filter(|directory| directory.exists());
+    let state = directory.map_or(Ok(()), ledger::check_directory);
     let mut problems = key_problems(keys, accounts);
     problems.extend(state.err().map(|error| error.to_string()));
     problems

@@ -36,9 +36,9 @@ pub async fn close_intent(args: &Args, common: &Common) -> anyhow::Result<Exit> 
     let AccountOrScope { account, scope } = account_or_scope(target)?;
     let (visitor, clock) = asking::ledger(common).context(NOT_CLOSED)?;
     let target = chosen(&visitor.open_intents().context(NOT_CLOSED)?, &account, scope).context(NOT_CLOSED)?;
-    if visitor.instance().is_none() {
+    if visitor.instance().context(NOT_CLOSED)?.is_none() {
         bail!(anyhow::anyhow!(
-            "No daemon runs with this state directory, and only a daemon that has watched the set can say that it is over: start \
+            "No daemon runs with this ledger, and only a daemon that has watched the set can say that it is over: start \
              it."
         )
         .context(NOT_CLOSED));

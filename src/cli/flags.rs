@@ -10,6 +10,7 @@ use crate::constants::QUIET;
 use crate::daemon::{Options, REQUESTS};
 use crate::exchange::bitget::{BaseUrl, Proxy, Unusable};
 use crate::host::HostName;
+use crate::ledger::{Address, Home};
 use crate::serve::Listen;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
@@ -22,11 +23,11 @@ pub struct Common {
     #[arg(long, global = true, env = "POSMODED_CONFIG", hide_env = true)]
     #[arg(value_name = "FILE", default_value = "desired-state.yaml")]
     pub config: PathBuf,
-    /// Where the ledger is, if the flag says it; see [`Common::state_dir`].
-    #[arg(long, global = true, env = "POSMODED_STATE", hide_env = true, value_name = "DIR")]
+    /// Where the ledger is, if the flag says it; see [`Common::ledger`].
+    #[arg(long, global = true, env = "POSMODED_STATE", hide_env = true, value_name = "DIR|URL")]
     #[arg(
-        help = "Where the ledger is [default: $STATE_DIRECTORY, else /var/lib/posmoded where that exists, \
-                  else ~/.local/state/posmoded]"
+        help = "Where the ledger is: a directory, or a database of PostgreSQL as postgres://USER@HOST/DATABASE \
+                  [default: $STATE_DIRECTORY, else /var/lib/posmoded where that exists, else ~/.local/state/posmoded]"
     )]
     pub state: Option<PathBuf>,
     /// Where the credential files are, if the flag says it; see [`Common::credentials_dir`].
@@ -107,7 +108,7 @@ impl Common {
         } = self;
         Ok(Options {
             config: config.clone(),
-            state: self.state_dir()?,
+            state: self.ledger()?,
             credentials: self.credentials_dir(),
             host: self.host(),
             base_url: base_url.clone(),
@@ -128,8 +129,16 @@ impl Common {
         self.options()
     }
 
+    /// Where the ledger is: a database if the flag names one, else the state directory.
+    pub fn ledger(&self) -> Result<Home, UsageError> {
+        match self.state.as_deref().and_then(Path::to_str).filter(|text| Address::is_one(text)) {
+            Some(text) => home(text),
+            None => Ok(Home::Directory(self.state_dir()?)),
+        }
+    }
+
     /// The state directory: the flag, else the service manager's, else the system's, else the user's own.
-    pub fn state_dir(&self) -> Result<PathBuf, UsageError> {
+    fn state_dir(&self) -> Result<PathBuf, UsageError> {
         // It leads to a directory that only root and the service may look into, and is there all the same.
         let system = Path::new(SYSTEM_STATE);
         let given = std::env::var_os("STATE_DIRECTORY");
@@ -172,6 +181,15 @@ impl Common {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|given| !given.is_empty());
         self.credentials.clone().or_else(|| given.map(PathBuf::from))
     }
+}
+
+/// Where a ledger is, as an option says it.
+pub(super) fn home(text: &str) -> Result<Home, UsageError> {
+    if Address::is_one(text) {
+        let address = Address::new(text).map_err(|error| UsageError(format!("Nothing was done: {error}")))?;
+        return Ok(address.into());
+    }
+    Ok(Path::new(text).into())
 }
 
 fn state_dir(

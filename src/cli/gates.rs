@@ -61,7 +61,7 @@ fn waits_for_itself(what: &str, account: &AccountName, unit: &str) -> String {
 fn declared(common: &Common) -> Option<Desired> {
     let read = |path: &Path| desired::read(&fs::read(path).ok()?).ok();
     let in_the_ledger = || {
-        let visitor = Visitor::open(&common.state_dir().ok()?, Clock::machine()).ok()?;
+        let visitor = Visitor::open(common.ledger().ok()?, Clock::machine()).ok()?;
         desired::read(&visitor.last_good().ok()??.bytes).ok()
     };
     read(&common.config).or_else(|| read(Path::new(SYSTEM_CONFIG))).or_else(in_the_ledger)

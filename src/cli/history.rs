@@ -49,14 +49,14 @@ pub struct Args {
 /// 0, with or without events; with `--follow` it does not end by itself.
 pub async fn history(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let Args { accounts, since, until, follow, limit, listen, printed } = args;
-    let (dir, clock) = (common.state_dir()?, Clock::machine());
-    let (teller, limit) = match Visitor::open(&dir, clock.clone()) {
+    let (home, clock) = (common.ledger()?, Clock::machine());
+    let (teller, limit) = match Visitor::open(&home, clock.clone()) {
         Ok(visitor) => {
             only_known(&visitor, accounts)?;
             (Teller::Ledger(visitor), usize::try_from(*limit)?)
         }
         Err(error) => {
-            let Some((at, say)) = over_http::instead(&error, &dir, listen.as_ref()) else {
+            let Some((at, say)) = over_http::instead(&error, &home, listen.as_ref()) else {
                 return Err(over_http::or_at_its_address(error));
             };
             (Teller::Daemon { at, say }, usize::try_from(*limit)?.min(MOST - 1))

@@ -7,10 +7,13 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cli::flags::{Output, Printed};
-use crate::cli::{Common, Exit, print};
+use crate::cli::flags::{Output, Printed, home};
+use crate::cli::{Common, Exit, UsageError, print};
 use crate::clock::Clock;
-use crate::ledger::{Findings, OpenError, RestoreError, Restored, Unsound, backup, place, restore, verify};
+use crate::ledger::{
+    Findings, Home, OpenError, RestoreError, Restored, TransferError, Transferred, Unsound, backup, place,
+    restore, transfer, verify,
+};
 
 /// What `ledger` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,6 +32,8 @@ pub enum LedgerCommand {
     Verify(VerifyArgs),
     /// Put a copy in the place of the ledger, which is kept aside; all changes are paused by that
     Restore(RestoreArgs),
+    /// Bring the whole ledger to another place, from a directory to a database of PostgreSQL or back; the old one is closed
+    Copy(CopyArgs),
 }
 
 /// What `ledger backup` takes.
@@ -64,11 +69,25 @@ pub struct RestoreArgs {
     pub printed: Printed,
 }
 
-/// 0 when done or sound, 1 when not, 75 when a daemon holds the state that is to be restored.
+/// What `ledger copy` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CopyArgs {
+    /// Where the ledger is now: a directory, or postgres://USER@HOST/DATABASE
+    #[arg(long, env = "POSMODED_FROM", hide_env = true, value_name = "DIR|URL")]
+    pub from: String,
+    /// Where it is to be; there may be none yet
+    #[arg(long, env = "POSMODED_TO", hide_env = true, value_name = "DIR|URL")]
+    pub to: String,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// 0 when done or sound, 1 when not, 75 when a daemon holds a ledger that is to be replaced or closed.
 pub async fn ledger(args: &Args, common: &Common) -> anyhow::Result<Exit> {
-    let dir = common.state_dir()?;
     match &args.command {
         LedgerCommand::Backup(BackupArgs { file, printed }) => {
+            let dir = directory(common, "`pg_dump` copies it, at any time")?;
             let found = backup(&dir, file).context("No copy was made.")?;
             let done =
                 format!("{} is a copy of {}: {}.", file.display(), place(&dir).display(), told(&found));
@@ -76,10 +95,17 @@ pub async fn ledger(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             Ok(Exit::DONE)
         }
         LedgerCommand::Verify(VerifyArgs { file, printed }) => {
-            let file = file.clone().unwrap_or_else(|| place(&dir));
+            let file = match file {
+                Some(file) => file.clone(),
+                None => place(&directory(common, "`pg_amcheck` reads all of it")?),
+            };
             verified(&file, verify(&file), printed.output)
         }
         LedgerCommand::Restore(RestoreArgs { file, printed }) => {
+            let dir = directory(
+                common,
+                "`pg_restore` brings a copy back while no posmoded runs; then pause everything",
+            )?;
             match restore(&dir, file, &Clock::machine()).await {
                 Ok(restored) => {
                     let done = put_in_place(&restored);
@@ -94,7 +120,66 @@ pub async fn ledger(args: &Args, common: &Common) -> anyhow::Result<Exit> {
                 Err(error) => Err(anyhow::Error::new(error).context("Nothing was restored.")),
             }
         }
+        LedgerCommand::Copy(CopyArgs { from, to, printed }) => {
+            copied(&home(from)?, &home(to)?, printed.output).await
+        }
     }
+}
+
+async fn copied(from: &Home, to: &Home, output: Output) -> anyhow::Result<Exit> {
+    match transfer(from, to, &Clock::machine()).await {
+        Ok(transferred) => {
+            let say = brought(from, to, &transferred);
+            let Transferred { rows, unresolved, kept } = &transferred;
+            let (from, to) = (from.to_string(), to.to_string());
+            let told =
+                Copied { from, to, rows: *rows, unresolved: *unresolved, kept: kept.as_deref(), say: &say };
+            match output {
+                Output::Table => print::text(&say)?,
+                Output::Json => print::json(&print::WithSchema::of(told))?,
+            }
+            Ok(Exit::DONE)
+        }
+        Err(TransferError::Home(held @ (OpenError::Held { .. } | OpenError::Used { .. }))) => {
+            print::note(&format!("{held} Nothing was copied."));
+            Ok(Exit::HELD)
+        }
+        Err(error) => Err(anyhow::Error::new(error).context("Nothing was copied.")),
+    }
+}
+
+/// The state directory, for what is done with a file; a database on a server has its own tools.
+fn directory(common: &Common, instead: &str) -> Result<PathBuf, UsageError> {
+    match common.ledger()? {
+        Home::Directory(dir) => Ok(dir),
+        home @ Home::Server(_) => {
+            Err(UsageError(format!("Nothing was done: the ledger is in {home}, not in a file. {instead}.")))
+        }
+    }
+}
+
+/// What `ledger copy` did, for programs.
+#[derive(Debug, Serialize)]
+struct Copied<'a> {
+    from: String,
+    to: String,
+    rows: u64,
+    unresolved: u64,
+    /// Where the old file is, if it was one.
+    kept: Option<&'a Path>,
+    say: &'a str,
+}
+
+fn brought(from: &Home, to: &Home, Transferred { rows, unresolved, kept }: &Transferred) -> String {
+    let sets = if *unresolved == 1 { "set" } else { "sets" };
+    let kept = match kept {
+        Some(kept) => format!(" Its file is kept as {}.", kept.display()),
+        None => String::new(),
+    };
+    format!(
+        "The ledger of {from} is in {to} now, with {rows} rows and {unresolved} {sets} without a known outcome; the old one is \
+         closed.{kept} Start posmoded with --state {to} (POSMODED_STATE={to})."
+    )
 }
 
 fn verified(file: &Path, found: Result<Findings, Unsound>, output: Output) -> anyhow::Result<Exit> {

@@ -172,6 +172,12 @@ const FILES: &[(&str, &str, &str)] = &[
 const VARIABLES: &[(&str, &str, &str)] = &[
     ("state", "STATE_DIRECTORY", "Where the ledger is, if no option says it; the service manager sets it."),
     (
+        "state",
+        "PGPASSFILE",
+        "A file with the password of a ledger on a server, one line HOST:PORT:DATABASE:USER:PASSWORD; else the systemd \
+         credential `pgpass`.",
+    ),
+    (
         "credentials",
         "CREDENTIALS_DIRECTORY",
         "Where the key files are, if no option says it; the service manager sets it.",

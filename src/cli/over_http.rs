@@ -3,13 +3,12 @@
 //! The address is of this host, and nothing is asked through a proxy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 
-use crate::ledger::VisitError;
+use crate::ledger::{Home, VisitError};
 use crate::serve::Listen;
 
 /// Asks the daemon at its address for a path of its API. `unknown` is what is not known without an answer.
@@ -55,18 +54,24 @@ pub(super) async fn get<T: DeserializeOwned>(at: &Listen, path: &str, unknown: &
 
 /// Where to ask whoever may not read the state directory, or has none and an address, and what to say of it; `None` if
 /// something else is wrong.
-pub(super) fn instead(error: &VisitError, dir: &Path, listen: Option<&Listen>) -> Option<(Listen, String)> {
+pub(super) fn instead(error: &VisitError, home: &Home, listen: Option<&Listen>) -> Option<(Listen, String)> {
     match (error, listen) {
         (VisitError::Ledger(error), _) if error.is_denied() => {
             let at = listen.cloned().unwrap_or(Listen::At(DEFAULT));
             let say = format!(
-                "This user may not read the state directory {}, so the daemon at {at} is asked (--listen names another).",
-                dir.display()
+                "This user may not read the state directory {home}, so the daemon at {at} is asked (--listen names another)."
+            );
+            Some((at, say))
+        }
+        (VisitError::Ledger(error), _) if error.is_unreachable() => {
+            let at = listen.cloned().unwrap_or(Listen::At(DEFAULT));
+            let say = format!(
+                "The ledger's database {home} cannot be reached from here, so the daemon at {at} is asked (--listen names another)."
             );
             Some((at, say))
         }
         (VisitError::NoLedger { .. }, Some(at @ (Listen::At(_) | Listen::Unix(_)))) => {
-            let say = format!("There is no ledger in {}, so the daemon at {at} is asked.", dir.display());
+            let say = format!("There is no ledger in {home}, so the daemon at {at} is asked.");
             Some((at.clone(), say))
         }
         (

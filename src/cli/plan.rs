@@ -72,8 +72,8 @@ pub(super) async fn look(
 
 /// Whether another process holds the ledger, as far as one can see.
 pub(super) fn is_held(common: &Common) -> anyhow::Result<bool> {
-    let ledger = Visitor::open(&common.state_dir()?, Clock::machine());
-    Ok(ledger.is_ok_and(|ledger| ledger.instance().is_some()))
+    let ledger = Visitor::open(common.ledger()?, Clock::machine());
+    Ok(ledger.is_ok_and(|ledger| matches!(ledger.instance(), Ok(Some(_)))))
 }
 
 /// The parsed file at `--config`; the error lists everything that is wrong with it.
@@ -96,7 +96,7 @@ pub(super) fn declared(common: &Common) -> anyhow::Result<Desired> {
 
 /// Reads the daemon's ledger. Without one, every difference counts as first contact.
 fn snapshot(common: &Common, clock: &Clock) -> anyhow::Result<LedgerSnapshot> {
-    let visitor = match Visitor::open(&common.state_dir()?, clock.clone()) {
+    let visitor = match Visitor::open(common.ledger()?, clock.clone()) {
         Ok(visitor) => visitor,
         Err(VisitError::NoLedger { looked_at }) => {
             print::note(&format!(

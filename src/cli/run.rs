@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::signals::stop_on_signals;
 use crate::cli::{Common, Exit, UsageError, print};
 use crate::daemon::{Daemon, NotStarted, Options, REQUESTS};
+use crate::fleet::Ended;
 use crate::log::Log;
 use crate::serve::Listen;
 
@@ -40,10 +41,13 @@ pub async fn run(args: &Args, common: &Common, log: &Log) -> anyhow::Result<Exit
         tracing::warn!("{warning}");
     }
     match Daemon::start(options, log.dropped(), stop).await {
-        Ok(daemon) => {
-            daemon.run().await;
-            Ok(Exit::DONE)
-        }
+        Ok(daemon) => match daemon.run().await {
+            Ended::Stopped => Ok(Exit::DONE),
+            Ended::Superseded(say) => {
+                print::error(&anyhow::anyhow!(say), log);
+                Ok(Exit::HELD)
+            }
+        },
         Err(error) => {
             let (exit, means) = match &error {
                 NotStarted::Held(_) => (Exit::HELD, "that other one looks after the accounts"),

@@ -47,8 +47,8 @@ pub async fn wait(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             bail!("With --listen none there is nothing to ask: say where the daemon listens.")
         }
         Some(Listen::At(_) | Listen::Unix(_)) => {}
-        // Without a directory to look in no daemon will ever be found.
-        None => drop(common.state_dir()?),
+        // Without a ledger to look in no daemon will ever be found.
+        None => drop(common.ledger()?),
     }
     for warning in gates::around_this_process(common, targets.iter().map(|of| &of.account)) {
         print::note(&format!("warning: {warning}"));

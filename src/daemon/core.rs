@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::fleet::{Fleet, FleetDeps, Kicks, StartError, Whom};
 use crate::host::harden;
-use crate::ledger::{Event, EventKind, Ledger, OpenError};
+use crate::ledger::{Event, EventKind, Instance, Ledger, OpenError};
 use crate::serve::Bound;
 use crate::source::{FileState, Source};
 use crate::status::Board;
@@ -83,8 +83,9 @@ pub async fn note_event(ledger: &Ledger, kind: EventKind, text: &str) {
 }
 
 async fn open(options: &Options, listen: Option<String>, clock: &Clock) -> Result<Ledger, NotStarted> {
-    Ledger::open(&options.state, clock.clone(), listen).await.map_err(|error| match error {
-        held @ OpenError::Held { .. } => NotStarted::Held(held.to_string()),
+    let us = Instance::of_this_process(options.host.now(), listen);
+    Ledger::open(&options.state, clock.clone(), us).await.map_err(|error| match error {
+        held @ (OpenError::Held { .. } | OpenError::Used { .. }) => NotStarted::Held(held.to_string()),
         other @ (OpenError::Newer(_)
         | OpenError::Io { .. }
         | OpenError::Exposed { .. }

@@ -207,7 +207,7 @@ mod tests {
         let clock = Clock::simulated(0, 1);
         let options = Options {
             config: dir.path().join("desired-state.yaml"),
-            state: dir.path().join("state"),
+            state: dir.path().into(),
             credentials: Some(dir.path().to_owned()),
             host: HostName::Kernel,
             base_url: "http://127.0.0.1:9".parse().unwrap(),

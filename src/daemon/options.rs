@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::constants::REQUESTS_PER_SECOND;
 use crate::exchange::bitget::{BaseUrl, Proxy};
 use crate::host::HostName;
+use crate::ledger::Home;
 use crate::serve::Listen;
 
 /// The options that the command line, or a test, starts with.
@@ -14,8 +15,8 @@ use crate::serve::Listen;
 pub struct Options {
     /// The declared file.
     pub config: PathBuf,
-    /// The directory of the ledger.
-    pub state: PathBuf,
+    /// Where the ledger is.
+    pub state: Home,
     /// The directory of the credential files, one per account.
     pub credentials: Option<PathBuf>,
     /// Where this host's name comes from.
@@ -41,7 +42,7 @@ pub struct Options {
 /// Why the daemon did not start: one of these per exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
-    /// Another instance holds the state directory.
+    /// Another instance holds the ledger.
     #[error("{0}")]
     Held(String),
     /// The file, the ledger, the keys, the address or an option cannot be used.

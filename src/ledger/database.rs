@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::{LedgerError, OpenError, StoreError, VisitError};
+use super::instance::Instance;
 use super::postgres::{Address, Postgres};
 use super::sqlite::Sqlite;
 use super::trouble::DatabaseResult;
@@ -38,11 +39,11 @@ pub(super) enum Database {
 
 impl Database {
     /// Opens the daemon's ledger, making it if missing, and converts it to our format.
-    pub(super) fn open(place: &Place, clock: &Clock) -> Result<Database, OpenError> {
+    pub(super) fn open(place: &Place, clock: &Clock, us: &Instance) -> Result<Database, OpenError> {
         Ok(match place {
             Place::File(path) => Database::Sqlite(Sqlite::open(path)?),
             Place::Server(address) => {
-                Database::Postgres(Box::new(Postgres::open(Arc::clone(address), clock.clone())?))
+                Database::Postgres(Box::new(Postgres::open(Arc::clone(address), clock.clone(), us)?))
             }
         })
     }
@@ -53,6 +54,22 @@ impl Database {
             Place::File(path) => Database::Sqlite(Sqlite::visit(path)?),
             Place::Server(address) => Database::Postgres(Box::new(Postgres::visit(address, clock.clone())?)),
         })
+    }
+
+    /// The daemon that works with it, if that is to be seen there; beside a file there is a lock.
+    pub(super) fn instance(&mut self) -> Result<Option<Instance>, LedgerError> {
+        match self {
+            Database::Sqlite(_) => Ok(None),
+            Database::Postgres(postgres) => postgres.instance(),
+        }
+    }
+
+    /// Fails if a daemon works with it. For a file that is the business of its lock.
+    pub(super) fn is_unused(&mut self) -> Result<(), OpenError> {
+        match (self.instance()?, self) {
+            (Some(by), Database::Postgres(postgres)) => Err(OpenError::Used { place: postgres.told(), by }),
+            (None, _) | (_, Database::Sqlite(_)) => Ok(()),
+        }
     }
 
     /// From now on, `is_there` looks after the files as they are now.

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::instance::Instance;
 use super::refusal::{self, Refusal, refusal};
 use super::trouble::{DatabaseError, Trouble};
 
@@ -92,6 +93,17 @@ pub enum LedgerError {
         /// What was said, or not.
         said: String,
     },
+    /// Another daemon has our place.
+    #[error(
+        "Another posmoded ({by}) works with the ledger in {place} now, for this one showed no sign of life for a while (was it \
+         stopped, or cut off?). This one changes nothing any more, and ends."
+    )]
+    Superseded {
+        /// The address, without a password.
+        place: String,
+        /// Who that is.
+        by: String,
+    },
     /// A commit was not acknowledged, or with a warning: it may have been done, or be lost.
     #[error(
         "Nobody knows whether the ledger's database {place} keeps what was written just now ({said}), so nothing leaves on it: see \
@@ -130,12 +142,18 @@ pub enum LedgerError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another daemon holds this state directory.
-    #[error("Another posmoded{} holds the state directory: stop that one first.", told(*pid))]
+    #[error("Another posmoded{} holds the state directory: stop that one first.", told(by.as_ref()))]
     Held {
-        /// Its process id, if the lock file has it.
-        pid: Option<u32>,
-        /// The address it listens on, if any.
-        listen: Option<String>,
+        /// Who that is, if the lock file says it.
+        by: Option<Instance>,
+    },
+    /// Another daemon works with this database.
+    #[error("Another posmoded ({by}) works with the ledger in {place}: stop that one first.")]
+    Used {
+        /// The address, without a password.
+        place: String,
+        /// Who that is.
+        by: Instance,
     },
     /// A newer posmoded wrote it.
     #[error(transparent)]
@@ -173,8 +191,8 @@ pub enum OpenError {
 /// Why a command cannot open the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum VisitError {
-    /// No daemon has ever run with this directory.
-    #[error("There is no ledger at {}: is --state the directory of the daemon, and has it been started once?", looked_at.display())]
+    /// No daemon has ever run with it.
+    #[error("There is no ledger at {}: is that the --state of the daemon, and has it been started once?", looked_at.display())]
     NoLedger {
         /// The database file that is missing or empty.
         looked_at: PathBuf,
@@ -277,6 +295,7 @@ impl LedgerError {
             | LedgerError::Damaged { .. }
             | LedgerError::Gone { .. }
             | LedgerError::Moved { .. }
+            | LedgerError::Superseded { .. }
             | LedgerError::Unreachable { .. }
             | LedgerError::Unknown { .. }
             | LedgerError::Server { .. }
@@ -296,6 +315,7 @@ impl LedgerError {
             | Trouble::Unreachable
             | Trouble::Unknown
             | Trouble::Moved
+            | Trouble::Superseded
             | Trouble::Other => LedgerError::refused(place.clone(), source, refusal::ask(&place)),
         }
     }
@@ -312,6 +332,19 @@ impl LedgerError {
             (_, Some((_, error))) => LedgerError::Other { place, said: error.to_string(), source },
             (_, None) => LedgerError::Other { place, said: source.to_string(), source },
         }
+    }
+
+    /// Whether the database on a server does not answer here, which a daemon that runs may do all the same.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            LedgerError::Unreachable { .. } | LedgerError::Unknown { .. } | LedgerError::Server { .. }
+        )
+    }
+
+    /// Whether another daemon works with it now.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, LedgerError::Superseded { .. })
     }
 
     /// Whether this user may not read or write the ledger, of which that says nothing.
@@ -351,8 +384,8 @@ impl StoreError {
     }
 }
 
-fn told(pid: Option<u32>) -> String {
-    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+fn told(holder: Option<&Instance>) -> String {
+    holder.map_or_else(String::new, |holder| format!(" (process {})", holder.pid))
 }
 
 #[cfg(test)]

@@ -7,26 +7,15 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::OpenError;
 use super::files;
+use super::instance::Instance;
 use crate::clock::Clock;
 
-/// Who holds the state directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance {
-    /// Its process id.
-    pub pid: u32,
-    /// The address it listens on, if any.
-    pub listen: Option<String>,
-}
-
-/// Takes the lock of a state directory, or says who has it. `listen` is the address to write there.
-pub(super) async fn hold(dir: &Path, clock: &Clock, listen: Option<String>) -> Result<File, OpenError> {
+/// Takes the lock of a state directory, or says who has it. `us` is written there.
+pub(super) async fn hold(dir: &Path, clock: &Clock, us: Instance) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Io { dir: dir.to_owned(), source };
     let path = dir.join(LOCK);
-    let us = Instance { pid: std::process::id(), listen };
     let mut lock = take(&path, &us).map_err(unusable)?;
     for _ in 0..TRIES {
         if lock.is_none() {
@@ -34,11 +23,7 @@ pub(super) async fn hold(dir: &Path, clock: &Clock, listen: Option<String>) -> R
             lock = take(&path, &us).map_err(unusable)?;
         }
     }
-    lock.ok_or_else(|| {
-        let holder = holder(&path);
-        let pid = holder.as_ref().map(|holder| holder.pid);
-        OpenError::Held { pid, listen: holder.and_then(|holder| holder.listen) }
-    })
+    lock.ok_or_else(|| OpenError::Held { by: holder(&path) })
 }
 
 /// Takes the lock and writes who we are; `None` if somebody else has it.

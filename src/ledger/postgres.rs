@@ -5,6 +5,7 @@
 //! that is known, nothing is.
 
 mod address;
+mod hosts;
 mod schema;
 mod session;
 mod wire;
@@ -16,10 +17,12 @@ use std::time::Duration;
 
 pub use address::{Address, AddressError};
 
+use hosts::{Entry, Other, SILENCE};
 use schema::{FLEET, STEPS};
 use session::Session;
 
 use super::error::{LedgerError, Newer, OpenError, StoreError, VisitError};
+use super::instance::Instance;
 use super::schema::FORMAT;
 use super::trouble::{DatabaseError, DatabaseResult, Trouble};
 use super::tx::{Engine as _, Tx, params};
@@ -41,6 +44,8 @@ pub(super) struct Postgres {
     had_doubts: bool,
     /// How often this process has raised the version.
     ours: i64,
+    /// Our row in `hosts`, if this is the daemon.
+    entry: Option<Entry>,
 }
 
 /// A connection, and what it is to.
@@ -74,8 +79,32 @@ enum For {
 }
 
 impl Postgres {
+    /// Connects as the one daemon there, and makes or converts the tables. Another one that may live is waited for, for
+    /// as long as it can be silent.
+    pub(super) fn open(address: Arc<Address>, clock: Clock, us: &Instance) -> Result<Postgres, OpenError> {
+        let mut database = Postgres::make(address, clock)?;
+        let mut seen = None;
+        loop {
+            let Some(other) = database.enter(us).map_err(|error| database.error(error))? else {
+                return Ok(database);
+            };
+            match &seen {
+                None => tracing::info!(
+                    "the ledger's database has a posmoded already ({}): it has {SILENCE} s for a sign of life",
+                    other.instance
+                ),
+                Some(before) if *before != other => {
+                    return Err(OpenError::Used { place: database.told(), by: other.instance });
+                }
+                Some(_) => {}
+            }
+            seen = Some(other);
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// Connects, makes the tables if there are none, and converts them to our format.
-    pub(super) fn open(address: Arc<Address>, clock: Clock) -> Result<Postgres, OpenError> {
+    pub(super) fn make(address: Arc<Address>, clock: Clock) -> Result<Postgres, OpenError> {
         let mut database = Postgres::connected(address, clock)?;
         let found = database.migrate()?;
         if found > FORMAT {
@@ -107,6 +136,7 @@ impl Postgres {
             doubt: None,
             had_doubts: false,
             ours: 0,
+            entry: None,
         };
         let made = Connected::new(&database.address).map_err(|error| database.error(error))?;
         database.session = Some(made);
@@ -134,8 +164,30 @@ impl Postgres {
         })
     }
 
-    /// Grows with each commit of another process, never with our own.
+    /// Takes the place of the one daemon, unless another that may live has it: that one is returned.
+    fn enter(&mut self, us: &Instance) -> DatabaseResult<Option<Other>> {
+        let now = self.clock.now();
+        self.begin(For::Writing)?;
+        let session = self.session()?;
+        if let Some(other) = hosts::living(session)?.into_iter().next() {
+            self.roll_back();
+            return Ok(Some(other));
+        }
+        let entry = hosts::enter(session, us, now)?;
+        session.commit()?;
+        self.entry = Some(entry);
+        Ok(None)
+    }
+
+    /// The daemon that works with it, if one does.
+    pub(super) fn instance(&mut self) -> Result<Option<Instance>, LedgerError> {
+        let living = self.session().and_then(hosts::living).map_err(|error| self.error(error))?;
+        Ok(living.into_iter().next().map(|other| other.instance))
+    }
+
+    /// Grows with each commit of another process, never with our own. The daemon says thereby that it lives.
     pub(super) fn version(&mut self) -> Result<i64, LedgerError> {
+        self.renew().map_err(|error| self.error(error))?;
         let ours = self.ours;
         let read = self.session().and_then(|session| {
             Tx::new(session).query_row("SELECT version FROM fleet", params![], |row| row.get::<i64>(0))
@@ -215,7 +267,7 @@ impl Postgres {
     }
 
     fn begin_once(&mut self, what: For) -> DatabaseResult<String> {
-        let (ours, may_repeat) = (self.ours, self.had_doubts);
+        let (ours, may_repeat, entry) = (self.ours, self.had_doubts, self.entry.clone());
         let began = self.session().and_then(|session| match what {
             For::Reading => {
                 session.batch(BEGIN_READING)?;
@@ -230,6 +282,7 @@ impl Postgres {
                     |row| Ok((row.get::<i64>(0)?, row.get(1)?, row.get::<Option<String>>(2)?)),
                 )?;
                 is_here(moved)?;
+                entry.map_or(Ok(()), |entry| hosts::is_ours(session, &entry))?;
                 session.begun(version - ours, may_repeat);
                 Ok(number)
             }
@@ -238,6 +291,15 @@ impl Postgres {
             self.roll_back();
         }
         began
+    }
+
+    fn renew(&mut self) -> DatabaseResult<()> {
+        let now = self.clock.now();
+        let due = |entry: &Entry| now.since(entry.renewed_at) >= RENEWED_EVERY;
+        let Some(entry) = self.entry.clone().filter(due) else { return Ok(()) };
+        hosts::renew(self.session()?, &entry)?;
+        self.entry = Some(Entry { renewed_at: now, ..entry });
+        Ok(())
     }
 
     /// Gives the transaction up, and the connection with it if that cannot be told to the server.
@@ -297,7 +359,7 @@ impl Postgres {
         Err(error)
     }
 
-    fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         self.address.to_string()
     }
 
@@ -323,10 +385,22 @@ impl Postgres {
             Trouble::Unreachable => LedgerError::Unreachable { place, said },
             Trouble::Unknown => LedgerError::Unknown { place, said },
             Trouble::Moved => LedgerError::Moved { place, to: said },
+            Trouble::Superseded => LedgerError::Superseded { place, by: said },
             Trouble::Locked => LedgerError::Locked { place: place.into(), source: error },
             Trouble::Full | Trouble::ReadOnly | Trouble::Damaged | Trouble::Disk | Trouble::Other => {
                 LedgerError::Server { place, said, source: error }
             }
+        }
+    }
+}
+
+impl Drop for Postgres {
+    /// The next daemon need not wait for a sign of life of this one.
+    fn drop(&mut self) {
+        if let (Some(entry), Some(there)) = (self.entry.take(), &self.session)
+            && self.doubt.is_none()
+        {
+            let _ = hosts::leave(&there.session, &entry);
         }
     }
 }
@@ -430,5 +504,7 @@ const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 const MAKING: i64 = 0x706f_736d;
 /// How long somebody waits for a connection that is being made.
 const GRACE: Duration = Duration::from_secs(1);
+/// How often the daemon says that it lives; it may fail twice.
+const RENEWED_EVERY: Duration = Duration::from_secs(5);
 /// How long after a failure the next attempt is made.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -16,6 +16,7 @@ use super::copying::copy_into;
 use super::directives;
 use super::error::{LedgerError, OpenError, StoreError};
 use super::files::{LOGS, Part, beside, is_free, move_aside, remove_other_names, sync_directory};
+use super::instance::Instance;
 use super::lock;
 use super::now::Now;
 use super::schema::convert;
@@ -100,7 +101,7 @@ pub async fn restore(dir: &Path, file: &Path, clock: &Clock) -> Result<Restored,
     if !dir.is_dir() {
         return Err(RestoreError::NoDirectory { dir: dir.to_owned() });
     }
-    let lock = lock::hold(dir, clock, None).await?;
+    let lock = lock::hold(dir, clock, Instance::of_this_command()).await?;
     let place = dir.join(DATABASE);
     let reason = reason(file, found.newest_event);
     let part = quietly(file, |connection| {
@@ -150,6 +151,7 @@ async fn hold_still(place: &Path, clock: &Clock) -> Result<Option<Connection>, R
             | Trouble::Unreachable
             | Trouble::Unknown
             | Trouble::Moved
+            | Trouble::Superseded
             | Trouble::Other => {
                 return Ok(None);
             }

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use super::database::{Database, Place};
 use super::directives::{self, Directives};
 use super::error::{LedgerError, OpenError, StoreError};
+use super::instance::Instance;
 use super::intents::{IntentRequest, Unsent};
 use super::listeners::Listeners;
 use super::now::Now;
@@ -86,8 +87,13 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the ledger, converts it to our format, and marks sets that an earlier process left under way as unclear.
-    pub(super) fn open(place: &Place, clock: Clock, lock: Option<File>) -> Result<Store, OpenError> {
-        let mut database = Database::open(place, &clock)?;
+    pub(super) fn open(
+        place: &Place,
+        clock: Clock,
+        us: &Instance,
+        lock: Option<File>,
+    ) -> Result<Store, OpenError> {
+        let mut database = Database::open(place, &clock, us)?;
         let data_version = database.version()?;
         let directives = Listeners::default();
         let writes = Writes::new();

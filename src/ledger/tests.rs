@@ -60,8 +60,13 @@ fn refusal() -> SetAnswer {
     SetAnswer::Refused(Failure { class: Class::Refused, code: Some("40731".to_owned()), say })
 }
 
+/// The daemon of these tests.
+fn here() -> Instance {
+    Instance::of_this_process("trade-01".to_owned(), Some("127.0.0.1:9848".to_owned()))
+}
+
 async fn open(dir: &Path) -> Ledger {
-    Ledger::open(dir, clock(), Some("127.0.0.1:9848".to_owned())).await.unwrap()
+    Ledger::open(dir, clock(), here()).await.unwrap()
 }
 
 /// A ledger in memory, one on disk with its directory, and one in a database of a server.
@@ -71,7 +76,7 @@ async fn each() -> Vec<(Ledger, Option<TempDir>)> {
     let mut all = vec![(Ledger::in_memory(clock()).unwrap(), None), (directives, Some(dir))];
     if let Some(cluster) = cluster() {
         let address = cluster.address(&cluster.database());
-        all.push((Ledger::connect(address, clock()).await.unwrap(), None));
+        all.push((Ledger::open(address, clock(), here()).await.unwrap(), None));
     }
     all
 }
@@ -82,7 +87,7 @@ async fn restart(ledger: Ledger, dir: Option<&TempDir>) -> Ledger {
         (None, Place::File(_)) => ledger.restarted(clock()).unwrap(),
         (None, Place::Server(address)) => {
             drop(ledger);
-            Ledger::connect(Address::clone(&address), clock()).await.unwrap()
+            Ledger::open(Address::clone(&address), clock(), here()).await.unwrap()
         }
         (Some(dir), _) => {
             drop(ledger);

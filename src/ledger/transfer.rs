@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::database::{Database, Place};
+use super::database::Database;
 use super::error::{LedgerError, OpenError, StoreError, VisitError};
 use super::files::{LOGS, Part, beside, is_free, move_aside, sync_directory};
+use super::home::Home;
+use super::instance::Instance;
 use super::intents;
 use super::lock;
 use super::moved;
@@ -24,15 +26,6 @@ use super::store::DATABASE;
 use super::tx::{Row, Tx, params};
 use super::value::{Anything, Parameter};
 use crate::clock::Clock;
-
-/// Where a ledger lives.
-#[derive(Debug, Clone)]
-pub enum Home {
-    /// A state directory.
-    Directory(PathBuf),
-    /// A database on a server.
-    Server(Box<Address>),
-}
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +85,12 @@ pub async fn transfer(from: &Home, to: &Home, clock: &Clock) -> Result<Transferr
     }
     let _locks = (from.hold(clock).await?, to.hold(clock).await?);
     let mut source = Database::visit(from.place(), clock)?;
+    source.is_unused()?;
     match to {
         Home::Server(address) => {
-            let target = Postgres::open(Arc::new(Address::clone(address)), clock.clone())?;
+            let target = Postgres::make(Arc::new(Address::clone(address)), clock.clone())?;
             let mut target = Database::Postgres(Box::new(target));
+            target.is_unused()?;
             let (rows, unresolved) = bring(&mut source, &mut target, to, clock)?;
             drop(source);
             let kept = from.put_aside(to, clock)?;
@@ -121,30 +116,14 @@ pub async fn transfer(from: &Home, to: &Home, clock: &Clock) -> Result<Transferr
     }
 }
 
-impl std::fmt::Display for Home {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Home::Directory(dir) => dir.display().fmt(out),
-            Home::Server(address) => address.fmt(out),
-        }
-    }
-}
-
 impl Home {
-    fn place(&self) -> Place {
-        match self {
-            Home::Directory(dir) => Place::File(dir.join(DATABASE)),
-            Home::Server(address) => Place::Server(Arc::new(Address::clone(address))),
-        }
-    }
-
     /// Keeps daemons away from a directory, which is made if it is missing.
     async fn hold(&self, clock: &Clock) -> Result<Option<fs::File>, TransferError> {
         let Home::Directory(dir) = self else { return Ok(None) };
         let unusable = |source| OpenError::Io { dir: dir.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
         super::check_directory(dir)?;
-        Ok(Some(lock::hold(dir, clock, None).await?))
+        Ok(Some(lock::hold(dir, clock, Instance::of_this_command()).await?))
     }
 
     /// Moves the file to another name, and leaves word of where the ledger is.

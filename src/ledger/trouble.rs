@@ -54,6 +54,8 @@ pub(super) enum Trouble {
     Unknown,
     /// To use the one that it was brought to.
     Moved,
+    /// To end: another daemon has our place.
+    Superseded,
     /// To look at the cause.
     Other,
 }

@@ -150,6 +150,7 @@ impl Unsound {
             | Trouble::Unreachable
             | Trouble::Unknown
             | Trouble::Moved
+            | Trouble::Superseded
             | Trouble::Other => Unsound::Unreadable { place, source: Box::new(error) },
         }
     }

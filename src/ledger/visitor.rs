@@ -16,11 +16,12 @@ use super::directives::{self, CommandAnswer, Directives, Unapproved, Unclosable}
 use super::error::{ApproveError, CloseError, LedgerError, ResumeError, StoreError, VisitError};
 use super::event::Event;
 use super::history::{self, HistoryFilter};
+use super::home::Home;
+use super::instance::Instance;
 use super::intents::IntentRow;
-use super::lock::{self, Instance, LOCK};
+use super::lock::{self, LOCK};
 use super::moved;
 use super::now::Now;
-use super::postgres::Address;
 use super::refreshes::{self, RefreshRequest};
 use super::requests::CommandRequest;
 use super::revisions::{self, Revision};
@@ -50,8 +51,15 @@ impl Visitor {
         Visitor { who: Some(who), ..self }
     }
 
-    /// Opens the ledger of a state directory, if there is one.
-    pub fn open(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
+    /// Opens the ledger, if there is one. One on a server is not waited for longer than for its first answers.
+    pub fn open(home: impl Into<Home>, clock: Clock) -> Result<Visitor, VisitError> {
+        match home.into() {
+            Home::Directory(dir) => Visitor::in_directory(&dir, clock),
+            Home::Server(address) => Visitor::at(Place::Server(Arc::new(*address)), None, clock),
+        }
+    }
+
+    fn in_directory(dir: &Path, clock: Clock) -> Result<Visitor, VisitError> {
         moved::check(dir)?;
         let place = dir.join(DATABASE);
         // Without permission to look, the database's error says more than ours.
@@ -59,11 +67,6 @@ impl Visitor {
             return Err(VisitError::NoLedger { looked_at: place });
         }
         Visitor::at(Place::File(place), Some(dir.join(LOCK)), clock)
-    }
-
-    /// Connects to the ledger in a database of PostgreSQL, if there is one. Never waits longer than for the first answers.
-    pub fn connect(address: Address, clock: Clock) -> Result<Visitor, VisitError> {
-        Visitor::at(Place::Server(Arc::new(address)), None, clock)
     }
 
     pub(super) fn at(place: Place, lock: Option<PathBuf>, clock: Clock) -> Result<Visitor, VisitError> {
@@ -185,9 +188,12 @@ impl Visitor {
         self.read(|tx, _| revisions::last_good(tx))
     }
 
-    /// The daemon that holds the state directory, if one does and the lock file names it.
-    pub fn instance(&self) -> Option<Instance> {
-        lock::holder(self.lock.as_deref()?)
+    /// The daemon that holds the ledger, if one does and can be named.
+    pub fn instance(&self) -> Result<Option<Instance>, LedgerError> {
+        match &self.lock {
+            Some(lock) => Ok(lock::holder(lock)),
+            None => self.database.lock().instance(),
+        }
     }
 
     fn write<T>(&self, job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>) -> Result<T, LedgerError> {

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::database::Place;
 use super::error::{LedgerError, OpenError};
+use super::instance::Instance;
 use super::listeners::Listeners;
 use super::store::{Store, Writes};
 use crate::clock::Clock;
@@ -40,6 +41,7 @@ impl Executor {
     pub(super) async fn threaded(
         place: Place,
         clock: Clock,
+        us: Instance,
         lock: Option<File>,
     ) -> Result<(Executor, Handles), OpenError> {
         let dir = place.to_string().into();
@@ -47,7 +49,7 @@ impl Executor {
         let (opened, is_open) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || match Store::open(&place, clock, lock) {
+            .spawn(move || match Store::open(&place, clock, &us, lock) {
                 Ok(mut store) => {
                     let _ = opened.send(Ok((store.directives(), store.writes())));
                     for job in queue {

@@ -18,7 +18,7 @@ use posmoded::clock::Clock;
 use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::exchange::bitget::Bitget;
 use posmoded::facts::Requirement;
-use posmoded::fleet::{Fleet, FleetDeps, Kicks, StartError, Whom};
+use posmoded::fleet::{Ended, Fleet, FleetDeps, Kicks, StartError, Whom};
 use posmoded::ledger::{CommandAnswer, Event, EventKind, HistoryFilter, Ledger, Visitor};
 use posmoded::moment::Moment;
 use posmoded::source::{Content, FileState};
@@ -46,7 +46,7 @@ pub struct World {
     words: watch::Sender<FileState>,
     kicks: watch::Sender<Kicks>,
     board: Board,
-    daemon: Option<(JoinHandle<()>, CancellationToken)>,
+    daemon: Option<(JoinHandle<Ended>, CancellationToken)>,
     processes: u32,
     budget: NonZeroU32,
     quiet: Duration,

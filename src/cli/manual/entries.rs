@@ -252,8 +252,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             ("posmoded ledger backup /var/backups/posmoded.sqlite", "A whole copy, while the daemon runs."),
             ("posmoded ledger verify", "Is the ledger sound?"),
         ],
-        ends: &[(0, "done, or sound"), (1, "not done, or not sound"), (75, "restore: a daemon runs")],
-        see: &["ledger backup", "ledger verify", "ledger restore"],
+        ends: &[
+            (0, "done, or sound"),
+            (1, "not done, or not sound"),
+            (75, "restore and copy: a daemon runs"),
+        ],
+        see: &["ledger backup", "ledger verify", "ledger restore", "ledger copy"],
     },
     Entry {
         command: "ledger backup",
@@ -284,6 +288,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         )],
         ends: &[(0, "it is in place"), (1, "nothing was changed"), (75, "a daemon runs")],
         see: &["ledger backup", "resume"],
+    },
+    Entry {
+        command: "ledger copy",
+        takes: &["log"],
+        examples: &[
+            (
+                "posmoded ledger copy --from /var/lib/posmoded --to postgres://pm@db1/ledger",
+                "With no daemon: from a file to a database of PostgreSQL.",
+            ),
+            ("posmoded ledger copy --from postgres://pm@db1/ledger --to /var/lib/posmoded", "And back."),
+        ],
+        ends: &[(0, "all of it is there"), (1, "nothing was copied"), (75, "a daemon runs with one of them")],
+        see: &["ledger", "run"],
     },
     Entry {
         command: "import",

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 use crate::cli::{Common, Exit, accounts, over_http};
 use crate::clock::Clock;
-use crate::ledger::Visitor;
+use crate::ledger::{Home, VisitError, Visitor};
 use crate::position_mode::AccountName;
 use crate::serve::Listen;
 use crate::status::Status;
@@ -17,7 +17,7 @@ pub struct Question {
     /// Only these accounts [default: all]
     #[arg(value_name = "ACCOUNT")]
     pub accounts: Vec<AccountName>,
-    /// Where the daemon listens [default: what its lock file in the state directory says]
+    /// Where the daemon listens [default: what the ledger at --state says]
     #[arg(long, env = "POSMODED_LISTEN", hide_env = true, value_name = "ADDR")]
     pub listen: Option<Listen>,
 }
@@ -30,7 +30,7 @@ pub(in crate::cli) async fn look(
     let Question { accounts, listen } = question;
     let (at, say) = match listen {
         Some(listen) => (listen.clone(), None),
-        None => from_the_lock_file(common)?,
+        None => from_the_ledger(common)?,
     };
     let status = match &say {
         Some(say) => ask(&at).await.with_context(|| say.clone()),
@@ -44,22 +44,34 @@ pub(super) fn exit(status: &Status) -> Exit {
     if status.is_all_in_sync() { Exit::DONE } else { Exit::NOT_IN_SYNC }
 }
 
-fn from_the_lock_file(common: &Common) -> anyhow::Result<(Listen, Option<String>)> {
-    let dir = common.state_dir()?;
-    let visitor = match Visitor::open(&dir, Clock::machine()) {
-        Ok(visitor) => visitor,
-        Err(error) => match over_http::instead(&error, &dir, None) {
+fn from_the_ledger(common: &Common) -> anyhow::Result<(Listen, Option<String>)> {
+    let home = common.ledger()?;
+    let found = Visitor::open(&home, Clock::machine())
+        .and_then(|visitor| visitor.instance().map_err(VisitError::from));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => match over_http::instead(&error, &home, None) {
             Some((at, say)) => return Ok((at, Some(say))),
             None => return Err(over_http::or_at_its_address(error)),
         },
     };
-    let Some(daemon) = visitor.instance() else {
+    let Some(daemon) = found else {
+        let at = match home {
+            Home::Directory(_) => "state directory",
+            Home::Server(_) => "ledger in",
+        };
         bail!(
-            "No daemon runs with the state directory {}, so none looks after its accounts: start posmoded, or say where it \
-             is with --state or --listen.",
-            dir.display()
+            "No daemon runs with the {at} {home}, so none looks after its accounts: start posmoded, or say where it is with \
+             --state or --listen."
         );
     };
+    if let (Home::Server(_), Some(host)) = (&home, &daemon.host)
+        && *host != common.host().now()
+    {
+        bail!(
+            "The daemon that works with the ledger in {home} is {daemon}, and is asked there: run this command on {host}."
+        );
+    }
     match daemon.listen {
         Some(listen) => Ok((listen.parse()?, None)),
         None => Ok((Listen::Nowhere, None)),

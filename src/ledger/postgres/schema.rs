@@ -13,6 +13,16 @@ CREATE TABLE IF NOT EXISTS fleet (
     incarnation text NOT NULL DEFAULT '',
     moved       text
 );
+-- Who works with it, and when that one last showed a sign of life.
+CREATE TABLE IF NOT EXISTS hosts (
+    host       text PRIMARY KEY,
+    instance   text NOT NULL UNIQUE,
+    pid        bigint NOT NULL,
+    listen     text,
+    posmoded   text NOT NULL,
+    started_at timestamptz NOT NULL,
+    seen_at    timestamptz NOT NULL
+);
 INSERT INTO fleet (format) VALUES (0) ON CONFLICT (one) DO NOTHING;
 ";
 

@@ -63,7 +63,7 @@ async fn f33_before_each_migration_a_copy_is_made_and_an_older_posmoded_can_go_o
     assert_eq!(files(dir.path()), with_copies());
     let second = Connection::open(beside(&place, &before_format(2))).unwrap();
     assert_eq!(format(&second).unwrap(), FORMAT + 1);
-    let newer = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
+    let newer = Ledger::open(dir.path(), clock(), here()).await.unwrap_err();
     assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
 
     let restored = TempDir::new().unwrap();

@@ -37,7 +37,7 @@ async fn filled() -> (TempDir, Ledger) {
 
 /// Opens a damaged ledger: it is refused, or (`false`) the damage is where nothing is decided.
 async fn refused_or_as_before(dir: &Path, before: &Deciding, what: &str) -> bool {
-    let told = match Ledger::open(dir, clock(), None).await {
+    let told = match Ledger::open(dir, clock(), here()).await {
         Ok(ledger) => match deciding(&ledger).await {
             Ok(after) => {
                 assert_eq!(after, *before, "{what}");

@@ -28,22 +28,21 @@ async fn one_daemon_holds_the_state_and_says_who_it_is_until_its_last_handle_is_
     let clone = ledger.clone();
     let visitor = Visitor::open(dir.path(), clock()).unwrap();
     drop(ledger);
-    let us = Instance { pid: std::process::id(), listen: Some("127.0.0.1:9848".to_owned()) };
-    assert_eq!(visitor.instance(), Some(us));
-    let second = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
-    let OpenError::Held { pid, listen } = &second else { panic!("{second:?}") };
-    assert_eq!((*pid, listen.as_deref()), (Some(std::process::id()), Some("127.0.0.1:9848")));
+    assert_eq!(visitor.instance().unwrap(), Some(here()));
+    let second = Ledger::open(dir.path(), clock(), here()).await.unwrap_err();
+    let OpenError::Held { by } = &second else { panic!("{second:?}") };
+    assert_eq!(*by, Some(here()));
     assert!(second.to_string().starts_with("Another posmoded (process "), "{second}");
     drop(clone);
     // A program that another test starts right now has our files open until it begins.
     let is_free = async {
-        while visitor.instance().is_some() {
+        while visitor.instance().unwrap().is_some() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), is_free).await.unwrap();
-    let third = Ledger::open(dir.path(), clock(), None).await.unwrap();
-    assert_eq!(visitor.instance().unwrap().listen, None);
+    let third = Ledger::open(dir.path(), clock(), here()).await.unwrap();
+    assert_eq!(visitor.instance().unwrap(), Some(here()));
     drop(third);
 }
 
@@ -59,7 +58,7 @@ async fn a_ledger_of_a_newer_version_is_left_alone() {
          posmoded that wrote it.",
         path.display()
     );
-    let daemon = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
+    let daemon = Ledger::open(dir.path(), clock(), here()).await.unwrap_err();
     assert_eq!(daemon.to_string(), said);
     let visitor = Visitor::open(dir.path(), clock()).unwrap_err();
     assert_eq!(visitor.to_string(), said);
@@ -92,11 +91,11 @@ async fn what_is_no_ledger_and_what_is_no_directory_is_said_in_a_sentence() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    let no_dir = Ledger::open(&file, clock(), None).await.unwrap_err();
+    let no_dir = Ledger::open(&file, clock(), here()).await.unwrap_err();
     assert!(matches!(no_dir, OpenError::Io { .. }), "{no_dir:?}");
     std::fs::write(dir.path().join("posmoded.sqlite"), "not a database at all, but long enough ".repeat(99))
         .unwrap();
-    let damaged = Ledger::open(dir.path(), clock(), None).await.unwrap_err();
+    let damaged = Ledger::open(dir.path(), clock(), here()).await.unwrap_err();
     assert!(matches!(damaged, OpenError::Ledger(LedgerError::Damaged { .. })), "{damaged:?}");
 }
 
@@ -200,7 +199,7 @@ async fn f33_a_read_only_directory_is_said_at_the_start() {
     };
     read_only(true);
     let is_bound = std::fs::write(state.join("probe"), "x").is_err();
-    let opened = Ledger::open(&state, clock(), None).await;
+    let opened = Ledger::open(&state, clock(), here()).await;
     read_only(false);
     match opened {
         Err(error) if is_bound => assert!(matches!(error, OpenError::Io { .. }), "{error:?}"),

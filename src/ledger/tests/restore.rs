@@ -216,7 +216,7 @@ async fn f64_what_is_restored_is_the_copy_alone_paused_and_what_was_before_is_ke
     let (_noted, _) = noted(note(&ledger, "desk-a", Cause::New, 0).await);
 
     let refused = restore(dir.path(), &copy, &clock()).await.unwrap_err();
-    let held = matches!(&refused, RestoreError::Directory(OpenError::Held { pid: Some(_), .. }));
+    let held = matches!(&refused, RestoreError::Directory(OpenError::Held { by: Some(_) }));
     assert!(held && refused.to_string().contains("stop that one first"), "{refused:?}");
     assert_eq!(names(dir.path()).len(), 5, "the log of the ledger at work is there as before");
 }

@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(20);
 async fn there() -> Option<(Ledger, &'static Cluster, String)> {
     let cluster = cluster()?;
     let database = cluster.database();
-    let ledger = Ledger::connect(cluster.address(&database), clock()).await.unwrap();
+    let ledger = Ledger::open(cluster.address(&database), clock(), here()).await.unwrap();
     Some((ledger, cluster, database))
 }
 
@@ -24,7 +24,7 @@ async fn alone() -> Option<(Ledger, Cluster, String)> {
     cluster()?;
     let cluster = Cluster::begin().unwrap();
     let database = cluster.database();
-    let ledger = Ledger::connect(cluster.address(&database), clock()).await.unwrap();
+    let ledger = Ledger::open(cluster.address(&database), clock(), here()).await.unwrap();
     Some((ledger, cluster, database))
 }
 
@@ -76,7 +76,7 @@ async fn the_tables_are_those_of_the_file() {
     }
     let asked = "SELECT c.table_name, c.column_name || ' ' || c.data_type || CASE c.is_nullable WHEN 'NO' THEN ' no' ELSE '' END
                  FROM information_schema.columns c JOIN information_schema.tables USING (table_schema, table_name)
-                 WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'fleet'";
+                 WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT IN ('fleet', 'hosts')";
     let mut theirs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in cluster.sql(&database, asked).lines() {
         let (table, column) = line.split_once('|').unwrap();
@@ -91,7 +91,7 @@ async fn the_tables_are_those_of_the_file() {
     let indexes = |names: String| names.lines().map(str::to_owned).collect::<BTreeSet<String>>();
     let theirs = cluster.sql(
         &database,
-        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%_pkey'
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%_pkey' AND tablename <> 'hosts'
          UNION SELECT viewname FROM pg_views WHERE schemaname = 'public'",
     );
     let mut ours = file
@@ -208,9 +208,15 @@ async fn a_server_that_hangs_blocks_nobody_for_long_and_is_left_for_a_new_connec
 async fn those_who_note_at_once_never_exceed_the_budget_together() {
     let Some((ledger, cluster, database)) = there().await else { return };
     let mut all = vec![ledger];
-    for _ in 0..3 {
-        all.push(Ledger::connect(cluster.address(&database), clock()).await.unwrap());
+    cluster.sql(&database, "CREATE TABLE kept AS SELECT * FROM hosts");
+    for number in 0..3 {
+        // As if the one before it had been silent, and yet goes on.
+        cluster.sql(&database, "DELETE FROM hosts");
+        let us = Instance::of_this_process(format!("trade-1{number}"), None);
+        all.push(Ledger::open(cluster.address(&database), clock(), us).await.unwrap());
+        cluster.sql(&database, "INSERT INTO kept SELECT * FROM hosts");
     }
+    cluster.sql(&database, "INSERT INTO hosts SELECT * FROM kept ON CONFLICT DO NOTHING");
     for round in 0..15 {
         let stamp = ServerTime(START + round * 2 * HOUR);
         let calls: Vec<_> = (0..)
@@ -263,13 +269,13 @@ async fn a_server_that_never_answers_is_said_and_stops_nobody() {
     let text = format!("postgres://p@{}/x", silent.local_addr().unwrap());
     let address = Address::with_passwords(&text, None).unwrap();
     let began = Instant::now();
-    let unreachable = Ledger::connect(address.clone(), clock()).await.unwrap_err();
+    let unreachable = Ledger::open(address.clone(), clock(), here()).await.unwrap_err();
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let told = unreachable.to_string();
     assert!(told.starts_with("The ledger's database postgres://p@127.0.0.1:"), "{told}");
     assert!(told.contains("cannot be reached (no answer within 5 s)"), "{told}");
     drop(silent);
-    let refused = Visitor::connect(address, clock()).unwrap_err();
+    let refused = Visitor::open(address, clock()).unwrap_err();
     assert!(refused.to_string().contains("Connection refused"), "{refused}");
 }
 
@@ -339,22 +345,22 @@ async fn what_is_no_ledger_of_ours_is_left_alone() {
     let Some(cluster) = cluster() else { return };
     let database = cluster.database();
     let address = cluster.address(&database);
-    let none = Visitor::connect(address.clone(), clock()).unwrap_err();
+    let none = Visitor::open(address.clone(), clock()).unwrap_err();
     assert!(matches!(none, VisitError::NoLedger { .. }), "{none:?}");
     assert_eq!(
         cluster.sql(&database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").trim(),
         "0"
     );
-    drop(Ledger::connect(address.clone(), clock()).await.unwrap());
+    drop(Ledger::open(address.clone(), clock(), here()).await.unwrap());
     cluster.sql(&database, &format!("UPDATE fleet SET format = {}", FORMAT - 1));
-    let older = Visitor::connect(address.clone(), clock()).unwrap_err();
+    let older = Visitor::open(address.clone(), clock()).unwrap_err();
     assert!(matches!(older, VisitError::Older { .. }), "{older:?}");
     cluster.sql(&database, &format!("UPDATE fleet SET format = {}", FORMAT + 1));
-    let newer = Visitor::connect(address.clone(), clock()).unwrap_err();
+    let newer = Visitor::open(address.clone(), clock()).unwrap_err();
     assert!(matches!(newer, VisitError::Newer(_)), "{newer:?}");
-    let newer = Ledger::connect(address, clock()).await.unwrap_err();
+    let newer = Ledger::open(address, clock(), here()).await.unwrap_err();
     assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
-    let nowhere = Visitor::connect(cluster.address("nowhere"), clock()).unwrap_err();
+    let nowhere = Visitor::open(cluster.address("nowhere"), clock()).unwrap_err();
     assert!(nowhere.to_string().contains("database \"nowhere\" does not exist"), "{nowhere}");
 }
 
@@ -369,7 +375,8 @@ async fn the_password_comes_from_its_file_and_is_told_nobody() {
     for (password, is_right) in [(PASSWORD, true), ("s3cret-but-wrong", false)] {
         std::fs::write(&file, format!("127.0.0.1:*:*:posmoded:{password}\n")).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let opened = Ledger::connect(Address::with_passwords(&text, Some(&file)).unwrap(), clock()).await;
+        let opened =
+            Ledger::open(Address::with_passwords(&text, Some(&file)).unwrap(), clock(), here()).await;
         assert_eq!(opened.is_ok(), is_right, "{opened:?}");
         let told = format!("{opened:?}");
         assert!(!told.contains(password), "{told}");
@@ -420,7 +427,7 @@ async fn with_tls_the_certificate_and_its_name_are_verified() {
         let file = cluster.home.join(format!("{name}.root")).display().to_string();
         let at = format!("postgres://posmoded@127.0.0.1:{}/{database}", cluster.port);
         let text = format!("{at}?sslmode=verify-full&sslrootcert={file}");
-        Visitor::connect(Address::with_passwords(&text, Some(&passwords)).unwrap(), clock()).map(drop)
+        Visitor::open(Address::with_passwords(&text, Some(&passwords)).unwrap(), clock()).map(drop)
     };
     serve("right");
     roots("right").unwrap();
@@ -436,7 +443,7 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
     let Some((ledger, cluster, database)) = there().await else { return };
     let commands: Vec<_> = (0..4)
         .map(|number| {
-            let visitor = Visitor::connect(cluster.address(&database), clock()).unwrap();
+            let visitor = Visitor::open(cluster.address(&database), clock()).unwrap();
             tokio::task::spawn_blocking(move || {
                 let account = [name(&format!("desk-{number}"))];
                 for _ in 0..5 {
@@ -464,4 +471,66 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
     assert!(ledger.notice().await.unwrap());
     assert_eq!(visitors[0].answer(&last).unwrap(), Some(CommandAnswer::Acknowledged));
     assert_eq!(ledger.directives().borrow().pauses[0].pause.reason, "a zero");
+}
+
+#[tokio::test]
+async fn one_daemon_works_with_a_database_and_commands_see_which() {
+    let Some((ledger, cluster, database)) = there().await else { return };
+    let address = cluster.address(&database);
+    let visitor = Visitor::open(address.clone(), clock()).unwrap();
+    assert_eq!(visitor.instance().unwrap(), Some(here()));
+    // It shows signs of life, so a second one gives up before the silence is long enough.
+    let beating = tokio::spawn({
+        let ledger = ledger.clone();
+        async move {
+            loop {
+                ledger.notice().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    });
+    let second = Ledger::open(address.clone(), clock(), elsewhere()).await.unwrap_err();
+    let OpenError::Used { by, .. } = &second else { panic!("{second:?}") };
+    assert_eq!(*by, here());
+    assert_eq!(
+        second.to_string(),
+        format!(
+            "Another posmoded (process {} on trade-01) works with the ledger in {address}: stop that one first.",
+            std::process::id()
+        )
+    );
+    let dir = TempDir::new().unwrap();
+    let home = Home::Directory(dir.path().to_owned());
+    let copied = transfer(&Home::from(address.clone()), &home, &clock()).await.unwrap_err();
+    assert!(matches!(copied, TransferError::Home(OpenError::Used { .. })), "{copied:?}");
+    beating.abort();
+    let _ = beating.await;
+    // Its end is seen at once.
+    drop(ledger);
+    until(async || visitor.instance().unwrap().is_none().then_some(())).await;
+    let began = Instant::now();
+    drop(Ledger::open(address, clock(), elsewhere()).await.unwrap());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn who_was_silent_for_too_long_writes_nothing_any_more_once_another_has_its_place() {
+    let Some((ledger, cluster, database)) = there().await else { return };
+    register_target(&ledger, "desk-a", 1).await;
+    cluster.sql(&database, "UPDATE hosts SET seen_at = seen_at - interval '15 s'");
+    let next = Ledger::open(cluster.address(&database), clock(), elsewhere()).await.unwrap();
+    let noting = try_note(&ledger, "desk-a", 1).await.unwrap_err();
+    assert!(noting.is_superseded(), "{noting:?}");
+    let told = noting.to_string();
+    assert!(told.contains(&format!("process {} on trade-02", std::process::id())), "{told}");
+    // Without anything to write it finds out as well.
+    assert!(until(async || ledger.notice().await.err()).await.is_superseded());
+    // Its end ends nothing of the other's.
+    drop(ledger);
+    let (_noted, _) = noted(try_note(&next, "desk-a", 2).await.unwrap());
+    assert_eq!(next.visitor().unwrap().instance().unwrap(), Some(elsewhere()));
+}
+
+fn elsewhere() -> Instance {
+    Instance::of_this_process("trade-02".to_owned(), None)
 }

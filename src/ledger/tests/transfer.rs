@@ -77,14 +77,8 @@ async fn a_ledger_goes_to_a_server_and_back_as_it_is_and_the_old_one_is_closed()
     let server = cluster().map(|cluster| Home::Server(Box::new(cluster.address(&cluster.database()))));
     // Where there is no server, from a directory to another.
     let to = server.unwrap_or(Home::Directory(above.path().join("third")));
-    let visit = |home: &Home| match home {
-        Home::Directory(dir) => Visitor::open(dir, clock()),
-        Home::Server(address) => Visitor::connect(Address::clone(address), clock()),
-    };
-    let go_on = async |home: &Home| match home {
-        Home::Directory(dir) => Ledger::open(dir, clock(), None).await,
-        Home::Server(address) => Ledger::connect(Address::clone(address), clock()).await,
-    };
+    let visit = |home: &Home| Visitor::open(home, clock());
+    let go_on = async |home: &Home| Ledger::open(home, clock(), here()).await;
 
     let held = transfer(&from, &to, &clock()).await.unwrap_err();
     assert!(matches!(held, TransferError::Home(OpenError::Held { .. })), "{held:?}");
@@ -148,7 +142,7 @@ async fn a_ledger_goes_to_a_server_and_back_as_it_is_and_the_old_one_is_closed()
 async fn a_server_that_has_a_ledger_takes_no_other() {
     let Some(cluster) = cluster() else { return };
     let to = cluster.address(&cluster.database());
-    let ledger = Ledger::connect(to.clone(), clock()).await.unwrap();
+    let ledger = Ledger::open(to.clone(), clock(), here()).await.unwrap();
     register_target(&ledger, "desk-a", 1).await;
     drop(ledger);
     let dir = TempDir::new().unwrap();
@@ -158,6 +152,6 @@ async fn a_server_that_has_a_ledger_takes_no_other() {
     let home = Home::Directory(dir.path().to_owned());
     let taken = transfer(&home, &Home::Server(Box::new(to.clone())), &clock()).await.unwrap_err();
     assert!(matches!(taken, TransferError::Taken { .. }), "{taken:?}");
-    assert_eq!(Visitor::connect(to, clock()).unwrap().accounts().unwrap(), BTreeSet::from([name("desk-a")]));
+    assert_eq!(Visitor::open(to, clock()).unwrap().accounts().unwrap(), BTreeSet::from([name("desk-a")]));
     assert_eq!(open(dir.path()).await.accounts().await.unwrap(), BTreeSet::from([name("desk-b")]));
 }
