@@ -2,6 +2,7 @@
 //! handle finds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+#[path = "../../tests/cluster.rs"]
 mod cluster;
 mod copies;
 mod damage;
@@ -69,13 +70,18 @@ async fn open(dir: &Path) -> Ledger {
     Ledger::open(dir, clock(), here()).await.unwrap()
 }
 
+/// The address of a database of the cluster, by its socket.
+fn address(cluster: &Cluster, database: &str) -> Address {
+    Address::with_passwords(&cluster.url(database), None).unwrap()
+}
+
 /// A ledger in memory, one on disk with its directory, and one in a database of a server.
 async fn each() -> Vec<(Ledger, Option<TempDir>)> {
     let dir = TempDir::new().unwrap();
     let directives = open(dir.path()).await;
     let mut all = vec![(Ledger::in_memory(clock()).unwrap(), None), (directives, Some(dir))];
     if let Some(cluster) = cluster() {
-        let address = cluster.address(&cluster.database());
+        let address = address(cluster, &cluster.database());
         all.push((Ledger::open(address, clock(), here()).await.unwrap(), None));
     }
     all
@@ -115,7 +121,7 @@ impl Engine {
             Engine::Memory => Ledger::in_memory(clock).unwrap(),
             Engine::Disk(dir) => Ledger::inline(Place::File(dir.path().join(DATABASE)), clock).unwrap(),
             Engine::Server(cluster) => {
-                let address = cluster.address(&cluster.database());
+                let address = address(cluster, &cluster.database());
                 Ledger::inline(Place::Server(Arc::new(address)), clock).unwrap()
             }
         }

@@ -15,6 +15,8 @@
 mod arrows;
 mod chaos;
 mod cli;
+#[path = "../cluster.rs"]
+mod cluster;
 mod commands;
 mod completion;
 mod cost;

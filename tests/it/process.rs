@@ -22,6 +22,7 @@ mod refresh;
 mod rights;
 mod rules;
 mod secrets;
+mod server;
 mod signals;
 mod status_address;
 mod systemd;
@@ -42,10 +43,14 @@ use std::time::{Duration, Instant};
 use bitget_sim::{
     ApiKey, Exchange, Identity, Kind, LogEntry, NewAccount, PosMode, ProductType, Simulator, Uid,
 };
+use posmoded::clock::Clock;
 use posmoded::constants::QUIET;
+use posmoded::ledger::{Address, Instance, Visitor};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::cluster::Cluster;
 
 /// Of what is many processes at once, a browser or a machine that boots, there is one at a time.
 static CROWD: Mutex<()> = Mutex::new(());
@@ -122,6 +127,8 @@ struct Host {
     exchange: String,
     ca: Option<&'static str>,
     environment: Vec<(&'static str, OsString)>,
+    /// Where the ledger is, if not in the home.
+    server: Option<(&'static Cluster, String)>,
     daemon: Option<Child>,
     /// When the newest daemon was started.
     began: Instant,
@@ -151,6 +158,7 @@ impl Host {
             exchange,
             ca,
             environment: Vec::new(),
+            server: None,
             daemon: None,
             began: Instant::now(),
             said: Arc::default(),
@@ -186,7 +194,9 @@ impl Host {
     /// The same, started by another program.
     fn through(&self, program: &Path, before: &[&str], words: &[&str]) -> Command {
         let mut command = Command::new(program);
-        let common = ["--state", "state", "--credentials", "keys", "--base-url", &self.exchange];
+        let state = self.server.as_ref().map(|(cluster, database)| cluster.url(database));
+        let state = state.as_deref().unwrap_or("state");
+        let common = ["--state", state, "--credentials", "keys", "--base-url", &self.exchange];
         let trusted = self.ca.iter().flat_map(|ca| ["--ca", ca]);
         command.args(before).args(words).args(common).args(trusted).current_dir(self.home.path());
         command.env_clear().env("HOME", self.home.path()).envs(self.environment.iter().cloned());
@@ -240,13 +250,19 @@ impl Host {
         self.daemon.as_ref().unwrap().id()
     }
 
-    /// Where the daemon that runs now listens, as its lock file says.
+    /// Where the daemon that runs now listens, as its ledger says.
     #[track_caller]
     fn address(&self) -> SocketAddr {
         self.wait_until("the daemon listens", || {
-            let lock: Value = serde_json::from_str(&fs::read_to_string(self.path(LOCK)).ok()?).ok()?;
-            let at = lock["listen"].as_str()?.parse().unwrap();
-            (lock["pid"] == self.pid()).then_some(at).filter(|at| TcpStream::connect(at).is_ok())
+            let instance: Instance = match &self.server {
+                None => serde_json::from_str(&fs::read_to_string(self.path(LOCK)).ok()?).ok()?,
+                Some((cluster, database)) => {
+                    let address = Address::new(&cluster.url(database)).unwrap();
+                    Visitor::open(address, Clock::machine()).ok()?.instance().ok()??
+                }
+            };
+            let at = instance.listen?.parse().unwrap();
+            (instance.pid == self.pid()).then_some(at).filter(|at| TcpStream::connect(at).is_ok())
         })
     }
 

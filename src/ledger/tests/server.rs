@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(20);
 async fn there() -> Option<(Ledger, &'static Cluster, String)> {
     let cluster = cluster()?;
     let database = cluster.database();
-    let ledger = Ledger::open(cluster.address(&database), clock(), here()).await.unwrap();
+    let ledger = Ledger::open(address(cluster, &database), clock(), here()).await.unwrap();
     Some((ledger, cluster, database))
 }
 
@@ -24,7 +24,7 @@ async fn alone() -> Option<(Ledger, Cluster, String)> {
     cluster()?;
     let cluster = Cluster::begin().unwrap();
     let database = cluster.database();
-    let ledger = Ledger::open(cluster.address(&database), clock(), here()).await.unwrap();
+    let ledger = Ledger::open(address(&cluster, &database), clock(), here()).await.unwrap();
     Some((ledger, cluster, database))
 }
 
@@ -213,7 +213,7 @@ async fn those_who_note_at_once_never_exceed_the_budget_together() {
         // As if the one before it had been silent, and yet goes on.
         cluster.sql(&database, "DELETE FROM hosts");
         let us = Instance::of_this_process(format!("trade-1{number}"), None);
-        all.push(Ledger::open(cluster.address(&database), clock(), us).await.unwrap());
+        all.push(Ledger::open(address(cluster, &database), clock(), us).await.unwrap());
         cluster.sql(&database, "INSERT INTO kept SELECT * FROM hosts");
     }
     cluster.sql(&database, "INSERT INTO hosts SELECT * FROM kept ON CONFLICT DO NOTHING");
@@ -239,14 +239,7 @@ async fn those_who_note_at_once_never_exceed_the_budget_together() {
 #[tokio::test]
 async fn a_server_that_hangs_as_a_whole_holds_up_no_stop() {
     let Some((ledger, cluster, _)) = alone().await else { return };
-    let first = std::fs::read_to_string(cluster.home.join("data/postmaster.pid")).unwrap();
-    let first = first.lines().next().unwrap().to_owned();
-    let signal = |signal: &str| {
-        let of = |by: &str| std::process::Command::new("pkill").args([signal, by, &first]).status().unwrap();
-        let whole = std::process::Command::new("kill").args([signal, &first]).status().unwrap();
-        assert!(whole.success() && of("-P").success());
-    };
-    signal("-STOP");
+    cluster.signal("STOP");
     let began = Instant::now();
     let calls: Vec<_> = (0..20)
         .map(|number| {
@@ -260,7 +253,7 @@ async fn a_server_that_hangs_as_a_whole_holds_up_no_stop() {
     }
     drop(ledger);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-    signal("-CONT");
+    cluster.signal("CONT");
 }
 
 #[tokio::test]
@@ -344,7 +337,7 @@ async fn a_lock_that_is_not_let_go_is_said_and_passes_by_itself() {
 async fn what_is_no_ledger_of_ours_is_left_alone() {
     let Some(cluster) = cluster() else { return };
     let database = cluster.database();
-    let address = cluster.address(&database);
+    let address = address(cluster, &database);
     let none = Visitor::open(address.clone(), clock()).unwrap_err();
     assert!(matches!(none, VisitError::NoLedger { .. }), "{none:?}");
     assert_eq!(
@@ -360,7 +353,7 @@ async fn what_is_no_ledger_of_ours_is_left_alone() {
     assert!(matches!(newer, VisitError::Newer(_)), "{newer:?}");
     let newer = Ledger::open(address, clock(), here()).await.unwrap_err();
     assert!(matches!(newer, OpenError::Newer(_)), "{newer:?}");
-    let nowhere = Visitor::open(cluster.address("nowhere"), clock()).unwrap_err();
+    let nowhere = Visitor::open(super::address(cluster, "nowhere"), clock()).unwrap_err();
     assert!(nowhere.to_string().contains("database \"nowhere\" does not exist"), "{nowhere}");
 }
 
@@ -443,7 +436,7 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
     let Some((ledger, cluster, database)) = there().await else { return };
     let commands: Vec<_> = (0..4)
         .map(|number| {
-            let visitor = Visitor::open(cluster.address(&database), clock()).unwrap();
+            let visitor = Visitor::open(address(cluster, &database), clock()).unwrap();
             tokio::task::spawn_blocking(move || {
                 let account = [name(&format!("desk-{number}"))];
                 for _ in 0..5 {
@@ -476,7 +469,7 @@ async fn a_daemon_and_commands_that_write_at_once_all_get_through() {
 #[tokio::test]
 async fn one_daemon_works_with_a_database_and_commands_see_which() {
     let Some((ledger, cluster, database)) = there().await else { return };
-    let address = cluster.address(&database);
+    let address = address(cluster, &database);
     let visitor = Visitor::open(address.clone(), clock()).unwrap();
     assert_eq!(visitor.instance().unwrap(), Some(here()));
     // It shows signs of life, so a second one gives up before the silence is long enough.
@@ -518,7 +511,7 @@ async fn who_was_silent_for_too_long_writes_nothing_any_more_once_another_has_it
     let Some((ledger, cluster, database)) = there().await else { return };
     register_target(&ledger, "desk-a", 1).await;
     cluster.sql(&database, "UPDATE hosts SET seen_at = seen_at - interval '15 s'");
-    let next = Ledger::open(cluster.address(&database), clock(), elsewhere()).await.unwrap();
+    let next = Ledger::open(address(cluster, &database), clock(), elsewhere()).await.unwrap();
     let noting = try_note(&ledger, "desk-a", 1).await.unwrap_err();
     assert!(noting.is_superseded(), "{noting:?}");
     let told = noting.to_string();

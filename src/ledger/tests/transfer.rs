@@ -74,7 +74,7 @@ async fn a_ledger_goes_to_a_server_and_back_as_it_is_and_the_old_one_is_closed()
     let ledger = open(&dir).await;
     fill(&ledger).await;
     let from = Home::Directory(dir.clone());
-    let server = cluster().map(|cluster| Home::Server(Box::new(cluster.address(&cluster.database()))));
+    let server = cluster().map(|cluster| Home::Server(Box::new(address(cluster, &cluster.database()))));
     // Where there is no server, from a directory to another.
     let to = server.unwrap_or(Home::Directory(above.path().join("third")));
     let visit = |home: &Home| Visitor::open(home, clock());
@@ -141,7 +141,7 @@ async fn a_ledger_goes_to_a_server_and_back_as_it_is_and_the_old_one_is_closed()
 #[tokio::test]
 async fn a_server_that_has_a_ledger_takes_no_other() {
     let Some(cluster) = cluster() else { return };
-    let to = cluster.address(&cluster.database());
+    let to = address(cluster, &cluster.database());
     let ledger = Ledger::open(to.clone(), clock(), here()).await.unwrap();
     register_target(&ledger, "desk-a", 1).await;
     drop(ledger);

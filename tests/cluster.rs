@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-use crate::ledger::postgres::Address;
-
 /// A running cluster.
 pub(super) struct Cluster {
     pub(super) programs: PathBuf,
@@ -90,6 +88,15 @@ impl Cluster {
         run(as_nobody(&self.programs.join("pg_ctl")).arg("-D").arg(self.home.join("data")).args(words));
     }
 
+    /// Sends a signal to the server and all that it has started.
+    pub(super) fn signal(&self, name: &str) {
+        let pid = fs::read_to_string(self.home.join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        // Its parts first: one of them that ends of itself would have the whole restart.
+        run(Command::new("pkill").args([format!("-{name}").as_str(), "-P", pid]));
+        run(Command::new("kill").args(["-s", name, pid]));
+    }
+
     /// Runs statements as the superuser in a database.
     pub(super) fn sql(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(self.programs.join("psql"));
@@ -105,11 +112,10 @@ impl Cluster {
         name
     }
 
-    /// Its address by the socket.
-    pub(super) fn address(&self, database: &str) -> Address {
+    /// Its address by the socket, which needs no password.
+    pub(super) fn url(&self, database: &str) -> String {
         let socket = self.home.display().to_string().replace('/', "%2F");
-        let text = format!("postgres://posmoded@{socket}:{}/{database}", self.port);
-        Address::with_passwords(&text, None).unwrap()
+        format!("postgres://posmoded@{socket}:{}/{database}", self.port)
     }
 }
 

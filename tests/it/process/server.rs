@@ -1,0 +1,182 @@
+//! The daemon and its commands with the ledger on a real PostgreSQL, which hangs, restarts, and is left and found again.
+
+use std::time::Duration;
+
+use bitget_sim::PosMode;
+
+use super::{Host, Venue, declared, get, side_by_side, wait_until};
+use crate::cluster::{Cluster, cluster};
+
+#[test]
+fn with_the_ledger_on_a_server_a_daemon_does_what_it_does_with_a_file() {
+    if cluster().is_none() {
+        return;
+    }
+    side_by_side(&[
+        ("life", a_daemon_lives_there_through_a_kill_and_commands_find_it),
+        ("copy", a_ledger_is_copied_to_a_server_and_back_and_nothing_is_forgotten),
+        ("silence", who_was_stopped_and_has_lost_its_place_ends_with_75),
+        ("outage", while_the_server_hangs_nothing_leaves_and_status_and_stop_answer),
+    ]);
+}
+
+/// A host whose ledger is in a database of its own.
+fn host(venue: &Venue, names: &[&str], file: &str, cluster: &'static Cluster) -> Host {
+    let mut host = Host::new(venue, names, file);
+    host.server = Some((cluster, cluster.database()));
+    host
+}
+
+fn a_daemon_lives_there_through_a_kill_and_commands_find_it() {
+    let venue = Venue::of_desks(1);
+    let mut host =
+        host(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]), cluster().expect("there is one"));
+    host.start();
+    host.wait_for_all("in_sync -");
+    assert_eq!((venue.mode(1), venue.sets().len()), (PosMode::HedgeMode, 1));
+    let (code, out, err) = host.call(&["status"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, events) = host.call_json(&["history"]);
+    assert!(code == 0 && events.iter().any(|event| event["event"] == "confirmed"), "{events:?}");
+    let (code, out, err) = host.call(&["pause", "--reason", "a look"]);
+    assert_eq!(code, 0, "{out}{err}");
+
+    // A second one with the same database, on another host.
+    let mut other = host.command(&["run", "--listen", "none", "--host", "trade-02"]);
+    let second = other.output().unwrap();
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(75), "{told}");
+    assert!(told.contains(&format!("Another posmoded (process {} on ", host.pid())), "{told}");
+
+    let (code, _, err) = host.call(&["ledger", "backup", "copy"]);
+    assert_eq!(code, 64, "{err}");
+    assert!(err.contains("not in a file. `pg_dump` copies it"), "{err}");
+
+    host.kill();
+    host.declare(&declared(&[("desk-1", "one_way_mode")]));
+    host.start();
+    assert!(host.said().contains("it has 15 s for a sign of life"), "{}", host.said());
+    host.wait_for_all("pending paused");
+    let (code, out, err) = host.call(&["resume"]);
+    assert_eq!(code, 0, "{out}{err}");
+    host.wait_for_all("in_sync -");
+    assert_eq!((venue.mode(1), venue.sets().len()), (PosMode::OneWayMode, 2));
+    host.terminate();
+    let (code, _, err) = host.call(&["status"]);
+    assert!(code == 1 && err.contains("No daemon runs with the ledger in postgres://"), "{code} {err}");
+}
+
+fn a_ledger_is_copied_to_a_server_and_back_and_nothing_is_forgotten() {
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    host.start();
+    host.wait_for_all("in_sync -");
+    let (code, out, err) = host.call(&["pause", "--reason", "the move"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let cluster = cluster().expect("there is one");
+    let database = cluster.database();
+    let there = cluster.url(&database);
+    let to = ["ledger", "copy", "--from", "state", "--to", &there];
+    let (code, _, err) = host.call(&to);
+    assert!(code == 75 && err.contains("Nothing was copied."), "{code} {err}");
+    let before = history(&host);
+    host.terminate();
+    let (code, out, err) = host.call(&to);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains(" rows and 0 sets without a known outcome; the old one is closed."), "{out}");
+    // With the old one nothing starts, and it says where the ledger is.
+    let old = host.command(&["run", "--listen", "none"]).output().unwrap();
+    let told = String::from_utf8_lossy(&old.stderr).into_owned();
+    assert_eq!(old.status.code(), Some(78), "{told}");
+    assert!(told.contains("was brought to postgres://"), "{told}");
+
+    host.server = Some((cluster, database.clone()));
+    assert!(history(&host).starts_with(&before), "{:?}", history(&host));
+    host.declare(&declared(&[("desk-1", "one_way_mode")]));
+    host.start();
+    host.wait_for_all("pending paused");
+    let before = history(&host);
+    host.terminate();
+    host.server = None;
+    let (code, out, err) = host.call(&["ledger", "copy", "--from", &there, "--to", "state"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(history(&host).starts_with(&before), "{:?}", history(&host));
+    host.start();
+    host.wait_for_all("pending paused");
+    let (code, out, err) = host.call(&["resume"]);
+    assert_eq!(code, 0, "{out}{err}");
+    host.wait_for_all("in_sync -");
+    assert_eq!(venue.sets().len(), 2);
+    host.terminate();
+}
+
+fn who_was_stopped_and_has_lost_its_place_ends_with_75() {
+    let venue = Venue::of_desks(1);
+    let file = declared(&[("desk-1", "hedge_mode")]);
+    let mut host = host(&venue, &["desk-1"], &file, cluster().expect("there is one"));
+    host.start();
+    host.wait_for_all("in_sync -");
+    host.signal("STOP");
+    let mut next = Host::new(&venue, &["desk-1"], &file);
+    next.server = host.server.clone();
+    next.environment.push(("POSMODED_HOST", "trade-02".into()));
+    next.start();
+    host.signal("CONT");
+    let (code, _) = host.ended();
+    assert_eq!(code, Some(75), "{}", host.said());
+    let told = format!("Another posmoded (process {} on trade-02) works with the ledger in ", next.pid());
+    assert!(host.said().contains(&told), "{}", host.said());
+    next.wait_for_all("in_sync -");
+    assert_eq!(venue.sets().len(), 1);
+    next.terminate();
+}
+
+fn while_the_server_hangs_nothing_leaves_and_status_and_stop_answer() {
+    // Of its own: others work with the common one.
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::begin().expect("there is one")));
+    let venue = Venue::of_desks(1);
+    let mut host = host(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]), cluster);
+    let at = host.start();
+    host.wait_for_all("in_sync -");
+    cluster.signal("STOP");
+    host.declare(&declared(&[("desk-1", "one_way_mode")]));
+    let told = wait_until(
+        "the trouble is told",
+        super::PATIENCE,
+        || host.said(),
+        || {
+            let (code, body) = get(at, "/api/status");
+            assert_eq!(code, 200, "{body}");
+            body.contains("The ledger's database postgres://").then_some(body)
+        },
+    );
+    assert!(told.contains("cannot be reached"), "{told}");
+    let (code, out, err) = host.call(&["status", "--listen", &at.to_string()]);
+    assert!(code == 2 && out.contains("cannot be reached"), "{code} {out}{err}");
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!((venue.mode(1), venue.sets().len()), (PosMode::HedgeMode, 1));
+
+    cluster.signal("CONT");
+    host.wait_until("it goes on", || (venue.mode(1) == PosMode::OneWayMode).then_some(()));
+    // It restarts under the daemon.
+    cluster.control(&["restart", "-w", "-m", "fast", "-l", "/dev/null"]);
+    host.declare(&declared(&[("desk-1", "hedge_mode")]));
+    host.wait_until("it goes on", || (venue.mode(1) == PosMode::HedgeMode).then_some(()));
+    let (code, out, err) = host.call(&["wait", "desk-1", "--timeout", "60s"]);
+    assert_eq!(code, 0, "{out}{err}");
+
+    cluster.signal("STOP");
+    host.signal("TERM");
+    let (code, took) = host.ended();
+    cluster.signal("CONT");
+    assert_eq!(code, Some(0), "{}", host.said());
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(venue.sets().len(), 3);
+}
+
+/// What the history tells, line by line.
+fn history(host: &Host) -> Vec<String> {
+    let (code, events) = host.call_json(&["history"]);
+    assert_eq!(code, 0);
+    events.iter().map(|event| format!("{} {} {}", event["id"], event["event"], event["text"])).collect()
+}
