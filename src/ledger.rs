@@ -168,6 +168,11 @@ impl Ledger {
         Ledger::inline(Place::File(place), clock)
     }
 
+    /// The same in a database on a server, where nobody else works.
+    pub fn simulated_on(address: Address, clock: Clock) -> Result<Ledger, OpenError> {
+        Ledger::inline(Place::Server(Arc::new(address)), clock)
+    }
+
     /// The same ledger in memory as a new process opens it: sets under way become unclear. The old handle must not be
     /// used any more.
     pub fn restarted(&self, clock: Clock) -> Result<Ledger, OpenError> {
@@ -184,7 +189,7 @@ impl Ledger {
     }
 
     fn inline(place: Place, clock: Clock) -> Result<Ledger, OpenError> {
-        let store = Store::open(&place, clock.clone(), &Instance::of_this_command(), None)?;
+        let store = Store::open(&place, clock.clone(), None, None)?;
         let (directives, writes) = (store.directives(), store.writes());
         Ok(Ledger { executor: Arc::new(Executor::inline(store)), clock, place, directives, writes })
     }

@@ -39,7 +39,7 @@ pub(super) enum Database {
 
 impl Database {
     /// Opens the daemon's ledger, making it if missing, and converts it to our format.
-    pub(super) fn open(place: &Place, clock: &Clock, us: &Instance) -> Result<Database, OpenError> {
+    pub(super) fn open(place: &Place, clock: &Clock, us: Option<&Instance>) -> Result<Database, OpenError> {
         Ok(match place {
             Place::File(path) => Database::Sqlite(Sqlite::open(path)?),
             Place::Server(address) => {

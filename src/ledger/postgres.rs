@@ -79,10 +79,15 @@ enum For {
 }
 
 impl Postgres {
-    /// Connects as the one daemon there, and makes or converts the tables. Another one that may live is waited for, for
+    /// Connects as the one daemon there, if it is to say so, and makes or converts the tables. Another one that may live is waited for, for
     /// as long as it can be silent.
-    pub(super) fn open(address: Arc<Address>, clock: Clock, us: &Instance) -> Result<Postgres, OpenError> {
+    pub(super) fn open(
+        address: Arc<Address>,
+        clock: Clock,
+        us: Option<&Instance>,
+    ) -> Result<Postgres, OpenError> {
         let mut database = Postgres::make(address, clock)?;
+        let Some(us) = us else { return Ok(database) };
         let mut seen = None;
         loop {
             let Some(other) = database.enter(us).map_err(|error| database.error(error))? else {

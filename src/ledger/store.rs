@@ -86,11 +86,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the ledger, converts it to our format, and marks sets that an earlier process left under way as unclear.
+    /// Opens the ledger as `us`, or in simulation as the only process, converts it to our format, and marks sets that an earlier process left under way as unclear.
     pub(super) fn open(
         place: &Place,
         clock: Clock,
-        us: &Instance,
+        us: Option<&Instance>,
         lock: Option<File>,
     ) -> Result<Store, OpenError> {
         let mut database = Database::open(place, &clock, us)?;

@@ -49,7 +49,7 @@ impl Executor {
         let (opened, is_open) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || match Store::open(&place, clock, &us, lock) {
+            .spawn(move || match Store::open(&place, clock, Some(&us), lock) {
                 Ok(mut store) => {
                     let _ = opened.send(Ok((store.directives(), store.writes())));
                     for job in queue {

@@ -19,6 +19,8 @@
 )]
 
 mod chaos;
+#[path = "../cluster.rs"]
+mod cluster;
 mod world;
 
 use std::cell::RefCell;

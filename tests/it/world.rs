@@ -1,6 +1,7 @@
-//! The whole daemon but its sockets, in virtual time: fleet, keepers, ledger in memory, Bitget's adapter, and the simulated
+//! The whole daemon but its sockets, in virtual time: fleet, keepers, ledger, Bitget's adapter, and the simulated
 //! exchange behind the `Transport` seam. A kill drops everything at once; a restart is a new fleet on the same ledger.
 
+pub mod engine;
 pub mod invariants;
 pub mod journeys;
 mod keys;
@@ -68,7 +69,7 @@ impl World {
         let mut exchange = Exchange::new();
         exchange.advance(UnixMs(start));
         set_up(&mut exchange);
-        let ledger = Ledger::in_memory(clock.clone()).expect("a ledger in memory");
+        let ledger = engine::new_ledger(clock.clone());
         let word = content(file, None);
         let told = Told { words: vec![(clock.now(), word.clone())], ..Told::default() };
         let (words, _) = watch::channel(word);
@@ -120,7 +121,7 @@ impl World {
     /// The next process finds no ledger.
     pub fn lose_the_ledger(&mut self) {
         assert!(self.daemon.is_none(), "a daemon uses it");
-        self.ledger = Ledger::in_memory(self.clock.clone()).expect("a ledger in memory");
+        self.ledger = engine::new_ledger(self.clock.clone());
     }
 
     /// A new process on the ledger as it is.

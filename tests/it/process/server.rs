@@ -1,11 +1,13 @@
 //! The daemon and its commands with the ledger on a real PostgreSQL, which hangs, restarts, and is left and found again.
 
+use std::process::Command;
 use std::time::Duration;
 
 use bitget_sim::PosMode;
 
 use super::{Host, Venue, declared, get, side_by_side, wait_until};
 use crate::cluster::{Cluster, cluster};
+use crate::world::engine::ON_A_SERVER;
 
 #[test]
 fn with_the_ledger_on_a_server_a_daemon_does_what_it_does_with_a_file() {
@@ -180,3 +182,34 @@ fn history(host: &Host) -> Vec<String> {
     assert_eq!(code, 0);
     events.iter().map(|event| format!("{} {} {}", event["id"], event["event"], event["text"])).collect()
 }
+
+/// Stories that are told in memory elsewhere in this program: what is noted, held, approved, paused, lost, converted.
+#[test]
+fn stories_are_the_same_with_the_ledger_on_a_server() {
+    if cluster().is_none() {
+        return;
+    }
+    let mut told = Command::new(std::env::current_exe().unwrap());
+    told.args(["--exact", "--test-threads", "4"]).args(STORIES).env(ON_A_SERVER, "1");
+    let output = told.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let all = format!("test result: ok. {} passed", STORIES.len());
+    assert!(output.status.success() && said.contains(&all), "{said}");
+}
+
+/// Those that take seconds there; `.ci/long` tells all.
+const STORIES: [&str; 13] = [
+    "stories::change::a_flat_product_type_changes_while_another_waits_for_everything_to_be_gone",
+    "stories::change::a_stop_that_comes_as_a_set_is_about_to_be_noted_notes_none",
+    "stories::change::f35_a_product_type_that_leaves_the_file_is_released_alone_and_is_new_when_it_comes_back",
+    "stories::compare::new_pending_and_drift_are_told_apart_in_status_and_history",
+    "stories::conversion::a_lost_set_of_before_the_conversion_is_waited_for_before_another_leaves",
+    "stories::conversion::a_restart_knows_the_targets_of_an_account_before_its_first_look",
+    "stories::conversion::i1_a_lost_set_is_waited_for_though_the_account_has_another_name_now",
+    "stories::crowd::i9_a_dozen_flat_accounts_that_want_a_change_at_once_all_get_their_verdicts_in_time",
+    "stories::held::an_approval_counts_over_a_restart_and_a_lost_set_of_it_is_tried_once_more",
+    "stories::held::approve_lets_exactly_the_held_plan_go_and_later_changes_are_held_again",
+    "stories::paused::a_pause_is_acknowledged_only_after_a_noted_set_was_answered",
+    "stories::paused::a_pause_of_everything_is_acknowledged_and_stops_all_sets_until_resume",
+    "stories::start::f64_a_process_without_its_ledger_sends_nothing_while_a_set_of_before_may_take_effect",
+];
