@@ -59,6 +59,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
@@ -93,6 +94,7 @@ use database::Place;
 use intents::IntentRequest;
 use listeners::Listeners;
 use lock::LOCK;
+use postgres::SILENCE;
 use store::{DATABASE, Store, Writes};
 use writer::Executor;
 
@@ -145,8 +147,24 @@ impl Ledger {
             Home::Server(_) => None,
         };
         let place = home.place();
-        let (executor, (directives, writes)) =
-            Executor::threaded(place.clone(), clock.clone(), us, lock).await?;
+        let mut seen = None;
+        let (executor, (directives, writes)) = loop {
+            let lock = lock.as_ref().map(File::try_clone).transpose();
+            let lock = lock.map_err(|source| OpenError::Io { dir: place.to_string().into(), source })?;
+            match Executor::threaded(place.clone(), clock.clone(), us.clone(), lock).await {
+                // It may have been killed: another one is silent for as long as it can be, and no longer.
+                Err(OpenError::Used { by, sign, .. }) if seen.as_ref().is_none_or(|seen| *seen == sign) => {
+                    if seen.is_none() {
+                        tracing::info!(
+                            "the ledger's database has a posmoded already ({by}): it has {SILENCE} s for a sign of life"
+                        );
+                    }
+                    seen = Some(sign);
+                    clock.sleep_until(clock.now() + Duration::from_secs(1)).await;
+                }
+                opened => break opened?,
+            }
+        };
         Ok(Ledger { executor: Arc::new(executor), clock, place, directives, writes })
     }
 

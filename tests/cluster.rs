@@ -1,5 +1,6 @@
 //! A cluster of PostgreSQL for the tests of this process: made by the first that asks, with a database for each, and ended
 //! with the process, however that ends.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::io::Write as _;

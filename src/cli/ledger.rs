@@ -32,7 +32,7 @@ pub enum LedgerCommand {
     Verify(VerifyArgs),
     /// Put a copy in the place of the ledger, which is kept aside; all changes are paused by that
     Restore(RestoreArgs),
-    /// Bring the whole ledger to another place, from a directory to a database of PostgreSQL or back; the old one is closed
+    /// Bring the whole ledger to another place, from a directory to a database of `PostgreSQL` or back; the old one is closed
     Copy(CopyArgs),
 }
 
@@ -72,7 +72,7 @@ pub struct RestoreArgs {
 /// What `ledger copy` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CopyArgs {
-    /// Where the ledger is now: a directory, or postgres://USER@HOST/DATABASE
+    /// Where the ledger is now: a directory, or a database of `PostgreSQL`
     #[arg(long, env = "POSMODED_FROM", hide_env = true, value_name = "DIR|URL")]
     pub from: String,
     /// Where it is to be; there may be none yet

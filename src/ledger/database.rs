@@ -66,9 +66,9 @@ impl Database {
 
     /// Fails if a daemon works with it. For a file that is the business of its lock.
     pub(super) fn is_unused(&mut self) -> Result<(), OpenError> {
-        match (self.instance()?, self) {
-            (Some(by), Database::Postgres(postgres)) => Err(OpenError::Used { place: postgres.told(), by }),
-            (None, _) | (_, Database::Sqlite(_)) => Ok(()),
+        match self {
+            Database::Sqlite(_) => Ok(()),
+            Database::Postgres(postgres) => postgres.is_unused(),
         }
     }
 

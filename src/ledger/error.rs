@@ -154,6 +154,8 @@ pub enum OpenError {
         place: String,
         /// Who that is.
         by: Instance,
+        /// Differs after each sign of life of it.
+        sign: String,
     },
     /// A newer posmoded wrote it.
     #[error(transparent)]

@@ -16,8 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 pub use address::{Address, AddressError};
+pub(super) use hosts::SILENCE;
 
-use hosts::{Entry, Other, SILENCE};
+use hosts::{Entry, Other};
 use schema::{FLEET, STEPS};
 use session::Session;
 
@@ -79,8 +80,7 @@ enum For {
 }
 
 impl Postgres {
-    /// Connects as the one daemon there, if it is to say so, and makes or converts the tables. Another one that may live is waited for, for
-    /// as long as it can be silent.
+    /// Makes or converts the tables, and connects as the one daemon there, if it is to say so.
     pub(super) fn open(
         address: Arc<Address>,
         clock: Clock,
@@ -88,23 +88,11 @@ impl Postgres {
     ) -> Result<Postgres, OpenError> {
         let mut database = Postgres::make(address, clock)?;
         let Some(us) = us else { return Ok(database) };
-        let mut seen = None;
-        loop {
-            let Some(other) = database.enter(us).map_err(|error| database.error(error))? else {
-                return Ok(database);
-            };
-            match &seen {
-                None => tracing::info!(
-                    "the ledger's database has a posmoded already ({}): it has {SILENCE} s for a sign of life",
-                    other.instance
-                ),
-                Some(before) if *before != other => {
-                    return Err(OpenError::Used { place: database.told(), by: other.instance });
-                }
-                Some(_) => {}
+        match database.enter(us).map_err(|error| database.error(error))? {
+            None => Ok(database),
+            Some(Other { sign, instance }) => {
+                Err(OpenError::Used { place: database.told(), by: instance, sign })
             }
-            seen = Some(other);
-            thread::sleep(PAUSE);
         }
     }
 
@@ -186,8 +174,20 @@ impl Postgres {
 
     /// The daemon that works with it, if one does.
     pub(super) fn instance(&mut self) -> Result<Option<Instance>, LedgerError> {
+        Ok(self.living()?.map(|other| other.instance))
+    }
+
+    /// Fails if a daemon works with it.
+    pub(super) fn is_unused(&mut self) -> Result<(), OpenError> {
+        match self.living()? {
+            None => Ok(()),
+            Some(Other { sign, instance }) => Err(OpenError::Used { place: self.told(), by: instance, sign }),
+        }
+    }
+
+    fn living(&mut self) -> Result<Option<Other>, LedgerError> {
         let living = self.session().and_then(hosts::living).map_err(|error| self.error(error))?;
-        Ok(living.into_iter().next().map(|other| other.instance))
+        Ok(living.into_iter().next())
     }
 
     /// Grows with each commit of another process, never with our own. The daemon says thereby that it lives.

@@ -18,10 +18,10 @@ pub(super) struct Entry {
 }
 
 /// A row of another process that may live.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Other {
-    id: String,
-    renewed: String,
+    /// Differs after each sign of life.
+    pub(super) sign: String,
     pub(super) instance: Instance,
 }
 
@@ -81,9 +81,9 @@ fn other(row: &Row<'_>) -> DatabaseResult<Other> {
         listen: row.get("listen")?,
         host: Some(row.get("host")?),
     };
-    Ok(Other { id: row.get("instance")?, renewed: row.get("renewed")?, instance })
+    Ok(Other { sign: row.get("sign")?, instance })
 }
 
-const OTHERS: &str = "SELECT host, instance, pid, listen, seen_at::text AS renewed FROM hosts";
+const OTHERS: &str = "SELECT host, pid, listen, instance || ' ' || seen_at AS sign FROM hosts";
 /// For how many seconds a daemon may be silent before another takes its place.
-pub(super) const SILENCE: u64 = 15;
+pub(in crate::ledger) const SILENCE: u64 = 15;
