@@ -1,4 +1,5 @@
-//! What targets say, put together where it differs in spans alone: `Next try in 4s to 12s.`
+//! What targets say, put together where it differs in spans alone, `Next try in 4s to 12s.`, or in whose account a command is
+//! for, `posmoded refresh desk-1 desk-2`.
 //!
 //! Keepers count at moments of their own, so that one cause is told with a few seconds' difference.
 
@@ -6,14 +7,24 @@ use std::time::Duration;
 
 use crate::moment::{span, spell};
 
-/// A sentence in which spans stand for all that were put together.
+/// A sentence in which spans and commands stand for all that were put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sentence(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Word(String),
-    Span { written: String, least: Duration, most: Duration, tail: String },
+    Span {
+        written: String,
+        least: Duration,
+        most: Duration,
+        tail: String,
+    },
+    /// The accounts that a command is for, up to its end.
+    Accounts {
+        names: Vec<String>,
+        tail: String,
+    },
 }
 
 impl Sentence {
@@ -22,6 +33,10 @@ impl Sentence {
         for word in text.split(' ') {
             let core = word.trim_end_matches([',', '.', ';', ':', ')']);
             let tail = word.get(core.len()..).unwrap_or_default().to_owned();
+            if let Some(name) = core.strip_suffix('`').filter(|_| is_of_accounts(&parts)) {
+                parts.push(Part::Accounts { names: vec![name.to_owned()], tail });
+                continue;
+            }
             let Some(length) = one_unit(core) else {
                 parts.push(Part::Word(word.to_owned()));
                 continue;
@@ -35,7 +50,7 @@ impl Sentence {
                     *written = format!("{written} {core}");
                     *before = tail;
                 }
-                Some(Part::Span { .. } | Part::Word(_)) | None => {
+                Some(Part::Span { .. } | Part::Accounts { .. } | Part::Word(_)) | None => {
                     parts.push(Part::Span { written: core.to_owned(), least: length, most: length, tail });
                 }
             }
@@ -43,21 +58,28 @@ impl Sentence {
         Sentence(parts)
     }
 
-    /// Takes `other` in if it differs in spans alone, and tells whether it did.
+    /// Takes `other` in if it differs in spans and in the accounts of commands alone, and tells whether it did.
     pub(super) fn takes(&mut self, other: &Sentence) -> bool {
         let alike = |(ours, theirs): (&Part, &Part)| match (ours, theirs) {
             (Part::Word(ours), Part::Word(theirs))
-            | (Part::Span { tail: ours, .. }, Part::Span { tail: theirs, .. }) => ours == theirs,
-            (Part::Word(_) | Part::Span { .. }, _) => false,
+            | (Part::Span { tail: ours, .. }, Part::Span { tail: theirs, .. })
+            | (Part::Accounts { tail: ours, .. }, Part::Accounts { tail: theirs, .. }) => ours == theirs,
+            (Part::Word(_) | Part::Span { .. } | Part::Accounts { .. }, _) => false,
         };
         if self.0.len() != other.0.len() || !self.0.iter().zip(&other.0).all(alike) {
             return false;
         }
         for (ours, theirs) in self.0.iter_mut().zip(&other.0) {
-            if let (Part::Span { least, most, .. }, Part::Span { least: low, most: high, .. }) =
-                (ours, theirs)
-            {
-                (*least, *most) = ((*least).min(*low), (*most).max(*high));
+            match (ours, theirs) {
+                (Part::Span { least, most, .. }, Part::Span { least: low, most: high, .. }) => {
+                    (*least, *most) = ((*least).min(*low), (*most).max(*high));
+                }
+                (Part::Accounts { names, .. }, Part::Accounts { names: more, .. }) => {
+                    let more: Vec<String> =
+                        more.iter().filter(|name| !names.contains(name)).cloned().collect();
+                    names.extend(more);
+                }
+                (Part::Word(_) | Part::Span { .. } | Part::Accounts { .. }, _) => {}
             }
         }
         true
@@ -70,6 +92,7 @@ impl std::fmt::Display for Sentence {
             f.write_str(if index == 0 { "" } else { " " })?;
             match part {
                 Part::Word(word) => f.write_str(word)?,
+                Part::Accounts { names, tail } => write!(f, "{}`{tail}", names.join(" "))?,
                 Part::Span { written, least, most, tail } if least == most => write!(f, "{written}{tail}")?,
                 Part::Span { written: _, least, most, tail } => {
                     write!(f, "{} to {}{tail}", spell(*least), spell(*most))?;
@@ -78,6 +101,12 @@ impl std::fmt::Display for Sentence {
         }
         Ok(())
     }
+}
+
+/// Whether what follows is the account of a command that takes several.
+fn is_of_accounts(before: &[Part]) -> bool {
+    let [.., Part::Word(program), Part::Word(command)] = before else { return false };
+    program == "`posmoded" && ["refresh", "resume"].contains(&command.as_str())
 }
 
 /// The length of a span in one unit, such as `14m`; a `0s` is one, too.
@@ -112,6 +141,19 @@ mod tests {
         check("Flat for 59m 58s; at 1h.", "Flat for 1h; at 1h.", Some("Flat for 59m 58s to 1h; at 1h."));
         check("Over, 0s from now.", "Over, 2h 5m from now.", Some("Over, 0s to 2h 5m from now."));
         check("The same in 90s.", "The same in 90s.", Some("The same in 90s."));
+    }
+
+    #[test]
+    fn a_command_that_takes_several_accounts_is_one_for_all_of_them() {
+        check(
+            "It is denied; then `posmoded refresh desk-1`, or wait 4s.",
+            "It is denied; then `posmoded refresh desk-2`, or wait 9s.",
+            Some("It is denied; then `posmoded refresh desk-1 desk-2`, or wait 4s to 9s."),
+        );
+        check("Then `posmoded resume a`.", "Then `posmoded resume a`.", Some("Then `posmoded resume a`."));
+        check("Then `posmoded refresh a`.", "Then `posmoded refresh`.", None);
+        check("Then `posmoded refresh a`.", "Then `posmoded resume a`.", None);
+        check("See `posmoded status a`.", "See `posmoded status b`.", None);
     }
 
     #[test]

@@ -87,13 +87,19 @@ function commands(text) {
   return [...new Set(parts(text).filter(isCommand).map((part) => plain(part.text)))];
 }
 
-/** A sentence whose spans stand for those of all that were put together. */
+/** A sentence whose spans and commands stand for those of all that were put together. */
 class Sentence {
   constructor(text) {
     this.parts = [];
     for (const word of text.split(" ")) {
       const core = word.replace(/[,.;:)]+$/, "");
       const tail = word.slice(core.length);
+      const [program, command] = this.parts.slice(-2).map((part) => part.word);
+      if (program === "`posmoded" && ["refresh", "resume"].includes(command) && core.endsWith("`")) {
+        // The account of a command that takes several.
+        this.parts.push({ names: [core.slice(0, -1)], tail });
+        continue;
+      }
       const unit = /^(\d+)([dhms])$/.exec(core);
       if (unit === null) {
         this.parts.push({ word });
@@ -113,16 +119,21 @@ class Sentence {
     }
   }
 
-  /** Takes `other` in if it differs in spans alone, and tells whether it did. */
+  /** Takes `other` in if it differs in spans and in the accounts of commands alone, and tells whether it did. */
   takes(other) {
     const isAlike = (ours, index) => {
       const theirs = other.parts[index];
-      return ours.word === theirs.word && ours.tail === theirs.tail;
+      const isNamed = (part) => part.names !== undefined;
+      return ours.word === theirs.word && ours.tail === theirs.tail && isNamed(ours) === isNamed(theirs);
     };
     if (this.parts.length !== other.parts.length || !this.parts.every(isAlike)) return false;
     for (const [index, ours] of this.parts.entries()) {
       const theirs = other.parts[index];
       if (ours.word !== undefined) continue;
+      if (ours.names !== undefined) {
+        ours.names.push(...theirs.names.filter((name) => !ours.names.includes(name)));
+        continue;
+      }
       ours.least = Math.min(ours.least, theirs.least);
       ours.most = Math.max(ours.most, theirs.most);
     }
@@ -130,8 +141,9 @@ class Sentence {
   }
 
   toString() {
-    const told = ({ word, written, least, most, tail }) => {
+    const told = ({ word, names, written, least, most, tail }) => {
       if (word !== undefined) return word;
+      if (names !== undefined) return `${names.join(" ")}\`${tail}`;
       return (least === most ? written : `${spell(least)} to ${spell(most)}`) + tail;
     };
     return this.parts.map(told).join(" ");
