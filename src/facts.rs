@@ -54,6 +54,8 @@ pub struct AccountFacts {
     pub elsewhere: Option<Elsewhere>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
+    /// Whether the key files that this process reads are copies from its start: only another start brings what is mended.
+    pub keys_are_copies: bool,
     /// Why the key is not used, if another account's credential file holds the same one: one or two sentences.
     pub shared_key: Option<String>,
     /// Its kind, observed by this process or by an earlier one; an answer that contradicts it makes it unknown.
@@ -153,7 +155,7 @@ pub struct TargetFacts {
     pub failing: Option<Failing>,
     /// The list that keeps failing, if any; a successful read of the mode clears it only if the target is in sync.
     pub unread: Option<List>,
-    /// Why the last set was refused, except as not flat; only time, a reload or a successful set ends it, not a look.
+    /// Why the last set was refused, except as not flat; only time, a reload, a refresh or a successful set ends it, not a look.
     pub set_refused: Option<Failing>,
     /// Sets in a row without a clear answer and without effect, since one last took effect: the next one waits ever longer.
     pub lost: Option<Failing>,
@@ -261,6 +263,11 @@ impl TargetFacts {
         self.unread = list;
     }
 
+    fn read_again(&mut self, now: Moment) {
+        self.look_since = now;
+        self.clear_failure();
+    }
+
     fn clear_failure(&mut self) {
         self.failing = None;
         self.unread = None;
@@ -278,16 +285,21 @@ impl TargetFacts {
         self.flatness.was_unseen();
     }
 
-    /// An operator asks for a look: it is read again. What a refused or lost set waits for stays as it is.
+    /// An operator asks for a look: it is read again. Who does may have mended what a set was refused for, so that one more
+    /// may be tried; what a lost set, or one refused for its rate, waits for stays as it is.
     pub fn refresh(&mut self, now: Moment) {
-        self.look_since = now;
-        self.clear_failure();
+        self.read_again(now);
+        self.set_refused =
+            self.set_refused.take().filter(|failing| !failing.failure.class.row().mended_there);
+        if let Some(refusals) = &mut self.refused_though_flat {
+            refusals.waits = false;
+        }
     }
 
     /// After a reload, a kick or a revision that wants something else: it is read again, and a refused set may be
     /// retried.
     pub fn look_again(&mut self, now: Moment) {
-        self.refresh(now);
+        self.read_again(now);
         self.set_refused = None;
         self.lost = None;
     }
@@ -314,7 +326,7 @@ impl TargetFacts {
         match failure.class.row().refused_set {
             RefusedSet::NotFlat => {
                 let count = self.refused_though_flat.map_or(0, |refusals| refusals.count).saturating_add(1);
-                self.refused_though_flat = Some(Refusals { count, last: at });
+                self.refused_though_flat = Some(Refusals { count, last: at, waits: true });
                 None
             }
             RefusedSet::TargetWaits => {

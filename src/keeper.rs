@@ -52,6 +52,9 @@ pub trait Environment: Send + Sync + 'static {
     /// Reads the credential again and makes a client with it; the error is one sentence that says what to do.
     fn connect(&self, account: &AccountName, demo: bool) -> Result<Self::Exchange, String>;
 
+    /// Whether the key files are copies from the start of this process, so that another key comes with another start alone.
+    fn keys_are_copies(&self) -> bool;
+
     /// Reads the key files of these accounts, so that two files with the same key are found before any request.
     fn survey(&self, accounts: &BTreeSet<AccountName>);
 

@@ -60,7 +60,7 @@
 //! | set, intent, note | a request that changes a mode; its record on disk; to write that record, before the set is sent |
 //! | fence | the moment from which the exchange refuses the timestamp of an unanswered set; should the set show after all, it is *late* |
 //! | release | to forget what is on record for a target that the file does not name any more |
-//! | kick | a request to look at every target now; a reload also reads the credentials again; a *refresh* is one for single accounts, and leaves refused sets their pause |
+//! | kick | a request to look at every target now; a reload also reads the credentials again; a *refresh* is one for single accounts, and allows one more try of what is mended at the exchange |
 //! | stamp | the exchange's time that a set is signed with |
 //! | lane | one limit of the exchange, with the requests that wait for it |
 //! | keeper | the task that keeps one account |

@@ -54,6 +54,7 @@ pub(super) async fn look(
     let snapshot = snapshot(common, &clock)?;
     let environment = KeyFiles::new(options, &clock)?;
     let mut round = Round::new(&clock, &snapshot, desired, common.host().now());
+    round.keys_are_copies = environment.keys_are_copies();
     environment.survey(&desired.accounts_of(round.host()));
     let is_named = |name: &AccountName| accounts.is_empty() || accounts.contains(name);
     let named: Vec<_> = desired.accounts.iter().filter(|(name, _)| is_named(name)).collect();

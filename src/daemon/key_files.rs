@@ -100,6 +100,10 @@ impl Environment for KeyFiles {
         Ok(self.bitget.account(account.clone(), credential, trading(demo)))
     }
 
+    fn keys_are_copies(&self) -> bool {
+        self.kept_by == KeptBy::Systemd
+    }
+
     fn survey(&self, accounts: &BTreeSet<AccountName>) {
         self.keyring().replace(accounts, |account| self.key_of(account));
     }

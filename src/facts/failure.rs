@@ -90,6 +90,8 @@ pub struct ClassRow {
     pub definite: bool,
     /// The answer itself is shown to the operator, because its code alone says too little.
     pub quotes_answer: bool,
+    /// It is mended at the exchange, which tells us nothing of it: an operator's refresh ends the wait.
+    pub mended_there: bool,
     /// What waits after a set was refused with this class.
     pub refused_set: RefusedSet,
     /// Which answer clears the account's failure.
@@ -133,13 +135,15 @@ impl Class {
             doubts_kind: false,
             definite: true,
             quotes_answer: false,
+            mended_there: false,
             refused_set: RefusedSet::TargetWaits,
             cleared_by: ClearedBy::AnyAnswer,
         };
         match self {
             Class::NotFlat => ClassRow { refused_set: RefusedSet::NotFlat, ..PLAIN },
-            Class::Refused | Class::RateLimited => PLAIN,
-            Class::LeadsCopies => ClassRow { doubts_kind: true, ..PLAIN },
+            Class::Refused => ClassRow { mended_there: true, ..PLAIN },
+            Class::RateLimited => PLAIN,
+            Class::LeadsCopies => ClassRow { doubts_kind: true, mended_there: true, ..PLAIN },
             Class::WrongKind => ClassRow {
                 account_wide: true,
                 doubts_kind: true,
@@ -156,7 +160,9 @@ impl Class {
             Class::Converting | Class::Credential => {
                 ClassRow { account_wide: true, refused_set: RefusedSet::AccountWaits, ..PLAIN }
             }
-            Class::Denied | Class::AccountStatus => ClassRow { account_wide: true, ..PLAIN },
+            Class::Denied | Class::AccountStatus => {
+                ClassRow { account_wide: true, mended_there: true, ..PLAIN }
+            }
             Class::OurFault => ClassRow { quotes_answer: true, ..PLAIN },
             Class::UnknownCode => ClassRow { definite: false, quotes_answer: true, ..PLAIN },
             Class::Stopped { .. } | Class::Busy { .. } | Class::Stale | Class::TryAgain => {

@@ -162,4 +162,6 @@ pub struct Refusals {
     pub count: u32,
     /// When the last one came.
     pub last: Moment,
+    /// Whether the next set waits for it; an operator's refresh ends that.
+    pub waits: bool,
 }

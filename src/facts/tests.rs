@@ -251,7 +251,7 @@ fn a_list_that_cannot_be_read_is_mended_by_reading_it_or_by_not_needing_it() {
 #[test]
 fn only_a_row_ends_the_refusals_though_flat() {
     let mut target = target();
-    target.refused_though_flat = Some(Refusals { count: 2, last: at(0) });
+    target.refused_though_flat = Some(Refusals { count: 2, last: at(0), waits: true });
     target.read(Positions, false, Reading { count: 0, asked: at(1), answered: at(1) }, Stretch::default());
     assert!(target.refused_though_flat.is_some());
     target.read(Orders, false, Reading { count: 1, asked: at(1), answered: at(1) }, Stretch::default());
@@ -259,13 +259,22 @@ fn only_a_row_ends_the_refusals_though_flat() {
 }
 
 #[test]
-fn a_refresh_asks_for_a_new_look_and_leaves_a_refused_and_a_lost_set_their_pause() {
-    let mut target = target();
-    target.failing = Some(failing(Class::TryAgain));
-    target.set_refused = Some(failing(Class::Denied));
-    target.refresh(at(9));
-    assert_eq!((target.look_since, target.failing), (at(9), None));
-    assert!(target.set_refused.is_some());
+fn a_refresh_asks_for_a_new_look_and_ends_the_wait_for_what_is_mended_at_the_exchange_alone() {
+    let mut ended = Vec::new();
+    for class in classes() {
+        let mut target = target();
+        target.failing = Some(failing(Class::TryAgain));
+        (target.set_refused, target.lost) = (Some(failing(class)), Some(failing(class)));
+        target.refused_though_flat = Some(Refusals { count: 2, last: at(0), waits: true });
+        target.refresh(at(9));
+        assert_eq!((target.look_since, &target.failing), (at(9), &None));
+        assert!(target.lost.is_some(), "nobody knows what it waits for");
+        assert_eq!(target.refused_though_flat, Some(Refusals { count: 2, last: at(0), waits: false }));
+        ended.extend(target.set_refused.is_none().then_some(class));
+        target.refusal_recorded(failure(Class::NotFlat), at(10), Jitter(0));
+        assert_eq!(target.refused_though_flat, Some(Refusals { count: 3, last: at(10), waits: true }));
+    }
+    assert_eq!(ended, [Class::Refused, Class::LeadsCopies, Class::Denied, Class::AccountStatus]);
 }
 
 #[test]
@@ -273,7 +282,7 @@ fn a_reload_forgets_failures_and_refusals_and_asks_for_a_new_look() {
     let mut target = target();
     target.failing = Some(failing(Class::TryAgain));
     target.set_refused = Some(failing(Class::Denied));
-    target.refused_though_flat = Some(Refusals { count: 2, last: at(0) });
+    target.refused_though_flat = Some(Refusals { count: 2, last: at(0), waits: true });
     target.intent = Some(intent());
     target.look_again(at(9));
     assert_eq!((target.look_since, target.failing, target.set_refused), (at(9), None, None));
@@ -342,7 +351,7 @@ fn refusals_are_counted_until_an_effect_is_on_record() {
         target.refusal_recorded(failure(Class::NotFlat), at(6), Jitter(0));
         target.refusal_recorded(failure(Class::Denied), at(6), Jitter(0));
     }
-    assert_eq!(target.refused_though_flat, Some(Refusals { count: 3, last: at(6) }));
+    assert_eq!(target.refused_though_flat, Some(Refusals { count: 3, last: at(6), waits: true }));
     assert_eq!(target.set_refused.as_ref().map(|failing| failing.tries), Some(3));
     let applied = Applied {
         mode: PositionMode::Hedge,

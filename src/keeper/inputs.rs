@@ -28,7 +28,12 @@ impl<D: Environment> Keeper<D> {
             self.forget_the_key_before();
             self.connect();
         }
-        if self.waits_for_a_key() && self.clock.now() >= self.connect_tried + HUMAN_LOOK {
+        let is_due = self.clock.now() >= self.connect_tried + HUMAN_LOOK;
+        // Who asks for a look may have put another key in place.
+        let may_be_mended = refreshed && self.noted.is_none();
+        if (self.waits_for_a_key() || self.facts.wrong.is_some()) && may_be_mended
+            || self.waits_for_a_key() && is_due
+        {
             self.connect();
         }
         let has_a_key = self.facts.elsewhere.is_none() && self.facts.credential.is_none();

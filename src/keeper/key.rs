@@ -74,6 +74,7 @@ impl<D: Environment> Keeper<D> {
     /// tried at once, whatever the exchange answered to the previous one.
     pub(super) fn connect(&mut self) {
         self.connect_tried = self.clock.now();
+        self.facts.keys_are_copies = self.environment.keys_are_copies();
         if self.facts.elsewhere.is_some() {
             self.exchange = None;
             self.facts.credential = None;

@@ -47,9 +47,12 @@ pub fn retry_lost(lost: &Failing) -> Moment {
     lost.at + doubled(UNKNOWN_FIRST, lost.tries, UNKNOWN_LONGEST)
 }
 
-/// When to retry a set that was refused as not flat although every list was empty.
+/// When to retry a set that was refused as not flat although every list was empty: at once where an operator has asked for it.
 pub fn retry_though_flat(refusals: Refusals) -> Moment {
-    let Refusals { count, last } = refusals;
+    let Refusals { count, last, waits } = refusals;
+    if !waits {
+        return last;
+    }
     let index = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
     let [.., longest] = REFUSED_THOUGH_FLAT;
     last + REFUSED_THOUGH_FLAT.get(index).copied().unwrap_or(longest)
@@ -103,8 +106,8 @@ mod tests {
 
     #[test]
     fn a_refusal_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes() {
-        let minutes =
-            [1, 2, 3, 4, 100].map(|count| retry_though_flat(Refusals { count, last: Moment(0) }).0 / 60_000);
+        let minutes = [1, 2, 3, 4, 100]
+            .map(|count| retry_though_flat(Refusals { count, last: Moment(0), waits: true }).0 / 60_000);
         assert_eq!(minutes, [1, 5, 30, 30, 30]);
     }
 

@@ -7,7 +7,7 @@ use super::reason::Reason;
 use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
-    Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, Pause, TargetFacts,
+    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, Pause, TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{Declared, Target};
@@ -37,7 +37,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
             format!("{} Next try in {next}.", taken.say)
         }),
         Reason::Credential | Reason::Denied | Reason::Refused | Reason::Unexpected | Reason::Converting
-        | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => say_failure(reason, facts, now),
+        | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => {
+            say_failure(reason, facts, of, now)
+        }
         Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),
         Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
         Reason::OutcomeUnknown => say_outcome_unknown(facts, of, now),
@@ -64,13 +66,13 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         Reason::Reported => say_reported(facts),
         Reason::Window => say_window(facts, now),
         Reason::Requirement => say_requirement(facts),
-        Reason::NotFlat => say_not_flat(facts, now),
+        Reason::NotFlat => say_not_flat(facts, of, now),
         Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
             format!(
                 "Every list is empty and yet the exchange says that something is open ({}): look for bots, TWAP and \
-                 copy orders. Next try in {}.",
+                 copy orders; {}.",
                 if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) },
-                spell(retry_though_flat(refusals).since(now))
+                refresh_or_wait(of, retry_though_flat(refusals).since(now))
             )
         }),
         Reason::Settling => {
@@ -80,24 +82,26 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
     }
 }
 
-fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+fn say_failure(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let account = facts.account;
     if reason == Reason::Credential
         && let Some(say) = &account.credential
     {
-        return say.clone();
+        let is_read_again = !account.keys_are_copies;
+        return if is_read_again { format!("{}; then {}.", undotted(say), refresh(of)) } else { say.clone() };
     }
     let failing =
         [&account.failing, &facts.target.failing, &facts.target.set_refused, &account.owner_failing];
     if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == Some(reason)) {
-        return say_failing(failing, now);
+        return say_failing(failing, facts, of, now);
     }
     if let Some(lost) = facts.target.lost.as_ref().filter(|lost| of_failure(lost) == Some(reason)) {
         return say_lost(lost, now);
     }
     match (reason, &account.identity, facts.target.seen) {
         (Reason::KindUnknown, _, _) => {
-            let why = account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, now)));
+            let why =
+                account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, facts, of, now)));
             let what = if account.kind.is_none() { "Which kind of account this is" } else { "Whose key this is" };
             format!("{what} has not been seen yet.{}", why.unwrap_or_default())
         }
@@ -118,10 +122,25 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
     }
 }
 
-fn say_failing(failing: &Failing, now: Moment) -> String {
-    let next = retry_at(failing);
-    let again = if next > now { format!(" Next try in {}.", spell(next.since(now))) } else { String::new() };
-    format!("{}.{again}", undotted(&failing.failure.say))
+fn say_failing(failing: &Failing, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
+    let (next, class) = (retry_at(failing), failing.failure.class);
+    let say = undotted(&failing.failure.say);
+    let is_mended =
+        class.row().mended_there || (class == Class::Credential && !facts.account.keys_are_copies);
+    match next > now {
+        false => format!("{say}."),
+        true if is_mended => format!("{say}; {}.", refresh_or_wait(of, next.since(now))),
+        true => format!("{say}. Next try in {}.", spell(next.since(now))),
+    }
+}
+
+/// What to do once that is mended which nothing tells us of.
+fn refresh_or_wait(of: &Target, wait: Duration) -> String {
+    format!("then {}, or wait {}", refresh(of), spell(wait))
+}
+
+fn refresh(of: &Target) -> String {
+    format!("`posmoded refresh {}`", of.account)
 }
 
 fn say_lost(lost: &Failing, now: Moment) -> String {
@@ -291,10 +310,10 @@ fn say_requirement(facts: &Facts<'_>) -> String {
     )
 }
 
-fn say_not_flat(facts: &Facts<'_>, now: Moment) -> String {
+fn say_not_flat(facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let target = facts.target;
     open_rows(&target.flatness.newest()).map_or_else(
-        || say_failure(Reason::NotFlat, facts, now),
+        || say_failure(Reason::NotFlat, facts, of, now),
         |open| {
             format!("Open: {open}. The mode is changed once nothing is open; nothing is closed or cancelled for it.")
         },

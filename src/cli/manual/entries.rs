@@ -173,6 +173,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         takes: STATE,
         examples: &[
             ("posmoded refresh", "Look at everything now, before its time."),
+            ("posmoded refresh desk-main", "Try again what was denied or refused, and is mended."),
             ("posmoded refresh desk-main --wait", "Return once that account was looked at."),
         ],
         ends: &[

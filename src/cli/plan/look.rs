@@ -32,6 +32,8 @@ pub(super) struct LedgerSnapshot {
 pub(super) struct Round<'a> {
     clock: &'a Clock,
     snapshot: &'a LedgerSnapshot,
+    /// Whether the key files are copies from the start of a service.
+    pub(super) keys_are_copies: bool,
     host: String,
     here: Host,
     max_changes: u32,
@@ -46,7 +48,15 @@ impl<'a> Round<'a> {
         desired: &Desired,
         host: String,
     ) -> Round<'a> {
-        Round { clock, snapshot, host, here: Host::default(), max_changes: desired.max_changes, taken: 0 }
+        Round {
+            clock,
+            snapshot,
+            keys_are_copies: false,
+            host,
+            here: Host::default(),
+            max_changes: desired.max_changes,
+            taken: 0,
+        }
     }
 
     /// The name of this host.
@@ -66,6 +76,7 @@ impl<'a> Round<'a> {
         let mut of_account = AccountFacts {
             elsewhere: account.elsewhere(&self.host),
             credential: exchange.as_ref().err().cloned(),
+            keys_are_copies: self.keys_are_copies,
             shared_key,
             // Before its first change it is seen whose key it is; so is it here, whatever is pinned.
             owner_due: OwnerDue::BeforeAnything,

@@ -111,6 +111,7 @@ impl Shift {
         let AccountFacts {
             elsewhere: _,
             credential: _,
+            keys_are_copies: _,
             shared_key: _,
             kind: _,
             identity,

@@ -290,7 +290,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 55s.
             > rest 30s
         "#]],
     );
@@ -305,7 +305,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 55s.
             > rest 30s
         "#]],
     );
@@ -316,7 +316,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             drifted
             unexpected: It failed. Next try in 14m 59s.
             wrong_account: The key belongs to account 7, the ledger knows 42: use the right key.
-            credential: There is no file desk-main in the credentials: put one there.
+            credential: There is no file desk-main in the credentials: put one there; then `posmoded refresh desk-main`.
             unreachable: It failed. Next try in 1s.
             ledger: The ledger cannot be written, the disk is full: make room.
             suspended: The file suspends it: until the risk review is done. Nothing is changed until `suspend` is out of the file.
@@ -324,7 +324,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 55s.
             > rest 30s
         "#]],
     );

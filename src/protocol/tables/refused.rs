@@ -37,13 +37,13 @@ fn a_refused_set_on_record() {
     });
     expect![[r#"
         [NotFlat] new
-        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 1m.
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 1m.
         > rest 59s
         [Refused] new
-        refused: It failed. Next try in 15m.
+        refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
         > rest 1m 4s
         [LeadsCopies] new
-        refused: It failed. Next try in 15m.
+        refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
         > rest 1m 4s
         [WrongKind] new
         kind_unknown: It failed. Next try in 0s.
@@ -52,13 +52,13 @@ fn a_refused_set_on_record() {
         converting: It failed. Next try in 1m.
         > rest 1m
         [Credential] new
-        credential: It failed. Next try in 15m.
+        credential: It failed; then `posmoded refresh desk-main`, or wait 15m.
         > rest 2m 59s
         [Denied] new
-        denied: It failed. Next try in 15m.
+        denied: It failed; then `posmoded refresh desk-main`, or wait 15m.
         > rest 1m 4s
         [AccountStatus] new
-        refused: It failed. Next try in 15m.
+        refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
         > rest 1m 4s
         [Clock] new
         clock: It failed. Next try in 0s.
@@ -102,7 +102,7 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
         &seldom.clone().set_refused(Class::Refused, seconds(1)),
         expect![[r#"
             new
-            refused: It failed. Next try in 14m 59s.
+            refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
             > rest 14m 59s
         "#]],
     );
@@ -149,7 +149,7 @@ fn a_reload_tries_again_what_was_refused() {
         &refused.clone(),
         expect![[r#"
             new
-            refused: It failed. Next try in 14m 59s.
+            refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
             > rest 1m 4s
         "#]],
     );
@@ -164,13 +164,96 @@ fn a_reload_tries_again_what_was_refused() {
 }
 
 #[test]
+fn a_refresh_tries_once_more_what_is_mended_at_the_exchange() {
+    let flat = || situation().flat_for(minutes(9), seconds(1));
+    check(
+        &flat().set_refused(Class::Denied, seconds(1)).refreshed(),
+        expect![[r#"
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > look at the mode
+    "#]],
+    );
+    check(
+        &flat().refused_though_flat(3, seconds(1)).refreshed(),
+        expect![[r#"
+        new
+        acting: Nothing stands in the way: the mode is being set.
+        > look at the mode
+    "#]],
+    );
+    check(
+        &flat().set_refused(Class::RateLimited, seconds(1)).refreshed(),
+        expect![[r#"
+        new
+        rate_limited: It failed. Next try in 4s.
+        > look at the mode
+    "#]],
+    );
+    // Refused again it waits in full, until the next refresh.
+    let mut refreshed = flat().refused_though_flat(3, minutes(2)).refreshed();
+    let now = refreshed.now;
+    refreshed.target.refusal_recorded(failure(Class::NotFlat), now, Jitter(0));
+    check(
+        &refreshed,
+        expect![[r#"
+        new
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (4 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 30m.
+        > look at the mode
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_is_read_again_on_a_refresh_and_where_it_is_a_copy_nobody_is_told_to() {
+    let (refused, missing) =
+        (situation().account_failing(Class::Credential, seconds(1)), situation().no_credential());
+    check(
+        &refused,
+        expect![[r#"
+        new
+        credential: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 59s
+    "#]],
+    );
+    check(
+        &missing,
+        expect![[r#"
+        new
+        credential: There is no file desk-main in the credentials: put one there; then `posmoded refresh desk-main`.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 59s
+    "#]],
+    );
+    check(
+        &refused.with_copied_keys(),
+        expect![[r#"
+        new
+        credential: It failed. Next try in 14m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 59s
+    "#]],
+    );
+    check(
+        &missing.with_copied_keys(),
+        expect![[r#"
+        new
+        credential: There is no file desk-main in the credentials: put one there.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 59s
+    "#]],
+    );
+}
+
+#[test]
 fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes() {
     let flat = situation().flat_for(hours(2), seconds(1));
     check(
         &flat.clone().refused_though_flat(1, seconds(1)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Next try in 59s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 59s.
             > rest 59s
         "#]],
     );
@@ -178,7 +261,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(2, seconds(250)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders. Next try in 50s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 50s.
             > rest 50s
         "#]],
     );
@@ -186,7 +269,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(9, minutes(29)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders. Next try in 1m.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 1m.
             > rest 59s
         "#]],
     );

@@ -264,7 +264,7 @@ impl Situation {
     }
 
     pub(super) fn refused_though_flat(mut self, count: u32, ago: Duration) -> Self {
-        self.target.refused_though_flat = Some(Refusals { count, last: self.now - ago });
+        self.target.refused_though_flat = Some(Refusals { count, last: self.now - ago, waits: true });
         self
     }
 
@@ -363,8 +363,18 @@ impl Situation {
         self
     }
 
+    pub(super) fn with_copied_keys(mut self) -> Self {
+        self.account.keys_are_copies = true;
+        self
+    }
+
     pub(super) fn clock(mut self, clock: Option<ServerClock>) -> Self {
         self.account.clock = clock;
+        self
+    }
+
+    pub(super) fn refreshed(mut self) -> Self {
+        self.target.refresh(self.now);
         self
     }
 

@@ -209,6 +209,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 AccountFacts {
                     elsewhere,
                     credential,
+                    keys_are_copies: false,
                     shared_key,
                     kind,
                     identity,
@@ -393,7 +394,8 @@ fn targets() -> BoxedStrategy<TargetFacts> {
         at,
         generation: Generation(1),
     });
-    let refusals = (1..9_u32, past()).prop_map(|(count, last)| Refusals { count, last });
+    let refusals =
+        (1..9_u32, past(), any::<bool>()).prop_map(|(count, last, waits)| Refusals { count, last, waits });
     let late = (modes(), server()).prop_map(|(mode, stamp)| LateSet {
         id: IntentId(5),
         mode,

@@ -169,6 +169,80 @@ async fn each_refusal_is_tried_again_at_once_on_reload() {
     }
 }
 
+fn refresh(world: &World) {
+    world.visitor().refresh(&["desk-a".parse().unwrap()]).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_is_tried_again_at_once_on_refresh_as_its_sentence_says() {
+    for refusal in &REFUSALS {
+        let world = refused(refusal).await;
+        let line = world.line(refusal.target);
+        assert!(line.contains("; then `posmoded refresh desk-a`"), "{line}");
+        (refusal.mends)(&world);
+        refresh(&world);
+        changed(&world, A_USDT).await;
+        assert!(world.is_in_sync(B_USDT));
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_that_lasts_is_tried_once_for_each_refresh() {
+    for refusal in &REFUSALS {
+        let world = refused(refusal).await;
+        let asked = |world: &World| {
+            let of_the_account = world.log().into_iter().filter(|entry| entry.account == Some(DESK_A));
+            (of_the_account.count(), world.sets(DESK_A, USDT).len())
+        };
+        for _ in 0..3 {
+            let before = asked(&world);
+            refresh(&world);
+            // One set at most, after it was flat for `settle` anew.
+            world.pass(5 * MINUTE).await;
+            let after = asked(&world);
+            let sets = after.1 - before.1;
+            assert_eq!(sets, usize::from(before.1 > 0), "{}", refusal.name);
+            assert!(after.0 - before.0 <= 30, "{}: {} requests", refusal.name, after.0 - before.0);
+            assert!(
+                world.line(refusal.target).starts_with(refusal.line),
+                "{}: {}",
+                refusal.name,
+                world.told()
+            );
+        }
+        world.check_invariants(SETTLE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_though_every_list_is_empty_is_tried_once_more_for_each_refresh() {
+    let world = World::started(&file(&[("desk-a", HEDGE)]), |exchange| {
+        desks(exchange);
+        exchange.set_hidden_blocker(DESK_A, USDT, Blocker::Running).unwrap();
+    })
+    .await;
+    // After 1 and 5 minutes; the next try would be half an hour later.
+    let tried = |times: usize| move |world: &World| world.sets(DESK_A, USDT).len() == times;
+    world.until(10 * MINUTE, "tried three times", tried(3)).await;
+    for times in 4..7 {
+        world.pass(2 * MINUTE).await;
+        let line = world.line(A_USDT);
+        assert!(
+            line.contains("copy orders; then `posmoded refresh desk-a`, or wait 2"),
+            "it waits for most of half an hour: {line}"
+        );
+        refresh(&world);
+        world.until(30 * SECOND, "tried again", tried(times)).await;
+        world.pass(MINUTE).await;
+        assert_eq!(world.sets(DESK_A, USDT).len(), times, "once for each refresh");
+    }
+    world.exchange(|exchange| exchange.set_hidden_blocker(DESK_A, USDT, Blocker::Absent)).unwrap();
+    refresh(&world);
+    world.until(30 * SECOND, "changed", |world| world.is_in_sync(A_USDT)).await;
+    world.check_invariants(SETTLE);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_credential_that_is_refused_while_running_is_read_again_on_reload() {
     let world = World::started(&file(&[("desk-a", HEDGE)]), desks).await;

@@ -60,6 +60,10 @@ impl Environment for SimulatedKeys {
         Ok(self.bitget.account(account.clone(), credential, trading))
     }
 
+    fn keys_are_copies(&self) -> bool {
+        false
+    }
+
     fn survey(&self, accounts: &BTreeSet<AccountName>) {
         locked(&self.keyring).replace(accounts, |account| self.key_of(account));
     }
