@@ -23,7 +23,8 @@ pub struct Args {
     #[arg(value_name = "ACCOUNT")]
     pub accounts: Vec<AccountName>,
     /// Return once they were looked at [default: once the daemon has taken note]
-    #[arg(long, env = "POSMODED_WAIT", hide_env = true, value_parser = FalseyValueParser::new())]
+    // `apply --wait` takes a time: a variable that is there for both would mean two things.
+    #[arg(long, env = "POSMODED_REFRESH_WAIT", value_parser = FalseyValueParser::new())]
     pub wait: bool,
     /// How the result is printed.
     #[command(flatten)]

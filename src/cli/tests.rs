@@ -42,18 +42,26 @@ fn every_option_can_be_given_in_the_environment_by_its_own_name() {
     let cli = Cli::command();
     let parts = cli.get_subcommands().flat_map(clap::Command::get_subcommands);
     let commands = std::iter::once(&cli).chain(cli.get_subcommands()).chain(parts);
-    let all = commands.flat_map(clap::Command::get_arguments);
-    let mut seen = 0;
-    for option in all {
+    let all = commands.flat_map(|command| command.get_arguments().map(move |option| (command, option)));
+    let mut seen = std::collections::BTreeMap::new();
+    for (command, option) in all {
         let Some(long) = option.get_long().filter(|long| !["help", "version"].contains(long)) else {
             continue;
         };
-        let expected = format!("POSMODED_{}", long.to_uppercase().replace('-', "_"));
-        let env = option.get_env().and_then(std::ffi::OsStr::to_str);
-        assert_eq!(env, Some(expected.as_str()), "--{long}");
-        seen += 1;
+        let in_capitals = |name: &str| name.to_uppercase().replace('-', "_");
+        let own = format!("POSMODED_{}", in_capitals(long));
+        // One that another command means otherwise has the name of its command in front.
+        let of_the_command = format!("POSMODED_{}_{}", in_capitals(command.get_name()), in_capitals(long));
+        let env = option.get_env().and_then(std::ffi::OsStr::to_str).unwrap();
+        assert!(env == own || (env == of_the_command && !option.is_hide_env_set()), "--{long}: {env}");
+        let takes = option.get_action().takes_values();
+        assert_eq!(
+            *seen.entry(env).or_insert(takes),
+            takes,
+            "{env} is a switch here and takes a value there"
+        );
     }
-    assert!(seen > 15, "{seen}");
+    assert!(seen.len() > 15 && seen.contains_key("POSMODED_REFRESH_WAIT"), "{seen:?}");
 }
 
 #[test]
