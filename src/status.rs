@@ -2,6 +2,8 @@
 //!
 //! Page, JSON, metrics, the service manager's line and the commands only render these. Nothing here decides anything.
 
+pub mod substance;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,8 +3,6 @@
 //! One task tells all listeners, and is there only while there are any. A listener holds no more than a few of the
 //! latest frames, which all share; who does not take them is let go.
 
-mod substance;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +23,7 @@ use super::history::HistoryPage;
 use crate::ledger::Event;
 use crate::moment::Moment;
 use crate::status::Status;
-
-use substance::Substance;
+use crate::status::substance::Substance;
 
 /// All listeners.
 #[derive(Debug)]

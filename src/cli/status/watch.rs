@@ -5,7 +5,6 @@
 use std::io;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{Question, exit, look};
@@ -16,9 +15,9 @@ use crate::cli::signals::stop_on_signals;
 use crate::cli::terminal::{self, EndingKey, wrapped};
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
-use crate::facts::Stretch;
 use crate::moment::spell;
-use crate::status::{LiveStatus, Status, TargetStatus};
+use crate::status::Status;
+use crate::status::substance::Substance;
 
 /// The exit code is that of the last request: 0 when all is in sync and the newest file in force, 2 when not, 1 without
 /// an answer. If the first request gets no answer, it fails.
@@ -40,7 +39,7 @@ pub(super) async fn watch(
     let mut seen = Ok(first);
     let mut told = None;
     loop {
-        let news = essence(&seen);
+        let news = news(&seen);
         if redrawn || told.as_ref() != Some(&news) {
             let first = told.replace(news).is_none();
             let written = match (&seen, output, terminal::size().filter(|_| redrawn)) {
@@ -146,48 +145,9 @@ fn rows_of(text: &str, columns: usize) -> usize {
     plain.split('\n').map(|line| line.chars().count().div_ceil(columns).max(1)).sum()
 }
 
-/// The status without the parts that change with time alone, to compare with the one printed last.
-fn essence(seen: &Result<Status, String>) -> Result<Status, String> {
-    let status = seen.as_ref().map_err(Clone::clone)?;
-    let Status {
-        schema,
-        version,
-        now: _,
-        paused,
-        paused_accounts,
-        config,
-        held,
-        warnings,
-        account_settings,
-        targets,
-        http,
-        stretch: _,
-        source: _,
-    } = status.clone();
-    let targets = targets.into_iter().map(|target| TargetStatus {
-        live: target.live.map(|LiveStatus { mode, at: _ }| LiveStatus { mode, at: Timestamp::UNIX_EPOCH }),
-        next_look_at: Timestamp::UNIX_EPOCH,
-        // The sentence may count seconds; its content is also in the reasons and the detail.
-        say: None,
-        ..target
-    });
-    Ok(Status {
-        schema,
-        version,
-        now: Timestamp::UNIX_EPOCH,
-        paused,
-        paused_accounts,
-        config,
-        held,
-        warnings,
-        account_settings,
-        targets: targets.collect(),
-        http,
-        // It moves a little with each target that begins or ends to wait.
-        stretch: Stretch::default(),
-        // Brought anew every minute.
-        source: None,
-    })
+/// What is news: the substance of the status, or why there is none.
+fn news(seen: &Result<Status, String>) -> Result<Substance, String> {
+    seen.as_ref().map(Substance::of).map_err(Clone::clone)
 }
 
 /// Often enough for an operator who waits, and no load for the daemon.
@@ -199,21 +159,26 @@ mod tests {
     use crate::cli::status::tests::triage::night;
     use crate::protocol::Reason;
     use crate::serve::fixture::{at, target, view};
+    use crate::source::LastPull;
+    use crate::status::{TargetStatus, Warning};
 
     #[tokio::test]
-    async fn only_what_has_changed_beside_the_time_is_news() {
-        let status = view().0.status();
-        let later = |change: fn(&mut TargetStatus)| {
+    async fn what_is_news_to_listeners_is_news_to_who_watches_and_so_is_silence() {
+        let mut status = view().0.status();
+        let warned = |say: &str| vec![Warning { account: None, say: say.to_owned() }];
+        status.warnings = warned("Nobody was told for 5s.");
+        status.source = Some(LastPull { last_success_at: at(0), commit: "a1".to_owned() });
+        let later = |change: fn(&mut Status)| {
             let mut later = Status { now: at(60), ..status.clone() };
-            later.targets.iter_mut().for_each(change);
-            essence(&Ok(later))
+            change(&mut later);
+            news(&Ok(later))
         };
-        let before = essence(&Ok(status.clone()));
-        assert_eq!(later(|_| {}), before);
-        assert_eq!(later(|target| target.next_look_at = at(99)), before);
-        assert_ne!(later(|target| target.detail.positions = Some(1)), before);
-        assert_ne!(later(|target| target.reason = Some(Reason::Paused)), before);
-        assert_ne!(essence(&Err("There is no answer.".to_owned())), before);
+        let before = news(&Ok(status.clone()));
+        assert_eq!(later(|status| status.targets[0].next_look_at = at(99)), before);
+        assert_eq!(later(|status| status.warnings[0].say = "Nobody was told for 9s.".to_owned()), before);
+        assert_ne!(later(|status| status.targets[0].detail.positions = Some(1)), before);
+        assert_ne!(later(|status| status.source.as_mut().unwrap().commit = "b2".to_owned()), before);
+        assert_ne!(news(&Err("There is no answer.".to_owned())), before);
     }
 
     #[tokio::test]

@@ -8,10 +8,11 @@ use crate::status::{Counts, LiveStatus, Status, TargetStatus, Warning};
 
 /// A status in which all is alike that changes while nothing happens.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Substance(Status);
+pub struct Substance(Status);
 
 impl Substance {
-    pub(super) fn of(status: &Status) -> Substance {
+    /// What is news in `status` if it differs from the last.
+    pub fn of(status: &Status) -> Substance {
         let Status {
             schema,
             version,
