@@ -670,7 +670,14 @@ impl Status {
         let commit = commit.iter().map(|commit| format!(" {}", short(commit)));
         let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
         let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();
-        let counted = format!("{in_sync}/{here} in sync");
+        let counted = match (here, self.targets.len()) {
+            (0, 0) => "no target is known yet".to_owned(),
+            (0, elsewhere) => {
+                let targets = if elsewhere == 1 { "target" } else { "targets" };
+                format!("{elsewhere} {targets} of other hosts, none of this one")
+            }
+            (here, _) => format!("{in_sync}/{here} in sync"),
+        };
         let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
         let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
         let waiting = self.waiting().into_iter().map(|(reason, targets)| self.waiting_for(reason, &targets));

@@ -161,12 +161,17 @@ pub(super) fn render(targets: &[TargetStatus], width: Option<usize>) -> String {
     let differing: Vec<&TargetStatus> =
         targets.iter().filter(|target| target.state != State::InSync).collect();
     let in_sync = targets.len() - differing.len();
-    let summary = format!(
-        "{} in sync, {} would change now, {} cannot yet.",
-        rows::counted(in_sync, "target", "targets"),
-        differing.iter().filter(|target| !is_blocked(target) && target.state != State::Unknown).count(),
-        differing.iter().filter(|target| is_blocked(target) || target.state == State::Unknown).count(),
-    );
+    let elsewhere = differing.iter().filter(|target| target.is_elsewhere()).count();
+    let due = differing.iter().filter(|target| !is_blocked(target) && target.state != State::Unknown).count();
+    let summary = match (targets.len() - elsewhere, elsewhere) {
+        (0, 1..) => format!("{}.", rows::of_other_hosts(elsewhere)),
+        (_, elsewhere) => format!(
+            "{} in sync, {due} would change now, {} cannot yet{}.",
+            rows::counted(in_sync, "target", "targets"),
+            differing.len() - due - elsewhere,
+            if elsewhere == 0 { String::new() } else { format!(", {elsewhere} of other hosts") },
+        ),
+    };
     if differing.is_empty() {
         return format!("{summary}\n");
     }

@@ -150,6 +150,11 @@ pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// The summary where the file gives all targets to other hosts, as the status has it.
+pub(super) fn of_other_hosts(count: usize) -> String {
+    format!("{} of other hosts, none of this one", counted(count, "target", "targets"))
+}
+
 /// In characters: fits a ticket, and a terminal beside another window.
 pub(super) const WIDTH: usize = 100;
 

@@ -205,10 +205,13 @@ fn line(target: &TargetStatus) -> String {
 
 fn summary(last: &Status, here: usize, in_sync: usize, changed: u64) -> String {
     let waiting = here - in_sync;
-    let counted = format!(
-        "{} in sync, {changed} of them changed by this; {waiting} not in sync.",
-        rows::counted(in_sync, "target", "targets")
-    );
+    let counted = match (here, last.targets.len()) {
+        (0, elsewhere @ 1..) => format!("{}.", rows::of_other_hosts(elsewhere)),
+        (_, _) => format!(
+            "{} in sync, {changed} of them changed by this; {waiting} not in sync.",
+            rows::counted(in_sync, "target", "targets")
+        ),
+    };
     let held = last.held.iter().map(render_held);
     held.chain([counted]).collect::<Vec<_>>().join("\n")
 }

@@ -35,6 +35,15 @@ fn nothing_to_do_is_0() {
 }
 
 #[test]
+fn what_is_another_hosts_neither_waits_nor_would_change() {
+    let other = || target("desk-5", Some(Reason::Elsewhere));
+    let summary = |targets: &[TargetStatus]| render(targets, None).lines().last().unwrap().to_owned();
+    assert_eq!(summary(&[other()]), "1 target of other hosts, none of this one.");
+    let some = [other(), target("desk-1", None), target("desk-2", Some(Reason::NotFlat))];
+    assert_eq!(summary(&some), "1 target in sync, 0 would change now, 1 cannot yet, 1 of other hosts.");
+}
+
+#[test]
 fn what_is_open_stands_below_the_sentence_that_targets_share() {
     let open = |account, kind, orders| TargetStatus {
         detail: Detail {

@@ -54,6 +54,17 @@ async fn another_hosts_targets_are_listed_and_count_for_nothing() {
     let here = target("desk-1", None);
     let status = Status { targets: vec![here, elsewhere], ..view().0.status() };
     assert_eq!(status.line(), "rev 17 a1b2c3d: 1/1 in sync");
+    let of = |targets| Status { targets, ..view().0.status() }.line();
+    let other = |name| target(name, Some(Reason::Elsewhere));
+    assert_eq!(
+        of(vec![other("a"), other("b")]),
+        "rev 17 a1b2c3d: 2 targets of other hosts, none of this one"
+    );
+    assert_eq!(of(Vec::new()), "rev 17 a1b2c3d: no target is known yet");
+    assert_eq!(
+        of(vec![target("a", Some(Reason::Paused)), other("b")]),
+        "rev 17 a1b2c3d: 0/1 in sync, 1 paused (a USDT-FUTURES 14m)"
+    );
     assert_eq!(exit(&status), Exit::DONE);
     assert!(shown(&status).contains("elsewhere"));
 }
@@ -265,6 +276,10 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
     expect!["rev 17 a1b2c3d: 1/1 in sync\n"].assert_eq(&told(&["desk-01"], true));
     let elsewhere = told(&["desk-22"], true);
     assert!(elsewhere.contains("\n1 target of other hosts:\n"), "{elsewhere}");
+    assert!(
+        elsewhere.starts_with("rev 17 a1b2c3d: 1 target of other hosts, none of this one\n"),
+        "{elsewhere}"
+    );
     assert!(!elsewhere.contains("PAUSED") && !elsewhere.contains("approve"), "{elsewhere}");
     let held = told(&["desk-07"], true);
     assert!(held.contains("held: 2 changes wait for `posmoded approve b98de0114507`"), "{held}");

@@ -53,7 +53,10 @@ function summary(status, now) {
   const { config, paused, targets } = status;
   const here = targets.filter((target) => !isElsewhere(target));
   const inSync = targets.filter((target) => target.state === "in_sync").length;
-  const parts = [`${inSync}/${here.length} in sync`];
+  const parts = [];
+  if (targets.length === 0) parts.push("no target is known yet");
+  else if (here.length === 0) parts.push(`${counted(targets.length, "target", "targets")} of other hosts, none of this one`);
+  else parts.push(`${inSync}/${here.length} in sync`);
   if (config.problem !== null) parts.push("the newest file is REFUSED");
   if (paused !== null) parts.push(`PAUSED (${paused.reason})`);
   for (const reason of Object.keys(REASONS)) {

@@ -134,7 +134,7 @@ fn is_killed_and_started_again_when_it_hangs(machine: &Machine) {
 fn follows_the_name_of_the_host(machine: &Machine, venue: &Venue) {
     machine.declare(&file(&HEDGE).replace("  desk-1:\n", "  desk-1:\n    host: trade-01\n"));
     machine.systemctl(&["reload", "posmoded"]);
-    machine.wait_for_status("0/0 in sync");
+    machine.wait_for_status("1 target of other hosts, none of this one");
     machine.call("hostname", &["trade-01"]);
     machine.wait_for_status("1/1 in sync");
     assert_eq!(venue.sets().len(), 3);
