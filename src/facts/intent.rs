@@ -165,3 +165,8 @@ pub struct Refusals {
     /// Whether the next set waits for it; an operator's refresh ends that.
     pub waits: bool,
 }
+
+impl Refusals {
+    /// What an operator is told to do about it, in the status as in the history.
+    pub const REMEDY: &'static str = "look for bots, TWAP and copy orders";
+}

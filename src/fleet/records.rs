@@ -30,7 +30,7 @@ impl<D: Environment> Fleet<D> {
             self.ledger.event(Event::new(EventKind::FileRejected, say)).await
         } else {
             tracing::info!("the newest content of the file is in force");
-            let say = "the newest content of the file is in force";
+            let say = "the newest content of the file came into force";
             self.ledger.event(Event::new(EventKind::FileGood, say)).await
         }
     }

@@ -248,8 +248,9 @@ pub(super) fn hold(tx: &Tx<'_>, now: Now, plan: &Plan) -> Result<(), StoreError>
     }
     let count = plan.0.len();
     if count > 0 {
-        let changes = if count == 1 { "change waits" } else { "changes wait" };
-        let text = format!("{count} {changes} for an approval, plan {hash}.");
+        // What is told of it later may be over.
+        let changes = if count == 1 { "change was" } else { "changes were" };
+        let text = format!("{count} {changes} held for an approval, plan {hash}.");
         history::add(tx, now, &Event::new(EventKind::Held, text))?;
     }
     Ok(())

@@ -43,7 +43,7 @@ pub(super) fn accept(
     tx.execute("INSERT INTO revisions (generation, sha256, git_commit, accepted_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", params![generation, sha256, commit, now.wall, bytes])?;
     tx.execute("DELETE FROM revisions WHERE generation < ?1", params![generation])?;
     let of_commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
-    let text = format!("Revision {} of the file is in force (sha256 {sha256}{of_commit}).", generation.0);
+    let text = format!("Revision {} of the file came into force (sha256 {sha256}{of_commit}).", generation.0);
     history::add(tx, now, &Event::new(EventKind::Revision, text).in_revision(generation))?;
     Ok(generation)
 }

@@ -7,10 +7,10 @@ use super::reason::Reason;
 use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
-    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, Pause, TargetFacts,
+    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, Pause, Refusals, TargetFacts,
 };
 use crate::moment::{Moment, spell};
-use crate::position_mode::{Declared, Target};
+use crate::position_mode::{Declared, PositionMode, Target};
 use crate::window::Opening;
 
 /// The sentence for an account whose keeper failed.
@@ -69,9 +69,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         Reason::NotFlat => say_not_flat(facts, of, now),
         Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
             format!(
-                "Every list is empty and yet the exchange says that something is open ({}): look for bots, TWAP and \
-                 copy orders; {}.",
+                "Every list is empty and yet the exchange says that something is open ({}): {}; {}.",
                 if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) },
+                Refusals::REMEDY,
                 refresh_or_wait(of, retry_though_flat(refusals).since(now))
             )
         }),
@@ -124,13 +124,27 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> S
 
 fn say_failing(failing: &Failing, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let (next, class) = (retry_at(failing), failing.failure.class);
-    let say = undotted(&failing.failure.say);
+    let said = undotted(&failing.failure.say);
+    let of_copies = (class == Class::LeadsCopies).then(|| say_copies(said, facts));
+    let say = of_copies.as_deref().unwrap_or(said);
     let is_mended =
         class.row().mended_there || (class == Class::Credential && !facts.account.keys_are_copies);
     match next > now {
         false => format!("{say}."),
         true if is_mended => format!("{say}; {}.", refresh_or_wait(of, next.since(now))),
         true => format!("{say}. Next try in {}.", spell(next.since(now))),
+    }
+}
+
+/// Adds what can be done, which is not to write what the file says already.
+fn say_copies(say: &str, facts: &Facts<'_>) -> String {
+    match facts.target.wanted.mode {
+        Some(PositionMode::OneWay) => {
+            format!(
+                "{say}: write hedge_mode for it, in which Bitget keeps it, or end its copy trading at Bitget"
+            )
+        }
+        Some(PositionMode::Hedge) | None => format!("{say}: end its copy trading at Bitget"),
     }
 }
 

@@ -434,7 +434,7 @@ mod tests {
             200 TryAgain : Bitget answered the call set-position-mode: an empty body (HTTP 200)
             200 TryAgain : Bitget answered the call set-position-mode: a body that is no complete answer (HTTP 200). The answer: 30 bytes
             400 TryAgain 00000: Bitget answered the call set-position-mode: HTTP 400. The answer: code 00000, "whatever"
-            200 LeadsCopies 40731: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            200 LeadsCopies 40731: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks its position mode
             400 WrongKind 40085: Bitget answered the call set-position-mode: 40085, the account is a unified one; its kind is looked at again
             400 Denied 40014: Bitget answered the call set-position-mode: 40014, the key lacks a right: allow it "futures, read and write" at Bitget
             403 Denied 40018: Bitget answered the call set-position-mode: 40018, this host's address is not on the key's IP whitelist: add it there at Bitget, or use a key made for this host

@@ -3,7 +3,7 @@
 //! The table is our own: several of the codes are in no published one. The message beside a code is never read.
 
 use super::endpoint::Endpoint;
-use crate::facts::Class;
+use crate::facts::{Class, Refusals};
 
 /// Success.
 pub(super) const DONE: &str = "00000";
@@ -73,10 +73,14 @@ pub(super) fn is_about_the_symbol(code: &str) -> bool {
 
 /// What a refusal of such a code means at an endpoint, and what to do.
 pub(super) fn sentence(code: &str, endpoint: Endpoint) -> String {
-    group(code).map_or_else(
-        || "a code that this version does not know".to_owned(),
-        |group| group.sentence().replace("{right}", right(endpoint)),
-    )
+    match group(code) {
+        None => "a code that this version does not know".to_owned(),
+        // A set leaves only once every list was empty.
+        Some(Group::NotFlat) if matches!(endpoint, Endpoint::SetPositionMode | Endpoint::SetHoldMode) => {
+            format!("something is open that no list showed: {}", Refusals::REMEDY)
+        }
+        Some(group) => group.sentence().replace("{right}", right(endpoint)),
+    }
 }
 
 impl Group {
@@ -104,9 +108,8 @@ impl Group {
     fn sentence(self) -> &'static str {
         match self {
             Group::NotFlat => "there are still positions or orders; the mode waits until they are gone",
-            Group::LeadsCopies => {
-                "the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading"
-            }
+            // What to do depends on what the file says, which is not known here.
+            Group::LeadsCopies => "the account leads copy trading, which locks its position mode",
             Group::Isolated => {
                 "the account's margin mode forbids the change: look at its isolated margin settings at Bitget"
             }
@@ -246,8 +249,8 @@ mod tests {
             writeln!(told, "{:?} {}: {sentence}", group.class(), codes.join(" ")).unwrap();
         }
         expect_test::expect![[r#"
-            NotFlat 40920 25107 25570 25270 40872 40729 45117 25113 25114: there are still positions or orders; the mode waits until they are gone
-            LeadsCopies 40731 40854 40728 40866: the account leads copy trading, which locks it to hedge mode: write hedge_mode for it, or end its copy trading
+            NotFlat 40920 25107 25570 25270 40872 40729 45117 25113 25114: something is open that no list showed: look for bots, TWAP and copy orders
+            LeadsCopies 40731 40854 40728 40866: the account leads copy trading, which locks its position mode
             Refused 40884 40885 45100 45101: the account's margin mode forbids the change: look at its isolated margin settings at Bitget
             Refused 40775: the account is a market maker's, whose mode Bitget fixes: ask Bitget, or suspend it in the file
             Refused 22026 40747 40827: a bonus or coupon on the account forbids the change: let it be used up or end it at Bitget, or suspend the account in the file

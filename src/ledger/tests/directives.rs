@@ -383,7 +383,7 @@ async fn a_plan_is_written_once_as_long_as_it_is_the_newest_there(ledger: Ledger
     let held = all(&ledger);
     assert_eq!(held.len(), 2, "the empty ones are no news");
     let hash = news(&["desk-a"]).hash();
-    assert_eq!(held[0].text, format!("1 change waits for an approval, plan {hash}."));
+    assert_eq!(held[0].text, format!("1 change was held for an approval, plan {hash}."));
     ledger.visitor().unwrap().approve(&hash).unwrap();
 }
 

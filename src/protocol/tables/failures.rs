@@ -277,8 +277,8 @@ fn a_failed_look_at_the_account() {
         kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
         > rest 14m 59s
         [LeadsCopies] unknown
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
+        kind_unknown: Which kind of account this is has not been seen yet. It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
         > rest 14m 59s
         [WrongKind] unknown
         kind_unknown: It failed. Next try in 1s.
@@ -344,7 +344,7 @@ fn a_failed_look_at_the_mode() {
         refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
         > rest 14m 59s
         [LeadsCopies] unknown
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
         > rest 14m 59s
         [WrongKind] unknown
         kind_unknown: It failed. Next try in 1s.
@@ -402,7 +402,7 @@ fn a_failed_look_at_a_list() {
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [LeadsCopies] new
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [WrongKind] new

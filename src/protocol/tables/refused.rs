@@ -43,7 +43,7 @@ fn a_refused_set_on_record() {
         refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
         > rest 1m 4s
         [LeadsCopies] new
-        refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 15m.
         > rest 1m 4s
         [WrongKind] new
         kind_unknown: It failed. Next try in 0s.
@@ -160,6 +160,27 @@ fn a_reload_tries_again_what_was_refused() {
             acting: Nothing stands in the way: the mode is being set.
             > look at the mode
         "#]],
+    );
+}
+
+#[test]
+fn an_account_that_leads_copy_trading_is_told_to_write_only_what_the_file_does_not_say() {
+    let leads = || situation().flat_for(minutes(9), seconds(1)).set_refused(Class::LeadsCopies, seconds(1));
+    check(
+        &leads(),
+        expect![[r#"
+        new
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
+        > rest 1m 4s
+    "#]],
+    );
+    check(
+        &leads().live(WANTED, seconds(5)).wants(Some(OTHER)),
+        expect![[r#"
+        new
+        refused: It failed: write hedge_mode for it, in which Bitget keeps it, or end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
+        > rest 1m
+    "#]],
     );
 }
 

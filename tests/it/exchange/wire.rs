@@ -280,7 +280,7 @@ async fn f31_f34_each_way_to_misbehave_has_its_outcome_in_bounded_time_and_memor
             set:  unclear: Bitget answered the call set-position-mode: HTTP 999.
             look: TryAgain: Bitget answered the call all-position: HTTP 999.
         refused, then reset
-            set:  refused, NotFlat: Bitget answered the call set-position-mode: 40920, there are still positions or orders; the mode waits until they are gone
+            set:  refused, NotFlat: Bitget answered the call set-position-mode: 40920, something is open that no list showed: look for bots, TWAP and copy orders
             look: NotFlat: Bitget answered the call all-position: 40920, there are still positions or orders; the mode waits until they are gone
         a refusal, cut
             set:  unclear: no answer to the call set-position-mode: http://HOST gave no whole answer

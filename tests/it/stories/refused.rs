@@ -16,6 +16,8 @@ async fn refused_though_every_list_is_empty_is_tried_again_after_1_then_5_then_e
     .await;
     line_begins(&world, 2 * MINUTE, A_USDT, "new, refused_though_flat: Every list is empty and yet").await;
     assert!(world.line(A_USDT).contains("look for bots, TWAP and copy orders"), "{}", world.told());
+    let refusal = world.history("desk-a").into_iter().find(|event| event.kind == EventKind::Refused).unwrap();
+    assert!(refusal.text.ends_with("something is open that no list showed: look for bots, TWAP and copy orders"));
     let since = |world: &World| world.target(A_USDT).unwrap().since;
     let began = since(&world);
     changed(&world, B_USDT).await;
@@ -47,7 +49,7 @@ const REFUSALS: [Refusal; 8] = [
         target: A_USDT,
         breaks: |world| world.exchange(|e| e.refuse_sets(DESK_A, Some("40731"))).unwrap(),
         mends: |world| world.exchange(|e| e.refuse_sets(DESK_A, None)).unwrap(),
-        line: "new, refused: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks it to hedge mode",
+        line: "new, refused: Bitget answered the call set-position-mode: 40731, the account leads copy trading, which locks its position mode: end its copy trading at Bitget;",
     },
     Refusal {
         name: "40014 at the setter",
