@@ -78,6 +78,10 @@ pub struct Warning {
 pub struct Paused {
     /// The reason, as the operator wrote it.
     pub reason: String,
+    /// Who paused it, as `posmoded history` has it: the user, the terminal or unit, and the host; null where the ledger does not
+    /// tell.
+    #[serde(default)]
+    pub who: Option<String>,
     /// When the pause was written.
     pub since: Timestamp,
     /// When the pause ends, if it ends by itself.

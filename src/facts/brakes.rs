@@ -26,6 +26,8 @@ pub struct Pause {
     pub account: Option<AccountName>,
     /// The reason as the operator wrote it.
     pub reason: String,
+    /// Who paused it, as their command wrote it; `None` where a ledger does not tell.
+    pub who: Option<String>,
     /// How long it was to last, if it ends by itself.
     pub lasts: Option<Duration>,
     /// When it ends by itself, in the exchange's time; `None` also while that time is not known yet.
@@ -37,6 +39,15 @@ impl Pause {
     pub fn stands(&self, exchange: Option<ServerClock>, now: Moment) -> bool {
         let passed = |until: ServerTime| exchange.is_some_and(|exchange| exchange.at(now) >= until);
         !self.until.is_some_and(passed)
+    }
+
+    /// In the order in which pauses end, in milliseconds of the exchange's time; one that ends by itself ends before one that does not.
+    pub fn end(&self) -> i64 {
+        match (self.until, self.lasts) {
+            (Some(until), _) => until.0,
+            (None, Some(_)) => i64::MAX - 1,
+            (None, None) => i64::MAX,
+        }
     }
 }
 

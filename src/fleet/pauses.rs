@@ -165,7 +165,7 @@ mod tests {
         let account: Option<AccountName> = account.map(|account| account.parse().unwrap());
         let lasts = lasts.map(Duration::from_secs);
         let until = lasts.map(|_| ServerTime(BEGAN + 7_200_000));
-        let pause = Pause { account: account.clone(), reason: reason.to_owned(), lasts, until };
+        let pause = Pause { account: account.clone(), reason: reason.to_owned(), who: None, lasts, until };
         PauseRow { account, pause, since: BEGAN }
     }
 

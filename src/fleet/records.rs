@@ -121,16 +121,16 @@ impl<D: Environment> Fleet<D> {
         let directives = self.directives.borrow().clone();
         let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
         let (exchange, now) = (self.clock.exchange(), self.clock.now());
-        let standing = directives.pauses.iter().filter(|row| row.pause.stands(exchange, now));
         let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
             reason: pause.reason.clone(),
+            who: pause.who.clone(),
             since: at(*since),
             until: pause.until.map(|until| at(until.0)),
         };
-        let paused = standing.clone().find(|pause| pause.account.is_none()).map(told);
-        let paused_accounts = standing
-            .filter_map(|pause| pause.account.clone().map(|account| (account, told(pause))))
-            .collect();
+        let standing = directives.standing(exchange, now);
+        let paused = standing.get(&None).copied().map(told);
+        let paused_accounts =
+            standing.into_iter().filter_map(|(account, row)| Some((account?.clone(), told(row)))).collect();
         let held =
             (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
         let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;

@@ -106,12 +106,20 @@ impl Directives {
         let standing = self.pauses.iter().filter(|row| {
             row.account.as_ref().is_none_or(|paused| paused == account) && row.pause.stands(exchange, now)
         });
-        let end = |pause: &Pause| match pause {
-            Pause { until: Some(until), .. } => until.0,
-            Pause { until: None, lasts: Some(_), .. } => i64::MAX - 1,
-            Pause { until: None, lasts: None, .. } => i64::MAX,
-        };
-        standing.map(|row| &row.pause).max_by_key(|pause| end(pause)).cloned()
+        standing.max_by_key(|row| row.pause.end()).map(|row| row.pause.clone())
+    }
+
+    /// The pauses in force by the exchange's clock, one for each account and one for everything (`None`); of several, the one
+    /// that lasts longest.
+    pub fn standing(
+        &self,
+        exchange: Option<ServerClock>,
+        now: Moment,
+    ) -> BTreeMap<Option<&AccountName>, &PauseRow> {
+        let mut standing: Vec<&PauseRow> =
+            self.pauses.iter().filter(|row| row.pause.stands(exchange, now)).collect();
+        standing.sort_by_key(|row| row.pause.end());
+        standing.into_iter().map(|row| (row.account.as_ref(), row)).collect()
     }
 
     /// How many of `max_changes` targets may still be changed, by the exchange's clock, when one more may, and whether this
@@ -644,6 +652,7 @@ fn standing(tx: &Tx<'_>, now: Now) -> DatabaseResult<Vec<PauseRow>> {
             let pause = Pause {
                 account: account.clone(),
                 reason: row.get("reason")?,
+                who: row.get("who")?,
                 lasts,
                 until: row.get("until")?,
             };

@@ -249,7 +249,8 @@ fn say_paused(pause: &Pause, facts: &Facts<'_>, now: Moment) -> String {
         }
         (None, _, None) => format!("until {resume}"),
     };
-    format!("An operator paused it, {until}: {}.", undotted(&pause.reason))
+    let who = pause.who.as_deref().unwrap_or("An operator");
+    format!("{who} paused it, {until}: {}.", undotted(&pause.reason))
 }
 
 fn say_held(facts: &Facts<'_>, now: Moment) -> String {

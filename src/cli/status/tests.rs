@@ -72,8 +72,9 @@ async fn another_hosts_targets_are_listed_and_count_for_nothing() {
 #[tokio::test]
 async fn a_reason_that_an_operator_wrote_moves_no_cursor() {
     let reason = "roll\u{1b}[2J\u{9b}2J back\rdone".to_owned();
-    let paused = Some(Paused { reason, since: at(-60), until: None });
+    let paused = Some(Paused { reason, who: Some("kim\u{1b}[1m".to_owned()), since: at(-60), until: None });
     let told = shown(&Status { paused, ..view().0.status() });
+    assert!(told.contains("PAUSED by kim [1m since"), "{told:?}");
     assert!(told.contains("resume`: roll [2J 2J back done\n"), "{told:?}");
 }
 
@@ -214,8 +215,12 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
     };
     let plan = Plan([entry].into());
     view.board.frame(|frame| {
-        frame.paused =
-            Some(Paused { reason: "maintenance".to_owned(), since: at(-300), until: Some(at(3600)) });
+        frame.paused = Some(Paused {
+            reason: "maintenance".to_owned(),
+            who: None,
+            since: at(-300),
+            until: Some(at(3600)),
+        });
         frame.held = Some(Held { hash: plan.hash(), plan });
         frame.config.problem = Some("line 3, column 5: unknown key `postion_mode`".to_owned());
     });
@@ -231,7 +236,7 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
 
             1 target waits for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            paused: Everything was PAUSED 5m ago, until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
+            paused: Everything is PAUSED since 2026-11-22T08:55:00Z (5m), until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
             not_flat: It says not_flat.
               desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
 
@@ -284,19 +289,22 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
     let held = told(&["desk-07"], true);
     assert!(held.contains("held: 2 changes wait for `posmoded approve b98de0114507`"), "{held}");
     let (paused, warned) = (told(&["desk-12"], true), told(&["desk-03"], false));
-    assert!(paused.contains("paused: desk-12 was PAUSED 2h ago"), "{paused}");
+    assert!(
+        paused.contains("paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since"),
+        "{paused}"
+    );
     assert!(warned.contains("may withdraw") && warned.contains("desk-03: level basic"), "{warned}");
 }
 
 #[tokio::test]
 async fn what_concerns_everything_concerns_a_named_account_too() {
-    let paused = Some(Paused { reason: "all".to_owned(), since: at(-60), until: None });
+    let paused = Some(Paused { reason: "all".to_owned(), who: None, since: at(-60), until: None });
     let warnings = vec![crate::status::Warning { account: None, say: "No messages.".to_owned() }];
     let problem = Some("line 3".to_owned());
     let config = Config { problem, ..view().0.status().config };
     let status = Status { paused, config, warnings, ..triage::night() };
     let told = shown(&only(status, &["desk-01".parse().unwrap()]).unwrap());
-    for words in ["Everything was PAUSED", "No messages.", "is REFUSED, and nothing is changed"] {
+    for words in ["Everything is PAUSED since", "No messages.", "is REFUSED, and nothing is changed"] {
         assert!(told.contains(words), "{words}: {told}");
     }
 }

@@ -198,12 +198,11 @@ impl Whole<'_> {
     fn say(self, status: &Status, of_target: Option<Sentence>) -> String {
         let Status { now, paused, paused_accounts, config, held, targets, .. } = status;
         let pause = |what: &str, paused: Option<&Paused>, resume: &str| {
-            paused.map_or_else(String::new, |Paused { reason, since, until }| {
+            paused.map_or_else(String::new, |Paused { reason, who, since, until }| {
+                let who = who.as_ref().map_or_else(String::new, |who| format!(" by {who}"));
                 let until = until.map_or_else(String::new, |until| format!("until {until}, or "));
-                format!(
-                    "{what} was PAUSED {} ago, {until}until `{resume}`: {reason}",
-                    rows::age(*since, *now)
-                )
+                let age = rows::age(*since, *now);
+                format!("{what} is PAUSED{who} since {since} ({age}), {until}until `{resume}`: {reason}")
             })
         };
         match self {

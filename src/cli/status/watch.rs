@@ -266,7 +266,8 @@ mod tests {
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
                 look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h),
+                until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
@@ -274,8 +275,7 @@ mod tests {
             rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
                 HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-            ... and 5 more wait for what passes by itself, 6 more in sync, 1 more of other hosts, 4 more notes.
+            ... and 6 more wait for what passes by itself, 6 more in sync, 1 more of other hosts, 4 more notes.
             As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
         "#]].assert_eq(&shown((100, 40)));
     }

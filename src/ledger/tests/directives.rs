@@ -107,6 +107,34 @@ async fn a_pause_refuses_notes_of_whom_it_covers_until_it_ends_or_is_lifted_ther
     let (_free, _) = noted(note(&ledger, "desk-b", Cause::New, 60_001).await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_several_pauses_of_one_account_the_one_that_lasts_longest_is_shown_with_who_wrote_it() {
+    for engine in engines() {
+        of_several_pauses_there(&engine.inline(clock())).await;
+    }
+}
+
+async fn of_several_pauses_there(ledger: &Ledger) {
+    let visitor = |who: &str| ledger.visitor().unwrap().by(who.to_owned());
+    let end = Some(minutes(1));
+    visitor("anna").pause(&[name("desk-a")], "until I say so", None).unwrap();
+    visitor("bert").pause(&[name("desk-a")], "lunch", end).unwrap();
+    visitor("cleo").pause(&[], "lunch of all", end).unwrap();
+    ledger.notice().await.unwrap();
+    let now = clock().now();
+    let exchange = clock().exchange();
+    let directives = ledger.directives().borrow().clone();
+    let standing = directives.standing(exchange, now);
+    let told = |row: &PauseRow| (row.pause.reason.clone(), row.pause.who.clone().unwrap());
+    assert_eq!(
+        standing.values().copied().map(told).collect::<Vec<_>>(),
+        [("lunch of all", "cleo"), ("until I say so", "anna")].map(|(why, who)| (why.into(), who.into()))
+    );
+    // A set is forbidden by the very pause that is shown.
+    let limits = Limits { max_changes: 1, exchange, now };
+    assert_eq!(directives.brakes(&target("desk-a"), None, &limits).paused.unwrap().who.unwrap(), "anna");
+}
+
 #[test]
 fn resume_of_one_account_does_not_lift_a_pause_of_everything_and_says_so() {
     for engine in engines() {

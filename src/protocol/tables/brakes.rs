@@ -84,6 +84,14 @@ fn a_pause_lasts_until_its_end_or_until_resume() {
         "#]],
     );
     check(
+        &ready().paused(Some(hours(2))).by("anna (uid 1000) at trade-01"),
+        expect![[r#"
+            pending
+            paused: anna (uid 1000) at trade-01 paused it, for 2h more, or until `posmoded resume`: maintenance.
+            > rest 1m 4s
+        "#]],
+    );
+    check(
         &ready().paused(Some(seconds(9))),
         expect![[r#"
             pending

@@ -192,7 +192,13 @@ impl Situation {
     pub(super) fn paused(mut self, ends_in: Option<Duration>) -> Self {
         let until = ends_in.map(|span| server(self.now + span));
         self.brakes.paused =
-            Some(Pause { account: None, reason: "maintenance".to_owned(), lasts: ends_in, until });
+            Some(Pause { account: None, reason: "maintenance".to_owned(), who: None, lasts: ends_in, until });
+        self
+    }
+
+    /// Who paused it.
+    pub(super) fn by(mut self, who: &str) -> Self {
+        self.brakes.paused.as_mut().unwrap().who = Some(who.to_owned());
         self
     }
 

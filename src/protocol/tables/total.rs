@@ -265,8 +265,10 @@ fn windows() -> BoxedStrategy<Windows> {
 }
 
 fn brakes() -> BoxedStrategy<Brakes> {
-    let paused = (option::of(Just(Duration::from_secs(7200))), option::of(server()))
-        .prop_map(|(lasts, until)| Pause { account: None, reason: "maintenance".to_owned(), lasts, until });
+    let paused =
+        (option::of(Just(Duration::from_secs(7200))), option::of(server())).prop_map(|(lasts, until)| {
+            Pause { account: None, reason: "maintenance".to_owned(), who: None, lasts, until }
+        });
     let ledger = around()
         .prop_map(|retry_at| LedgerTrouble { say: "The ledger cannot be written.".to_owned(), retry_at });
     let plan =

@@ -18,7 +18,7 @@ function showDetail(status) {
     return;
   }
   const target = status.targets.find((target) => nameOf(target) === open.name) ?? null;
-  const blocks = target === null ? [{ key: "gone", name: open.name }] : blocksOf(target);
+  const blocks = target === null ? [{ key: "gone", name: open.name }] : blocksOf(target, status);
   const make = () => document.createElement("div");
   const change = (node, { show }) => show(node);
   const body = find("detail-body");
@@ -27,12 +27,12 @@ function showDetail(status) {
   if (!dialog.open) dialog.showModal();
 }
 
-function blocksOf(target) {
+function blocksOf(target, { paused, paused_accounts: accounts }) {
   const { account } = target;
   const { events, spans, noEvents, noSpans } = open;
   return [
     { key: "head", target },
-    { key: "facts", target },
+    { key: "facts", target, pauses: [["everything", paused], [account, accounts[account] ?? null]] },
     { key: "commands", account, say: target.say },
     { key: "spans", spans, trouble: noSpans, name: nameOf(target) },
     { key: "events", events, trouble: noEvents },
@@ -80,7 +80,7 @@ const WHO = {
   itself: "itself: it passes once something else has happened",
 };
 
-function showFactsOf(node, { target }) {
+function showFactsOf(node, { target, pauses }) {
   const { desired, applied, live, state, reason, blockers, wants, since, out_of_sync_since: outOfSync, detail, next_look_at: next, drift } = target;
   const rows = [];
   rows.push(["Wanted by the file", desired ?? "not one mode yet"]);
@@ -93,6 +93,9 @@ function showFactsOf(node, { target }) {
   rows.push(["Out of sync", outOfSync === null ? "no" : { at: outOfSync, words: lasting }]);
   rows.push([reason === null ? "State" : "Reason", `${reason ?? state}, `, { at: since, words: lasting }]);
   if (wants !== null) rows.push(["Waits for", WHO[wants] ?? wants]);
+  for (const [whom, pause] of pauses) {
+    if (pause !== null) rows.push([`Paused: ${whom}`, ...pauseOf(pause)]);
+  }
   rows.push(["Stands in the way", blockers.length === 0 ? "nothing" : blockers.join(", ")]);
   rows.push(["Open", ...openOf(detail)]);
   rows.push(["Next look", { at: next, words: coming }]);

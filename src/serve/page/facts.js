@@ -16,7 +16,7 @@ function showFacts(status) {
   define(find("facts"), factsOf(status));
 }
 
-/** Names and values; a value is a list of text, times (`{ at }`), code (`{ code }`). */
+/** Names and values; a value is a list of text, times (`{ at }`, `{ since }`), code (`{ code }`). */
 function define(parent, rows) {
   parent.dataset.of = "div";
   renew(parent, rows, ([name]) => name, ([name, ...values]) => [make("dt", {}, name), make("dd", {}, values.map(valueOf))]);
@@ -26,6 +26,7 @@ function valueOf(value) {
   if (value === null) return null;
   if (typeof value === "string") return sentence(value);
   if (value.code !== undefined) return make("code", {}, value.code);
+  if (value.since !== undefined) return [value.since, " (", age(value.since), ")"];
   const { at, words } = value;
   return at === null ? null : [age(at, words), make("span.at", {}, ` ${local(at)}`)];
 }
@@ -43,12 +44,8 @@ function factsOf(status) {
   if (source !== null) {
     rows.push(["Brought from git", { at: source.last_success_at, words: ago }, ", at ", { code: source.commit }]);
   }
-  const pause = ({ reason, since, until }) => [
-    { at: since, words: lasting }, until === null ? ", until somebody resumes it" : ", ends ",
-    until === null ? null : { at: until, words: coming }, `: ${reason}`,
-  ];
-  if (paused !== null) rows.push(["Paused: everything", ...pause(paused)]);
-  for (const [account, one] of Object.entries(pausedAccounts)) rows.push([`Paused: ${account}`, ...pause(one)]);
+  if (paused !== null) rows.push(["Paused: everything", ...pauseOf(paused)]);
+  for (const [account, one] of Object.entries(pausedAccounts)) rows.push([`Paused: ${account}`, ...pauseOf(one)]);
   if (held !== null) {
     const entry = ({ account, scope, live, desired, cause }) => `${account} ${scope}: ${live} -> ${desired} (${cause})`;
     rows.push(["Held plan", { code: held.hash }, `: ${held.plan.map(entry).join("; ")}`]);
@@ -64,6 +61,13 @@ function factsOf(status) {
   for (const [name, value] of more) rows.push([name, JSON.stringify(value)]);
   rows.push(["posmoded", `version ${status.version}, schema ${status.schema} of its JSON`]);
   return rows;
+}
+
+/** By whom, since when, until when, and why. */
+function pauseOf({ reason, who, since, until }) {
+  const by = (who ?? null) === null ? "" : `by ${who} `;
+  const end = until === null ? [", until somebody resumes it"] : [", ends ", { at: until, words: coming }];
+  return [`${by}since `, { since }, ...end, `: ${reason}`];
 }
 
 /** Accounts with the same settings share a line. */

@@ -114,10 +114,11 @@ function wholesOf(status) {
   return wholes;
 }
 
-function sayPaused(what, { reason, since, until }, now, resume) {
+function sayPaused(what, { reason, who, since, until }, now, resume) {
+  const by = (who ?? null) === null ? "" : ` by ${who}`;
   const age = spell(Date.parse(now) - Date.parse(since));
   const end = until === null ? "" : `until ${until}, or `;
-  return `${what} was PAUSED ${age} ago, ${end}until \`${resume}\`: ${reason}`;
+  return `${what} is PAUSED${by} since ${since} (${age}), ${end}until \`${resume}\`: ${reason}`;
 }
 
 /** Whether the target of this entry says itself how the plan is approved: what is only reported does. */

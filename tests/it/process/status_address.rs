@@ -100,6 +100,21 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
             "open": [{"symbol": "BTCUSDT", "side": "long", "kind": "position"}]
         })
     );
+    for (account, lasting) in [("desk-1", None), ("desk-3", Some("--for=1h"))] {
+        let pause = ["pause", account, "--reason", "to see it"];
+        assert_eq!(host.call(&pause.into_iter().chain(lasting).collect::<Vec<_>>()).0, 0);
+    }
+    let events: Value = serde_json::from_str(&get(host.address(), "/api/history").1).unwrap();
+    let event = events["events"].as_array().unwrap().iter().find(|event| event["event"] == "paused").unwrap();
+    for (account, ends) in [("desk-1", false), ("desk-3", true)] {
+        let of_one: Value =
+            serde_json::from_str(&get(host.address(), &format!("/api/accounts/{account}")).1).unwrap();
+        let paused = &of_one["paused_accounts"][account];
+        assert_eq!(*paused, host.status()["paused_accounts"][account]);
+        keys(paused, "reason since until who");
+        assert_eq!((&paused["who"], paused["until"].is_null()), (&event["who"], !ends), "{event}");
+        assert!(paused["who"].as_str().is_some_and(|who| who.contains("uid ")), "{paused}");
+    }
     assert_eq!(told["targets"][2]["blockers"][0], "suspended");
     assert!(told["targets"][2]["say"].as_str().unwrap().contains("until the review is done"));
     for (number, expected) in [(1, 200), (2, 503), (3, 503)] {

@@ -82,7 +82,12 @@ pub(in crate::cli::status) fn night() -> Status {
         cause: crate::facts::Cause::Pending,
     };
     let plan = Plan(targets[6..8].iter().map(entry).collect());
-    let paused = Paused { reason: "roll of the contracts".to_owned(), since: at(-7200), until: None };
+    let paused = Paused {
+        reason: "roll of the contracts".to_owned(),
+        who: Some("anna (uid 1000) on pts/3 of trade-01".to_owned()),
+        since: at(-7200),
+        until: None,
+    };
     let warnings = vec![Warning {
         account: Some("desk-03".parse().unwrap()),
         say: "Its key may withdraw: take that right away at Bitget.".to_owned(),
@@ -154,7 +159,8 @@ async fn at_80_columns() {
                 something is open (3 times): look for bots, TWAP and copy orders. Next try
                 in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the
+            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
+                2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the
                 contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
@@ -238,7 +244,8 @@ async fn at_100_columns() {
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
                 look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h),
+                until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
@@ -309,7 +316,7 @@ async fn at_200_columns_with_problems_alone() {
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
 
             7 targets wait for what passes by itself:
@@ -354,7 +361,7 @@ async fn a_pipe_has_whole_lines() {
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
-            paused: desk-12 was PAUSED 2h ago, until `posmoded resume desk-12`: roll of the contracts
+            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
 
             7 targets wait for what passes by itself:

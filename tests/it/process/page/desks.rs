@@ -10,7 +10,8 @@ pub(super) fn bad_night() -> Fleet {
     let fleet = Fleet::of(&targets(), events());
     fleet.board.frame(|frame| {
         let reason = "exchange maintenance, ask <b>Kim</b>".to_owned();
-        let paused = Paused { reason, since: ago(1500), until: Some(ago(-5700)) };
+        let who = Some("kim (sudo) on pts/3, trade-01".to_owned());
+        let paused = Paused { reason, who, since: ago(1500), until: Some(ago(-5700)) };
         frame.paused_accounts.insert("desk-13".parse().unwrap(), paused);
     });
     fleet.show("desk-1", |cell| {
@@ -53,7 +54,7 @@ fn targets() -> Vec<Value> {
             "say": "Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file." }),
         json!({ "account": "desk-13", "state": "pending", "reason": "paused", "live": "one_way_mode", "out": 1_560, "wants": "time",
             "blockers": ["paused", "not_flat"],
-            "say": "An operator paused it, for 1h 35m more, or until `posmoded resume desk-13`: exchange maintenance, ask <b>Kim</b>." }),
+            "say": "kim (sudo) on pts/3, trade-01 paused it, for 1h 35m more, or until `posmoded resume desk-13`: exchange maintenance, ask <b>Kim</b>." }),
         json!({ "account": "desk-14", "state": "pending", "reason": "window", "live": "one_way_mode", "out": 40_000,
             "say": "Its change window weekend is closed; it opens at 2026-12-04T22:00:00+00:00[Europe/London], 4d 23h from now." }),
         json!({ "account": "desk-15", "state": "unknown", "reason": "outcome_unknown", "live": null, "out": 300, "since": 22,

@@ -70,7 +70,9 @@ fn everything_in_the_status_is_on_the_page() {
         lacks.extend(page.lacks(&name, &target["reason"]));
         browser.eval(&format!("document.querySelector('.cell [data-target=\"{name}\"]').click()"));
         browser.wait_for("its detail", "document.querySelector('dialog').open");
-        lacks.extend(Read::of(&browser, "dialog").lacks(&name, target));
+        let detail = Read::of(&browser, "dialog");
+        lacks.extend(detail.lacks(&name, target));
+        lacks.extend(detail.lacks(&name, &told["paused_accounts"][target["account"].as_str().unwrap()]));
         browser.press("Escape");
         browser.wait_for("no detail", "!document.querySelector('dialog').open");
     }
