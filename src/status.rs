@@ -207,6 +207,9 @@ pub struct Detail {
     pub orders: Option<u32>,
     /// Open plan orders.
     pub plan_orders: Option<u32>,
+    /// Whether every list was read in the last look, so that the counts are all that is open; else they are the least.
+    #[serde(default)]
+    pub complete: bool,
     /// The first of what is counted, positions first; what the exchange did not name is null.
     #[serde(default)]
     pub open: Vec<OpenRow>,
@@ -600,7 +603,8 @@ impl From<Applied> for AppliedStatus {
 impl Detail {
     /// The newest counts and rows; those that may have changed since are left out.
     fn of(facts: &TargetFacts, open: &[OpenRow]) -> Detail {
-        let Flatness { plan_orders, orders, positions, .. } = facts.flatness.newest();
+        let newest = facts.flatness.newest();
+        let Flatness { plan_orders, orders, positions, .. } = newest;
         let count = |reading: Option<Reading>| reading.map(|reading| reading.count);
         let is_counted = |row: &&OpenRow| {
             let reading = match row.kind {
@@ -611,19 +615,32 @@ impl Detail {
             reading.is_some_and(|reading| reading.count > 0)
         };
         let open = open.iter().filter(is_counted).take(OpenRow::SHOWN).cloned().collect();
-        Detail { positions: count(positions), orders: count(orders), plan_orders: count(plan_orders), open }
+        Detail {
+            positions: count(positions),
+            orders: count(orders),
+            plan_orders: count(plan_orders),
+            complete: newest.is_complete(),
+            open,
+        }
     }
 
-    /// `open: BTCUSDT long position, ETHUSDT buy order and 3 more`; `None` while nothing is known to be.
+    /// `open: BTCUSDT long position, ETHUSDT buy order and 3 more`, or `open: at least BTCUSDT long position (orders and plan orders
+    /// not read)`; `None` while nothing is known to be.
     pub fn say_open(&self) -> Option<String> {
-        let Detail { positions, orders, plan_orders, open } = self;
+        let Detail { positions, orders, plan_orders, complete, open } = self;
         let counted: u32 = [positions, orders, plan_orders].into_iter().flatten().sum();
         let rows: Vec<String> = open.iter().map(OpenRow::say).collect();
         let more = match usize::try_from(counted).unwrap_or(usize::MAX).saturating_sub(rows.len()) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        (!rows.is_empty()).then(|| format!("open: {}{more}", rows.join(", ")))
+        let lists = [(positions, List::Positions), (orders, List::Orders), (plan_orders, List::PlanOrders)];
+        let unread: Vec<&str> =
+            lists.iter().filter(|(count, _)| count.is_none()).map(|(_, list)| list.of_many()).collect();
+        let least = if *complete { "" } else { "at least " };
+        let unread =
+            if unread.is_empty() { String::new() } else { format!(" ({} not read)", unread.join(" and ")) };
+        (!rows.is_empty()).then(|| format!("open: {least}{}{more}{unread}", rows.join(", ")))
     }
 }
 

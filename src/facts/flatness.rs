@@ -20,6 +20,15 @@ pub enum List {
 }
 
 impl List {
+    /// What its rows are called.
+    pub fn of_many(self) -> &'static str {
+        match self {
+            List::PlanOrders => "plan orders",
+            List::Orders => "orders",
+            List::Positions => "positions",
+        }
+    }
+
     /// What one row of it is called.
     pub fn of_one(self) -> &'static str {
         match self {
@@ -191,6 +200,11 @@ impl Flatness {
             positions: newer(self.positions),
             ..*self
         }
+    }
+
+    /// Whether every list was read: what was counted is all that there is, not the least.
+    pub fn is_complete(&self) -> bool {
+        self.plan_orders.is_some() && self.orders.is_some() && self.positions.is_some()
     }
 
     /// The verdict under way that can still end in time.

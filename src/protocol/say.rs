@@ -7,7 +7,7 @@ use super::reason::Reason;
 use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
-    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, Pause, Refusals, TargetFacts,
+    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, List, Pause, Refusals, TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{Declared, PositionMode, Target};
@@ -373,16 +373,18 @@ fn say_no_verdict(target: &TargetFacts) -> String {
 
 fn open_rows(flatness: &Flatness) -> Option<String> {
     let lists = [
-        (flatness.positions, "position", "positions"),
-        (flatness.orders, "order", "orders"),
-        (flatness.plan_orders, "plan order", "plan orders"),
+        (flatness.positions, List::Positions),
+        (flatness.orders, List::Orders),
+        (flatness.plan_orders, List::PlanOrders),
     ];
     let open: Vec<String> = lists
         .into_iter()
-        .filter_map(|(reading, one, many)| {
+        .filter_map(|(reading, list)| {
             let count = reading?.count;
-            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+            (count > 0)
+                .then(|| format!("{count} {}", if count == 1 { list.of_one() } else { list.of_many() }))
         })
         .collect();
-    (!open.is_empty()).then(|| open.join(", "))
+    let least = if flatness.is_complete() { "" } else { "at least " };
+    (!open.is_empty()).then(|| format!("{least}{}", open.join(", ")))
 }

@@ -277,7 +277,7 @@ impl World {
         shown.targets.into_iter().find(|target| target.scope.as_str() == scope)
     }
 
-    /// The line of one target: `pending, not_flat: Open: 1 order. ...`
+    /// The line of one target: `pending, not_flat: Open: at least 1 order. ...`
     pub fn line(&self, name: &str) -> String {
         self.target(name).map_or_else(|| "not shown".to_owned(), |target| line(&target))
     }

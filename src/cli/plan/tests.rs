@@ -50,6 +50,7 @@ fn what_is_open_stands_below_the_sentence_that_targets_share() {
             positions: None,
             orders,
             plan_orders: None,
+            complete: false,
             open: vec![OpenRow { symbol: Some("BTCUSDT".to_owned()), side: None, kind }],
         },
         ..target(account, Some(Reason::NotFlat))
@@ -59,27 +60,27 @@ fn what_is_open_stands_below_the_sentence_that_targets_share() {
         &orders,
         Exit::BLOCKED,
         &expect![[r#"
-        ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
-        desk-1   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
-        desk-2   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+            ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
+            desk-1   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+            desk-2   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
 
-        desk-1 USDT-FUTURES, desk-2 USDT-FUTURES: It says not_flat.
-          desk-1 USDT-FUTURES: open: BTCUSDT order
-          desk-2 USDT-FUTURES: open: BTCUSDT order and 4 more
-        0 targets in sync, 0 would change now, 2 cannot yet.
-    "#]],
+            desk-1 USDT-FUTURES, desk-2 USDT-FUTURES: It says not_flat.
+              desk-1 USDT-FUTURES: open: at least BTCUSDT order (positions and plan orders not read)
+              desk-2 USDT-FUTURES: open: at least BTCUSDT order and 4 more (positions and plan orders not read)
+            0 targets in sync, 0 would change now, 2 cannot yet.
+        "#]],
     );
     check(
         &orders[..1],
         Exit::BLOCKED,
         &expect![[r#"
-        ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
-        desk-1   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
+            ACCOUNT  SCOPE         DESIRED     LIVE          WHY      REASON
+            desk-1   USDT-FUTURES  hedge_mode  one_way_mode  pending  not_flat
 
-        desk-1 USDT-FUTURES: It says not_flat.
-          open: BTCUSDT order
-        0 targets in sync, 0 would change now, 1 cannot yet.
-    "#]],
+            desk-1 USDT-FUTURES: It says not_flat.
+              open: at least BTCUSDT order (positions and plan orders not read)
+            0 targets in sync, 0 would change now, 1 cannot yet.
+        "#]],
     );
 }
 

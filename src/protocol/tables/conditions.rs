@@ -208,10 +208,10 @@ fn the_host_is_looked_at_last_and_a_set_is_noted_only_after_it_was_as_required()
     check(
         &situation().applied(OTHER).list(List::Positions, 1, seconds(0)).requires(),
         expect![[r#"
-        pending
-        not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
-        > rest 2s
-    "#]],
+            pending
+            not_flat: Open: at least 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 2s
+        "#]],
     );
     check(
         &ready().paused(None).requires(),

@@ -66,7 +66,7 @@ fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
         &begun().list(List::Positions, 1, seconds(0)),
         expect![[r#"
             new
-            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: at least 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > rest 2s
         "#]],
     );
@@ -74,7 +74,7 @@ fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
         &begun().list(List::Positions, 2, seconds(2)),
         expect![[r#"
             new
-            not_flat: Open: 2 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: at least 2 positions. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > read open positions
         "#]],
     );
@@ -83,7 +83,7 @@ fn whatever_is_open_is_named_and_only_positions_are_looked_at_often() {
         &plan_orders,
         expect![[r#"
             new
-            not_flat: Open: 1 plan order. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: at least 1 plan order. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > rest 10s
         "#]],
     );
@@ -118,18 +118,18 @@ fn after_a_reload_what_is_open_is_looked_at_at_once_and_once() {
     check(
         &begun().list(List::Positions, 1, seconds(1)).looked_for_again(),
         expect![[r#"
-        new
-        not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
-        > read open positions
-    "#]],
+            new
+            not_flat: Open: at least 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > read open positions
+        "#]],
     );
     check(
         &begun().list(List::Positions, 1, seconds(0)).looked_for_again(),
         expect![[r#"
-        new
-        not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
-        > rest 2s
-    "#]],
+            new
+            not_flat: Open: at least 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            > rest 2s
+        "#]],
     );
 }
 

@@ -318,7 +318,7 @@ fn a_row_that_shows_ends_the_refusals_though_flat() {
         &open,
         expect![[r#"
             new
-            not_flat: Open: 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: at least 1 position. The mode is changed once nothing is open; nothing is closed or cancelled for it.
             > rest 2s
         "#]],
     );

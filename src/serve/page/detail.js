@@ -3,7 +3,7 @@
 /** What is shown in words of its own; what a newer daemon tells beside it is shown as it is. */
 const TOLD_OF_TARGET = ["account", "scope", "desired", "applied", "live", "state", "reason", "blockers", "wants", "say",
   "since", "out_of_sync_since", "detail", "next_look_at", "drift"];
-const COUNTED = ["positions", "orders", "plan_orders", "open"];
+const COUNTED = [...Object.keys(LISTS), "complete", "open"];
 
 /** What was asked about it, or why it was not answered. */
 const UNASKED = { events: null, spans: null, noEvents: null, noSpans: null };
@@ -113,18 +113,12 @@ function showFactsOf(node, { target, pauses }) {
 
 /** Counts, as far as they were read, and what was named of it. */
 function openOf(detail) {
-  const count = (name, one, many) => {
+  const counts = Object.entries(LISTS).map(([name, [one, many]]) => {
     const number = detail[name] ?? null;
-    return number === null ? `${many} not read` : counted(number, one, many);
-  };
-  const counts = [
-    count("positions", "position", "positions"),
-    count("orders", "order", "orders"),
-    count("plan_orders", "plan order", "plan orders"),
-  ];
-  const named = (detail.open ?? []).map((row) => {
-    return `; ${typeof row === "object" ? Object.values(row).filter((value) => value !== null).join(" ") : row}`;
+    if (number === null) return `${many} not read`;
+    return (number > 0 && !detail.complete ? "at least " : "") + counted(number, one, many);
   });
+  const named = (detail.open ?? []).map((row) => `; ${sayRow(row)}`);
   const more = Object.entries(detail).filter(([name]) => !COUNTED.includes(name));
   return [counts.join(", "), ...named, ...more.map(([name, value]) => `; ${name} ${JSON.stringify(value)}`)];
 }

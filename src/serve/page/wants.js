@@ -28,7 +28,7 @@ function title(where, targets, causes) {
 
 function makeCause(cause) {
   const more = make("button.more", { type: "button", hidden: "" });
-  const node = make("article.cause", {}, make("h3", {}), make("p.say", {}), make("div.commands", {}), make("ul.of", {}), more);
+  const node = make("article.cause", {}, make("h3", {}), make("p.say", {}), make("p.open", {}), make("div.commands", {}), make("ul.of", {}), more);
   node.classList.add(cause.section);
   more.addEventListener("click", () => {
     node.dataset.whole = "whole";
@@ -39,7 +39,7 @@ function makeCause(cause) {
 
 function changeCause(node, cause) {
   node.cause = cause;
-  const [head, say, typed] = node.children;
+  const [head, say, open, typed] = node.children;
   const { section: where, label, targets } = cause;
   const first = (of) => targets.map(of).filter((at) => at !== null).sort()[0] ?? null;
   const [outOfSync, since] = [first((target) => target.out_of_sync_since), first((target) => target.since)];
@@ -56,6 +56,9 @@ function changeCause(node, cause) {
   );
   say.replaceChildren(...(cause.say === null ? [] : sentence(cause.say)));
   hide(say, cause.say === null);
+  const ofOne = targets.length === 1 ? openAt(targets[0]) : null;
+  write(open, ofOne ?? "");
+  hide(open, ofOne === null);
   keep(typed, commands(cause.say ?? ""), { key: (text) => text, make: command, change: () => {} });
   changeTargets(node, cause);
 }
@@ -67,7 +70,7 @@ function opener(target) {
 }
 
 function changeTargets(node, { targets }) {
-  const [, , , list, more] = node.children;
+  const [, , , , list, more] = node.children;
   const isWhole = node.dataset.whole === "whole" || targets.length <= AT_FIRST + 1;
   // One alone stands in the head.
   const shownFirst = targets.length === 1 ? [] : isWhole ? targets : targets.slice(0, AT_FIRST);
@@ -78,6 +81,7 @@ function changeTargets(node, { targets }) {
     make("span.state", {}, target.state),
     modesInWords(target),
     age(target.out_of_sync_since ?? target.since),
+    openAt(target) === null ? [] : make("span.open", {}, openAt(target)),
   ]);
   hide(list, shownFirst.length === 0);
   write(more, `and ${rest} more`);

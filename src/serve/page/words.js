@@ -29,6 +29,36 @@ function short(commit) {
   return commit.slice(0, 7);
 }
 
+/** The lists whose rows count, and what one row and more of each are called. */
+const LISTS = { positions: ["position", "positions"], orders: ["order", "orders"], plan_orders: ["plan order", "plan orders"] };
+
+/** `BTCUSDT long position`, with what is known of it. */
+function sayRow({ symbol, side, kind, ...more }) {
+  return [symbol, side, kind.replaceAll("_", " "), ...Object.values(more)].filter((word) => word !== null).join(" ");
+}
+
+/** Which lists were not read in the last look: `orders and plan orders not read`; empty where all were. */
+function sayUnread(detail) {
+  const unread = Object.entries(LISTS).filter(([name]) => (detail[name] ?? null) === null).map(([, [, many]]) => many);
+  return unread.length === 0 ? "" : `${unread.join(", ").replace(/, ([^,]*)$/, " and $1")} not read`;
+}
+
+/** What is open, row by row: `open: at least BTCUSDT long position and 2 more (plan orders not read)`; else what was not read. */
+function sayOpen(detail) {
+  const rows = detail.open ?? [];
+  const unread = sayUnread(detail);
+  if (rows.length === 0) return unread === "" ? null : unread;
+  const count = Object.keys(LISTS).reduce((sum, name) => sum + (detail[name] ?? 0), 0);
+  const more = count > rows.length ? ` and ${count - rows.length} more` : "";
+  const least = detail.complete ? "" : "at least ";
+  return `open: ${least}${rows.map(sayRow).join(", ")}${more}${unread === "" ? "" : ` (${unread})`}`;
+}
+
+/** The same of a target that waits for it to be closed. */
+function openAt({ blockers, detail }) {
+  return blockers.includes("not_flat") ? sayOpen(detail) : null;
+}
+
 /** Without what would break a line. */
 function plain(text) {
   return text.replace(/\p{Cc}/gu, " ");

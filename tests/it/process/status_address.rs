@@ -72,7 +72,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
             "account applied blockers desired detail drift live next_look_at out_of_sync_since reason say scope since state wants",
         );
         keys(&target["live"], "at mode");
-        keys(&target["detail"], "open orders plan_orders positions");
+        keys(&target["detail"], "complete open orders plan_orders positions");
         assert_eq!((&target["scope"], &target["drift"]), (&"USDT-FUTURES".into(), &"correct".into()));
         let in_sync = target["state"] == "in_sync";
         assert_eq!(target["reason"].is_null(), in_sync);
@@ -96,7 +96,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     assert_eq!(
         told["targets"][1]["detail"],
         serde_json::json!({
-            "positions": 1, "orders": 0, "plan_orders": 0,
+            "positions": 1, "orders": 0, "plan_orders": 0, "complete": true,
             "open": [{"symbol": "BTCUSDT", "side": "long", "kind": "position"}]
         })
     );

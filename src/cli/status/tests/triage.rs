@@ -54,11 +54,12 @@ pub(in crate::cli::status) fn night() -> Status {
                 positions: Some(1),
                 orders: Some(6),
                 plan_orders: None,
+                complete: false,
                 open: [("BTCUSDT", Side::Long, List::Positions), ("ETHUSDT", Side::Buy, List::Orders)]
                     .map(|(symbol, side, kind)| OpenRow { symbol: Some(symbol.to_owned()), side: Some(side), kind })
                     .into(),
             },
-            ..desk(14, Reason::NotFlat, "Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.", 840)
+            ..desk(14, Reason::NotFlat, "Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.", 840)
         },
         desk(15, Reason::Settling, "Flat for 58s; it must be so for 5m before the mode is changed.", 900),
         desk(16, Reason::Settling, "Flat for 3m 12s; it must be so for 5m before the mode is changed.", 960),
@@ -177,10 +178,11 @@ async fn at_80_columns() {
                 changed.
               desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
               desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
-            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open;
-                nothing is closed or cancelled for it.
+            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing
+                is open; nothing is closed or cancelled for it.
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
-                open: BTCUSDT long position, ETHUSDT buy order and 5 more
+                open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan
+                  orders not read)
             not looked at yet
               desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
 
@@ -260,10 +262,10 @@ async fn at_100_columns() {
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
               desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
-            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or
-                cancelled for it.
+            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is
+                closed or cancelled for it.
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
-                open: BTCUSDT long position, ETHUSDT buy order and 5 more
+                open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
               desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
 
@@ -329,9 +331,9 @@ async fn at_200_columns_with_problems_alone() {
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
               desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m          settling
-            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
-                open: BTCUSDT long position, ETHUSDT buy order and 5 more
+                open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
               desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          -
         "#]],
@@ -374,9 +376,9 @@ async fn a_pipe_has_whole_lines() {
             settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
               desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m          settling
-            not_flat: Open: 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
-                open: BTCUSDT long position, ETHUSDT buy order and 5 more
+                open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
               desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          -
 

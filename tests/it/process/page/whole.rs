@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use expect_test::expect;
 use regex::Regex;
 use serde_json::Value;
 
@@ -34,7 +35,11 @@ impl Read {
             }
             // JavaScript writes 1.0 as 1.
             Value::Number(number) => self.lacks(path, &number.as_f64().unwrap().to_string().into()),
-            Value::Bool(is) => self.lacks(path, &is.to_string().into()),
+            // Whether every list was read is told by which were not.
+            Value::Bool(is) => {
+                let is_told = path.ends_with(".detail.complete") && self.text.contains("not read") != *is;
+                if is_told { Vec::new() } else { vec![format!("{path}: {is}")] }
+            }
             Value::String(word) => {
                 let is_there = if word.parse::<jiff::Timestamp>().is_ok() {
                     self.times.contains(word)
@@ -78,6 +83,49 @@ fn everything_in_the_status_is_on_the_page() {
     }
     assert!(lacks.is_empty(), "not on the page:\n{}", lacks.join("\n"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_card_says_which_position_or_order_is_open_and_what_was_not_read_as_the_command_does() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let shown = || {
+        let open =
+            "[...document.querySelectorAll('.cause .open:not([hidden])')].map((node) => node.textContent)";
+        browser.text(&format!("{open}.join('\\n')"))
+    };
+    expect![[r#"
+        open: at least BTCUSDT long position and 1 more (orders and plan orders not read)
+        open: at least buy order (plan orders not read)
+        plan orders not read"#]]
+    .assert_eq(&shown());
+    // In another order, for the page counts as people do; of what is not known at all the command says nothing.
+    let is_same = || {
+        let (page, command) = (shown(), command_says(fleet.at));
+        let open = |text: &str| -> BTreeSet<String> {
+            text.lines().map(str::trim).filter(|line| line.starts_with("open: ")).map(str::to_owned).collect()
+        };
+        assert_eq!(open(&page), open(&command));
+        assert_eq!(open(&page).len(), 2, "{page}");
+    };
+    is_same();
+    // What is open at several that share a cause stands below each.
+    for account in ["desk-9", "desk-10"] {
+        fleet.show(account, |shown| {
+            shown.targets[0].say = Some("Open: at least 1 order. It waits.".to_owned());
+        });
+    }
+    browser.wait_for("one cause", "document.querySelectorAll('.of .open').length === 2");
+    is_same();
+    // All was read.
+    fleet.show("desk-10", |shown| {
+        let detail = &mut shown.targets[0].detail;
+        (detail.plan_orders, detail.complete) = (Some(2), true);
+    });
+    browser.wait_for("all of it", "document.body.textContent.includes('open: buy order and 2 more')");
+    is_same();
 }
 
 #[test]
