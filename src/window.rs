@@ -131,13 +131,18 @@ impl Window {
         None
     }
 
-    /// A time in the local time of its zone.
+    /// A time, and what the clocks of its zone show then, where that is another one: the file is written by these.
     pub fn shown(&self, at: ServerTime) -> String {
         Timestamp::from_millisecond(at.0).map_or_else(
             |_| at.to_string(),
             |time| {
-                let zoned = time.to_zoned(self.time_zone.rules.clone());
-                format!("{} ({})", zoned.strftime("%Y-%m-%d %H:%M:%S %:z"), self.time_zone.name)
+                let Zone { name, rules } = &self.time_zone;
+                let there = time.to_zoned(rules.clone());
+                if name == "UTC" {
+                    at.to_string()
+                } else {
+                    format!("{at} ({} in {name})", there.strftime("%a %H:%M"))
+                }
             },
         )
     }

@@ -17,7 +17,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
         &ready().windows(from_ref(&weekend)),
         expect![[r#"
             pending
-            window: Its change window weekend is closed; it opens at 2027-01-15 22:00:00 +00:00 (UTC), 13h 59m from now.
+            window: Its change window weekend is closed; it opens at 2027-01-15T22:00:00Z, 13h 59m from now.
             > rest 59s
         "#]],
     );
@@ -25,7 +25,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
         &ready().windows(&[weekend, morning.clone()]),
         expect![[r#"
             pending
-            window: Its change windows weekend, morning are closed; the first to open is morning, at 2027-01-15 08:30:00 +00:00 (UTC), 29m 59s from now.
+            window: Its change windows weekend, morning are closed; the first to open is morning, at 2027-01-15T08:30:00Z, 29m 59s from now.
             > rest 59s
         "#]],
     );
@@ -42,7 +42,7 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
         &ready().windows(&[window("soon", "30 0 8 * * *", hours(1))]),
         expect![[r#"
             pending
-            window: Its change window soon is closed; it opens at 2027-01-15 08:00:30 +00:00 (UTC), 29s from now.
+            window: Its change window soon is closed; it opens at 2027-01-15T08:00:30Z, 29s from now.
             > rest 29s
         "#]],
     );
@@ -115,7 +115,7 @@ fn a_set_that_was_noted_in_a_window_does_not_leave_after_it() {
         &ready().noted(seconds(1)).windows(&[closed]),
         expect![[r#"
             pending
-            window: Its change window early is closed; it opens at 2027-01-16 07:00:00 +00:00 (UTC), 22h 59m from now.
+            window: Its change window early is closed; it opens at 2027-01-16T07:00:00Z, 22h 59m from now.
             acting: Nothing stands in the way: the mode is being set.
             > withdraw: no change window is open any more
         "#]],
@@ -147,7 +147,7 @@ fn a_window_is_a_brake_for_corrections_too() {
         &ready().applied(WANTED).windows(&[closed]),
         expect![[r#"
             drifted
-            window: Its change window weekend is closed; it opens at 2027-01-15 22:00:00 +00:00 (UTC), 13h 59m from now.
+            window: Its change window weekend is closed; it opens at 2027-01-15T22:00:00Z, 13h 59m from now.
             > rest 59s
         "#]],
     );
@@ -296,11 +296,11 @@ fn what_waits_for_something_else_is_looked_at_when_its_window_opens_or_closes() 
     check(
         &ready().paused(None).windows(from_ref(&opening)),
         expect![[r#"
-        pending
-        paused: An operator paused it, until `posmoded resume`: maintenance.
-        window: Its change window opening is closed; it opens at 2027-01-15 08:00:20 +00:00 (UTC), 19s from now.
-        > rest 19s
-    "#]],
+            pending
+            paused: An operator paused it, until `posmoded resume`: maintenance.
+            window: Its change window opening is closed; it opens at 2027-01-15T08:00:20Z, 19s from now.
+            > rest 19s
+        "#]],
     );
     check(
         &ready().live(WANTED, seconds(1)).applied(WANTED).windows(&[opening]),

@@ -29,11 +29,12 @@ function showDetail(status) {
 
 function blocksOf(target, { paused, paused_accounts: accounts }) {
   const { account } = target;
+  const own = accounts[account] ?? null;
   const { events, spans, noEvents, noSpans } = open;
   return [
     { key: "head", target },
-    { key: "facts", target, pauses: [["everything", paused], [account, accounts[account] ?? null]] },
-    { key: "commands", account, say: target.say },
+    { key: "facts", target, pauses: [["everything", paused], [account, own]] },
+    { key: "commands", account, isHere: !isElsewhere(target), isPaused: own !== null, isAllPaused: paused !== null },
     { key: "spans", spans, trouble: noSpans, name: nameOf(target) },
     { key: "events", events, trouble: noEvents },
   ];
@@ -92,7 +93,8 @@ function showFactsOf(node, { target, pauses }) {
   }
   rows.push(["Out of sync", outOfSync === null ? "no" : { at: outOfSync, words: lasting }]);
   rows.push([reason === null ? "State" : "Reason", `${reason ?? state}, `, { at: since, words: lasting }]);
-  if (wants !== null) rows.push(["Waits for", WHO[wants] ?? wants]);
+  if (isElsewhere(target)) rows.push(["Waits for", "nothing here: another host looks after it"]);
+  else if (wants !== null) rows.push(["Waits for", WHO[wants] ?? wants]);
   for (const [whom, pause] of pauses) {
     if (pause !== null) rows.push([`Paused: ${whom}`, ...pauseOf(pause)]);
   }
@@ -123,13 +125,16 @@ function openOf(detail) {
   return [counts.join(", "), ...named, ...more.map(([name, value]) => `; ${name} ${JSON.stringify(value)}`)];
 }
 
-function showCommands(node, { account }) {
-  const rows = [
-    ["Look at it now", `posmoded refresh ${account} --wait`],
-    ["What was done", `posmoded history ${account}`],
-    ["Stop its changes", `posmoded pause ${account} --reason WHY`],
-    ["Its log", `journalctl POSMODED_ACCOUNT=${account}`],
-  ];
+function showCommands(node, { account, isHere, isPaused, isAllPaused }) {
+  const rows = [];
+  if (isHere) rows.push(["Look at it now", `posmoded refresh ${account} --wait`]);
+  rows.push(["What was done", `posmoded history ${account}`]);
+  if (isPaused) rows.push(["Allow its changes", `posmoded resume ${account}`]);
+  if (isAllPaused) rows.push(["Allow all changes", "posmoded resume"]);
+  if (isHere && !isPaused && !isAllPaused) {
+    rows.push(["Stop its changes", `posmoded pause ${account} --reason 'from the page of posmoded'`]);
+  }
+  rows.push(["Its log", `journalctl POSMODED_ACCOUNT=${account}`]);
   const list = make("dl.typed", {}, rows.map(([what, text]) => make("div", {}, make("dt", {}, what), make("dd", {}, command(text)))));
   node.replaceChildren(make("h3", {}, "What can be typed"), list);
 }

@@ -14,7 +14,7 @@ function merged(events, more, most) {
 function showEvents(body, events) {
   body.dataset.of = "tr";
   renew(body, events, ({ id }) => id, ({ at, account, scope, ...rest }) => [
-    make("td.when", {}, age(at, ago)),
+    make("td.when", {}, dated(at, ago)),
     make("td.whose", {}, account === null ? "everything" : [make("b", {}, account), scope === null ? "" : ` ${scope}`]),
     make("td.what", {}, whatOf(rest)),
   ]);

@@ -26,9 +26,9 @@ function valueOf(value) {
   if (value === null) return null;
   if (typeof value === "string") return sentence(value);
   if (value.code !== undefined) return make("code", {}, value.code);
-  if (value.since !== undefined) return [value.since, " (", age(value.since), ")"];
+  if (value.since !== undefined) return [utc(value.since), " (", age(value.since), ")"];
   const { at, words } = value;
-  return at === null ? null : [age(at, words), make("span.at", {}, ` ${local(at)}`)];
+  return at === null ? null : dated(at, words);
 }
 
 function factsOf(status) {

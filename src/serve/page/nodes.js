@@ -90,14 +90,19 @@ const clock = {
 const LOCAL = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** A time as everything that posmoded says has it: `2026-11-22T09:00:00Z`. */
+function utc(at) {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}
+
 /** A time as the reader's own clock shows it. */
 function local(at) {
   return LOCAL.format(new Date(at));
 }
 
 /**
- * How long ago something was, or how long it is till then; it grows by itself, and tells the time where one points at it. `words`
- * make a text of the span.
+ * How long ago something was, or how long it is till then; it grows by itself, and tells the time on the reader's own clock where
+ * one points at it. `words` make a text of the span.
  */
 function age(at, words = (span) => span) {
   if (at === null) return make("span", {}, "-");
@@ -107,9 +112,14 @@ function age(at, words = (span) => span) {
   return node;
 }
 
+/** The same, and the time itself beside it. */
+function dated(at, words) {
+  return at === null ? age(at) : [age(at, words), make("span.at", {}, ` ${utc(at)}`)];
+}
+
 /** The time itself, once somebody points at its age: of thousands nobody wants it. */
 function tellTime(node) {
-  node.title = `${local(node.dateTime)} (${ZONE}), ${node.dateTime}`;
+  node.title = `${local(node.dateTime)} (${ZONE}), ${utc(node.dateTime)}`;
 }
 
 const ago = (span) => `${span} ago`;

@@ -53,7 +53,7 @@ function show() {
   showDetail(status);
   showCount(status, all);
   growAges();
-  write(find("summary"), summary(status, clock.now()));
+  write(find("summary"), summary(status));
 }
 
 /** How many want a human: in the title, in the icon, and to those who listen. */
@@ -73,7 +73,7 @@ function showLink() {
   document.body.classList.toggle("old", silent !== null);
   const banner = find("banner");
   if (silent !== null) {
-    const since = live.heard === null ? "" : ` since ${local(silent).slice(11)} (${spell(Date.now() - silent)})`;
+    const since = live.heard === null ? "" : ` since ${utc(silent)} (${spell(Date.now() - silent)})`;
     write(banner, `No word from posmoded${since}: ${live.heard === null ? "nothing is known here" : "what stands here is old"}.`);
     write(link, "no word");
   } else if (known.status !== null) {
@@ -271,7 +271,6 @@ addEventListener("hashchange", readFragment);
 addEventListener("popstate", readFragment);
 setInterval(() => {
   growAges();
-  if (known.status !== null) write(find("summary"), summary(known.status, clock.now()));
   if (open.name !== null && Date.now() - known.askedOfOpenAt > READ_ANYHOW) askAboutOpen();
 }, 1000);
 

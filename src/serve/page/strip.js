@@ -50,9 +50,8 @@ function strip(answer, target, hours, name, marks) {
   const all = pieces(answer, target, from, to);
   const place = (ms) => `${(100 * ms) / (to - from)}%`;
   const bars = all.map((piece) => {
-    const time = (at) => local(at);
     const bar = make(`i.${piece.kind}`, {
-      title: `${KINDS[piece.kind]} for ${spell(piece.to - piece.from)}: ${time(piece.from)} to ${time(piece.to)}`,
+      title: `${KINDS[piece.kind]} for ${spell(piece.to - piece.from)}: ${utc(piece.from)} to ${utc(piece.to)}`,
     });
     bar.style.left = place(piece.from - from);
     bar.style.width = place(piece.to - piece.from);

@@ -1,16 +1,18 @@
-// What wants a human, and what passes by itself: one entry for each cause.
+// What wants a human, what passes by itself, and what is another host's: one entry for each cause.
 
 /** So many targets of a cause are shown before somebody asks for the rest. */
 const AT_FIRST = 6;
+/** In ms: a reason that began so soon after its target went out of sync began with it. */
+const APART = 60e3;
 
 function showCauses(status) {
   const all = causes(status);
-  for (const where of ["human", "passes"]) {
+  for (const where of ["human", "passes", "elsewhere"]) {
     const ofIt = all.filter((cause) => cause.section === where);
     const targets = ofIt.reduce((sum, cause) => sum + cause.targets.length, 0);
     write(find(`${where}-title`), title(where, targets, ofIt.length));
     find(`${where}-section`).classList.toggle("calm", ofIt.length === 0);
-    hide(find(`${where}-section`), where === "passes" && ofIt.length === 0);
+    hide(find(`${where}-section`), where !== "human" && ofIt.length === 0);
     const key = ({ label, say, targets }) => [label, targets[0] === undefined ? say : nameOf(targets[0])].join(" ");
     keep(find(`${where}-causes`), ofIt, { key, make: makeCause, change: changeCause });
   }
@@ -22,6 +24,7 @@ function title(where, targets, causes) {
     if (causes === 0) return "Nothing wants a human";
     return targets === 0 ? "Wants a human" : `${counted(targets, "target wants", "targets want")} a human`;
   }
+  if (where === "elsewhere") return `${counted(targets, "target", "targets")} of other hosts`;
   if (targets === 0) return "Passes by itself";
   return targets === 1 ? "1 target waits for what passes by itself" : `${targets} targets wait for what passes by itself`;
 }
@@ -45,13 +48,13 @@ function changeCause(node, cause) {
   const [outOfSync, since] = [first((target) => target.out_of_sync_since), first((target) => target.since)];
   const states = new Set(targets.map((target) => target.state));
   const whose = targets.length === 1 ? opener(targets[0]) : shape(where, states.size === 1 ? targets[0].state : "unknown");
-  const isNew = since !== null && since !== outOfSync;
+  const isNew = since !== null && (outOfSync === null || Math.abs(Date.parse(since) - Date.parse(outOfSync)) >= APART);
   head.replaceChildren(
     whose,
     make("span.label", {}, label ?? "not in sync"),
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
-    isNew ? make("span.when", {}, "for ", age(since)) : "",
-    outOfSync === null ? "" : make("span.when.out", {}, "out of sync for ", age(outOfSync)),
+    isNew ? make("span.when", {}, "for ", dated(since)) : "",
+    outOfSync === null ? "" : make("span.when.out", {}, "out of sync for ", dated(outOfSync)),
     targets.length === 1 ? modesInWords(targets[0]) : "",
   );
   say.replaceChildren(...(cause.say === null ? [] : sentence(cause.say)));
@@ -80,7 +83,7 @@ function changeTargets(node, { targets }) {
     opener(target),
     make("span.state", {}, target.state),
     modesInWords(target),
-    age(target.out_of_sync_since ?? target.since),
+    make("span.waits", {}, dated(target.out_of_sync_since ?? target.since)),
     openAt(target) === null ? [] : make("span.open", {}, openAt(target)),
   ]);
   hide(list, shownFirst.length === 0);

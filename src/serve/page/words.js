@@ -64,11 +64,6 @@ function plain(text) {
   return text.replace(/\p{Cc}/gu, " ");
 }
 
-/** Since when a target waits: since it is out of sync; where it is not, since it has its reason. */
-function waitsSince(target) {
-  return Date.parse(target.out_of_sync_since ?? target.since);
-}
-
 function isElsewhere(target) {
   return target.reason === "elsewhere";
 }
@@ -78,32 +73,15 @@ function isNotLookedAtYet(target) {
   return target.state === "unknown" && target.reason === null;
 }
 
-/** The one line that the service manager shows, too; `now` in ms. */
-function summary(status, now) {
-  const { config, paused, targets } = status;
+/** What the line of the service manager begins with; what else stands in it, the causes say. */
+function summary({ config, targets }) {
   const here = targets.filter((target) => !isElsewhere(target));
   const inSync = targets.filter((target) => target.state === "in_sync").length;
-  const parts = [];
-  if (targets.length === 0) parts.push("no target is known yet");
-  else if (here.length === 0) parts.push(`${counted(targets.length, "target", "targets")} of other hosts, none of this one`);
-  else parts.push(`${inSync}/${here.length} in sync`);
-  if (config.problem !== null) parts.push("the newest file is REFUSED");
-  if (paused !== null) parts.push(`PAUSED (${paused.reason})`);
-  for (const reason of Object.keys(REASONS)) {
-    const waiting = here.filter((target) => target.reason === reason);
-    if (waiting.length === 0) continue;
-    // Of several the one that the daemon has first.
-    const rank = (target) => [waitsSince(target), target.account];
-    const isBefore = ([since, account], [before, other]) => since < before || (since === before && account < other);
-    const longest = waiting.reduce((first, other) => (isBefore(rank(other), rank(first)) ? other : first));
-    const what = reason === "not_flat" ? "waiting flat" : reason.replaceAll("_", " ");
-    const age = spell(now - waitsSince(longest));
-    parts.push(`${waiting.length} ${what} (${longest.account} ${longest.scope} ${age})`);
-  }
-  const unseen = targets.filter(isNotLookedAtYet).length;
-  if (unseen > 0) parts.push(`${unseen} not looked at yet`);
+  let counts = `${inSync}/${here.length} in sync`;
+  if (targets.length === 0) counts = "no target is known yet";
+  else if (here.length === 0) counts = `${counted(targets.length, "target", "targets")} of other hosts, none of this one`;
   const commit = config.commit === null ? "" : ` ${short(config.commit)}`;
-  return plain(`rev ${config.generation}${commit}: ${parts.join(", ")}`);
+  return plain(`rev ${config.generation}${commit}: ${counts}`);
 }
 
 /** A sentence as parts: text, and what stands in backticks. */

@@ -38,8 +38,8 @@ async fn f42_a_change_made_while_closed_leaves_when_the_window_opens_though_the_
     let world = World::started_at("2026-03-29T00:20:00Z", &closed, desks).await;
     world.until(10 * SECOND, "in sync", |world| world.is_in_sync(A_USDT)).await;
     world.write(&file_in(&[SUNDAY], IN_SUNDAY));
-    let told = "pending, window: Its change window sunday is closed; it opens at 2026-03-29 03:00:00 +01:00 \
-                (Europe/London), 1h 39m from now.";
+    let told = "pending, window: Its change window sunday is closed; it opens at 2026-03-29T02:00:00Z \
+                (Sun 03:00 in Europe/London), 1h 39m from now.";
     line_begins(&world, MINUTE, A_USDT, told).await;
     world.pass(2 * HOUR + 50 * MINUTE).await;
     assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
@@ -51,7 +51,7 @@ async fn f42_a_change_made_while_closed_leaves_when_the_window_opens_though_the_
 #[tokio::test(start_paused = true)]
 async fn f42_two_windows_are_alternatives_and_the_first_to_open_lets_it_go() {
     let world = World::started_at("2026-03-28T10:00:00Z", &file_in(&[SUNDAY, NOON], IN_BOTH), desks).await;
-    let told = "new, window: Its change windows sunday, noon are closed; the first to open is noon, at 2026-03-28 12:00:00";
+    let told = "new, window: Its change windows sunday, noon are closed; the first to open is noon, at 2026-03-28T12:00:00Z, ";
     line_begins(&world, MINUTE, A_USDT, told).await;
     world.pass(3 * HOUR).await;
     assert!(matches!(seconds_after(&world, "2026-03-28T12:00:00Z")[..], [0..=3]), "{}", world.told());
@@ -74,7 +74,7 @@ async fn what_becomes_flat_after_the_window_has_closed_waits_for_the_next_one() 
         &world,
         13 * SECOND,
         A_USDT,
-        "new, window: Its change window noon is closed; it opens at 2026-03-28 14:00:00",
+        "new, window: Its change window noon is closed; it opens at 2026-03-28T14:00:00Z, ",
     )
     .await;
     world.exchange(|exchange| exchange.close_position(DESK_A, USDT, "BTCUSDT", HoldSide::Long)).unwrap();

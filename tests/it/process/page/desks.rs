@@ -58,7 +58,7 @@ fn targets() -> Vec<Value> {
             "blockers": ["paused", "not_flat"],
             "say": "kim (sudo) on pts/3, trade-01 paused it, for 1h 35m more, or until `posmoded resume desk-13`: exchange maintenance, ask <b>Kim</b>." }),
         json!({ "account": "desk-14", "state": "pending", "reason": "window", "live": "one_way_mode", "out": 40_000,
-            "say": "Its change window weekend is closed; it opens at 2026-12-04T22:00:00+00:00[Europe/London], 4d 23h from now." }),
+            "say": "Its change window weekend is closed; it opens at 2026-12-04T22:00:00Z (Fri 22:00 in Europe/London), 4d 23h from now." }),
         json!({ "account": "desk-15", "state": "unknown", "reason": "outcome_unknown", "live": null, "out": 300, "since": 22,
             "say": "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before its time is over, 13s from now; then the mode is read." }),
         json!({ "account": "desk-16", "state": "in_sync", "reason": "unreachable", "since": 9,

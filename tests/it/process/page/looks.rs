@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use super::browser::{Browser, DESK, Look, NIGHT, PHONE, PHONE_AT_NIGHT};
 use super::desks;
+use super::fleet::Fleet;
+use serde_json::json;
 
 #[test]
 fn nothing_is_scrolled_sideways_and_nobody_is_kept_out_in_both_themes_on_a_desk_and_on_a_phone() {
@@ -37,6 +39,40 @@ fn nothing_is_scrolled_sideways_and_nobody_is_kept_out_in_both_themes_on_a_desk_
         browser.press("Escape");
         browser.wait_for("no detail", "!document.querySelector('dialog').open");
     }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn on_a_phone_the_panel_of_the_longest_name_shows_it_whole_and_can_be_closed_wherever_it_is_read() {
+    let Some(browser) = Browser::open() else { return };
+    let name = "a-name-of-63-characters-which-is-the-longest-that-a-file-may-have".get(..63).unwrap();
+    let target = json!({ "account": name, "state": "new", "reason": "suspended", "live": "one_way_mode", "out": 7_200, "say": "It says so." });
+    let fleet = Fleet::of(&[target], Vec::new());
+    browser.look(PHONE);
+    browser.go(&format!("{}#target={name}/USDT-FUTURES", fleet.url()));
+    browser.wait_for("its strips", "document.querySelectorAll('dialog .strip').length === 2");
+    // Strips are cut at their ends; what is only for screen readers has no place.
+    let cut = "[...document.querySelectorAll('main *, dialog *')].filter((node) => !node.matches('.unseen, .end, .bars, .bars *') && \
+               (node.getBoundingClientRect().right > innerWidth + 1 || \
+               (getComputedStyle(node).overflowX !== 'visible' && node.scrollWidth > node.clientWidth)))";
+    let cut = || browser.text(&format!("{cut}.map((node) => node.outerHTML.slice(0, 200)).join('; ')"));
+    assert_eq!(cut(), "");
+    assert_eq!(
+        browser.text("document.getElementById('detail-title').textContent"),
+        format!("{name} USDT-FUTURES")
+    );
+    for part in ["0", "0.5", "1"] {
+        browser.eval(&format!(
+            "(() => {{ const panel = document.querySelector('dialog'); panel.scrollTop = panel.scrollHeight * {part}; }})()"
+        ));
+        let hit = "(() => { const { x, y, width, height } = document.querySelector('dialog .close').getBoundingClientRect(); \
+                   return document.elementFromPoint(x + width / 2, y + height / 2)?.className; })()";
+        assert_eq!(browser.text(hit), "close", "{part}");
+    }
+    picture(&browser, "phone-longest");
+    browser.eval("document.querySelector('dialog .close').click()");
+    browser.wait_for("no detail", "!document.querySelector('dialog').open");
+    assert_eq!(cut(), "");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use expect_test::expect;
 use posmoded::position_mode::PositionMode;
 use posmoded::protocol::{Reason, State, Wants};
+use posmoded::status::Paused;
 use serde_json::json;
 
 use super::browser::{Browser, NIGHT};
@@ -65,6 +66,94 @@ fn an_age_tells_its_time_here_and_in_utc_to_whoever_points_at_it() {
         "its time",
         &format!("document.querySelector('.cause .out time').title.endsWith(', {utc}')"),
     );
+}
+
+#[test]
+fn beside_each_age_but_those_of_the_cells_stands_its_time_in_utc() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&format!("{}#target=desk-13/USDT-FUTURES", fleet.url()));
+    browser.wait_for("its history", "document.querySelectorAll('dialog tbody tr').length > 0");
+    let bare = "[...document.querySelectorAll('time.age')].filter((age) => age.closest('.cell') === null && \
+                !age.parentNode.textContent.includes(age.dateTime))";
+    assert_eq!(
+        browser.eval(&format!("{bare}.length")),
+        0,
+        "{}",
+        browser.text(&format!("{bare}[0].outerHTML"))
+    );
+    let all = "document.querySelectorAll('.cause .at, #facts .at, #changes .at, dialog .at').length > 30";
+    assert_eq!(browser.eval(all), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_card_says_for_how_long_it_has_its_reason_only_where_that_began_later() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let told = |account: &str| {
+        let whens = format!(
+            "[...document.querySelector('.cause h3 [data-target^=\"{account}/\"]').parentNode.querySelectorAll('.when')]"
+        );
+        browser.text(&format!(
+            "{whens}.map((when) => when.textContent.replace(/ [0-9dhms ]+ 2.*Z$/, '')).join()"
+        ))
+    };
+    assert_eq!(told("desk-7"), "for,out of sync for");
+    assert_eq!(told("desk-12"), "out of sync for");
+    fleet.show("desk-12", |shown| shown.targets[0].since = ago(1_230));
+    fleet.show("desk-7", |shown| shown.targets[0].since = ago(7_900));
+    browser.wait_for(
+        "another time",
+        "document.querySelector('.cause h3 [data-target^=\"desk-7/\"] ~ .when').textContent.startsWith('for 2h 11m')",
+    );
+    assert_eq!(
+        (told("desk-7").as_str(), told("desk-12").as_str()),
+        ("for,out of sync for", "out of sync for")
+    );
+}
+
+#[test]
+fn what_can_be_typed_is_whole_and_offers_no_pause_where_one_stands_and_nothing_of_another_host() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    let typed = |name: &str| {
+        browser.go("about:blank");
+        browser.go(&format!("{}#target={name}", fleet.url()));
+        browser.wait_for("what can be typed", "document.querySelectorAll('.typed code').length > 1");
+        browser
+            .text("[...document.querySelectorAll('.typed code')].map((code) => code.textContent).join('\\n')")
+    };
+    expect![[r#"
+        posmoded refresh desk-7 --wait
+        posmoded history desk-7
+        posmoded pause desk-7 --reason 'from the page of posmoded'
+        journalctl POSMODED_ACCOUNT=desk-7"#]]
+    .assert_eq(&typed("desk-7/USDT-FUTURES"));
+    expect![[r#"
+        posmoded refresh desk-13 --wait
+        posmoded history desk-13
+        posmoded resume desk-13
+        journalctl POSMODED_ACCOUNT=desk-13"#]]
+    .assert_eq(&typed("desk-13/USDT-FUTURES"));
+    expect![[r#"
+        posmoded history desk-17
+        journalctl POSMODED_ACCOUNT=desk-17"#]]
+    .assert_eq(&typed("desk-17/USDT-FUTURES"));
+    fleet.board.frame(|frame| {
+        let (reason, who) = ("all of it".to_owned(), Some("kim".to_owned()));
+        frame.paused = Some(Paused { reason, who, since: ago(60), until: None });
+    });
+    expect![[r#"
+        posmoded refresh desk-13 --wait
+        posmoded history desk-13
+        posmoded resume desk-13
+        posmoded resume
+        journalctl POSMODED_ACCOUNT=desk-13"#]]
+    .assert_eq(&typed("desk-13/USDT-FUTURES"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
 #[test]

@@ -76,7 +76,13 @@ fn everything_in_the_status_is_on_the_page() {
         browser.eval(&format!("document.querySelector('.cell [data-target=\"{name}\"]').click()"));
         browser.wait_for("its detail", "document.querySelector('dialog').open");
         let detail = Read::of(&browser, "dialog");
-        lacks.extend(detail.lacks(&name, target));
+        let mut target = target.clone();
+        if target["reason"] == "elsewhere" {
+            // Nothing is awaited here.
+            assert!(detail.text.contains("Waits fornothing here: another host looks after it"));
+            target["wants"].take();
+        }
+        lacks.extend(detail.lacks(&name, &target));
         lacks.extend(detail.lacks(&name, &told["paused_accounts"][target["account"].as_str().unwrap()]));
         browser.press("Escape");
         browser.wait_for("no detail", "!document.querySelector('dialog').open");
@@ -160,11 +166,15 @@ fn the_page_says_of_each_cause_what_the_command_says() {
         let page = alike(&Read::of(&browser, "main").text);
         let command = command_says(fleet.at);
         let sections: Vec<&str> = command.split("\n\n").collect();
-        // The summary; what wants a human; what passes by itself; then what is in sync.
-        let [summary, human, passes, ..] = sections[..] else { panic!("{command}") };
+        // The summary; what wants a human; what passes by itself; what is in sync; what is another host's.
+        let [summary, human, passes, _, elsewhere, ..] = sections[..] else { panic!("{command}") };
+        assert!(elsewhere.starts_with("1 target of other hosts:"), "{command}");
+        // What waits for what, the page says below it.
+        let (summary, _) = summary.split_once(", ").unwrap();
+        assert_eq!(browser.text("document.getElementById('summary').textContent"), summary);
         let is_told = |line: &&str| !line.starts_with("  ");
-        let lines =
-            [summary].into_iter().chain([human, passes].into_iter().flat_map(str::lines).filter(is_told));
+        let below = [human, passes, elsewhere].into_iter().flat_map(str::lines).filter(is_told);
+        let lines = [summary].into_iter().chain(below);
         let mut told = 0;
         for line in lines.map(|line| line.trim_end_matches(':')) {
             let (label, say) = line.split_once(": ").unwrap_or((line, line));
