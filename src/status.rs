@@ -559,6 +559,16 @@ impl TargetStatus {
         self.state == State::Unknown && self.reason.is_none()
     }
 
+    /// Whether all that wants a human about it is what somebody decided: a pause, a suspension, a report in place of a correction.
+    pub fn is_deliberate(&self) -> bool {
+        let wanting = || self.blockers.iter().filter(|reason| reason.wants() == Wants::Human);
+        self.wants == Some(Wants::Human)
+            && wanting().next().is_some()
+            && wanting().all(|reason| reason.is_deliberate())
+            // It may want a human for itself, and whether it does is not among the blockers.
+            && !self.blockers.contains(&Reason::OutcomeUnknown)
+    }
+
     /// Whether the file gives it to another host, so that this one asks nothing about it.
     pub fn is_elsewhere(&self) -> bool {
         self.reason == Some(Reason::Elsewhere)

@@ -173,6 +173,11 @@ impl Reason {
         self.row().wants
     }
 
+    /// Whether somebody decided that it should be so: it wants a human to end it, and none now.
+    pub fn is_deliberate(self) -> bool {
+        matches!(self, Reason::Suspended | Reason::Paused | Reason::Reported)
+    }
+
     /// Whether it is a stage of a change under way, not an obstacle.
     pub fn is_progress(self) -> bool {
         self.row().is_progress

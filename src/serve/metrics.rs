@@ -198,6 +198,21 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         }),
     )?;
     out.gauges(
+        "target_deliberate",
+        "1 while all that wants a human about a target is what somebody decided: a pause, a suspension, a report in place of a \
+         correction",
+        None,
+        here().map(|target| (labels(target), i64::from(target.is_deliberate()))),
+    )?;
+    out.gauges(
+        "target_reason_since_timestamp",
+        "Since when a target has had its reason in this process; absent without one",
+        Some(&Unit::Seconds),
+        here()
+            .filter(|target| target.reason.is_some())
+            .map(|target| (labels(target), target.since.as_second())),
+    )?;
+    out.gauges(
         "target_not_in_sync_since_timestamp",
         "Since when a target has not been in sync; absent while it is",
         Some(&Unit::Seconds),

@@ -105,6 +105,8 @@ async fn every_metric_of_the_contract_is_there_and_the_text_is_well_formed() {
         (format!(r#"posmoded_target_state{waiting},state="pending",reason="not_flat"}}"#), 1.0),
         (format!(r#"posmoded_target_wants{waiting},wants="itself"}}"#), 1.0),
         (r#"posmoded_target_wants{account="desk-1",scope="USDT-FUTURES",wants="none"}"#.to_owned(), 1.0),
+        (format!("posmoded_target_deliberate{waiting}}}"), 0.0),
+        (format!("posmoded_target_reason_since_timestamp_seconds{waiting}}}"), 1_795_337_160.0),
         (format!("posmoded_target_not_in_sync_since_timestamp_seconds{waiting}}}"), 1_795_337_160.0),
         (format!("posmoded_target_last_look_timestamp_seconds{waiting}}}"), 1_795_337_995.0),
         (format!("posmoded_outcome_unknown{waiting}}}"), 0.0),
@@ -178,7 +180,38 @@ async fn another_hosts_target_is_shown_and_alerts_nobody_here() {
         samples.keys().any(|series| series.starts_with(name) && series.contains(r#"account="desk-9""#))
     };
     assert!(of("posmoded_target_state"));
-    for name in ["target_in_sync", "target_wants", "target_not_in_sync_since", "target_last_look"] {
+    for name in [
+        "target_in_sync",
+        "target_wants",
+        "target_deliberate",
+        "target_reason_since",
+        "target_not_in_sync_since",
+        "target_last_look",
+    ] {
         assert!(!of(&format!("posmoded_{name}")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_somebody_decided_stands_apart_from_what_wants_a_human_now() {
+    let (view, _) = view();
+    let of = |blockers: &[Reason], wants| {
+        let mut one = target("desk-9", blockers.first().copied());
+        one.blockers = blockers.to_vec();
+        one.wants = Some(wants);
+        drop(view.board.add("desk-9".parse().unwrap(), account(view.clock.now(), vec![one])));
+        let samples = read(&Metrics::of(view.clone()).text().unwrap());
+        samples[r#"posmoded_target_deliberate{account="desk-9",scope="USDT-FUTURES"}"#] > 0.0
+    };
+    for reason in [Reason::Paused, Reason::Suspended, Reason::Reported] {
+        assert!(of(&[reason], Wants::Human), "{reason}");
+        assert!(
+            of(&[Reason::Unreachable, reason], Wants::Human),
+            "an exchange that is away makes {reason} no more urgent"
+        );
+        assert!(!of(&[Reason::Denied, reason], Wants::Human), "{reason} beside what nobody meant");
+        assert!(!of(&[Reason::OutcomeUnknown, reason], Wants::Human), "a set of which nobody knows");
+    }
+    assert!(!of(&[Reason::Paused], Wants::Time), "it ends by itself");
+    assert!(!of(&[Reason::Denied], Wants::Human));
 }

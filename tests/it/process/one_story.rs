@@ -206,11 +206,16 @@ impl Story<'_> {
         );
         let in_sync = u8::from(state == "in_sync");
         assert_eq!(series("target_in_sync"), [format!("posmoded_target_in_sync{{{labels}}} {in_sync}")]);
-        let metric = "target_not_in_sync_since_timestamp_seconds";
-        let since = time(&target["out_of_sync_since"]).map(Timestamp::as_second);
-        let expected: Vec<String> =
-            since.iter().map(|since| format!("posmoded_{metric}{{{labels}}} {since}")).collect();
-        assert_eq!(series(metric), expected);
+        let since_reason = if target["reason"].is_null() { &Value::Null } else { &target["since"] };
+        for (metric, since) in [
+            ("target_not_in_sync_since_timestamp_seconds", &target["out_of_sync_since"]),
+            ("target_reason_since_timestamp_seconds", since_reason),
+        ] {
+            let since = time(since).map(Timestamp::as_second);
+            let expected: Vec<String> =
+                since.iter().map(|since| format!("posmoded_{metric}{{{labels}}} {since}")).collect();
+            assert_eq!(series(metric), expected);
+        }
     }
 
     /// The newest line about the target: written when it came into this state.

@@ -319,9 +319,11 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_rate_limit_wait_seconds counter
         posmoded_request_duration_seconds histogram
         posmoded_requests counter
+        posmoded_target_deliberate gauge
         posmoded_target_in_sync gauge
         posmoded_target_last_look_timestamp_seconds gauge
         posmoded_target_not_in_sync_since_timestamp_seconds gauge
+        posmoded_target_reason_since_timestamp_seconds gauge
         posmoded_target_state gauge
         posmoded_target_wants gauge
     "#]]
