@@ -22,18 +22,37 @@ use super::{Host, PATIENCE, RUN, Venue, declared, get};
 const RULES: &str = include_str!("../../../deploy/prometheus/posmoded.rules.yml");
 const README: &str = include_str!("../../../README.md");
 const RUNBOOK: &str = include_str!("../../../deploy/README.md");
+const MANIFEST: &str = include_str!("../../../Cargo.toml");
+/// The runbook, as the package installs it.
+const INSTALLED: &str = "file:///usr/share/doc/posmoded/deploy/README.md";
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
 
 /// All that an expression may say beside metrics of ours and what is in braces, quotes or a list of labels.
-const LANGUAGE: &[&str] =
-    &["abs", "absent", "and", "h", "increase", "m", "max", "or", "resets", "time", "unless", "up"];
+const LANGUAGE: &[&str] = &[
+    "ALERTS",
+    "abs",
+    "absent",
+    "and",
+    "count",
+    "h",
+    "increase",
+    "m",
+    "max",
+    "max_over_time",
+    "or",
+    "resets",
+    "time",
+    "unless",
+    "up",
+];
 /// A metric of ours, and a list of labels to match by, as patterns.
 const OURS: &str = "posmoded_[a-z_]+";
 const LABELS: &str = r"(?:by|without|on|ignoring) *\(([^)]*)\)";
 /// Reasons that no rule names, and why not.
-const TOLD_OTHERWISE: [(Reason, &str); 5] = [
+const TOLD_OTHERWISE: [(Reason, &str); 6] = [
     (Reason::Elsewhere, "the other host's alerts tell of it"),
     (Reason::OutcomeUnknown, "PosmodedOutcomeUnknown, whatever comes before it"),
+    (Reason::Suspended, "nobody: the file says so, and why"),
     (Reason::Paused, "PosmodedPausedForLong, whatever comes before it"),
     (Reason::File, "PosmodedFileRejected, once for the host"),
     (Reason::Held, "PosmodedHeld, once for the host"),
@@ -43,8 +62,12 @@ const TOLD_OTHERWISE: [(Reason, &str); 5] = [
 struct Alert {
     name: String,
     expr: String,
-    texts: Vec<String>,
+    /// How long its expression must hold.
+    lasting: Option<String>,
+    summary: String,
+    description: String,
     runbook: String,
+    page: Option<String>,
 }
 
 fn alerts() -> Vec<Alert> {
@@ -53,12 +76,15 @@ fn alerts() -> Vec<Alert> {
         rules["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned();
     let alert = |rule: &Value| {
-        let texts = [&rule["annotations"]["summary"], &rule["annotations"]["description"]];
+        let told = &rule["annotations"];
         Alert {
             name: text(&rule["alert"]),
             expr: text(&rule["expr"]),
-            texts: texts.map(text).to_vec(),
-            runbook: text(&rule["annotations"]["runbook"]),
+            lasting: rule["for"].as_str().map(str::to_owned),
+            summary: text(&told["summary"]),
+            description: text(&told["description"]),
+            runbook: text(&told["runbook_url"]),
+            page: told["page"].as_str().map(str::to_owned),
         }
     };
     rules.map(alert).collect()
@@ -68,7 +94,7 @@ fn alerts() -> Vec<Alert> {
 fn f46_every_metric_label_and_value_that_an_alert_names_is_there() {
     let shown = shown();
     let scraped = ["job", "instance"];
-    for Alert { name, expr, texts, .. } in alerts() {
+    for Alert { name, expr, summary, description, runbook, page, .. } in alerts() {
         let mut labels: BTreeSet<&str> = scraped.into();
         for (metric, matchers) in selectors(&expr) {
             let values = shown.get(&metric).unwrap_or_else(|| panic!("{name}: no metric {metric}"));
@@ -84,7 +110,10 @@ fn f46_every_metric_label_and_value_that_an_alert_names_is_there() {
                 assert!(labels.contains(label), "{name}: nothing in it has the label {label}");
             }
         }
-        for label in captures(r"\$labels\.([a-z_]+)", &texts.concat()) {
+        for label in captures(
+            r"\$labels\.([a-z_]+)",
+            &[summary, description, runbook, page.unwrap_or_default()].concat(),
+        ) {
             assert!(labels.contains(label.as_str()), "{name}: nothing in it has the label {label}");
         }
         let bare =
@@ -99,7 +128,7 @@ fn f46_every_metric_label_and_value_that_an_alert_names_is_there() {
 
 #[test]
 fn an_alert_or_a_reason_not_to_have_one_belongs_to_every_reason_and_a_row_of_the_runbook_to_both() {
-    let rows: BTreeSet<String> = captures(r#"<a id="([^"]*)"></a>"#, RUNBOOK).into_iter().collect();
+    let rows = anchors();
     let mut told = BTreeSet::new();
     for Alert { name, expr, runbook, .. } in alerts() {
         let reasons: Vec<String> = selectors(&expr)
@@ -108,10 +137,10 @@ fn an_alert_or_a_reason_not_to_have_one_belongs_to_every_reason_and_a_row_of_the
             .filter(|(label, _)| label == "reason")
             .flat_map(|(_, values)| values.split('|').map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        let (file, row) = runbook.split_once('#').unwrap_or((&runbook, ""));
-        assert_eq!(file, "deploy/README.md", "{name}");
+        let (file, row) = runbook.split_once('#').unwrap_or_else(|| panic!("{name}: no row of the runbook"));
+        assert_eq!(file, INSTALLED, "{name}");
         let of_each = reasons.iter().map(|reason| row.replace("{{ $labels.reason }}", reason));
-        for row in of_each.chain([row.to_owned()]).filter(|row| !row.is_empty() && !row.contains('{')) {
+        for row in of_each.chain([row.to_owned()]).filter(|row| !row.contains('{')) {
             assert!(rows.contains(&row), "{name}: {file} has no row {row}");
         }
         told.extend(reasons);
@@ -124,6 +153,78 @@ fn an_alert_or_a_reason_not_to_have_one_belongs_to_every_reason_and_a_row_of_the
         );
         assert!(rows.contains(reason.as_str()), "deploy/README.md has no row for {reason}");
         assert!(README.contains(&format!("`{reason}`")), "README.md has no row for {reason}");
+    }
+}
+
+/// What a link into the runbook can name: its rows, and its headings as forges make anchors of them.
+fn anchors() -> BTreeSet<String> {
+    let anchor = |heading: &str| -> String {
+        let kept = heading.to_lowercase().replace(' ', "-");
+        kept.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
+    };
+    let headings = captures("(?m)^#+ (.*)$", RUNBOOK);
+    let rows = captures(r#"<a id="([^"]*)"></a>"#, RUNBOOK);
+    rows.into_iter().chain(headings.iter().map(|heading| anchor(heading))).collect()
+}
+
+#[test]
+fn the_runbook_lies_where_the_alerts_say() {
+    let folder = INSTALLED.strip_prefix("file:///").unwrap().strip_suffix("README.md").unwrap();
+    assert!(MANIFEST.contains(&format!(r#"["deploy/README.md", "{folder}", "644"]"#)), "{INSTALLED}");
+    assert!(RUNBOOK.contains(INSTALLED), "deploy/README.md does not say where its links lead");
+}
+
+#[test]
+fn an_alert_says_where_since_when_and_what_to_type_and_one_matter_is_one_alert() {
+    for Alert { name, expr, lasting, summary, description, page, .. } in alerts() {
+        let nobody_is_there = name == "PosmodedAbsent";
+        assert!(
+            nobody_is_there || summary.contains("{{ $labels.instance }}"),
+            "{name} says not where: {summary}"
+        );
+        let hours = captures(r"([0-9]+) \* 3600", &expr).into_iter().map(|hours| format!("{hours}h"));
+        let window: Vec<String> = captures(r"\[([0-9]+[mh])\]", &expr).into_iter().chain(hours).collect();
+        let spelled = lasting.iter().chain(&window).map(|time| {
+            let (count, unit) = time.split_at(time.len() - 1);
+            format!("{count} {}", if unit == "m" { "min" } else { unit })
+        });
+        let is_timed =
+            summary.contains("humanizeDuration }}") || spelled.clone().any(|time| summary.contains(&time));
+        assert!(is_timed, "{name} says not since when ({:?}): {summary}", spelled.collect::<Vec<_>>());
+        let commands = captures("`([^`]*)`", &description);
+        let of_host = ["systemctl ", "journalctl ", "timedatectl"];
+        let can_be_typed = |line: &&String| {
+            line.starts_with("posmoded ") || of_host.iter().any(|program| line.starts_with(program))
+        };
+        assert!(
+            commands.iter().any(|line| can_be_typed(&line)),
+            "{name} says not what to type: {description}"
+        );
+        for verb in commands.iter().filter_map(|line| line.strip_prefix("posmoded ")) {
+            let verb = verb.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap();
+            assert!(README.contains(&format!("posmoded {verb}")), "{name}: there is no posmoded {verb}");
+        }
+        let of_account = expr.starts_with("max by (job, instance, account");
+        if of_account {
+            assert!(summary.contains("{{ $labels.account }}"), "{name}: {summary}");
+            let whole =
+                |line: &String| line.starts_with("posmoded ") && line.ends_with("{{ $labels.account }}");
+            assert!(commands.iter().any(whole), "{name} leaves the account to be typed: {description}");
+            assert_eq!(
+                page.as_deref(),
+                Some("http://{{ $labels.instance }}/#search={{ $labels.account }}"),
+                "{name}"
+            );
+        }
+        // What is there for each scope is told once for its account, or for the host.
+        let per_scope = ["posmoded_target_", "posmoded_outcome_unknown", "posmoded_drift_detected"];
+        if per_scope.iter().any(|metric| expr.contains(metric)) {
+            let lists = captures(r"by *\(([^)]*)\)", &expr);
+            let of_host =
+                ["count", "max"].iter().any(|how| expr.starts_with(&format!("{how} by (job, instance) (")));
+            assert!(of_account || of_host, "{name}: {expr}");
+            assert!(lists.iter().all(|list| !list.contains("scope")), "{name}: {expr}");
+        }
     }
 }
 
