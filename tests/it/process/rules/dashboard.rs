@@ -1,6 +1,10 @@
 //! The dashboard: that it can be imported, that what it asks for exists, and that a Prometheus which scrapes the daemon has
 //! an answer to each of its queries.
 
+use std::fmt::Write as _;
+
+use bitget_sim::PosMode;
+
 use super::*;
 
 const DASHBOARD: &str = include_str!("../../../../deploy/grafana/posmoded.json");
@@ -41,10 +45,17 @@ fn queries() -> Vec<Query> {
 }
 
 fn filled(expr: &str) -> String {
-    let filled = [("$instance", ".*"), ("$account", ".*"), ("$__rate_interval", "30s")]
-        .iter()
-        .fold(expr.to_owned(), |expr, (variable, value)| expr.replace(variable, value));
-    assert!(!filled.contains('$'), "a variable that Grafana does not know: {filled}");
+    filled_with(expr, "30s")
+}
+
+/// `interval` is how long one bar is.
+fn filled_with(expr: &str, interval: &str) -> String {
+    let filled =
+        [("$instance", ".*"), ("$account", ".*"), ("$__rate_interval", "30s"), ("$__interval", interval)]
+            .iter()
+            .fold(expr.to_owned(), |expr, (variable, value)| expr.replace(variable, value));
+    // `$1` is what a label_replace has found.
+    assert!(!filled.replace("$1", "").contains('$'), "a variable that Grafana does not know: {filled}");
     filled
 }
 
@@ -58,7 +69,7 @@ fn the_dashboard_can_be_imported_beside_others_and_into_any_grafana() {
         .iter()
         .map(|variable| variable["name"].as_str().unwrap())
         .collect();
-    assert_eq!(variables, ["datasource", "instance", "account"]);
+    assert_eq!(variables, ["datasource", "instance", "account", "runbook"]);
     let (mut ids, mut cells) = (BTreeSet::new(), BTreeSet::new());
     for panel in panels(&told) {
         let title = panel["title"].as_str().unwrap();
@@ -115,38 +126,231 @@ fn f46_every_metric_label_and_value_that_the_dashboard_names_is_there() {
 }
 
 #[test]
+fn every_host_and_target_leads_to_its_page_and_every_reason_to_its_row_of_the_runbook() {
+    let told = dashboard();
+    let runbook = &told["templating"]["list"][3];
+    assert_eq!((&runbook["query"], &runbook["current"]["value"]), (&INSTALLED.into(), &INSTALLED.into()));
+    assert_eq!(told["links"][0]["url"], "${runbook}");
+    for panel in panels(&told).into_iter().filter(|panel| panel["type"] == "table") {
+        let shown = panel["transformations"].to_string();
+        let overrides = panel["fieldConfig"]["overrides"].as_array().unwrap();
+        let link = |column: &str| {
+            let of_it = overrides.iter().filter(|one| one["matcher"]["options"] == column);
+            let mut properties = of_it.flat_map(|one| one["properties"].as_array().unwrap());
+            let found = properties.find(|property| property["id"] == "links")?;
+            Some(found["value"][0]["url"].as_str().unwrap().to_owned())
+        };
+        for (column, expected) in [
+            ("instance", "http://${__data.fields.instance}/"),
+            (
+                "account",
+                "http://${__data.fields.instance}/#target=${__data.fields.account}/${__data.fields.scope}",
+            ),
+            ("reason", "${runbook}#${__data.fields.reason}"),
+        ] {
+            // What a link names stands in its row.
+            if shown.contains(&format!("\"{column}\"")) {
+                assert_eq!(link(column).as_deref(), Some(expected), "{} {column}", panel["title"]);
+            }
+        }
+    }
+    // What a table says where it is empty would else stand in each of its cells that are.
+    for panel in
+        panels(&told).into_iter().filter(|panel| panel["fieldConfig"]["defaults"]["noValue"].is_string())
+    {
+        let overrides = panel["fieldConfig"]["overrides"].as_array().unwrap();
+        let since = overrides.iter().filter(|one| one["properties"][0]["value"] == "dateTimeFromNow");
+        let has_own =
+            |one: &Value| one["properties"].as_array().unwrap().iter().any(|one| one["id"] == "noValue");
+        assert!(since.into_iter().all(has_own), "{}", panel["title"]);
+    }
+    let page = include_str!("../../../../src/serve/page/page.js");
+    for word in ["\"target\"", "\"search\""] {
+        assert!(page.contains(&format!("words.get({word})")), "the page takes no {word} from its address");
+    }
+}
+
+#[test]
+fn colours_follow_the_need_and_what_is_not_known_is_not_green() {
+    let told = dashboard();
+    let found = panels(&told);
+    let tiles: Vec<_> = found.iter().filter(|panel| panel["type"] == "stat").collect();
+    let mut deliberate = Vec::new();
+    for tile in &tiles {
+        let steps = tile["fieldConfig"]["defaults"]["thresholds"]["steps"].as_array().unwrap();
+        // Grafana colours what has no value as the lowest step.
+        let colours: Vec<_> = steps.iter().map(|step| (&step["color"], &step["value"])).collect();
+        assert_eq!(colours[0], (&"#8e8e8e".into(), &Value::Null), "{}", tile["title"]);
+        assert_eq!(colours[1], (&"green".into(), &0.into()), "{}", tile["title"]);
+        assert_eq!(colours[2].1, &1, "{}", tile["title"]);
+        if *colours[2].0 == "blue" {
+            deliberate.push(tile["title"].as_str().unwrap());
+        }
+    }
+    assert_eq!(deliberate, ["Stopped on purpose", "Pauses"]);
+    let over_time = found.iter().find(|panel| panel["title"] == "Reasons over time").unwrap();
+    let overrides = over_time["fieldConfig"]["overrides"].as_array().unwrap();
+    for reason in Reason::VARIANTS.iter().copied().filter(|reason| *reason != Reason::Elsewhere) {
+        let expected = match reason.wants() {
+            Wants::Human if reason.is_deliberate() => "blue",
+            Wants::Human => "red",
+            Wants::Time | Wants::Itself => "yellow",
+        };
+        let covers = |one: &&Value| {
+            let pattern = one["matcher"]["options"].as_str().unwrap().trim_matches('/');
+            Regex::new(pattern).unwrap().is_match(reason.as_str())
+        };
+        let colours: Vec<_> =
+            overrides.iter().filter(covers).map(|one| &one["properties"][0]["value"]["fixedColor"]).collect();
+        assert_eq!(colours, [expected], "{reason}");
+    }
+}
+
+/// What is drawn as bars: of each panel its title, the metric and the query.
+fn bars() -> Vec<(String, String, String)> {
+    let told = dashboard();
+    let mut bars = Vec::new();
+    for panel in panels(&told) {
+        let (title, look) = (panel["title"].as_str().unwrap(), &panel["fieldConfig"]["defaults"]);
+        let is_bars = look["custom"]["drawStyle"] == "bars";
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let expr = target["expr"].as_str().unwrap();
+            assert!(!expr.contains("increase("), "{title}: Prometheus guesses what an increase would be");
+            if is_bars {
+                assert_eq!(look["decimals"], 0, "{title}");
+                bars.push((
+                    title.to_owned(),
+                    captures(&format!("({OURS})"), expr).remove(0),
+                    expr.to_owned(),
+                ));
+            }
+        }
+    }
+    bars
+}
+
+#[test]
+fn a_bar_counts_what_happened_in_its_time_whole_and_the_first_of_a_process_too() {
+    if !there_is("promtool") {
+        return;
+    }
+    // One a minute; a process that is seen with 2 at once, one after 3 that has done 1 since, one that was not scraped for half
+    // an hour and counted on, and one that counts nothing.
+    let counted = [
+        ("steady", "0+1x60"),
+        ("first", "_x28 2x32"),
+        ("restarted", "3x28 1x32"),
+        ("unseen", "5 _x30 9x30"),
+        ("calm", "7x60"),
+    ];
+    let expected: [(&str, &[(&str, u32)]); 4] = [
+        ("25m", &[("steady", 5)]),
+        ("30m", &[("steady", 5), ("first", 2), ("restarted", 1)]),
+        ("35m", &[("steady", 5), ("unseen", 4)]),
+        ("40m", &[("steady", 5)]),
+    ];
+    // Of each series by itself, whatever the panel adds up.
+    let sum = Regex::new(r"sum by \([a-z, ]*\)").unwrap();
+    let bars = bars();
+    assert_eq!(bars.len(), 4);
+    let mut file = "rule_files: []\nevaluation_interval: 1m\ntests:\n".to_owned();
+    for (title, metric, expr) in &bars {
+        let expr = filled_with(expr, "5m").replace('\'', "''");
+        let expr = sum.replace(&expr, "sum by (account)");
+        writeln!(file, "  - name: {title}\n    interval: 1m\n    input_series:").unwrap();
+        for (account, values) in counted {
+            writeln!(file, "      - series: '{metric}{{instance=\"a\", account=\"{account}\"}}'").unwrap();
+            writeln!(file, "        values: '{values}'").unwrap();
+        }
+        writeln!(file, "    promql_expr_test:").unwrap();
+        for (at, counts) in expected {
+            writeln!(file, "      - expr: '({expr}) > 0'\n        eval_time: {at}\n        exp_samples:")
+                .unwrap();
+            for (account, count) in counts {
+                writeln!(file, "          - {{ labels: '{{account=\"{account}\"}}', value: {count} }}")
+                    .unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bars.test.yml");
+    fs::write(&path, file).unwrap();
+    let told = Command::new("promtool").args(["test", "rules"]).arg(&path).output().unwrap();
+    let said = [told.stdout, told.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert!(told.status.success(), "{said}");
+}
+
+#[test]
 fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dashboard() {
     if !there_is("prometheus") {
         return;
     }
-    // One in sync, one that waits until it is flat, and one that wants a human.
-    let venue = Venue::of_desks(3);
+    // One whose key is refused while it is in sync, one that waits until it is flat, one that the file suspends, one whose drift
+    // is only reported, one that is in sync, and one without a key.
+    let venue = Venue::of_desks(5);
     venue.simulator.with(|exchange| {
         exchange.open_position(Uid(2), ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
     });
-    let file = declared(&[("desk-1", "one_way_mode"), ("desk-2", "hedge_mode"), ("desk-3", "hedge_mode")]);
-    let file = file.replace("  desk-3:\n", "  desk-3:\n    suspend: \"until the review is done\"\n");
-    let mut host = Host::new(&venue, &["desk-1", "desk-2", "desk-3"], &file);
+    let desks = ["desk-1", "desk-2", "desk-3", "desk-4", "desk-5", "desk-6"];
+    let modes = ["one_way_mode", "hedge_mode", "hedge_mode", "one_way_mode", "one_way_mode", "hedge_mode"];
+    let declared = declared(&desks.into_iter().zip(modes).collect::<Vec<_>>());
+    let with = |file: String, desk: &str, line: &str| {
+        file.replace(&format!("  {desk}:\n"), &format!("  {desk}:\n    {line}\n"))
+    };
+    let file = with(declared, "desk-1", "check_every: 1h");
+    let file = with(file, "desk-3", "suspend: \"until the review is done\"");
+    let file = with(file, "desk-4", "drift: report");
+    let mut host = Host::new(&venue, &desks[..5], &file);
     let config = brought_from_git(&host);
     host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
     let prometheus = Prometheus::scraping(host.address(), host.path("prometheus"));
+    let ask = |expr: &str| {
+        let told = prometheus.ask(&format!("query?query={}", encoded(expr)))?;
+        assert_eq!(told["status"], "success", "{expr}: {told}");
+        told["data"]["result"].as_array().cloned()
+    };
+    host.wait_until("three are in sync", || {
+        let found = ask("sum(posmoded_target_in_sync)")?;
+        (found.first()?["value"][1] == "3").then_some(())
+    });
+    venue.flip(4, PosMode::HedgeMode);
+    venue.simulator.with(|exchange| {
+        exchange.key_mut("key-desk-1").unwrap().refused_with = Some("40006".to_owned());
+    });
+    let (code, said, err) = host.call(&["refresh", "desk-1", "--wait"]);
+    assert_eq!(code, 1, "{said}{err}");
     let mut left = queries();
     host.wait_until("every query has data", || {
-        left.retain(|Query { panel, expr }| {
-            let told = prometheus.ask(&format!("query?query={}", encoded(expr)));
-            let Some(told) = told else { return true };
-            assert_eq!(told["status"], "success", "{panel}: {told}");
-            told["data"]["result"].as_array().unwrap().is_empty()
-        });
+        left.retain(|Query { panel: _, expr }| ask(expr).is_none_or(|found| found.is_empty()));
         left.is_empty().then_some(())
     });
-    let wants = "posmoded_target_state and on (account, scope) (posmoded_target_wants{wants=\"human\"} == 1)";
-    let told = prometheus.ask(&format!("query?query={}", encoded(wants))).unwrap();
-    let found = told["data"]["result"].as_array().unwrap();
-    assert_eq!(found.len(), 1, "{told}");
+    let told = dashboard();
+    let of_table = |title: &str, label: &str| -> Vec<(String, String, String)> {
+        let is_it = |panel: &&&Value| panel["title"] == title && panel["type"] == "table";
+        let targets = panels(&told).into_iter().find(|panel| is_it(&panel)).unwrap()["targets"].clone();
+        let found = ask(&filled(targets[0]["expr"].as_str().unwrap())).unwrap();
+        let word = |row: &Value, label: &str| row["metric"][label].as_str().unwrap_or_default().to_owned();
+        let mut rows: Vec<_> =
+            found.iter().map(|row| (word(row, label), word(row, "reason"), word(row, "command"))).collect();
+        rows.sort();
+        rows
+    };
+    let row =
+        |first: &str, reason: &str, command: &str| (first.to_owned(), reason.to_owned(), command.to_owned());
     assert_eq!(
-        (&found[0]["metric"]["account"], &found[0]["metric"]["reason"]),
-        (&"desk-3".into(), &"suspended".into())
+        of_table("Targets that want a human", "account"),
+        [
+            row("desk-1", "credential", "posmoded status desk-1"),
+            row("desk-6", "credential", "posmoded status desk-6"),
+        ]
+    );
+    assert_eq!(
+        of_table("What wants nobody now", "wants"),
+        [
+            row("deliberate", "reported", "posmoded status desk-4"),
+            row("deliberate", "suspended", "posmoded status desk-3"),
+            row("itself", "not_flat", "posmoded status desk-2"),
+        ]
     );
 }
 
