@@ -120,7 +120,7 @@ fn who_was_stopped_and_has_lost_its_place_ends_with_75() {
     host.wait_for_all("in_sync -");
     host.signal("STOP");
     let mut next = Host::new(&venue, &["desk-1"], &file);
-    next.server = host.server.clone();
+    next.server.clone_from(&host.server);
     next.environment.push(("POSMODED_HOST", "trade-02".into()));
     next.start();
     host.signal("CONT");
