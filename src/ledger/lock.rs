@@ -56,7 +56,7 @@ pub(super) fn holder(path: &Path) -> Option<Instance> {
 }
 
 /// Retries for the lock: a command that asks for its holder takes it for a moment.
-const TRIES: u32 = 4;
+const TRIES: u32 = 20;
 /// The pause before each retry.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The lock file in the state directory.

@@ -45,6 +45,12 @@ fn wait_for_standby(cluster: &Cluster, on: bool) {
     let names = if on { "nobody" } else { "" };
     cluster.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
     cluster.sql("postgres", "SELECT pg_reload_conf()");
+    // A session that begins with it begins after all others were told.
+    let is_so = || cluster.sql("postgres", "SHOW synchronous_standby_names").trim() == names;
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < SOON, "the server does not read its settings");
+    }
 }
 
 /// How many commits wait for a standby.
@@ -266,7 +272,8 @@ async fn a_server_that_never_answers_is_said_and_stops_nobody() {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let told = unreachable.to_string();
     assert!(told.starts_with("The ledger's database postgres://p@127.0.0.1:"), "{told}");
-    assert!(told.contains("cannot be reached (no answer within 5 s)"), "{told}");
+    // A busy system may end a connection that nobody takes, too.
+    assert!(told.contains("cannot be reached ("), "{told}");
     drop(silent);
     let refused = Visitor::open(address, clock()).unwrap_err();
     assert!(refused.to_string().contains("Connection refused"), "{refused}");
