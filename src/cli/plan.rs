@@ -1,6 +1,7 @@
 //! `posmoded plan`: looks at the exchange and reports what would change, and why not now. It has no write access.
 
 mod look;
+mod waits;
 
 use anyhow::{Context as _, bail};
 use clap::builder::FalseyValueParser;
@@ -8,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use crate::cli::flags::{Output, Printed};
 use crate::cli::looking::Looking;
 use crate::cli::rows::{self, Rows};
-use crate::cli::status::sentences;
+use crate::cli::status::{self, Question, sentences};
 use crate::cli::{Common, Exit, accounts, print, terminal};
 use crate::clock::Clock;
 use crate::daemon::{KeyFiles, Options};
@@ -40,7 +41,24 @@ pub async fn plan(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let desired = declared(common)?;
     accounts::only_known(&args.accounts, &desired.accounts.keys().cloned().collect(), "in the file")?;
     let targets = look(&desired, &args.accounts, common, &common.options_to_ask()?).await?;
-    tell(args, &targets)
+    tell(args, &as_the_daemon_waits(targets, common).await?)
+}
+
+/// The same with what the daemon beside this command waits for, if one runs and says so.
+async fn as_the_daemon_waits(
+    targets: Vec<TargetStatus>,
+    common: &Common,
+) -> anyhow::Result<Vec<TargetStatus>> {
+    if !targets.iter().any(waits::is_due) || !is_held(common)? {
+        return Ok(targets);
+    }
+    match status::look(&Question { accounts: Vec::new(), listen: None }, common).await {
+        Ok((status, _)) => Ok(waits::as_the_daemon_waits(targets, &status.targets)),
+        Err(error) => {
+            print::note(&format!("Whether the daemon waits after a refusal is not known here: {error}"));
+            Ok(targets)
+        }
+    }
 }
 
 /// How the targets of these accounts stand, or of all if none is named.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bitget_sim::{Fault, FaultKind, PosMode, Uid};
+use bitget_sim::{Fault, FaultKind, PosMode, Right, Uid};
 
 use super::{Host, SET, Venue, declared, side_by_side};
 
@@ -13,6 +13,7 @@ fn what_is_refreshed_is_looked_at_at_once_and_nothing_else_is() {
         ("failing", a_look_that_fails_is_a_look_and_a_set_under_way_holds_up_no_acknowledgement),
         ("nobody", without_a_daemon_it_is_1_and_one_that_restarts_takes_the_request_over),
         ("crowd", it_is_first_in_line_where_the_budget_does_not_suffice),
+        ("mended", a_right_that_was_given_counts_once_somebody_asks_for_a_look_as_plan_and_status_say),
     ]);
 }
 
@@ -126,4 +127,25 @@ fn it_is_first_in_line_where_the_budget_does_not_suffice() {
         let took = began.elapsed();
         assert!(code == 0 && took < Duration::from_secs(6), "{took:?} {err}");
     }
+}
+
+fn a_right_that_was_given_counts_once_somebody_asks_for_a_look_as_plan_and_status_say() {
+    let venue = Venue::of_desks(1);
+    let right =
+        |right| venue.simulator.with(|exchange| exchange.key_mut("key-desk-1").unwrap().right = right);
+    right(Right::Read);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    host.start();
+    host.wait_for_all("new denied");
+    let to_type = "at Bitget; then `posmoded refresh desk-1`, or wait 1";
+    let (_, out, _) = host.call(&["status"]);
+    assert!(out.contains(to_type), "{out}");
+    let (code, out, err) = host.call(&["plan", "--exit-code"]);
+    assert_eq!((code, err.as_str()), (4, ""), "{out}");
+    assert!(out.contains(to_type) && out.contains("0 would change now, 1 cannot yet."), "{out}");
+
+    right(Right::ReadWrite);
+    assert_eq!(host.call(&["refresh", "desk-1"]).0, 0);
+    host.wait_for_all("in_sync -");
+    assert_eq!(venue.sets().len(), 2, "one that was denied, and one more");
 }

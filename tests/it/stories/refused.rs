@@ -17,7 +17,9 @@ async fn refused_though_every_list_is_empty_is_tried_again_after_1_then_5_then_e
     line_begins(&world, 2 * MINUTE, A_USDT, "new, refused_though_flat: Every list is empty and yet").await;
     assert!(world.line(A_USDT).contains("look for bots, TWAP and copy orders"), "{}", world.told());
     let refusal = world.history("desk-a").into_iter().find(|event| event.kind == EventKind::Refused).unwrap();
-    assert!(refusal.text.ends_with("something is open that no list showed: look for bots, TWAP and copy orders"));
+    assert!(
+        refusal.text.ends_with("something is open that no list showed: look for bots, TWAP and copy orders")
+    );
     let since = |world: &World| world.target(A_USDT).unwrap().since;
     let began = since(&world);
     changed(&world, B_USDT).await;
