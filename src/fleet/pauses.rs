@@ -88,13 +88,13 @@ fn stands(row: &PauseRow, events: &[Event]) -> Line {
 fn says_how_it_ends(pauses: &[PauseRow], begun: &Event) -> String {
     pauses
         .iter()
-        .find(|row| is_of(begun, row))
+        .rfind(|row| is_of(begun, row))
         .map_or_else(String::new, |row| format!(" {}", how_it_ends(row)))
 }
 
-/// They are written at once.
+/// Not by their times: until the exchange's time is known they have ours, and one of them may have been read before that.
 fn is_of(begun: &Event, row: &PauseRow) -> bool {
-    row.account == begun.account && row.since == begun.at
+    row.account == begun.account && begun.text.contains(&row.pause.reason)
 }
 
 /// ` By alice.`
