@@ -98,7 +98,7 @@ fn apply_ends_with_2_at_what_is_not_flat_and_with_wait_stays_until_it_is() {
     });
     let (code, out, err) = desk.call(&["apply"]);
     assert_eq!(code, 2, "{out}{err}");
-    assert!(out.contains("desk-1 USDT-FUTURES: new, not_flat: Open: at least 1 position"), "{out}");
+    assert!(out.contains("desk-1 USDT-FUTURES: new, not_flat: Open: 1 position"), "{out}");
     let (code, out, err) = desk.call(&["apply", "--wait", "3s"]);
     assert!(code == 2 && err.contains("--wait is over"), "{out}{err}");
     let simulator = desk.simulator.clone();
