@@ -3,6 +3,7 @@
 //!
 //! Keepers count at moments of their own, so that one cause is told with a few seconds' difference.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::moment::{span, spell};
@@ -22,7 +23,7 @@ enum Part {
     },
     /// The accounts that a command is for, up to its end.
     Accounts {
-        names: Vec<String>,
+        names: BTreeSet<String>,
         tail: String,
     },
 }
@@ -34,7 +35,7 @@ impl Sentence {
             let core = word.trim_end_matches([',', '.', ';', ':', ')']);
             let tail = word.get(core.len()..).unwrap_or_default().to_owned();
             if let Some(name) = core.strip_suffix('`').filter(|_| is_of_accounts(&parts)) {
-                parts.push(Part::Accounts { names: vec![name.to_owned()], tail });
+                parts.push(Part::Accounts { names: BTreeSet::from([name.to_owned()]), tail });
                 continue;
             }
             let Some(length) = one_unit(core) else {
@@ -75,9 +76,7 @@ impl Sentence {
                     (*least, *most) = ((*least).min(*low), (*most).max(*high));
                 }
                 (Part::Accounts { names, .. }, Part::Accounts { names: more, .. }) => {
-                    let more: Vec<String> =
-                        more.iter().filter(|name| !names.contains(name)).cloned().collect();
-                    names.extend(more);
+                    names.extend(more.iter().cloned());
                 }
                 (Part::Word(_) | Part::Span { .. } | Part::Accounts { .. }, _) => {}
             }
@@ -92,7 +91,10 @@ impl std::fmt::Display for Sentence {
             f.write_str(if index == 0 { "" } else { " " })?;
             match part {
                 Part::Word(word) => f.write_str(word)?,
-                Part::Accounts { names, tail } => write!(f, "{}`{tail}", names.join(" "))?,
+                Part::Accounts { names, tail } => {
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    write!(f, "{}`{tail}", names.join(" "))?;
+                }
                 Part::Span { written, least, most, tail } if least == most => write!(f, "{written}{tail}")?,
                 Part::Span { written: _, least, most, tail } => {
                     write!(f, "{} to {}{tail}", spell(*least), spell(*most))?;

@@ -142,7 +142,7 @@ class Sentence {
       const theirs = other.parts[index];
       if (ours.word !== undefined) continue;
       if (ours.names !== undefined) {
-        ours.names.push(...theirs.names.filter((name) => !ours.names.includes(name)));
+        ours.names = [...new Set([...ours.names, ...theirs.names])].sort();
         continue;
       }
       ours.least = Math.min(ours.least, theirs.least);

@@ -29,7 +29,7 @@ fn keys_alone_reach_a_target_and_its_detail_and_lead_back() {
         browser.press(key);
     }
     browser
-        .wait_for("what was searched", "document.getElementById('shown').textContent === '2 of 29 targets'");
+        .wait_for("what was searched", "document.getElementById('shown').textContent === '2 of 30 targets'");
     // Past the choice of what is shown, into the matrix, and on to its second cell.
     browser.press("Tab");
     browser.press("Tab");
@@ -186,14 +186,14 @@ fn the_address_says_what_is_shown_and_can_be_sent_to_somebody_else() {
     browser.press("Escape");
     browser.wait_for("no detail", "location.hash === '#show=human'");
     let shown = "document.getElementById('shown').textContent";
-    browser.wait_for("what wants a human", &format!("{shown} === '5 of 29 targets'"));
+    browser.wait_for("what wants a human", &format!("{shown} === '6 of 30 targets'"));
     browser.eval("document.querySelector('[value=problems]').click()");
-    browser.wait_for("what is not in sync", &format!("{shown} === '13 of 29 targets'"));
+    browser.wait_for("what is not in sync", &format!("{shown} === '14 of 30 targets'"));
     assert_eq!(browser.text("location.hash"), "#show=problems");
     browser.eval("location.hash = '#search=suspended'");
-    browser.wait_for("what is suspended", &format!("{shown} === '1 of 29 targets'"));
+    browser.wait_for("what is suspended", &format!("{shown} === '1 of 30 targets'"));
     assert_eq!(browser.text("document.getElementById('search').value"), "suspended");
-    assert_eq!(browser.text("document.title"), "5 want a human: posmoded");
+    assert_eq!(browser.text("document.title"), "6 want a human: posmoded");
     // A target that has left the file is said to have.
     browser.eval("location.hash = '#target=desk-99/account'");
     browser.wait_for(
