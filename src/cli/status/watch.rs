@@ -165,8 +165,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_news_to_listeners_is_news_to_who_watches_and_so_is_silence() {
         let mut status = view().0.status();
-        let warned = |say: &str| vec![Warning { account: None, say: say.to_owned() }];
-        status.warnings = warned("Nobody was told for 5s.");
+        status.warnings = vec![Warning { account: None, say: "Nobody was told for 5s.".to_owned() }];
         status.source = Some(LastPull { last_success_at: at(0), commit: "a1".to_owned() });
         let later = |change: fn(&mut Status)| {
             let mut later = Status { now: at(60), ..status.clone() };
