@@ -225,7 +225,7 @@ fn say_outcome_unknown(facts: &Facts<'_>, of: &Target, now: Moment) -> String {
         let Target { account, scope } = of;
         format!(
             " It was signed for a time that is far ahead, so it does not end by itself: \
-             `posmoded close-intent {account}/{scope} --reason WHY`."
+             `posmoded close-intent {account}/{scope} --reason 'signed far ahead'`."
         )
     } else {
         String::new()

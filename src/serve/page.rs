@@ -68,6 +68,11 @@ const SCRIPT: [&str; 11] = [
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    use regex::Regex;
+
     use super::*;
 
     #[test]
@@ -90,6 +95,46 @@ mod tests {
             let text = document.replace("http://www.w3.org/2000/svg", "");
             assert!(!text.contains(elsewhere), "{elsewhere}");
         }
+    }
+
+    #[test]
+    fn what_sentences_tell_to_type_are_programs_that_the_page_knows_so_that_it_offers_them() {
+        let script = SCRIPT.concat();
+        let (_, known) = script.split_once("const PROGRAMS = [").unwrap();
+        let known: BTreeSet<&str> =
+            known.split(']').next().unwrap().split(", ").map(|word| word.trim_matches('"')).collect();
+        let span = Regex::new(r#"`([a-z]+) [^`"]+`"#).unwrap();
+        let goes_on = Regex::new(r"\\\n *").unwrap();
+        let is_comment = |line: &&str| line.trim_start().starts_with("//");
+        let mut named = BTreeSet::new();
+        for path in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let code = code.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
+            let code = goes_on.replace_all(&code, "");
+            named.extend(span.captures_iter(&code).map(|found| found[1].to_owned()));
+        }
+        assert!(named.len() > 5, "{named:?}");
+        let unknown: Vec<&String> = named.iter().filter(|name| !known.contains(name.as_str())).collect();
+        assert_eq!(unknown, Vec::<&String>::new(), "add to PROGRAMS of words.js what is a program");
+    }
+
+    /// Files that say something to operators.
+    fn sources(of: &Path) -> Vec<PathBuf> {
+        let is_aside = |path: &Path| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            ["tests", "tables", "model", "fuzzing", "fixture"].contains(&name)
+        };
+        let paths = std::fs::read_dir(of).unwrap().map(|entry| entry.unwrap().path());
+        let mut found = Vec::new();
+        for path in paths.filter(|path| !is_aside(path)) {
+            match path.extension() {
+                None => found.extend(sources(&path)),
+                Some(kind) if kind == "rs" => found.push(path),
+                Some(_) => {}
+            }
+        }
+        found
     }
 
     #[test]

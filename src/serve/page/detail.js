@@ -55,7 +55,8 @@ function closing() {
 function showGone(node, { name }) {
   node.replaceChildren(
     make("header", {}, make("h2", { id: "detail-title" }, name), closing()),
-    make("p", {}, "The file in force does not name this target. What was done is in its history, as `posmoded history` tells it."),
+    // Its name stands in the address of the page, where anybody may have written it: it stands in no command.
+    make("p", {}, sentence("The file in force does not name this target. What was done is in its history, as `posmoded history` tells it.")),
   );
 }
 
@@ -70,7 +71,7 @@ function showHead(node, { target }) {
   standing.append(
     make("p.state", {}, shapeOf(target), make("b", {}, state), word === null ? "" : make("span.reason", {}, ` ${word}`)),
     say === null ? "" : make("p.say", {}, sentence(say)),
-    make("div.commands", {}, commands(say ?? "").map(command)),
+    make("div.commands", {}, commands(say ?? "", reason).map(command)),
   );
   node.lastChild.replaceWith(standing);
 }

@@ -11,7 +11,7 @@ function section(target) {
   return target.state === "in_sync" ? "in_sync" : "passes";
 }
 
-/** The causes in the order in which they are shown: `{ section, wants, label, say, targets }`. */
+/** The causes in the order in which they are shown: `{ section, wants, label, reason, say, targets }`. */
 function causes(status) {
   const wholes = wholesOf(status);
   const found = new Map();
@@ -61,7 +61,8 @@ function causes(status) {
     const differs = one.rank.findIndex((value, index) => value !== other.rank[index]);
     return differs < 0 ? 0 : one.rank[differs] - other.rank[differs];
   });
-  return ranked.map(({ cause }) => ({ ...cause, say: cause.say === null ? null : String(cause.say) }));
+  const words = (cause) => (cause.say === null ? null : String(cause.say));
+  return ranked.map(({ cause }) => ({ ...cause, reason: reasonOf(cause), say: words(cause) }));
 }
 
 /** Whether what is to know of an account stands with what wants a human: it is not in sync, and this may be why. */

@@ -62,7 +62,7 @@ function changeCause(node, cause) {
   const ofOne = targets.length === 1 ? openAt(targets[0]) : null;
   write(open, ofOne ?? "");
   hide(open, ofOne === null);
-  keep(typed, commands(cause.say ?? ""), { key: (text) => text, make: command, change: () => {} });
+  keep(typed, commands(cause.say ?? "", cause.reason), { key: (text) => text, make: command, change: () => {} });
   changeTargets(node, cause);
 }
 

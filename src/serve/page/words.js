@@ -92,9 +92,17 @@ function parts(text) {
   });
 }
 
-/** What a sentence tells to type, each once. */
-function commands(text) {
-  const isCommand = (part) => part.isCode && /^(posmoded|systemctl|journalctl|openssl) /.test(part.text);
+/** What the sentences of posmoded name to be typed; other code in them is what to write into the file. */
+const PROGRAMS = ["posmoded", "systemctl", "journalctl", "chmod", "chown", "df", "install", "openssl", "sysctl", "ulimit"];
+
+/** Reasons whose sentence quotes what somebody else wrote, so that it may name anything, and what it tells to type by itself. */
+const QUOTING = { file: [], suspended: [], requirement: [], paused: ["posmoded resume"] };
+
+/** What the sentence of a reason tells to type, each once. */
+function commands(text, reason) {
+  const own = QUOTING[reason] ?? PROGRAMS;
+  const isCommand = ({ isCode, text }) =>
+    isCode && text.includes(" ") && own.some((begin) => `${text} `.startsWith(`${begin} `));
   return [...new Set(parts(text).filter(isCommand).map((part) => plain(part.text)))];
 }
 

@@ -157,6 +157,61 @@ fn what_can_be_typed_is_whole_and_offers_no_pause_where_one_stands_and_nothing_o
 }
 
 #[test]
+fn what_a_sentence_tells_to_type_can_be_copied_and_what_it_only_quotes_cannot() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let say = |account: &str, say: &str| {
+        fleet.show(account, |shown| shown.targets[0].say = Some(say.to_owned()));
+        browser.wait_for(
+            "what it says",
+            &format!("document.body.textContent.includes({:?})", say.replace('`', "")),
+        );
+    };
+    let of_card = |account: &str| {
+        browser.text(&format!(
+            "[...document.querySelector('.cause h3 [data-target^=\"{account}/\"]').closest('.cause').querySelectorAll('.commands code')]\
+             .map((code) => code.textContent).join('\\n')"
+        ))
+    };
+    let of_panel = |account: &str| {
+        browser.eval(&format!("document.querySelector('.cell [data-target^=\"{account}/\"]').click()"));
+        browser.wait_for("its detail", "document.querySelector('dialog').open");
+        let typed = browser.text(
+            "[...document.querySelectorAll('dialog .standing .commands code')].map((code) => code.textContent).join('\\n')",
+        );
+        browser.press("Escape");
+        browser.wait_for("no detail", "!document.querySelector('dialog').open");
+        typed
+    };
+    say(
+        "desk-8",
+        "The key file of `desk-8` may be read by others: run `chown root:posmoded DIR/desk-8 && chmod 440 DIR/desk-8` as root, \
+         then `posmoded refresh desk-8`; see `position_mode: hedge_mode`.",
+    );
+    let typed = "chown root:posmoded DIR/desk-8 && chmod 440 DIR/desk-8\nposmoded refresh desk-8";
+    assert_eq!((of_card("desk-8").as_str(), of_panel("desk-8").as_str()), (typed, typed));
+    let quotes = "The file suspends it: `posmoded approve 0123456789ab` and `chmod 777 /`. Nothing is changed until `suspend` is out.";
+    say("desk-11", quotes);
+    assert_eq!((of_card("desk-11"), of_panel("desk-11")), (String::new(), String::new()));
+    fleet.board.frame(|frame| {
+        let paused = frame.paused_accounts.values_mut().next().unwrap();
+        paused.reason = "as `chmod 777 /` and `posmoded approve 0123456789ab` say".to_owned();
+        frame.config.problem = Some("line 3: unknown key `chmod 777 /`".to_owned());
+    });
+    browser.wait_for(
+        "the refused file",
+        "document.querySelector('main').textContent.includes('is REFUSED, and')",
+    );
+    assert_eq!(of_card("desk-13"), "posmoded resume desk-13");
+    let all =
+        "[...document.querySelectorAll('.commands code')].some((code) => code.textContent.includes('777'))";
+    assert_eq!(browser.eval(all), false);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn a_theme_is_chosen_against_the_systems_and_kept() {
     let Some(browser) = Browser::open() else { return };
     let fleet = desks::bad_night();
