@@ -73,6 +73,8 @@ pub struct AccountFacts {
     /// Until when this process sends no set, because one of an earlier process that it knows nothing of may still take
     /// effect; by our own clock also the end of the fence of one that it does know of.
     pub quiet_until: Moment,
+    /// When the ledger's database was found to be another one than it was, which may know nothing of the sets noted last.
+    pub ledger_replaced_at: Option<Moment>,
     /// The declared modes, if an account of this kind cannot have them.
     pub unsatisfiable: Option<Declared>,
     /// Signing time of the newest unresolved set whose target no longer exists: the file does not name it any more, or

@@ -40,7 +40,7 @@ use crate::facts::{
 use crate::ledger::{Directives, Ledger, LedgerError, Noted};
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Uid};
-use crate::protocol::{self, Learned, Look, Plan, Rest, Standing, Step, Withdrawn, learn};
+use crate::protocol::{self, Learned, Look, Plan, Reason, Rest, Standing, State, Step, Withdrawn, learn};
 use crate::schedule::Purpose;
 use crate::status::{Counts, Publisher, TargetStatus};
 
@@ -224,6 +224,8 @@ struct TargetSlot {
     taken_up: Option<(Option<PositionMode>, u64)>,
     /// The status last published, for comparison with the next; `None` before the first.
     shown: Option<TargetStatus>,
+    /// What the newest line of the log is of.
+    logged: Option<(State, Option<Reason>)>,
 }
 
 impl TargetSlot {
@@ -475,6 +477,7 @@ impl TargetSlot {
             known_intent: None,
             taken_up: None,
             shown: None,
+            logged: None,
         }
     }
 }

@@ -89,6 +89,15 @@ impl Cluster {
         run(as_nobody(&self.programs.join("pg_ctl")).arg("-D").arg(self.home.join("data")).args(words));
     }
 
+    /// Ends the server and starts it again as a standby that is promoted: the same data on another timeline.
+    pub(super) fn promote(&self) {
+        self.control(&["stop", "-w", "-m", "fast"]);
+        fs::write(self.home.join("data/standby.signal"), "").unwrap();
+        give(&self.home.join("data/standby.signal"));
+        self.control(&["start", "-w", "-l", "/dev/null"]);
+        self.control(&["promote", "-w"]);
+    }
+
     /// Sends a signal to the server and all that it has started.
     pub(super) fn signal(&self, name: &str) {
         let pid = fs::read_to_string(self.home.join("data/postmaster.pid")).unwrap();

@@ -197,6 +197,10 @@ impl<D: Environment> Keeper<D> {
     /// Computes the brakes of each target.
     fn hear_brakes(&mut self) {
         let directives = self.directives.borrow_and_update().clone();
+        if let Some(at) = directives.replaced_at {
+            self.facts.ledger_replaced_at = Some(at);
+            self.facts.quiet_until = self.facts.quiet_until.max(at + self.quiet);
+        }
         let AccountSpec { max_changes, held, file, .. } = &*self.spec;
         let limits = Limits { max_changes: *max_changes, exchange: self.facts.clock, now: self.clock.now() };
         for (scope, slot) in &mut self.targets {

@@ -36,7 +36,13 @@ impl<D: Environment> Keeper<D> {
                 open: &open,
             };
             let status = TargetStatus::new(&known, timestamp);
-            say_change(before.as_ref(), &status);
+            // The plan to approve is recorded within a turn of the fleet: the line names it.
+            let names_no_plan = facts.brakes.guard.plan.is_none() && facts.brakes.ledger.is_none();
+            let is_early = matches!(status.reason, Some(Reason::Held | Reason::Reported)) && names_no_plan;
+            if !is_early && !status.is_not_looked_at_yet() && slot.logged != Some(logged(&status)) {
+                slot.logged = Some(logged(&status));
+                say_change(&status);
+            }
             looked &= slot.facts.seen.is_some() || has_an_answer(&self.facts, &slot.facts);
             let is_new = slot.facts.seen.is_some_and(|seen| seen.asked >= slot.facts.look_since);
             refreshed &= is_new || has_an_answer(&self.facts, &slot.facts);
@@ -116,15 +122,15 @@ pub fn unseen(
     targets(&spec.account.declared, kind).into_iter().map(unseen).collect()
 }
 
-fn say_change(before: Option<&TargetStatus>, now: &TargetStatus) {
-    // A wait for our own limit while in sync is no change of state.
-    let said = |status: &TargetStatus| match (status.state, status.reason) {
+/// What has a line of its own. A wait for our own limit while in sync is no change of state.
+fn logged(status: &TargetStatus) -> (State, Option<Reason>) {
+    match (status.state, status.reason) {
         (State::InSync, Some(Reason::RateLimited)) => (State::InSync, None),
         other => other,
-    };
-    if now.is_not_looked_at_yet() || before.is_some_and(|before| said(before) == said(now)) {
-        return;
     }
+}
+
+fn say_change(now: &TargetStatus) {
     let TargetStatus { account, scope, state, reason, say, live, desired, wants, .. } = now;
     let live = live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = desired.map_or("not one mode", PositionMode::as_str);

@@ -11,6 +11,7 @@ use super::sqlite::Sqlite;
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
 use crate::clock::Clock;
+use crate::moment::Moment;
 
 /// Where a ledger is.
 #[derive(Clone)]
@@ -69,6 +70,22 @@ impl Database {
         match self {
             Database::Sqlite(_) => Ok(()),
             Database::Postgres(postgres) => postgres.is_unused(),
+        }
+    }
+
+    /// Whether a transaction that writes has yet to compare the database with the one that it was.
+    pub(super) fn is_to_compare(&self) -> bool {
+        match self {
+            Database::Sqlite(_) => false,
+            Database::Postgres(postgres) => postgres.is_to_compare(),
+        }
+    }
+
+    /// When the database was found to be another one than it was.
+    pub(super) fn replaced_at(&self) -> Option<Moment> {
+        match self {
+            Database::Sqlite(_) => None,
+            Database::Postgres(postgres) => postgres.replaced_at(),
         }
     }
 

@@ -16,7 +16,7 @@ use super::refreshes;
 use super::requests::{CommandRequest, request};
 use super::targets;
 use super::trouble::DatabaseResult;
-use super::tx::{Row, Tx, params};
+use super::tx::{Loss, Row, Tx, params};
 use crate::constants::{APPROVAL, CHANGES_WINDOW};
 use crate::facts::{Applied, Brakes, Change, Generation, Guard, IntentId, Pause, RequestId, ServerClock};
 use crate::moment::{Moment, ServerTime, millis, spell};
@@ -46,6 +46,8 @@ pub struct Directives {
     pub refreshes: BTreeMap<RequestId, Vec<AccountName>>,
     /// When the first of the pauses and approvals ends by itself: until then only a write makes another read differ.
     pub lapses_at: Option<ServerTime>,
+    /// When the database was found to be another one than it was: it may know nothing of the sets that were noted last.
+    pub replaced_at: Option<Moment>,
 }
 
 impl Directives {
@@ -63,8 +65,10 @@ impl Directives {
             closings,
             refreshes: _,
             lapses_at,
+            replaced_at,
         } = self;
         *pauses != before.pauses
+            || *replaced_at != before.replaced_at
             || *counted != before.counted
             || *approved != before.approved
             || *tried != before.tried
@@ -230,7 +234,19 @@ pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> Databas
     let resumed = u64::try_from(resumed).unwrap_or(0);
     let closings = closings(tx)?.into_iter().map(|closing| (closing.request, closing.intent)).collect();
     let refreshes = refreshes::open(tx)?;
-    Ok(Directives { pauses, counted, approved, tried, resumed, pins, kinds, closings, refreshes, lapses_at })
+    Ok(Directives {
+        pauses,
+        counted,
+        approved,
+        tried,
+        resumed,
+        pins,
+        kinds,
+        closings,
+        refreshes,
+        lapses_at,
+        replaced_at: None,
+    })
 }
 
 /// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time
@@ -284,6 +300,24 @@ pub(super) fn pause(
         history::add(tx, now, &of_maybe(event, account).by(who))?;
     }
     request(tx, now, "pause", None, who)
+}
+
+/// The database is another one than it was. Where a pause may be among what it has lost, everything is paused, as after a
+/// restore.
+pub(super) fn replaced(tx: &Tx<'_>, now: Now, loss: Loss) -> Result<(), StoreError> {
+    match loss {
+        Loss::Unacknowledged => {
+            let text = "The ledger's database was promoted; nothing that was acknowledged is lost.";
+            Ok(history::add(tx, now, &Event::new(EventKind::LedgerReplaced, text))?)
+        }
+        Loss::Anything => {
+            let text = "The ledger's database was promoted, restored or set back, and may have lost what was written last.";
+            history::add(tx, now, &Event::new(EventKind::LedgerReplaced, text))?;
+            let reason = "the ledger's database may have lost what was written last: see what was paused or approved since, then \
+                          posmoded resume";
+            pause(tx, now, &[], reason, None, None).map(drop)
+        }
+    }
 }
 
 /// Resumes everything (no account named), or some accounts. The inner `Err` is the reason of a pause of everything,

@@ -108,6 +108,8 @@ pub enum EventKind {
     Resumed,
     /// A pause that was to last for some time has ended with it.
     PauseOver,
+    /// The ledger's database is another one than it was: promoted, restored or set back.
+    LedgerReplaced,
     /// More changes are wanted than may be sent.
     Held,
     /// An operator approved a held plan.

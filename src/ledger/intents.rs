@@ -88,7 +88,12 @@ pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Opt
     let IntentRequest { target, change, generation, stamp, allowed } = request;
     let shared = identities::is_shared(tx, &target.account)?;
     let outdated = is_outdated(tx, *generation)?;
-    if shared || outdated || is_paused(tx, *stamp, target)? || unresolved(tx, target)?.is_some() {
+    if tx.is_quiet()
+        || shared
+        || outdated
+        || is_paused(tx, *stamp, target)?
+        || unresolved(tx, target)?.is_some()
+    {
         return Ok(None);
     }
     let plan = approval(tx, *stamp, target, *change, *allowed)?;

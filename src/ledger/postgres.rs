@@ -6,6 +6,7 @@
 
 mod address;
 mod hosts;
+mod incarnation;
 mod schema;
 mod session;
 mod wire;
@@ -28,6 +29,7 @@ use super::schema::FORMAT;
 use super::trouble::{DatabaseError, DatabaseResult, Trouble};
 use super::tx::{Engine as _, Tx, params};
 use crate::clock::Clock;
+use crate::constants::QUIET;
 use crate::moment::Moment;
 
 /// The database of an address, connected or not.
@@ -47,6 +49,12 @@ pub(super) struct Postgres {
     ours: i64,
     /// Our row in `hosts`, if this is the daemon.
     entry: Option<Entry>,
+    /// The highest version that this process has seen.
+    seen: i64,
+    /// This is the daemon, and has not looked yet whether the connection is to the database that it was.
+    is_to_compare: bool,
+    /// When the database was found to be another one than it was.
+    replaced_at: Option<Moment>,
 }
 
 /// A connection, and what it is to.
@@ -130,6 +138,9 @@ impl Postgres {
             had_doubts: false,
             ours: 0,
             entry: None,
+            seen: 0,
+            is_to_compare: false,
+            replaced_at: None,
         };
         let made = Connected::new(&database.address).map_err(|error| database.error(error))?;
         database.session = Some(made);
@@ -160,6 +171,7 @@ impl Postgres {
     /// Takes the place of the one daemon, unless another that may live has it: that one is returned.
     fn enter(&mut self, us: &Instance) -> DatabaseResult<Option<Other>> {
         let now = self.clock.now();
+        self.is_to_compare = false;
         self.begin(For::Writing)?;
         let session = self.session()?;
         if let Some(other) = hosts::living(session)?.into_iter().next() {
@@ -169,6 +181,7 @@ impl Postgres {
         let entry = hosts::enter(session, us, now)?;
         session.commit()?;
         self.entry = Some(entry);
+        self.is_to_compare = true;
         Ok(None)
     }
 
@@ -188,6 +201,16 @@ impl Postgres {
     fn living(&mut self) -> Result<Option<Other>, LedgerError> {
         let living = self.session().and_then(hosts::living).map_err(|error| self.error(error))?;
         Ok(living.into_iter().next())
+    }
+
+    /// Whether a transaction that writes has yet to compare the database with the one that it was.
+    pub(super) fn is_to_compare(&self) -> bool {
+        self.is_to_compare
+    }
+
+    /// When the database was found to be another one than it was: nobody knows then what was noted last.
+    pub(super) fn replaced_at(&self) -> Option<Moment> {
+        self.replaced_at
     }
 
     /// Grows with each commit of another process, never with our own. The daemon says thereby that it lives.
@@ -230,6 +253,7 @@ impl Postgres {
                 match session.commit() {
                     Ok(()) => {
                         self.ours += 1;
+                        self.seen += 1;
                         Ok(done)
                     }
                     Err(error) => {
@@ -273,6 +297,8 @@ impl Postgres {
 
     fn begin_once(&mut self, what: For) -> DatabaseResult<String> {
         let (ours, may_repeat, entry) = (self.ours, self.had_doubts, self.entry.clone());
+        let (seen, now) = (self.seen, self.clock.now());
+        let (mut found, mut lost) = (0, None);
         let began = self.session().and_then(|session| match what {
             For::Reading => {
                 session.batch(BEGIN_READING)?;
@@ -287,13 +313,25 @@ impl Postgres {
                     |row| Ok((row.get::<i64>(0)?, row.get(1)?, row.get::<Option<String>>(2)?)),
                 )?;
                 is_here(moved)?;
-                entry.map_or(Ok(()), |entry| hosts::is_ours(session, &entry))?;
+                if let Some(entry) = entry {
+                    hosts::is_ours(session, &entry)?;
+                    lost = incarnation::compare(session, version, seen)?;
+                }
+                found = version;
                 session.begun(version - ours, may_repeat);
                 Ok(number)
             }
         });
         if began.is_err() {
             self.roll_back();
+        } else if what == For::Writing {
+            self.seen = found;
+            self.is_to_compare = false;
+            self.replaced_at = lost.map(|_| now).or(self.replaced_at);
+            let is_quiet = self.replaced_at.is_some_and(|at| now.since(at) < QUIET);
+            if let Some(there) = &self.session {
+                there.session.found(lost, is_quiet);
+            }
         }
         began
     }
@@ -322,7 +360,11 @@ impl Postgres {
         }
         let there = match self.session.take() {
             Some(there) => there,
-            None => self.connect()?,
+            None => {
+                let there = self.connect()?;
+                self.is_to_compare = self.entry.is_some();
+                there
+            }
         };
         let there = self.session.insert(there);
         if let Some(doubt) = &self.doubt {
@@ -428,19 +470,7 @@ impl Connected {
         if encoding != "UTF8" {
             return Err(DatabaseError::new(Trouble::Other, format!("its encoding is {encoding}, not UTF8")));
         }
-        let asked: DatabaseResult<String> = tx.query_row(
-            "SELECT system_identifier::text || ' ' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
-             FROM pg_control_system()",
-            params![],
-            |row| row.get(0),
-        );
-        let history = match asked {
-            // Not everybody may ask that; the time of its start changes at least as often.
-            Err(error) if error.trouble() == Trouble::Other => {
-                tx.query_row("SELECT pg_postmaster_start_time()::text", params![], |row| row.get(0))?
-            }
-            asked => asked?,
-        };
+        let history = incarnation::read(&session)?;
         Ok(Connected { session, history })
     }
 }

@@ -12,7 +12,7 @@ use super::error::{LedgerError, Newer, OpenError, StoreError, VisitError};
 use super::files::beside;
 use super::schema::{FORMAT, MIGRATIONS, convert, format, migrate};
 use super::trouble::{DatabaseError, DatabaseResult, Trouble};
-use super::tx::{Columns, Each, Engine, Row, Tx};
+use super::tx::{Columns, Each, Engine, Loss, Row, Tx};
 use super::value::{Parameter, Unreadable, Value};
 
 /// An open database.
@@ -154,6 +154,15 @@ impl Engine for Connection {
     fn version(&self) -> DatabaseResult<i64> {
         // Asked each second, so not read as text each time.
         Ok(self.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// A file that loses what was committed is a damaged one.
+    fn loss(&self) -> Option<Loss> {
+        None
+    }
+
+    fn is_quiet(&self) -> bool {
+        false
     }
 
     /// A file answers.

@@ -167,11 +167,14 @@ impl Store {
                 if let Some((before, by)) = jump {
                     directives::prolong(tx, before, by)?;
                 }
+                if let Some(loss) = tx.loss() {
+                    directives::replaced(tx, now, loss)?;
+                }
                 for note in &unsent {
                     intents::never_sent(tx, now, note)?;
                 }
                 let done = job(tx, now)?;
-                let differ = tx.changes()? != changes || tx.version()? != seen;
+                let differ = tx.changes()? != changes || tx.version()? != seen || tx.loss().is_some();
                 Ok((done, differ.then(|| directives::read(tx, now, known)).transpose()?))
             })
         });
@@ -217,6 +220,9 @@ impl Store {
     /// what is too old.
     pub(super) fn notice(&mut self) -> Result<bool, LedgerError> {
         self.database.is_there()?;
+        if self.database.is_to_compare() {
+            self.write(|_, _| Ok(()))?;
+        }
         let seen = self.database.version()?;
         let wrote = seen != self.data_version;
         self.to_date |= wrote;
@@ -279,7 +285,8 @@ impl Store {
     }
 
     fn publish(&self, directives: Directives) {
-        self.directives.tell(directives);
+        let replaced_at = self.database.replaced_at();
+        self.directives.tell(Directives { replaced_at, ..directives });
     }
 }
 

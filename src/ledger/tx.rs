@@ -25,11 +25,26 @@ pub(super) trait Engine {
     /// Whether a commit had no answer before, so that somebody may ask for what is done already.
     fn may_repeat(&self) -> bool;
 
+    /// What this transaction has found: that the database may have lost what was last committed.
+    fn loss(&self) -> Option<Loss>;
+
+    /// Whether the database may have lost the note of a set that can still take effect.
+    fn is_quiet(&self) -> bool;
+
     /// From now on the numbers of new rows of a table begin above those that it has.
     fn number_on(&self, table: &str) -> DatabaseResult<()>;
 
     /// Closes the ledger for everybody: it was brought elsewhere.
     fn close(&self, to: &str) -> DatabaseResult<()>;
+}
+
+/// What a database on a server may have lost that is not the one it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Only what nobody was told is committed: a standby took over that had all else.
+    Unacknowledged,
+    /// Anything that was committed last, a pause too.
+    Anything,
 }
 
 /// Takes a row, and tells whether it wants another.
@@ -125,6 +140,16 @@ impl<'a> Tx<'a> {
     /// Whether a commit had no answer before, so that somebody may ask for what is done already.
     pub(super) fn may_repeat(&self) -> bool {
         self.0.may_repeat()
+    }
+
+    /// What this transaction has found: that the database may have lost what was last committed.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        self.0.loss()
+    }
+
+    /// Whether the database may have lost the note of a set that can still take effect.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.0.is_quiet()
     }
 
     /// From now on the numbers of new rows of a table begin above those that it has.

@@ -7,7 +7,8 @@ use super::reason::Reason;
 use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
-    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, List, Pause, Refusals, TargetFacts,
+    Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, List, Pause, Refusals,
+    TargetFacts,
 };
 use crate::moment::{Moment, spell};
 use crate::position_mode::{Declared, PositionMode, Target};
@@ -340,15 +341,23 @@ fn say_settling(facts: &Facts<'_>, run: FlatSpan, now: Moment) -> String {
     let settle = facts.target.wanted.policy.settle;
     let flat_for = spell(now.since(run.since));
     let end = facts.account.quiet_until;
-    if end > now && end > run.since + settle {
+    if end <= now || end <= run.since + settle {
+        format!("Flat for {flat_for}; it must be so for {} before the mode is changed.", spell(settle))
+    } else if facts.account.ledger_replaced_at.is_some_and(|at| at + QUIET >= end) {
+        format!(
+            "Flat for {flat_for}. The ledger's database is another one than it was {} ago and may not know a set that can still \
+             take effect, so none is sent for {}: {} more.",
+            spell(now.since(facts.account.ledger_replaced_at.unwrap_or(now))),
+            spell(QUIET),
+            spell(end.since(now))
+        )
+    } else {
         format!(
             "Flat for {flat_for}. A new process sends no set in its first {}, as one that was sent before it may still take \
              effect: {} more.",
             spell(QUIET),
             spell(end.since(now))
         )
-    } else {
-        format!("Flat for {flat_for}; it must be so for {} before the mode is changed.", spell(settle))
     }
 }
 

@@ -120,6 +120,8 @@ impl Shift {
             wrong: _,
             key_taken,
             quiet_until,
+            // Only a sentence goes by it.
+            ledger_replaced_at: _,
             unsatisfiable: _,
             orphaned_set_at: _,
             orphaned_fence: _,

@@ -4,13 +4,14 @@
 
 /// Before any step: the format of what is there, as one row.
 pub(super) const FLEET: &str = "
--- version: grows with each transaction that writes. incarnation: of the database, when it was last written to. moved: where
--- the ledger was brought, if it was.
+-- version: grows with each transaction that writes. incarnation: of the database, when a daemon last wrote to it; synchronous:
+-- whether each commit waited for a standby then. moved: where the ledger was brought, if it was.
 CREATE TABLE IF NOT EXISTS fleet (
     one         integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
     format      bigint NOT NULL,
     version     bigint NOT NULL DEFAULT 0,
     incarnation text NOT NULL DEFAULT '',
+    synchronous bool NOT NULL DEFAULT false,
     moved       text
 );
 -- Who works with it, and when that one last showed a sign of life.

@@ -21,7 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::Address;
 use super::wire::Wire;
 use crate::ledger::trouble::{DatabaseError, DatabaseResult, Trouble};
-use crate::ledger::tx::{Each, Engine, Row, params};
+use crate::ledger::tx::{Each, Engine, Loss, Row, params};
 use crate::ledger::value::{Parameter, Value};
 
 /// A connection.
@@ -37,6 +37,8 @@ pub(super) struct Session {
     /// What others have written, as of the transaction under way.
     version: Cell<i64>,
     may_repeat: Cell<bool>,
+    loss: Cell<Option<Loss>>,
+    is_quiet: Cell<bool>,
 }
 
 type Notices = Arc<Mutex<Vec<String>>>;
@@ -77,6 +79,8 @@ impl Session {
             changes: Cell::new(0),
             version: Cell::new(0),
             may_repeat: Cell::new(false),
+            loss: Cell::new(None),
+            is_quiet: Cell::new(false),
         })
     }
 
@@ -89,6 +93,12 @@ impl Session {
         self.changes.set(0);
         self.version.set(version);
         self.may_repeat.set(may_repeat);
+    }
+
+    /// What the transaction has found of what went before it.
+    pub(super) fn found(&self, loss: Option<Loss>, is_quiet: bool) {
+        self.loss.set(loss);
+        self.is_quiet.set(is_quiet);
     }
 
     /// Runs statements that have no parameters and whose rows nobody wants.
@@ -173,6 +183,14 @@ impl Engine for Session {
 
     fn may_repeat(&self) -> bool {
         self.may_repeat.get()
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        self.loss.get()
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.is_quiet.get()
     }
 
     fn number_on(&self, table: &str) -> DatabaseResult<()> {

@@ -531,6 +531,60 @@ async fn who_was_silent_for_too_long_writes_nothing_any_more_once_another_has_it
     assert_eq!(next.visitor().unwrap().instance().unwrap(), Some(elsewhere()));
 }
 
+#[tokio::test]
+async fn after_a_promotion_nothing_is_noted_for_a_while_and_where_commits_may_be_lost_everything_is_paused() {
+    for is_synchronous in [false, true] {
+        let Some((ledger, cluster, database)) = alone().await else { return };
+        register_target(&ledger, "desk-a", 1).await;
+        if is_synchronous {
+            // As if each commit had waited for a standby that has ended just now.
+            cluster.sql(&database, "UPDATE fleet SET synchronous = true");
+        }
+        cluster.promote();
+        let directives = ledger.directives();
+        until(async || {
+            let _ = ledger.notice().await;
+            directives.borrow().replaced_at
+        })
+        .await;
+        // Somebody who did not hear of it yet is refused.
+        assert_eq!(try_note(&ledger, "desk-a", 1).await.unwrap(), Note::Braked);
+        let paused = directives.borrow().pauses.clone();
+        let kinds = kinds(&ledger);
+        let replaced = kinds.iter().filter(|kind| **kind == EventKind::LedgerReplaced).count();
+        assert_eq!(replaced, 1, "{kinds:?}");
+        if is_synchronous {
+            assert_eq!(paused, []);
+        } else {
+            assert_eq!(paused.len(), 1);
+            assert!(paused[0].pause.reason.ends_with("then posmoded resume"), "{paused:?}");
+        }
+        // The next process finds the database as this one left it.
+        drop(ledger);
+        let next = Ledger::open(address(&cluster, &database), clock(), here()).await.unwrap();
+        next.notice().await.unwrap();
+        assert_eq!(next.directives().borrow().replaced_at, None);
+        assert_eq!(next.directives().borrow().pauses.len(), paused.len());
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_was_set_back_under_the_same_name_is_found_out() {
+    let Some((ledger, cluster, database)) = alone().await else { return };
+    register_target(&ledger, "desk-a", 1).await;
+    register_target(&ledger, "desk-b", 1).await;
+    // As a copy of the server's disk from before the last commit.
+    cluster.sql(&database, "UPDATE fleet SET version = version - 1");
+    cluster.control(&["restart", "-w", "-m", "fast", "-l", "/dev/null"]);
+    let directives = ledger.directives();
+    until(async || {
+        let _ = ledger.notice().await;
+        directives.borrow().replaced_at
+    })
+    .await;
+    assert_eq!(directives.borrow().pauses.len(), 1);
+}
+
 fn elsewhere() -> Instance {
     Instance::of_this_process("trade-02".to_owned(), None)
 }

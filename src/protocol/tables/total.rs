@@ -210,6 +210,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                     elsewhere,
                     credential,
                     keys_are_copies: false,
+                    ledger_replaced_at: None,
                     shared_key,
                     kind,
                     identity,
