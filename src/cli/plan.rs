@@ -49,7 +49,7 @@ async fn as_the_daemon_waits(
     targets: Vec<TargetStatus>,
     common: &Common,
 ) -> anyhow::Result<Vec<TargetStatus>> {
-    if !targets.iter().any(waits::is_due) || !is_held(common)? {
+    if !targets.iter().any(waits::may_tell_more) || !is_held(common)? {
         return Ok(targets);
     }
     match status::look(&Question { accounts: Vec::new(), listen: None }, common).await {

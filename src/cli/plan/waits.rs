@@ -5,8 +5,8 @@ use crate::status::TargetStatus;
 
 use super::look::is_blocked;
 
-/// The targets of a plan, with the daemon's own word on those that would change now if it did not wait. It counts where the
-/// daemon wants the same change.
+/// The targets of a plan, with the daemon's own word on those that would change now if it did not wait, and on those that
+/// somebody may approve. It counts where the daemon wants the same change.
 pub(super) fn as_the_daemon_waits(targets: Vec<TargetStatus>, daemon: &[TargetStatus]) -> Vec<TargetStatus> {
     let waits = |target: TargetStatus| match daemon.iter().find(|its| waits_for(&target, its)) {
         Some(its) => TargetStatus {
@@ -22,7 +22,7 @@ pub(super) fn as_the_daemon_waits(targets: Vec<TargetStatus>, daemon: &[TargetSt
 }
 
 /// Whether it would change now, as far as a plan sees.
-pub(super) fn is_due(target: &TargetStatus) -> bool {
+fn is_due(target: &TargetStatus) -> bool {
     target.state.cause().is_some() && !is_blocked(target)
 }
 
@@ -30,7 +30,18 @@ fn waits_for(target: &TargetStatus, its: &TargetStatus) -> bool {
     let live = |of: &TargetStatus| of.live.as_ref().map(|live| live.mode);
     let wants_the_same = (&target.account, target.scope, target.desired, live(target))
         == (&its.account, its.scope, its.desired, live(its));
-    is_due(target) && wants_the_same && its.state != State::Unknown && its.reason.is_some_and(is_kept_in_mind)
+    let tells_more = if is_due(target) {
+        its.reason.is_some_and(is_kept_in_mind)
+    } else {
+        // The same, with the hash to approve.
+        its.reason == target.reason
+    };
+    wants_the_same && its.state != State::Unknown && may_tell_more(target) && tells_more
+}
+
+/// Whether the daemon may know more of it than a plan does.
+pub(super) fn may_tell_more(target: &TargetStatus) -> bool {
+    is_due(target) || matches!(target.reason, Some(Reason::Held | Reason::Reported))
 }
 
 /// Whether a plan cannot see it: what earlier sets came to, and who else has the key.
@@ -91,6 +102,9 @@ mod tests {
         assert_eq!(together(due(), its(Reason::NotFlat)), said(Reason::Settling), "the plan has just looked");
         let blocked = together(target("desk-1", Some(Reason::NotFlat)), its(Reason::Denied));
         assert_eq!(blocked, said(Reason::NotFlat), "what it has seen itself goes before");
+        let hash = || Some("It says `posmoded approve b98de0114507`.".to_owned());
+        let reported = TargetStatus { say: hash(), ..its(Reason::Reported) };
+        assert_eq!(together(its(Reason::Reported), reported), (Some(Reason::Reported), hash()));
         let other_file = TargetStatus { desired: Some(PositionMode::OneWay), ..its(Reason::Denied) };
         assert_eq!(together(due(), other_file), said(Reason::Settling), "another wish is tried at once");
         assert_eq!(together(due(), target("desk-2", Some(Reason::Denied))), said(Reason::Settling));
