@@ -15,8 +15,12 @@ function showDetail(status) {
   const dialog = find("detail");
   if (open.name === null) {
     if (dialog.open) dialog.close();
+    dialog.shownOf = null;
     return;
   }
+  // Whoever reads has just closed it, which the browser tells next: a status that comes before that opens it no more.
+  if (!dialog.open && dialog.shownOf === open.name) return;
+  dialog.shownOf = open.name;
   const target = status.targets.find((target) => nameOf(target) === open.name) ?? null;
   const blocks = target === null ? [{ key: "gone", name: open.name }] : blocksOf(target, status);
   const make = () => document.createElement("div");

@@ -157,6 +157,23 @@ fn what_can_be_typed_is_whole_and_offers_no_pause_where_one_stands_and_nothing_o
 }
 
 #[test]
+fn a_panel_that_is_closed_stays_closed_though_a_status_comes_before_the_browser_has_told_so() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&format!("{}#target=desk-7/USDT-FUTURES", fleet.url()));
+    browser.wait_for("its history", "document.querySelectorAll('dialog tbody tr').length > 2");
+    // What is searched shows all anew, as a status does; `close` is told in a task of its own, after this one.
+    browser.eval(
+        "(() => { document.querySelector('dialog').close(); \
+         document.getElementById('search').dispatchEvent(new Event('input', { bubbles: true })); })()",
+    );
+    browser.wait_for("no detail", "location.hash === '' && !document.querySelector('dialog').open");
+    browser.eval("document.querySelector('.cell [data-target^=\"desk-7/\"]').click()");
+    browser.wait_for("the same again", "document.querySelector('dialog').open");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn what_a_sentence_tells_to_type_can_be_copied_and_what_it_only_quotes_cannot() {
     let Some(browser) = Browser::open() else { return };
     let fleet = desks::bad_night();
