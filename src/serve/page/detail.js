@@ -137,7 +137,7 @@ function showCommands(node, { account, isHere, isPaused, isAllPaused }) {
   if (isPaused) rows.push(["Allow its changes", `posmoded resume ${account}`]);
   if (isAllPaused) rows.push(["Allow all changes", "posmoded resume"]);
   if (isHere && !isPaused && !isAllPaused) {
-    rows.push(["Stop its changes", `posmoded pause ${account} --reason 'from the page of posmoded'`]);
+    rows.push(["Stop its changes", `posmoded pause ${account} --reason 'from the page'`]);
   }
   rows.push(["Its log", `journalctl POSMODED_ACCOUNT=${account}`]);
   const list = make("dl.typed", {}, rows.map(([what, text]) => make("div", {}, make("dt", {}, what), make("dd", {}, command(text)))));

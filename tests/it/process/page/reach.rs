@@ -129,7 +129,7 @@ fn what_can_be_typed_is_whole_and_offers_no_pause_where_one_stands_and_nothing_o
     expect![[r#"
         posmoded refresh desk-7 --wait
         posmoded history desk-7
-        posmoded pause desk-7 --reason 'from the page of posmoded'
+        posmoded pause desk-7 --reason 'from the page'
         journalctl POSMODED_ACCOUNT=desk-7"#]]
     .assert_eq(&typed("desk-7/USDT-FUTURES"));
     expect![[r#"
