@@ -139,6 +139,7 @@ impl Daemon {
         if end == Ended::Stopped {
             note_event(&ledger, EventKind::Stopped, "stopped").await;
         }
+        ledger.leave().await;
         stop.cancel();
         reloading.abort();
         announced.abort();

@@ -212,6 +212,16 @@ impl Ledger {
         Ok(Ledger { executor: Arc::new(Executor::inline(store)), clock, place, directives, writes })
     }
 
+    /// Says that this daemon ends, once all else is written; whoever waits for its place need not wait for its silence.
+    pub async fn leave(&self) {
+        let left = self.executor.run(|store| {
+            store.leave();
+            Ok(())
+        });
+        // A thread that has ended has left.
+        let _ = left.await;
+    }
+
     /// Records what the file wants of a target and returns what is on record for it. An unresolved set is returned as
     /// unclear: the caller does not know its outcome.
     pub async fn register_target(

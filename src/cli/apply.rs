@@ -171,6 +171,7 @@ impl Work {
             tracing::error!("the loop over all accounts failed: {error}; please report this");
         }
         note_event(&ledger, EventKind::Stopped, "apply ended").await;
+        ledger.leave().await;
         let after = board.status(clock.timestamp(clock.now()));
         // Keepers that have ended leave the board.
         if after.targets.is_empty() { before } else { after }

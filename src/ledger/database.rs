@@ -81,6 +81,14 @@ impl Database {
         }
     }
 
+    /// Says that this daemon ends. A file is free once its lock is.
+    pub(super) fn leave(&mut self) {
+        match self {
+            Database::Sqlite(_) => {}
+            Database::Postgres(postgres) => postgres.leave(),
+        }
+    }
+
     /// When the database was found to be another one than it was.
     pub(super) fn replaced_at(&self) -> Option<Moment> {
         match self {

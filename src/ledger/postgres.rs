@@ -442,12 +442,19 @@ impl Postgres {
 }
 
 impl Drop for Postgres {
-    /// The next daemon need not wait for a sign of life of this one.
     fn drop(&mut self) {
-        if let (Some(entry), Some(there)) = (self.entry.take(), &self.session)
+        self.leave();
+    }
+}
+
+impl Postgres {
+    /// Gives the place of the one daemon up, and writes nothing from then on: the next one need not wait for a sign of life
+    /// of this one.
+    pub(super) fn leave(&mut self) {
+        if let (Some(entry), Some(there)) = (&self.entry, &self.session)
             && self.doubt.is_none()
         {
-            let _ = hosts::leave(&there.session, &entry);
+            let _ = hosts::leave(&there.session, entry);
         }
     }
 }

@@ -206,6 +206,11 @@ impl Store {
         noted
     }
 
+    /// Says that this daemon ends.
+    pub(super) fn leave(&mut self) {
+        self.database.leave();
+    }
+
     /// Runs one transaction that only reads.
     pub(super) fn read<T>(
         &mut self,

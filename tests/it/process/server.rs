@@ -1,9 +1,10 @@
 //! The daemon and its commands with the ledger on a real PostgreSQL, which hangs, restarts, and is left and found again.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitget_sim::PosMode;
+use posmoded::constants::QUIET;
 
 use super::{Host, Venue, declared, get, side_by_side, wait_until};
 use crate::cluster::{Cluster, cluster};
@@ -18,6 +19,7 @@ fn with_the_ledger_on_a_server_a_daemon_does_what_it_does_with_a_file() {
         ("life", a_daemon_lives_there_through_a_kill_and_commands_find_it),
         ("copy", a_ledger_is_copied_to_a_server_and_back_and_nothing_is_forgotten),
         ("silence", who_was_stopped_and_has_lost_its_place_ends_with_75),
+        ("promotion", a_promoted_server_is_told_and_everything_waits_for_a_human),
         ("outage", while_the_server_hangs_nothing_leaves_and_status_and_stop_answer),
     ]);
 }
@@ -174,6 +176,33 @@ fn while_the_server_hangs_nothing_leaves_and_status_and_stop_answer() {
     assert_eq!(code, Some(0), "{}", host.said());
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert_eq!(venue.sets().len(), 3);
+}
+
+fn a_promoted_server_is_told_and_everything_waits_for_a_human() {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::begin().expect("there is one")));
+    let venue = Venue::of_desks(1);
+    let mut host = host(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]), cluster);
+    host.start();
+    host.wait_for_all("in_sync -");
+    cluster.promote();
+    let promoted = Instant::now();
+    host.declare(&declared(&[("desk-1", "one_way_mode")]));
+    host.wait_for_all("pending paused");
+    let (_, out, err) = host.call(&["status"]);
+    assert!(out.contains("the ledger's database may have lost what was written last"), "{out}{err}");
+    let (code, out, err) = host.call(&["resume"]);
+    assert_eq!(code, 0, "{out}{err}");
+    host.wait_until("what is waited for", || {
+        let (_, out, _) = host.call(&["status", "desk-1"]);
+        let is_told = out.contains("The ledger's database is another one than it was");
+        (is_told || promoted.elapsed() > QUIET).then_some(())
+    });
+    host.wait_for_all("in_sync -");
+    assert!(promoted.elapsed() > QUIET, "{:?}", promoted.elapsed());
+    assert_eq!((venue.mode(1), venue.sets().len()), (PosMode::OneWayMode, 2));
+    let told = history(&host);
+    assert!(told.iter().any(|event| event.contains("ledger_replaced")), "{told:?}");
+    host.terminate();
 }
 
 /// What the history tells, line by line.
