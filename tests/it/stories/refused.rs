@@ -321,6 +321,21 @@ async fn a_key_of_another_account_than_the_pinned_one_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_right_key_in_place_of_another_accounts_is_read_on_refresh() {
+    let world = World::started(&file(&[("desk-a", ONE_WAY)]), desks).await;
+    world.until(2 * MINUTE, "pinned", |world| count(&world.history("desk-a"), EventKind::Pinned) == 1).await;
+    world.give_key("desk-a", "desk-b");
+    world.write(&file(&[("desk-a", HEDGE)]));
+    world.reload();
+    let wrong = "wrong_account: The key belongs to account 1002";
+    world.until(15 * SECOND, wrong, |world| world.line(A_USDT).contains(wrong)).await;
+    world.give_key("desk-a", "desk-a");
+    refresh(&world);
+    changed(&world, A_USDT).await;
+    assert_eq!((world.sets(DESK_A, USDT).len(), all_sets(&world).len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_names_for_one_account_are_both_told_and_neither_changes_anything_any_more() {
     let world = World::started(&file(&[("desk-a", HEDGE), ("desk-x", ONE_WAY)]), |exchange| {
         desks(exchange);
