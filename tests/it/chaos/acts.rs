@@ -60,6 +60,7 @@ impl Story<'_> {
             },
             Act::Mend => self.world.write(&self.wish.text()),
             Act::Reload => self.world.reload(),
+            Act::Refresh { who } => self.world.refresh(name(who)),
             Act::Flip { who, product, to } => {
                 self.world.exchange(|exchange| exchange.flip(uid(who), product, to)).expect("known");
             }

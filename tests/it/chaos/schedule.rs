@@ -48,6 +48,7 @@ pub enum Act {
     Spoil(Bad),
     Mend,
     Reload,
+    Refresh { who: usize },
     Flip { who: usize, product: ProductType, to: PosMode },
     Open { slot: usize, who: usize, product: ProductType, what: Thing },
     Close { slot: usize },
@@ -173,6 +174,7 @@ impl Act {
             | Act::TakeKey { who, .. }
             | Act::Convert { who, .. }
             | Act::Load { who, .. }
+            | Act::Refresh { who }
             | Act::Pause { who: Some(who), .. }
             | Act::Resume { who: Some(who) } => who,
             Act::Spoil(_)
@@ -292,7 +294,9 @@ fn scene(
             happens(at, Act::Spoil(one_of(dice, &Bad::ALL)));
             happens(end, Act::Mend);
         }
-        29..30 => happens(at, Act::Reload),
+        // Told apart without another throw, so that a seed tells the same story as before there were refreshes.
+        29..30 if who % 2 == 0 => happens(at, Act::Reload),
+        29..30 => happens(at, Act::Refresh { who }),
         30..33 => rival(dice, who, product, at, &mut happens),
         33..46 => {
             happens(at, Act::Flip { who, product, to: one_of(dice, &MODES) });

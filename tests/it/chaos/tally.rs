@@ -103,7 +103,10 @@ impl Tally {
             ("edits of the file, and content that is no file", acts(&["Write", "Spoil", "Mend"])),
             ("kills, crash loops and stops", acts(&["Kill", "KillInFlight", "CrashLoop", "Stop"])),
             ("positions and orders that come, modes that somebody flips", acts(&["Open", "Flip"])),
-            ("pauses, resumes, approvals, reloads", acts(&["Pause", "Resume", "Approve", "Reload"])),
+            (
+                "pauses, resumes, approvals, reloads, refreshes",
+                acts(&["Pause", "Resume", "Approve", "Reload", "Refresh"]),
+            ),
             ("keys that are taken away or refused", acts(&["TakeKey", "RefuseKey"])),
             ("conversions between the kinds", self.of("conversions seen")),
             ("steps of the exchange's clock", acts(&["Step"])),

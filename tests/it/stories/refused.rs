@@ -173,10 +173,6 @@ async fn each_refusal_is_tried_again_at_once_on_reload() {
     }
 }
 
-fn refresh(world: &World) {
-    world.visitor().refresh(&["desk-a".parse().unwrap()]).unwrap();
-}
-
 #[tokio::test(start_paused = true)]
 async fn each_refusal_is_tried_again_at_once_on_refresh_as_its_sentence_says() {
     for refusal in &REFUSALS {
@@ -184,7 +180,7 @@ async fn each_refusal_is_tried_again_at_once_on_refresh_as_its_sentence_says() {
         let line = world.line(refusal.target);
         assert!(line.contains("; then `posmoded refresh desk-a`"), "{line}");
         (refusal.mends)(&world);
-        refresh(&world);
+        world.refresh("desk-a");
         changed(&world, A_USDT).await;
         assert!(world.is_in_sync(B_USDT));
         world.check_invariants(SETTLE);
@@ -201,7 +197,7 @@ async fn each_refusal_that_lasts_is_tried_once_for_each_refresh() {
         };
         for _ in 0..3 {
             let before = asked(&world);
-            refresh(&world);
+            world.refresh("desk-a");
             // One set at most, after it was flat for `settle` anew.
             world.pass(5 * MINUTE).await;
             let after = asked(&world);
@@ -236,13 +232,13 @@ async fn refused_though_every_list_is_empty_is_tried_once_more_for_each_refresh(
             line.contains("copy orders; then `posmoded refresh desk-a`, or wait 2"),
             "it waits for most of half an hour: {line}"
         );
-        refresh(&world);
+        world.refresh("desk-a");
         world.until(30 * SECOND, "tried again", tried(times)).await;
         world.pass(MINUTE).await;
         assert_eq!(world.sets(DESK_A, USDT).len(), times, "once for each refresh");
     }
     world.exchange(|exchange| exchange.set_hidden_blocker(DESK_A, USDT, Blocker::Absent)).unwrap();
-    refresh(&world);
+    world.refresh("desk-a");
     world.until(30 * SECOND, "changed", |world| world.is_in_sync(A_USDT)).await;
     world.check_invariants(SETTLE);
 }
@@ -330,7 +326,7 @@ async fn the_right_key_in_place_of_another_accounts_is_read_on_refresh() {
     let wrong = "wrong_account: The key belongs to account 1002";
     world.until(15 * SECOND, wrong, |world| world.line(A_USDT).contains(wrong)).await;
     world.give_key("desk-a", "desk-a");
-    refresh(&world);
+    world.refresh("desk-a");
     changed(&world, A_USDT).await;
     assert_eq!((world.sets(DESK_A, USDT).len(), all_sets(&world).len()), (1, 1));
 }

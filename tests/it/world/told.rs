@@ -73,6 +73,12 @@ impl World {
         locked(&self.told).pauses.push(pause);
     }
 
+    /// `posmoded refresh`.
+    pub fn refresh(&self, account: &str) {
+        let account: AccountName = account.parse().expect("an account name");
+        self.visitor().refresh(&[account]).expect("the request is written");
+    }
+
     /// `posmoded resume`; gives back whether there was something to resume.
     pub fn resume(&self, account: Option<&str>) -> bool {
         let account: Option<AccountName> = account.map(|name| name.parse().expect("an account name"));
