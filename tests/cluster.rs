@@ -155,7 +155,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// It runs for nobody who is root.
-fn as_nobody(program: &Path) -> Command {
+pub(super) fn as_nobody(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }

@@ -358,13 +358,12 @@ impl Postgres {
         if self.session.as_ref().is_some_and(|there| there.session.is_broken()) {
             self.session = None;
         }
-        let there = match self.session.take() {
-            Some(there) => there,
-            None => {
-                let there = self.connect()?;
-                self.is_to_compare = self.entry.is_some();
-                there
-            }
+        let there = if let Some(there) = self.session.take() {
+            there
+        } else {
+            let there = self.connect()?;
+            self.is_to_compare = self.entry.is_some();
+            there
         };
         let there = self.session.insert(there);
         if let Some(doubt) = &self.doubt {

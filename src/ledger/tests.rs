@@ -9,6 +9,7 @@ mod damage;
 mod directives;
 mod disk;
 mod intents;
+mod pooler;
 mod refreshes;
 mod restore;
 mod server;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::cluster::PASSWORD;
+use super::pooler::Pooler;
 use super::*;
 use crate::ledger::schema::{FORMAT, empty};
 use crate::ledger::{CommandAnswer, OpenError, VisitError};
@@ -583,6 +584,37 @@ async fn a_database_that_was_set_back_under_the_same_name_is_found_out() {
     })
     .await;
     assert_eq!(directives.borrow().pauses.len(), 1);
+}
+
+#[tokio::test]
+async fn behind_a_pooler_that_gives_each_transaction_another_connection_it_is_the_same() {
+    let Some(cluster) = cluster() else { return };
+    let database = cluster.database();
+    let Some(pooler) = Pooler::before(cluster, &database) else { return };
+    let address = || Address::with_passwords(&pooler.url, None).unwrap();
+    let ledger = Ledger::open(address(), clock(), here()).await.unwrap();
+    register_target(&ledger, "desk-a", 1).await;
+    let visitor = Visitor::open(address(), clock()).unwrap();
+    visitor.pause(&[name("desk-b")], "a look", None).unwrap();
+    until(async || ledger.notice().await.unwrap().then_some(())).await;
+    assert_eq!(ledger.directives().borrow().pauses.len(), 1);
+    let (_noted, _) = noted(try_note(&ledger, "desk-a", 1).await.unwrap());
+    assert_eq!(try_note(&ledger, "desk-a", 2).await.unwrap(), Note::Braked, "one at a time");
+    let calls: Vec<_> = (0..40)
+        .map(|number| {
+            let ledger = ledger.clone();
+            tokio::spawn(async move { ledger.event(Event::new(EventKind::Drift, format!("{number}"))).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(visitor.instance().unwrap(), Some(here()));
+    let second = Ledger::open(super::address(cluster, &database), clock(), elsewhere());
+    let seen = tokio::time::timeout(Duration::from_secs(3), second).await;
+    assert!(seen.is_err(), "it waits for a sign of life of the one behind the pooler");
+    drop(ledger);
+    until(async || visitor.instance().unwrap().is_none().then_some(())).await;
 }
 
 fn elsewhere() -> Instance {
