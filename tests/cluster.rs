@@ -89,12 +89,16 @@ impl Cluster {
         run(as_nobody(&self.programs.join("pg_ctl")).arg("-D").arg(self.home.join("data")).args(words));
     }
 
-    /// Ends the server and starts it again as a standby that is promoted: the same data on another timeline.
-    pub(super) fn promote(&self) {
+    /// Ends the server and starts it again as a standby, which takes no writes.
+    pub(super) fn become_standby(&self) {
         self.control(&["stop", "-w", "-m", "fast"]);
         fs::write(self.home.join("data/standby.signal"), "").unwrap();
         give(&self.home.join("data/standby.signal"));
         self.control(&["start", "-w", "-l", "/dev/null"]);
+    }
+
+    /// Makes the standby a server of its own: the same data on another timeline.
+    pub(super) fn promote(&self) {
         self.control(&["promote", "-w"]);
     }
 

@@ -63,10 +63,12 @@ pub(super) fn instead(error: &VisitError, home: &Home, listen: Option<&Listen>) 
             );
             Some((at, say))
         }
-        (VisitError::Ledger(error), _) if error.is_unreachable() => {
+        (VisitError::Ledger(error), _) => {
+            let said = error.unreachable_because()?;
             let at = listen.cloned().unwrap_or(Listen::At(DEFAULT));
             let say = format!(
-                "The ledger's database {home} cannot be reached from here, so the daemon at {at} is asked (--listen names another)."
+                "The ledger's database {home} cannot be used from here ({said}), so the daemon at {at} is asked (--listen names \
+                 another)."
             );
             Some((at, say))
         }
@@ -74,13 +76,7 @@ pub(super) fn instead(error: &VisitError, home: &Home, listen: Option<&Listen>) 
             let say = format!("There is no ledger in {home}, so the daemon at {at} is asked.");
             Some((at.clone(), say))
         }
-        (
-            VisitError::NoLedger { .. }
-            | VisitError::Newer(_)
-            | VisitError::Older { .. }
-            | VisitError::Ledger(_),
-            _,
-        ) => None,
+        (VisitError::NoLedger { .. } | VisitError::Newer(_) | VisitError::Older { .. }, _) => None,
     }
 }
 

@@ -85,7 +85,7 @@ pub enum LedgerError {
     /// The database on a server cannot be reached: a retry may help.
     #[error(
         "The ledger's database {place} cannot be reached ({said}): see that it runs and takes writes, and that this host may \
-         connect. It is tried again, and no mode is changed until then."
+         connect. The daemon tries it again, and changes no mode until then."
     )]
     Unreachable {
         /// The address, without a password.
@@ -107,7 +107,7 @@ pub enum LedgerError {
     /// A commit was not acknowledged, or with a warning: it may have been done, or be lost.
     #[error(
         "Nobody knows whether the ledger's database {place} keeps what was written just now ({said}), so nothing leaves on it: see \
-         its log, and its standbys. It is tried again, and no mode is changed until then."
+         its log, and its standbys. The daemon tries it again, and changes no mode until then."
     )]
     Unknown {
         /// The address, without a password.
@@ -336,12 +336,22 @@ impl LedgerError {
         }
     }
 
-    /// Whether the database on a server does not answer here, which a daemon that runs may do all the same.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(
-            self,
-            LedgerError::Unreachable { .. } | LedgerError::Unknown { .. } | LedgerError::Server { .. }
-        )
+    /// Why the database on a server cannot be used here, if it is that: a daemon that runs may answer all the same.
+    pub fn unreachable_because(&self) -> Option<&str> {
+        match self {
+            LedgerError::Unreachable { said, .. }
+            | LedgerError::Unknown { said, .. }
+            | LedgerError::Server { said, .. } => Some(said),
+            LedgerError::Refused { .. }
+            | LedgerError::Locked { .. }
+            | LedgerError::Damaged { .. }
+            | LedgerError::Gone { .. }
+            | LedgerError::Other { .. }
+            | LedgerError::Moved { .. }
+            | LedgerError::Superseded { .. }
+            | LedgerError::Ended
+            | LedgerError::Misused(_) => None,
+        }
     }
 
     /// Whether another daemon works with it now.

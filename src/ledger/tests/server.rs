@@ -541,6 +541,11 @@ async fn after_a_promotion_nothing_is_noted_for_a_while_and_where_commits_may_be
             // As if each commit had waited for a standby that has ended just now.
             cluster.sql(&database, "UPDATE fleet SET synchronous = true");
         }
+        cluster.become_standby();
+        let refused = until(async || try_note(&ledger, "desk-a", 1).await.err()).await;
+        assert!(matches!(refused, LedgerError::Unreachable { .. }), "{refused:?}");
+        let daemon = Ledger::open(address(&cluster, &database), clock(), here()).await.unwrap_err();
+        assert!(matches!(daemon, OpenError::Ledger(LedgerError::Unreachable { .. })), "{daemon:?}");
         cluster.promote();
         let directives = ledger.directives();
         until(async || {

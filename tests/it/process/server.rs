@@ -1,5 +1,7 @@
 //! The daemon and its commands with the ledger on a real PostgreSQL, which hangs, restarts, and is left and found again.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,7 @@ use bitget_sim::PosMode;
 use posmoded::constants::QUIET;
 
 use super::{Host, Venue, declared, get, side_by_side, wait_until};
-use crate::cluster::{Cluster, cluster};
+use crate::cluster::{Cluster, PASSWORD, cluster};
 use crate::world::engine::ON_A_SERVER;
 
 #[test]
@@ -184,6 +186,7 @@ fn a_promoted_server_is_told_and_everything_waits_for_a_human() {
     let mut host = host(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]), cluster);
     host.start();
     host.wait_for_all("in_sync -");
+    cluster.become_standby();
     cluster.promote();
     let promoted = Instant::now();
     host.declare(&declared(&[("desk-1", "one_way_mode")]));
@@ -203,6 +206,50 @@ fn a_promoted_server_is_told_and_everything_waits_for_a_human() {
     let told = history(&host);
     assert!(told.iter().any(|event| event.contains("ledger_replaced")), "{told:?}");
     host.terminate();
+}
+
+#[test]
+fn the_password_comes_from_a_private_file_or_a_credential_and_is_shown_nowhere() {
+    let Some(cluster) = cluster() else { return };
+    let venue = Venue::of_desks(1);
+    let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
+    let place = format!("postgres://posmoded@127.0.0.1:{}/{}", cluster.port, cluster.database());
+    let history = |host: &Host| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_posmoded"));
+        command.args(["history", "--state", &place]).env_clear().envs(host.environment.iter().cloned());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!told.contains(PASSWORD), "{told}");
+        (output.status.code(), told)
+    };
+    let (code, told) = history(&host);
+    assert!(code == Some(1) && told.contains("password"), "{code:?} {told}");
+
+    let credentials = host.path("credentials");
+    fs::create_dir(&credentials).unwrap();
+    let file = credentials.join("pgpass");
+    fs::write(&file, format!("127.0.0.1:*:*:posmoded:{PASSWORD}\n")).unwrap();
+    let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    host.environment.push(("PGPASSFILE", file.clone().into()));
+    let (code, told) = history(&host);
+    assert!(code == Some(64) && told.contains("chmod 600"), "{code:?} {told}");
+    mode(0o600);
+    let (code, told) = history(&host);
+    assert!(
+        code == Some(1) && told.contains("There is no ledger at postgres://posmoded@127.0.0.1"),
+        "{told}"
+    );
+    host.environment.pop();
+    host.environment.push(("CREDENTIALS_DIRECTORY", credentials.into()));
+    let (code, told) = history(&host);
+    assert!(
+        code == Some(1) && told.contains("There is no ledger at postgres://posmoded@127.0.0.1"),
+        "{told}"
+    );
+
+    let (_, _, err) = host.call(&["ledger", "copy", "--from", "state", "--to", "postgres://p:s3cret@db/x"]);
+    assert!(err.contains("A password in the address") && !err.contains("s3cret"), "{err}");
 }
 
 /// What the history tells, line by line.
