@@ -1,6 +1,6 @@
 //! The last good content of the file, and the cool-downs of lanes: what a new process resumes from.
 //!
-//! Only the newest revision is kept; older ones are in the history, and their content in git.
+//! Of older revisions the number, hash and commit are kept; their content is in git.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,8 @@ pub(super) fn accept(
     }
     let generation = Generation(last.map_or(0, |last| last.generation.0).saturating_add(1));
     tx.execute("INSERT INTO revisions (generation, sha256, git_commit, accepted_at, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", params![generation, sha256, commit, now.wall, bytes])?;
-    tx.execute("DELETE FROM revisions WHERE generation < ?1", params![generation])?;
+    let forget = "UPDATE revisions SET bytes = ?2 WHERE generation < ?1 AND length(bytes) > 0";
+    tx.execute(forget, params![generation, &[][..]])?;
     let of_commit = commit.map_or_else(String::new, |commit| format!(", commit {commit}"));
     let text = format!("Revision {} of the file came into force (sha256 {sha256}{of_commit}).", generation.0);
     history::add(tx, now, &Event::new(EventKind::Revision, text).in_revision(generation))?;

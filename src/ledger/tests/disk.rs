@@ -297,3 +297,25 @@ async fn f65_what_root_makes_in_the_directory_of_a_service_is_the_services() {
     found.sort_unstable();
     assert_eq!(found, ["posmoded.lock", "posmoded.sqlite", "posmoded.sqlite-shm", "posmoded.sqlite-wal"]);
 }
+
+#[tokio::test]
+async fn every_revision_keeps_its_hash_and_commit_and_the_newest_its_content() {
+    let dir = TempDir::new().unwrap();
+    let ledger = open(dir.path()).await;
+    for (sha, bytes, commit) in
+        [("aa", &b"one"[..], Some("c1")), ("bb", b"two", None), ("aa", b"one", Some("c3"))]
+    {
+        ledger.accept_revision(sha, bytes, commit).await.unwrap();
+    }
+    assert_eq!(ledger.last_good().await.unwrap().unwrap().bytes, b"one");
+    drop(ledger);
+    let raw = Connection::open(dir.path().join("posmoded.sqlite")).unwrap();
+    let mut all = raw
+        .prepare(
+            "SELECT generation || ' ' || sha256 || ' ' || coalesce(git_commit, '-') || ' ' || length(bytes) FROM revisions
+             ORDER BY generation",
+        )
+        .unwrap();
+    let all: Vec<String> = all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(all, ["1 aa c1 0", "2 bb - 0", "3 aa c3 3"]);
+}
