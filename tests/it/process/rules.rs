@@ -282,10 +282,14 @@ struct Prometheus {
 
 impl Prometheus {
     fn scraping(daemon: SocketAddr, home: PathBuf) -> Prometheus {
+        Prometheus::with_rules(&format!("{FOLDER}/posmoded.rules.yml"), daemon, home)
+    }
+
+    fn with_rules(rules: &str, daemon: SocketAddr, home: PathBuf) -> Prometheus {
         fs::create_dir(&home).unwrap();
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
-             rule_files: [{FOLDER}/posmoded.rules.yml]\n\
+             rule_files: [{rules}]\n\
              scrape_configs: [{{ job_name: posmoded, static_configs: [{{ targets: ['{daemon}'] }}] }}]\n"
         );
         fs::write(home.join("prometheus.yml"), config).unwrap();

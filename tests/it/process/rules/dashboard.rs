@@ -10,6 +10,8 @@ use super::*;
 const DASHBOARD: &str = include_str!("../../../../deploy/grafana/posmoded.json");
 /// What Prometheus itself puts on each series.
 const SCRAPED: [&str; 2] = ["job", "instance"];
+/// The label of `ALERTS` that its other series lacks.
+const OF_ALERTS: &str = "alertstate";
 
 /// One query of a panel, with the dashboard's variables filled in as for everything.
 struct Query {
@@ -60,6 +62,16 @@ fn filled_with(expr: &str, interval: &str) -> String {
 }
 
 #[test]
+fn what_fires_comes_first() {
+    let told = dashboard();
+    let first = panels(&told)[1];
+    assert_eq!((&first["title"], &first["type"]), (&"Alerts that fire".into(), &"table".into()));
+    let expr = first["targets"][0]["expr"].as_str().unwrap();
+    // An alert about a host has no account, one that nobody is scraped has no host, either.
+    assert!(expr.contains(r#"instance=~"$instance|", account=~"$account|""#), "{expr}");
+}
+
+#[test]
 fn the_dashboard_can_be_imported_beside_others_and_into_any_grafana() {
     let told = dashboard();
     assert_eq!((&told["id"], &told["uid"]), (&Value::Null, &"posmoded".into()));
@@ -106,7 +118,7 @@ fn f46_every_metric_label_and_value_that_the_dashboard_names_is_there() {
         Some(Query { panel: format!("variable {}", variable["name"]), expr: filled(found.first()?) })
     });
     for Query { panel, expr } in queries().into_iter().chain(variables) {
-        let mut labels: BTreeSet<&str> = SCRAPED.into();
+        let mut labels: BTreeSet<&str> = SCRAPED.into_iter().chain([OF_ALERTS]).collect();
         for (metric, matchers) in selectors(&expr) {
             let values = shown.get(&metric).unwrap_or_else(|| panic!("{panel}: no metric {metric}"));
             labels.extend(values.keys().map(String::as_str));
@@ -134,6 +146,11 @@ fn every_host_and_target_leads_to_its_page_and_every_reason_to_its_row_of_the_ru
     for panel in panels(&told).into_iter().filter(|panel| panel["type"] == "table") {
         let shown = panel["transformations"].to_string();
         let overrides = panel["fieldConfig"]["overrides"].as_array().unwrap();
+        let account = if shown.contains("\"scope\"") {
+            "http://${__data.fields.instance}/#target=${__data.fields.account}/${__data.fields.scope}"
+        } else {
+            "http://${__data.fields.instance}/#search=${__data.fields.account}"
+        };
         let link = |column: &str| {
             let of_it = overrides.iter().filter(|one| one["matcher"]["options"] == column);
             let mut properties = of_it.flat_map(|one| one["properties"].as_array().unwrap());
@@ -142,10 +159,7 @@ fn every_host_and_target_leads_to_its_page_and_every_reason_to_its_row_of_the_ru
         };
         for (column, expected) in [
             ("instance", "http://${__data.fields.instance}/"),
-            (
-                "account",
-                "http://${__data.fields.instance}/#target=${__data.fields.account}/${__data.fields.scope}",
-            ),
+            ("account", account),
             ("reason", "${runbook}#${__data.fields.reason}"),
         ] {
             // What a link names stands in its row.
@@ -303,7 +317,10 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     let mut host = Host::new(&venue, &desks[..5], &file);
     let config = brought_from_git(&host);
     host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
-    let prometheus = Prometheus::scraping(host.address(), host.path("prometheus"));
+    // Alerts that wait for nothing.
+    let rules = host.path("at_once.rules.yml");
+    fs::write(&rules, Regex::new("(?m)^ +for: .*\n").unwrap().replace_all(RULES, "").as_ref()).unwrap();
+    let prometheus = Prometheus::with_rules(rules.to_str().unwrap(), host.address(), host.path("prometheus"));
     let ask = |expr: &str| {
         let told = prometheus.ask(&format!("query?query={}", encoded(expr)))?;
         assert_eq!(told["status"], "success", "{expr}: {told}");
@@ -325,16 +342,34 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         left.is_empty().then_some(())
     });
     let told = dashboard();
-    let of_table = |title: &str, label: &str| -> Vec<(String, String, String)> {
-        let is_it = |panel: &&&Value| panel["title"] == title && panel["type"] == "table";
+    let answer = |title: &str, kind: &str| -> Vec<Value> {
+        let is_it = |panel: &&&Value| panel["title"] == title && panel["type"] == kind;
         let targets = panels(&told).into_iter().find(|panel| is_it(&panel)).unwrap()["targets"].clone();
-        let found = ask(&filled(targets[0]["expr"].as_str().unwrap())).unwrap();
-        let word = |row: &Value, label: &str| row["metric"][label].as_str().unwrap_or_default().to_owned();
+        ask(&filled(targets[0]["expr"].as_str().unwrap())).unwrap()
+    };
+    let word = |row: &Value, label: &str| row["metric"][label].as_str().unwrap_or_default().to_owned();
+    let of_table = |title: &str, label: &str| -> Vec<(String, String, String)> {
+        let found = answer(title, "table");
         let mut rows: Vec<_> =
             found.iter().map(|row| (word(row, label), word(row, "reason"), word(row, "command"))).collect();
         rows.sort();
         rows
     };
+    // Those about keys are two, each with its account; milliseconds since 1970.
+    let fires = answer("Alerts that fire", "table");
+    let mut of_keys: Vec<_> = fires
+        .iter()
+        .filter(|row| word(row, "alertname") == "PosmodedKeyTrouble")
+        .map(|row| (word(row, "severity"), word(row, "account"), word(row, "reason")))
+        .collect();
+    of_keys.sort();
+    let alert = |account: &str| ("critical".to_owned(), account.to_owned(), "credential".to_owned());
+    assert_eq!(of_keys, [alert("desk-1"), alert("desk-6")]);
+    for row in &fires {
+        let since: f64 = row["value"][1].as_str().unwrap().parse().unwrap();
+        assert!(since > 1e12 && !word(row, "instance").is_empty(), "{row}");
+    }
+    assert_eq!(answer("Modes not known", "stat")[0]["value"][1], "1");
     let row =
         |first: &str, reason: &str, command: &str| (first.to_owned(), reason.to_owned(), command.to_owned());
     assert_eq!(
