@@ -229,6 +229,16 @@ fn an_alert_says_where_since_when_and_what_to_type_and_one_matter_is_one_alert()
 }
 
 #[test]
+fn hosts_are_told_apart_as_the_rules_and_the_guide_say_to_scrape_them() {
+    let config: Value = serde_yaml::from_str(&example()).unwrap();
+    let of_host = &config["scrape_configs"][0]["static_configs"][0];
+    assert_eq!(of_host["targets"], serde_json::json!(["127.0.0.1:9848"]));
+    assert_eq!(of_host["labels"]["instance"], "trade-01:9848");
+    let shown = captures("(?s)```yaml\n# /etc/prometheus/prometheus.yml[^\n]*\n(.*?)```", RUNBOOK);
+    assert_eq!(serde_yaml::from_str::<Value>(&shown[0]).unwrap(), config, "the guide and the rules differ");
+}
+
+#[test]
 fn promtool_finds_the_rules_good_and_each_fires_when_it_should() {
     let tests = fs::read_to_string(Path::new(FOLDER).join("posmoded.rules.test.yml")).unwrap();
     for Alert { name, .. } in alerts() {
@@ -264,6 +274,9 @@ fn a_prometheus_that_scrapes_the_daemon_evaluates_every_rule_and_tells_of_a_bad_
     assert!(!firing("PosmodedFileRejected", "pending"));
     host.declare("version: 1\n");
     host.wait_until("the alert", || firing("PosmodedFileRejected", "pending").then_some(()));
+    // It names the host, not the address that all hosts are scraped at.
+    let told = prometheus.ask("query?query=ALERTS%7Binstance=%22trade-01:9848%22%7D").unwrap();
+    assert_eq!(told["data"]["result"][0]["metric"]["alertname"], "PosmodedFileRejected", "{told}");
     let told = prometheus.ask("rules").unwrap();
     let rules = told["data"]["groups"][0]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), alerts().len());
@@ -287,11 +300,9 @@ impl Prometheus {
 
     fn with_rules(rules: &str, daemon: SocketAddr, home: PathBuf) -> Prometheus {
         fs::create_dir(&home).unwrap();
-        let config = format!(
-            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
-             rule_files: [{rules}]\n\
-             scrape_configs: [{{ job_name: posmoded, static_configs: [{{ targets: ['{daemon}'] }}] }}]\n"
-        );
+        let config = format!("global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n{}", example())
+            .replace("127.0.0.1:9848", &daemon.to_string())
+            .replace("/usr/share/posmoded/posmoded.rules.yml", rules);
         fs::write(home.join("prometheus.yml"), config).unwrap();
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = Command::new("prometheus")
@@ -388,6 +399,13 @@ fn selectors(expr: &str) -> Vec<(String, Vec<(String, String)>)> {
 
 fn captures(pattern: &str, text: &str) -> Vec<String> {
     Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+/// How the rules say that a host is scraped.
+fn example() -> String {
+    let lines =
+        RULES.lines().map_while(|line| line.strip_prefix('#')).filter_map(|line| line.strip_prefix("   "));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn there_is(program: &str) -> bool {
