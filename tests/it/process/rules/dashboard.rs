@@ -206,6 +206,7 @@ fn colours_follow_the_need_and_what_is_not_known_is_not_green() {
     let overrides = over_time["fieldConfig"]["overrides"].as_array().unwrap();
     for reason in Reason::VARIANTS.iter().copied().filter(|reason| *reason != Reason::Elsewhere) {
         let expected = match reason.wants() {
+            Wants::Human if reason == Reason::Reported => "orange",
             Wants::Human if reason.is_deliberate() => "blue",
             Wants::Human => "red",
             Wants::Time | Wants::Itself => "yellow",
@@ -369,20 +370,27 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         let since: f64 = row["value"][1].as_str().unwrap().parse().unwrap();
         assert!(since > 1e12 && !word(row, "instance").is_empty(), "{row}");
     }
-    assert_eq!(answer("Modes not known", "stat")[0]["value"][1], "1");
+    let count = |tile: &str| answer(tile, "stat")[0]["value"][1].as_str().unwrap().parse::<usize>().unwrap();
+    assert_eq!(count("Modes not known"), 1);
+    // What `posmoded status` counts together.
+    let parts = ["Want a human now", "To be decided", "Stopped on purpose"].map(count);
+    assert_eq!(parts, [2, 1, 1]);
+    let told = host.status();
+    let human = told["targets"].as_array().unwrap().iter().filter(|target| target["wants"] == "human");
+    assert_eq!(human.count(), parts.iter().sum::<usize>());
     let row =
         |first: &str, reason: &str, command: &str| (first.to_owned(), reason.to_owned(), command.to_owned());
     assert_eq!(
-        of_table("Targets that want a human", "account"),
+        of_table("Want a human now, or are to be decided", "account"),
         [
             row("desk-1", "credential", "posmoded status desk-1"),
+            row("desk-4", "reported", "posmoded status desk-4"),
             row("desk-6", "credential", "posmoded status desk-6"),
         ]
     );
     assert_eq!(
         of_table("What wants nobody now", "wants"),
         [
-            row("deliberate", "reported", "posmoded status desk-4"),
             row("deliberate", "suspended", "posmoded status desk-3"),
             row("itself", "not_flat", "posmoded status desk-2"),
         ]
