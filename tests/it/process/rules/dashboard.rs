@@ -178,6 +178,20 @@ fn every_host_and_target_leads_to_its_page_and_every_reason_to_its_row_of_the_ru
             |one: &Value| one["properties"].as_array().unwrap().iter().any(|one| one["id"] == "noValue");
         assert!(since.into_iter().all(has_own), "{}", panel["title"]);
     }
+    // What is empty may be so because nobody answers: no panel says that all is well.
+    for panel in panels(&told) {
+        let (title, said) = (panel["title"].as_str().unwrap(), &panel["fieldConfig"]["defaults"]["noValue"]);
+        match said.as_str() {
+            Some(said) if panel["type"] == "table" => {
+                assert!(said.ends_with("say whether hosts answer"), "{title}: {said}");
+            }
+            Some(said) => {
+                let is_open = ["no data", "seen", "does not answer"].iter().any(|word| said.contains(word));
+                assert!(is_open, "{title}: {said}");
+            }
+            None => {}
+        }
+    }
     let page = include_str!("../../../../src/serve/page/page.js");
     for word in ["\"target\"", "\"search\""] {
         assert!(page.contains(&format!("words.get({word})")), "the page takes no {word} from its address");
