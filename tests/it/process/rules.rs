@@ -34,11 +34,13 @@ const LANGUAGE: &[&str] = &[
     "absent",
     "and",
     "count",
+    "group_left",
     "h",
     "increase",
     "m",
     "max",
     "max_over_time",
+    "min",
     "or",
     "resets",
     "time",
@@ -106,7 +108,7 @@ fn f46_every_metric_label_and_value_that_an_alert_names_is_there() {
             }
         }
         for list in captures(LABELS, &expr) {
-            for label in list.split(',').map(str::trim) {
+            for label in list.split(',').map(str::trim).filter(|label| !label.is_empty()) {
                 assert!(labels.contains(label), "{name}: nothing in it has the label {label}");
             }
         }
@@ -191,6 +193,9 @@ fn an_alert_says_where_since_when_and_what_to_type_and_one_matter_is_one_alert()
         let is_timed =
             summary.contains("humanizeDuration }}") || spelled.clone().any(|time| summary.contains(&time));
         assert!(is_timed, "{name} says not since when ({:?}): {summary}", spelled.collect::<Vec<_>>());
+        // The text of a summary stays as it is for as long as the alert fires.
+        let frozen = captures("[Ff]or ([0-9]+ (?:min|h))", &summary);
+        assert!(frozen.is_empty(), "{name} goes on saying {frozen:?}: {summary}");
         let commands = captures("`([^`]*)`", &description);
         let of_host = ["systemctl ", "journalctl ", "timedatectl"];
         let can_be_typed = |line: &&String| {
