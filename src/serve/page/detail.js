@@ -22,7 +22,7 @@ function showDetail(status) {
   if (!dialog.open && dialog.shownOf === open.name) return;
   dialog.shownOf = open.name;
   const target = status.targets.find((target) => nameOf(target) === open.name) ?? null;
-  const blocks = target === null ? [{ key: "gone", name: open.name }] : blocksOf(target, status);
+  const blocks = target === null ? [{ key: "gone", name: open.name, others: othersOf(open.name, status) }] : blocksOf(target, status);
   const make = () => document.createElement("div");
   const change = (node, { show }) => show(node);
   const body = find("detail-body");
@@ -56,11 +56,25 @@ function closing() {
   return close;
 }
 
-function showGone(node, { name }) {
+/** The targets that the account of a target has which is not there. */
+function othersOf(name, { targets }) {
+  const [account] = name.split("/");
+  return targets.filter((target) => target.account === account);
+}
+
+function showGone(node, { name, others }) {
+  const [account, ...scope] = name.split("/");
+  const have = others.length === 1 ? "another one" : `${others.length} others`;
+  const unnamed = `The file in force does not name this target${others.length === 0 ? "" : `; ${account} has ${have}`}.`;
+  const unknown =
+    `${account} has no target ${scope.join("/")}: it is not known yet whether it is a classic or a unified account. Until then it ` +
+    "is one target for all that the file names.";
   node.replaceChildren(
     make("header", {}, make("h2", { id: "detail-title" }, name), closing()),
+    make("p", {}, others.some(isOfUnknownKind) ? unknown : unnamed),
+    others.length === 0 ? "" : make("p.others", {}, others.map((other) => [opener(other), " "])),
     // Its name stands in the address of the page, where anybody may have written it: it stands in no command.
-    make("p", {}, sentence("The file in force does not name this target. What was done is in its history, as `posmoded history` tells it.")),
+    make("p", {}, sentence("What was done is in its history, as `posmoded history` tells it.")),
   );
 }
 

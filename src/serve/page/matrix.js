@@ -26,7 +26,7 @@ function showMatrix(status) {
     matrix.style.setProperty("--columns", scopes.length);
     fit();
   }
-  const head = ["Account", ...scopes.map((scope) => (scope === "account" ? "account (unified)" : scope))];
+  const head = ["Account", ...scopes.map((scope) => (scope === "account" ? headOfWholes(status) : scope))];
   renew(find("matrix-head"), head, (name) => name, (name) => name);
   for (const node of find("matrix-head").children) node.setAttribute("role", "columnheader");
 
@@ -50,6 +50,14 @@ function showMatrix(status) {
   write(find("matrix-empty"), none);
   hide(find("matrix-empty"), count > 0);
   rove();
+}
+
+/** Of the column of whole accounts: unified ones, and those that are one target until their kind is known. */
+function headOfWholes({ targets }) {
+  const wholes = targets.filter(({ scope }) => scope === "account");
+  const unknown = wholes.filter(isOfUnknownKind).length;
+  if (unknown === 0) return "account (unified)";
+  return unknown === wholes.length ? "account (kind not known yet)" : "account (unified, or kind not known yet)";
 }
 
 /** The least width of a column in px: the longest names of states and reasons have a place in it. */

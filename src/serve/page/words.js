@@ -73,6 +73,15 @@ function isNotLookedAtYet(target) {
   return target.state === "unknown" && target.reason === null;
 }
 
+/**
+ * Whether it stands for its account because nothing seen of it tells its kind: the whole of a unified one has a mode, has had
+ * one, or is asked for less than the whole.
+ */
+function isOfUnknownKind({ scope, live, applied, blockers }) {
+  const isSeen = live !== null || applied !== null || blockers.includes("unsatisfiable");
+  return scope === "account" && !isSeen;
+}
+
 /** What the line of the service manager begins with; what else stands in it, the causes say. */
 function summary({ config, targets }) {
   const here = targets.filter((target) => !isElsewhere(target));

@@ -6,6 +6,7 @@ mod fleet;
 mod live;
 mod looks;
 mod reach;
+mod unseen;
 mod whole;
 
 use std::process::Command;

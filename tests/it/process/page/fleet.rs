@@ -111,7 +111,7 @@ fn target(said: &Value) -> TargetStatus {
         "account": said["account"],
         "scope": word("scope").unwrap_or("USDT-FUTURES"),
         "desired": desired,
-        "applied": (state != "new").then(|| json!({ "mode": desired, "how": "set", "at": ago(86_400 * 3), "generation": 16 })),
+        "applied": (state != "new" && said["is_never_applied"] != true).then(|| json!({ "mode": desired, "how": "set", "at": ago(86_400 * 3), "generation": 16 })),
         "live": live.map(|mode| json!({ "mode": mode, "at": ago(4) })),
         "state": state,
         "reason": reason,

@@ -1,0 +1,67 @@
+//! What the page says of what nobody has seen: a kind, a mode, another host's accounts.
+
+use posmoded::protocol::Reason;
+use posmoded::status::TargetStatus;
+use serde_json::json;
+
+use super::browser::Browser;
+use super::fleet::Fleet;
+
+fn open(browser: &Browser, fleet: &Fleet, target: &str) {
+    browser.go("about:blank");
+    browser.go(&format!("{}#target={target}", fleet.url()));
+    browser.wait_for("its detail", "document.querySelector('dialog').open");
+}
+
+/// An account whose key is missing from the start.
+fn no_key() -> serde_json::Value {
+    json!({ "account": "desk-09", "scope": "account", "state": "unknown", "reason": "credential", "live": null, "out": 40,
+        "is_never_applied": true, "detail": {}, "say": "There is no key." })
+}
+
+#[test]
+fn what_the_file_names_is_found_while_the_kind_of_its_account_is_not_known() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = Fleet::of(&[no_key(), json!({ "account": "desk-1" })], Vec::new());
+    open(&browser, &fleet, "desk-09/USDT-FUTURES");
+    let told = browser.text("document.querySelector('dialog').textContent");
+    assert!(told.contains("desk-09 has no target USDT-FUTURES"), "{told}");
+    assert!(told.contains("it is not known yet whether it is a classic or a unified account"), "{told}");
+    assert!(!told.contains("does not name"), "{told}");
+    browser.eval("document.querySelector('dialog button.target').click()");
+    browser.wait_for("the one that there is", "location.hash === '#target=desk-09/account'");
+    assert_eq!(browser.text("document.getElementById('detail-title').textContent"), "desk-09 account");
+    // An account that the file does not name has no other one.
+    open(&browser, &fleet, "desk-99/USDT-FUTURES");
+    let told = browser.text("document.querySelector('dialog').textContent");
+    assert!(told.contains("The file in force does not name this target"), "{told}");
+    // One whose product type the file does not name has others.
+    open(&browser, &fleet, "desk-1/COIN-FUTURES");
+    let told = browser.text("document.querySelector('dialog').textContent");
+    assert!(told.contains("does not name this target") && told.contains("desk-1 has"), "{told}");
+    browser.eval("document.querySelector('dialog button.target').click()");
+    browser.wait_for("another one", "location.hash === '#target=desk-1/USDT-FUTURES'");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_column_of_whole_accounts_calls_none_unified_of_which_nobody_knows_that() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = Fleet::of(&[no_key(), json!({ "account": "desk-1" })], Vec::new());
+    browser.go(&fleet.url());
+    let head = |what: &str| {
+        let cell = "document.querySelector('#matrix-head').children[1]?.textContent";
+        browser.wait_for(what, &format!("{cell} === '{what}'"));
+    };
+    head("account (kind not known yet)");
+    let change = |change: fn(&mut TargetStatus)| {
+        fleet.show("desk-09", |shown| shown.targets.iter_mut().for_each(change));
+    };
+    change(|target| target.blockers = vec![Reason::Unsatisfiable]);
+    head("account (unified)");
+    let uta = json!({ "account": "desk-uta", "scope": "account" });
+    let other = Fleet::of(&[no_key(), uta], Vec::new());
+    browser.go(&other.url());
+    head("account (unified, or kind not known yet)");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
