@@ -425,6 +425,12 @@ impl Ledger {
         self.executor.run(move |store| store.write(|tx, _| Ok(spans::begin(tx, &target, since)?))).await
     }
 
+    /// Since when a target is not as the file wants it, registered or not.
+    pub async fn out_of_sync_since(&self, target: &Target) -> Result<OutOfSync, LedgerError> {
+        let target = target.clone();
+        self.executor.run(move |store| store.read(|tx, _| spans::of(tx, &target))).await
+    }
+
     /// Records that a target is as the file wants it, with an event if it had drifted and no set of ours has ended that.
     pub async fn in_sync(&self, target: &Target) -> Result<(), LedgerError> {
         let target = target.clone();

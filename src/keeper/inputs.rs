@@ -168,9 +168,11 @@ impl<D: Environment> Keeper<D> {
             slot.watched = Some(every);
             exchange.watches(scope, every);
         }
+        if self.kind.is_none() {
+            return self.remember_sync(scope).await;
+        }
         // Registering returns an unresolved set as unclear, so it must not happen while that set is under way here.
-        // Before the kind is known the target is a mere placeholder, which does not belong in the ledger.
-        let due = slot.taken_up != news && !is_under_way(&slot.facts) && self.kind.is_some();
+        let due = slot.taken_up != news && !is_under_way(&slot.facts);
         if !due || self.ledger_trouble.is_some() {
             return Ok(());
         }
@@ -184,6 +186,7 @@ impl<D: Environment> Keeper<D> {
             slot.facts.may_come_late = remembered.may_come_late;
             slot.facts.lost = protocol::lost_before(remembered.lost, now);
             slot.sync = Synced::remembered(remembered.out_of_sync);
+            slot.is_sync_known = true;
             slot.unknown = slot.unknown.remembered(remembered.is_unknown, now);
         }
         if remembered.lost == 0 {
@@ -191,6 +194,22 @@ impl<D: Environment> Keeper<D> {
         }
         slot.facts.corrections = remembered.corrections;
         slot.taken_up = news;
+        Ok(())
+    }
+
+    /// Before the kind is known the target is a mere placeholder, which does not belong in the ledger; but that nothing is in sync
+    /// lasts over restarts. Of another host's account that host tells.
+    async fn remember_sync(&mut self, scope: Scope) -> Result<(), LedgerError> {
+        let is_due = self.targets.get(&scope).is_some_and(|slot| !slot.is_sync_known);
+        if !is_due || self.facts.elsewhere.is_some() || self.ledger_trouble.is_some() {
+            return Ok(());
+        }
+        let target = Target { account: self.account.clone(), scope };
+        let on_record = self.ledger.out_of_sync_since(&target).await?;
+        if let Some(slot) = self.targets.get_mut(&scope) {
+            slot.sync = Synced::remembered(on_record);
+            slot.is_sync_known = true;
+        }
         Ok(())
     }
 

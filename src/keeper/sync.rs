@@ -12,16 +12,18 @@ impl<D: Environment> Keeper<D> {
     /// Follows which targets are in sync, and writes down what has changed.
     pub(super) async fn follow_sync(&mut self) {
         let (mut changed, mut unknown) = (Vec::new(), Vec::new());
+        // An account that has no answer yet goes by those of others.
+        let exchange = self.facts.clock.or_else(|| self.clock.exchange());
         for (scope, slot) in &mut self.targets {
             slot.sync.stands(slot.standing.is_out_of_sync(), self.stood);
-            if slot.taken_up.is_some()
-                && let Some(news) = slot.sync.news(self.facts.clock)
+            if slot.is_sync_known
+                && let Some(news) = slot.sync.news(exchange)
             {
                 changed.push((*scope, news));
             }
             slot.unknown.stands(slot.standing.state == State::Unknown, self.stood);
             if slot.taken_up.is_some()
-                && let Some(span) = slot.unknown.news(self.facts.clock, self.stood)
+                && let Some(span) = slot.unknown.news(exchange, self.stood)
             {
                 unknown.push((*scope, span));
             }

@@ -97,6 +97,10 @@ pub(super) fn release(
         };
         history::add(tx, now, &Event::new(EventKind::Released, text).of(&target))?;
     }
+    // One whose kind was never known has a span and no row.
+    for scope in spans::out_of_sync(tx, account)?.into_iter().filter(is_gone) {
+        spans::end(tx, now, &Target { account: account.clone(), scope })?;
+    }
     if keep.is_none() {
         tx.execute("DELETE FROM former_targets WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;

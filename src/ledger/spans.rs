@@ -10,7 +10,7 @@ use super::now::Now;
 use super::trouble::DatabaseResult;
 use super::tx::{Tx, params};
 use crate::moment::ServerTime;
-use crate::position_mode::Target;
+use crate::position_mode::{AccountName, Scope, Target};
 
 /// What is on record about a target that is not as the file wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +36,13 @@ pub(super) fn of(tx: &Tx<'_>, target: &Target) -> DatabaseResult<OutOfSync> {
         )?
         .unwrap_or_default();
     Ok(OutOfSync { since, drift_noticed })
+}
+
+/// The scopes of an account that are not in sync.
+pub(super) fn out_of_sync(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<Vec<Scope>> {
+    tx.query("SELECT scope FROM out_of_sync WHERE account = ?1 AND until IS NULL", params![account], |row| {
+        row.get(0)
+    })
 }
 
 /// The target is not in sync since then; one that was not before stays so since its own time.

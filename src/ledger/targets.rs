@@ -50,10 +50,11 @@ pub(super) fn record(tx: &Tx<'_>, target: &Target, applied: Applied) -> Database
     Ok(rows > 0)
 }
 
-/// The accounts with anything on record.
+/// The accounts with anything on record that lasts.
 pub(super) fn accounts(tx: &Tx<'_>) -> DatabaseResult<BTreeSet<AccountName>> {
     tx.query(
-        "SELECT account FROM targets UNION SELECT account FROM uids UNION SELECT account FROM kinds",
+        "SELECT account FROM targets UNION SELECT account FROM uids UNION SELECT account FROM kinds
+         UNION SELECT account FROM out_of_sync WHERE until IS NULL",
         params![],
         |row| row.get(0),
     )

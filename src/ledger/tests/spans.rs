@@ -84,6 +84,31 @@ async fn what_is_unknown_goes_on_over_a_restart_and_ends_with_a_look_or_a_releas
 }
 
 #[tokio::test]
+async fn what_was_never_registered_is_out_of_sync_until_it_is_released() {
+    for (ledger, dir) in each().await {
+        let (whole, product) = (target("desk-a account"), target("desk-a"));
+        assert_eq!(ledger.out_of_sync_since(&whole).await.unwrap(), OutOfSync::default());
+        ledger.out_of_sync(&whole, at(1)).await.unwrap();
+        let ledger = restart(ledger, dir.as_ref()).await;
+        assert_eq!(ledger.out_of_sync_since(&whole).await.unwrap().since, Some(at(1)));
+        assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::from([name("desk-a")]), "it can be released");
+        // It is a unified one: the same goes on.
+        ledger.release(&name("desk-a"), Some(&BTreeSet::from([whole.scope]))).await.unwrap();
+        assert_eq!(ledger.out_of_sync_since(&whole).await.unwrap().since, Some(at(1)));
+        // It is a classic one.
+        ledger.out_of_sync(&product, at(2)).await.unwrap();
+        ledger.release(&name("desk-a"), Some(&BTreeSet::from([product.scope]))).await.unwrap();
+        assert_eq!(ledger.out_of_sync_since(&whole).await.unwrap().since, None);
+        assert_eq!(ledger.out_of_sync_since(&product).await.unwrap().since, Some(at(2)));
+        // It has left the file.
+        ledger.release(&name("desk-a"), None).await.unwrap();
+        assert_eq!(ledger.out_of_sync_since(&product).await.unwrap().since, None);
+        assert_eq!(ledger.accounts().await.unwrap(), BTreeSet::new());
+        assert_eq!(all(&ledger), [], "nobody was told of it");
+    }
+}
+
+#[tokio::test]
 async fn only_what_has_not_ended_before_is_read_and_what_is_left_out_is_said() {
     let ledger = Ledger::in_memory(clock()).unwrap();
     for account in ["desk-a", "desk-b"] {

@@ -95,6 +95,34 @@ async fn f83_out_of_sync_since_and_the_event_of_a_drift_outlive_restarts_reloads
 }
 
 #[tokio::test(start_paused = true)]
+async fn f83_out_of_sync_since_outlives_restarts_where_the_kind_was_never_known_and_ends_with_the_account() {
+    let both = file(&[("desk-a", HEDGE), ("desk-b", HEDGE)]);
+    let mut world = World::new(&both, 1, desks);
+    world.take_key("desk-a", true);
+    world.start().await;
+    line_begins(&world, MINUTE, A_ACCOUNT, "unknown, credential").await;
+    world.pass(MINUTE).await;
+    let since = |world: &World| world.target(A_ACCOUNT).unwrap().out_of_sync_since.expect("out of sync");
+    let began = since(&world);
+    for _ in 0..2 {
+        world.pass(10 * MINUTE).await;
+        world.kill().await;
+        world.start().await;
+        line_begins(&world, MINUTE, A_ACCOUNT, "unknown, credential").await;
+        let apart = since(&world).duration_since(began);
+        assert!(apart.abs() <= jiff::SignedDuration::from_secs(1), "{apart}");
+    }
+    // It leaves the file while nobody runs, and is another one afterwards.
+    world.kill().await;
+    world.write(&file(&[("desk-b", HEDGE)]));
+    world.start().await;
+    world.pass(MINUTE).await;
+    world.write(&both);
+    line_begins(&world, MINUTE, A_ACCOUNT, "unknown, credential").await;
+    assert!(since(&world).duration_since(began) > jiff::SignedDuration::from_mins(20), "{}", since(&world));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drift_that_a_set_of_ours_ends_is_not_over_by_itself() {
     let mut world = World::started(&file_of_a(ONE_WAY), desks).await;
     world.until(15 * SECOND, "in sync", |world| world.is_in_sync(A_USDT)).await;
