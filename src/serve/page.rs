@@ -74,6 +74,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
+    use crate::protocol::Wants;
 
     #[test]
     fn the_policy_names_the_very_texts_between_the_tags_of_the_document_and_nothing_from_elsewhere() {
@@ -135,6 +136,18 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn the_page_has_words_for_what_each_reason_that_passes_by_itself_passes_with() {
+        let script = SCRIPT.concat();
+        let (_, words) = script.split_once("const PASSES_WITH = {").unwrap();
+        let named = words.split('}').next().unwrap().lines().filter_map(|line| line.trim().split_once(": "));
+        let named: BTreeSet<&str> = named.map(|(reason, _)| reason).collect();
+        let passes = |reason: &&Reason| reason.wants() == Wants::Itself && **reason != Reason::Elsewhere;
+        let reasons: BTreeSet<&str> =
+            Reason::VARIANTS.iter().filter(passes).map(|reason| reason.as_str()).collect();
+        assert_eq!(named, reasons);
     }
 
     #[test]

@@ -97,11 +97,35 @@ function showHead(node, { target }) {
 const WHO = {
   human: "a human: it does not end by itself",
   time: "time: it passes with time alone",
-  itself: "itself: it passes once something else has happened",
 };
 
+/** What each reason that passes by itself passes with. */
+const PASSES_WITH = {
+  kind_unknown: "a look that tells what kind of account it is",
+  unreachable: "Bitget answering",
+  outcome_unknown: "the set that nobody answered being unable to take effect any more",
+  requirement: "this host being as the file requires",
+  not_flat: "positions and orders being closed (posmoded closes none)",
+  clock: "Bitget's time being known",
+  verifying: "a read that shows the mode that was set",
+  acting: "the set that is on its way",
+};
+
+function waitsFor({ wants, reason }) {
+  if (wants !== "itself") return WHO[wants] ?? wants;
+  return `${reason === null ? "its first look" : (PASSES_WITH[reason] ?? reason)}; then it passes by itself`;
+}
+
+const notKnown = (span) => `not known for ${span}`;
+
+/** Of what was not seen it is not known whether it is out of sync. */
+function outOfSyncOf({ live, out_of_sync_since: at }) {
+  if (at === null) return live === null ? "not known" : "no";
+  return { at, words: live === null ? notKnown : lasting };
+}
+
 function showFactsOf(node, { target, pauses }) {
-  const { desired, applied, live, state, reason, blockers, wants, since, out_of_sync_since: outOfSync, detail, next_look_at: next, drift } = target;
+  const { desired, applied, live, state, reason, blockers, wants, since, detail, next_look_at: next, drift } = target;
   const rows = [];
   rows.push(["Wanted by the file", desired ?? "not one mode yet"]);
   rows.push(live === null ? ["Live", "not seen yet"] : ["Live", `${live.mode}, seen `, { at: live.at, words: ago }]);
@@ -110,10 +134,10 @@ function showFactsOf(node, { target, pauses }) {
     const { mode, how, at, generation } = applied;
     rows.push(["Applied", `${mode}, ${how} by revision ${generation}, `, { at, words: ago }]);
   }
-  rows.push(["Out of sync", outOfSync === null ? "no" : { at: outOfSync, words: lasting }]);
+  rows.push(["Out of sync", outOfSyncOf(target)]);
   rows.push([reason === null ? "State" : "Reason", `${reason ?? state}, `, { at: since, words: lasting }]);
   if (isElsewhere(target)) rows.push(["Waits for", "nothing here: another host looks after it"]);
-  else if (wants !== null) rows.push(["Waits for", WHO[wants] ?? wants]);
+  else if (wants !== null) rows.push(["Waits for", waitsFor(target)]);
   for (const [whom, pause] of pauses) {
     if (pause !== null) rows.push([`Paused: ${whom}`, ...pauseOf(pause)]);
   }

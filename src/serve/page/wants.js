@@ -45,7 +45,10 @@ function changeCause(node, cause) {
   const [head, say, open, typed] = node.children;
   const { section: where, label, targets } = cause;
   const first = (of) => targets.map(of).filter((at) => at !== null).sort()[0] ?? null;
-  const [outOfSync, since] = [first((target) => target.out_of_sync_since), first((target) => target.since)];
+  // Of what was not seen it is not known whether it is out of sync.
+  const seen = targets.filter((target) => target.live !== null);
+  const outOfSync = first((target) => (seen.length === 0 || seen.includes(target) ? target.out_of_sync_since : null));
+  const since = first((target) => target.since);
   const states = new Set(targets.map((target) => target.state));
   const whose = targets.length === 1 ? opener(targets[0]) : shape(where, states.size === 1 ? targets[0].state : "unknown");
   const isNew = since !== null && (outOfSync === null || Math.abs(Date.parse(since) - Date.parse(outOfSync)) >= APART);
@@ -54,7 +57,7 @@ function changeCause(node, cause) {
     make("span.label", {}, label ?? "not in sync"),
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
     isNew ? make("span.when", {}, "for ", dated(since)) : "",
-    outOfSync === null ? "" : make("span.when.out", {}, "out of sync for ", dated(outOfSync)),
+    outOfSync === null ? "" : make("span.when.out", {}, `${seen.length === 0 ? "not known" : "out of sync"} for `, dated(outOfSync)),
     targets.length === 1 ? modesInWords(targets[0]) : "",
   );
   say.replaceChildren(...(cause.say === null ? [] : sentence(cause.say)));

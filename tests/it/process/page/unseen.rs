@@ -5,7 +5,15 @@ use posmoded::status::TargetStatus;
 use serde_json::json;
 
 use super::browser::Browser;
+use super::desks;
 use super::fleet::Fleet;
+
+fn row(browser: &Browser, name: &str) -> String {
+    let rows = format!(
+        "[...document.querySelectorAll('dialog .facts > div')].filter((row) => row.firstChild.textContent === '{name}')"
+    );
+    browser.text(&format!("{rows}[0]?.lastChild.textContent ?? 'no such row'"))
+}
 
 fn open(browser: &Browser, fleet: &Fleet, target: &str) {
     browser.go("about:blank");
@@ -63,5 +71,54 @@ fn the_column_of_whole_accounts_calls_none_unified_of_which_nobody_knows_that() 
     let other = Fleet::of(&[no_key(), uta], Vec::new());
     browser.go(&other.url());
     head("account (unified, or kind not known yet)");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_not_seen_is_not_known_and_not_called_out_of_sync() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    browser.go(&fleet.url());
+    browser.wait_for("the causes", "document.querySelectorAll('.cause').length > 3");
+    let head = |account: &str| {
+        let node =
+            format!("document.querySelector('.cause [data-target^=\"{account}/\"]').closest('.cause')");
+        browser.text(&format!("{node}.querySelector('.when.out').textContent"))
+    };
+    assert!(head("desk-8").starts_with("not known for 4h 15m"), "{}", head("desk-8"));
+    assert!(head("desk-15").starts_with("not known for 5m"), "{}", head("desk-15"));
+    assert!(head("desk-7").starts_with("out of sync for 2h 14m"), "{}", head("desk-7"));
+    open(&browser, &fleet, "desk-8/USDT-FUTURES");
+    assert!(
+        row(&browser, "Out of sync").starts_with("not known for 4h 15m"),
+        "{}",
+        row(&browser, "Out of sync")
+    );
+    open(&browser, &fleet, "desk-18/USDT-FUTURES");
+    assert_eq!(row(&browser, "Out of sync"), "not known");
+    open(&browser, &fleet, "desk-1/USDT-FUTURES");
+    assert_eq!(row(&browser, "Out of sync"), "no");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_panel_names_what_is_waited_for() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    let waits = |target: &str| {
+        open(&browser, &fleet, target);
+        row(&browser, "Waits for")
+    };
+    assert_eq!(
+        waits("desk-9/USDT-FUTURES"),
+        "positions and orders being closed (posmoded closes none); then it passes by itself"
+    );
+    assert_eq!(waits("desk-16/USDT-FUTURES"), "Bitget answering; then it passes by itself");
+    assert_eq!(
+        waits("desk-19/USDT-FUTURES"),
+        "this host being as the file requires; then it passes by itself"
+    );
+    assert_eq!(waits("desk-18/USDT-FUTURES"), "its first look; then it passes by itself");
+    assert_eq!(waits("desk-7/USDT-FUTURES"), "a human: it does not end by itself");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
