@@ -214,8 +214,6 @@ struct TargetSlot {
     counts: Counts,
     /// Since when it is not in sync, and whether the drift that it is in has its event.
     sync: Synced,
-    /// Whether `sync` has what the ledger says, so that it may be told more.
-    is_sync_known: bool,
     /// Since when its state is unknown, if it is.
     unknown: Unknown,
     /// The intent last seen here, and since when it is watched; kept while that intent is unresolved.
@@ -475,7 +473,6 @@ impl TargetSlot {
             has_begun: false,
             counts: Counts::default(),
             sync: Synced::default(),
-            is_sync_known: false,
             unknown: Unknown::default(),
             known_intent: None,
             taken_up: None,

@@ -186,7 +186,6 @@ impl<D: Environment> Keeper<D> {
             slot.facts.may_come_late = remembered.may_come_late;
             slot.facts.lost = protocol::lost_before(remembered.lost, now);
             slot.sync = Synced::remembered(remembered.out_of_sync);
-            slot.is_sync_known = true;
             slot.unknown = slot.unknown.remembered(remembered.is_unknown, now);
         }
         if remembered.lost == 0 {
@@ -200,7 +199,7 @@ impl<D: Environment> Keeper<D> {
     /// Before the kind is known the target is a mere placeholder, which does not belong in the ledger; but that nothing is in sync
     /// lasts over restarts. Of another host's account that host tells.
     async fn remember_sync(&mut self, scope: Scope) -> Result<(), LedgerError> {
-        let is_due = self.targets.get(&scope).is_some_and(|slot| !slot.is_sync_known);
+        let is_due = self.targets.get(&scope).is_some_and(|slot| !slot.sync.is_remembered());
         if !is_due || self.facts.elsewhere.is_some() || self.ledger_trouble.is_some() {
             return Ok(());
         }
@@ -208,7 +207,6 @@ impl<D: Environment> Keeper<D> {
         let on_record = self.ledger.out_of_sync_since(&target).await?;
         if let Some(slot) = self.targets.get_mut(&scope) {
             slot.sync = Synced::remembered(on_record);
-            slot.is_sync_known = true;
         }
         Ok(())
     }

@@ -16,9 +16,7 @@ impl<D: Environment> Keeper<D> {
         let exchange = self.facts.clock.or_else(|| self.clock.exchange());
         for (scope, slot) in &mut self.targets {
             slot.sync.stands(slot.standing.is_out_of_sync(), self.stood);
-            if slot.is_sync_known
-                && let Some(news) = slot.sync.news(exchange)
-            {
+            if let Some(news) = slot.sync.news(exchange) {
                 changed.push((*scope, news));
             }
             slot.unknown.stands(slot.standing.state == State::Unknown, self.stood);

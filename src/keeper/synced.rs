@@ -14,6 +14,8 @@ pub(super) struct Synced {
     since: Option<Since>,
     /// What the ledger says of it.
     on_record: OutOfSync,
+    /// Whether the ledger was asked: it is told nothing before.
+    is_remembered: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,12 @@ pub(super) enum News {
 impl Synced {
     /// As the ledger remembers it.
     pub(super) fn remembered(on_record: OutOfSync) -> Synced {
-        Synced { since: on_record.since.map(Since::Recorded), on_record }
+        Synced { since: on_record.since.map(Since::Recorded), on_record, is_remembered: true }
+    }
+
+    /// Whether it is known what the ledger says.
+    pub(super) fn is_remembered(self) -> bool {
+        self.is_remembered
     }
 
     /// Whether the drift that it is in has its event.
@@ -87,6 +94,9 @@ impl Synced {
 
     /// What the ledger is to say of it, if that is something else than it does and can be said.
     pub(super) fn news(self, exchange: Option<ServerClock>) -> Option<News> {
+        if !self.is_remembered {
+            return None;
+        }
         let is_on_record = self.on_record.since.is_some();
         match self.since {
             Some(Since::Seen(at)) => Some(News::Out { since: exchange?.at(at), anew: is_on_record }),
