@@ -2,12 +2,12 @@
 //!
 //! Page, JSON, metrics, the service manager's line and the commands only render these. Nothing here decides anything.
 
+mod section;
 pub mod substance;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
 use parking_lot::RwLock;
@@ -19,10 +19,12 @@ use crate::facts::{
     AccountFacts, AccountSettings, Applied, Brakes, Change, DriftPolicy, Facts, Flatness, Generation, How,
     List, OpenRow, Reading, Stretch, TargetFacts,
 };
-use crate::moment::{Moment, spell};
+use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State, Wants};
 use crate::source::LastPull;
+
+pub use section::{Section, Tally, Whole, covering};
 
 /// The version of the JSON output: new fields leave it as it is, removing one raises it.
 pub const SCHEMA: u32 = 1;
@@ -693,56 +695,6 @@ impl Status {
         self.paused_accounts.retain(|paused, _| paused == account);
         self.account_settings.retain(|of, _| of == account);
         self
-    }
-
-    /// The one line for the service manager: `rev 17 a1b2c3d: 11/12 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)`.
-    pub fn line(&self) -> String {
-        let Config { generation, commit, problem, sha256: _, loaded_at: _, next: _ } = &self.config;
-        let commit = commit.iter().map(|commit| format!(" {}", short(commit)));
-        let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
-        let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();
-        let counted = match (here, self.targets.len()) {
-            (0, 0) => "no target is known yet".to_owned(),
-            (0, elsewhere) => {
-                let targets = if elsewhere == 1 { "target" } else { "targets" };
-                format!("{elsewhere} {targets} of other hosts, none of this one")
-            }
-            (here, _) => format!("{in_sync}/{here} in sync"),
-        };
-        let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
-        let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
-        let waiting = self.waiting().into_iter().map(|(reason, targets)| self.waiting_for(reason, &targets));
-        let unseen = self.targets.iter().filter(|target| target.is_not_looked_at_yet()).count();
-        let unseen = (unseen > 0).then(|| format!("{unseen} not looked at yet"));
-        let parts: Vec<String> =
-            std::iter::once(counted).chain(refused).chain(paused).chain(waiting).chain(unseen).collect();
-        format!("rev {}{}: {}", generation.0, commit.collect::<String>(), parts.join(", "))
-    }
-
-    fn waiting_for(&self, reason: Reason, targets: &[&TargetStatus]) -> String {
-        let oldest = targets.iter().min_by_key(|target| target.waits_since());
-        let longest = oldest.map_or_else(String::new, |target| {
-            let TargetStatus { account, scope, .. } = target;
-            let waited =
-                Duration::try_from(self.now.duration_since(target.waits_since())).unwrap_or_default();
-            format!(" ({account} {scope} {})", spell(waited))
-        });
-        let what = if reason == Reason::NotFlat {
-            "waiting flat".to_owned()
-        } else {
-            reason.as_str().replace('_', " ")
-        };
-        format!("{} {what}{longest}", targets.len())
-    }
-
-    fn waiting(&self) -> BTreeMap<Reason, Vec<&TargetStatus>> {
-        let mut waiting: BTreeMap<Reason, Vec<&TargetStatus>> = BTreeMap::new();
-        for target in self.targets.iter().filter(|target| !target.is_elsewhere()) {
-            if let Some(reason) = target.reason {
-                waiting.entry(reason).or_default().push(target);
-            }
-        }
-        waiting
     }
 }
 

@@ -85,15 +85,12 @@ impl ServiceManager {
         loop {
             let changes = view.board.changes();
             if seen != Some(changes) {
-                let status = view.status();
-                let line = one_line(&status.line());
+                let line = one_line(&view.status().line());
                 let is_told = line == told || self.tell(&[NotifyState::Status(&line)]);
                 if is_told {
                     told = line;
                 }
-                // The line says how long something has waited, so it changes by itself while anything waits.
-                let waits = status.targets.iter().any(|target| target.reason.is_some());
-                seen = Some(changes).filter(|_| is_told && !waits);
+                seen = Some(changes).filter(|_| is_told);
             }
             view.clock.sleep_until(view.clock.now() + STATUS_EVERY).await;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::sentence::Sentence;
-use super::triage::{Cause, Section, causes, wants_a_human};
+use super::triage::{Cause, causes};
 use crate::cli::rows::{self, Rows};
 use crate::cli::terminal::wrapped;
 use crate::exchange::HttpVersion;
@@ -13,7 +13,7 @@ use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::AccountName;
 use crate::protocol::Reason;
 use crate::source::LastPull;
-use crate::status::{Config, Status, TargetStatus, Warning, short};
+use crate::status::{Config, Section, Status, Tally, TargetStatus, Warning, short};
 
 /// How much is shown, and how wide.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,7 +67,7 @@ pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
         let of_it = causes.iter().filter(|cause| is_shown && cause.section == section);
         for (index, cause) in of_it.enumerate() {
             if index == 0 {
-                lines.extend([line(What::Head, String::new()), line(What::Head, title(section, &causes))]);
+                lines.extend([line(What::Head, String::new()), line(What::Head, title(section, status))]);
                 if causes.iter().any(|cause| cause.section == section && !cause.targets.is_empty()) {
                     lines.push(line(What::Head, head_of(section, &head)));
                 }
@@ -137,25 +137,46 @@ const OUT_OF_SYNC: &str = "out of sync";
 /// The column that is left out first.
 const REASON: usize = 7;
 
-fn title(section: Section, causes: &[Cause<'_>]) -> String {
-    let of_it = causes.iter().filter(|cause| cause.section == section);
-    let targets: usize = of_it.map(|cause| cause.targets.len()).sum();
+fn title(section: Section, status: &Status) -> String {
+    let of_it = status.targets.iter().filter(|target| Section::of(target) == section);
+    let targets = || rows::counted(of_it.count(), "target", "targets");
     let title = match section {
-        Section::Human if targets == 0 => "Wants a human:".to_owned(),
-        Section::Passes if targets == 0 => "Passes by itself:".to_owned(),
-        Section::Human => format!("{} a human:", rows::counted(targets, "target wants", "targets want")),
-        Section::Passes => {
-            let which = if targets == 1 {
-                "waits for what passes by itself"
-            } else {
-                "wait for what passes by itself"
-            };
-            format!("{} {which}:", rows::counted(targets, "target", "targets"))
-        }
-        Section::InSync => format!("{} in sync:", rows::counted(targets, "target", "targets")),
-        Section::Elsewhere => format!("{} of other hosts:", rows::counted(targets, "target", "targets")),
+        Section::Human => who_wants_a_human(&status.tally()),
+        Section::Passes => what_passes(&status.tally()),
+        Section::InSync => format!("{} in sync:", targets()),
+        Section::Elsewhere => format!("{} of other hosts:", targets()),
     };
     rows::bold(&title, None)
+}
+
+/// `8 targets, 1 account and the file want a human:`
+fn who_wants_a_human(Tally { human, accounts, others, passes: _, pauses: _ }: &Tally) -> String {
+    let counted = [(*human, "target", "targets"), (*accounts, "account", "accounts")];
+    let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
+    let who: Vec<String> = counted
+        .map(|(count, one, many)| rows::counted(count, one, many))
+        .chain(others.iter().map(|other| (*other).to_owned()))
+        .collect();
+    let who = match who.as_slice() {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        alone => alone.join(""),
+    };
+    let is_one = human + accounts + others.len() == 1;
+    capital(&format!("{who} {} a human:", if is_one { "wants" } else { "want" }))
+}
+
+/// `7 targets wait for what passes by itself, and 1 pause ends by itself:`
+fn what_passes(Tally { human: _, accounts: _, others: _, passes, pauses }: &Tally) -> String {
+    let wait = rows::counted(*passes, "target waits", "targets wait");
+    let wait = (*passes > 0).then(|| format!("{wait} for what passes by itself"));
+    let end = rows::counted(*pauses, "pause ends by itself", "pauses end by themselves");
+    let end = (*pauses > 0).then_some(end);
+    format!("{}:", wait.into_iter().chain(end).collect::<Vec<_>>().join(", and "))
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The cause in words, after its label; nothing of what is in sync.
@@ -190,7 +211,7 @@ fn notes(status: &Status) -> Vec<String> {
         accepted.collect::<String>(),
         next.collect::<String>()
     );
-    let below = warnings.iter().filter(|warning| !wants_a_human(status, warning));
+    let below = warnings.iter().filter(|warning| !status.is_alarming(warning));
     let warned = below.map(|Warning { account, say }| match account {
         Some(account) => format!("{account}: {say}"),
         None => say.clone(),
@@ -288,7 +309,7 @@ pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
 }
 
 /// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.
-fn named(targets: &[&TargetStatus]) -> String {
+pub(super) fn named(targets: &[&TargetStatus]) -> String {
     let mut names: Vec<String> = Vec::new();
     let mut before = None;
     for target in targets {

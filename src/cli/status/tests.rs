@@ -30,7 +30,7 @@ async fn a_table_a_sentence_for_what_is_not_in_sync_and_the_revision() {
     check(
         &view().0.status(),
         &expect![[r#"
-            rev 17 a1b2c3d: 1/2 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 1/2 in sync, 1 waits
 
             1 target waits for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -63,7 +63,7 @@ async fn another_hosts_targets_are_listed_and_count_for_nothing() {
     assert_eq!(of(Vec::new()), "rev 17 a1b2c3d: no target is known yet");
     assert_eq!(
         of(vec![target("a", Some(Reason::Paused)), other("b")]),
-        "rev 17 a1b2c3d: 0/1 in sync, 1 paused (a USDT-FUTURES 14m)"
+        "rev 17 a1b2c3d: 0/1 in sync, 1 wants a human"
     );
     assert_eq!(exit(&status), Exit::DONE);
     assert!(shown(&status).contains("elsewhere"));
@@ -90,7 +90,7 @@ async fn a_warning_stands_below_the_table() {
 
 #[tokio::test]
 async fn a_warning_of_an_account_that_is_not_in_sync_stands_with_what_wants_a_human() {
-    const LACKS: &str = "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.";
+    const LACKS: &str = "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget; then `systemctl reload posmoded`.";
     let told = |names: &[&str], denied: bool, is_of_problems| {
         let warning =
             |name: &&str| crate::status::Warning { account: name.parse().ok(), say: LACKS.to_owned() };
@@ -104,10 +104,10 @@ async fn a_warning_of_an_account_that_is_not_in_sync_stands_with_what_wants_a_hu
         anstream::adapter::strip_str(&render(&status, view)).to_string()
     };
     expect![[r#"
-        rev 17 a1b2c3d: 1/2 in sync, 1 waiting flat (desk-3 USDT-FUTURES 14m)
+        rev 17 a1b2c3d: 1/2 in sync, 1 wants a human, 1 waits
 
-        Wants a human:
-        desk-3: The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget.
+        1 account wants a human:
+        desk-3 USDT-FUTURES, not in sync for 14m: The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget; then `systemctl reload posmoded`.
 
         1 target waits for what passes by itself:
           ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -115,12 +115,59 @@ async fn a_warning_of_an_account_that_is_not_in_sync_stands_with_what_wants_a_hu
           desk-3   USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
     "#]].assert_eq(&told(&["desk-1", "desk-3"], false, true));
     let whole = told(&["desk-1", "desk-3"], false, false);
-    assert_eq!(whole.matches("desk-3: The key").count(), 1, "{whole}");
+    assert_eq!(whole.matches("desk-3 USDT-FUTURES, not in sync for 14m: The key").count(), 1, "{whole}");
     assert!(whole.contains("\n\ndesk-1: The key"), "{whole}");
     for is_of_problems in [true, false] {
         let denied = told(&["desk-3"], true, is_of_problems);
         assert!(denied.contains("denied: ") && !denied.contains("would be refused"), "{denied}");
     }
+}
+
+#[tokio::test]
+async fn the_first_line_counts_what_the_headings_count() {
+    let told = |change: fn(&mut Status)| {
+        let mut status = triage::night();
+        change(&mut status);
+        let shown = anstream::adapter::strip_str(&shown(&status)).to_string();
+        let is_heading = |line: &&str| {
+            !line.starts_with(' ') && (line.ends_with("a human:") || line.contains("by itself:"))
+        };
+        let headings: Vec<&str> = shown.lines().filter(is_heading).collect();
+        format!("{}\n{}", status.line(), headings.join("\n"))
+    };
+    let warn = |status: &mut Status| {
+        let say = "The key may read futures only, so a change would be refused.".to_owned();
+        let warning = |name: &str| crate::status::Warning { account: name.parse().ok(), say: say.clone() };
+        status.warnings = vec![warning("desk-14"), warning("desk-15"), warning("desk-01")];
+    };
+    expect![[r#"
+        rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+        8 targets want a human:
+        7 targets wait for what passes by itself:"#]]
+    .assert_eq(&told(|_| {}));
+    expect![[r#"
+        rev 17 a1b2c3d: 6/21 in sync, 10 want a human, 7 wait, 2 changes held
+        8 targets and 2 accounts want a human:
+        7 targets wait for what passes by itself:"#]]
+    .assert_eq(&told(warn));
+    expect![[r#"
+        rev 17 a1b2c3d: 6/21 in sync, 9 want a human, 7 wait, the newest file is REFUSED, PAUSED (all), 2 changes held
+        8 targets, 1 account and the file want a human:
+        7 targets wait for what passes by itself:"#]].assert_eq(&told(|status| {
+        status.config.problem = Some("line 3".to_owned());
+        let until = Some(at(60));
+        let account = "desk-01".parse().unwrap();
+        status.paused = Some(Paused { reason: "all".to_owned(), who: None, since: at(-60), until });
+        status.paused_accounts =
+            [(account, Paused { until: None, ..status.paused.clone().unwrap() })].into();
+    }));
+    expect![[r#"
+        rev 17 a1b2c3d: 6/6 in sync, 1 wants a human, PAUSED (all), 2 changes held
+        1 account, the pause and the held plan want a human:"#]]
+    .assert_eq(&told(|status| {
+        status.targets.retain(|target| target.state == State::InSync);
+        status.paused = Some(Paused { reason: "all".to_owned(), who: None, since: at(-60), until: None });
+    }));
 }
 
 #[tokio::test]
@@ -158,7 +205,7 @@ async fn targets_of_an_account_that_say_the_same_say_it_once() {
     check(
         &status,
         &expect![[r#"
-            rev 17 a1b2c3d: 0/2 in sync, 2 credential (desk-9 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 0/2 in sync, 2 want a human
 
             2 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE  SEEN  STATE    OUT OF SYNC  REASON
@@ -186,13 +233,14 @@ async fn what_is_in_sync_stays_so_while_looks_fail_unless_a_human_has_to_act() {
     assert_eq!(exit(&status), Exit::DONE);
     assert_eq!(triage::named(&super::triage::problems(status.clone())), ["desk-2"]);
     expect![[r#"
-        rev 17 a1b2c3d: 3/3 in sync, 1 credential (desk-2 USDT-FUTURES 14m), 1 unreachable (desk-1 USDT-FUTURES 14m)
+        rev 17 a1b2c3d: 3/3 in sync, 1 wants a human
 
         1 target wants a human:
           ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
         credential: It says credential.
           desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    in_sync  14m          credential
-    "#]].assert_eq(&anstream::adapter::strip_str(&render(&status, problems)).to_string());
+    "#]]
+    .assert_eq(&anstream::adapter::strip_str(&render(&status, problems)).to_string());
     let told = anstream::adapter::strip_str(&shown(&status)).to_string();
     let in_sync = told.split_once("2 targets in sync:\n").unwrap().1;
     expect![[r#"
@@ -227,14 +275,14 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
     check(
         &view.status(),
         &expect![[r#"
-            rev 17 a1b2c3d: 1/2 in sync, the newest file is REFUSED, PAUSED (maintenance), 1 waiting flat (desk-3 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 1/2 in sync, 1 waits, the newest file is REFUSED, PAUSED (maintenance), 1 change held
 
-            Wants a human:
+            The file and the held plan want a human:
             file: The newest content of the file is REFUSED, and nothing is changed until that is mended: line 3, column 5: unknown key `postion_mode`
             held: 1 change waits for `posmoded approve b98de0114507`:
               desk-3 USDT-FUTURES: one_way_mode -> hedge_mode (pending)
 
-            1 target waits for what passes by itself:
+            1 target waits for what passes by itself, and 1 pause ends by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             paused: Everything is PAUSED since 2026-11-22T08:55:00Z (5m), until 2026-11-22T10:00:00Z, or until `posmoded resume`: maintenance
             not_flat: It says not_flat.
@@ -267,7 +315,7 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
         anstream::adapter::strip_str(&render(&status, view)).to_string()
     };
     expect![[r#"
-        rev 17 a1b2c3d: 0/1 in sync, 1 settling (desk-15 USDT-FUTURES 15m)
+        rev 17 a1b2c3d: 0/1 in sync, 1 waits
 
         1 target waits for what passes by itself:
           ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -393,7 +441,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     check(
         &alone,
         &expect![[r#"
-            rev 17 a1b2c3d: 0/1 in sync, 1 reported (desk-1 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 0/1 in sync, 1 wants a human
 
             1 target wants a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -410,7 +458,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     check(
         &both,
         &expect![[r#"
-            rev 17 a1b2c3d: 0/2 in sync, 1 held (desk-2 USDT-FUTURES 14m), 1 reported (desk-1 USDT-FUTURES 14m)
+            rev 17 a1b2c3d: 0/2 in sync, 2 want a human, 1 change held
 
             2 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON

@@ -31,25 +31,27 @@ pub(super) fn to_say_whose(kind: Kind) -> &'static str {
 pub(super) fn warnings(kind: Kind, Rights { futures, withdraws }: Rights) -> Vec<String> {
     let lacking = match (kind, futures) {
         (Kind::Classic, FuturesRight::Nothing) => {
-            Some("The key lacks the right to futures: allow it \"futures, read and write\" at Bitget.")
+            Some("The key lacks the right to futures: allow it \"futures, read and write\" at Bitget")
         }
         (Kind::Classic, FuturesRight::Read) => Some(
-            "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget.",
+            "The key may read futures only, so a change would be refused: allow it \"futures, read and write\" at Bitget",
         ),
         (Kind::Unified, FuturesRight::Nothing) => Some(
             "The key lacks the right to look at positions, or at the account's settings: allow it \"UTA mgt., read and \
-             write\" and \"UTA trade, read\" at Bitget.",
+             write\" and \"UTA trade, read\" at Bitget",
         ),
         (Kind::Unified, FuturesRight::Read) => Some(
             "The key may read the account's settings only, so a change would be refused: allow it \"UTA mgt., read and \
-             write\" at Bitget.",
+             write\" at Bitget",
         ),
         (Kind::Classic | Kind::Unified, FuturesRight::ReadWrite) => None,
     };
     let too_much = withdraws.then_some(
         "The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.",
     );
-    too_much.into_iter().chain(lacking).map(str::to_owned).collect()
+    // What a key may do is read again only when somebody says that it has changed.
+    let lacking = lacking.map(|lacking| format!("{lacking}; then `systemctl reload posmoded`."));
+    too_much.map(str::to_owned).into_iter().chain(lacking).collect()
 }
 
 #[cfg(test)]
@@ -64,12 +66,12 @@ mod tests {
         let of = |futures, withdraws| told(Kind::Classic, futures, withdraws);
         assert_eq!(of(FuturesRight::ReadWrite, false), "");
         expect!["The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it."].assert_eq(&of(FuturesRight::ReadWrite, true));
-        expect![[r#"The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Read, false));
+        expect![[r#"The key may read futures only, so a change would be refused: allow it "futures, read and write" at Bitget; then `systemctl reload posmoded`."#]].assert_eq(&of(FuturesRight::Read, false));
         expect![[r#"
             The key may withdraw, which nothing here needs: take that right from it at Bitget, or make a key without it.
-            The key lacks the right to futures: allow it "futures, read and write" at Bitget."#]].assert_eq(&of(FuturesRight::Nothing, true));
+            The key lacks the right to futures: allow it "futures, read and write" at Bitget; then `systemctl reload posmoded`."#]].assert_eq(&of(FuturesRight::Nothing, true));
         assert_eq!(told(Kind::Unified, FuturesRight::ReadWrite, false), "");
-        expect![[r#"The key may read the account's settings only, so a change would be refused: allow it "UTA mgt., read and write" at Bitget."#]].assert_eq(&told(Kind::Unified, FuturesRight::Read, false));
-        expect![[r#"The key lacks the right to look at positions, or at the account's settings: allow it "UTA mgt., read and write" and "UTA trade, read" at Bitget."#]].assert_eq(&told(Kind::Unified, FuturesRight::Nothing, false));
+        expect![[r#"The key may read the account's settings only, so a change would be refused: allow it "UTA mgt., read and write" at Bitget; then `systemctl reload posmoded`."#]].assert_eq(&told(Kind::Unified, FuturesRight::Read, false));
+        expect![[r#"The key lacks the right to look at positions, or at the account's settings: allow it "UTA mgt., read and write" and "UTA trade, read" at Bitget; then `systemctl reload posmoded`."#]].assert_eq(&told(Kind::Unified, FuturesRight::Nothing, false));
     }
 }

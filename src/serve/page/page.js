@@ -47,23 +47,22 @@ function ordered(targets) {
 function show() {
   const { status } = known;
   if (status === null) return;
-  const all = showCauses(status);
+  const { all, counts } = showCauses(status);
   showMatrix(status);
   showFacts(status);
   showDetail(status);
-  showCount(status, all);
+  showCount(counts, all);
   growAges();
-  write(find("summary"), summary(status));
+  write(find("summary"), summary(status, counts));
 }
 
 /** How many want a human: in the title, in the icon, and to those who listen. */
-function showCount(status, all) {
+function showCount(counts, all) {
   const ofHuman = all.filter((cause) => cause.section === "human");
-  const count = ofHuman.reduce((sum, cause) => sum + cause.targets.length, 0) || ofHuman.length;
-  const waits = status.targets.filter((target) => section(target) === "passes").length;
+  const count = counts.human + counts.accounts + counts.others.length;
   known.title = count === 0 ? "posmoded: nothing wants a human" : `${counted(count, "wants", "want")} a human: posmoded`;
-  known.colour = count > 0 ? "b3261e" : waits > 0 ? "b87a00" : "1b7f45";
-  const heard = `${title("human", count, ofHuman.length)}, ${counted(waits, "waits", "wait")} for what passes by itself.`;
+  known.colour = count > 0 ? "b3261e" : counts.passes > 0 ? "b87a00" : "1b7f45";
+  const heard = `${title("human", counts, ofHuman)}, ${counted(counts.passes, "waits", "wait")} for what passes by itself.`;
   write(find("heard"), heard);
 }
 

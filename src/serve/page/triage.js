@@ -41,8 +41,10 @@ function causes(status) {
     all.push({ section: where, wants: whole.wants, label: whole.reason, say, targets: [], whole });
   }
   for (const warning of status.warnings.filter((warning) => wantsAHuman(status, warning) && !isSaid(status, warning))) {
-    const [where, name, say] = ["human", warning.account, new Sentence(warning.say)];
-    all.push({ section: where, wants: "human", label: name, say, targets: [], whole: null });
+    const { account } = warning;
+    const about = hindered(status, warning);
+    const say = new Sentence(warning.say);
+    all.push({ section: "human", wants: "human", label: named(about), say, targets: [], whole: null, account, about });
   }
   // What holds up the most comes first; what somebody has stopped on purpose, and what is not looked at yet, come last.
   const reasonOf = ({ whole, targets }) => targets[0]?.reason ?? whole?.reason ?? null;
@@ -65,16 +67,40 @@ function causes(status) {
   return ranked.map(({ cause }) => ({ ...cause, reason: reasonOf(cause), say: words(cause) }));
 }
 
+/** How much there is of what the first two sections show, by the rules of `posmoded status`. */
+function tally(status, all) {
+  const ofIt = (where) => all.filter((cause) => cause.section === where);
+  const targets = (where) => ofIt(where).reduce((sum, cause) => sum + cause.targets.length, 0);
+  const bare = (where) => ofIt(where).filter((cause) => cause.targets.length === 0);
+  const accounts = bare("human").map(({ whole, account }) => account ?? whole.account).filter((name) => name !== undefined);
+  const names = { file: "the file", everything: "the pause", held: "the held plan" };
+  const others = bare("human").map(({ whole }) => names[whole?.name]).filter((name) => name !== undefined);
+  const { held } = status;
+  const changes = held === null ? 0 : held.plan.filter((entry) => !tellsItItself(status, held, entry)).length;
+  return {
+    human: targets("human"), accounts: new Set(accounts).size, others, passes: targets("passes"), pauses: bare("passes").length, changes,
+  };
+}
+
+/** `desk-1 USDT-FUTURES, COIN-FUTURES`, of one account. */
+function named(targets) {
+  return `${targets[0].account} ${targets.map(({ scope }) => scope).join(", ")}`;
+}
+
+/** The targets that what is to know of an account may hinder: those that are not in sync. */
+function hindered(status, { account }) {
+  return status.targets.filter((target) => target.account === account && target.state !== "in_sync" && !isElsewhere(target));
+}
+
 /** Whether what is to know of an account stands with what wants a human: it is not in sync, and this may be why. */
-function wantsAHuman(status, { account }) {
-  const isIts = (target) => target.account === account && target.state !== "in_sync" && !isElsewhere(target);
-  return status.targets.some(isIts);
+function wantsAHuman(status, warning) {
+  return hindered(status, warning).length > 0;
 }
 
 /** Whether a target of the account was denied for want of the right that the warning is about: both name the same remedy. */
 function isSaid(status, { account, say }) {
   const at = say.indexOf(": ");
-  const remedy = say.slice(at + 2).replace(/\.+$/, "");
+  const remedy = say.slice(at + 2).split("; ")[0].replace(/\.+$/, "");
   const says = (target) => target.account === account && target.blockers.includes("denied") && (target.say ?? "").includes(remedy);
   return at >= 0 && status.targets.some(says);
 }

@@ -7,26 +7,34 @@ const APART = 60e3;
 
 function showCauses(status) {
   const all = causes(status);
+  const counts = tally(status, all);
   for (const where of ["human", "passes", "elsewhere"]) {
     const ofIt = all.filter((cause) => cause.section === where);
-    const targets = ofIt.reduce((sum, cause) => sum + cause.targets.length, 0);
-    write(find(`${where}-title`), title(where, targets, ofIt.length));
+    write(find(`${where}-title`), title(where, counts, ofIt));
     find(`${where}-section`).classList.toggle("calm", ofIt.length === 0);
     hide(find(`${where}-section`), where !== "human" && ofIt.length === 0);
     const key = ({ label, say, targets }) => [label, targets[0] === undefined ? say : nameOf(targets[0])].join(" ");
     keep(find(`${where}-causes`), ofIt, { key, make: makeCause, change: changeCause });
   }
-  return all;
+  return { all, counts };
 }
 
-function title(where, targets, causes) {
+function title(where, { human, accounts, others, passes, pauses }, ofIt) {
   if (where === "human") {
-    if (causes === 0) return "Nothing wants a human";
-    return targets === 0 ? "Wants a human" : `${counted(targets, "target wants", "targets want")} a human`;
+    if (ofIt.length === 0) return "Nothing wants a human";
+    const who = others.slice();
+    if (accounts > 0) who.unshift(counted(accounts, "account", "accounts"));
+    if (human > 0) who.unshift(counted(human, "target", "targets"));
+    const words = `${who.join(", ").replace(/, ([^,]*)$/, " and $1")} ${human + accounts + others.length === 1 ? "wants" : "want"} a human`;
+    return words[0].toUpperCase() + words.slice(1);
   }
-  if (where === "elsewhere") return `${counted(targets, "target", "targets")} of other hosts`;
-  if (targets === 0) return "Passes by itself";
-  return targets === 1 ? "1 target waits for what passes by itself" : `${targets} targets wait for what passes by itself`;
+  if (where === "elsewhere") {
+    return `${counted(ofIt.reduce((sum, cause) => sum + cause.targets.length, 0), "target", "targets")} of other hosts`;
+  }
+  const told = [];
+  if (passes > 0) told.push(`${counted(passes, "target waits", "targets wait")} for what passes by itself`);
+  if (pauses > 0) told.push(counted(pauses, "pause ends by itself", "pauses end by themselves"));
+  return told.join(", and ");
 }
 
 function makeCause(cause) {
@@ -43,21 +51,24 @@ function makeCause(cause) {
 function changeCause(node, cause) {
   node.cause = cause;
   const [head, say, open, typed] = node.children;
-  const { section: where, label, targets } = cause;
-  const first = (of) => targets.map(of).filter((at) => at !== null).sort()[0] ?? null;
+  const { section: where, label, targets, about } = cause;
+  const of = about ?? targets;
+  const first = (read) => of.map(read).filter((at) => at !== null).sort()[0] ?? null;
   // Of what was not seen it is not known whether it is out of sync.
-  const seen = targets.filter((target) => target.live !== null);
+  const seen = of.filter((target) => target.live !== null);
   const outOfSync = first((target) => (seen.length === 0 || seen.includes(target) ? target.out_of_sync_since : null));
   const since = first((target) => target.since);
   const states = new Set(targets.map((target) => target.state));
   const whose = targets.length === 1 ? opener(targets[0]) : shape(where, states.size === 1 ? targets[0].state : "unknown");
-  const isNew = since !== null && (outOfSync === null || Math.abs(Date.parse(since) - Date.parse(outOfSync)) >= APART);
+  const isNew = about === undefined && since !== null && (outOfSync === null || Math.abs(Date.parse(since) - Date.parse(outOfSync)) >= APART);
+  let words = about === undefined ? "out of sync" : "not in sync";
+  if (seen.length === 0) words = "not known";
   head.replaceChildren(
     whose,
     make("span.label", {}, label ?? "not in sync"),
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
     isNew ? make("span.when", {}, "for ", dated(since)) : "",
-    outOfSync === null ? "" : make("span.when.out", {}, `${seen.length === 0 ? "not known" : "out of sync"} for `, dated(outOfSync)),
+    outOfSync === null ? "" : make("span.when.out", {}, `${words} for `, dated(outOfSync)),
     targets.length === 1 ? modesInWords(targets[0]) : "",
   );
   say.replaceChildren(...(cause.say === null ? [] : sentence(cause.say)));

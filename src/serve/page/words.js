@@ -82,15 +82,21 @@ function isOfUnknownKind({ scope, live, applied, blockers }) {
   return scope === "account" && !isSeen;
 }
 
-/** What the line of the service manager begins with; what else stands in it, the causes say. */
-function summary({ config, targets }) {
+/** The line of the service manager. */
+function summary({ config, paused, held, targets }, { human, accounts, passes, changes }) {
   const here = targets.filter((target) => !isElsewhere(target));
   const inSync = targets.filter((target) => target.state === "in_sync").length;
-  let counts = `${inSync}/${here.length} in sync`;
-  if (targets.length === 0) counts = "no target is known yet";
-  else if (here.length === 0) counts = `${counted(targets.length, "target", "targets")} of other hosts, none of this one`;
+  let first = `${inSync}/${here.length} in sync`;
+  if (targets.length === 0) first = "no target is known yet";
+  else if (here.length === 0) first = `${counted(targets.length, "target", "targets")} of other hosts, none of this one`;
   const commit = config.commit === null ? "" : ` ${short(config.commit)}`;
-  return plain(`rev ${config.generation}${commit}: ${counts}`);
+  const told = [first];
+  if (human + accounts > 0) told.push(counted(human + accounts, "wants a human", "want a human"));
+  if (passes > 0) told.push(counted(passes, "waits", "wait"));
+  if (config.problem !== null) told.push("the newest file is REFUSED");
+  if (paused !== null) told.push(`PAUSED (${paused.reason})`);
+  if (held !== null && changes > 0) told.push(counted(changes, "change held", "changes held"));
+  return plain(`rev ${config.generation}${commit}: ${told.join(", ")}`);
 }
 
 /** A sentence as parts: text, and what stands in backticks. */

@@ -1,0 +1,208 @@
+//! Who has to act: the sections in which the targets stand, what holds up more than one of them, and how many there are of each.
+//!
+//! The summary and the headings below it count by the same rules.
+
+use std::collections::BTreeSet;
+
+use super::{Config, Held, Paused, Status, TargetStatus, Warning, short};
+use crate::position_mode::AccountName;
+use crate::protocol::{Plan, PlanEntry, Reason, State, Wants};
+
+/// In the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// A human has to act.
+    Human,
+    /// It waits for what passes by itself, or with time.
+    Passes,
+    /// As the file wants it.
+    InSync,
+    /// Another host's.
+    Elsewhere,
+}
+
+/// What holds up more than one target and is told by the status itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whole<'a> {
+    /// The newest content of the file is refused.
+    File,
+    /// Everything is paused.
+    Everything,
+    /// This account is paused.
+    Account(&'a AccountName),
+    /// A plan waits for an approval.
+    Held,
+}
+
+/// How much there is of what the first two sections show.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Targets that want a human.
+    pub human: usize,
+    /// Accounts of which something wants a human that is no target's reason.
+    pub accounts: usize,
+    /// What else wants a human and has no target of its own.
+    pub others: Vec<&'static str>,
+    /// Targets that wait for what passes by itself.
+    pub passes: usize,
+    /// Pauses that end by themselves and are no target's reason.
+    pub pauses: usize,
+}
+
+impl Section {
+    /// All of them.
+    pub const ALL: [Section; 4] = [Section::Human, Section::Passes, Section::InSync, Section::Elsewhere];
+
+    /// Where this target stands.
+    pub fn of(target: &TargetStatus) -> Section {
+        match target.wants {
+            Some(_) | None if target.is_elsewhere() => Section::Elsewhere,
+            Some(Wants::Human) => Section::Human,
+            // A look may have failed since: as long as what was seen is young enough, that is no more than good to know.
+            Some(_) | None if target.state == State::InSync => Section::InSync,
+            // None of a daemon that says no more than that it is not in sync.
+            Some(Wants::Time | Wants::Itself) | None => Section::Passes,
+        }
+    }
+}
+
+impl Whole<'_> {
+    /// The reason of the targets that it holds up.
+    pub fn reason(self) -> Reason {
+        match self {
+            Whole::File => Reason::File,
+            Whole::Everything | Whole::Account(_) => Reason::Paused,
+            Whole::Held => Reason::Held,
+        }
+    }
+
+    /// Whether it is what this target shows.
+    pub fn covers(self, target: &TargetStatus) -> bool {
+        let all = match self {
+            Whole::File | Whole::Everything | Whole::Held => true,
+            Whole::Account(name) => *name == target.account,
+        };
+        all && target.reason == Some(self.reason())
+    }
+}
+
+impl Status {
+    /// The one line for the service manager: `rev 17 a1b2c3d: 9/24 in sync, 8 want a human, 7 wait`, then what holds for everything.
+    pub fn line(&self) -> String {
+        let Config { generation, commit, problem, sha256: _, loaded_at: _, next: _ } = &self.config;
+        let commit = commit.iter().map(|commit| format!(" {}", short(commit)));
+        let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
+        let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();
+        let summary = match (here, self.targets.len()) {
+            (0, 0) => "no target is known yet".to_owned(),
+            (0, elsewhere) => {
+                let targets = if elsewhere == 1 { "target" } else { "targets" };
+                format!("{elsewhere} {targets} of other hosts, none of this one")
+            }
+            (here, _) => format!("{in_sync}/{here} in sync"),
+        };
+        let tally = self.tally();
+        let told = |count: usize, one: &str, many: &str| {
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        };
+        let human = told(tally.human + tally.accounts, "wants a human", "want a human");
+        let passes = told(tally.passes, "waits", "wait");
+        let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
+        let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
+        let held = told(self.holds(), "change held", "changes held");
+        let parts: Vec<String> = std::iter::once(summary)
+            .chain(human)
+            .chain(passes)
+            .chain(refused)
+            .chain(paused)
+            .chain(held)
+            .collect();
+        format!("rev {}{}: {}", generation.0, commit.collect::<String>(), parts.join(", "))
+    }
+
+    /// How many stand in the first two sections, and what else does.
+    pub fn tally(&self) -> Tally {
+        let of = |section| self.targets.iter().filter(|target| Section::of(target) == section).count();
+        let mut tally = Tally { human: of(Section::Human), passes: of(Section::Passes), ..Tally::default() };
+        let mut accounts: BTreeSet<&AccountName> =
+            self.alarming().filter_map(|warning| warning.account.as_ref()).collect();
+        let wholes: Vec<(Whole<'_>, Wants)> = self.wholes().collect();
+        let shown: BTreeSet<Whole<'_>> =
+            self.targets.iter().filter_map(|target| covering(&wholes, target)).collect();
+        for (whole, wants) in wholes.into_iter().filter(|(whole, _)| !shown.contains(whole)) {
+            match whole {
+                Whole::Everything | Whole::Account(_) if wants != Wants::Human => tally.pauses += 1,
+                Whole::Account(name) => drop(accounts.insert(name)),
+                Whole::File => tally.others.push("the file"),
+                Whole::Everything => tally.others.push("the pause"),
+                Whole::Held => tally.others.push("the held plan"),
+            }
+        }
+        tally.accounts = accounts.len();
+        tally
+    }
+
+    /// What holds up more than one target, and what ends it; a target shows the first that covers it.
+    pub fn wholes(&self) -> impl Iterator<Item = (Whole<'_>, Wants)> {
+        let Status { paused, paused_accounts, config: Config { problem, .. }, .. } = self;
+        let ends = |paused: &Paused| if paused.until.is_some() { Wants::Time } else { Wants::Human };
+        let file = problem.iter().map(|_| (Whole::File, Wants::Human));
+        let everything = paused.iter().map(move |paused| (Whole::Everything, ends(paused)));
+        let accounts = paused_accounts.iter().map(move |(name, paused)| (Whole::Account(name), ends(paused)));
+        let held = (self.holds() > 0).then_some((Whole::Held, Wants::Human));
+        file.chain(everything).chain(accounts).chain(held)
+    }
+
+    /// How many changes of the held plan do not say themselves how they are approved.
+    fn holds(&self) -> usize {
+        let entries = self.held.iter().flat_map(|Held { plan: Plan(entries), hash: _ }| entries);
+        entries.filter(|entry| !self.is_told_by_its_target(entry)).count()
+    }
+
+    /// Whether the target of this entry of the held plan says in a sentence of its own how the plan is approved: what is only
+    /// reported does.
+    pub fn is_told_by_its_target(&self, entry: &PlanEntry) -> bool {
+        let Some(held) = &self.held else { return false };
+        let command = format!("`posmoded approve {}`", held.hash);
+        self.targets.iter().any(|target| {
+            (&target.account, target.scope) == (&entry.account, entry.scope)
+                && target.reason != Some(Reason::Held)
+                && target.say.as_ref().is_some_and(|say| say.contains(&command))
+        })
+    }
+
+    /// The warnings that stand with what wants a human: the account is not in sync, and this may be why.
+    pub fn alarming(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|warning| self.is_alarming(warning) && !self.is_said(warning))
+    }
+
+    /// Whether the account that a warning is about is not in sync.
+    pub fn is_alarming(&self, warning: &Warning) -> bool {
+        self.hindered(warning).next().is_some()
+    }
+
+    /// The targets that a warning may hinder.
+    pub fn hindered<'a>(&'a self, warning: &'a Warning) -> impl Iterator<Item = &'a TargetStatus> {
+        let is_open = |target: &&TargetStatus| target.state != State::InSync && !target.is_elsewhere();
+        self.of_its_account(warning).filter(is_open)
+    }
+
+    /// Whether a target of the account was denied for want of the right that the warning is about: both name the same remedy.
+    fn is_said(&self, warning: &Warning) -> bool {
+        let Some((_, remedy)) = warning.say.split_once(": ") else { return false };
+        let remedy = remedy.split("; ").next().unwrap_or_default().trim_end_matches('.');
+        self.of_its_account(warning).any(|target| {
+            target.blockers.contains(&Reason::Denied)
+                && target.say.as_ref().is_some_and(|say| say.contains(remedy))
+        })
+    }
+
+    fn of_its_account<'a>(&'a self, warning: &'a Warning) -> impl Iterator<Item = &'a TargetStatus> {
+        self.targets.iter().filter(|target| warning.account.as_ref() == Some(&target.account))
+    }
+}
+
+/// The first of these that a target shows.
+pub fn covering<'a>(wholes: &[(Whole<'a>, Wants)], target: &TargetStatus) -> Option<Whole<'a>> {
+    wholes.iter().map(|(whole, _)| *whole).find(|whole| whole.covers(target))
+}
