@@ -149,9 +149,9 @@ fn say_copies(say: &str, facts: &Facts<'_>) -> String {
     }
 }
 
-/// What to do once that is mended which nothing tells us of.
+/// What to do once that is mended which nothing tells us of. To wait mends nothing.
 fn refresh_or_wait(of: &Target, wait: Duration) -> String {
-    format!("then {}, or wait {}", refresh(of), spell(wait))
+    format!("then {} (it is tried again by itself in {})", refresh(of), spell(wait))
 }
 
 fn refresh(of: &Target) -> String {

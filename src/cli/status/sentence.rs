@@ -148,9 +148,11 @@ mod tests {
     #[test]
     fn a_command_that_takes_several_accounts_is_one_for_all_of_them() {
         check(
-            "It is denied; then `posmoded refresh desk-1`, or wait 4s.",
-            "It is denied; then `posmoded refresh desk-2`, or wait 9s.",
-            Some("It is denied; then `posmoded refresh desk-1 desk-2`, or wait 4s to 9s."),
+            "It is denied; then `posmoded refresh desk-1` (it is tried again by itself in 4s).",
+            "It is denied; then `posmoded refresh desk-2` (it is tried again by itself in 9s).",
+            Some(
+                "It is denied; then `posmoded refresh desk-1 desk-2` (it is tried again by itself in 4s to 9s).",
+            ),
         );
         check("Then `posmoded resume a`.", "Then `posmoded resume a`.", Some("Then `posmoded resume a`."));
         check("Then `posmoded refresh a`.", "Then `posmoded refresh`.", None);

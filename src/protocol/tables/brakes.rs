@@ -298,7 +298,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             paused: An operator paused it, for 2h more, or until `posmoded resume`: maintenance.
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 55s).
             > rest 30s
         "#]],
     );
@@ -313,7 +313,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 55s).
             > rest 30s
         "#]],
     );
@@ -332,7 +332,7 @@ fn what_needs_a_human_wins_over_what_passes_by_itself() {
             file: The newest content of the file is not acceptable, so nothing is changed: line 3, column 5: unknown key `acounts`.
             held: As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve`. Without that the next one may leave in 20m.
             fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-main` or change the file.
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 55s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 55s).
             > rest 30s
         "#]],
     );

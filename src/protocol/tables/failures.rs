@@ -273,12 +273,12 @@ fn a_failed_look_at_the_account() {
         not_flat: It failed. Next try in 9s.
         > rest 9s
         [Refused] unknown
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [LeadsCopies] unknown
-        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+        kind_unknown: Which kind of account this is has not been seen yet. It failed: end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [WrongKind] unknown
         kind_unknown: It failed. Next try in 1s.
@@ -287,16 +287,16 @@ fn a_failed_look_at_the_account() {
         converting: It failed. Next try in 59s.
         > rest 59s
         [Credential] unknown
-        credential: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        credential: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [Denied] unknown
-        denied: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        denied: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [AccountStatus] unknown
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
-        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+        kind_unknown: Which kind of account this is has not been seen yet. It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [Clock] unknown
         kind_unknown: Which kind of account this is has not been seen yet. It failed. Next try in 1s.
@@ -341,10 +341,10 @@ fn a_failed_look_at_the_mode() {
         not_flat: It failed. Next try in 9s.
         > rest 9s
         [Refused] unknown
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [LeadsCopies] unknown
-        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [WrongKind] unknown
         kind_unknown: It failed. Next try in 1s.
@@ -353,13 +353,13 @@ fn a_failed_look_at_the_mode() {
         converting: It failed. Next try in 59s.
         > rest 59s
         [Credential] unknown
-        credential: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        credential: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [Denied] unknown
-        denied: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        denied: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [AccountStatus] unknown
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         > rest 14m 59s
         [Clock] unknown
         clock: It failed. Next try in 1s.
@@ -398,11 +398,11 @@ fn a_failed_look_at_a_list() {
         settling: Whether it is flat is not known yet.
         > rest 9s
         [Refused] new
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [LeadsCopies] new
-        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [WrongKind] new
@@ -414,15 +414,15 @@ fn a_failed_look_at_a_list() {
         settling: Whether it is flat is not known yet.
         > rest 59s
         [Credential] new
-        credential: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        credential: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [Denied] new
-        denied: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        denied: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [AccountStatus] new
-        refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
         settling: Whether it is flat is not known yet.
         > rest 2m 58s
         [Clock] new

@@ -37,13 +37,13 @@ fn a_refused_set_on_record() {
     });
     expect![[r#"
         [NotFlat] new
-        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 1m.
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 1m).
         > rest 59s
         [Refused] new
-        refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 15m).
         > rest 1m 4s
         [LeadsCopies] new
-        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 15m.
+        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 15m).
         > rest 1m 4s
         [WrongKind] new
         kind_unknown: It failed. Next try in 0s.
@@ -52,13 +52,13 @@ fn a_refused_set_on_record() {
         converting: It failed. Next try in 1m.
         > rest 1m
         [Credential] new
-        credential: It failed; then `posmoded refresh desk-main`, or wait 15m.
+        credential: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 15m).
         > rest 2m 59s
         [Denied] new
-        denied: It failed; then `posmoded refresh desk-main`, or wait 15m.
+        denied: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 15m).
         > rest 1m 4s
         [AccountStatus] new
-        refused: It failed; then `posmoded refresh desk-main`, or wait 15m.
+        refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 15m).
         > rest 1m 4s
         [Clock] new
         clock: It failed. Next try in 0s.
@@ -102,7 +102,7 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
         &seldom.clone().set_refused(Class::Refused, seconds(1)),
         expect![[r#"
             new
-            refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+            refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
             > rest 14m 59s
         "#]],
     );
@@ -149,7 +149,7 @@ fn a_reload_tries_again_what_was_refused() {
         &refused.clone(),
         expect![[r#"
             new
-            refused: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+            refused: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
             > rest 1m 4s
         "#]],
     );
@@ -169,18 +169,18 @@ fn an_account_that_leads_copy_trading_is_told_to_write_only_what_the_file_does_n
     check(
         &leads(),
         expect![[r#"
-        new
-        refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
-        > rest 1m 4s
-    "#]],
+            new
+            refused: It failed: end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+            > rest 1m 4s
+        "#]],
     );
     check(
         &leads().live(WANTED, seconds(5)).wants(Some(OTHER)),
         expect![[r#"
-        new
-        refused: It failed: write hedge_mode for it, in which Bitget keeps it, or end its copy trading at Bitget; then `posmoded refresh desk-main`, or wait 14m 59s.
-        > rest 1m
-    "#]],
+            new
+            refused: It failed: write hedge_mode for it, in which Bitget keeps it, or end its copy trading at Bitget; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+            > rest 1m
+        "#]],
     );
 }
 
@@ -218,10 +218,10 @@ fn a_refresh_tries_once_more_what_is_mended_at_the_exchange() {
     check(
         &refreshed,
         expect![[r#"
-        new
-        refused_though_flat: Every list is empty and yet the exchange says that something is open (4 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 30m.
-        > look at the mode
-    "#]],
+            new
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (4 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 30m).
+            > look at the mode
+        "#]],
     );
 }
 
@@ -232,11 +232,11 @@ fn a_key_is_read_again_on_a_refresh_and_where_it_is_a_copy_nobody_is_told_to() {
     check(
         &refused,
         expect![[r#"
-        new
-        credential: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
-        settling: Whether it is flat is not known yet.
-        > rest 2m 59s
-    "#]],
+            new
+            credential: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
+            settling: Whether it is flat is not known yet.
+            > rest 2m 59s
+        "#]],
     );
     check(
         &missing,
@@ -274,7 +274,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(1, seconds(1)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 59s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 59s).
             > rest 59s
         "#]],
     );
@@ -282,7 +282,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(2, seconds(250)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 50s.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (2 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 50s).
             > rest 50s
         "#]],
     );
@@ -290,7 +290,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.clone().refused_though_flat(9, minutes(29)),
         expect![[r#"
             new
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main`, or wait 1m.
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders; then `posmoded refresh desk-main` (it is tried again by itself in 1m).
             > rest 59s
         "#]],
     );

@@ -232,7 +232,7 @@ fn a_confirming_read_that_keeps_failing_does_not_hide_the_end_of_confirming() {
         &denied.account_failing(Class::Denied, seconds(1)),
         expect![[r#"
             new
-            denied: It failed; then `posmoded refresh desk-main`, or wait 14m 59s.
+            denied: It failed; then `posmoded refresh desk-main` (it is tried again by itself in 14m 59s).
             verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
             > rest 2s
         "#]],

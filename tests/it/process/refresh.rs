@@ -137,7 +137,7 @@ fn a_right_that_was_given_counts_once_somebody_asks_for_a_look_as_plan_and_statu
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]));
     host.start();
     host.wait_for_all("new denied");
-    let to_type = "at Bitget; then `posmoded refresh desk-1`, or wait 1";
+    let to_type = "at Bitget; then `posmoded refresh desk-1` (it is tried again by itself in 1";
     let (_, out, _) = host.call(&["status"]);
     assert!(out.contains(to_type), "{out}");
     let (code, out, err) = host.call(&["plan", "--exit-code"]);

@@ -229,7 +229,7 @@ async fn refused_though_every_list_is_empty_is_tried_once_more_for_each_refresh(
         world.pass(2 * MINUTE).await;
         let line = world.line(A_USDT);
         assert!(
-            line.contains("copy orders; then `posmoded refresh desk-a`, or wait 2"),
+            line.contains("copy orders; then `posmoded refresh desk-a` (it is tried again by itself in 2"),
             "it waits for most of half an hour: {line}"
         );
         world.refresh("desk-a");
