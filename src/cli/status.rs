@@ -53,7 +53,9 @@ pub async fn status(args: &Args, common: &Common) -> anyhow::Result<Exit> {
                 is_of_problems: *problems,
                 is_of_named: !question.accounts.is_empty(),
             };
-            print::text(&render::render(&status, view))?;
+            let shown = render::render(&status, view);
+            let below = terminal::size().and_then(|size| render::pointer(&status, &shown, view, size));
+            print::text(&format!("{shown}{}", below.unwrap_or_default()))?;
         }
         Output::Json if *problems => print::json(&triage::problems(status.clone()))?,
         Output::Json => print::json(&status)?,

@@ -77,6 +77,12 @@ fn bound(text: &str) -> String {
     text.split('`').enumerate().map(bind).collect::<Vec<_>>().join("`")
 }
 
+/// How many rows of the terminal a text takes: a word that is too long is folded by the terminal.
+pub(super) fn rows_of(text: &str, columns: usize) -> usize {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    plain.split('\n').map(|line| line.chars().count().div_ceil(columns).max(1)).sum()
+}
+
 /// A space between words of one line.
 const BINDING: &str = "\u{a0}";
 /// Longer than any command with the longest name of an account; what is longer still is something else.

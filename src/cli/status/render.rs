@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::sentence::Sentence;
 use super::triage::{Cause, causes};
 use crate::cli::rows::{self, Rows};
-use crate::cli::terminal::wrapped;
+use crate::cli::terminal::{rows_of, wrapped};
 use crate::exchange::HttpVersion;
 use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::AccountName;
@@ -50,6 +50,23 @@ pub(super) fn render(status: &Status, view: View) -> String {
     lines(status, view).into_iter().map(|line| line.text + "\n").collect()
 }
 
+/// The last line of what is taller than the terminal, whose top has gone by when it is read; `None` where nothing there has to be read.
+pub(super) fn pointer(
+    status: &Status,
+    shown: &str,
+    View { is_of_named, .. }: View,
+    (columns, height): (usize, usize),
+) -> Option<String> {
+    // The line itself and the prompt below it take one each.
+    if rows_of(shown.trim_end(), columns) + 1 < height {
+        return None;
+    }
+    let tally = status.tally();
+    let told = [who_wants_a_human(&tally), what_passes(&tally)].into_iter().flatten().next()?;
+    let command = if is_of_named { "" } else { ", or `posmoded status --problems --watch`" };
+    Some(format!("{}\n", wrapped(&format!("{told}: see the top{command}."), Some(columns), "  ")))
+}
+
 /// A summary, then the sections of the triage, then notes.
 pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
     let View { width, is_of_problems, is_of_named } = view;
@@ -72,7 +89,7 @@ pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
                     lines.push(line(What::Head, head_of(section, &head)));
                 }
             }
-            lines.extend(told(cause, width).map(|text| line(What::Say, text)));
+            lines.extend(told(cause, status.now, width).map(|text| line(What::Say, text)));
             let rows_of_it = rows.by_ref().take(cause.targets.len()).zip(&cause.targets);
             lines.extend(rows_of_it.map(|(row, target)| {
                 let open =
@@ -141,16 +158,16 @@ fn title(section: Section, status: &Status) -> String {
     let of_it = status.targets.iter().filter(|target| Section::of(target) == section);
     let targets = || rows::counted(of_it.count(), "target", "targets");
     let title = match section {
-        Section::Human => who_wants_a_human(&status.tally()),
-        Section::Passes => what_passes(&status.tally()),
-        Section::InSync => format!("{} in sync:", targets()),
-        Section::Elsewhere => format!("{} of other hosts:", targets()),
+        Section::Human => who_wants_a_human(&status.tally()).unwrap_or_default(),
+        Section::Passes => what_passes(&status.tally()).unwrap_or_default(),
+        Section::InSync => format!("{} in sync", targets()),
+        Section::Elsewhere => format!("{} of other hosts", targets()),
     };
-    rows::bold(&title, None)
+    rows::bold(&format!("{title}:"), None)
 }
 
-/// `8 targets, 1 account and the file want a human:`
-fn who_wants_a_human(Tally { human, accounts, others, passes: _, pauses: _ }: &Tally) -> String {
+/// `8 targets, 1 account and the file want a human`; `None` if nobody does.
+fn who_wants_a_human(Tally { human, accounts, others, passes: _, pauses: _ }: &Tally) -> Option<String> {
     let counted = [(*human, "target", "targets"), (*accounts, "account", "accounts")];
     let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
     let who: Vec<String> = counted
@@ -161,17 +178,18 @@ fn who_wants_a_human(Tally { human, accounts, others, passes: _, pauses: _ }: &T
         [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
         alone => alone.join(""),
     };
-    let is_one = human + accounts + others.len() == 1;
-    capital(&format!("{who} {} a human:", if is_one { "wants" } else { "want" }))
+    let want = if human + accounts + others.len() == 1 { "wants" } else { "want" };
+    (!who.is_empty()).then(|| capital(&format!("{who} {want} a human")))
 }
 
-/// `7 targets wait for what passes by itself, and 1 pause ends by itself:`
-fn what_passes(Tally { human: _, accounts: _, others: _, passes, pauses }: &Tally) -> String {
+/// `7 targets wait for what passes by itself, and 1 pause ends by itself`; `None` if nothing does.
+fn what_passes(Tally { human: _, accounts: _, others: _, passes, pauses }: &Tally) -> Option<String> {
     let wait = rows::counted(*passes, "target waits", "targets wait");
     let wait = (*passes > 0).then(|| format!("{wait} for what passes by itself"));
     let end = rows::counted(*pauses, "pause ends by itself", "pauses end by themselves");
     let end = (*pauses > 0).then_some(end);
-    format!("{}:", wait.into_iter().chain(end).collect::<Vec<_>>().join(", and "))
+    let told: Vec<String> = wait.into_iter().chain(end).collect();
+    (!told.is_empty()).then(|| told.join(", and "))
 }
 
 fn capital(words: &str) -> String {
@@ -180,9 +198,12 @@ fn capital(words: &str) -> String {
 }
 
 /// The cause in words, after its label; nothing of what is in sync.
-fn told(cause: &Cause<'_>, width: Option<usize>) -> Option<String> {
+fn told(cause: &Cause<'_>, now: Timestamp, width: Option<usize>) -> Option<String> {
     let label = plain(cause.label.as_ref()?);
-    let whole = cause.say.as_ref().map_or_else(|| label.clone(), |say| format!("{label}: {say}"));
+    let since =
+        since_later(cause).map_or_else(String::new, |since| format!(", for {}", rows::age(since, now)));
+    let say = cause.say.as_ref().map_or_else(String::new, |say| format!(": {say}"));
+    let whole = format!("{label}{since}{say}");
     let text = wrapped(&plain(&whole), width, "    ");
     let colour = cause.wants.filter(|_| cause.section != Section::Elsewhere).map(rows::colour);
     // A terminal too narrow for the label has broken it.
@@ -191,6 +212,17 @@ fn told(cause: &Cause<'_>, width: Option<usize>) -> Option<String> {
         None => text,
     })
 }
+
+/// Since when its reason holds, where that is not since when its targets are out of sync, which stands beside each.
+fn since_later(cause: &Cause<'_>) -> Option<Timestamp> {
+    let since = cause.targets.iter().map(|target| target.since).min()?;
+    let out_of_sync = cause.targets.iter().filter_map(|target| target.out_of_sync_since).min()?;
+    let is_of_now = matches!(cause.section, Section::Human | Section::Passes);
+    (is_of_now && since.duration_since(out_of_sync).abs() >= APART).then_some(since)
+}
+
+/// A reason that began so soon after its target went out of sync began with it; the page has the same.
+const APART: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a target waits for to be closed, row by row.
 fn open(target: &TargetStatus) -> Option<String> {

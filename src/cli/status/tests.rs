@@ -5,7 +5,7 @@ pub(super) mod triage;
 use expect_test::{Expect, expect};
 
 use super::ask::{ask, exit, only};
-use super::render::{View, render};
+use super::render::{View, pointer, render};
 use crate::cli::Exit;
 use crate::facts::Cause;
 use crate::position_mode::{AccountName, PositionMode};
@@ -171,6 +171,43 @@ async fn the_first_line_counts_what_the_headings_count() {
 }
 
 #[tokio::test]
+async fn what_is_taller_than_the_terminal_ends_with_where_to_read_what_wants_a_human() {
+    let below = |status: &Status, height, is_of_named| {
+        let view = View { width: Some(100), is_of_named, ..View::default() };
+        let shown = anstream::adapter::strip_str(&render(status, view)).to_string();
+        (shown.lines().count(), pointer(status, &shown, view, (100, height)))
+    };
+    let night = triage::night();
+    let (rows, told) = below(&night, 24, false);
+    assert_eq!(
+        told.as_deref(),
+        Some("8 targets want a human: see the top, or `posmoded status --problems --watch`.\n")
+    );
+    assert!(below(&night, rows + 1, false).1.is_some(), "the prompt would push the first line out");
+    assert_eq!(below(&night, rows + 2, false).1, None);
+    assert_eq!(below(&night, 24, true).1.as_deref(), Some("8 targets want a human: see the top.\n"));
+    let well = |mut status: Status| {
+        status.targets.retain(|target| target.state == State::InSync);
+        Status { held: None, paused_accounts: std::collections::BTreeMap::new(), ..status }
+    };
+    assert_eq!(below(&well(night), 4, false).1, None, "nothing at the top has to be read");
+}
+
+#[tokio::test]
+async fn a_cause_says_since_when_it_holds_where_that_is_not_since_when_its_targets_are_out_of_sync() {
+    let told = |since: i64, out: i64| {
+        let since = TargetStatus { since: at(-since), ..target("desk-3", Some(Reason::NotFlat)) };
+        let targets = vec![TargetStatus { out_of_sync_since: Some(at(-out)), ..since }];
+        let shown = shown(&Status { targets, ..view().0.status() });
+        let shown = anstream::adapter::strip_str(&shown).to_string();
+        shown.lines().find(|line| line.starts_with("not_flat")).unwrap().to_owned()
+    };
+    assert_eq!(told(3, 840), "not_flat, for 3s: It says not_flat.");
+    assert_eq!(told(840, 60), "not_flat, for 14m: It says not_flat.");
+    assert_eq!(told(781, 840), "not_flat: It says not_flat.");
+}
+
+#[tokio::test]
 async fn f76_how_long_ago_the_file_was_brought_is_told_where_something_brings_it() {
     let brought = |ago: i64| {
         let commit = "a1b2c3d4".to_owned();
@@ -319,7 +356,7 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
 
         1 target waits for what passes by itself:
           ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-        settling: Flat for 58s; it must be so for 5m before the mode is changed.
+        settling, for 30s: Flat for 58s; it must be so for 5m before the mode is changed.
           desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
 
         Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
@@ -335,10 +372,10 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
     );
     assert!(!elsewhere.contains("PAUSED") && !elsewhere.contains("approve"), "{elsewhere}");
     let held = told(&["desk-07"], true);
-    assert!(held.contains("held: 2 changes wait for `posmoded approve b98de0114507`"), "{held}");
+    assert!(held.contains("held, for 30s: 2 changes wait for `posmoded approve b98de0114507`"), "{held}");
     let (paused, warned) = (told(&["desk-12"], true), told(&["desk-03"], false));
     assert!(
-        paused.contains("paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since"),
+        paused.contains("paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since"),
         "{paused}"
     );
     assert!(warned.contains("may withdraw") && warned.contains("desk-03: level basic"), "{warned}");

@@ -12,7 +12,7 @@ use super::render::{self, Line, View, What, render};
 use super::triage::problems;
 use crate::cli::flags::Output;
 use crate::cli::signals::stop_on_signals;
-use crate::cli::terminal::{self, EndingKey, wrapped};
+use crate::cli::terminal::{self, EndingKey, rows_of, wrapped};
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::moment::spell;
@@ -139,12 +139,6 @@ fn count(left_out: &[Line]) -> String {
     if told.is_empty() { "...".to_owned() } else { format!("... and {}.", told.join(", ")) }
 }
 
-/// How many rows of the terminal a text takes: a word that is too long is folded by the terminal.
-fn rows_of(text: &str, columns: usize) -> usize {
-    let plain = anstream::adapter::strip_str(text).to_string();
-    plain.split('\n').map(|line| line.chars().count().div_ceil(columns).max(1)).sum()
-}
-
 /// What is news: the substance of the status, or why there is none.
 fn news(seen: &Result<Status, String>) -> Result<Substance, String> {
     seen.as_ref().map(Substance::of).map_err(Clone::clone)
@@ -217,19 +211,20 @@ mod tests {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no
-                more go within the hour. Without that the next one may leave in 38m.
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
+                lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
               desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential: The key file keys/desk-09 is missing: write it, then
+            credential, for 30s: The key file keys/desk-09 is missing: write it, then
                 `systemctl restart posmoded`.
               desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended): Bitget gave no answer to the call position-mode
-                within 8s. Next try in 30s.
+            unreachable (also suspended), for 30s: Bitget gave no answer to the call
+                position-mode within 8s. Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it
-                back: find out who, then `posmoded resume desk-10` or change the file.
+            fighting, for 30s: It was corrected 3 times within 1d and somebody keeps
+                changing it back: find out who, then `posmoded resume desk-10` or change the
+                file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
             ... and 3 more want a human, 7 more wait for what passes by itself, 6 more in
               sync, 1 more of other hosts, 4 more notes.
@@ -241,37 +236,38 @@ mod tests {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
-                hour. Without that the next one may leave in 38m.
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
+                within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
               desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+            credential, for 30s: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
               desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in
-                30s.
+            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s.
+                Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then
-                `posmoded resume desk-10` or change the file.
+            fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out
+                who, then `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
-            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back
-                there, or change the file.
+            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it
+                back there, or change the file.
               desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
-                look for bots, TWAP and copy orders. Next try in 22m.
+            refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open
+                (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h),
-                until `posmoded resume desk-12`: roll of the contracts
+            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
+                2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
-                HTTP 429. Next try in 4s to 12s.
+            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were
+                answered with HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
               desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London],
-                5d 13h from now.
+            window, for 30s: Its change window weekend is closed; it opens at
+                2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
             ... and 4 more wait for what passes by itself, 6 more in sync, 1 more of other hosts, 4 more notes.
             As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.

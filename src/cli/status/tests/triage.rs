@@ -132,47 +132,48 @@ async fn at_80_columns() {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no
-                more go within the hour. Without that the next one may leave in 38m.
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
+                lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
               desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential: The key file keys/desk-09 is missing: write it, then
+            credential, for 30s: The key file keys/desk-09 is missing: write it, then
                 `systemctl restart posmoded`.
               desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended): Bitget gave no answer to the call position-mode
-                within 8s. Next try in 30s.
+            unreachable (also suspended), for 30s: Bitget gave no answer to the call
+                position-mode within 8s. Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it
-                back: find out who, then `posmoded resume desk-10` or change the file.
+            fighting, for 30s: It was corrected 3 times within 1d and somebody keeps
+                changing it back: find out who, then `posmoded resume desk-10` or change the
+                file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
-            reported: Somebody changed it at the exchange and the file says `drift: report`:
-                change it back there, or change the file.
+            reported, for 30s: Somebody changed it at the exchange and the file says
+                `drift: report`: change it back there, or change the file.
               desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
-            refused_though_flat: Every list is empty and yet the exchange says that
+            refused_though_flat, for 30s: Every list is empty and yet the exchange says that
                 something is open (3 times): look for bots, TWAP and copy orders. Next try
                 in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
+            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
                 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the
                 contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            rate_limited: Bitget limits this address: the calls position-mode and
+            rate_limited, for 30s: Bitget limits this address: the calls position-mode and
                 server-time were answered with HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
               desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-            window: Its change window weekend is closed; it opens at
+            window, for 30s: Its change window weekend is closed; it opens at
                 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
-            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is
-                changed.
+            settling, for 30s: Flat for 58s to 3m 12s; it must be so for 5m before the mode
+                is changed.
               desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
               desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
-            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing
-                is open; nothing is closed or cancelled for it.
+            not_flat, for 30s: Open: at least 1 position, 6 orders. The mode is changed once
+                nothing is open; nothing is closed or cancelled for it.
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan
                   orders not read)
@@ -215,43 +216,44 @@ async fn at_100_columns() {
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the
-                hour. Without that the next one may leave in 38m.
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
+                within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
               desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+            credential, for 30s: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
               desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in
-                30s.
+            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s.
+                Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
                        USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then
-                `posmoded resume desk-10` or change the file.
+            fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out
+                who, then `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
-            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back
-                there, or change the file.
+            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it
+                back there, or change the file.
               desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times):
-                look for bots, TWAP and copy orders. Next try in 22m.
+            refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open
+                (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h),
-                until `posmoded resume desk-12`: roll of the contracts
+            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
+                2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with
-                HTTP 429. Next try in 4s to 12s.
+            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were
+                answered with HTTP 429. Next try in 4s to 12s.
               desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
               desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London],
-                5d 13h from now.
+            window, for 30s: Its change window weekend is closed; it opens at
+                2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
-            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
+            settling, for 30s: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m
               desk-16  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m
-            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is
-                closed or cancelled for it.
+            not_flat, for 30s: Open: at least 1 position, 6 orders. The mode is changed once nothing is open;
+                nothing is closed or cancelled for it.
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
@@ -291,33 +293,33 @@ async fn at_200_columns_with_problems_alone() {
 
             8 targets want a human:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
               desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
-            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+            credential, for 30s: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
               desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h           credential
-            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s        unreachable
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
+            fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
-            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
+            refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
-            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
+            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
+            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
               desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
               desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
-            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
+            window, for 30s: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m       window
-            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
+            settling, for 30s: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
               desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m          settling
-            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat, for 30s: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
@@ -336,33 +338,33 @@ async fn a_pipe_has_whole_lines() {
 
             8 targets want a human:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            held: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
               desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
-            credential: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+            credential, for 30s: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
               desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h           credential
-            unreachable (also suspended): Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s        unreachable
-            fighting: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
+            fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
-            reported: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
-            refused_though_flat: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
+            refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
-            paused: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
+            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            rate_limited: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
+            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
               desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
               desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
-            window: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
+            window, for 30s: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m       window
-            settling: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
+            settling, for 30s: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
               desk-15                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  15m          settling
               desk-16                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  16m          settling
-            not_flat: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
+            not_flat, for 30s: Open: at least 1 position, 6 orders. The mode is changed once nothing is open; nothing is closed or cancelled for it.
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
