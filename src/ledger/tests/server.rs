@@ -273,11 +273,11 @@ async fn a_server_that_never_answers_is_said_and_stops_nobody() {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let told = unreachable.to_string();
     assert!(told.starts_with("The ledger's database postgres://p@127.0.0.1:"), "{told}");
-    // A busy system may end a connection that nobody takes, too.
-    assert!(told.contains("cannot be reached ("), "{told}");
+    assert!(told.contains("cannot be reached (no answer within 5 s)"), "{told}");
     drop(silent);
-    let refused = Visitor::open(address, clock()).unwrap_err();
-    assert!(refused.to_string().contains("Connection refused"), "{refused}");
+    let refused = Visitor::open(address, clock()).unwrap_err().to_string();
+    // A program that another test starts right now has the listener open until it begins.
+    assert!(refused.contains("Connection refused") || refused.contains("Connection reset"), "{refused}");
 }
 
 #[tokio::test]
