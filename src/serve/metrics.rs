@@ -19,7 +19,7 @@ use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State, Wants};
 use crate::serve::View;
 use crate::source::LastPull;
-use crate::status::{Config, Counts, Status, TargetStatus};
+use crate::status::{Config, Counts, Paused, Status, TargetStatus};
 
 /// The prefix of every metric's name.
 pub const PREFIX: &str = "posmoded";
@@ -76,13 +76,13 @@ impl Collector for Rendered {
 fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
     let Status {
         version,
-        paused,
-        paused_accounts,
+        paused: _,
+        paused_accounts: _,
         config,
         schema: _,
         now: _,
         held: _,
-        targets,
+        targets: _,
         warnings: _,
         account_settings,
         http,
@@ -127,20 +127,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         ("commit", commit.clone().unwrap_or_default()),
     ];
     out.info("config", "The revision in force", &revision)?;
-    out.gauges(
-        "paused",
-        "1 while an operator has paused everything",
-        None,
-        [([], i64::from(paused.is_some()))],
-    )?;
-    let accounts: BTreeSet<&AccountName> = targets.iter().map(|target| &target.account).collect();
-    let is_paused = |account: &AccountName| i64::from(paused_accounts.contains_key(account));
-    out.gauges(
-        "account_paused",
-        "1 while an operator has paused this account",
-        None,
-        accounts.into_iter().map(|account| ([("account", account.as_str())], is_paused(account))),
-    )?;
+    of_pauses(out, status)?;
     let word = |word: &Option<String>| word.clone().unwrap_or_default();
     let settings: Vec<(&AccountName, [String; 3])> = account_settings
         .iter()
@@ -165,6 +152,40 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
     let waiting = i64::try_from(status.held_back()).unwrap_or(i64::MAX);
     let help = "Changes that max_changes holds back until posmoded approve";
     out.gauges("held_changes", help, None, [([], waiting)])
+}
+
+fn of_pauses(out: &mut Families<'_>, status: &Status) -> fmt::Result {
+    let Status { paused, paused_accounts, targets, .. } = status;
+    out.gauges(
+        "paused",
+        "1 while an operator has paused everything",
+        None,
+        [([], i64::from(paused.is_some()))],
+    )?;
+    // Its beginning is in the ledger, so it outlasts restarts and gaps between scrapes; how long something was seen does not.
+    out.gauges(
+        "paused_since_timestamp",
+        "When everything was paused; absent while it is not",
+        Some(&Unit::Seconds),
+        paused.iter().map(|paused| ([], paused.since.as_second())),
+    )?;
+    let accounts: BTreeSet<&AccountName> = targets.iter().map(|target| &target.account).collect();
+    let is_paused = |account: &AccountName| i64::from(paused_accounts.contains_key(account));
+    out.gauges(
+        "account_paused",
+        "1 while an operator has paused this account",
+        None,
+        accounts.iter().map(|account| ([("account", account.as_str())], is_paused(account))),
+    )?;
+    out.gauges(
+        "account_paused_since_timestamp",
+        "When this account was paused; absent while it is not",
+        Some(&Unit::Seconds),
+        accounts.iter().filter_map(|account| {
+            let Paused { since, .. } = paused_accounts.get(*account)?;
+            Some(([("account", account.as_str())], since.as_second()))
+        }),
+    )
 }
 
 fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {

@@ -160,6 +160,27 @@ async fn f12_a_refused_file_is_told_and_text_of_others_cannot_break_the_form() {
 }
 
 #[tokio::test]
+async fn since_when_something_is_paused_is_there_only_while_it_is() {
+    const SINCE: [&str; 2] = [
+        "posmoded_paused_since_timestamp_seconds",
+        r#"posmoded_account_paused_since_timestamp_seconds{account="desk-3"}"#,
+    ];
+    let (view, _) = view();
+    let found = || {
+        let samples = read(&Metrics::of(view.clone()).text().unwrap());
+        SINCE.map(|series| samples.get(series).copied())
+    };
+    assert_eq!(found(), [None, None]);
+    let since =
+        |seconds| Paused { reason: "maintenance".to_owned(), who: None, since: at(seconds), until: None };
+    view.board.frame(|frame| {
+        frame.paused = Some(since(-40));
+        frame.paused_accounts.insert("desk-3".parse().unwrap(), since(-100));
+    });
+    assert_eq!(found(), [Some(1_795_337_960.0), Some(1_795_337_900.0)]);
+}
+
+#[tokio::test]
 async fn a_scrape_without_accounts_or_counters_is_well_formed_too() {
     let (mut view, _) = view();
     view.counters = Arc::new(Registry::with_prefix(PREFIX));

@@ -355,10 +355,18 @@ fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let config = brought_from_git(&host);
     host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
     let at = host.address();
-    let text = host.wait_until("both are looked at", || {
-        let (_, text) = get(at, "/metrics");
-        (text.contains("\"in_sync\"") && text.contains("\"not_flat\"")).then_some(text)
-    });
+    let once = |host: &Host, reason: &str| {
+        host.wait_until("both are looked at", || {
+            let (_, text) = get(at, "/metrics");
+            (text.contains("\"in_sync\"") && text.contains(reason)).then_some(text)
+        })
+    };
+    once(&host, "\"not_flat\"");
+    for whom in [&["desk-1"][..], &[]] {
+        let (code, said, err) = host.call(&[&["pause", "--reason", "to see it"][..], whom].concat());
+        assert_eq!(code, 0, "{said}{err}");
+    }
+    let text = once(&host, "\"paused\"");
     let mut shown: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     let label = Regex::new(r#"([a-z]+)="([^"]*)""#).unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#')) {

@@ -301,6 +301,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
     expect_test::expect![[r#"
         posmoded_account_info gauge
         posmoded_account_paused gauge
+        posmoded_account_paused_since_timestamp_seconds gauge
         posmoded_build info
         posmoded_clock_offset_seconds gauge
         posmoded_config info
@@ -316,6 +317,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_notify_failures counter
         posmoded_outcome_unknown gauge
         posmoded_paused gauge
+        posmoded_paused_since_timestamp_seconds gauge
         posmoded_rate_limit_wait_seconds counter
         posmoded_request_duration_seconds histogram
         posmoded_requests counter
