@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::sentence::Sentence;
-use super::triage::{Cause, causes};
+use super::triage::{Cause, causes, named};
 use crate::cli::rows::{self, Rows};
 use crate::cli::terminal::{rows_of, wrapped};
 use crate::exchange::HttpVersion;
@@ -338,19 +338,4 @@ pub(in crate::cli) fn sentences(targets: &[TargetStatus]) -> Vec<String> {
         std::iter::once(format!("{}: {say}", named(sharing))).chain(of_each).collect::<Vec<_>>()
     };
     said.iter().flat_map(told).collect()
-}
-
-/// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.
-pub(super) fn named(targets: &[&TargetStatus]) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let mut before = None;
-    for target in targets {
-        let again = before.replace(&target.account) == Some(&target.account);
-        names.push(if again {
-            target.scope.to_string()
-        } else {
-            format!("{} {}", target.account, target.scope)
-        });
-    }
-    names.join(", ")
 }

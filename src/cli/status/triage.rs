@@ -4,7 +4,6 @@
 
 use std::cmp::Reverse;
 
-use super::render::named;
 use super::sentence::Sentence;
 use crate::cli::rows::{self, counted};
 use crate::protocol::{PlanEntry, Reason, Wants};
@@ -169,4 +168,19 @@ pub(in crate::cli) fn render_held(held: &Held) -> String {
 fn waits(Held { hash, plan }: &Held) -> String {
     let waits = counted(plan.0.len(), "change waits", "changes wait");
     format!("{waits} for `posmoded approve {hash}`")
+}
+
+/// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.
+pub(super) fn named(targets: &[&TargetStatus]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut before = None;
+    for target in targets {
+        let again = before.replace(&target.account) == Some(&target.account);
+        names.push(if again {
+            target.scope.to_string()
+        } else {
+            format!("{} {}", target.account, target.scope)
+        });
+    }
+    names.join(", ")
 }
