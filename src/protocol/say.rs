@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
-use super::standing::{host_shown, is_signed_far_ahead, of_failure, own_fence_ends};
+use super::standing::{Standing, host_shown, is_signed_far_ahead, of_failure, own_fence_ends, refusals};
 use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
     Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, List, Pause, Refusals,
@@ -69,11 +69,14 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         Reason::Requirement => say_requirement(facts),
         Reason::NotFlat => say_not_flat(facts, of, now),
         Reason::RefusedThoughFlat => target.refused_though_flat.map_or_else(String::new, |refusals| {
+            let times = if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) };
+            let next = match retry_though_flat(refusals) {
+                next if next > now => format!("; {}.", refresh_or_wait(of, next.since(now))),
+                _ => format!(". {}", say_next_try(reason, facts, of, now)),
+            };
             format!(
-                "Every list is empty and yet the exchange says that something is open ({}): {}; {}.",
-                if refusals.count == 1 { "once".to_owned() } else { format!("{} times", refusals.count) },
-                Refusals::REMEDY,
-                refresh_or_wait(of, retry_though_flat(refusals).since(now))
+                "Every list is empty and yet the exchange says that something is open ({times}): {}{next}",
+                Refusals::REMEDY
             )
         }),
         Reason::Settling => {
@@ -94,15 +97,15 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> S
     let failing =
         [&account.failing, &facts.target.failing, &facts.target.set_refused, &account.owner_failing];
     if let Some(failing) = failing.into_iter().flatten().find(|failing| of_failure(failing) == Some(reason)) {
-        return say_failing(failing, facts, of, now);
+        return say_failing(failing, reason, facts, of, now);
     }
     if let Some(lost) = facts.target.lost.as_ref().filter(|lost| of_failure(lost) == Some(reason)) {
-        return say_lost(lost, now);
+        return say_lost(lost, reason, facts, of, now);
     }
     match (reason, &account.identity, facts.target.seen) {
         (Reason::KindUnknown, _, _) => {
             let why =
-                account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, facts, of, now)));
+                account.failing.as_ref().map(|failing| format!(" {}", say_failing(failing, reason, facts, of, now)));
             let what = if account.kind.is_none() { "Which kind of account this is" } else { "Whose key this is" };
             format!("{what} has not been seen yet.{}", why.unwrap_or_default())
         }
@@ -123,7 +126,7 @@ fn say_failure(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> S
     }
 }
 
-fn say_failing(failing: &Failing, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
+fn say_failing(failing: &Failing, reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let (next, class) = (retry_at(failing), failing.failure.class);
     let said = undotted(&failing.failure.say);
     let of_copies = (class == Class::LeadsCopies).then(|| say_copies(said, facts));
@@ -131,6 +134,9 @@ fn say_failing(failing: &Failing, facts: &Facts<'_>, of: &Target, now: Moment) -
     let is_mended =
         class.row().mended_there || (class == Class::Credential && !facts.account.keys_are_copies);
     match next > now {
+        false if facts.target.set_refused.as_ref() == Some(failing) => {
+            format!("{say}. {}", say_next_try(reason, facts, of, now))
+        }
         false => format!("{say}."),
         true if is_mended => format!("{say}; {}.", refresh_or_wait(of, next.since(now))),
         true => format!("{say}. Next try in {}.", spell(next.since(now))),
@@ -149,6 +155,20 @@ fn say_copies(say: &str, facts: &Facts<'_>) -> String {
     }
 }
 
+/// What a set that was refused for this reason waits for once it may be tried again.
+fn say_next_try(refusal: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
+    let refused = refusals(facts.target);
+    if !refused.holds(refusal) {
+        return "It is tried again now.".to_owned();
+    }
+    let is_awaited = |reason: &Reason| !refused.holds(*reason) && *reason != Reason::Acting;
+    let waits_for = Standing::of(facts, now).blockers.iter().find(is_awaited);
+    waits_for.map_or_else(
+        || "It is tried again now.".to_owned(),
+        |reason| format!("Before the next try: {}", say(reason, facts, of, now)),
+    )
+}
+
 /// What to do once that is mended which nothing tells us of. To wait mends nothing.
 fn refresh_or_wait(of: &Target, wait: Duration) -> String {
     format!("then {} (it is tried again by itself in {})", refresh(of), spell(wait))
@@ -158,11 +178,14 @@ fn refresh(of: &Target) -> String {
     format!("`posmoded refresh {}`", of.account)
 }
 
-fn say_lost(lost: &Failing, now: Moment) -> String {
+fn say_lost(lost: &Failing, reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
     let Failing { failure, since: _, at: _, tries, jitter: _ } = lost;
     let sets = if *tries == 1 { "The last set".to_owned() } else { format!("The last {tries} sets") };
-    let next = spell(retry_lost(lost).since(now));
-    format!("{sets} had no effect: {}. The next one leaves no sooner than in {next}.", undotted(&failure.say))
+    let next = match retry_lost(lost) {
+        next if next > now => format!("The next one leaves no sooner than in {}.", spell(next.since(now))),
+        _ => say_next_try(reason, facts, of, now),
+    };
+    format!("{sets} had no effect: {}. {next}", undotted(&failure.say))
 }
 
 /// An operator's text without its final full stop, for use in a sentence that has its own.

@@ -9,7 +9,7 @@ use super::reason::{Reason, Reasons, State, Wants};
 use crate::constants::{CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, QUIET};
 use crate::facts::{
     Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
-    Requirements,
+    Requirements, TargetFacts,
 };
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::PositionMode;
@@ -23,7 +23,7 @@ pub struct Standing {
     pub change: Option<Change>,
     /// What forbids that change even if the target is flat.
     pub forbidden: Reasons,
-    /// All reasons that apply. Empty only for a target that is in sync, or that this process has not looked at yet.
+    /// All reasons that apply, the last set's refusal among them until something else comes of one. Empty only for a target that is in sync, or that this process has not looked at yet.
     pub blockers: Reasons,
     /// What ends the strongest of them; `None` if nothing has to end.
     pub wants: Option<Wants>,
@@ -168,7 +168,24 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
     if all.is_empty() && matches!(state, State::New | State::Pending | State::Drifted) {
         all.add(Reason::Acting);
     }
+    if matches!(state, State::New | State::Pending | State::Drifted)
+        && !forbidden.iter().any(Reason::is_deliberate)
+    {
+        all.join(refusals(target));
+    }
     all
+}
+
+/// Why the last set was refused, as long as nothing else has come of one: what a human has to mend is not mended while the target
+/// settles for the next try.
+pub(super) fn refusals(target: &TargetFacts) -> Reasons {
+    if target.intent.as_ref().is_some_and(may_still_act) {
+        return Reasons::default();
+    }
+    let failed = [&target.set_refused, &target.lost].into_iter().flatten().filter_map(of_failure);
+    let though_flat = target.refused_though_flat.filter(|refusals| refusals.waits);
+    let all = failed.chain(though_flat.map(|_| Reason::RefusedThoughFlat));
+    all.filter(|reason| reason.wants() == Wants::Human).collect()
 }
 
 /// What forbids a set that is wanted for `cause` even if the target is flat.

@@ -267,10 +267,11 @@ fn f52_what_is_shown_between_sets_without_effect() {
     check(
         &over,
         expect![[r#"
-        new
-        acting: Nothing stands in the way: the mode is being set.
-        > note one_way_mode -> hedge_mode (new)
-    "#]],
+            new
+            unexpected: The last 3 sets had no effect: It failed. It is tried again now.
+            acting: Nothing stands in the way: the mode is being set.
+            > note one_way_mode -> hedge_mode (new)
+        "#]],
     );
     let in_sync =
         situation().live(WANTED, seconds(1)).applied(WANTED).lost_sets(3, Class::UnknownCode, seconds(6));

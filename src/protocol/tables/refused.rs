@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::situation::{OTHER, WANTED, begun, failure, hours, minutes, seconds, situation};
+use super::situation::{OTHER, Situation, WANTED, begun, failure, hours, minutes, seconds, situation};
 use super::story::{Exchange, story, tells};
 use super::{check, table};
-use crate::facts::{Class, IntentState, List, Reading, SetAnswer};
+use crate::facts::{Class, IntentState, List, Reading, Refusals, SetAnswer};
 use crate::moment::Jitter;
-use crate::protocol::{Look, retry_at};
+use crate::protocol::{Look, Reason, Standing, retry_at};
 
 #[test]
 fn a_refused_set_on_its_way_to_the_record() {
@@ -110,10 +110,64 @@ fn a_refused_set_is_tried_again_in_time_however_seldom_the_target_is_compared() 
         &seldom.set_refused(Class::Refused, minutes(15)),
         expect![[r#"
             new
+            refused: It failed. It is tried again now.
             acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
     );
+}
+
+#[test]
+fn what_was_refused_wants_a_human_until_something_else_comes_of_a_set() {
+    let told = |situation: &Situation| {
+        let Standing { blockers, wants, .. } = Standing::of(&situation.facts(), situation.now);
+        let names: Vec<&str> = blockers.iter().map(Reason::as_str).collect();
+        format!("{} {:?}", names.join(" "), wants.unwrap())
+    };
+    // Over for so long is the wait after the refusal, and it settles for the next try.
+    let settling = || situation().applied(OTHER).flat_for(seconds(58), seconds(1));
+    assert_eq!(told(&settling()), "settling Time");
+    for (class, reason) in
+        [(Class::Denied, "denied"), (Class::Refused, "refused"), (Class::UnknownCode, "unexpected")]
+    {
+        let refused = settling().set_refused(class, minutes(16));
+        assert_eq!(told(&refused), format!("{reason} settling Human"));
+    }
+    let mut though_flat = settling();
+    let last = though_flat.now - minutes(2);
+    though_flat.target.refused_though_flat = Some(Refusals { count: 1, last, waits: true });
+    assert_eq!(told(&though_flat), "refused_though_flat settling Human");
+    check(
+        &settling().set_refused(Class::Denied, minutes(16)),
+        expect![[r#"
+        pending
+        denied: It failed. Before the next try: Flat for 58s; it must be so for 5m before the mode is changed.
+        settling: Flat for 58s; it must be so for 5m before the mode is changed.
+        > rest 29s
+    "#]],
+    );
+    check(
+        &though_flat,
+        expect![[r#"
+        pending
+        refused_though_flat: Every list is empty and yet the exchange says that something is open (once): look for bots, TWAP and copy orders. Before the next try: Flat for 58s; it must be so for 5m before the mode is changed.
+        settling: Flat for 58s; it must be so for 5m before the mode is changed.
+        > rest 29s
+    "#]],
+    );
+    // What passes by itself does so here, too.
+    assert_eq!(told(&settling().set_refused(Class::RateLimited, minutes(16))), "settling Time");
+    // Another outcome: none that is known, or what an operator says or decides.
+    let denied = || settling().set_refused(Class::Denied, minutes(16));
+    assert_eq!(told(&denied().unclear(seconds(1))), "outcome_unknown Itself");
+    let mut refreshed = denied();
+    refreshed.target.refresh(refreshed.now);
+    assert_eq!(told(&refreshed), "settling Time");
+    though_flat.target.refresh(though_flat.now);
+    assert_eq!(told(&though_flat), "settling Time");
+    assert_eq!(told(&denied().suspended()), "suspended Human");
+    let mended = denied().live(WANTED, seconds(1));
+    assert!(Standing::of(&mended.facts(), mended.now).blockers.is_empty());
 }
 
 #[test]
@@ -298,6 +352,7 @@ fn a_set_refused_though_flat_is_tried_again_after_1_then_5_then_every_30_minutes
         &flat.refused_though_flat(9, minutes(30)),
         expect![[r#"
             new
+            refused_though_flat: Every list is empty and yet the exchange says that something is open (9 times): look for bots, TWAP and copy orders. It is tried again now.
             acting: Nothing stands in the way: the mode is being set.
             > note one_way_mode -> hedge_mode (new)
         "#]],
