@@ -87,6 +87,8 @@ pub const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 pub const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 /// How often a problem that a human must fix is checked again.
 pub const HUMAN_LOOK: Duration = Duration::from_secs(15 * 60);
+/// After so long without an answer it is not expected to pass by itself: as the alert `PosmodedUnreachable` has it.
+pub const UNREACHABLE_FOR_LONG: Duration = Duration::from_secs(15 * 60);
 /// How often a key is tried again that another process on this host has claimed.
 pub const KEY_TAKEN_LOOK: Duration = Duration::from_secs(60);
 /// How often an account under conversion is read again.

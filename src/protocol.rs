@@ -35,7 +35,7 @@ pub use whose::{Claims, wrong};
 use close::{Close, close};
 use standing::{
     fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, own_fence_ends,
-    requires_nothing, settles_at, window_edge, window_opens,
+    requires_nothing, settles_at, unreachable_for_long_at, window_edge, window_opens,
 };
 
 use crate::constants::{
@@ -456,6 +456,10 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         (Deadline::SetRetry, target.refused_though_flat.map(retry_though_flat)),
         (Deadline::GoneSetOver, orphaned_set_ends(facts)),
         (Deadline::WindowEdge, window_edge(facts, now).filter(|_| !standing.blockers.is_empty())),
+        (
+            Deadline::UnreachableForLong,
+            unreachable_for_long_at(facts).filter(|_| standing.blockers.holds(Reason::Unreachable)),
+        ),
     ];
     let look = Rest { until, ends_with: Deadline::Look };
     let rests =

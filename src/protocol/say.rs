@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
-use super::standing::{Standing, host_shown, is_signed_far_ahead, of_failure, own_fence_ends, refusals};
-use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
+use super::standing::{
+    Standing, host_shown, is_signed_far_ahead, of_failure, own_fence_ends, refusals, unreachable_since,
+};
+use crate::constants::{
+    CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, UNREACHABLE_FOR_LONG, VERDICT_AGE, WAITING_LOOK,
+};
 use crate::facts::{
     Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, List, Pause, Refusals,
     TargetFacts,
@@ -139,7 +143,19 @@ fn say_failing(failing: &Failing, reason: Reason, facts: &Facts<'_>, of: &Target
         }
         false => format!("{say}."),
         true if is_mended => format!("{say}; {}.", refresh_or_wait(of, next.since(now))),
-        true => format!("{say}. Next try in {}.", spell(next.since(now))),
+        true => format!("{say}. Next try in {}.{}", spell(next.since(now)), say_for_long(reason, facts, now)),
+    }
+}
+
+/// What to do about an exchange that has not answered for long.
+fn say_for_long(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
+    let since = unreachable_since(facts).filter(|_| reason == Reason::Unreachable);
+    match since.map(|since| now.since(since)) {
+        Some(lasts) if lasts >= UNREACHABLE_FOR_LONG => format!(
+            " It has been so for {}: see whether Bitget answers elsewhere, and mend this host's way to it.",
+            spell(lasts)
+        ),
+        Some(_) | None => String::new(),
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::{Reason, Reasons, State, Wants};
-use crate::constants::{CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, QUIET};
+use crate::constants::{
+    CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, QUIET, UNREACHABLE_FOR_LONG,
+};
 use crate::facts::{
     Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
     Requirements, TargetFacts,
@@ -76,8 +78,7 @@ fn state(facts: &Facts<'_>, now: Moment) -> State {
     if account.owner_due == OwnerDue::BeforeAnything && account.identity.is_none() {
         return State::Unknown;
     }
-    let known_for = facts.account.stretch.of(target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR);
-    let seen = target.seen.filter(|seen| now.since(seen.as_of(account.clock)) <= known_for);
+    let seen = target.seen.filter(|seen| now.since(seen.as_of(account.clock)) <= known_for(facts));
     match (seen, target.wanted.mode) {
         (Some(seen), Some(desired)) if seen.mode == desired => {
             let may_change =
@@ -102,15 +103,44 @@ fn may_still_act(intent: &Intent) -> bool {
 }
 
 /// What ends the strongest of the reasons. A pause that was given a time ends with it; a set that was signed for a time far
-/// ahead ends only by an operator's hand.
+/// ahead ends only by an operator's hand, and so may an exchange that has not answered for long.
 fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> Option<Wants> {
     let is_for_a_time = facts.brakes.paused.as_ref().is_some_and(|pause| pause.lasts.is_some());
     let each = blockers.iter().map(|reason| match reason.wants() {
         Wants::Human if reason == Reason::Paused && is_for_a_time => Wants::Time,
         Wants::Itself if reason == Reason::OutcomeUnknown && is_signed_far_ahead(facts, now) => Wants::Human,
+        Wants::Itself
+            if reason == Reason::Unreachable
+                && unreachable_for_long_at(facts).is_some_and(|at| at <= now) =>
+        {
+            Wants::Human
+        }
         other @ (Wants::Itself | Wants::Time | Wants::Human) => other,
     });
     each.max().or((state != State::InSync).then_some(Wants::Itself))
+}
+
+/// From when on it is unreachable for long, if it is now.
+pub(super) fn unreachable_for_long_at(facts: &Facts<'_>) -> Option<Moment> {
+    unreachable_since(facts).map(|since| since + UNREACHABLE_FOR_LONG)
+}
+
+/// Since when the exchange gives no usable answer, if that is so: to looks, else to sets; else since the last look is too old.
+pub(super) fn unreachable_since(facts: &Facts<'_>) -> Option<Moment> {
+    let (account, target) = (facts.account, facts.target);
+    let first = |failing: [&Option<Failing>; 2]| {
+        let of_it = failing.into_iter().flatten().filter(|one| of_failure(one) == Some(Reason::Unreachable));
+        of_it.map(|one| one.since).min()
+    };
+    let looks = || first([&account.failing, &target.failing]);
+    let sets = || first([&target.set_refused, &target.lost]);
+    let known_until = || Some(target.seen?.as_of(account.clock) + known_for(facts));
+    looks().or_else(sets).or_else(known_until)
+}
+
+/// For how long the live mode counts as known.
+fn known_for(facts: &Facts<'_>) -> Duration {
+    facts.account.stretch.of(facts.target.wanted.policy.check_every * LIVE_IS_KNOWN_FOR)
 }
 
 /// Whether the fence of the unresolved set is so far off that waiting is no way to end it.

@@ -136,4 +136,6 @@ pub enum Deadline {
     GoneSetOver,
     /// A change window opens or closes.
     WindowEdge,
+    /// The exchange has not answered for long.
+    UnreachableForLong,
 }

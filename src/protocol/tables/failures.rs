@@ -10,7 +10,7 @@ use super::{table, told};
 use crate::facts::{Answer, Class, List, OwnerDue, ServerClock};
 use crate::moment::{Jitter, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, ProductType};
-use crate::protocol::{Learned, Look, learn};
+use crate::protocol::{Learned, Look, Standing, Wants, learn};
 
 /// The look failed a second ago: the failure is the account's or the target's, depending on its class.
 fn failing(before: Situation, class: Class) -> Situation {
@@ -19,6 +19,46 @@ fn failing(before: Situation, class: Class) -> Situation {
     } else {
         before.target_failing(class, seconds(1))
     }
+}
+
+#[test]
+fn what_is_unreachable_for_a_quarter_of_an_hour_wants_a_human() {
+    let wants = |situation: &Situation| Standing::of(&situation.facts(), situation.now).wants;
+    let failing_for = |span| {
+        let mut failing = situation().account_failing(Class::TryAgain, span);
+        let run = failing.account.failing.as_mut().unwrap();
+        (run.at, run.tries) = (failing.now - seconds(1), 9);
+        failing
+    };
+    let short = failing_for(minutes(15) - seconds(2));
+    assert_eq!(wants(&short), Some(Wants::Time), "it would have to settle");
+    check(&short, expect![[r#"
+        new
+        unreachable: It failed. Next try in 4m 59s.
+        settling: Whether it is flat is not known yet.
+        > rest 2s
+    "#]]);
+    let long = failing_for(minutes(15));
+    assert_eq!(wants(&long), Some(Wants::Human));
+    check(&long, expect![[r#"
+        new
+        unreachable: It failed. Next try in 4m 59s. It has been so for 15m: see whether Bitget answers elsewhere, and mend this host's way to it.
+        settling: Whether it is flat is not known yet.
+        > rest 2m 59s
+    "#]]);
+    // A target that cannot be looked at while others can, one that is in sync, and sets that come to nothing.
+    let target = |span| situation().live(WANTED, seconds(1)).target_failing(Class::TryAgain, span);
+    assert_eq!(wants(&target(minutes(14))), Some(Wants::Itself));
+    assert_eq!(wants(&target(minutes(15))), Some(Wants::Human));
+    let lost = |since| {
+        let mut lost = situation().lost_sets(5, Class::TryAgain, seconds(1));
+        lost.target.lost.as_mut().unwrap().since = lost.now - since;
+        wants(&lost)
+    };
+    assert_eq!((lost(minutes(14)), lost(minutes(15))), (Some(Wants::Time), Some(Wants::Human)));
+    // Nothing fails, and it is not looked at: it is called known for three minutes.
+    let unseen = |ago| wants(&situation().live(OTHER, ago));
+    assert_eq!((unseen(minutes(17)), unseen(minutes(18))), (Some(Wants::Itself), Some(Wants::Human)));
 }
 
 #[test]
