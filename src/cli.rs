@@ -79,7 +79,7 @@ pub enum Command {
     Status(status::Args),
     /// Wait until accounts are in sync and the newest file is in force: a strategy's start gate
     Wait(wait::Args),
-    /// Have the daemon look at accounts now, before their time
+    /// Have the daemon look at accounts now, and try once more what was refused
     Refresh(refresh::Args),
     /// Say what happened
     History(history::Args),

@@ -326,6 +326,14 @@ impl Ledger {
             .await
     }
 
+    /// Records that a look that was asked for has ended a wait of the target, with who asked.
+    pub async fn refreshed(&self, target: &Target, text: String) -> Result<(), LedgerError> {
+        let target = target.clone();
+        self.executor
+            .run(move |store| store.write(|tx, now| refreshes::ended_a_wait(tx, now, &target, &text)))
+            .await
+    }
+
     /// Records that a set resolved as without effect shows in a read after all. Its mode is the applied one.
     pub async fn record_late(&self, id: IntentId, applied: Applied) -> Result<(), LedgerError> {
         self.executor.run(move |store| store.write(|tx, now| intents::late(tx, now, id, applied))).await

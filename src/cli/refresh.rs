@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use crate::cli::flags::Printed;
 use crate::cli::status::{self, Question};
 use crate::cli::{Common, Exit, accounts, asking, print};
+use crate::clock::Clock;
 use crate::constants::ACKNOWLEDGED_WITHIN;
 use crate::ledger::{CommandAnswer, RefreshRequest};
+use crate::moment::Moment;
 use crate::position_mode::AccountName;
 use crate::protocol::Reason;
 use crate::status::{Status, TargetStatus, seconds};
@@ -44,6 +46,8 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
         let passed = u64::try_from(clock.wall().rem_euclid(1000)).unwrap_or_default();
         clock.sleep_until(clock.now() + Duration::from_millis(1001 - passed)).await;
     }
+    let question = Question { accounts: accounts.clone(), listen: None };
+    let tries = *wait && !accounts.is_empty() && tries_again(status::look(&question, common).await.ok());
     let asked = seconds(clock.timestamp(clock.now()));
     let RefreshRequest { taken, looked } = visitor.refresh(accounts).context(NOT_ASKED)?;
     let whom = asking::whom(accounts);
@@ -61,9 +65,9 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     loop {
         let looked = asking::answer(&visitor, &clock, &looked, SLICE).await;
         if matches!(looked, Ok(Some(CommandAnswer::Acknowledged))) {
-            let question = Question { accounts: accounts.clone(), listen: None };
-            let found = match status::look(&question, common).await {
-                Ok((status, _)) => found(&status, accounts, asked),
+            let end = clock.now() + if tries { TRIED_WITHIN } else { Duration::ZERO };
+            let found = match after(&question, common, &clock, end).await {
+                Ok(status) => found(&status, accounts, asked),
                 Err(error) => {
                     print::note(&format!("Which of the looks failed is not known here: {error}"));
                     Found::AllRead
@@ -71,6 +75,7 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             };
             let (say, exit) = match found {
                 Found::AllRead => (done, Exit::DONE),
+                Found::NotInSync { say } => (format!("{}:\n  {say}", done.trim_end_matches('.')), Exit::DONE),
                 Found::Unread { say } if accounts.is_empty() => (say, Exit::DONE),
                 Found::Unread { say } => (say, Exit::FAILED),
             };
@@ -90,11 +95,31 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     }
 }
 
+/// Whether something waits that a look ends the wait of.
+fn tries_again(before: Option<(Status, Option<String>)>) -> bool {
+    let waits = |target: &TargetStatus| target.blockers.iter().any(|reason| reason.ends_with_a_refresh());
+    before.is_some_and(|(status, _)| status.targets.iter().any(waits))
+}
+
+/// The status once nothing is under way any more, or at the `end`.
+async fn after(question: &Question, common: &Common, clock: &Clock, end: Moment) -> anyhow::Result<Status> {
+    let is_under_way = |target: &TargetStatus| target.reason.is_some_and(Reason::is_progress);
+    loop {
+        let (status, _) = status::look(question, common).await?;
+        if clock.now() >= end || !status.targets.iter().any(is_under_way) {
+            return Ok(status);
+        }
+        clock.sleep_until(clock.now() + AGAIN).await;
+    }
+}
+
 /// What came of the looks.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     /// Every account was read.
     AllRead,
+    /// Every account was read, and some that were named are not in sync, with what is to say of each.
+    NotInSync { say: String },
     /// Some could not be read, with what is to say of it.
     Unread { say: String },
 }
@@ -104,8 +129,12 @@ fn found(status: &Status, named: &[AccountName], asked: Timestamp) -> Found {
     let ours = |target: &&TargetStatus| !named.is_empty() || !target.is_elsewhere();
     let unread: Vec<TargetStatus> =
         status.targets.iter().filter(ours).filter(|target| is_unread(target, asked)).cloned().collect();
+    let stands =
+        |target: &&TargetStatus| !named.is_empty() && target.reason.is_some() && !unread.contains(target);
+    let standing: Vec<String> = status.targets.iter().filter(stands).map(how).collect();
     if unread.is_empty() {
-        return Found::AllRead;
+        let say = standing.join("\n  ");
+        return if standing.is_empty() { Found::AllRead } else { Found::NotInSync { say } };
     }
     let all: BTreeSet<&AccountName> =
         status.targets.iter().filter(ours).map(|target| &target.account).collect();
@@ -113,7 +142,17 @@ fn found(status: &Status, named: &[AccountName], asked: Timestamp) -> Found {
     let read = all.len() - of_unread.len();
     let counted = format!("Looked at {read} of {}. Not readable:", all.len());
     let lines: Vec<String> = std::iter::once(counted).chain(status::sentences(&unread)).collect();
-    Found::Unread { say: lines.join("\n  ") }
+    let rest: Vec<String> = std::iter::once("\nLooked at:".to_owned()).chain(standing).collect();
+    let rest = if rest.len() > 1 { rest.join("\n  ") } else { String::new() };
+    Found::Unread { say: lines.join("\n  ") + &rest }
+}
+
+/// How a target stands that was looked at: `desk-1 USDT-FUTURES: denied: The key lacks a right.`
+fn how(target: &TargetStatus) -> String {
+    let TargetStatus { account, scope, reason, say, .. } = target;
+    let reason = reason.map_or(target.state.as_str(), Reason::as_str);
+    let say = say.as_deref().map_or(String::new(), |say| format!(": {say}"));
+    format!("{account} {scope}: {reason}{say}")
 }
 
 /// Whether its look gave no mode: what is known is older than the look, and the reason is one of the look.
@@ -161,6 +200,8 @@ const SLICE: Duration = Duration::from_secs(5);
 /// A restart takes less.
 const COMES_BACK: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long a try that follows a look is waited for: one that has to be settled first is not.
+const TRIED_WITHIN: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -187,7 +228,7 @@ mod tests {
             let named: Vec<AccountName> = named.iter().map(|name| name.parse().unwrap()).collect();
             match found(&after(all), &named, at(-10)) {
                 Found::AllRead => "all read".to_owned(),
-                Found::Unread { say } => say,
+                Found::NotInSync { say } | Found::Unread { say } => say,
             }
         };
         let ok = ("desk-1", None, -10);
@@ -199,6 +240,17 @@ mod tests {
                 &[]
             ),
             "Looked at 1 of 3. Not readable:\n  desk-2 USDT-FUTURES: It says unreachable.\n  desk-9 USDT-FUTURES: It says credential."
+        );
+        assert_eq!(
+            told(&[ok, ("desk-2", Some(Reason::Denied), -9)], &["desk-1", "desk-2"]),
+            "desk-2 USDT-FUTURES: denied: It says denied."
+        );
+        assert_eq!(
+            told(
+                &[("desk-2", Some(Reason::Denied), -9), ("desk-9", Some(Reason::Credential), 0)],
+                &["desk-2", "desk-9"]
+            ),
+            "Looked at 1 of 2. Not readable:\n  desk-9 USDT-FUTURES: It says credential.\nLooked at:\n  desk-2 USDT-FUTURES: denied: It says denied."
         );
         let other = ("desk-8", Some(Reason::Elsewhere), 0);
         assert_eq!(told(&[ok, other], &[]), "all read", "it is none of this host's");

@@ -9,7 +9,7 @@ use crate::exchange::Observe;
 use crate::facts::{Brakes, Closing, Guard, HeldPlan, TargetFacts};
 use crate::ledger::{LedgerError, Limits};
 use crate::position_mode::{PositionMode, Scope, Target, targets};
-use crate::protocol::{self, PlanEntry};
+use crate::protocol::{self, PlanEntry, Reason};
 
 impl<D: Environment> Keeper<D> {
     /// Takes over the newest inputs from the fleet and the ledger.
@@ -51,6 +51,7 @@ impl<D: Environment> Keeper<D> {
             self.targets.values_mut().for_each(|slot| slot.facts.look_again(now));
         }
         if refreshed {
+            self.record_refreshed().await;
             self.facts.failing = None;
             let now = self.clock.now();
             for slot in self.targets.values_mut() {
@@ -66,6 +67,24 @@ impl<D: Environment> Keeper<D> {
         self.register_target().await;
         self.hear_brakes();
         self.take_up_closings();
+    }
+
+    /// Records which waits a look that was asked for has ended: a set that follows has its reason there.
+    async fn record_refreshed(&mut self) {
+        let waited = |(scope, slot): (&Scope, &TargetSlot)| {
+            let reason = slot.standing.blockers.iter().find(|reason| reason.ends_with_a_refresh())?;
+            Some((*scope, reason))
+        };
+        let waited: Vec<(Scope, Reason)> = self.targets.iter().filter_map(waited).collect();
+        for (scope, reason) in waited {
+            let target = Target { account: self.account.clone(), scope };
+            let text = format!("A look was asked for: what it waited for as {reason} is tried once more.");
+            if self.ledger_trouble.is_none()
+                && let Err(error) = self.ledger.refreshed(&target, text).await
+            {
+                self.ledger_failed(&error);
+            }
+        }
     }
 
     /// Takes up what operators ask for: to close an intent that cannot end by itself.

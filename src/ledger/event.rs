@@ -102,6 +102,8 @@ pub enum EventKind {
     NoEffect,
     /// The set took effect after its fence.
     Late,
+    /// A look was asked for, which has ended the wait before another try.
+    Refreshed,
     /// An operator paused everything, or an account.
     Paused,
     /// An operator resumed everything, or an account.

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::error::StoreError;
+use super::event::{Event, EventKind};
+use super::history;
 use super::now::Now;
 use super::requests::{CommandRequest, request};
 use super::trouble::DatabaseResult;
 use super::tx::{Tx, params};
 use crate::facts::RequestId;
-use crate::position_mode::AccountName;
+use crate::position_mode::{AccountName, Target};
 
 /// A request for looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,4 +50,18 @@ pub(super) fn open(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<RequestId, Vec<Accoun
         (RequestId(request), names.collect())
     };
     Ok(rows.into_iter().map(look).collect())
+}
+
+/// Records that a look that was asked for has ended a wait of the target, and who asked for the newest.
+pub(super) fn ended_a_wait(tx: &Tx<'_>, now: Now, target: &Target, text: &str) -> Result<(), StoreError> {
+    let is_of_it = |named: &Vec<AccountName>| named.is_empty() || named.contains(&target.account);
+    let newest = open(tx)?.into_iter().filter(|(_, named)| is_of_it(named)).map(|(id, _)| id).max();
+    let who: Option<String> = match newest {
+        Some(RequestId(id)) => tx
+            .query_opt("SELECT who FROM requests WHERE id = ?1", params![id], |row| row.get("who"))?
+            .flatten(),
+        None => None,
+    };
+    let event = Event::new(EventKind::Refreshed, text).of(target).by(who.as_deref());
+    Ok(history::add(tx, now, &event)?)
 }

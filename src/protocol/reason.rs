@@ -178,6 +178,11 @@ impl Reason {
         matches!(self, Reason::Suspended | Reason::Paused | Reason::Reported)
     }
 
+    /// Whether a look that somebody asks for ends its wait, so that one more try is made.
+    pub fn ends_with_a_refresh(self) -> bool {
+        matches!(self, Reason::Credential | Reason::Denied | Reason::Refused | Reason::RefusedThoughFlat)
+    }
+
     /// Whether it is a stage of a change under way, not an obstacle.
     pub fn is_progress(self) -> bool {
         self.row().is_progress

@@ -174,7 +174,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         examples: &[
             ("posmoded refresh", "Look at everything now, before its time."),
             ("posmoded refresh desk-main", "Try again what was denied or refused, and is mended."),
-            ("posmoded refresh desk-main --wait", "Return once that account was looked at."),
+            (
+                "posmoded refresh desk-main --wait",
+                "Return once that account was looked at, and say how it stands.",
+            ),
         ],
         ends: &[
             (0, "the daemon has acknowledged it, and with --wait has looked"),

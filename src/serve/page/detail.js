@@ -38,7 +38,7 @@ function blocksOf(target, { paused, paused_accounts: accounts }) {
   return [
     { key: "head", target },
     { key: "facts", target, pauses: [["everything", paused], [account, own]] },
-    { key: "commands", account, isHere: !isElsewhere(target), isPaused: own !== null, isAllPaused: paused !== null },
+    { key: "commands", account, tries: target.blockers.some((reason) => TRIED_AGAIN.includes(reason)), isHere: !isElsewhere(target), isPaused: own !== null, isAllPaused: paused !== null },
     { key: "spans", spans, trouble: noSpans, name: nameOf(target) },
     { key: "events", events, trouble: noEvents },
   ];
@@ -168,9 +168,12 @@ function openOf(detail) {
   return [counts.join(", "), ...named, ...more.map(([name, value]) => `; ${name} ${JSON.stringify(value)}`)];
 }
 
-function showCommands(node, { account, isHere, isPaused, isAllPaused }) {
+/** Reasons whose wait a look that is asked for ends, so that one more try is made. */
+const TRIED_AGAIN = ["credential", "denied", "refused", "refused_though_flat"];
+
+function showCommands(node, { account, tries, isHere, isPaused, isAllPaused }) {
   const rows = [];
-  if (isHere) rows.push(["Look at it now", `posmoded refresh ${account} --wait`]);
+  if (isHere) rows.push([tries ? "Look at it and try once more" : "Look at it now", `posmoded refresh ${account}`]);
   rows.push(["What was done", `posmoded history ${account}`]);
   if (isPaused) rows.push(["Allow its changes", `posmoded resume ${account}`]);
   if (isAllPaused) rows.push(["Allow all changes", "posmoded resume"]);

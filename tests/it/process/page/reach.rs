@@ -127,13 +127,13 @@ fn what_can_be_typed_is_whole_and_offers_no_pause_where_one_stands_and_nothing_o
             .text("[...document.querySelectorAll('.typed code')].map((code) => code.textContent).join('\\n')")
     };
     expect![[r#"
-        posmoded refresh desk-7 --wait
+        posmoded refresh desk-7
         posmoded history desk-7
         posmoded pause desk-7 --reason 'from the page'
         journalctl POSMODED_ACCOUNT=desk-7"#]]
     .assert_eq(&typed("desk-7/USDT-FUTURES"));
     expect![[r#"
-        posmoded refresh desk-13 --wait
+        posmoded refresh desk-13
         posmoded history desk-13
         posmoded resume desk-13
         journalctl POSMODED_ACCOUNT=desk-13"#]]
@@ -142,12 +142,16 @@ fn what_can_be_typed_is_whole_and_offers_no_pause_where_one_stands_and_nothing_o
         posmoded history desk-17
         journalctl POSMODED_ACCOUNT=desk-17"#]]
     .assert_eq(&typed("desk-17/USDT-FUTURES"));
+    // As its sentence names it.
+    typed("desk-8/USDT-FUTURES");
+    let told = browser.text("document.querySelector('dialog .typed').firstChild.textContent");
+    assert_eq!(told, "Look at it and try once moreposmoded refresh desk-8Copy");
     fleet.board.frame(|frame| {
         let (reason, who) = ("all of it".to_owned(), Some("kim".to_owned()));
         frame.paused = Some(Paused { reason, who, since: ago(60), until: None });
     });
     expect![[r#"
-        posmoded refresh desk-13 --wait
+        posmoded refresh desk-13
         posmoded history desk-13
         posmoded resume desk-13
         posmoded resume
