@@ -65,7 +65,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub use backup::{BackupError, backup};
-pub use directives::{CommandAnswer, Counted, Directives, Limits, PauseRow};
+pub use directives::{CommandAnswer, Counted, Directives, Limits, PauseRow, beside};
 pub use error::{ApproveError, CloseError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
 pub use history::HistoryFilter;

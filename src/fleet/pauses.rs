@@ -94,7 +94,8 @@ fn says_how_it_ends(pauses: &[PauseRow], begun: &Event) -> String {
 
 /// Not by their times: until the exchange's time is known they have ours, and one of them may have been read before that.
 fn is_of(begun: &Event, row: &PauseRow) -> bool {
-    row.account == begun.account && begun.text.contains(&row.pause.reason)
+    // The text may name the pause that it comes in place of, too.
+    row.account == begun.account && begun.text.ends_with(&row.pause.reason)
 }
 
 /// ` By alice.`
@@ -251,6 +252,19 @@ mod tests {
             &[],
             &expect![[r#"
             desk-1 is paused no more, for its time is up: lunch.
+        "#]],
+        );
+        // Another one was paused in its place, by somebody else.
+        let begun = event(1, EventKind::Paused, Some("desk-1"), "The account was paused for 2h: lunch.");
+        let text = "The account was paused (in place of: lunch., until 2026-11-22T11:00:00Z): audit";
+        let other = event(2, EventKind::Paused, Some("desk-1"), text).by(Some("bob at trade-02"));
+        check(
+            &[],
+            None,
+            std::slice::from_ref(&one),
+            &[begun, other],
+            &expect![[r#"
+            desk-1 is paused since 2026-11-22T09:00:00Z: lunch. By alice (uid 1000) at trade-01. It ends at 2026-11-22T11:00:00Z, or with `posmoded resume desk-1`.
         "#]],
         );
         let unknown = Pause { until: None, ..one.pause.clone() };

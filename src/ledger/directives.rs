@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::error::StoreError;
 use super::event::{Event, EventKind};
 use super::history;
@@ -290,16 +292,43 @@ pub(super) fn pause(
     who: Option<&str>,
 ) -> Result<CommandRequest, StoreError> {
     let for_how_long = lasts.map_or_else(String::new, |lasts| format!(" for {}", spell(lasts)));
+    let standing = standing(tx, now)?;
     for account in each(accounts) {
+        let beside = beside(&standing, account, lasts, now.shown());
+        let beside = beside.map_or_else(String::new, |beside| format!(" ({beside})"));
         tx.execute(
             "INSERT INTO pauses (account, reason, since, lasts, who) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![account, reason, now.shown(), lasts.map(millis), who],
         )?;
         let what = account.map_or("Everything", |_| "The account");
-        let event = Event::new(EventKind::Paused, format!("{what} was paused{for_how_long}: {reason}"));
+        let event =
+            Event::new(EventKind::Paused, format!("{what} was paused{for_how_long}{beside}: {reason}"));
         history::add(tx, now, &of_maybe(event, account).by(who))?;
     }
     request(tx, now, "pause", None, who)
+}
+
+/// What a new pause that lasts so long comes in place of, or stands beside: the one of the same account that counts so far.
+/// `now` is only shown, and only a pause of some time is compared by it.
+pub fn beside(
+    standing: &[PauseRow],
+    account: Option<&AccountName>,
+    lasts: Option<Duration>,
+    now: i64,
+) -> Option<String> {
+    let same = standing.iter().filter(|row| row.account.as_ref() == account);
+    let goes_on = |row: &&PauseRow| row.pause.until.is_none_or(|until| until.0 > now);
+    let PauseRow { pause, .. } = same.filter(goes_on).max_by_key(|row| row.pause.end())?;
+    let (until, is_longer) = match (pause.until, pause.lasts) {
+        (Some(until), _) => {
+            let at = Timestamp::from_second(until.0.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH);
+            (format!("until {at}"), lasts.is_some_and(|lasts| until.0 > now.saturating_add(millis(lasts))))
+        }
+        (None, Some(its)) => (format!("for {}", spell(its)), lasts.is_some_and(|lasts| its > lasts)),
+        (None, None) => ("until it is resumed".to_owned(), lasts.is_some()),
+    };
+    let how = if is_longer { "beside one that lasts longer" } else { "in place of" };
+    Some(format!("{how}: {}, {until}", pause.reason))
 }
 
 /// The database is another one than it was. Where a pause may be among what it has lost, everything is paused, as after a

@@ -130,6 +130,18 @@ async fn of_several_pauses_there(ledger: &Ledger) {
         standing.values().copied().map(told).collect::<Vec<_>>(),
         [("lunch of all", "cleo"), ("until I say so", "anna")].map(|(why, who)| (why.into(), who.into()))
     );
+    let paused: Vec<String> = all(ledger)
+        .into_iter()
+        .filter(|event| event.kind == EventKind::Paused && event.account.is_some())
+        .map(|event| event.text)
+        .collect();
+    assert_eq!(
+        paused,
+        [
+            "The account was paused: until I say so",
+            "The account was paused for 1m (beside one that lasts longer: until I say so, until it is resumed): lunch"
+        ]
+    );
     // A set is forbidden by the very pause that is shown.
     let limits = Limits { max_changes: 1, exchange, now };
     assert_eq!(directives.brakes(&target("desk-a"), None, &limits).paused.unwrap().who.unwrap(), "anna");
