@@ -74,6 +74,15 @@ pub fn check(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     for say in &on_disk {
         print::note(&format!("error: {say}"));
     }
+    if !on_disk.is_empty() {
+        print::note("The file is good, and what is beside it is not: see the errors above.");
+    }
+    if let (Ok(_), Some(keys), false) = (&outcome, &common.credentials, common.named_credentials) {
+        print::note(&format!(
+            "Keys were not checked, for a check of a file does not depend on the environment: write --credentials {}",
+            keys.display()
+        ));
+    }
     Ok(if outcome.is_ok() && on_disk.is_empty() { Exit::DONE } else { Exit::FAILED })
 }
 

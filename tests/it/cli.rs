@@ -189,6 +189,35 @@ fn check_is_0_for_a_good_file_and_1_for_any_other() {
 }
 
 #[test]
+fn a_check_says_whether_keys_were_checked_and_that_the_file_is_good_where_only_they_are_not() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("desired-state.yaml"), GOOD).unwrap();
+    let keys = home.path().join("keys");
+    fs::create_dir(&keys).unwrap();
+    let call = |words: &[&str], with_variable: bool| {
+        let mut command = posmoded(home.path(), words);
+        if with_variable {
+            command.env("POSMODED_CREDENTIALS", &keys);
+        }
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        assert!(String::from_utf8_lossy(&stdout).contains(": good: "), "{stdout:?}");
+        (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    assert_eq!(call(&["check"], false), (0, String::new()), "nobody spoke of keys");
+    let (code, said) = call(&["check"], true);
+    let end = format!("write --credentials {}\n", keys.display());
+    assert!(code == 0 && said.starts_with("Keys were not checked") && said.ends_with(&end), "{said}");
+    for with_variable in [false, true] {
+        let (code, said) = call(&["check", "--credentials", keys.to_str().unwrap()], with_variable);
+        assert!(code == 1 && said.starts_with("error: "), "{said}");
+        assert!(
+            said.ends_with("The file is good, and what is beside it is not: see the errors above.\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn without_a_ledger_commands_say_where_they_looked_and_write_nothing() {
     let home = tempfile::tempdir().unwrap();
     for words in [
