@@ -129,22 +129,23 @@ function showFactsOf(node, { target, pauses }) {
   const rows = [];
   rows.push(["Wanted by the file", desired ?? "not one mode yet"]);
   rows.push(live === null ? ["Live", "not seen yet"] : ["Live", `${live.mode}, seen `, { at: live.at, words: ago }]);
-  if (applied === null) rows.push(["Applied", "never"]);
-  else {
+  // Of another host's account nothing is asked, and nothing done, here.
+  const isHere = !isElsewhere(target);
+  if (isHere && applied === null) rows.push(["Applied", "never"]);
+  else if (isHere) {
     const { mode, how, at, generation } = applied;
     rows.push(["Applied", `${mode}, ${how} by revision ${generation}, `, { at, words: ago }]);
   }
   rows.push(["Out of sync", outOfSyncOf(target)]);
   rows.push([reason === null ? "State" : "Reason", `${reason ?? state}, `, { at: since, words: lasting }]);
-  if (isElsewhere(target)) rows.push(["Waits for", "nothing here: another host looks after it"]);
+  if (!isHere) rows.push(["Waits for", "nothing here: another host looks after it"]);
   else if (wants !== null) rows.push(["Waits for", waitsFor(target)]);
   for (const [whom, pause] of pauses) {
     if (pause !== null) rows.push([`Paused: ${whom}`, ...pauseOf(pause)]);
   }
   rows.push(["Stands in the way", blockers.length === 0 ? "nothing" : blockers.join(", ")]);
   rows.push(["Open", ...openOf(detail)]);
-  rows.push(["Next look", { at: next, words: coming }]);
-  rows.push(["On drift", drift]);
+  if (isHere) rows.push(["Next look", { at: next, words: coming }], ["On drift", drift]);
   for (const [name, value] of Object.entries(target)) {
     if (!TOLD_OF_TARGET.includes(name)) rows.push([name, typeof value === "string" ? value : JSON.stringify(value)]);
   }

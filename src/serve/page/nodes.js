@@ -124,14 +124,16 @@ function tellTime(node) {
 
 const ago = (span) => `${span} ago`;
 const lasting = (span) => `for ${span}`;
+/** In ms: what is no later than this comes now. */
+const LATE = 5000;
 /** Of what is to come. */
-const coming = (span, isAhead) => (isAhead ? `in ${span}` : `${span} late`);
+const coming = (span, isAhead, late) => (isAhead ? `in ${span}` : late > LATE ? `${span} late` : "now");
 
 function aged({ at, words }) {
   const now = clock.now();
   // Whole seconds are told, so what is due now is up to one ahead.
   const isAhead = at > now - 1000;
-  return words(spell(Math.abs(now - at)), isAhead);
+  return words(spell(Math.abs(now - at)), isAhead, now - at);
 }
 
 /** Whether the browser tells which rows are on the screen. */

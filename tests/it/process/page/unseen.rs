@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::browser::Browser;
 use super::desks;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, ago};
 
 fn row(browser: &Browser, name: &str) -> String {
     let rows = format!(
@@ -120,5 +120,27 @@ fn the_panel_names_what_is_waited_for() {
     );
     assert_eq!(waits("desk-18/USDT-FUTURES"), "its first look; then it passes by itself");
     assert_eq!(waits("desk-7/USDT-FUTURES"), "a human: it does not end by itself");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_look_is_late_only_once_it_is_and_another_host_s_account_has_none() {
+    let Some(browser) = Browser::open() else { return };
+    let fleet = desks::bad_night();
+    let next = |seconds: i64| {
+        fleet.show("desk-1", |shown| {
+            shown.targets.iter_mut().for_each(|target| target.next_look_at = ago(seconds));
+        });
+        open(&browser, &fleet, "desk-1/USDT-FUTURES");
+        let told = row(&browser, "Next look");
+        told.split(" 20").next().unwrap().to_owned()
+    };
+    assert_eq!(next(3), "now");
+    assert!(next(-30).starts_with("in "));
+    assert!(next(20).ends_with(" late"));
+    open(&browser, &fleet, "desk-17/USDT-FUTURES");
+    for name in ["Next look", "On drift", "Applied"] {
+        assert_eq!(row(&browser, name), "no such row", "{name}");
+    }
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
