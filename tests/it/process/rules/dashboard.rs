@@ -143,6 +143,8 @@ fn every_host_and_target_leads_to_its_page_and_every_reason_to_its_row_of_the_ru
     let runbook = &told["templating"]["list"][3];
     assert_eq!((&runbook["query"], &runbook["current"]["value"]), (&INSTALLED.into(), &INSTALLED.into()));
     assert_eq!(told["links"][0]["url"], "${runbook}");
+    // Browsers open no file: from a page, so who looks can put another address there.
+    assert_eq!(runbook["hide"], 0, "the variable is hidden");
     for panel in panels(&told).into_iter().filter(|panel| panel["type"] == "table") {
         let shown = panel["transformations"].to_string();
         let overrides = panel["fieldConfig"]["overrides"].as_array().unwrap();
@@ -394,6 +396,13 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     assert_eq!(human.count(), parts.iter().sum::<usize>());
     let row =
         |first: &str, reason: &str, command: &str| (first.to_owned(), reason.to_owned(), command.to_owned());
+    for table in ["Want a human now, or are to be decided", "What wants nobody now"] {
+        for row in answer(table, "table") {
+            let file = INSTALLED.strip_prefix("file://").unwrap();
+            let expected = format!(r#"less '+/id="{}"' {file}"#, word(&row, "reason"));
+            assert_eq!(word(&row, "read"), expected, "{table}");
+        }
+    }
     assert_eq!(
         of_table("Want a human now, or are to be decided", "account"),
         [
