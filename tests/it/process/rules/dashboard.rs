@@ -418,6 +418,18 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
             row("itself", "not_flat", "posmoded status desk-2"),
         ]
     );
+    // A pause was decided by somebody, also where it ends by itself.
+    let (code, said, err) = host.call(&["pause", "desk-2", "--for", "1h", "--reason", "to see it"]);
+    assert_eq!(code, 0, "{said}{err}");
+    host.wait_until("the pause", || (count("Stopped on purpose") == 2).then_some(()));
+    assert_eq!(
+        of_table("What wants nobody now", "wants"),
+        [
+            row("deliberate", "paused", "posmoded status desk-2"),
+            row("deliberate", "suspended", "posmoded status desk-3"),
+        ]
+    );
+    assert_eq!((count("Want a human now"), count("To be decided"), count("Pauses")), (2, 1, 1));
 }
 
 /// As a part of a URL.
