@@ -30,7 +30,7 @@ fn what_is_unreachable_for_a_quarter_of_an_hour_wants_a_human() {
         (run.at, run.tries) = (failing.now - seconds(1), 9);
         failing
     };
-    let short = failing_for(minutes(15) - seconds(2));
+    let short = failing_for(minutes(15).saturating_sub(seconds(2)));
     assert_eq!(wants(&short), Some(Wants::Time), "it would have to settle");
     check(&short, expect![[r#"
         new
