@@ -316,22 +316,7 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     if !there_is("prometheus") {
         return;
     }
-    // One whose key is refused while it is in sync, one that waits until it is flat, one that the file suspends, one whose drift
-    // is only reported, one that is in sync, and one without a key.
-    let venue = Venue::of_desks(5);
-    venue.simulator.with(|exchange| {
-        exchange.open_position(Uid(2), ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
-    });
-    let desks = ["desk-1", "desk-2", "desk-3", "desk-4", "desk-5", "desk-6"];
-    let modes = ["one_way_mode", "hedge_mode", "hedge_mode", "one_way_mode", "one_way_mode", "hedge_mode"];
-    let declared = declared(&desks.into_iter().zip(modes).collect::<Vec<_>>());
-    let with = |file: String, desk: &str, line: &str| {
-        file.replace(&format!("  {desk}:\n"), &format!("  {desk}:\n    {line}\n"))
-    };
-    let file = with(declared, "desk-1", "check_every: 1h");
-    let file = with(file, "desk-3", "suspend: \"until the review is done\"");
-    let file = with(file, "desk-4", "drift: report");
-    let mut host = Host::new(&venue, &desks[..5], &file);
+    let (venue, mut host) = six_desks();
     let config = brought_from_git(&host);
     host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
     // Alerts that wait for nothing.
@@ -430,6 +415,26 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         ]
     );
     assert_eq!((count("Want a human now"), count("To be decided"), count("Pauses")), (2, 1, 1));
+}
+
+/// One whose key is refused while it is in sync, one that waits until it is flat, one that the file suspends, one whose drift
+/// is only reported, one that is in sync, and one without a key.
+fn six_desks() -> (Venue, Host) {
+    let venue = Venue::of_desks(5);
+    venue.simulator.with(|exchange| {
+        exchange.open_position(Uid(2), ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
+    });
+    let desks = ["desk-1", "desk-2", "desk-3", "desk-4", "desk-5", "desk-6"];
+    let modes = ["one_way_mode", "hedge_mode", "hedge_mode", "one_way_mode", "one_way_mode", "hedge_mode"];
+    let declared = declared(&desks.into_iter().zip(modes).collect::<Vec<_>>());
+    let with = |file: String, desk: &str, line: &str| {
+        file.replace(&format!("  {desk}:\n"), &format!("  {desk}:\n    {line}\n"))
+    };
+    let file = with(declared, "desk-1", "check_every: 1h");
+    let file = with(file, "desk-3", "suspend: \"until the review is done\"");
+    let file = with(file, "desk-4", "drift: report");
+    let host = Host::new(&venue, &desks[..5], &file);
+    (venue, host)
 }
 
 /// As a part of a URL.
