@@ -358,15 +358,17 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         rows
     };
     // Those about keys are two, each with its account; milliseconds since 1970.
-    let fires = answer("Alerts that fire", "table");
-    let mut of_keys: Vec<_> = fires
-        .iter()
-        .filter(|row| word(row, "alertname") == "PosmodedKeyTrouble")
-        .map(|row| (word(row, "severity"), word(row, "account"), word(row, "reason")))
-        .collect();
-    of_keys.sort();
     let alert = |account: &str| ("critical".to_owned(), account.to_owned(), "credential".to_owned());
-    assert_eq!(of_keys, [alert("desk-1"), alert("desk-6")]);
+    let fires = host.wait_until("the alerts about both keys", || {
+        let fires = answer("Alerts that fire", "table");
+        let mut of_keys: Vec<_> = fires
+            .iter()
+            .filter(|row| word(row, "alertname") == "PosmodedKeyTrouble")
+            .map(|row| (word(row, "severity"), word(row, "account"), word(row, "reason")))
+            .collect();
+        of_keys.sort();
+        (of_keys == [alert("desk-1"), alert("desk-6")]).then_some(fires)
+    });
     for row in &fires {
         let since: f64 = row["value"][1].as_str().unwrap().parse().unwrap();
         assert!(since > 1e12 && !word(row, "instance").is_empty(), "{row}");
@@ -374,8 +376,8 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     let count = |tile: &str| answer(tile, "stat")[0]["value"][1].as_str().unwrap().parse::<usize>().unwrap();
     assert_eq!(count("Modes not known"), 1);
     // What `posmoded status` counts together.
-    let parts = ["Want a human now", "To be decided", "Stopped on purpose"].map(count);
-    assert_eq!(parts, [2, 1, 1]);
+    let parts = ["Want a human now", "To be decided", "Stopped on purpose"];
+    let parts = host.wait_until("the tiles", || Some(parts.map(count)).filter(|parts| *parts == [2, 1, 1]));
     let told = host.status();
     let human = told["targets"].as_array().unwrap().iter().filter(|target| target["wants"] == "human");
     assert_eq!(human.count(), parts.iter().sum::<usize>());
