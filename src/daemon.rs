@@ -52,11 +52,11 @@ impl Daemon {
         // Without a handler SIGHUP would end the process; one that arrives before the daemon is up is kept.
         let hangup = signal(SignalKind::hangup()).map_err(unusable)?;
         let pattern = options.schedule.clone();
-        let Options { credentials, proxy, ca, host, .. } = options.clone();
+        let Options { config, credentials, proxy, ca, host, .. } = options.clone();
         let core = Core::start(options, Whom::Everybody, stop.clone()).await?;
         let keys = credentials.unwrap_or_default();
         let outwards = (proxy.as_ref(), ca.as_deref());
-        let notifier = Notifier::new((&keys, kept_by(&keys)), outwards, host).map_err(unusable)?;
+        let notifier = Notifier::new((&keys, kept_by(&keys)), outwards, host.clone()).map_err(unusable)?;
         let schedule = match pattern {
             Some(pattern) => Some(schedule(&pattern, core.kicks.clone()).await?),
             None => None,
@@ -75,6 +75,8 @@ impl Daemon {
                 bitget: core.keys.bitget.clone(),
                 last_pull: core.source.last_pull(),
                 notify: notifier.health(),
+                host,
+                path: std::path::absolute(&config).unwrap_or(config),
             }),
             records: Arc::new(HistoryReader { ledger: core.ledger.clone(), pulse: core.fleet.pulse() }),
             counters: Arc::new(counters),

@@ -70,6 +70,12 @@ pub trait Vitals: fmt::Debug + Send + Sync + 'static {
     /// When the newest commit was last brought from git; `None` where nothing does that.
     fn last_pull(&self) -> Option<LastPull>;
 
+    /// The name of this host, as it is now.
+    fn host(&self) -> String;
+
+    /// Where the file is.
+    fn path(&self) -> String;
+
     /// What an operator should know about the daemon itself, each in a plain sentence or two.
     fn warnings(&self) -> Vec<String>;
 }
@@ -83,7 +89,9 @@ impl View {
         let (http, stretch, source) = (self.vitals.http(), self.vitals.stretch(), self.vitals.last_pull());
         let mut warnings = status.warnings;
         warnings.extend(self.vitals.warnings().into_iter().map(|say| Warning { account: None, say }));
-        Status { targets, warnings, http, stretch, source, ..status }
+        let config = Config { path: Some(self.vitals.path()), ..status.config };
+        let host = Some(self.vitals.host());
+        Status { host, config, targets, warnings, http, stretch, source, ..status }
     }
 
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.
@@ -117,7 +125,7 @@ impl View {
     /// Why the daemon is not ready: file and ledger must be up, and every keeper must have looked at least once.
     pub fn unready(&self) -> Option<String> {
         let Status { config, targets, .. } = self.status();
-        let Config { generation, problem, sha256: _, commit: _, loaded_at: _, next: _ } = config;
+        let Config { generation, problem, sha256: _, commit: _, loaded_at: _, path: _, next: _ } = config;
         if let Some(problem) = problem {
             return Some(format!(
                 "The newest content of the file is not in force, so nothing is changed: {problem}"

@@ -2,7 +2,7 @@
 //!
 //! Page, JSON, metrics, the service manager's line and the commands only render these. Nothing here decides anything.
 
-mod section;
+pub mod section;
 pub mod substance;
 
 use std::collections::BTreeMap;
@@ -24,8 +24,6 @@ use crate::position_mode::{AccountName, PositionMode, Scope, Target};
 use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State, Wants};
 use crate::source::LastPull;
 
-pub use section::{Section, Tally, Whole, covering};
-
 /// The version of the JSON output: new fields leave it as it is, removing one raises it.
 pub const SCHEMA: u32 = 1;
 
@@ -36,6 +34,9 @@ pub struct Status {
     pub schema: u32,
     /// The version of the daemon.
     pub version: String,
+    /// The name of the host that the daemon runs on; null where no daemon runs.
+    #[serde(default)]
+    pub host: Option<String>,
     /// When this snapshot was taken, in whole seconds.
     pub now: Timestamp,
     /// The pause of everything, if there is one.
@@ -104,6 +105,9 @@ pub struct Config {
     pub loaded_at: Option<Timestamp>,
     /// Why the newest content of the file is not in force.
     pub problem: Option<String>,
+    /// Where the file is; null where no daemon runs.
+    #[serde(default)]
+    pub path: Option<String>,
     /// The next revision: accepted, but not compared with every account yet.
     #[serde(default)]
     pub next: Option<Generation>,
@@ -429,6 +433,7 @@ impl Board {
         Status {
             schema: SCHEMA,
             version,
+            host: None,
             now: seconds(now),
             paused,
             paused_accounts,

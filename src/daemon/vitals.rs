@@ -1,11 +1,14 @@
 //! What the listener may read of the fleet and of the ledger.
 
+use std::path::PathBuf;
+
 use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::exchange::bitget::{Bitget, Sockets};
 use crate::facts::Stretch;
 use crate::fleet::Pulse;
+use crate::host::HostName;
 use crate::ledger::{Event, HistoryFilter, Ledger, LedgerError, Span, Spans, SpansFilter, Visitor};
 use crate::moment::{Moment, ServerTime};
 use crate::notify;
@@ -20,6 +23,8 @@ pub(super) struct FleetVitals {
     pub(super) bitget: Bitget<Sockets>,
     pub(super) last_pull: watch::Receiver<Option<LastPull>>,
     pub(super) notify: notify::Health,
+    pub(super) host: HostName,
+    pub(super) path: PathBuf,
 }
 
 impl Vitals for FleetVitals {
@@ -41,6 +46,14 @@ impl Vitals for FleetVitals {
 
     fn last_pull(&self) -> Option<LastPull> {
         self.last_pull.borrow().clone()
+    }
+
+    fn host(&self) -> String {
+        self.host.now().to_string()
+    }
+
+    fn path(&self) -> String {
+        self.path.display().to_string()
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -140,6 +140,7 @@ impl<D: Environment> Fleet<D> {
             commit: commit.clone(),
             loaded_at: Some(at(*accepted_at)),
             problem: self.problem.clone(),
+            path: None,
             next: None,
         };
         self.board.frame(|frame| *frame = Frame { paused, paused_accounts, config, held });

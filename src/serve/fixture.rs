@@ -56,6 +56,14 @@ impl Vitals for Fixed {
         self.0.lock().unwrap().last_pull.clone()
     }
 
+    fn host(&self) -> String {
+        "trade-01".to_owned()
+    }
+
+    fn path(&self) -> String {
+        "/etc/posmoded/desired-state.yaml".to_owned()
+    }
+
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
@@ -120,6 +128,7 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
             commit: Some("a1b2c3d4".to_owned()),
             loaded_at: Some(at(-3600)),
             problem: None,
+            path: None,
             next: None,
         };
     });

@@ -80,6 +80,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         paused_accounts: _,
         config,
         schema: _,
+        host: _,
         now: _,
         held: _,
         targets: _,
@@ -89,7 +90,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         stretch,
         source,
     } = status;
-    let Config { generation, sha256, commit, loaded_at, problem, next: _ } = config;
+    let Config { generation, sha256, commit, loaded_at, problem, path: _, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
     if let Some(http) = http {
         out.info("http", "The version of HTTP of the exchange's last answer", &[("version", http.as_str())])?;

@@ -16,6 +16,7 @@ impl Substance {
         let Status {
             schema,
             version,
+            host,
             now: _,
             paused,
             paused_accounts,
@@ -33,6 +34,7 @@ impl Substance {
         Substance(Status {
             schema,
             version,
+            host,
             now: NO_TIME,
             paused,
             paused_accounts,

@@ -13,7 +13,8 @@ use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::AccountName;
 use crate::protocol::Reason;
 use crate::source::LastPull;
-use crate::status::{Config, Section, Status, Tally, TargetStatus, Warning, short};
+use crate::status::section::{Section, Tally};
+use crate::status::{Config, Status, TargetStatus, Warning, short};
 
 /// How much is shown, and how wide.
 #[derive(Debug, Clone, Copy, Default)]
@@ -232,13 +233,15 @@ fn open(target: &TargetStatus) -> Option<String> {
 /// What is good to know, and holds up nothing.
 fn notes(status: &Status) -> Vec<String> {
     let Status { now, config, warnings, account_settings, http, stretch, source, .. } = status;
-    let Config { generation, commit, loaded_at, problem: _, next, sha256: _ } = config;
+    let Config { generation, commit, loaded_at, problem: _, path, next, sha256: _ } = config;
     let commit = commit.iter().map(|commit| format!(" ({})", short(commit)));
+    let path = path.iter().map(|path| format!(" of {path}"));
     let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));
     let next = next.iter().map(|next| format!(" Revision {} is being taken up.", next.0));
     let revision = format!(
-        "Revision {}{}{}.{}",
+        "Revision {}{}{}{}.{}",
         generation.0,
+        path.collect::<String>(),
         commit.collect::<String>(),
         accepted.collect::<String>(),
         next.collect::<String>()

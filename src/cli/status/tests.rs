@@ -43,7 +43,7 @@ async fn a_table_a_sentence_for_what_is_not_in_sync_and_the_revision() {
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
 }
@@ -252,7 +252,7 @@ async fn targets_of_an_account_that_say_the_same_say_it_once() {
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
 }
@@ -331,7 +331,7 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
 }
@@ -361,7 +361,7 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
 
         Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
         The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-        Revision 17 (a1b2c3d), accepted 1h ago.
+        Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
     "#]].assert_eq(&told(&["desk-15"], false));
     expect!["rev 17 a1b2c3d: 1/1 in sync\n"].assert_eq(&told(&["desk-01"], true));
     let elsewhere = told(&["desk-22"], true);
@@ -424,7 +424,10 @@ async fn f75_nothing_is_in_sync_with_a_file_that_is_not_in_force() {
     assert_eq!(with(refused).0, Exit::NOT_IN_SYNC);
     let (exit, line) = with(Config { next: Some(crate::facts::Generation(18)), ..good });
     assert_eq!(exit, Exit::NOT_IN_SYNC, "accepted, and not every account was held against it");
-    assert_eq!(line, "Revision 17 (a1b2c3d), accepted 1h ago. Revision 18 is being taken up.");
+    assert_eq!(
+        line,
+        "Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago. Revision 18 is being taken up."
+    );
 }
 
 #[tokio::test]
@@ -487,7 +490,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
     let both = with(vec![reported(), drifted("desk-2", Reason::Held, held)]);
@@ -506,7 +509,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
     // A pause is shown instead of what it says: so the plan does.

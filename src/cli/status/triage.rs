@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use super::sentence::Sentence;
 use crate::cli::rows::{self, counted};
 use crate::protocol::{PlanEntry, Reason, Wants};
-use crate::status::{Held, Paused, Section, Status, TargetStatus, Warning, Whole, covering};
+use crate::status::section::{Section, Whole, covering};
+use crate::status::{Held, Paused, Status, TargetStatus, Warning};
 
 /// Why targets stand where they do, with all that share it.
 #[derive(Debug)]
@@ -83,6 +84,21 @@ fn hindered(status: &Status, warning: &Warning) -> String {
     let age =
         since.map_or_else(String::new, |since| format!(", not in sync for {}", rows::age(since, status.now)));
     format!("{}{age}", named(&targets))
+}
+
+/// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.
+pub(super) fn named(targets: &[&TargetStatus]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut before = None;
+    for target in targets {
+        let again = before.replace(&target.account) == Some(&target.account);
+        names.push(if again {
+            target.scope.to_string()
+        } else {
+            format!("{} {}", target.account, target.scope)
+        });
+    }
+    names.join(", ")
 }
 
 /// The status with those targets alone that are not in sync.

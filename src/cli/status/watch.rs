@@ -16,8 +16,9 @@ use crate::cli::terminal::{self, EndingKey, rows_of, wrapped};
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::moment::spell;
+use crate::status::Status;
+use crate::status::section::Section;
 use crate::status::substance::Substance;
-use crate::status::{Section, Status};
 
 /// The exit code is that of the last request: 0 when all is in sync and the newest file in force, 2 when not, 1 without
 /// an answer. If the first request gets no answer, it fails.

@@ -32,20 +32,26 @@ fn what_is_unreachable_for_a_quarter_of_an_hour_wants_a_human() {
     };
     let short = failing_for(minutes(15).saturating_sub(seconds(2)));
     assert_eq!(wants(&short), Some(Wants::Time), "it would have to settle");
-    check(&short, expect![[r#"
+    check(
+        &short,
+        expect![[r#"
         new
         unreachable: It failed. Next try in 4m 59s.
         settling: Whether it is flat is not known yet.
         > rest 2s
-    "#]]);
+    "#]],
+    );
     let long = failing_for(minutes(15));
     assert_eq!(wants(&long), Some(Wants::Human));
-    check(&long, expect![[r#"
+    check(
+        &long,
+        expect![[r#"
         new
         unreachable: It failed. Next try in 4m 59s. It has been so for 15m: see whether Bitget answers elsewhere, and mend this host's way to it.
         settling: Whether it is flat is not known yet.
         > rest 2m 59s
-    "#]]);
+    "#]],
+    );
     // A target that cannot be looked at while others can, one that is in sync, and sets that come to nothing.
     let target = |span| situation().live(WANTED, seconds(1)).target_failing(Class::TryAgain, span);
     assert_eq!(wants(&target(minutes(14))), Some(Wants::Itself));

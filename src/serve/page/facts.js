@@ -1,7 +1,7 @@
 // The file and the daemon: what holds for all targets.
 
 /** What is shown in words of its own; what a newer daemon tells beside it is shown as it is. */
-const TOLD = ["schema", "version", "now", "paused", "paused_accounts", "config", "held", "targets", "warnings",
+const TOLD = ["schema", "version", "host", "now", "paused", "paused_accounts", "config", "held", "targets", "warnings",
   "account_settings", "http", "stretch", "source"];
 
 function showFacts(status) {
@@ -33,11 +33,12 @@ function valueOf(value) {
 
 function factsOf(status) {
   const { config, paused, paused_accounts: pausedAccounts, held, account_settings: settings, http, stretch, source } = status;
-  const { generation, commit, sha256, loaded_at: loadedAt, problem, next } = config;
+  const { generation, commit, sha256, loaded_at: loadedAt, problem, path, next } = config;
   const rows = [];
   rows.push(["Revision", String(generation), next === null ? null : `; revision ${next} is being taken up`]);
-  if (problem !== null) rows.push(["File", `REFUSED, nothing is changed: ${problem}`]);
-  else rows.push(["File", "the newest content is good"]);
+  const file = path === null ? [] : [{ code: path }, ": "];
+  if (problem !== null) rows.push(["File", ...file, `REFUSED, nothing is changed: ${problem}`]);
+  else rows.push(["File", ...file, "the newest content is good"]);
   if (loadedAt !== null) rows.push(["Accepted", { at: loadedAt, words: ago }]);
   rows.push(["Commit", commit === null ? "not known: no directory is named after it" : { code: commit }]);
   rows.push(["SHA-256", sha256 === "" ? "-" : { code: sha256 }]);
@@ -59,6 +60,7 @@ function factsOf(status) {
   for (const [words, names] of bySettings(settings)) rows.push([`Settings: ${words}`, names.join(", ")]);
   const more = Object.entries(status).filter(([name]) => !TOLD.includes(name));
   for (const [name, value] of more) rows.push([name, JSON.stringify(value)]);
+  if (status.host !== null) rows.push(["Host", status.host]);
   rows.push(["posmoded", `version ${status.version}, schema ${status.schema} of its JSON`]);
   return rows;
 }

@@ -51,16 +51,18 @@ function show() {
   showMatrix(status);
   showFacts(status);
   showDetail(status);
-  showCount(counts, all);
+  showCount(status, counts, all);
+  write(find("host"), status.host === null ? "" : ` on ${status.host}`);
   growAges();
   write(find("summary"), summary(status, counts));
 }
 
 /** How many want a human: in the title, in the icon, and to those who listen. */
-function showCount(counts, all) {
+function showCount({ host }, counts, all) {
   const ofHuman = all.filter((cause) => cause.section === "human");
   const count = counts.human + counts.accounts + counts.others.length;
-  known.title = count === 0 ? "posmoded: nothing wants a human" : `${counted(count, "wants", "want")} a human: posmoded`;
+  known.name = host === null ? "posmoded" : `posmoded on ${host}`;
+  known.title = count === 0 ? `${known.name}: nothing wants a human` : `${counted(count, "wants", "want")} a human: ${known.name}`;
   known.colour = count > 0 ? "b3261e" : counts.passes > 0 ? "b87a00" : "1b7f45";
   const heard = `${title("human", counts, ofHuman)}, ${counted(counts.passes, "waits", "wait")} for what passes by itself.`;
   write(find("heard"), heard);
@@ -81,7 +83,7 @@ function showLink() {
   }
   link.className = silent !== null ? "old" : live.isStreaming() ? "live" : "";
   hide(banner, silent === null);
-  const now = silent === null ? (known.title ?? "posmoded") : "no word: posmoded";
+  const now = silent === null ? (known.title ?? "posmoded") : `no word: ${known.name ?? "posmoded"}`;
   if (document.title !== now) document.title = now;
   const colour = silent === null ? (known.colour ?? "888888") : "888888";
   if (find("icon").dataset.colour !== colour) {

@@ -57,14 +57,17 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     let told = host.status();
     keys(
         &told,
-        "account_settings config held http now paused paused_accounts schema source stretch targets version warnings",
+        "account_settings config held host http now paused paused_accounts schema source stretch targets version warnings",
     );
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
     assert_eq!(told["http"], "HTTP/2");
     let config = &told["config"];
-    keys(config, "commit generation loaded_at next problem sha256");
+    keys(config, "commit generation loaded_at next path problem sha256");
     assert_eq!((&config["generation"], &config["problem"]), (&1.into(), &Value::Null));
+    let path = config["path"].as_str().unwrap();
+    assert!(path.starts_with('/') && path.ends_with("desired-state.yaml"), "{path}");
+    assert!(!told["host"].as_str().unwrap().is_empty());
     assert_eq!(config["sha256"].as_str().unwrap().len(), 64);
     for target in told["targets"].as_array().unwrap() {
         keys(

@@ -201,7 +201,7 @@ async fn at_80_columns() {
               raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer
               names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
 }
@@ -278,7 +278,7 @@ async fn at_100_columns() {
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a
               longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
 }
@@ -387,7 +387,7 @@ async fn a_pipe_has_whole_lines() {
             desk-03: Its key may withdraw: take that right away at Bitget.
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
-            Revision 17 (a1b2c3d), accepted 1h ago.
+            Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
 }

@@ -58,6 +58,7 @@ impl Fleet {
                 commit: Some("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned()),
                 loaded_at: Some(ago(3 * 3600)),
                 problem: None,
+                path: None,
                 next: None,
             };
         });
@@ -159,6 +160,14 @@ impl Vitals for Well {
             last_success_at: self.pulled_at,
             commit: "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned(),
         })
+    }
+
+    fn host(&self) -> String {
+        "trade-01".to_owned()
+    }
+
+    fn path(&self) -> String {
+        "/etc/posmoded/desired-state.yaml".to_owned()
     }
 
     fn warnings(&self) -> Vec<String> {

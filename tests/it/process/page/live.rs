@@ -31,10 +31,11 @@ fn a_change_shows_within_2_s_the_daemons_death_within_5_s_and_its_return_by_itse
     let at = free();
     start(&mut host, at);
     host.wait_for_all("in_sync -");
+    let name = host.status()["host"].as_str().unwrap().to_owned();
     browser.go(&format!("http://{at}/"));
     browser.wait_for("that it is live", "document.getElementById('link').textContent === 'live'");
     assert_eq!(browser.text("document.getElementById('human-title').textContent"), "Nothing wants a human");
-    assert_eq!(browser.text("document.title"), "posmoded: nothing wants a human");
+    assert_eq!(browser.text("document.title"), format!("posmoded on {name}: nothing wants a human"));
 
     assert_eq!(host.call(&["pause", "desk-2", "--reason", MARKUP]).0, 0);
     let shown = format!("document.querySelector('#human-causes .say')?.textContent.includes({MARKUP:?})");
@@ -52,7 +53,7 @@ fn a_change_shows_within_2_s_the_daemons_death_within_5_s_and_its_return_by_itse
         "document.querySelector('[data-target=\"desk-2/USDT-FUTURES\"] .state')?.textContent === 'drifted'";
     let took = browser.wait_for("the drift", drifted);
     assert!(took < Duration::from_secs(2), "{took:?}");
-    assert_eq!(browser.text("document.title"), "1 wants a human: posmoded");
+    assert_eq!(browser.text("document.title"), format!("1 wants a human: posmoded on {name}"));
     browser.eval("document.querySelector('.cell [data-target=\"desk-2/USDT-FUTURES\"]').click()");
     browser.wait_for("its strips", "document.querySelectorAll('dialog .strip').length === 2");
     // One that is a second old has no length yet; it is asked for again.
@@ -74,7 +75,7 @@ fn a_change_shows_within_2_s_the_daemons_death_within_5_s_and_its_return_by_itse
         "that all is dim",
         "Number(getComputedStyle(document.querySelector('main')).opacity) < 0.6",
     );
-    assert_eq!(browser.text("document.title"), "no word: posmoded");
+    assert_eq!(browser.text("document.title"), format!("no word: posmoded on {name}"));
     picture(&browser, "no-word");
     start(&mut host, at);
     browser.wait_for(
@@ -94,6 +95,7 @@ fn a_daemon_that_stands_still_shows_within_5_s_too_and_the_ninth_listener_asks_i
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
     let at = host.start();
     host.wait_for_all("in_sync -");
+    let name = host.status()["host"].as_str().unwrap().to_owned();
     browser.go(&format!("http://{at}/"));
     browser.wait_for("that it is live", "document.getElementById('link').textContent === 'live'");
     host.signal("STOP");

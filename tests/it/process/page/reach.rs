@@ -269,7 +269,7 @@ fn the_address_says_what_is_shown_and_can_be_sent_to_somebody_else() {
     browser.eval("location.hash = '#search=suspended'");
     browser.wait_for("what is suspended", &format!("{shown} === '1 of 30 targets'"));
     assert_eq!(browser.text("document.getElementById('search').value"), "suspended");
-    assert_eq!(browser.text("document.title"), "6 want a human: posmoded");
+    assert_eq!(browser.text("document.title"), "6 want a human: posmoded on trade-01");
     // A target that has left the file is said to have.
     browser.eval("location.hash = '#target=desk-99/account'");
     browser.wait_for(
@@ -366,6 +366,6 @@ fn a_thousand_targets_change_at_once_without_stutter() {
     // In time of a processor, for others may want it, too.
     assert!(busy_changing < Duration::from_millis(800), "{busy_changing:?}");
     assert!(busy < Duration::from_millis(100), "{busy:?}");
-    assert_eq!(browser.text("document.title"), "1000 want a human: posmoded");
+    assert_eq!(browser.text("document.title"), "1000 want a human: posmoded on trade-01");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
