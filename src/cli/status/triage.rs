@@ -185,18 +185,3 @@ fn waits(Held { hash, plan }: &Held) -> String {
     let waits = counted(plan.0.len(), "change waits", "changes wait");
     format!("{waits} for `posmoded approve {hash}`")
 }
-
-/// `desk-1 USDT-FUTURES, COIN-FUTURES, desk-2 account`.
-pub(super) fn named(targets: &[&TargetStatus]) -> String {
-    let mut names: Vec<String> = Vec::new();
-    let mut before = None;
-    for target in targets {
-        let again = before.replace(&target.account) == Some(&target.account);
-        names.push(if again {
-            target.scope.to_string()
-        } else {
-            format!("{} {}", target.account, target.scope)
-        });
-    }
-    names.join(", ")
-}
