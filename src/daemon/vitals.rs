@@ -49,7 +49,7 @@ impl Vitals for FleetVitals {
     }
 
     fn host(&self) -> String {
-        self.host.now().to_string()
+        self.host.now()
     }
 
     fn path(&self) -> String {

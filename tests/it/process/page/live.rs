@@ -95,7 +95,6 @@ fn a_daemon_that_stands_still_shows_within_5_s_too_and_the_ninth_listener_asks_i
     let mut host = Host::new(&venue, &["desk-1"], &declared(&[("desk-1", "one_way_mode")]));
     let at = host.start();
     host.wait_for_all("in_sync -");
-    let name = host.status()["host"].as_str().unwrap().to_owned();
     browser.go(&format!("http://{at}/"));
     browser.wait_for("that it is live", "document.getElementById('link').textContent === 'live'");
     host.signal("STOP");
