@@ -38,6 +38,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bitget_sim::{
@@ -363,15 +364,15 @@ impl Drop for Host {
     }
 }
 
-/// Keeps what is written into a pipe, until nobody can write any more.
-fn listen_to(mut reader: PipeReader, said: Arc<Mutex<String>>) {
+/// Keeps what is written into a pipe, until nobody can write any more; then the thread ends.
+fn listen_to(mut reader: PipeReader, said: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut some = [0; 4096];
         while let Ok(length @ 1..) = reader.read(&mut some) {
             let text = String::from_utf8_lossy(&some[..length]);
             said.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
         }
-    });
+    })
 }
 
 fn send(signal: &str, pids: &[u32]) {

@@ -2,6 +2,7 @@
 
 use std::process::Child;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use bitget_sim::{HoldSide, PosMode, ProductType, Uid};
 
@@ -23,6 +24,7 @@ fn a_gate_opens_once_the_mode_is_right_and_the_newest_file_in_force_and_says_wha
 struct Waiting {
     child: Child,
     said: Arc<Mutex<String>>,
+    listening: JoinHandle<()>,
 }
 
 impl Waiting {
@@ -32,8 +34,8 @@ impl Waiting {
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
         let child = command.spawn().unwrap();
         let said: Arc<Mutex<String>> = Arc::default();
-        listen_to(reader, said.clone());
-        Waiting { child, said }
+        let listening = listen_to(reader, said.clone());
+        Waiting { child, said, listening }
     }
 
     fn said(&self) -> String {
@@ -52,7 +54,7 @@ impl Waiting {
     fn ended(&mut self, host: &Host) -> (Option<i32>, String) {
         let status = host.wait_until("the wait ends", || self.child.try_wait().unwrap());
         // What it wrote last may still be in the pipe.
-        host.wait_until("its last word", || self.said().ends_with('\n').then_some(()));
+        host.wait_until("its last word", || self.listening.is_finished().then_some(()));
         (status.code(), self.said())
     }
 }

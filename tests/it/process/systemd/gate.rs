@@ -75,14 +75,14 @@ fn runs_after(machine: &Machine, venue: &Venue, sets: usize) {
 
 fn waits_anew_at_each_start_of_the_strategy(machine: &Machine, venue: &Venue) {
     machine.declare(&wanting(&ONE_WAY));
-    machine.wait_for_status("1 requirement");
+    machine.wait_for_status("1 waits");
     machine.systemctl(&["restart", "bot"]);
     assert_eq!(venue.mode(1), PosMode::OneWayMode, "when the restart is done it is set");
     runs_after(machine, venue, 2);
 
     // The strategy crashes, and systemd starts it again.
     machine.declare(&wanting(&HEDGE));
-    machine.wait_for_status("1 requirement");
+    machine.wait_for_status("1 waits");
     let before = is(machine, "bot", "MainPID");
     machine.systemctl(&["kill", "--signal=KILL", "bot"]);
     runs_after(machine, venue, 3);
