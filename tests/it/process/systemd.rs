@@ -83,9 +83,11 @@ fn asks_about_units(machine: &Machine, venue: &Venue) {
     let require = "    require: [unit_inactive: strategy.service, file_absent: /run/strategy.lock]\n...\n";
     machine.declare(&file(&ONE_WAY).replace("...\n", require));
     machine.systemctl(&["reload", "posmoded"]);
+    machine.wait_until("the unit is seen", || {
+        let told = machine.journal(&["POSMODED_REASON=requirement", "-o", "cat"]);
+        told.contains("strategy.service is active").then_some(())
+    });
     machine.wait_for_status("1 waits");
-    let told = machine.journal(&["POSMODED_REASON=requirement", "-o", "cat"]);
-    assert!(told.contains("strategy.service is active"), "{told}");
     assert_eq!(venue.sets().len(), 1);
     machine.systemctl(&["stop", "strategy"]);
     machine.systemctl(&["reload", "posmoded"]);
