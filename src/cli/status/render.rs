@@ -64,9 +64,34 @@ pub(super) fn pointer(
     }
     let tally = status.tally();
     let told = [who_wants_a_human(&tally), what_passes(&tally)].into_iter().flatten().next()?;
-    let command = if is_of_named { "" } else { ", or `posmoded status --problems --watch`" };
-    Some(format!("{}\n", wrapped(&format!("{told}: see the top{command}."), Some(columns), "  ")))
+    let (who, one) = (wanting_a_human(status), if is_of_named { "" } else { ", or `posmoded status ACCOUNT`" });
+    let who = if who.is_empty() { String::new() } else { format!(": {who}") };
+    Some(format!("{}\n", wrapped(&format!("{told}{who}; see the top{one}."), Some(columns), "  ")))
 }
+
+/// `desk-9 (credential), desk-10, desk-11 (reported) and 3 more`: the accounts whose targets want a human, as the sections have
+/// them.
+fn wanting_a_human(status: &Status) -> String {
+    let causes = causes(status);
+    let causes = causes.iter().filter(|cause| cause.section == Section::Human && !cause.targets.is_empty());
+    let (mut told, mut count) = (Vec::new(), 0);
+    for cause in causes {
+        let mut names: Vec<&str> = cause.targets.iter().map(|target| target.account.as_str()).collect();
+        names.dedup();
+        let shown = names.len().min(NAMED - count.min(NAMED));
+        count += names.len();
+        if let Some(names) = names.get(..shown).filter(|names| !names.is_empty()) {
+            let label = cause.label.as_ref().map_or_else(String::new, |label| format!(" ({label})"));
+            told.push(format!("{}{label}", names.join(", ")));
+        }
+    }
+    let more = count.saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", told.join(", "))
+}
+
+/// So many accounts are named in one line.
+const NAMED: usize = 12;
 
 /// A summary, then the sections of the triage, then notes.
 pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {

@@ -179,13 +179,22 @@ async fn what_is_taller_than_the_terminal_ends_with_where_to_read_what_wants_a_h
     };
     let night = triage::night();
     let (rows, told) = below(&night, 24, false);
-    assert_eq!(
-        told.as_deref(),
-        Some("8 targets want a human: see the top, or `posmoded status --problems --watch`.\n")
-    );
+    let who = "8 targets want a human: desk-07, desk-08 (held), desk-09 (credential),\n  \
+               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x (unreachable (also suspended)),\n  \
+               desk-10 (fighting), desk-11 (reported), desk-13 (refused_though_flat), desk-12 (paused); see the\n  top";
+    assert_eq!(told, Some(format!("{who}, or `posmoded status ACCOUNT`.\n")));
     assert!(below(&night, rows + 1, false).1.is_some(), "the prompt would push the first line out");
     assert_eq!(below(&night, rows + 2, false).1, None);
-    assert_eq!(below(&night, 24, true).1.as_deref(), Some("8 targets want a human: see the top.\n"));
+    assert_eq!(below(&night, 24, true).1, Some(format!("{who}.\n")));
+    let crowd: Vec<TargetStatus> = (10..40)
+        .map(|number| TargetStatus {
+            account: format!("desk-{number}").parse().unwrap(),
+            ..night.targets.iter().find(|target| target.reason == Some(Reason::Credential)).unwrap().clone()
+        })
+        .collect();
+    let crowd = Status { targets: crowd, held: None, ..triage::night() };
+    let told = below(&crowd, 10, false).1.unwrap();
+    assert!(told.contains("desk-21 (credential) and 18 more; see the"), "{told}");
     let well = |mut status: Status| {
         status.targets.retain(|target| target.state == State::InSync);
         Status { held: None, paused_accounts: std::collections::BTreeMap::new(), ..status }

@@ -197,7 +197,7 @@ fn says_which_keys_are_missing(machine: &Machine) {
     fs::rename(&keys, machine.path("moved-away")).unwrap();
     fs::create_dir(&keys).unwrap();
     machine.systemctl(&["start", "posmoded"]);
-    machine.wait_for_status("1 credential (desk-1");
+    machine.wait_for_status("1 wants a human");
     machine.systemctl(&["stop", "posmoded"]);
 
     fs::remove_dir(&keys).unwrap();
