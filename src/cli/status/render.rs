@@ -64,7 +64,8 @@ pub(super) fn pointer(
     }
     let tally = status.tally();
     let told = [who_wants_a_human(&tally), what_passes(&tally)].into_iter().flatten().next()?;
-    let (who, one) = (wanting_a_human(status), if is_of_named { "" } else { ", or `posmoded status ACCOUNT`" });
+    let (who, one) =
+        (wanting_a_human(status), if is_of_named { "" } else { ", or `posmoded status ACCOUNT`" });
     let who = if who.is_empty() { String::new() } else { format!(": {who}") };
     Some(format!("{}\n", wrapped(&format!("{told}{who}; see the top{one}."), Some(columns), "  ")))
 }
