@@ -338,20 +338,13 @@ impl LedgerError {
 
     /// Why the database on a server cannot be used here, if it is that: a daemon that runs may answer all the same.
     pub fn unreachable_because(&self) -> Option<&str> {
-        match self {
-            LedgerError::Unreachable { said, .. }
-            | LedgerError::Unknown { said, .. }
-            | LedgerError::Server { said, .. } => Some(said),
-            LedgerError::Refused { .. }
-            | LedgerError::Locked { .. }
-            | LedgerError::Damaged { .. }
-            | LedgerError::Gone { .. }
-            | LedgerError::Other { .. }
-            | LedgerError::Moved { .. }
-            | LedgerError::Superseded { .. }
-            | LedgerError::Ended
-            | LedgerError::Misused(_) => None,
-        }
+        let (LedgerError::Unreachable { said, .. }
+        | LedgerError::Unknown { said, .. }
+        | LedgerError::Server { said, .. }) = self
+        else {
+            return None;
+        };
+        Some(said)
     }
 
     /// Whether another daemon works with it now.

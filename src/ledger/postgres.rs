@@ -49,8 +49,10 @@ pub(super) struct Postgres {
     ours: i64,
     /// Our row in `hosts`, if this is the daemon.
     entry: Option<Entry>,
-    /// The highest version that this process has seen.
+    /// The version that this process has last seen, and that of the transaction under way: one that finds a loss counts as seen
+    /// once it is committed, for only then is the loss on record.
     seen: i64,
+    found: i64,
     /// This is the daemon, and has not looked yet whether the connection is to the database that it was.
     is_to_compare: bool,
     /// When the database was found to be another one than it was.
@@ -139,6 +141,7 @@ impl Postgres {
             ours: 0,
             entry: None,
             seen: 0,
+            found: 0,
             is_to_compare: false,
             replaced_at: None,
         };
@@ -253,7 +256,7 @@ impl Postgres {
                 match session.commit() {
                     Ok(()) => {
                         self.ours += 1;
-                        self.seen += 1;
+                        self.seen = self.found + 1;
                         Ok(done)
                     }
                     Err(error) => {
@@ -325,7 +328,8 @@ impl Postgres {
         if began.is_err() {
             self.roll_back();
         } else if what == For::Writing {
-            self.seen = found;
+            self.found = found;
+            self.seen = if lost.is_none() { found } else { self.seen };
             self.is_to_compare = false;
             self.replaced_at = lost.map(|_| now).or(self.replaced_at);
             let is_quiet = self.replaced_at.is_some_and(|at| now.since(at) < QUIET);
@@ -343,6 +347,16 @@ impl Postgres {
         hosts::renew(self.session()?, &entry)?;
         self.entry = Some(Entry { renewed_at: now, ..entry });
         Ok(())
+    }
+
+    /// Gives the place of the one daemon up, and writes nothing from then on: the next one need not wait for a sign of life
+    /// of this one.
+    pub(super) fn leave(&mut self) {
+        if let (Some(entry), Some(there)) = (&self.entry, &self.session)
+            && self.doubt.is_none()
+        {
+            let _ = hosts::leave(&there.session, entry);
+        }
     }
 
     /// Gives the transaction up, and the connection with it if that cannot be told to the server.
@@ -443,18 +457,6 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-impl Postgres {
-    /// Gives the place of the one daemon up, and writes nothing from then on: the next one need not wait for a sign of life
-    /// of this one.
-    pub(super) fn leave(&mut self) {
-        if let (Some(entry), Some(there)) = (&self.entry, &self.session)
-            && self.doubt.is_none()
-        {
-            let _ = hosts::leave(&there.session, entry);
-        }
     }
 }
 

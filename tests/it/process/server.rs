@@ -159,7 +159,10 @@ fn while_the_server_hangs_nothing_leaves_and_status_and_stop_answer() {
     assert!(told.contains("cannot be reached"), "{told}");
     let (code, out, err) = host.call(&["status", "--listen", &at.to_string()]);
     assert!(code == 2 && out.contains("cannot be reached"), "{code} {out}{err}");
-    std::thread::sleep(Duration::from_secs(10));
+    // It is looked at all the while.
+    let asked = || venue.simulator.with(|exchange| exchange.log().len());
+    let before = asked();
+    host.wait_until("looks", || (asked() >= before + 4).then_some(()));
     assert_eq!((venue.mode(1), venue.sets().len()), (PosMode::HedgeMode, 1));
 
     cluster.signal("CONT");
