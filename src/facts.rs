@@ -52,6 +52,9 @@ pub struct Facts<'a> {
 pub struct AccountFacts {
     /// The host that the file assigns this account to, if it is another one: this host then sends no request for it.
     pub elsewhere: Option<Elsewhere>,
+    /// The hosts whose daemons work with this ledger, this one too, if the file does not say which of them has this account:
+    /// none of them then sends a request for it.
+    pub unassigned: Option<Vec<String>>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
     /// Whether the key files that this process reads are copies from its start: only another start brings what is mended.
@@ -365,6 +368,11 @@ impl TargetFacts {
 }
 
 impl AccountFacts {
+    /// Whether this host sends no request for it, because another one may.
+    pub fn is_not_ours(&self) -> bool {
+        self.elsewhere.is_some() || self.unassigned.is_some()
+    }
+
     /// Something failed that concerns the whole account.
     pub fn failed(&mut self, failure: Failure, at: Moment) {
         if failure.class == Class::Clock {

@@ -422,10 +422,11 @@ impl<D: Environment> Fleet<D> {
         if self.released_in == Some(revision.generation) {
             return Ok(());
         }
+        let generation = revision.generation;
         for account in self.ledger.accounts().await? {
             if self.whom == Whom::Everybody && !desired.accounts.contains_key(&account) {
                 tracing::info!(%account, "{account} is released: the file does not name it any more");
-                self.ledger.release(&account, None).await?;
+                self.ledger.release_the_gone(&account, generation).await?;
             }
         }
         self.released_in = Some(revision.generation);

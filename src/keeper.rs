@@ -192,6 +192,7 @@ struct Occasion {
     reloads: u64,
     demo: bool,
     elsewhere: Option<Elsewhere>,
+    unassigned: bool,
 }
 
 /// The state of one target in its keeper.

@@ -46,6 +46,8 @@ mod tx;
 mod unsound;
 mod value;
 mod visitor;
+mod watches;
+mod whose;
 mod words;
 mod writer;
 
@@ -84,10 +86,11 @@ pub use revisions::Revision;
 pub use soundness::{Findings, verify};
 pub use spans::OutOfSync;
 pub use store::place;
-pub use timeline::{Span, Spans, SpansFilter, TargetSpans};
+pub use timeline::{Spans, SpansFilter, TargetSpans};
 pub use transfer::{TransferError, Transferred, transfer};
 pub use unsound::Unsound;
 pub use visitor::Visitor;
+pub use watches::Span;
 pub use words::Stage;
 
 use database::Place;
@@ -319,11 +322,9 @@ impl Ledger {
             .await
     }
 
-    /// Reports that the accounts of a request were looked at.
+    /// Reports that our accounts of a request were looked at.
     pub async fn record_looked(&self, request: RequestId) -> Result<(), LedgerError> {
-        self.executor
-            .run(move |store| store.write(|tx, now| directives::answered(tx, now, request, None)))
-            .await
+        self.executor.run(move |store| store.write(|tx, now| directives::taken_up(tx, now, request))).await
     }
 
     /// Records that a look that was asked for has ended a wait of the target, with who asked.
@@ -397,6 +398,25 @@ impl Ledger {
         self.executor
             .run(move |store| {
                 store.write_identity(|tx, now| registration::release(tx, now, &account, keep.as_ref()))
+            })
+            .await
+    }
+
+    /// The same for an account that is not in this revision of the file; does nothing where there is a newer one.
+    pub async fn release_the_gone(
+        &self,
+        account: &AccountName,
+        generation: Generation,
+    ) -> Result<(), LedgerError> {
+        let account = account.clone();
+        self.executor
+            .run(move |store| {
+                store.write_identity(|tx, now| {
+                    if !intents::is_outdated(tx, generation)? {
+                        registration::release(tx, now, &account, None)?;
+                    }
+                    Ok(())
+                })
             })
             .await
     }
@@ -485,6 +505,11 @@ impl Ledger {
     pub async fn newest_events(&self, most: usize) -> Result<Vec<Event>, LedgerError> {
         let filter = HistoryFilter { limit: most, ..HistoryFilter::default() };
         self.executor.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
+    }
+
+    /// Whether daemons of several hosts may work with it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Server(_))
     }
 
     /// What operators wrote, as of the last write or `notice`.

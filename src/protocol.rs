@@ -166,7 +166,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
     let target = facts.target;
     let fresh = target.flatness.flat_span.is_some_and(|run| now.since(run.newest) <= VERDICT_AGE);
     let called_back = forbids(facts, intent.change.cause, now).iter().find(|reason| reason.calls_back());
-    if facts.account.elsewhere.is_some() {
+    if facts.account.is_not_ours() {
         Step::Withdraw(Withdrawn::Elsewhere)
     } else if facts.account.wrong.is_some() {
         Step::Withdraw(Withdrawn::WrongAccount)
@@ -188,7 +188,7 @@ fn leave(facts: &Facts<'_>, intent: &Intent, noted: Moment, now: Moment) -> Step
 /// The step while a precondition of every read is missing: a key, a reachable exchange, its time, the key's identity.
 fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> {
     let account = facts.account;
-    if account.elsewhere.is_some() || account.credential.is_some() || account.shared_key.is_some() {
+    if account.is_not_ours() || account.credential.is_some() || account.shared_key.is_some() {
         return Some(rest(facts, standing, now, now + HUMAN_LOOK));
     }
     if let Some(failing) = &account.failing

@@ -73,7 +73,7 @@ pub(super) fn end(
     if acknowledged {
         return Ok(Exit::DONE);
     }
-    print::note(&match visitor.instance()? {
+    print::note(&match visitor.instances()?.first() {
         None => "It is written, but NOT acknowledged: no daemon runs with this ledger. It counts as soon as one starts."
             .to_owned(),
         Some(daemon) => format!(
@@ -116,7 +116,7 @@ pub(super) async fn answer(
             return Ok(answer);
         }
         // The time is up, or no daemon is running that could answer.
-        if clock.now() >= end || visitor.instance()?.is_none() {
+        if clock.now() >= end || visitor.instances()?.is_empty() {
             return Ok(None);
         }
         clock.sleep_until(clock.now() + ASK_EVERY).await;

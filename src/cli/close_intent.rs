@@ -36,7 +36,7 @@ pub async fn close_intent(args: &Args, common: &Common) -> anyhow::Result<Exit> 
     let AccountOrScope { account, scope } = account_or_scope(target)?;
     let (visitor, clock) = asking::ledger(common).context(NOT_CLOSED)?;
     let target = chosen(&visitor.open_intents().context(NOT_CLOSED)?, &account, scope).context(NOT_CLOSED)?;
-    if visitor.instance().context(NOT_CLOSED)?.is_none() {
+    if visitor.instances().context(NOT_CLOSED)?.is_empty() {
         bail!(anyhow::anyhow!(
             "No daemon runs with this ledger, and only a daemon that has watched the set can say that it is over: start \
              it."

@@ -92,7 +92,8 @@ pub(super) async fn look(
 /// Whether another process holds the ledger, as far as one can see.
 pub(super) fn is_held(common: &Common) -> anyhow::Result<bool> {
     let ledger = Visitor::open(common.ledger()?, Clock::machine());
-    Ok(ledger.is_ok_and(|ledger| matches!(ledger.instance(), Ok(Some(_)))))
+    let host = common.host().now();
+    Ok(ledger.is_ok_and(|ledger| matches!(ledger.instance(&host), Ok(Some(_)))))
 }
 
 /// The parsed file at `--config`; the error lists everything that is wrong with it.

@@ -85,7 +85,7 @@ pub async fn refresh(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             return asking::end(&visitor, looked, NOT_LOOKED, &done, printed.output);
         }
         // The next daemon takes the request over.
-        if visitor.instance()?.is_some() {
+        if !visitor.instances()?.is_empty() {
             gone_since = None;
         } else if clock.now() >= *gone_since.get_or_insert(clock.now()) + COMES_BACK {
             bail!(anyhow::anyhow!("The daemon has ended, and none has started since.").context(NOT_LOOKED));

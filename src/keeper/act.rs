@@ -62,7 +62,13 @@ impl<D: Environment> Keeper<D> {
                 }
             }
             Ok(Note::Braked) => {
-                // Since our check another process set a brake, or another keeper used up the budget: try again soon.
+                // Since our check another process set a brake, or another keeper used up the budget: try again soon. Where
+                // daemons of several hosts write, it may be an earlier set of the target.
+                if self.ledger.is_shared()
+                    && let Some(slot) = self.targets.get_mut(&scope)
+                {
+                    slot.taken_up = None;
+                }
                 let until = now + LEDGER_RETRY / 5;
                 let say = "Its set was forbidden just now: by a brake, or because another account used the budget up.".to_owned();
                 self.target_failed(scope, Failure { class: Class::Busy { until }, code: None, say });

@@ -1,6 +1,7 @@
 //! The inputs of a keeper: the fleet's newest spec, and the ledger's brakes and records. Turns them into facts.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::synced::Synced;
 use super::{AccountSpec, Environment, Keeper, Occasion, TargetSlot, is_under_way};
@@ -20,10 +21,15 @@ impl<D: Environment> Keeper<D> {
         self.spec = spec;
         self.compare_host();
         let AccountSpec { reloads, account, .. } = &*self.spec;
-        let elsewhere = self.facts.elsewhere.clone();
-        let occasion = Some(Occasion { reloads: *reloads, demo: account.demo, elsewhere });
+        let (elsewhere, unassigned) = (self.facts.elsewhere.clone(), self.facts.unassigned.is_some());
+        let occasion = Some(Occasion { reloads: *reloads, demo: account.demo, elsewhere, unassigned });
         // A noted set may leave only with the key that its account was read with.
         if self.opened != occasion && self.noted.is_none() {
+            let was_not_ours =
+                self.opened.as_ref().is_some_and(|before| before.elsewhere.is_some() || before.unassigned);
+            if was_not_ours && !self.facts.is_not_ours() {
+                self.is_ours_again();
+            }
             self.opened = occasion;
             self.forget_the_key_before();
             self.connect();
@@ -36,7 +42,7 @@ impl<D: Environment> Keeper<D> {
         {
             self.connect();
         }
-        let has_a_key = self.facts.elsewhere.is_none() && self.facts.credential.is_none();
+        let has_a_key = !self.facts.is_not_ours() && self.facts.credential.is_none();
         self.facts.shared_key = has_a_key.then(|| self.environment.shared_key(&self.account)).flatten();
         if self.woken != self.clock.woken() {
             self.woken = self.clock.woken();
@@ -105,14 +111,37 @@ impl<D: Environment> Keeper<D> {
         }
     }
 
+    /// Another host may have looked after it meanwhile: what is on record by now counts, not what was known here.
+    fn is_ours_again(&mut self) {
+        if !self.ledger.is_shared() {
+            return;
+        }
+        self.kind = None;
+        self.facts.kind = None;
+        self.released_all_but = None;
+        self.targets.values_mut().for_each(|slot| slot.taken_up = None);
+    }
+
+    /// Whether only another host's daemon writes down what becomes of the account.
+    pub(super) fn is_recorded_elsewhere(&self) -> bool {
+        self.facts.is_not_ours() && self.ledger.is_shared()
+    }
+
     /// Compares the host that the file names with what this one is called now: it may have been renamed since the last step.
     fn compare_host(&mut self) {
         let account = &self.spec.account;
+        let here = self.environment.host_name();
         if account.host.is_none() {
             (self.facts.elsewhere, self.host_warning) = (None, None);
+            let others = Arc::clone(&self.directives.borrow().others);
+            self.facts.unassigned = (!others.is_empty()).then(|| {
+                let mut all: Vec<String> = others.iter().cloned().chain([here]).collect();
+                all.sort_unstable();
+                all
+            });
             return;
         }
-        let here = self.environment.host_name();
+        self.facts.unassigned = None;
         self.facts.elsewhere = account.elsewhere(&here);
         let warning = account.host_warning(&here);
         if let Some(say) = warning.as_ref().filter(|_| warning != self.host_warning) {
@@ -152,6 +181,7 @@ impl<D: Environment> Keeper<D> {
         });
         let keep: BTreeSet<Scope> = wanted.keys().copied().collect();
         let is_observed = !self.facts.is_unidentified() && self.facts.wrong.is_none();
+        let is_observed = is_observed && !self.is_recorded_elsewhere();
         if is_observed && self.ledger_trouble.is_none() && self.released_all_but.as_ref() != Some(&keep) {
             match self.ledger.release(&self.account, Some(&keep)).await {
                 Ok(stamp) => {
@@ -172,6 +202,7 @@ impl<D: Environment> Keeper<D> {
         let wanted = self.spec.account.wanted(mode, self.spec.generation);
         let resumed = self.directives.borrow().resumed;
         let news = Some((mode, resumed));
+        let is_recorded_elsewhere = self.is_recorded_elsewhere();
         let now = self.clock.now();
         let slot = self
             .targets
@@ -191,7 +222,7 @@ impl<D: Environment> Keeper<D> {
             return self.remember_sync(scope).await;
         }
         // Registering returns an unresolved set as unclear, so it must not happen while that set is under way here.
-        let due = slot.taken_up != news && !is_under_way(&slot.facts);
+        let due = slot.taken_up != news && !is_under_way(&slot.facts) && !is_recorded_elsewhere;
         if !due || self.ledger_trouble.is_some() {
             return Ok(());
         }
@@ -219,7 +250,7 @@ impl<D: Environment> Keeper<D> {
     /// lasts over restarts. Of another host's account that host tells.
     async fn remember_sync(&mut self, scope: Scope) -> Result<(), LedgerError> {
         let is_due = self.targets.get(&scope).is_some_and(|slot| !slot.sync.is_remembered());
-        if !is_due || self.facts.elsewhere.is_some() || self.ledger_trouble.is_some() {
+        if !is_due || self.facts.is_not_ours() || self.ledger_trouble.is_some() {
             return Ok(());
         }
         let target = Target { account: self.account.clone(), scope };

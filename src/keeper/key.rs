@@ -75,7 +75,7 @@ impl<D: Environment> Keeper<D> {
     pub(super) fn connect(&mut self) {
         self.connect_tried = self.clock.now();
         self.facts.keys_are_copies = self.environment.keys_are_copies();
-        if self.facts.elsewhere.is_some() {
+        if self.facts.is_not_ours() {
             self.exchange = None;
             self.facts.credential = None;
             return;

@@ -89,7 +89,7 @@ fn has_an_answer(account: &AccountFacts, target: &TargetFacts) -> bool {
     let mut failing = [&account.failing, &target.failing].into_iter().flatten();
     let told = failing.any(|failing| failing.failure.class.our_own_limit().is_none());
     let no_key = account.credential.is_some() || account.shared_key.is_some();
-    told || no_key || account.elsewhere.is_some() || account.wrong.is_some()
+    told || no_key || account.is_not_ours() || account.wrong.is_some()
 }
 
 /// The targets of an account that was not looked at yet, shown as `unknown` so that their absence is not taken for "in

@@ -14,6 +14,9 @@ impl<D: Environment> Keeper<D> {
         let (mut changed, mut unknown) = (Vec::new(), Vec::new());
         // An account that has no answer yet goes by those of others.
         let exchange = self.facts.clock.or_else(|| self.clock.exchange());
+        if self.is_recorded_elsewhere() {
+            return;
+        }
         for (scope, slot) in &mut self.targets {
             slot.sync.stands(slot.standing.is_out_of_sync(), self.stood);
             if let Some(news) = slot.sync.news(exchange) {

@@ -1,5 +1,6 @@
 //! The database of a ledger, whichever engine keeps it: where it is, and its transactions.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,11 +58,19 @@ impl Database {
         })
     }
 
-    /// The daemon that works with it, if that is to be seen there; beside a file there is a lock.
-    pub(super) fn instance(&mut self) -> Result<Option<Instance>, LedgerError> {
+    /// The daemons that work with it, if that is to be seen there; beside a file there is a lock.
+    pub(super) fn instances(&mut self) -> Result<Vec<Instance>, LedgerError> {
         match self {
-            Database::Sqlite(_) => Ok(None),
-            Database::Postgres(postgres) => postgres.instance(),
+            Database::Sqlite(_) => Ok(Vec::new()),
+            Database::Postgres(postgres) => postgres.instances(),
+        }
+    }
+
+    /// The other hosts whose daemons work with it.
+    pub(super) fn others(&mut self) -> Result<BTreeSet<String>, LedgerError> {
+        match self {
+            Database::Sqlite(_) => Ok(BTreeSet::new()),
+            Database::Postgres(postgres) => postgres.others(),
         }
     }
 

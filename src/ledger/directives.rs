@@ -50,6 +50,8 @@ pub struct Directives {
     pub lapses_at: Option<ServerTime>,
     /// When the database was found to be another one than it was: it may know nothing of the sets that were noted last.
     pub replaced_at: Option<Moment>,
+    /// The other hosts whose daemons work with this ledger now.
+    pub others: Arc<BTreeSet<String>>,
 }
 
 impl Directives {
@@ -68,8 +70,10 @@ impl Directives {
             refreshes: _,
             lapses_at,
             replaced_at,
+            others,
         } = self;
         *pauses != before.pauses
+            || *others != before.others
             || *replaced_at != before.replaced_at
             || *counted != before.counted
             || *approved != before.approved
@@ -248,14 +252,22 @@ pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> Databas
         refreshes,
         lapses_at,
         replaced_at: None,
+        others: Arc::new(others(tx)?),
     })
 }
 
-/// Records the held plan, unless it is the newest one on record and can still be approved. Before the exchange's time
+/// The other hosts whose daemons live.
+pub(super) fn others(tx: &Tx<'_>) -> DatabaseResult<BTreeSet<String>> {
+    let mut living = tx.living()?;
+    living.remove(tx.host());
+    Ok(living)
+}
+
+/// Records the held plan of our host, unless it is the newest one on record and can still be approved. Before the exchange's time
 /// is known nothing is held, because nothing was looked at.
 pub(super) fn hold(tx: &Tx<'_>, now: Now, plan: &Plan) -> Result<(), StoreError> {
     let Some(exchange) = now.exchange else { return Ok(()) };
-    let newest = newest(tx)?;
+    let newest = newest(tx, tx.host())?;
     let known = match &newest {
         None => plan.0.is_empty(),
         Some((newest, recorded)) => newest == plan && (plan.0.is_empty() || !is_over(*recorded, exchange)),
@@ -265,8 +277,8 @@ pub(super) fn hold(tx: &Tx<'_>, now: Now, plan: &Plan) -> Result<(), StoreError>
     }
     let hash = plan.hash();
     let id: i64 = tx.query_row(
-        "INSERT INTO plans (hash, recorded_at) VALUES (?1, ?2) RETURNING id",
-        params![hash, exchange],
+        "INSERT INTO plans (hash, recorded_at, host) VALUES (?1, ?2, ?3) RETURNING id",
+        params![hash, exchange, tx.host()],
         |row| row.get(0),
     )?;
     for PlanEntry { account, scope, live, desired, cause } in &plan.0 {
@@ -417,7 +429,8 @@ pub(super) fn approve(
         return Ok(Err(Unapproved::Used));
     }
     let plan = entries(tx, id)?;
-    if newest(tx)?.is_none_or(|(newest, _)| is_stale(&plan, &newest)) {
+    let host: String = tx.query_row("SELECT host FROM plans WHERE id = ?1", params![id], |row| row.get(0))?;
+    if newest(tx, &host)?.is_none_or(|(newest, _)| is_stale(&plan, &newest)) {
         return Ok(Err(Unapproved::Stale));
     }
     request(tx, now, "approve", Some(id), who).map(Ok)
@@ -533,16 +546,16 @@ pub(super) fn is_any_open(tx: &Tx<'_>) -> DatabaseResult<bool> {
     })
 }
 
-/// Acknowledges pending requests, unless a noted set may be on its way to the exchange.
+/// Takes up pending requests, unless a noted set of ours may be on its way to the exchange; acknowledges those that every living
+/// host has taken up.
 pub(super) fn acknowledge(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
     // A look changes nothing, so it does not wait for a set.
     tx.execute(
         "UPDATE requests SET acknowledged_at = ?1 WHERE acknowledged_at IS NULL AND what LIKE 'refresh%'",
         params![now.shown()],
     )?;
-    if tx.query_row("SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted')", params![], |row| {
-        row.get(0)
-    })? {
+    let is_noted = "SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'noted' AND host = ?1)";
+    if tx.query_row(is_noted, params![tx.host()], |row| row.get(0))? {
         return Ok(());
     }
     if let Some(exchange) = now.exchange {
@@ -562,9 +575,34 @@ pub(super) fn acknowledge(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
     for request in needless(tx)? {
         answered(tx, now, request, Some("It has ended by itself meanwhile: see `posmoded history`."))?;
     }
-    tx.execute("UPDATE requests SET acknowledged_at = ?1
-         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%'", params![now.shown()])?;
+    let open: Vec<i64> = tx.query(
+        "SELECT id FROM requests
+         WHERE acknowledged_at IS NULL AND plan IS NULL AND what NOT LIKE 'close-intent %' AND what NOT LIKE 'look%'",
+        params![],
+        |row| row.get(0),
+    )?;
+    for request in open {
+        taken_up(tx, now, RequestId(request))?;
+    }
     Ok(())
+}
+
+/// Our host has taken the request up; once every living one has, it is acknowledged.
+pub(super) fn taken_up(tx: &Tx<'_>, now: Now, RequestId(request): RequestId) -> Result<(), StoreError> {
+    let of_all = tx.living()?;
+    let has_others = of_all.iter().any(|host| host != tx.host());
+    if has_others {
+        tx.execute(
+            "INSERT INTO answers (request, host) VALUES (?1, ?2) ON CONFLICT (request, host) DO NOTHING",
+            params![request, tx.host()],
+        )?;
+        let answered: BTreeSet<String> =
+            tx.query("SELECT host FROM answers WHERE request = ?1", params![request], |row| row.get(0))?;
+        if !of_all.is_subset(&answered) {
+            return Ok(());
+        }
+    }
+    answered(tx, now, RequestId(request), None)
 }
 
 /// Approves a plan from now on, or returns why not: one sentence.
@@ -664,12 +702,13 @@ fn target(entry: &PlanEntry) -> Target {
     Target { account: entry.account.clone(), scope: entry.scope }
 }
 
-/// The newest plan on record, and when it was recorded.
-fn newest(tx: &Tx<'_>) -> DatabaseResult<Option<(Plan, i64)>> {
-    let newest: Option<(i64, i64)> =
-        tx.query_opt("SELECT id, recorded_at FROM plans ORDER BY id DESC LIMIT 1", params![], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+/// The newest plan of a host on record, and when it was recorded.
+fn newest(tx: &Tx<'_>, host: &str) -> DatabaseResult<Option<(Plan, i64)>> {
+    let newest: Option<(i64, i64)> = tx.query_opt(
+        "SELECT id, recorded_at FROM plans WHERE host = ?1 ORDER BY id DESC LIMIT 1",
+        params![host],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     newest.map(|(id, recorded)| Ok((entries(tx, id)?, recorded))).transpose()
 }
 

@@ -141,6 +141,11 @@ pub(super) fn pin(
     Ok(Pinned::New)
 }
 
+/// The UID pinned for a name.
+pub(super) fn uid(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<Option<Uid>> {
+    tx.query_opt("SELECT uid FROM uids WHERE account = ?1", params![account], |row| row.get(0))
+}
+
 /// Whether another name has the UID that is pinned for this one.
 pub(super) fn is_shared(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<bool> {
     tx.query_row("SELECT EXISTS (SELECT 1 FROM uids one JOIN uids other ON other.uid = one.uid AND other.account <> one.account

@@ -11,13 +11,14 @@ use super::now::Now;
 use super::targets;
 use super::trouble::DatabaseResult;
 use super::tx::{Row, Tx, params};
+use super::whose;
 use super::words::Stage;
 use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
 use crate::facts::{
     Applied, Cause, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer,
 };
 use crate::moment::{ServerTime, spell};
-use crate::position_mode::{PositionMode, Target};
+use crate::position_mode::{PositionMode, Target, Uid};
 
 /// An intent on disk, in any stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,11 +89,13 @@ pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Opt
     let IntentRequest { target, change, generation, stamp, allowed } = request;
     let shared = identities::is_shared(tx, &target.account)?;
     let outdated = is_outdated(tx, *generation)?;
+    let uid = identities::uid(tx, &target.account)?;
     if tx.is_quiet()
         || shared
         || outdated
         || is_paused(tx, *stamp, target)?
         || unresolved(tx, target)?.is_some()
+        || is_under_way_elsewhere(tx, uid.as_ref(), target)?
     {
         return Ok(None);
     }
@@ -108,9 +111,9 @@ pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Opt
     }
     let Target { account, scope } = target;
     let id: IntentId = tx.query_row(
-        "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, plan)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id",
-        params![account, scope, from, to, cause, generation, stamp, now.wall, Stage::Noted, plan],
+        "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, plan, host, uid)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) RETURNING id",
+        params![account, scope, from, to, cause, generation, stamp, now.wall, Stage::Noted, plan, tx.host(), uid],
         |row| row.get(0),
     )?;
     let under = if plan.is_some() { ", under an approved plan" } else { "" };
@@ -121,8 +124,8 @@ pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Opt
     Ok(Some(id))
 }
 
-/// Whether there is a newer revision, which the requester of the set does not know yet.
-fn is_outdated(tx: &Tx<'_>, generation: Generation) -> DatabaseResult<bool> {
+/// Whether there is a newer revision, which the caller does not know yet.
+pub(super) fn is_outdated(tx: &Tx<'_>, generation: Generation) -> DatabaseResult<bool> {
     tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM revisions WHERE generation > ?1)",
         params![generation],
@@ -130,9 +133,18 @@ fn is_outdated(tx: &Tx<'_>, generation: Generation) -> DatabaseResult<bool> {
     )
 }
 
+/// Whether a set of the same account under another name is unresolved.
+fn is_under_way_elsewhere(tx: &Tx<'_>, uid: Option<&Uid>, target: &Target) -> DatabaseResult<bool> {
+    tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM intents WHERE state IN ('noted', 'accepted', 'unclear') AND uid = ?1 AND scope = ?2)",
+        params![uid, target.scope],
+        |row| row.get(0),
+    )
+}
+
 /// Records that the set was not sent.
 pub(super) fn withdraw(tx: &Tx<'_>, now: Now, id: IntentId, why: &str) -> Result<(), StoreError> {
-    let intent = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)?;
+    let Some(intent) = move_on(tx, id, &[Stage::Noted], Stage::Withdrawn)? else { return Ok(()) };
     add_event(tx, now, &intent, EventKind::Withdrawn, format!("The set did not leave: {why}"))
 }
 
@@ -155,13 +167,15 @@ pub(super) fn answered(tx: &Tx<'_>, now: Now, id: IntentId, answer: &SetAnswer) 
             format!("The set left and no usable answer came back: {say}"),
         ),
     };
-    let intent = move_on(tx, id, &[Stage::Noted], stage)?;
+    let Some(intent) = move_on(tx, id, &[Stage::Noted], stage)? else { return Ok(()) };
     add_event(tx, now, &intent, kind, text)
 }
 
 /// Records that the set was accepted but no read showed it in time.
 pub(super) fn unconfirmed(tx: &Tx<'_>, now: Now, id: IntentId) -> Result<(), StoreError> {
-    let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)?;
+    let Some(intent) = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Unclear)? else {
+        return Ok(());
+    };
     let text = format!("The exchange accepted the set, but no read showed it within {}.", spell(CONFIRMING));
     add_event(tx, now, &intent, EventKind::Unclear, text)
 }
@@ -173,7 +187,9 @@ pub(super) fn confirmed(
     id: IntentId,
     applied: Option<Applied>,
 ) -> Result<(), StoreError> {
-    let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Confirmed)?;
+    let Some(intent) = move_on(tx, id, &[Stage::Noted, Stage::Accepted], Stage::Confirmed)? else {
+        return Ok(());
+    };
     record_applied(tx, &intent, applied)?;
     let text = format!("A read shows {}: the set took effect.", intent.change.to);
     add_event(tx, now, &intent, EventKind::Confirmed, text)
@@ -192,7 +208,9 @@ pub(super) fn resolved(
     } else {
         (Stage::NoEffect, EventKind::NoEffect)
     };
-    let intent = move_on(tx, id, &[Stage::Noted, Stage::Accepted, Stage::Unclear], stage)?;
+    let Some(intent) = move_on(tx, id, &[Stage::Noted, Stage::Accepted, Stage::Unclear], stage)? else {
+        return Ok(());
+    };
     record_applied(tx, &intent, applied)?;
     let text = if took_effect {
         format!("The set took effect after all: a read shows {}.", intent.change.to)
@@ -216,7 +234,7 @@ pub(super) fn closed(
 
 /// Records that a set which seemed lost shows in a read after all.
 pub(super) fn late(tx: &Tx<'_>, now: Now, id: IntentId, applied: Applied) -> Result<(), StoreError> {
-    let intent = move_on(tx, id, &[Stage::NoEffect], Stage::Late)?;
+    let Some(intent) = move_on(tx, id, &[Stage::NoEffect], Stage::Late)? else { return Ok(()) };
     tx.execute("UPDATE intents SET late_at = ?1 WHERE id = ?2", params![applied.at, id])?;
     record_applied(tx, &intent, Some(applied))?;
     let mode = intent.change.to;
@@ -245,10 +263,25 @@ pub(super) fn never_sent(tx: &Tx<'_>, now: Now, unsent: &Unsent) -> Result<(), S
     found.map_or(Ok(()), |id| withdraw(tx, now, id, why))
 }
 
-/// Marks the sets that an ended process left noted or accepted as unclear: their outcome is unknown.
+/// Marks the sets that an ended process of our host left noted or accepted as unclear: their outcome is unknown.
 pub(super) fn orphaned(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
-    for intent in all_unresolved(tx)?.into_iter().filter(|intent| intent.stage != Stage::Unclear) {
-        let intent = move_on(tx, intent.id, &[intent.stage], Stage::Unclear)?;
+    let left: Vec<IntentRecord> = tx.query(
+        "SELECT * FROM intents WHERE state IN ('noted', 'accepted') AND host = ?1 ORDER BY id",
+        params![tx.host()],
+        from_row,
+    )?;
+    are_orphans(tx, now, left)
+}
+
+/// The same for those of every host.
+pub(super) fn all_orphaned(tx: &Tx<'_>, now: Now) -> Result<(), StoreError> {
+    let left = all_unresolved(tx)?.into_iter().filter(|intent| intent.stage != Stage::Unclear);
+    are_orphans(tx, now, left.collect())
+}
+
+fn are_orphans(tx: &Tx<'_>, now: Now, left: Vec<IntentRecord>) -> Result<(), StoreError> {
+    for intent in left {
+        let Some(intent) = move_on(tx, intent.id, &[intent.stage], Stage::Unclear)? else { continue };
         let text = "posmoded ended while the set was under way: nobody knows what became of it.";
         add_event(tx, now, &intent, EventKind::Unclear, text.to_owned())?;
     }
@@ -379,19 +412,24 @@ fn has_a_place(
     )
 }
 
-fn move_on(tx: &Tx<'_>, id: IntentId, from: &[Stage], to: Stage) -> Result<IntentRecord, StoreError> {
+/// Moves an intent to its next stage. `None` if there is nothing to write: it was done before, or the daemon of another host has
+/// resolved it, which looks after the account now.
+fn move_on(tx: &Tx<'_>, id: IntentId, from: &[Stage], to: Stage) -> Result<Option<IntentRecord>, StoreError> {
     let found = tx
         .query_opt("SELECT * FROM intents WHERE id = ?1", params![id], from_row)?
         .ok_or_else(|| StoreError::Misused(format!("there is no intent {}", id.0)))?;
     if found.stage == to && tx.may_repeat() {
-        return Ok(found);
+        return Ok(None);
     }
     if !from.contains(&found.stage) {
+        if !found.stage.is_unresolved() && whose::has_moved(tx, &found.target.account)? {
+            return Ok(None);
+        }
         let is = found.stage;
         return Err(StoreError::Misused(format!("intent {} is {is:?} and cannot become {to:?}", id.0)));
     }
     tx.execute("UPDATE intents SET state = ?1 WHERE id = ?2", params![to, id])?;
-    Ok(IntentRecord { stage: to, ..found })
+    Ok(Some(IntentRecord { stage: to, ..found }))
 }
 
 fn record_applied(tx: &Tx<'_>, intent: &IntentRecord, applied: Option<Applied>) -> DatabaseResult<()> {

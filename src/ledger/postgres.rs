@@ -11,6 +11,7 @@ mod schema;
 mod session;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -90,7 +91,7 @@ enum For {
 }
 
 impl Postgres {
-    /// Makes or converts the tables, and connects as the one daemon there, if it is to say so.
+    /// Makes or converts the tables, and connects as the daemon of its host, if it is to say so.
     pub(super) fn open(
         address: Arc<Address>,
         clock: Clock,
@@ -109,8 +110,8 @@ impl Postgres {
     /// Connects, makes the tables if there are none, and converts them to our format.
     pub(super) fn make(address: Arc<Address>, clock: Clock) -> Result<Postgres, OpenError> {
         let mut database = Postgres::connected(address, clock)?;
-        let found = database.migrate()?;
-        if found > FORMAT {
+        let Found { format: found, oldest } = database.migrate()?;
+        if oldest > FORMAT {
             return Err(OpenError::Newer(Newer { place: database.told().into(), found, known: FORMAT }));
         }
         Ok(database)
@@ -120,11 +121,12 @@ impl Postgres {
     pub(super) fn visit(address: Arc<Address>, clock: Clock) -> Result<Postgres, VisitError> {
         let database = Postgres::connected(address, clock)?;
         let place = || database.told().into();
-        let format = database.session.as_ref().map_or(Ok(0), |there| format(&there.session));
-        match format.map_err(|error| database.error(error))? {
+        let there = database.session.as_ref().map_or(Ok(Found::default()), |there| found(&there.session));
+        let Found { format: found, oldest } = there.map_err(|error| database.error(error))?;
+        match found {
             0 => Err(VisitError::NoLedger { looked_at: place() }),
-            found if found > FORMAT => Err(VisitError::Newer(Newer { place: place(), found, known: FORMAT })),
-            found if found < FORMAT => Err(VisitError::Older { place: place(), found, known: FORMAT }),
+            _ if oldest > FORMAT => Err(VisitError::Newer(Newer { place: place(), found, known: FORMAT })),
+            _ if found < FORMAT => Err(VisitError::Older { place: place(), found, known: FORMAT }),
             _ => Ok(database),
         }
     }
@@ -150,20 +152,20 @@ impl Postgres {
         Ok(database)
     }
 
-    /// Runs the steps to our format, all in one transaction; returns the format that there is then.
-    fn migrate(&mut self) -> Result<i64, LedgerError> {
+    /// Runs the steps to our format, all in one transaction; returns what there is then.
+    fn migrate(&mut self) -> Result<Found, LedgerError> {
         let made = self.session().and_then(|session| {
             session.batch(BEGIN_WRITING)?;
             // One process makes or converts the tables; another waits for it here.
             session.batch(&format!("SELECT pg_advisory_xact_lock({MAKING});{FLEET}"))?;
-            let found = format(session)?;
-            for (to, sql) in STEPS.into_iter().filter(|(to, _)| found < *to) {
+            let before = found(session)?.format;
+            for (to, sql) in STEPS.into_iter().filter(|(to, _)| before < *to) {
                 session.batch(sql)?;
                 session.execute("UPDATE fleet SET format = ?1", params![to])?;
             }
-            let format = format(session)?;
+            let found = found(session)?;
             session.commit()?;
-            Ok(format)
+            Ok(found)
         });
         made.map_err(|error| {
             self.session = None;
@@ -171,39 +173,51 @@ impl Postgres {
         })
     }
 
-    /// Takes the place of the one daemon, unless another that may live has it: that one is returned.
+    /// Takes the place of its host's daemon, unless another that may live has it: that one is returned.
     fn enter(&mut self, us: &Instance) -> DatabaseResult<Option<Other>> {
         let now = self.clock.now();
         self.is_to_compare = false;
         self.begin(For::Writing)?;
         let session = self.session()?;
-        if let Some(other) = hosts::living(session)?.into_iter().next() {
+        let host = us.host.as_deref().unwrap_or_default();
+        if let Some(other) = hosts::others(session, Some(host))?.into_iter().next() {
             self.roll_back();
             return Ok(Some(other));
         }
         let entry = hosts::enter(session, us, now)?;
+        // Others are to hear of it.
+        session.execute("UPDATE fleet SET version = version + 1", params![])?;
         session.commit()?;
+        session.is_of(&entry.host);
         self.entry = Some(entry);
         self.is_to_compare = true;
         Ok(None)
     }
 
-    /// The daemon that works with it, if one does.
-    pub(super) fn instance(&mut self) -> Result<Option<Instance>, LedgerError> {
-        Ok(self.living()?.map(|other| other.instance))
+    /// The daemons that work with it, the one that was seen last first.
+    pub(super) fn instances(&mut self) -> Result<Vec<Instance>, LedgerError> {
+        Ok(self.living()?.into_iter().map(|other| other.instance).collect())
+    }
+
+    /// The other hosts whose daemons work with it.
+    pub(super) fn others(&mut self) -> Result<BTreeSet<String>, LedgerError> {
+        let ours = self.entry.as_ref().map(|entry| entry.host.clone()).unwrap_or_default();
+        let living = self.session().and_then(|session| hosts::living(session, &ours));
+        let mut living = living.map_err(|error| self.error(error))?;
+        living.remove(&ours);
+        Ok(living)
     }
 
     /// Fails if a daemon works with it.
     pub(super) fn is_unused(&mut self) -> Result<(), OpenError> {
-        match self.living()? {
+        match self.living()?.into_iter().next() {
             None => Ok(()),
             Some(Other { sign, instance }) => Err(OpenError::Used { place: self.told(), by: instance, sign }),
         }
     }
 
-    fn living(&mut self) -> Result<Option<Other>, LedgerError> {
-        let living = self.session().and_then(hosts::living).map_err(|error| self.error(error))?;
-        Ok(living.into_iter().next())
+    fn living(&mut self) -> Result<Vec<Other>, LedgerError> {
+        self.session().and_then(|session| hosts::others(session, None)).map_err(|error| self.error(error))
     }
 
     /// Whether a transaction that writes has yet to compare the database with the one that it was.
@@ -310,12 +324,13 @@ impl Postgres {
             }
             For::Writing => {
                 session.batch(BEGIN_WRITING)?;
-                let (version, number, moved) = Tx::new(session).query_row(
-                    "SELECT version, pg_current_xact_id()::text, moved FROM fleet FOR UPDATE",
+                let (version, number, moved, oldest) = Tx::new(session).query_row(
+                    "SELECT version, pg_current_xact_id()::text, moved, oldest FROM fleet FOR UPDATE",
                     params![],
-                    |row| Ok((row.get::<i64>(0)?, row.get(1)?, row.get::<Option<String>>(2)?)),
+                    |row| Ok((row.get::<i64>(0)?, row.get(1)?, row.get::<Option<String>>(2)?, row.get(3)?)),
                 )?;
                 is_here(moved)?;
+                is_for_us(oldest)?;
                 if let Some(entry) = entry {
                     hosts::is_ours(session, &entry)?;
                     lost = incarnation::compare(session, version, seen)?;
@@ -380,6 +395,9 @@ impl Postgres {
             there
         };
         let there = self.session.insert(there);
+        if let Some(entry) = &self.entry {
+            there.session.is_of(&entry.host);
+        }
         if let Some(doubt) = &self.doubt {
             if doubt.is_open(there)? {
                 let said = "the commit before this one is still under way there";
@@ -523,18 +541,38 @@ fn is_here(moved: Option<String>) -> DatabaseResult<()> {
     moved.map_or(Ok(()), |to| Err(DatabaseError::new(Trouble::Moved, to)))
 }
 
-/// The format of what is there; 0 if there is no ledger.
-fn format(session: &Session) -> DatabaseResult<i64> {
+/// Fails if this version does not know enough of what is there.
+fn is_for_us(oldest: i64) -> DatabaseResult<()> {
+    if oldest <= FORMAT {
+        return Ok(());
+    }
+    let said = format!(
+        "a newer posmoded has converted it to a format that this one cannot work with ({oldest}, and this one knows {FORMAT}): \
+         run the newer one here, too"
+    );
+    Err(DatabaseError::new(Trouble::Other, said))
+}
+
+/// The format of what is there, and the one that a program has to know at least; 0 if there is no ledger.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    format: i64,
+    oldest: i64,
+}
+
+fn found(session: &Session) -> DatabaseResult<Found> {
     let tx = Tx::new(session);
     let is_there: bool =
         tx.query_row("SELECT to_regclass('fleet') IS NOT NULL", params![], |row| row.get(0))?;
     if !is_there {
-        return Ok(0);
+        return Ok(Found::default());
     }
-    let (format, moved) =
-        tx.query_row("SELECT format, moved FROM fleet", params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Before format 9 nothing said which the oldest is.
+    let asked = "SELECT format, moved, coalesce((to_jsonb(fleet) ->> 'oldest')::bigint, 0) FROM fleet";
+    let (format, moved, oldest) =
+        tx.query_row(asked, params![], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     is_here(moved)?;
-    Ok(format)
+    Ok(Found { format, oldest })
 }
 
 /// Each commit is on the disk of the server, and on those of its synchronous standbys, before it is reported; no statement and

@@ -7,7 +7,7 @@ use super::event::{Event, EventKind};
 use super::now::Now;
 use super::spans::{self, OutOfSync};
 use super::tx::{Tx, params};
-use super::{history, intents, targets};
+use super::{history, intents, targets, whose};
 use crate::facts::{Applied, Generation, Intent, IntentState, LateSet};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -51,6 +51,7 @@ pub(super) fn register_target(
         params![target.account, target.scope],
         |row| Ok((row.get("changed_in")?, targets::applied(row)?)),
     )?;
+    whose::keeps(tx, now, &target.account)?;
     let intent =
         intents::unresolved(tx, target)?.map(|intent| intent.in_state(IntentState::of_another_process()));
     let corrections = intents::corrections(tx, target, changed_in)?;
@@ -105,6 +106,7 @@ pub(super) fn release(
         tx.execute("DELETE FROM former_targets WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM uids WHERE account = ?1", params![account])?;
         tx.execute("DELETE FROM kinds WHERE account = ?1", params![account])?;
+        tx.execute("DELETE FROM keepers WHERE account = ?1", params![account])?;
     }
     let unresolved = intents::all_unresolved(tx)?;
     if unresolved.is_empty() {

@@ -13,7 +13,7 @@ use super::error::{LedgerError, OpenError};
 use super::files::{Part, beside, directory};
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: i64 = 8;
+pub(super) const FORMAT: i64 = 9;
 
 /// The format of an open ledger; 0 if the file has none yet.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
@@ -82,8 +82,8 @@ fn copy(connection: &Connection, place: &Path, to: i64) -> Result<(), OpenError>
 }
 
 /// All migrations, from the first format.
-pub(super) const MIGRATIONS: [&str; 8] =
-    [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC, WATCHED, PAUSE_OVER];
+pub(super) const MIGRATIONS: [&str; 9] =
+    [FIRST, KINDS, EXCHANGE_TIME, SHOWN_BY, CHANGES, OUT_OF_SYNC, WATCHED, PAUSE_OVER, HOSTS];
 
 pub(super) const FIRST: &str = "
 CREATE TABLE revisions (
@@ -316,4 +316,41 @@ pub(super) const PAUSE_OVER: &str = "
 ALTER TABLE pauses ADD COLUMN who TEXT;
 ALTER TABLE pauses ADD COLUMN over_noticed INTEGER NOT NULL DEFAULT 0;
 UPDATE pauses SET over_noticed = 1 WHERE until <= (SELECT coalesce(max(at), 0) FROM events);
+";
+
+/// Daemons of several hosts may work with one ledger, where it is on a server: whose set, held plan and span it is, who looks
+/// after a target since when, and which of them have taken up a request. The set of an account under one name excludes that
+/// under another. Here the name of the host is empty.
+pub(super) const HOSTS: &str = "
+ALTER TABLE intents ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE intents ADD COLUMN uid TEXT;
+CREATE UNIQUE INDEX one_unresolved_of_a_user ON intents (uid, scope) WHERE state IN ('noted', 'accepted', 'unclear');
+
+ALTER TABLE plans ADD COLUMN host TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE answers (
+    request INTEGER NOT NULL,
+    host    TEXT NOT NULL,
+    PRIMARY KEY (request, host)
+) STRICT;
+
+CREATE TABLE keepers (
+    account TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    host    TEXT NOT NULL,
+    PRIMARY KEY (account, since)
+) STRICT;
+INSERT INTO keepers (account, since, host) SELECT account, min(known_since), '' FROM targets GROUP BY account;
+
+ALTER TABLE watched RENAME TO watched_before;
+DROP INDEX watched_until;
+CREATE TABLE watched (
+    host  TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (host, since)
+) STRICT;
+INSERT INTO watched (host, since, until) SELECT '', since, until FROM watched_before;
+DROP TABLE watched_before;
+CREATE INDEX watched_until ON watched (until);
 ";

@@ -117,12 +117,12 @@ pub(super) fn is_unknown(tx: &Tx<'_>, target: &Target) -> DatabaseResult<bool> {
     Ok(found.is_some())
 }
 
-/// A daemon has run since then, and still ran then.
+/// The daemon of our host has run since then, and still ran then.
 pub(super) fn watched(tx: &Tx<'_>, since: ServerTime, until: ServerTime) -> DatabaseResult<()> {
     tx.execute(
-        "INSERT INTO watched (since, until) VALUES (?1, ?2)
-         ON CONFLICT (since) DO UPDATE SET until = excluded.until",
-        params![since, until.max(since)],
+        "INSERT INTO watched (host, since, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (host, since) DO UPDATE SET until = excluded.until",
+        params![tx.host(), since, until.max(since)],
     )
     .map(drop)
 }

@@ -1,5 +1,6 @@
 //! The ledger's database as a file of SQLite: the connection, its transactions, and what its errors come to.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -163,6 +164,14 @@ impl Engine for Connection {
 
     fn is_quiet(&self) -> bool {
         false
+    }
+
+    fn host(&self) -> &'static str {
+        NO_HOST
+    }
+
+    fn living(&self) -> DatabaseResult<BTreeSet<String>> {
+        Ok(BTreeSet::from([NO_HOST.to_owned()]))
     }
 
     /// A file answers.
@@ -341,5 +350,7 @@ const OF_THE_DISK: [i32; 8] = [
 ];
 /// How long to wait for the write lock. A command's transaction takes milliseconds; a longer holder is stuck.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+/// A file has one daemon, wherever that runs.
+const NO_HOST: &str = "";
 /// So many statements are kept, for reading one takes longer than running it: more than there are.
 const STATEMENTS: usize = 128;

@@ -20,7 +20,7 @@ use super::listeners::Listeners;
 use super::now::Now;
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
-use super::{history, intents};
+use super::{history, intents, whose};
 use crate::clock::Clock;
 use crate::constants::CLOCK_JUMP;
 use crate::facts::IntentId;
@@ -112,8 +112,11 @@ impl Store {
             unsent: Vec::new(),
             _lock: lock,
         };
-        store.write(intents::orphaned)?;
-        // The first directives hold all identities; only this process writes any from here on.
+        store.write(|tx, now| {
+            whose::adopt(tx)?;
+            intents::orphaned(tx, now)
+        })?;
+        // The first directives hold all identities; where this daemon is alone, only it writes any from here on.
         let directives = store.read(|tx, now| directives::read(tx, now, None))?;
         store.publish(directives);
         store.database.look_after_files();
@@ -149,7 +152,7 @@ impl Store {
     }
 
     /// The directives are read only if it changed a row, or another process did; their identities, which are as many as the
-    /// accounts, only where they are not `known`.
+    /// accounts, only where they are not `known`, or where the daemon of another host may have written some.
     fn transact<T>(
         &mut self,
         job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>,
@@ -164,7 +167,10 @@ impl Store {
         let written = self.database.is_there().and_then(|()| {
             self.database.write(|tx| {
                 let changes = tx.changes()?;
-                if let Some((before, by)) = jump {
+                // One host does it for all.
+                if let Some((before, by)) = jump
+                    && tx.living()?.first().is_none_or(|first| first == tx.host())
+                {
                     directives::prolong(tx, before, by)?;
                 }
                 if let Some(loss) = tx.loss() {
@@ -175,6 +181,7 @@ impl Store {
                 }
                 let done = job(tx, now)?;
                 let differ = tx.changes()? != changes || tx.version()? != seen || tx.loss().is_some();
+                let known = known.filter(|known| known.others.is_empty());
                 Ok((done, differ.then(|| directives::read(tx, now, known)).transpose()?))
             })
         });
@@ -246,9 +253,12 @@ impl Store {
         let waits = self.to_acknowledge && self.read(directives::is_waited_for)?;
         // Read when one of them has ended, not at every call until it does.
         let lapsed = self.directives.newest().lapses_at.zip(exchange).is_some_and(|(at, now)| at <= now);
-        if wrote || waits || lapsed {
+        let others = self.database.others()?;
+        let come_or_gone = others != *self.directives.newest().others;
+        if wrote || waits || lapsed || come_or_gone {
             let known = self.directives.newest();
-            let directives = self.read(|tx, now| directives::read(tx, now, Some(&known)))?;
+            let known = Some(&*known).filter(|known| others.is_empty() && known.others.is_empty());
+            let directives = self.read(|tx, now| directives::read(tx, now, known))?;
             self.publish(directives);
         }
         if waits {

@@ -8,6 +8,7 @@ mod copies;
 mod damage;
 mod directives;
 mod disk;
+mod hosts;
 mod intents;
 mod pooler;
 mod refreshes;

@@ -5,16 +5,8 @@ use std::collections::BTreeMap;
 use super::targets;
 use super::trouble::DatabaseResult;
 use super::tx::{Row, Tx, params};
+use super::watches::{Span, Watches};
 use crate::position_mode::{AccountName, Target};
-
-/// A span of time, in milliseconds since 1970 by the exchange's time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Its beginning.
-    pub since: i64,
-    /// Its end; `None` while it goes on.
-    pub until: Option<i64>,
-}
 
 /// Which spans to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +24,7 @@ pub struct SpansFilter {
 pub struct Spans {
     /// From when on nothing is left out: as asked, or later where there are more spans than the limit.
     pub since: i64,
-    /// When a daemon of this ledger ran, up to the last mark.
+    /// When a daemon of this ledger ran, that of any host, up to the last mark.
     pub watched: Vec<Span>,
     /// Each target of the ledger.
     pub targets: Vec<TargetSpans>,
@@ -47,7 +39,7 @@ pub struct TargetSpans {
     pub known_since: i64,
     /// When it was not as the file wants it.
     pub out_of_sync: Vec<Span>,
-    /// When its state was unknown.
+    /// When its state was unknown, or the daemon of its host did not run while that of another did.
     pub unknown: Vec<Span>,
 }
 
@@ -72,7 +64,7 @@ pub(super) fn read(tx: &Tx<'_>, filter: &SpansFilter) -> DatabaseResult<Spans> {
     let out_of_sync = newest.read(OUT_OF_SYNC, of_a_target, is_asked)?.into_iter().chain(open);
     let open = newest.read(UNKNOWN_NOW, of_a_target, is_asked)?;
     let unknown = newest.read(UNKNOWN, of_a_target, is_asked)?.into_iter().chain(open);
-    let mut watched = newest.read(WATCHED, span, |_| true)?;
+    let by_host = newest.read(WATCHED, |row| Ok((row.get::<String>("host")?, span(row)?)), |_| true)?;
     for (target, span) in out_of_sync {
         targets.entry(target).and_modify(|spans| spans.out_of_sync.push(span));
     }
@@ -80,11 +72,28 @@ pub(super) fn read(tx: &Tx<'_>, filter: &SpansFilter) -> DatabaseResult<Spans> {
         targets.entry(target).and_modify(|spans| spans.unknown.push(span));
     }
     let mut targets: Vec<TargetSpans> = targets.into_values().collect();
+    let watches = Watches::of(by_host, keepers(tx)?);
+    for TargetSpans { target, unknown, .. } in &mut targets {
+        unknown.extend(watches.without(&target.account));
+    }
     let all = targets.iter_mut().flat_map(|target| [&mut target.out_of_sync, &mut target.unknown]);
-    for spans in all.chain([&mut watched]) {
+    for spans in all {
         spans.sort_unstable_by_key(|span| span.since);
     }
-    Ok(Spans { since: newest.since, watched, targets })
+    Ok(Spans { since: newest.since, watched: watches.all, targets })
+}
+
+/// Since when which host looks after each account, oldest first.
+fn keepers(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<AccountName, Vec<(i64, String)>>> {
+    let mut by_account: BTreeMap<AccountName, Vec<(i64, String)>> = BTreeMap::new();
+    let all: Vec<(AccountName, i64, String)> =
+        tx.query("SELECT account, since, host FROM keepers ORDER BY since", params![], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    for (account, since, host) in all {
+        by_account.entry(account).or_default().push((since, host));
+    }
+    Ok(by_account)
 }
 
 /// Reads as many spans of a kind as there may be, the newest first.
@@ -145,4 +154,4 @@ const OUT_OF_SYNC: &str =
     "SELECT account, scope, since, until FROM out_of_sync WHERE until >= ?1 ORDER BY until DESC";
 const UNKNOWN: &str =
     "SELECT account, scope, since, until FROM unknown WHERE until >= ?1 ORDER BY until DESC";
-const WATCHED: &str = "SELECT since, until FROM watched WHERE until >= ?1 ORDER BY until DESC";
+const WATCHED: &str = "SELECT host, since, until FROM watched WHERE until >= ?1 ORDER BY until DESC";

@@ -171,7 +171,7 @@ fn bring(
                     return Err(StoreError::Misused(what));
                 }
             }
-            intents::orphaned(target, now)?;
+            intents::all_orphaned(target, now)?;
             let unresolved = intents::all_unresolved(target)?.len();
             Ok(Ok((rows, u64::try_from(unresolved).unwrap_or(u64::MAX))))
         });
@@ -237,7 +237,7 @@ fn remove_what_is_left(part: &Path) -> io::Result<()> {
 }
 
 /// All tables; those that others name come first.
-pub(super) const TABLES: [&str; 16] = [
+pub(super) const TABLES: [&str; 18] = [
     "revisions",
     "targets",
     "former_targets",
@@ -254,9 +254,21 @@ pub(super) const TABLES: [&str; 16] = [
     "out_of_sync",
     "watched",
     "unknown",
+    "answers",
+    "keepers",
 ];
 /// Those whose rows have no number; they are small.
-const WITHOUT_NUMBERS: [&str; 8] =
-    ["revisions", "targets", "former_targets", "uids", "kinds", "plan_entries", "cool_downs", "watched"];
+const WITHOUT_NUMBERS: [&str; 10] = [
+    "revisions",
+    "targets",
+    "former_targets",
+    "uids",
+    "kinds",
+    "plan_entries",
+    "cool_downs",
+    "watched",
+    "answers",
+    "keepers",
+];
 /// So many rows in one statement: as many parameters as the greatest of them make, both engines take.
 const AT_ONCE: usize = 500;

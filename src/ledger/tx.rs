@@ -5,6 +5,8 @@
 //! mark in a literal), `RETURNING`, `IS DISTINCT FROM`, conflict targets that are named, one table's column named with its table
 //! where another could be meant.
 
+use std::collections::BTreeSet;
+
 use super::trouble::{DatabaseError, DatabaseResult, Trouble};
 use super::value::{Column, Parameter, Unreadable, Value};
 
@@ -30,6 +32,12 @@ pub(super) trait Engine {
 
     /// Whether the database may have lost the note of a set that can still take effect.
     fn is_quiet(&self) -> bool;
+
+    /// The host that this process is the daemon of, where daemons of several hosts may work with the ledger; else empty.
+    fn host(&self) -> &str;
+
+    /// The hosts whose daemons live, ours too; one without a name where the ledger has one daemon at most.
+    fn living(&self) -> DatabaseResult<BTreeSet<String>>;
 
     /// From now on the numbers of new rows of a table begin above those that it has.
     fn number_on(&self, table: &str) -> DatabaseResult<()>;
@@ -150,6 +158,16 @@ impl<'a> Tx<'a> {
     /// Whether the database may have lost the note of a set that can still take effect.
     pub(super) fn is_quiet(&self) -> bool {
         self.0.is_quiet()
+    }
+
+    /// The host that this process is the daemon of, where daemons of several hosts may work with the ledger; else empty.
+    pub(super) fn host(&self) -> &str {
+        self.0.host()
+    }
+
+    /// The hosts whose daemons live, ours too; one without a name where the ledger has one daemon at most.
+    pub(super) fn living(&self) -> DatabaseResult<BTreeSet<String>> {
+        self.0.living()
     }
 
     /// From now on the numbers of new rows of a table begin above those that it has.

@@ -188,12 +188,18 @@ impl Visitor {
         self.read(|tx, _| revisions::last_good(tx))
     }
 
-    /// The daemon that holds the ledger, if one does and can be named.
-    pub fn instance(&self) -> Result<Option<Instance>, LedgerError> {
+    /// The daemons that work with the ledger, as far as they can be named; one at most where it is in a file.
+    pub fn instances(&self) -> Result<Vec<Instance>, LedgerError> {
         match &self.lock {
-            Some(lock) => Ok(lock::holder(lock)),
-            None => self.database.lock().instance(),
+            Some(lock) => Ok(lock::holder(lock).into_iter().collect()),
+            None => self.database.lock().instances(),
         }
+    }
+
+    /// The one of that host, if its daemon works with the ledger; in a file there is one daemon, whatever its host is called.
+    pub fn instance(&self, host: &str) -> Result<Option<Instance>, LedgerError> {
+        let is_ours = |there: &Instance| self.lock.is_some() || there.host.as_deref() == Some(host);
+        Ok(self.instances()?.into_iter().find(is_ours))
     }
 
     fn write<T>(&self, job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>) -> Result<T, LedgerError> {

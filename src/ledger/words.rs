@@ -36,6 +36,13 @@ pub enum Stage {
     Late,
 }
 
+impl Stage {
+    /// Whether its set may still take effect.
+    pub(super) fn is_unresolved(self) -> bool {
+        matches!(self, Stage::Noted | Stage::Accepted | Stage::Unclear)
+    }
+}
+
 macro_rules! words {
     ($($name:ty),*) => {$(
         impl Parameter for $name {

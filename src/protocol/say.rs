@@ -45,7 +45,11 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         | Reason::Unreachable | Reason::RateLimited | Reason::Clock | Reason::KindUnknown => {
             say_failure(reason, facts, of, now)
         }
-        Reason::Unsatisfiable => facts.account.unsatisfiable.as_ref().map_or_else(String::new, say_unsatisfiable),
+        Reason::Unsatisfiable => match (&facts.account.unassigned, &facts.account.unsatisfiable) {
+            (Some(hosts), _) => say_unassigned(hosts),
+            (None, Some(declared)) => say_unsatisfiable(declared),
+            (None, None) => String::new(),
+        },
         Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
         Reason::OutcomeUnknown => say_outcome_unknown(facts, of, now),
         Reason::Verifying => format!(
@@ -210,6 +214,14 @@ pub fn undotted(words: &str) -> &str {
 }
 
 /// Includes the line to write into the file.
+fn say_unassigned(hosts: &[String]) -> String {
+    format!(
+        "The file does not say whose this account is, and the daemons of several hosts work with this ledger ({}): none of them \
+         asks for it or sets it until the file has `host:` for it.",
+        hosts.join(", ")
+    )
+}
+
 fn say_unsatisfiable(declared: &Declared) -> String {
     const ONE: &str = "This is a unified account, which has one mode for all that it holds";
     match (declared, declared.single_mode()) {

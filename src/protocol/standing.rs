@@ -71,7 +71,7 @@ fn cause(facts: &Facts<'_>, desired: PositionMode) -> Cause {
 }
 
 fn state(facts: &Facts<'_>, now: Moment) -> State {
-    if facts.account.elsewhere.is_some() {
+    if facts.account.is_not_ours() {
         return State::Unknown;
     }
     let (account, target) = (facts.account, facts.target);
@@ -158,6 +158,9 @@ fn blockers(facts: &Facts<'_>, state: State, forbidden: Reasons, now: Moment) ->
     if facts.account.elsewhere.is_some() {
         // The other host reports everything else.
         return Reasons::from_iter([Reason::Elsewhere]);
+    }
+    if facts.account.unassigned.is_some() {
+        return Reasons::from_iter([Reason::Unsatisfiable]);
     }
     let target = facts.target;
     let mut all = of_the_account(facts, now);

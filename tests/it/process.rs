@@ -259,7 +259,8 @@ impl Host {
                 None => serde_json::from_str(&fs::read_to_string(self.path(LOCK)).ok()?).ok()?,
                 Some((cluster, database)) => {
                     let address = Address::new(&cluster.url(database)).unwrap();
-                    Visitor::open(address, Clock::machine()).ok()?.instance().ok()??
+                    let there = Visitor::open(address, Clock::machine()).ok()?.instances().ok()?;
+                    there.into_iter().find(|there| there.pid == self.pid())?
                 }
             };
             let at = instance.listen?.parse().unwrap();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 use crate::cli::{Common, Exit, accounts, over_http};
 use crate::clock::Clock;
-use crate::ledger::{Home, VisitError, Visitor};
+use crate::ledger::{Home, Instance, VisitError, Visitor};
 use crate::position_mode::AccountName;
 use crate::serve::Listen;
 use crate::status::Status;
@@ -47,7 +47,7 @@ pub(super) fn exit(status: &Status) -> Exit {
 fn from_the_ledger(common: &Common) -> anyhow::Result<(Listen, Option<String>)> {
     let home = common.ledger()?;
     let found = Visitor::open(&home, Clock::machine())
-        .and_then(|visitor| visitor.instance().map_err(VisitError::from));
+        .and_then(|visitor| visitor.instances().map_err(VisitError::from));
     let found = match found {
         Ok(found) => found,
         Err(error) => match over_http::instead(&error, &home, None) {
@@ -55,7 +55,9 @@ fn from_the_ledger(common: &Common) -> anyhow::Result<(Listen, Option<String>)> 
             None => return Err(over_http::or_at_its_address(error)),
         },
     };
-    let Some(daemon) = found else {
+    let host = common.host().now();
+    let ours = |daemon: &&Instance| home.directory().is_some() || daemon.host.as_ref() == Some(&host);
+    let Some(daemon) = found.iter().find(ours).or(found.first()) else {
         let at = match home {
             Home::Directory(_) => "state directory",
             Home::Server(_) => "ledger in",
@@ -72,7 +74,7 @@ fn from_the_ledger(common: &Common) -> anyhow::Result<(Listen, Option<String>)> 
             "The daemon that works with the ledger in {home} is {daemon}, and is asked there: run this command on {host}."
         );
     }
-    match daemon.listen {
+    match &daemon.listen {
         Some(listen) => Ok((listen.parse()?, None)),
         None => Ok((Listen::Nowhere, None)),
     }

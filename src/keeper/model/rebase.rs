@@ -110,6 +110,7 @@ impl Shift {
     fn account(self, account: &mut AccountFacts) {
         let AccountFacts {
             elsewhere: _,
+            unassigned: _,
             credential: _,
             keys_are_copies: _,
             shared_key: _,

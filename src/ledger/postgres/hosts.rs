@@ -1,7 +1,9 @@
-//! Who works with the database: the daemon has a row in `hosts`, which it renews as long as it lives.
+//! Who works with the database: the daemon of each host has a row in `hosts`, which it renews as long as it lives.
 //!
-//! All times here are the server's own. A daemon that was silent for too long may find another one in its place; then it
-//! writes nothing any more, for each of its transactions looks for its row first.
+//! All times here are the server's own. A daemon that was silent for too long may find another one of its name in its place;
+//! then it writes nothing any more, for each of its transactions looks for its row first.
+
+use std::collections::BTreeSet;
 
 use super::session::Session;
 use crate::ledger::instance::Instance;
@@ -12,6 +14,7 @@ use crate::moment::Moment;
 /// Our own row.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
+    pub(super) host: String,
     /// Made by the server for this process alone.
     pub(super) id: String,
     pub(super) renewed_at: Moment,
@@ -25,52 +28,72 @@ pub(super) struct Other {
     pub(super) instance: Instance,
 }
 
-/// The others that have shown a sign of life within `SILENCE`.
-pub(super) fn living(session: &Session) -> DatabaseResult<Vec<Other>> {
+/// Those that have shown a sign of life within `SILENCE`, the newest first; of one host alone, if it is named.
+pub(super) fn others(session: &Session, host: Option<&str>) -> DatabaseResult<Vec<Other>> {
     Tx::new(session).query(
-        &format!("{OTHERS} WHERE seen_at > clock_timestamp() - interval '{SILENCE} s' ORDER BY seen_at DESC"),
-        params![],
+        &format!(
+            "{OTHERS} WHERE {} AND (CAST(?1 AS TEXT) IS NULL OR host = ?1) ORDER BY seen_at DESC",
+            lives()
+        ),
+        params![host],
         other,
     )
 }
 
-/// Makes our row, in a transaction that has seen that nobody else lives.
+/// The names of the hosts whose daemons live. Ours does: it asks.
+pub(super) fn living(session: &Session, ours: &str) -> DatabaseResult<BTreeSet<String>> {
+    Tx::new(session).query(
+        &format!("SELECT host FROM hosts WHERE {} OR (left_at IS NULL AND host = ?1)", lives()),
+        params![ours],
+        |row| row.get(0),
+    )
+}
+
+/// Makes our row, in a transaction that has seen that nobody else of our name lives.
 pub(super) fn enter(session: &Session, us: &Instance, at: Moment) -> DatabaseResult<Entry> {
     let tx = Tx::new(session);
-    tx.execute("DELETE FROM hosts", params![])?;
+    let host = us.host.clone().unwrap_or_default();
+    tx.execute(
+        &format!("DELETE FROM hosts WHERE host = ?1 OR seen_at < clock_timestamp() - interval '{KEPT}'"),
+        params![host],
+    )?;
     let id = tx.query_row(
         "INSERT INTO hosts (host, instance, pid, listen, posmoded, started_at, seen_at)
          VALUES (?1, gen_random_uuid()::text, ?2, ?3, ?4, clock_timestamp(), clock_timestamp()) RETURNING instance",
-        params![us.host.clone().unwrap_or_default(), i64::from(us.pid), us.listen, env!("CARGO_PKG_VERSION")],
+        params![host, i64::from(us.pid), us.listen, env!("CARGO_PKG_VERSION")],
         |row| row.get(0),
     )?;
-    Ok(Entry { id, renewed_at: at })
+    Ok(Entry { host, id, renewed_at: at })
 }
 
 /// Says that we live.
 pub(super) fn renew(session: &Session, entry: &Entry) -> DatabaseResult<()> {
-    let renewed = session
-        .execute("UPDATE hosts SET seen_at = clock_timestamp() WHERE instance = ?1", params![entry.id])?;
-    if renewed == 1 { Ok(()) } else { Err(superseded(session)?) }
+    let renewed = session.execute(
+        "UPDATE hosts SET seen_at = clock_timestamp() WHERE instance = ?1 AND left_at IS NULL",
+        params![entry.id],
+    )?;
+    if renewed == 1 { Ok(()) } else { Err(superseded(session, entry)?) }
 }
 
-/// Says that we end.
+/// Says that we end. The row stays, so that others know of the host.
 pub(super) fn leave(session: &Session, entry: &Entry) -> DatabaseResult<()> {
-    session.execute("DELETE FROM hosts WHERE instance = ?1", params![entry.id]).map(drop)
+    session
+        .execute("UPDATE hosts SET left_at = clock_timestamp() WHERE instance = ?1", params![entry.id])
+        .map(drop)
 }
 
 /// Fails if another one has taken our place.
 pub(super) fn is_ours(session: &Session, entry: &Entry) -> DatabaseResult<()> {
-    let asked = "SELECT EXISTS (SELECT 1 FROM hosts WHERE instance = ?1)";
+    let asked = "SELECT EXISTS (SELECT 1 FROM hosts WHERE instance = ?1 AND left_at IS NULL)";
     let is_there: bool = Tx::new(session).query_row(asked, params![entry.id], |row| row.get(0))?;
-    if is_there { Ok(()) } else { Err(superseded(session)?) }
+    if is_there { Ok(()) } else { Err(superseded(session, entry)?) }
 }
 
 /// Who has our place.
-fn superseded(session: &Session) -> DatabaseResult<DatabaseError> {
-    let newest =
-        Tx::new(session).query_opt(&format!("{OTHERS} ORDER BY seen_at DESC LIMIT 1"), params![], other)?;
-    let by = newest.map_or_else(|| "which has ended".to_owned(), |other| other.instance.to_string());
+fn superseded(session: &Session, entry: &Entry) -> DatabaseResult<DatabaseError> {
+    let asked = format!("{OTHERS} WHERE host = ?1 AND instance <> ?2");
+    let newest = Tx::new(session).query_opt(&asked, params![entry.host, entry.id], other)?;
+    let by = newest.map_or_else(|| "nobody, for it has left".to_owned(), |other| other.instance.to_string());
     Ok(DatabaseError::new(Trouble::Superseded, by))
 }
 
@@ -84,6 +107,13 @@ fn other(row: &Row<'_>) -> DatabaseResult<Other> {
     Ok(Other { sign: row.get("sign")?, instance })
 }
 
+/// A condition on a row of `hosts`.
+fn lives() -> String {
+    format!("(left_at IS NULL AND seen_at > clock_timestamp() - interval '{SILENCE} s')")
+}
+
+/// How long a host that is not seen any more stays known.
+const KEPT: &str = "30 days";
 const OTHERS: &str = "SELECT host, pid, listen, instance || ' ' || seen_at AS sign FROM hosts";
 /// For how many seconds a daemon may be silent before another takes its place.
 pub(in crate::ledger) const SILENCE: u64 = 15;

@@ -4,7 +4,7 @@
 
 /// Before any step: the format of what is there, as one row.
 pub(super) const FLEET: &str = "
--- version: grows with each transaction that writes. incarnation: of the database, when a daemon last wrote to it; synchronous:
+-- oldest: the format that a program has to know at least to work with it. version: grows with each transaction that writes. incarnation: of the database, when a daemon last wrote to it; synchronous:
 -- whether each commit waited for a standby then. moved: where the ledger was brought, if it was.
 CREATE TABLE IF NOT EXISTS fleet (
     one         integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
@@ -28,7 +28,7 @@ INSERT INTO fleet (format) VALUES (0) ON CONFLICT (one) DO NOTHING;
 ";
 
 /// The steps, each with the format that it leads to.
-pub(super) const STEPS: [(i64, &str); 1] = [(8, FIRST)];
+pub(super) const STEPS: [(i64, &str); 2] = [(8, FIRST), (9, HOSTS)];
 
 const FIRST: &str = r#"
 CREATE TABLE revisions (
@@ -205,4 +205,53 @@ WHERE p.approved_at IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM intents i
     WHERE i.plan = e.plan AND i.account = e.account AND i.scope = e.scope
       AND i.state IN ('confirmed', 'took_effect', 'late'));
+"#;
+
+/// What it knew before is of the one host that had it.
+const HOSTS: &str = r#"
+ALTER TABLE fleet ADD COLUMN oldest bigint NOT NULL DEFAULT 0;
+UPDATE fleet SET oldest = 9;
+
+-- left_at: when its daemon ended by itself. generation and git_commit: of the revision that it has in force.
+ALTER TABLE hosts ADD COLUMN left_at timestamptz;
+ALTER TABLE hosts ADD COLUMN generation bigint;
+ALTER TABLE hosts ADD COLUMN git_commit text;
+
+ALTER TABLE intents ADD COLUMN host text COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE intents ADD COLUMN uid text;
+UPDATE intents SET host = coalesce((SELECT max(host) FROM hosts), '');
+CREATE UNIQUE INDEX one_unresolved_of_a_user ON intents (uid, scope) WHERE state IN ('noted', 'accepted', 'unclear');
+
+ALTER TABLE plans ADD COLUMN host text COLLATE "C" NOT NULL DEFAULT '';
+UPDATE plans SET host = coalesce((SELECT max(host) FROM hosts), '');
+
+CREATE TABLE answers (
+    request bigint NOT NULL,
+    host    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (request, host)
+);
+
+CREATE TABLE keepers (
+    account text COLLATE "C" NOT NULL,
+    since   bigint NOT NULL,
+    host    text COLLATE "C" NOT NULL,
+    PRIMARY KEY (account, since)
+);
+INSERT INTO keepers (account, since, host)
+SELECT account, min(known_since), coalesce((SELECT max(host) FROM hosts), '') FROM targets GROUP BY account;
+
+ALTER TABLE watched ADD COLUMN host text COLLATE "C" NOT NULL DEFAULT '';
+UPDATE watched SET host = coalesce((SELECT max(host) FROM hosts), '');
+ALTER TABLE watched DROP CONSTRAINT watched_pkey;
+ALTER TABLE watched ADD PRIMARY KEY (host, since);
+
+-- How each target stands, as the daemon of a host last showed it: as JSON, and when, by the server.
+CREATE TABLE looks (
+    account text COLLATE "C" NOT NULL,
+    scope   text COLLATE "C" NOT NULL,
+    host    text COLLATE "C" NOT NULL,
+    status  text NOT NULL,
+    at      timestamptz NOT NULL,
+    PRIMARY KEY (account, scope, host)
+);
 "#;

@@ -3,7 +3,8 @@
 //! What took too long is not given up in the middle of a transaction: the whole connection is dropped. What the server says
 //! beside its answers is kept, for a commit with a warning is no commit to rely on.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
+use super::hosts;
 use super::wire::Wire;
 use crate::ledger::trouble::{DatabaseError, DatabaseResult, Trouble};
 use crate::ledger::tx::{Each, Engine, Loss, Row, params};
@@ -39,6 +41,8 @@ pub(super) struct Session {
     may_repeat: Cell<bool>,
     loss: Cell<Option<Loss>>,
     is_quiet: Cell<bool>,
+    /// The host that this process is the daemon of, if it is one.
+    host: OnceCell<String>,
 }
 
 type Notices = Arc<Mutex<Vec<String>>>;
@@ -81,6 +85,7 @@ impl Session {
             may_repeat: Cell::new(false),
             loss: Cell::new(None),
             is_quiet: Cell::new(false),
+            host: OnceCell::new(),
         })
     }
 
@@ -99,6 +104,11 @@ impl Session {
     pub(super) fn found(&self, loss: Option<Loss>, is_quiet: bool) {
         self.loss.set(loss);
         self.is_quiet.set(is_quiet);
+    }
+
+    /// This process is the daemon of that host.
+    pub(super) fn is_of(&self, host: &str) {
+        let _ = self.host.set(host.to_owned());
     }
 
     /// Runs statements that have no parameters and whose rows nobody wants.
@@ -191,6 +201,14 @@ impl Engine for Session {
 
     fn is_quiet(&self) -> bool {
         self.is_quiet.get()
+    }
+
+    fn host(&self) -> &str {
+        self.host.get().map_or("", String::as_str)
+    }
+
+    fn living(&self) -> DatabaseResult<BTreeSet<String>> {
+        hosts::living(self, self.host())
     }
 
     fn number_on(&self, table: &str) -> DatabaseResult<()> {

@@ -28,7 +28,7 @@ async fn one_daemon_holds_the_state_and_says_who_it_is_until_its_last_handle_is_
     let clone = ledger.clone();
     let visitor = Visitor::open(dir.path(), clock()).unwrap();
     drop(ledger);
-    assert_eq!(visitor.instance().unwrap(), Some(here()));
+    assert_eq!(visitor.instance("trade-01").unwrap(), Some(here()));
     let second = Ledger::open(dir.path(), clock(), here()).await.unwrap_err();
     let OpenError::Held { by } = &second else { panic!("{second:?}") };
     assert_eq!(*by, Some(here()));
@@ -36,13 +36,13 @@ async fn one_daemon_holds_the_state_and_says_who_it_is_until_its_last_handle_is_
     drop(clone);
     // A program that another test starts right now has our files open until it begins.
     let is_free = async {
-        while visitor.instance().unwrap().is_some() {
+        while visitor.instance("trade-01").unwrap().is_some() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), is_free).await.unwrap();
     let third = Ledger::open(dir.path(), clock(), here()).await.unwrap();
-    assert_eq!(visitor.instance().unwrap(), Some(here()));
+    assert_eq!(visitor.instance("trade-01").unwrap(), Some(here()));
     drop(third);
 }
 
@@ -51,10 +51,10 @@ async fn a_ledger_of_a_newer_version_is_left_alone() {
     let dir = TempDir::new().unwrap();
     drop(open(dir.path()).await);
     let path = dir.path().join("posmoded.sqlite");
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 10).unwrap();
     let before = std::fs::read(&path).unwrap();
     let said = format!(
-        "The ledger {} has format 9, this posmoded knows up to 8, so it is left alone and nothing is changed: use the newer \
+        "The ledger {} has format 10, this posmoded knows up to 9, so it is left alone and nothing is changed: use the newer \
          posmoded that wrote it.",
         path.display()
     );

@@ -175,7 +175,13 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         measured,
     });
     (
-        option::weighted(0.05, Just(Elsewhere { host: "trade-02".to_owned(), here: "trade-01".to_owned() })),
+        (
+            option::weighted(
+                0.05,
+                Just(Elsewhere { host: "trade-02".to_owned(), here: "trade-01".to_owned() }),
+            ),
+            option::weighted(0.05, Just(vec!["trade-01".to_owned(), "trade-02".to_owned()])),
+        ),
         option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
         option::weighted(0.1, Just("The files a and b hold the same key.".to_owned())),
         (
@@ -194,7 +200,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
     )
         .prop_map(
             |(
-                elsewhere,
+                (elsewhere, unassigned),
                 credential,
                 shared_key,
                 (kind, identity, owner_due, owner_failing),
@@ -208,6 +214,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
             )| {
                 AccountFacts {
                     elsewhere,
+                    unassigned,
                     credential,
                     keys_are_copies: false,
                     ledger_replaced_at: None,
