@@ -4,6 +4,7 @@
 //! keeper that failed. A turn that finds nothing new does nothing. Sends nothing itself.
 
 mod pauses;
+mod peers;
 mod records;
 mod refresh;
 mod supervised;
@@ -20,8 +21,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use pauses::Heard;
+use peers::Told;
 use supervised::Supervised;
 use watched::{IsLast, Watch};
+
+pub use peers::read as peers_of;
 
 use crate::clock::Clock;
 use crate::constants::{LEDGER_POLL, STOPPING};
@@ -97,6 +101,8 @@ pub struct Fleet<D: Environment> {
     released_in: Option<Generation>,
     /// The revision and the number of reloads for which the key files were last read; `None` before the first time.
     surveyed: Option<(Generation, u64)>,
+    /// What the daemons of other hosts were told.
+    told_peers: Told,
     /// Another daemon has our place.
     superseded: Option<String>,
     /// The held plan last written to the ledger; empty at first. Keepers receive only this one.
@@ -241,6 +247,7 @@ impl<D: Environment> Fleet<D> {
             held_at: None,
             released_in: None,
             surveyed: None,
+            told_peers: Told::default(),
             superseded: None,
             held: Arc::default(),
             held_recorded: None,
@@ -322,8 +329,9 @@ impl<D: Environment> Fleet<D> {
         let refreshed = self.refresh().await;
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
+        let met = self.meet_peers().await;
         self.mark_watched(IsLast::No).await;
-        let errors = [followed, released, told, noticed, heard, refreshed, held, cooled];
+        let errors = [followed, released, told, noticed, heard, refreshed, held, cooled, met];
         let errors: Vec<LedgerError> = errors.into_iter().filter_map(Result::err).collect();
         if let Some(superseded) = errors.iter().find(|error| error.is_superseded()) {
             self.superseded = Some(superseded.to_string());

@@ -26,6 +26,7 @@ mod lock;
 mod moved;
 mod noted;
 mod now;
+mod peers;
 mod postgres;
 mod refreshes;
 mod refusal;
@@ -76,6 +77,7 @@ pub use identities::{Pinned, Pins};
 pub use instance::Instance;
 pub use intents::{Allowance, IntentRow};
 pub use noted::Noted;
+pub use peers::{Peer, Shown};
 pub use postgres::{Address, AddressError};
 pub use refreshes::RefreshRequest;
 pub use refusal::Refusal;
@@ -505,6 +507,27 @@ impl Ledger {
     pub async fn newest_events(&self, most: usize) -> Result<Vec<Event>, LedgerError> {
         let filter = HistoryFilter { limit: most, ..HistoryFilter::default() };
         self.executor.run(move |store| store.read(|tx, _| history::read(tx, &filter))).await
+    }
+
+    /// Shows other hosts how our targets stand: those that differ from what they were, and those that are ours no more.
+    pub async fn show(&self, shown: Vec<Shown>, gone: Vec<Shown>) -> Result<(), LedgerError> {
+        self.executor.run(move |store| store.show(&shown, &gone)).await
+    }
+
+    /// Which revision our host has in force; others are told with the next sign of life.
+    pub async fn in_force(&self, generation: Generation, commit: Option<&str>) -> Result<(), LedgerError> {
+        let commit = commit.map(str::to_owned);
+        self.executor
+            .run(move |store| {
+                store.in_force(generation, commit);
+                Ok(())
+            })
+            .await
+    }
+
+    /// All hosts, and how their targets stand: those of others.
+    pub async fn peers(&self) -> Result<(Vec<Peer>, Vec<Shown>), LedgerError> {
+        self.executor.run(Store::peers).await
     }
 
     /// Whether daemons of several hosts may work with it.

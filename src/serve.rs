@@ -94,6 +94,11 @@ impl View {
         Status { host, config, targets, warnings, http, stretch, source, ..status }
     }
 
+    /// The same, and how the targets of other hosts stand, where their daemons work with the same ledger.
+    pub fn of_all_hosts(&self) -> Status {
+        self.status().with(&self.board.peers())
+    }
+
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.
     pub fn stuck(&self) -> Option<String> {
         let late = self.late(self.vitals.fleet_due());

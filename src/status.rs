@@ -2,6 +2,7 @@
 //!
 //! Page, JSON, metrics, the service manager's line and the commands only render these. Nothing here decides anything.
 
+mod peers;
 pub mod section;
 pub mod substance;
 
@@ -11,13 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{Timestamp, Unit};
 use parking_lot::RwLock;
+pub use peers::{HostStatus, Peers};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::exchange::HttpVersion;
 use crate::facts::{
-    AccountFacts, AccountSettings, Applied, Brakes, Change, DriftPolicy, Facts, Flatness, Generation, How,
-    List, OpenRow, Reading, Stretch, TargetFacts,
+    AccountFacts, AccountSettings, Applied, Brakes, Change, DriftPolicy, Elsewhere, Facts, Flatness,
+    Generation, How, List, OpenRow, Reading, Stretch, TargetFacts,
 };
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
@@ -65,6 +67,9 @@ pub struct Status {
     /// When the newest commit was last brought from git; null where nothing does that, and where no daemon runs.
     #[serde(default)]
     pub source: Option<LastPull>,
+    /// The hosts whose daemons work with this ledger, or did lately; none where it is in a file.
+    #[serde(default)]
+    pub hosts: Vec<HostStatus>,
 }
 
 /// Something to know about an account, such as a permission that its key should not have, or about the daemon.
@@ -155,6 +160,9 @@ pub struct TargetStatus {
     pub next_look_at: Timestamp,
     /// What the file wants done about drift.
     pub drift: DriftPolicy,
+    /// The host whose daemon says all this, if that is another one than the one that was asked.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Counts of what happened to it since the start of this process.
     #[serde(skip)]
     pub counts: Counts,
@@ -266,6 +274,8 @@ pub struct Board {
     frame: Arc<RwLock<Frame>>,
     /// The newest revision that every keeper was seen to follow.
     followed: Arc<RwLock<Config>>,
+    /// How the targets of other hosts stand.
+    peers: Arc<RwLock<Arc<Peers>>>,
     news: Arc<News>,
 }
 
@@ -407,6 +417,20 @@ impl Board {
         }
     }
 
+    /// Changes how the targets of other hosts stand.
+    pub fn show_peers(&self, peers: Peers) {
+        let mut shown = self.peers.write();
+        if **shown != peers {
+            *shown = Arc::new(peers);
+            self.news.shown.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How the targets of other hosts stand.
+    pub fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers.read())
+    }
+
     /// Whether the targets that every account shows were compared with this revision or a newer one.
     fn is_followed(&self, config: &Config) -> bool {
         self.cells.read().values().all(|cell| cell.borrow().generation >= config.generation)
@@ -445,6 +469,7 @@ impl Board {
             http: None,
             stretch: Stretch::default(),
             source: None,
+            hosts: Vec::new(),
         }
     }
 }
@@ -503,6 +528,7 @@ impl TargetStatus {
             detail: Detail::of(known, open),
             next_look_at: at(next_look),
             drift: known.wanted.policy.drift,
+            host: None,
             counts,
             interrupted,
             basis: reason.map(|_| Arc::new(Basis::of(facts))),
@@ -576,9 +602,14 @@ impl TargetStatus {
             && !self.blockers.contains(&Reason::OutcomeUnknown)
     }
 
-    /// Whether the file gives it to another host, so that this one asks nothing about it.
+    /// Whether the file gives it to another host, so that this one asks nothing about it; not so if it is known that nobody does.
     pub fn is_elsewhere(&self) -> bool {
-        self.reason == Some(Reason::Elsewhere)
+        self.reason == Some(Reason::Elsewhere) && self.wants != Some(Wants::Human)
+    }
+
+    /// The other host that the file gives it to.
+    fn given_to(&self) -> Option<&Elsewhere> {
+        self.basis.as_ref()?.account.elsewhere.as_ref()
     }
 
     /// The same with its sentence as of `now`: how long it has waited and when it is tried again goes on while its keeper rests.

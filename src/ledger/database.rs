@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use super::error::{LedgerError, OpenError, StoreError, VisitError};
 use super::instance::Instance;
+use super::peers::{Peer, Shown};
 use super::postgres::{Address, Postgres};
 use super::sqlite::Sqlite;
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
 use crate::clock::Clock;
+use crate::facts::Generation;
 use crate::moment::Moment;
 
 /// Where a ledger is.
@@ -79,6 +81,30 @@ impl Database {
         match self {
             Database::Sqlite(_) => Ok(()),
             Database::Postgres(postgres) => postgres.is_unused(),
+        }
+    }
+
+    /// Shows other hosts how our targets stand. In a file there are none.
+    pub(super) fn show(&mut self, shown: &[Shown], gone: &[Shown]) -> Result<(), LedgerError> {
+        match self {
+            Database::Sqlite(_) => Ok(()),
+            Database::Postgres(postgres) => postgres.show(shown, gone),
+        }
+    }
+
+    /// Which revision our host has in force.
+    pub(super) fn in_force(&mut self, generation: Generation, commit: Option<String>) {
+        match self {
+            Database::Sqlite(_) => {}
+            Database::Postgres(postgres) => postgres.in_force(generation, commit),
+        }
+    }
+
+    /// All hosts, and how the targets of others stand.
+    pub(super) fn peers(&mut self) -> Result<(Vec<Peer>, Vec<Shown>), LedgerError> {
+        match self {
+            Database::Sqlite(_) => Ok((Vec::new(), Vec::new())),
+            Database::Postgres(postgres) => postgres.peers(),
         }
     }
 

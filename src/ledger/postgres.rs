@@ -7,6 +7,7 @@
 mod address;
 mod hosts;
 mod incarnation;
+mod looks;
 mod schema;
 mod session;
 mod wire;
@@ -26,11 +27,13 @@ use session::Session;
 
 use super::error::{LedgerError, Newer, OpenError, StoreError, VisitError};
 use super::instance::Instance;
+use super::peers::{Peer, Shown};
 use super::schema::FORMAT;
 use super::trouble::{DatabaseError, DatabaseResult, Trouble};
 use super::tx::{Engine as _, Tx, params};
 use crate::clock::Clock;
 use crate::constants::QUIET;
+use crate::facts::Generation;
 use crate::moment::Moment;
 
 /// The database of an address, connected or not.
@@ -185,6 +188,7 @@ impl Postgres {
             return Ok(Some(other));
         }
         let entry = hosts::enter(session, us, now)?;
+        looks::show_nothing(session, &entry.host)?;
         // Others are to hear of it.
         session.execute("UPDATE fleet SET version = version + 1", params![])?;
         session.commit()?;
@@ -218,6 +222,28 @@ impl Postgres {
 
     fn living(&mut self) -> Result<Vec<Other>, LedgerError> {
         self.session().and_then(|session| hosts::others(session, None)).map_err(|error| self.error(error))
+    }
+
+    /// Shows other hosts how our targets stand.
+    pub(super) fn show(&mut self, shown: &[Shown], gone: &[Shown]) -> Result<(), LedgerError> {
+        let Some(entry) = self.entry.clone() else { return Ok(()) };
+        let shown = self.session().and_then(|session| looks::show(session, &entry, shown, gone));
+        shown.map_err(|error| self.error(error))
+    }
+
+    /// Which revision our host has in force: told with the next sign of life.
+    pub(super) fn in_force(&mut self, generation: Generation, commit: Option<String>) {
+        if let Some(entry) = &mut self.entry {
+            entry.in_force = Some((generation, commit));
+        }
+    }
+
+    /// All hosts, and how the targets of others stand.
+    pub(super) fn peers(&mut self) -> Result<(Vec<Peer>, Vec<Shown>), LedgerError> {
+        let ours = self.entry.as_ref().map(|entry| entry.host.clone()).unwrap_or_default();
+        let read =
+            self.session().and_then(|session| Ok((looks::peers(session)?, looks::shown(session, &ours)?)));
+        read.map_err(|error| self.error(error))
     }
 
     /// Whether a transaction that writes has yet to compare the database with the one that it was.

@@ -18,12 +18,13 @@ use super::instance::Instance;
 use super::intents::{IntentRequest, Unsent};
 use super::listeners::Listeners;
 use super::now::Now;
+use super::peers::{Peer, Shown};
 use super::trouble::DatabaseResult;
 use super::tx::Tx;
 use super::{history, intents, whose};
 use crate::clock::Clock;
 use crate::constants::CLOCK_JUMP;
-use crate::facts::IntentId;
+use crate::facts::{Generation, IntentId};
 use crate::moment::{Moment, ServerTime};
 
 /// Counts the transactions that wrote or failed to since the ledger was opened; clones share the counts.
@@ -216,6 +217,21 @@ impl Store {
     /// Says that this daemon ends.
     pub(super) fn leave(&mut self) {
         self.database.leave();
+    }
+
+    /// Shows other hosts how our targets stand.
+    pub(super) fn show(&mut self, shown: &[Shown], gone: &[Shown]) -> Result<(), LedgerError> {
+        self.database.show(shown, gone)
+    }
+
+    /// Which revision our host has in force.
+    pub(super) fn in_force(&mut self, generation: Generation, commit: Option<String>) {
+        self.database.in_force(generation, commit);
+    }
+
+    /// All hosts, and how the targets of others stand.
+    pub(super) fn peers(&mut self) -> Result<(Vec<Peer>, Vec<Shown>), LedgerError> {
+        self.database.peers()
     }
 
     /// Runs one transaction that only reads.

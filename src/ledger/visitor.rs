@@ -22,6 +22,7 @@ use super::intents::IntentRow;
 use super::lock::{self, LOCK};
 use super::moved;
 use super::now::Now;
+use super::peers::{Peer, Shown};
 use super::refreshes::{self, RefreshRequest};
 use super::requests::CommandRequest;
 use super::revisions::{self, Revision};
@@ -194,6 +195,11 @@ impl Visitor {
             Some(lock) => Ok(lock::holder(lock).into_iter().collect()),
             None => self.database.lock().instances(),
         }
+    }
+
+    /// All hosts that have a daemon with this ledger, or had one lately, and how their targets stand, as they last showed it.
+    pub fn peers(&self) -> Result<(Vec<Peer>, Vec<Shown>), LedgerError> {
+        self.database.lock().peers()
     }
 
     /// The one of that host, if its daemon works with the ledger; in a file there is one daemon, whatever its host is called.

@@ -72,7 +72,7 @@ impl Events {
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Deaf::Full)?;
         // Before the first status: what changes after it is told.
         let told = Arc::clone(&self).subscribe();
-        let first = Some(first(&self.view.status()));
+        let first = Some(first(&self.view.of_all_hosts()));
         asked.listens(self.view.clock.now());
         let listener = Listener { _room: room, first, told, asked, events: self };
         let body = Body::from_stream(stream::unfold(listener, |mut listener| async {
@@ -100,7 +100,7 @@ impl Events {
         }
         let (sender, receiver) = broadcast::channel(FRAMES);
         *told = sender.downgrade();
-        let shown = Substance::of(&self.view.status());
+        let shown = Substance::of(&self.view.of_all_hosts());
         tokio::spawn(async move { events.tell(sender, shown).await });
         receiver
     }
@@ -130,7 +130,7 @@ impl Events {
                     return;
                 }
             }
-            let status = self.view.status();
+            let status = self.view.of_all_hosts();
             let substance = Substance::of(&status);
             let frame = if substance != shown || now.since(told_at) >= TOLD_AGAIN {
                 (shown, told_at) = (substance, now);

@@ -167,6 +167,7 @@ pub(crate) fn target(account: &str, reason: Option<Reason>) -> TargetStatus {
         detail: Detail::default(),
         next_look_at: at(5),
         drift: DriftPolicy::Correct,
+        host: None,
         counts: Counts { confirmed: 2, drift: 1, ..Counts::default() },
         basis: None,
         interrupted: None,

@@ -179,7 +179,7 @@ async fn page() -> Response {
 }
 
 async fn api_status(State(server): State<Arc<ServerState>>) -> Response {
-    axum::Json(server.view.status()).into_response()
+    axum::Json(server.view.of_all_hosts()).into_response()
 }
 
 /// One account: 200 while all of it is as the newest content of the file wants it.

@@ -89,6 +89,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         http,
         stretch,
         source,
+        hosts: _,
     } = status;
     let Config { generation, sha256, commit, loaded_at, problem, path: _, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::facts::Stretch;
 use crate::source::LastPull;
-use crate::status::{Counts, LiveStatus, Status, TargetStatus, Warning};
+use crate::status::{Counts, HostStatus, LiveStatus, Status, TargetStatus, Warning};
 
 /// A status in which all is alike that changes while nothing happens.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ impl Substance {
             http,
             stretch: Stretch(thousandths),
             source,
+            hosts,
         } = status.clone();
         let of_warning = |Warning { account, say }| Warning { account, say: timeless(&say) };
         let of_pull = |LastPull { last_success_at: _, commit }| LastPull { last_success_at: NO_TIME, commit };
@@ -46,6 +47,7 @@ impl Substance {
             http,
             stretch: Stretch(thousandths / TENTH * TENTH),
             source: source.map(of_pull),
+            hosts: hosts.into_iter().map(|host| HostStatus { seen_at: NO_TIME, ..host }).collect(),
         })
     }
 }
@@ -67,6 +69,7 @@ fn of_target(target: TargetStatus) -> TargetStatus {
         detail,
         next_look_at: _,
         drift,
+        host,
         counts: _,
         interrupted: _,
         basis: _,
@@ -87,6 +90,7 @@ fn of_target(target: TargetStatus) -> TargetStatus {
         detail,
         next_look_at: NO_TIME,
         drift,
+        host,
         counts: Counts::default(),
         interrupted: None,
         basis: None,

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::session::Session;
+use crate::facts::Generation;
 use crate::ledger::instance::Instance;
 use crate::ledger::trouble::{DatabaseError, DatabaseResult, Trouble};
 use crate::ledger::tx::{Engine as _, Row, Tx, params};
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     /// Made by the server for this process alone.
     pub(super) id: String,
     pub(super) renewed_at: Moment,
+    /// The revision that it has in force, and its git commit, once it has told.
+    pub(super) in_force: Option<(Generation, Option<String>)>,
 }
 
 /// A row of another process that may live.
@@ -63,14 +66,16 @@ pub(super) fn enter(session: &Session, us: &Instance, at: Moment) -> DatabaseRes
         params![host, i64::from(us.pid), us.listen, env!("CARGO_PKG_VERSION")],
         |row| row.get(0),
     )?;
-    Ok(Entry { host, id, renewed_at: at })
+    Ok(Entry { host, id, renewed_at: at, in_force: None })
 }
 
 /// Says that we live.
 pub(super) fn renew(session: &Session, entry: &Entry) -> DatabaseResult<()> {
+    let (generation, commit) = entry.in_force.clone().unzip();
     let renewed = session.execute(
-        "UPDATE hosts SET seen_at = clock_timestamp() WHERE instance = ?1 AND left_at IS NULL",
-        params![entry.id],
+        "UPDATE hosts SET seen_at = clock_timestamp(), generation = ?2, git_commit = ?3
+         WHERE instance = ?1 AND left_at IS NULL",
+        params![entry.id, generation, commit.flatten()],
     )?;
     if renewed == 1 { Ok(()) } else { Err(superseded(session, entry)?) }
 }
@@ -108,7 +113,7 @@ fn other(row: &Row<'_>) -> DatabaseResult<Other> {
 }
 
 /// A condition on a row of `hosts`.
-fn lives() -> String {
+pub(super) fn lives() -> String {
     format!("(left_at IS NULL AND seen_at > clock_timestamp() - interval '{SILENCE} s')")
 }
 

@@ -1,0 +1,86 @@
+//! How each target stands, as the daemon of its host last showed it; and the hosts themselves.
+//!
+//! Written without the lock of `fleet`, for nothing is decided by it, and raises no version.
+
+use super::hosts::{Entry, lives};
+use super::session::Session;
+use crate::ledger::peers::{Peer, Shown};
+use crate::ledger::trouble::DatabaseResult;
+use crate::ledger::tx::{Engine as _, Row, Tx, params};
+use crate::ledger::value::Parameter;
+
+/// Shows these, and takes back what was shown of others of these accounts' targets by the same host.
+pub(super) fn show(session: &Session, entry: &Entry, shown: &[Shown], gone: &[Shown]) -> DatabaseResult<()> {
+    for some in shown.chunks(AT_ONCE) {
+        let mut values: Vec<&dyn Parameter> = vec![&entry.host];
+        let mut rows = Vec::new();
+        for Shown { target, status, .. } in some {
+            values.extend([&target.account as &dyn Parameter, &target.scope, status]);
+            let last = values.len();
+            rows.push(format!("(?{}, ?{}, ?1, ?{}, clock_timestamp())", last - 2, last - 1, last));
+        }
+        let insert = format!(
+            "INSERT INTO looks (account, scope, host, status, at) VALUES {}
+             ON CONFLICT (account, scope, host) DO UPDATE SET status = excluded.status, at = excluded.at",
+            rows.join(", ")
+        );
+        session.execute(&insert, &values)?;
+    }
+    for Shown { target, .. } in gone {
+        let delete = "DELETE FROM looks WHERE account = ?1 AND scope = ?2 AND host = ?3";
+        session.execute(delete, params![target.account, target.scope, entry.host])?;
+    }
+    Ok(())
+}
+
+/// Takes back all that an earlier daemon of the host has shown.
+pub(super) fn show_nothing(session: &Session, host: &str) -> DatabaseResult<()> {
+    session.execute("DELETE FROM looks WHERE host = ?1", params![host]).map(drop)
+}
+
+/// What other hosts have shown; of a target that moved the newest.
+pub(super) fn shown(session: &Session, ours: &str) -> DatabaseResult<Vec<Shown>> {
+    Tx::new(session).query(
+        "SELECT DISTINCT ON (account, scope) account, scope, host, status FROM looks WHERE host <> ?1
+         ORDER BY account, scope, at DESC",
+        params![ours],
+        |row| {
+            let target = crate::ledger::targets::target(row)?;
+            Ok(Shown { target, host: row.get("host")?, status: row.get("status")? })
+        },
+    )
+}
+
+/// Every host that has a daemon, or had one lately, by name.
+pub(super) fn peers(session: &Session) -> DatabaseResult<Vec<Peer>> {
+    let asked = format!(
+        "SELECT host, pid, listen, posmoded, generation, git_commit, {lives} AS lives, left_at IS NOT NULL AS has_left,
+                {started} AS started, {seen} AS seen, {now} AS now
+         FROM hosts ORDER BY host",
+        lives = lives(),
+        started = millis("started_at"),
+        seen = millis("coalesce(left_at, seen_at)"),
+        now = millis("clock_timestamp()"),
+    );
+    Tx::new(session).query(&asked, params![], |row: &Row<'_>| {
+        let now: i64 = row.get("now")?;
+        let ago = |column: &str| -> DatabaseResult<i64> { Ok(now.saturating_sub(row.get::<i64>(column)?)) };
+        Ok(Peer {
+            host: row.get("host")?,
+            posmoded: row.get("posmoded")?,
+            generation: row.get("generation")?,
+            commit: row.get("git_commit")?,
+            lives: row.get("lives")?,
+            has_left: row.get("has_left")?,
+            started_ago: ago("started")?,
+            seen_ago: ago("seen")?,
+        })
+    })
+}
+
+fn millis(of: &str) -> String {
+    format!("CAST(extract(epoch FROM {of}) * 1000 AS bigint)")
+}
+
+/// So many rows in one statement.
+const AT_ONCE: usize = 500;

@@ -1,0 +1,124 @@
+//! How the targets of other hosts stand, where daemons of several hosts work with one ledger.
+//!
+//! What a living host shows of its targets counts; of one that shows no sign of life nobody knows how they stand now.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Status, TargetStatus};
+use crate::facts::{Elsewhere, Generation};
+use crate::position_mode::AccountName;
+use crate::protocol::{Reason, State, Wants};
+
+/// A host that has a daemon with this ledger, or had one within the last month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// Its name.
+    pub host: String,
+    /// The version of its daemon.
+    pub version: String,
+    /// Whether its daemon lives, as far as its signs of life tell.
+    pub lives: bool,
+    /// Whether its daemon has ended by itself.
+    pub ended: bool,
+    /// When it was last seen, or ended.
+    pub seen_at: Timestamp,
+    /// When its daemon was started.
+    pub started_at: Timestamp,
+    /// The revision that it has in force; null before it has told.
+    pub generation: Option<Generation>,
+    /// The git commit of that, if known.
+    pub commit: Option<String>,
+}
+
+/// All hosts, and how the targets of others stand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Peers {
+    /// By name, this one too; none where the ledger has one daemon at most.
+    pub hosts: Vec<HostStatus>,
+    /// As their hosts last showed them: [`TargetStatus::host`].
+    pub targets: Vec<TargetStatus>,
+}
+
+impl Status {
+    /// The same with the targets of other hosts as these show them.
+    #[must_use]
+    pub fn with(mut self, peers: &Peers) -> Status {
+        if peers.hosts.is_empty() {
+            return self;
+        }
+        let is_theirs = |account: &AccountName| {
+            let mut here = self.targets.iter().filter(|target| target.account == *account);
+            here.all(TargetStatus::is_elsewhere)
+        };
+        let shown: Vec<TargetStatus> = peers
+            .targets
+            .iter()
+            .filter(|target| is_theirs(&target.account))
+            .map(|target| peers.as_of_its_host(target.clone()))
+            .collect();
+        let is_shown = |target: &TargetStatus| shown.iter().any(|other| other.account == target.account);
+        let here = std::mem::take(&mut self.targets).into_iter().filter(|target| !is_shown(target));
+        let here: Vec<TargetStatus> = here.map(|target| peers.if_its_host_is_there(target)).collect();
+        self.targets = here.into_iter().chain(shown).collect();
+        self.targets.sort_by(|one, other| (&one.account, one.scope).cmp(&(&other.account, other.scope)));
+        self.hosts.clone_from(&peers.hosts);
+        self
+    }
+}
+
+impl Peers {
+    /// What another host says, if it lives; else that nobody looks after it.
+    fn as_of_its_host(&self, target: TargetStatus) -> TargetStatus {
+        let found = self.hosts.iter().find(|host| Some(&host.host) == target.host.as_ref());
+        match found {
+            Some(host) if host.lives => {
+                let say = target.say.map(|say| format!("On {}: {say}", host.host));
+                TargetStatus { say, ..target }
+            }
+            Some(host) => {
+                let how = if host.ended { "has ended" } else { "has shown no sign of life since" };
+                let at = host.seen_at;
+                let how = if host.ended { format!("{how} at {at}") } else { format!("{how} {at}") };
+                unattended(target, &host.host, &format!("and its daemon {how}"), at)
+            }
+            None => target,
+        }
+    }
+
+    /// A target of another host that does not show it: told if there is no such host.
+    fn if_its_host_is_there(&self, target: TargetStatus) -> TargetStatus {
+        let Some(Elsewhere { host, here: _ }) = target.given_to().cloned() else { return target };
+        if self.hosts.iter().any(|there| is_same(&host, &there.host)) {
+            return target;
+        }
+        let since = target.since;
+        unattended(target, &host, "and no daemon of that name works with this ledger", since)
+    }
+}
+
+/// Nobody looks after it, since then.
+fn unattended(target: TargetStatus, host: &str, why: &str, since: Timestamp) -> TargetStatus {
+    let say = format!(
+        "The file gives this account to the host {host}, {why}: nobody looks after it. Start posmoded there, or give the account to \
+         a host that runs."
+    );
+    TargetStatus {
+        state: State::Unknown,
+        reason: Some(Reason::Elsewhere),
+        blockers: vec![Reason::Elsewhere],
+        wants: Some(Wants::Human),
+        say: Some(say),
+        since,
+        out_of_sync_since: target.out_of_sync_since.or(Some(since)),
+        basis: None,
+        ..target
+    }
+}
+
+/// Whether two names may be of one host: where one of them has no domain, their first labels count.
+fn is_same(one: &str, other: &str) -> bool {
+    let label = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    one.eq_ignore_ascii_case(other)
+        || (label(one) == label(other) && !(one.contains('.') && other.contains('.')))
+}
