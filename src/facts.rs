@@ -2,6 +2,7 @@
 //!
 //! Pure: the keeper and the model checker update facts by the same functions. Nothing here decides what to do next.
 
+mod ancestry;
 mod answer;
 mod brakes;
 mod closing;
@@ -14,6 +15,7 @@ mod server_clock;
 mod wanted;
 mod witnesses;
 
+pub use ancestry::{Ancestry, LONGEST as LONGEST_ANCESTRY, is_commit};
 pub use answer::Answer;
 pub use brakes::{Brakes, Guard, HeldPlan, LedgerTrouble, Pause};
 pub use closing::{Closing, RequestId};

@@ -3,8 +3,10 @@
 //! Follows the file, what the keepers publish, and once a second the ledger, where other processes write; restarts a
 //! keeper that failed. A turn that finds nothing new does nothing. Sends nothing itself.
 
+mod follow;
 mod pauses;
 mod peers;
+mod publish;
 mod records;
 mod refresh;
 mod supervised;
@@ -20,8 +22,10 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use follow::Judged;
 use pauses::Heard;
 use peers::Told;
+use publish::Base;
 use supervised::Supervised;
 use watched::{IsLast, Watch};
 
@@ -29,15 +33,15 @@ pub use peers::read as peers_of;
 
 use crate::clock::Clock;
 use crate::constants::{LEDGER_POLL, STOPPING};
-use crate::desired::{self, Desired};
+use crate::desired::Desired;
 use crate::facts::{Generation, RequestId};
 use crate::keeper::{AccountSpec, Environment, Keeper, KeeperDeps, unseen};
 use crate::ledger::{Directives, Ledger, LedgerError, Revision};
 use crate::moment::{Moment, ServerTime};
 use crate::position_mode::AccountName;
 use crate::protocol::Plan;
-use crate::source::{Content, FileState};
-use crate::status::{Board, seconds, short};
+use crate::source::FileState;
+use crate::status::{Behind, Board, seconds};
 
 /// All keepers, and what their specs are made from.
 pub struct Fleet<D: Environment> {
@@ -77,8 +81,18 @@ pub struct Fleet<D: Environment> {
     quiet: Duration,
     /// Ends the fleet when cancelled; the parent of every keeper's token.
     stop: CancellationToken,
-    /// The last accepted revision; `None` only within `start`, which fails if it stays so.
+    /// The revision that the keepers follow; `None` only within `start`, which fails if it stays so.
     in_force: Option<InForce>,
+    /// What is in force, as the ledger said last: the same, unless this process cannot read it.
+    newest: Option<Revision>,
+    /// Why this process cannot read what is in force.
+    unreadable: Option<String>,
+    /// When the file of this host held what is in force, as this process read it; the next edit is of that.
+    base: Option<Base>,
+    /// How the file of this host and what is in force differ, where that is no problem.
+    behind: Option<Behind>,
+    /// Whether the ledger is to be asked what is in force.
+    to_ask: bool,
     /// Why the newest content of the file is not in force: a brake on every keeper. `None` if it is in force.
     problem: Option<String>,
     /// When `problem` last changed, to `None` too.
@@ -236,6 +250,11 @@ impl<D: Environment> Fleet<D> {
             quiet,
             stop,
             in_force: None,
+            newest: None,
+            unreadable: None,
+            base: None,
+            behind: None,
+            to_ask: false,
             problem: None,
             problem_since: Moment::default(),
             told: None,
@@ -255,11 +274,8 @@ impl<D: Environment> Fleet<D> {
             keepers: BTreeMap::new(),
             tasks: JoinSet::new(),
         };
-        if let Some(revision) = fleet.ledger.last_good().await? {
-            // A revision that an older version accepted may be unreadable to this one; then only the file counts.
-            fleet.in_force = desired::read(&revision.bytes).ok().map(|desired| InForce { revision, desired });
-        }
         fleet.ask_the_host();
+        fleet.follow_the_ledger().await?;
         fleet.restore_cool_downs().await?;
         fleet.follow(state).await?;
         if fleet.in_force.is_none() {
@@ -324,14 +340,18 @@ impl<D: Environment> Fleet<D> {
         self.tell();
         let released = self.release_the_gone().await;
         let told = self.report_file().await;
-        let noticed = self.ledger.notice().await.map(|_| ());
+        let noticed = self.ledger.notice().await;
+        // Only another process can have published something else.
+        self.to_ask |= *noticed.as_ref().unwrap_or(&false);
+        let asked = if self.to_ask { self.follow_the_ledger().await } else { Ok(()) };
+        let noticed = noticed.map(|_| ());
         let heard = self.report_pauses().await;
         let refreshed = self.refresh().await;
         let held = self.hold().await;
         let cooled = self.keep_cool_downs().await;
         let met = self.meet_peers().await;
         self.mark_watched(IsLast::No).await;
-        let errors = [followed, released, told, noticed, heard, refreshed, held, cooled, met];
+        let errors = [followed, released, told, noticed, asked, heard, refreshed, held, cooled, met];
         let errors: Vec<LedgerError> = errors.into_iter().filter_map(Result::err).collect();
         if let Some(superseded) = errors.iter().find(|error| error.is_superseded()) {
             self.superseded = Some(superseded.to_string());
@@ -373,55 +393,37 @@ impl<D: Environment> Fleet<D> {
             FileState::Changing => Some(CHANGING.to_owned()),
             FileState::StillWritten { since } => Some(still_written(seconds(self.clock.timestamp(since)))),
             FileState::Unreadable(say) => Some(say),
-            FileState::Content(content) => self.accept(&content).await,
+            FileState::Content(content) => {
+                let Judged { problem, behind } = self.accept(&content).await;
+                self.is_behind(behind);
+                problem
+            }
         };
+        self.brakes(problem);
+        Ok(())
+    }
+
+    /// Sets why nothing is changed: because of the file, or of what is in force.
+    fn brakes(&mut self, problem: Option<String>) {
+        let problem = problem.or_else(|| self.unreadable.clone());
         if problem != self.problem {
             self.problem = problem;
             self.problem_since = self.clock.now();
             // The brake goes out before the event is written: the ledger may be slow.
             self.tell();
         }
-        Ok(())
     }
 
-    /// Brings content into force, or returns why it is not.
-    async fn accept(&mut self, content: &Content) -> Option<String> {
-        let Content { bytes, sha256, commit } = content;
-        if let Some(InForce { revision, desired: _ }) = &mut self.in_force
-            && revision.sha256 == *sha256
-        {
-            // The same content in another commit is no new revision: the ledger keeps the one it was accepted with.
-            revision.commit.clone_from(commit);
-            return None;
+    /// Sets how the file of this host differs from what is in force, where that is no problem.
+    fn is_behind(&mut self, behind: Option<Behind>) {
+        if behind == self.behind {
+            return;
         }
-        let desired = match desired::read(bytes) {
-            Ok(desired) => desired,
-            Err(problems) => {
-                let of_commit =
-                    commit.as_ref().map_or_else(String::new, |commit| format!("commit {}, ", short(commit)));
-                return Some(format!("{of_commit}{problems}. `posmoded check` shows the line."));
-            }
-        };
-        match self.ledger.accept_revision(sha256, bytes, commit.as_deref()).await {
-            Ok(generation) => {
-                tracing::info!(
-                    generation = generation.0,
-                    sha256,
-                    commit,
-                    "revision {} accepted",
-                    generation.0
-                );
-                let (sha256, commit, bytes) = (sha256.clone(), commit.clone(), bytes.to_vec());
-                let accepted_at = self.clock.wall();
-                let revision = Revision { generation, sha256, commit, accepted_at, bytes };
-                self.in_force = Some(InForce { revision, desired });
-                None
-            }
-            Err(error) => {
-                self.to_follow = true;
-                Some(error.to_string())
-            }
+        match &behind {
+            Some(behind) => tracing::warn!("{}", behind.say()),
+            None => tracing::info!("the file of this host is no longer another than what is in force"),
         }
+        self.behind = behind;
     }
 
     /// Forgets what was applied for accounts that the file no longer names. Nothing is ever sent for them.

@@ -84,7 +84,7 @@ pub use refusal::Refusal;
 pub use registration::TargetRecord;
 pub use requests::CommandRequest;
 pub use restore::{RestoreError, Restored, restore};
-pub use revisions::Revision;
+pub use revisions::{Accepted, Publication, Revision};
 pub use soundness::{Findings, verify};
 pub use spans::OutOfSync;
 pub use store::place;
@@ -105,7 +105,9 @@ use writer::Executor;
 
 use crate::access::{Ourselves, Rights};
 use crate::clock::Clock;
-use crate::facts::{Applied, Change, Generation, Intent, IntentId, IntentState, RequestId, SetAnswer};
+use crate::facts::{
+    Ancestry, Applied, Change, Generation, Intent, IntentId, IntentState, RequestId, SetAnswer,
+};
 use crate::moment::ServerTime;
 use crate::position_mode::{AccountName, KeyId, Kind, PositionMode, Scope, Target, Uid};
 use crate::protocol::Plan;
@@ -367,19 +369,60 @@ impl Ledger {
             .await
     }
 
-    /// Records accepted content of the file; content equal to the last good one keeps its revision number.
+    /// Brings content of the file into force if `after` still is: where several hosts publish at once, all but the first are
+    /// told what came before them. Content equal to the last good one keeps its revision number.
     pub async fn accept_revision(
         &self,
-        sha256: &str,
-        bytes: &[u8],
-        commit: Option<&str>,
-    ) -> Result<Generation, LedgerError> {
-        let (sha256, bytes, commit) = (sha256.to_owned(), bytes.to_owned(), commit.map(str::to_owned));
+        after: Option<Generation>,
+        publication: Publication,
+    ) -> Result<Accepted, LedgerError> {
+        self.executor
+            .run(move |store| store.write(|tx, now| revisions::accept(tx, now, after, &publication)))
+            .await
+    }
+
+    /// Records that the content in force is that of a newer commit, too. Returns `false`, and records nothing, if another
+    /// process wrote meanwhile that something else is in force.
+    pub async fn moved_on(
+        &self,
+        revision: &Revision,
+        commit: &str,
+        ancestry: Option<&Ancestry>,
+    ) -> Result<bool, LedgerError> {
+        let (generation, before) = (revision.generation, revision.commit.clone());
+        let (commit, ancestry) = (commit.to_owned(), ancestry.cloned());
         self.executor
             .run(move |store| {
-                store.write(|tx, now| revisions::accept(tx, now, &sha256, &bytes, commit.as_deref()))
+                store.write(|tx, _| {
+                    let before = (generation, before.as_deref());
+                    Ok(revisions::moved_on(tx, before, &commit, ancestry.as_ref())?)
+                })
             })
             .await
+    }
+
+    /// What is in force if it is another content, or of another commit, than this one.
+    pub async fn other_than(&self, revision: &Revision) -> Result<Option<Revision>, LedgerError> {
+        let (generation, sha256, commit) =
+            (revision.generation, revision.sha256.clone(), revision.commit.clone());
+        self.executor
+            .run(move |store| {
+                store.read(|tx, _| revisions::other_than(tx, generation, &sha256, commit.as_deref()))
+            })
+            .await
+    }
+
+    /// Whether a commit, or content that is of none, was in force before what is in force now.
+    pub async fn was_in_force(&self, sha256: &str, commit: Option<&str>) -> Result<bool, LedgerError> {
+        let (sha256, commit) = (sha256.to_owned(), commit.map(str::to_owned));
+        self.executor
+            .run(move |store| store.read(|tx, _| revisions::was_in_force(tx, &sha256, commit.as_deref())))
+            .await
+    }
+
+    /// Whether no other host is known to work with this ledger, living or not.
+    pub fn is_alone(&self) -> bool {
+        !self.directives.newest().has_others
     }
 
     /// The newest accepted content of the file.

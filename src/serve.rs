@@ -130,7 +130,8 @@ impl View {
     /// Why the daemon is not ready: file and ledger must be up, and every keeper must have looked at least once.
     pub fn unready(&self) -> Option<String> {
         let Status { config, targets, .. } = self.status();
-        let Config { generation, problem, sha256: _, commit: _, loaded_at: _, path: _, next: _ } = config;
+        let Config { generation, problem, sha256: _, commit: _, loaded_at: _, behind: _, path: _, next: _ } =
+            config;
         if let Some(problem) = problem {
             return Some(format!(
                 "The newest content of the file is not in force, so nothing is changed: {problem}"

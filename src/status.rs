@@ -110,12 +110,75 @@ pub struct Config {
     pub loaded_at: Option<Timestamp>,
     /// Why the newest content of the file is not in force.
     pub problem: Option<String>,
+    /// How the file of this host differs from what another host has put in force; null where it does not, or is a problem.
+    #[serde(default)]
+    pub behind: Option<Behind>,
     /// Where the file is; null where no daemon runs.
     #[serde(default)]
     pub path: Option<String>,
     /// The next revision: accepted, but not compared with every account yet.
     #[serde(default)]
     pub next: Option<Generation>,
+}
+
+/// The file of this host, where that of another is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// Which is the newer one.
+    pub relation: Relation,
+    /// The commit of this host's file, if known.
+    pub commit: Option<String>,
+    /// The commit that is in force, if known.
+    pub in_force: Option<String>,
+    /// The revision that is in force.
+    pub generation: Generation,
+    /// The host that has published it, if known.
+    pub host: Option<String>,
+    /// By how many commits there are more in what is in force, if known.
+    pub commits: Option<u64>,
+}
+
+/// How a host's file and what is in force are related.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Relation {
+    /// The file is older.
+    Behind,
+    /// Neither is known to be the newer one.
+    Diverged,
+}
+
+impl Behind {
+    /// What it means, and what ends it.
+    pub fn say(&self) -> String {
+        let Behind { relation, commit, in_force, generation, host, commits } = self;
+        let whose = host.as_ref().map_or_else(|| "another host".to_owned(), Clone::clone);
+        let of = |commit: &String| format!("commit {}", short(commit));
+        let ours = commit.as_ref().map_or_else(|| "its content".to_owned(), of);
+        let theirs = in_force.as_ref().map_or_else(String::new, |commit| format!(" ({})", of(commit)));
+        let theirs = format!("revision {}{theirs}, which {whose} has published", generation.0);
+        match (relation, commit) {
+            (Relation::Behind, Some(_)) => {
+                let by = match commits {
+                    None => "older".to_owned(),
+                    Some(1) => "1 commit older".to_owned(),
+                    Some(by) => format!("{by} commits older"),
+                };
+                format!(
+                    "The file of this host is behind: {ours} is {by} than {theirs}. That is in force here too; the next pull brings the file after it."
+                )
+            }
+            (Relation::Behind, None) => format!(
+                "The file of this host is behind: {ours} was in force before {theirs}. That is in force here too; bring the file after it."
+            ),
+            (Relation::Diverged, Some(_)) => format!(
+                "The file of this host is another: {ours} is not known to follow {theirs}. That is in force here too; push a commit that follows both."
+            ),
+            (Relation::Diverged, None) => format!(
+                "The file of this host is another than {theirs}, and was not changed from that. That is in force here too; put the same content into the file, and then the change."
+            ),
+        }
+    }
 }
 
 /// A plan held for approval.
@@ -444,9 +507,16 @@ impl Board {
         let config = if self.is_followed(&config) || followed == Config::default() {
             config
         } else {
-            Config { problem: config.problem, next: Some(config.generation), ..followed }
+            Config {
+                problem: config.problem,
+                behind: config.behind,
+                next: Some(config.generation),
+                ..followed
+            }
         };
-        let (mut targets, mut warnings, mut account_settings) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let behind = config.behind.iter().map(|behind| Warning { account: None, say: behind.say() });
+        let mut warnings: Vec<Warning> = behind.collect();
+        let (mut targets, mut account_settings) = (Vec::new(), BTreeMap::new());
         for (account, status) in self.accounts() {
             targets.extend(status.targets);
             account_settings.extend(status.settings.map(|settings| (account.clone(), settings)));

@@ -28,6 +28,10 @@ impl<D: Environment> Fleet<D> {
         if let Some(say) = &self.problem {
             tracing::warn!("the newest content of the file is not in force, nothing is changed: {say}");
             self.ledger.event(Event::new(EventKind::FileRejected, say)).await
+        } else if self.behind.is_some() {
+            let say = "the file is no obstacle any more: a newer one, of another host, is in force";
+            tracing::info!("{say}");
+            self.ledger.event(Event::new(EventKind::FileGood, say)).await
         } else {
             tracing::info!("the newest content of the file is in force");
             let say = "the newest content of the file came into force";
@@ -133,13 +137,14 @@ impl<D: Environment> Fleet<D> {
             standing.into_iter().filter_map(|(account, row)| Some((account?.clone(), told(row)))).collect();
         let held =
             (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
-        let Revision { generation, sha256, commit, accepted_at, bytes: _ } = revision;
+        let Revision { generation, sha256, commit, accepted_at, ancestry: _, host: _, bytes: _ } = revision;
         let config = Config {
             generation: *generation,
             sha256: sha256.clone(),
             commit: commit.clone(),
             loaded_at: Some(at(*accepted_at)),
             problem: self.problem.clone(),
+            behind: self.behind.clone(),
             path: None,
             next: None,
         };

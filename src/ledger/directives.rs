@@ -52,6 +52,8 @@ pub struct Directives {
     pub replaced_at: Option<Moment>,
     /// The other hosts whose daemons work with this ledger now.
     pub others: Arc<BTreeSet<String>>,
+    /// Whether any other host has had a daemon with it lately, living or not.
+    pub has_others: bool,
 }
 
 impl Directives {
@@ -71,9 +73,11 @@ impl Directives {
             lapses_at,
             replaced_at,
             others,
+            has_others,
         } = self;
         *pauses != before.pauses
             || *others != before.others
+            || *has_others != before.has_others
             || *replaced_at != before.replaced_at
             || *counted != before.counted
             || *approved != before.approved
@@ -253,6 +257,7 @@ pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> Databas
         lapses_at,
         replaced_at: None,
         others: Arc::new(others(tx)?),
+        has_others: tx.has_others()?,
     })
 }
 

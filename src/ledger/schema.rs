@@ -320,13 +320,18 @@ UPDATE pauses SET over_noticed = 1 WHERE until <= (SELECT coalesce(max(at), 0) F
 
 /// Daemons of several hosts may work with one ledger, where it is on a server: whose set, held plan and span it is, who looks
 /// after a target since when, and which of them have taken up a request. The set of an account under one name excludes that
-/// under another. Here the name of the host is empty.
+/// under another. Here the name of the host is empty. Of a revision it is known from which of them it is, and what tells whether
+/// another host's file is newer: the newest commit that is known to hold this content, and the ancestors of that.
 pub(super) const HOSTS: &str = "
 ALTER TABLE intents ADD COLUMN host TEXT NOT NULL DEFAULT '';
 ALTER TABLE intents ADD COLUMN uid TEXT;
 CREATE UNIQUE INDEX one_unresolved_of_a_user ON intents (uid, scope) WHERE state IN ('noted', 'accepted', 'unclear');
 
 ALTER TABLE plans ADD COLUMN host TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE revisions ADD COLUMN head TEXT;
+ALTER TABLE revisions ADD COLUMN ancestry TEXT;
+ALTER TABLE revisions ADD COLUMN host TEXT;
 
 CREATE TABLE answers (
     request INTEGER NOT NULL,

@@ -174,6 +174,10 @@ impl Engine for Connection {
         Ok(BTreeSet::from([NO_HOST.to_owned()]))
     }
 
+    fn has_others(&self) -> DatabaseResult<bool> {
+        Ok(false)
+    }
+
     /// A file answers.
     fn may_repeat(&self) -> bool {
         false

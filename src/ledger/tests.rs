@@ -148,6 +148,22 @@ fn noted(note: Note) -> (Noted, IntentId) {
     }
 }
 
+/// Content as the file of this host, published by the one daemon that there is.
+async fn accept(
+    ledger: &Ledger,
+    sha256: &str,
+    bytes: &[u8],
+    commit: Option<&str>,
+) -> Result<Generation, LedgerError> {
+    let (sha256, commit, bytes) = (sha256.to_owned(), commit.map(str::to_owned), bytes.to_vec());
+    let after = ledger.last_good().await?.map(|last| last.generation);
+    let publication = Publication { sha256, commit, ancestry: None, host: "trade-01".to_owned(), bytes };
+    match ledger.accept_revision(after, publication).await? {
+        Accepted::As(generation) => Ok(generation),
+        otherwise => panic!("{otherwise:?}"),
+    }
+}
+
 async fn register_target(ledger: &Ledger, words: &str, generation: u64) -> TargetRecord {
     ledger.register_target(&target(words), Some(PositionMode::Hedge), Generation(generation)).await.unwrap()
 }

@@ -39,6 +39,9 @@ pub(super) trait Engine {
     /// The hosts whose daemons live, ours too; one without a name where the ledger has one daemon at most.
     fn living(&self) -> DatabaseResult<BTreeSet<String>>;
 
+    /// Whether a host but ours has had a daemon here lately, living or not.
+    fn has_others(&self) -> DatabaseResult<bool>;
+
     /// From now on the numbers of new rows of a table begin above those that it has.
     fn number_on(&self, table: &str) -> DatabaseResult<()>;
 
@@ -168,6 +171,11 @@ impl<'a> Tx<'a> {
     /// The hosts whose daemons live, ours too; one without a name where the ledger has one daemon at most.
     pub(super) fn living(&self) -> DatabaseResult<BTreeSet<String>> {
         self.0.living()
+    }
+
+    /// Whether a host but ours has had a daemon here lately, living or not.
+    pub(super) fn has_others(&self) -> DatabaseResult<bool> {
+        self.0.has_others()
     }
 
     /// From now on the numbers of new rows of a table begin above those that it has.

@@ -128,6 +128,7 @@ pub(crate) fn view() -> (View, Arc<Fixed>) {
             commit: Some("a1b2c3d4".to_owned()),
             loaded_at: Some(at(-3600)),
             problem: None,
+            behind: None,
             path: None,
             next: None,
         };

@@ -91,7 +91,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         source,
         hosts: _,
     } = status;
-    let Config { generation, sha256, commit, loaded_at, problem, path: _, next: _ } = config;
+    let Config { generation, sha256, commit, loaded_at, problem, behind, path: _, next: _ } = config;
     out.info("build", "The version of posmoded", &[("version", version)])?;
     if let Some(http) = http {
         out.info("http", "The version of HTTP of the exchange's last answer", &[("version", http.as_str())])?;
@@ -114,6 +114,12 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
         "When the revision in force was accepted; 0 if there is none",
         Some(&Unit::Seconds),
         [([], loaded_at.map_or(0, Timestamp::as_second))],
+    )?;
+    out.gauges(
+        "config_behind",
+        "1 while the file of this host is another than what another host has put in force",
+        None,
+        [([], i64::from(behind.is_some()))],
     )?;
     if let Some(LastPull { last_success_at, commit: _ }) = source {
         out.gauges(

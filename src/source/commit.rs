@@ -3,34 +3,50 @@
 //! Tools that deploy a file from git name a directory after each commit (`releases/<commit>/`, git-sync's
 //! `worktrees/<commit>/`) and point a symlink there.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
-use std::path::{Component, Path};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use crate::facts::{Ancestry, LONGEST_ANCESTRY, is_commit};
+
+/// Where an open file is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) commit: String,
+    /// What the commit descends from, if its directory holds a note of that.
+    pub(super) ancestry: Option<Ancestry>,
+}
 
 /// The commit that a directory above an open file is named after. The place comes from the open file, not from the path
 /// that led to it: a symlink on that may point to another commit by now. `None` without such a directory or without
 /// /proc.
-pub(super) fn of(file: &File) -> Option<String> {
+pub(super) fn of(file: &File) -> Option<Origin> {
     let place = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
-    above(&place)
+    let (directory, commit) = above(&place)?;
+    Some(Origin { commit: commit.to_owned(), ancestry: ancestry_in(directory) })
 }
 
-/// The name of the nearest directory above a file that is a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
-fn above(place: &Path) -> Option<String> {
-    let names = place.parent()?.components().rev().filter_map(|part| match part {
-        Component::Normal(name) => name.to_str(),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
-    });
-    names.into_iter().find(|name| is_commit(name)).map(str::to_owned)
+/// The nearest directory above a file whose name is that of a commit, and the name.
+fn above(place: &Path) -> Option<(&Path, &str)> {
+    place.ancestors().skip(1).find_map(|directory| {
+        let name = directory.file_name()?.to_str().filter(|name| is_commit(name))?;
+        Some((directory, name))
+    })
 }
 
-pub(super) fn is_commit(name: &str) -> bool {
-    [SHA_1, SHA_256].contains(&name.len())
-        && name.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit))
+/// What the note in the directory of a commit says. The commit is known without it, so whatever is no such note counts as none.
+fn ancestry_in(directory: &Path) -> Option<Ancestry> {
+    // Without O_NONBLOCK, opening a fifo waits for a writer.
+    let note =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(directory.join(NOTE)).ok()?;
+    let mut text = String::new();
+    note.take(u64::try_from(LONGEST_ANCESTRY).ok()? + 1).read_to_string(&mut text).ok()?;
+    Ancestry::read(&text)
 }
 
-const SHA_1: usize = 40;
-const SHA_256: usize = 64;
+const NOTE: &str = "ancestors";
 
 #[cfg(test)]
 mod tests {
@@ -55,7 +71,8 @@ mod tests {
             ("/etc/posmoded/desired-state.yaml".to_owned(), None),
             ("/".to_owned(), None),
         ] {
-            assert_eq!(above(Path::new(&place)).as_ref(), commit, "{place}");
+            let found = above(Path::new(&place)).map(|(_, name)| name.to_owned());
+            assert_eq!(found.as_ref(), commit, "{place}");
         }
     }
 
@@ -72,9 +89,36 @@ mod tests {
         let open = File::open(at.join("current/file")).unwrap();
         std::fs::remove_file(at.join("current")).unwrap();
         symlink(&commits[1], at.join("current")).unwrap();
+        let of = |file: &File| of(file).map(|origin| origin.commit);
         assert_eq!(of(&open).as_ref(), Some(&commits[0]));
         assert_eq!(of(&File::open(at.join("current/file")).unwrap()).as_ref(), Some(&commits[1]));
         std::fs::remove_dir_all(at.join(&commits[0])).unwrap();
         assert_eq!(of(&open).as_ref(), Some(&commits[0]), "it is gone, and was of that commit");
+    }
+    #[test]
+    fn the_note_beside_the_file_tells_what_its_commit_descends_from_and_a_bad_one_hides_no_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let (commit, ancestor) = ("a".repeat(40), "b".repeat(40));
+        let release = directory.path().join(&commit);
+        std::fs::create_dir_all(release.join("trading")).unwrap();
+        let place = release.join("trading/file");
+        std::fs::write(&place, "content").unwrap();
+        let origin = || of(&File::open(&place).unwrap()).unwrap();
+        let without = Origin { commit: commit.clone(), ancestry: None };
+        assert_eq!(origin(), without);
+        let note = release.join(NOTE);
+        std::fs::write(&note, format!("2\n{ancestor}\n")).unwrap();
+        assert!(origin().ancestry.unwrap().names(&ancestor));
+        let large = format!("2\n{}", format!("{ancestor}\n").repeat(2000));
+        for bad in [b"", b"2\n\xff".as_slice(), ancestor.as_bytes(), large.as_bytes()] {
+            std::fs::write(&note, bad).unwrap();
+            assert_eq!(origin(), without);
+        }
+        std::fs::remove_file(&note).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&note).status().unwrap().success());
+        assert_eq!(origin(), without, "nobody writes into it");
+        std::fs::remove_file(&note).unwrap();
+        std::fs::create_dir(&note).unwrap();
+        assert_eq!(origin(), without);
     }
 }

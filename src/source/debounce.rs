@@ -51,7 +51,7 @@ impl Debounce {
         witnessed: Witnessed,
     ) -> Debounce {
         let Witnessed { is_being_written, was_put_in_place } = witnessed;
-        if let FileReading::Content(Content { bytes: _, sha256, commit: _ }, _) = &reading
+        if let FileReading::Content(Content { bytes: _, sha256, commit: _, ancestry: _ }, _) = &reading
             && known_good == Some(sha256)
         {
             return Debounce::Settled(reading);
@@ -135,6 +135,7 @@ mod tests {
                             }),
                             sha256: letter.to_ascii_lowercase().to_string(),
                             commit: letter.is_ascii_uppercase().then(|| letter.to_string()),
+                            ancestry: None,
                         };
                         FileReading::Content(
                             content,
@@ -221,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_content_shows_no_byte_of_itself() {
-        let content = Content { bytes: Arc::from(*b"test-secret"), sha256: "9f".into(), commit: None };
+        let content =
+            Content { bytes: Arc::from(*b"test-secret"), sha256: "9f".into(), commit: None, ancestry: None };
         assert_eq!(format!("{:?}", FileState::Content(content)), "Content(Content(11 bytes, sha256 9f))");
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::commit;
+use crate::facts::is_commit;
 
 /// The last time that the newest commit of the branch was asked for, and was in place afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl LastPull {
     fn read(text: &str) -> Option<LastPull> {
         let (at, commit) = text.strip_suffix('\n')?.split_once(' ')?;
         let last_success_at = at.parse().ok()?;
-        commit::is_commit(commit).then(|| LastPull { last_success_at, commit: commit.to_owned() })
+        is_commit(commit).then(|| LastPull { last_success_at, commit: commit.to_owned() })
     }
 }
 

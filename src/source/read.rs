@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::commit;
+use super::commit::{self, Origin};
 use super::content::Content;
 use crate::position_mode::hex;
 
@@ -53,9 +53,11 @@ impl FileReading {
 pub(super) fn read(path: &Path) -> FileReading {
     let problem = |what: &str| FileReading::Problem(format!("{} {what}", path.display()));
     match bytes(path) {
-        Ok(Opened::Bytes(bytes, commit, id)) => {
+        Ok(Opened::Bytes(bytes, origin, id)) => {
             let sha256 = hex(&Sha256::digest(&bytes));
-            FileReading::Content(Content { sha256, bytes: bytes.into(), commit }, id)
+            let (commit, ancestry) =
+                origin.map_or((None, None), |Origin { commit, ancestry }| (Some(commit), ancestry));
+            FileReading::Content(Content { sha256, bytes: bytes.into(), commit, ancestry }, id)
         }
         Ok(Opened::Directory) => problem("is a directory: put the file in its place, or correct --config"),
         Ok(Opened::NoFile) => problem("is not a regular file: put one in its place, or correct --config"),
@@ -86,7 +88,7 @@ fn refused(error: &io::Error) -> String {
 
 enum Opened {
     /// The content, and the git commit that it is from.
-    Bytes(Vec<u8>, Option<String>, Option<FileId>),
+    Bytes(Vec<u8>, Option<Origin>, Option<FileId>),
     Directory,
     NoFile,
     TooLarge,
@@ -106,14 +108,14 @@ fn bytes(path: &Path) -> io::Result<Opened> {
     if metadata.nlink() == 0 {
         return Ok(Opened::Unlinked);
     }
-    let commit = commit::of(&file);
+    let origin = commit::of(&file);
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
         // A file system that numbers its files anew at each look tells nothing by their numbers.
         let id = |metadata: &Metadata| FileId(metadata.dev(), metadata.ino());
         let is_still_there = fs::metadata(path).is_ok_and(|now| id(&now) == id(&metadata));
-        Ok(Opened::Bytes(bytes, commit, is_still_there.then(|| id(&metadata))))
+        Ok(Opened::Bytes(bytes, origin, is_still_there.then(|| id(&metadata))))
     } else {
         Ok(Opened::TooLarge)
     }
@@ -145,7 +147,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(at.join("fifo")).status().unwrap().success());
         let _listener = UnixListener::bind(at.join("socket")).unwrap();
         let text = match read(&at.join(path)) {
-            FileReading::Content(Content { bytes, sha256, commit: _ }, _) => {
+            FileReading::Content(Content { bytes, sha256, commit: _, ancestry: _ }, _) => {
                 format!("{} bytes, {sha256}", bytes.len())
             }
             FileReading::Problem(sentence) => sentence.replace(&at.display().to_string(), "/etc"),

@@ -492,7 +492,12 @@ async fn what_is_known_to_be_good_is_believed_at_its_first_read() {
     words.changed().await.unwrap();
     assert_eq!(
         *words.borrow(),
-        FileState::Content(Content { bytes: b"abc".as_slice().into(), sha256: known.into(), commit: None })
+        FileState::Content(Content {
+            bytes: b"abc".as_slice().into(),
+            sha256: known.into(),
+            commit: None,
+            ancestry: None
+        })
     );
     assert_eq!(source.reads(), 1);
     cancel.cancel();
@@ -550,7 +555,7 @@ async fn a_file_system_that_does_not_answer_is_complained_about_and_asked_once()
     timeout(FILE_POLL * 3, words.wait_for(silent)).await.unwrap().unwrap();
     source.read_again().await;
     assert_eq!(source.reads(), 0);
-    let late = Content { bytes: Arc::from([]), sha256: "9f".into(), commit: None };
+    let late = Content { bytes: Arc::from([]), sha256: "9f".into(), commit: None, ancestry: None };
     let reading = FileReading::Content(late, None);
     let done = Done { reading, last_pull: None, watch: None, complaint: None };
     assert!(answer.send(done).is_ok());

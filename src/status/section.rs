@@ -89,7 +89,8 @@ impl Whole<'_> {
 impl Status {
     /// The one line for the service manager: `rev 17 a1b2c3d: 9/24 in sync, 8 want a human, 7 wait`, then what holds for everything.
     pub fn line(&self) -> String {
-        let Config { generation, commit, problem, sha256: _, loaded_at: _, path: _, next: _ } = &self.config;
+        let Config { generation, commit, problem, sha256: _, loaded_at: _, behind: _, path: _, next: _ } =
+            &self.config;
         let commit = commit.iter().map(|commit| format!(" {}", short(commit)));
         let in_sync = self.targets.iter().filter(|target| target.state == State::InSync).count();
         let here = self.targets.iter().filter(|target| !target.is_elsewhere()).count();

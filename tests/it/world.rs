@@ -541,5 +541,5 @@ pub fn line(target: &TargetStatus) -> String {
 
 fn content(file: &str, commit: Option<String>) -> FileState {
     let sha256 = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
-    FileState::Content(Content { bytes: file.as_bytes().into(), sha256, commit })
+    FileState::Content(Content { bytes: file.as_bytes().into(), sha256, commit, ancestry: None })
 }

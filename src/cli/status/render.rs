@@ -259,7 +259,7 @@ fn open(target: &TargetStatus) -> Option<String> {
 /// What is good to know, and holds up nothing.
 fn notes(status: &Status) -> Vec<String> {
     let Status { now, config, warnings, account_settings, http, stretch, source, .. } = status;
-    let Config { generation, commit, loaded_at, problem: _, path, next, sha256: _ } = config;
+    let Config { generation, commit, loaded_at, problem: _, behind: _, path, next, sha256: _ } = config;
     let commit = commit.iter().map(|commit| format!(" ({})", short(commit)));
     let path = path.iter().map(|path| format!(" of {path}"));
     let accepted = loaded_at.iter().map(|at| format!(", accepted {} ago", rows::age(*at, *now)));

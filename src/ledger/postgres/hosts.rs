@@ -52,6 +52,12 @@ pub(super) fn living(session: &Session, ours: &str) -> DatabaseResult<BTreeSet<S
     )
 }
 
+/// Whether a host of another name has a row, living or not.
+pub(super) fn has_others(session: &Session, ours: &str) -> DatabaseResult<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM hosts WHERE host <> ?1)";
+    Tx::new(session).query_row(asked, params![ours], |row| row.get(0))
+}
+
 /// Makes our row, in a transaction that has seen that nobody else of our name lives.
 pub(super) fn enter(session: &Session, us: &Instance, at: Moment) -> DatabaseResult<Entry> {
     let tx = Tx::new(session);

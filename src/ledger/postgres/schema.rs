@@ -245,6 +245,11 @@ UPDATE watched SET host = coalesce((SELECT max(host) FROM hosts), '');
 ALTER TABLE watched DROP CONSTRAINT watched_pkey;
 ALTER TABLE watched ADD PRIMARY KEY (host, since);
 
+-- head: the newest commit that is known to hold the content; ancestry: the ancestors of that; host: whose daemon published it.
+ALTER TABLE revisions ADD COLUMN head text;
+ALTER TABLE revisions ADD COLUMN ancestry text;
+ALTER TABLE revisions ADD COLUMN host text;
+
 -- How each target stands, as the daemon of a host last showed it: as JSON, and when, by the server.
 CREATE TABLE looks (
     account text COLLATE "C" NOT NULL,

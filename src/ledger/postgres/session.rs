@@ -211,6 +211,10 @@ impl Engine for Session {
         hosts::living(self, self.host())
     }
 
+    fn has_others(&self) -> DatabaseResult<bool> {
+        hosts::has_others(self, self.host())
+    }
+
     fn number_on(&self, table: &str) -> DatabaseResult<()> {
         self.batch(&format!(
             "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)"

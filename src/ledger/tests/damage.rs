@@ -22,7 +22,7 @@ async fn deciding(ledger: &Ledger) -> Result<Deciding, LedgerError> {
 async fn filled() -> (TempDir, Ledger) {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path()).await;
-    ledger.accept_revision("aa", &[b'x'; 9000], None).await.unwrap();
+    accept(&ledger, "aa", &[b'x'; 9000], None).await.unwrap();
     for number in 0..40 {
         register_target(&ledger, &format!("desk-{number}"), 1).await;
     }

@@ -147,7 +147,7 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
     );
     let before = all(&ledger);
     let bytes = vec![b'x'; 100_000];
-    assert!(ledger.accept_revision("aa", &bytes, None).await.is_err());
+    assert!(accept(&ledger, "aa", &bytes, None).await.is_err());
     let long = "y".repeat(10_000);
     assert!(ledger.record_answer(open_one, &SetAnswer::unclear(&long)).await.is_err());
     assert_eq!(ledger.last_good().await.unwrap(), None);
@@ -155,7 +155,7 @@ async fn f33_a_full_disk_is_said_and_leaves_nothing_half_written() {
 
     pages("PRAGMA max_page_count = 100000").await.unwrap();
     ledger.record_answer(open_one, &SetAnswer::Accepted).await.expect("the intent is still as it was noted");
-    assert_eq!(ledger.accept_revision("aa", &bytes, None).await.unwrap(), Generation(1));
+    assert_eq!(accept(&ledger, "aa", &bytes, None).await.unwrap(), Generation(1));
     drop(ledger);
     let raw = Connection::open(place).unwrap();
     let check: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -305,7 +305,7 @@ async fn every_revision_keeps_its_hash_and_commit_and_the_newest_its_content() {
     for (sha, bytes, commit) in
         [("aa", &b"one"[..], Some("c1")), ("bb", b"two", None), ("aa", b"one", Some("c3"))]
     {
-        ledger.accept_revision(sha, bytes, commit).await.unwrap();
+        accept(&ledger, sha, bytes, commit).await.unwrap();
     }
     assert_eq!(ledger.last_good().await.unwrap().unwrap().bytes, b"one");
     drop(ledger);

@@ -185,10 +185,10 @@ async fn two_names_of_one_account_never_have_two_sets_under_way_together() {
 #[tokio::test]
 async fn an_account_that_a_newer_revision_names_is_not_released_by_who_knows_an_older_one() {
     let Some((one, other, _, _)) = two().await else { return };
-    one.accept_revision("a", b"a", None).await.unwrap();
-    let newer = other.accept_revision("b", b"b", None).await.unwrap();
+    let older = accept(&one, "a", b"a", None).await.unwrap();
+    let newer = accept(&other, "b", b"b", None).await.unwrap();
     register_target(&other, "desk-new", newer.0).await;
-    one.release_the_gone(&name("desk-new"), Generation(1)).await.unwrap();
+    one.release_the_gone(&name("desk-new"), older).await.unwrap();
     assert_eq!(one.accounts().await.unwrap(), [name("desk-new")].into());
     other.release_the_gone(&name("desk-new"), newer).await.unwrap();
     assert_eq!(one.accounts().await.unwrap(), [].into());

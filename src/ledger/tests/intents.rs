@@ -264,8 +264,8 @@ async fn f21_a_conversion_that_is_taken_back_does_not_make_corrections_count_ane
 #[tokio::test]
 async fn i3_a_newer_revision_refuses_a_note_that_has_not_heard_of_it() {
     for (ledger, _dir) in each().await {
-        let first = ledger.accept_revision("aa", b"one", None).await.unwrap();
-        let second = ledger.accept_revision("bb", b"two", None).await.unwrap();
+        let first = accept(&ledger, "aa", b"one", None).await.unwrap();
+        let second = accept(&ledger, "bb", b"two", None).await.unwrap();
         register_target(&ledger, "desk-a", second.0).await;
         let target = Target { account: name("desk-a"), scope: "USDT-FUTURES".parse().unwrap() };
         let stamp = ServerTime(START + 7);

@@ -163,12 +163,12 @@ async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
 async fn f10_the_same_content_keeps_its_generation_and_only_the_newest_is_kept() {
     for (ledger, dir) in each().await {
         assert_eq!(ledger.last_good().await.unwrap(), None);
-        assert_eq!(ledger.accept_revision("aa", b"one", Some("c0ffee")).await.unwrap(), Generation(1));
-        assert_eq!(ledger.accept_revision("aa", b"one", None).await.unwrap(), Generation(1));
+        assert_eq!(accept(&ledger, "aa", b"one", Some("c0ffee")).await.unwrap(), Generation(1));
+        assert_eq!(accept(&ledger, "aa", b"one", None).await.unwrap(), Generation(1));
         let ledger = restart(ledger, dir.as_ref()).await;
-        assert_eq!(ledger.accept_revision("aa", b"one", None).await.unwrap(), Generation(1));
-        assert_eq!(ledger.accept_revision("bb", b"two", None).await.unwrap(), Generation(2));
-        assert_eq!(ledger.accept_revision("aa", b"one", Some("beef")).await.unwrap(), Generation(3));
+        assert_eq!(accept(&ledger, "aa", b"one", None).await.unwrap(), Generation(1));
+        assert_eq!(accept(&ledger, "bb", b"two", None).await.unwrap(), Generation(2));
+        assert_eq!(accept(&ledger, "aa", b"one", Some("beef")).await.unwrap(), Generation(3));
         let last = ledger.last_good().await.unwrap().unwrap();
         assert_eq!((last.generation, last.sha256.as_str()), (Generation(3), "aa"));
         assert_eq!((last.commit.as_deref(), last.bytes.as_slice()), (Some("beef"), b"one".as_slice()));

@@ -58,6 +58,7 @@ impl Fleet {
                 commit: Some("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned()),
                 loaded_at: Some(ago(3 * 3600)),
                 problem: None,
+                behind: None,
                 path: None,
                 next: None,
             };

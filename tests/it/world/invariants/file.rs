@@ -114,7 +114,7 @@ pub fn only_reports(evidence: &Evidence, set: &Sent) -> bool {
 /// What a word declares, if it is a good file.
 pub fn accepted(word: &FileState) -> Option<Desired> {
     match word {
-        FileState::Content(Content { bytes, sha256: _, commit: _ }) => desired::read(bytes).ok(),
+        FileState::Content(Content { bytes, sha256: _, commit: _, ancestry: _ }) => desired::read(bytes).ok(),
         FileState::NotReadYet
         | FileState::Changing
         | FileState::StillWritten { .. }
