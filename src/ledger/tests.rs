@@ -13,6 +13,7 @@ mod intents;
 mod pooler;
 mod refreshes;
 mod restore;
+mod revisions;
 mod server;
 mod spans;
 mod targets;

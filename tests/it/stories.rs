@@ -15,6 +15,7 @@ mod held;
 mod ledger;
 mod limits;
 mod paused;
+mod published;
 mod reach;
 mod reasons;
 mod refused;

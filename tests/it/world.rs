@@ -18,9 +18,11 @@ use bitget_sim::{Exchange, LogEntry, PosMode, ProductType, Uid, UnixMs};
 use posmoded::clock::Clock;
 use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::exchange::bitget::Bitget;
-use posmoded::facts::Requirement;
+use posmoded::facts::{Ancestry, Requirement};
 use posmoded::fleet::{Ended, Fleet, FleetDeps, Kicks, StartError, Whom};
-use posmoded::ledger::{CommandAnswer, Event, EventKind, HistoryFilter, Ledger, Visitor};
+use posmoded::ledger::{
+    Accepted, CommandAnswer, Event, EventKind, HistoryFilter, Ledger, Publication, Visitor,
+};
 use posmoded::moment::Moment;
 use posmoded::source::{Content, FileState};
 use posmoded::status::{Board, Status, TargetStatus};
@@ -208,6 +210,27 @@ impl World {
     /// The same, checked out from a git commit.
     pub fn write_from(&self, commit: &str, file: &str) {
         self.say(content(file, Some(commit.to_owned())));
+    }
+
+    /// Another host puts its file, of a commit with these ancestors, in force after what is.
+    pub async fn publish_elsewhere(&self, commit: &str, ancestors: &[&str], file: &str) {
+        let theirs = self.ledger.restarted(self.process_clock.clone()).expect("another process opens it");
+        let lines: String = ancestors.iter().map(|commit| format!("{commit}\n")).collect();
+        let FileState::Content(Content { bytes, sha256, commit, ancestry: _ }) =
+            content(file, Some(commit.to_owned()))
+        else {
+            unreachable!("it is content");
+        };
+        let publication = Publication {
+            sha256,
+            commit,
+            ancestry: Ancestry::read(&format!("{}\n{lines}", ancestors.len() + 1)),
+            host: "trade-09".to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        let after = theirs.last_good().await.expect("it is read").map(|revision| revision.generation);
+        let accepted = theirs.accept_revision(after, publication).await.expect("it is written");
+        assert!(matches!(accepted, Accepted::As(_)), "{accepted:?}");
     }
 
     /// The source says this now.

@@ -3,9 +3,9 @@
 mod cache;
 pub(super) mod forge;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -31,6 +31,7 @@ fn the_file_comes_from_git_and_only_from_commits_that_are_ours() {
         ("killed", a_pull_that_is_killed_at_any_moment_leaves_a_whole_release_and_the_next_one_goes_on),
         ("full disk", f33_without_room_for_the_file_the_old_commit_stays_in_place),
         ("at once", four_pulls_at_once_bring_the_commit_once),
+        ("ancestors", each_release_tells_what_its_commit_descends_from_by_any_parent),
     ]);
 }
 
@@ -285,7 +286,7 @@ fn four_pulls_at_once_bring_the_commit_once() {
         for pull in pulls {
             let Output { status, stdout: _, stderr } = pull.wait_with_output().unwrap();
             assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-            write!(told, "{}", String::from_utf8_lossy(&stderr)).unwrap();
+            told.push_str(&String::from_utf8_lossy(&stderr));
         }
         assert_eq!(told.matches("is in place").count(), 1, "{told}");
         assert_eq!(repository.in_place(), commit);
@@ -314,6 +315,68 @@ fn the_workflow_for_the_repository_with_the_file_fails_beside_the_line_that_is_b
     let (code, told) = run(&good.replace("hedge_mode", "hedge"));
     assert_eq!(code, Some(1));
     assert!(told.starts_with("::error file=desired-state.yaml,line="), "{told}");
+}
+
+fn each_release_tells_what_its_commit_descends_from_by_any_parent() {
+    let repository = Repository::new();
+    let note = || {
+        let text = fs::read_to_string(repository.state.join("current/ancestors")).unwrap();
+        let (count, ancestors) = text.split_once('\n').unwrap();
+        let ancestors: Vec<String> = ancestors.lines().map(str::to_owned).collect();
+        (count.parse::<usize>().unwrap(), ancestors)
+    };
+    let first = repository.commit("one");
+    repository.succeeds(&[]);
+    assert_eq!(note(), (1, vec![]));
+    let second = repository.commit("two");
+    repository.succeeds(&[]);
+    assert_eq!(note(), (2, vec![first.clone()]));
+    // The branch was merged into a side branch, and moved on to that: what was in place is the second parent.
+    repository.git(&["checkout", "--quiet", "-b", "side", &first]);
+    fs::write(repository.work.join("README"), "why").unwrap();
+    repository.git(&["add", "--all"]);
+    repository.git(&["commit", "--quiet", "--message", "beside it"]);
+    let side = repository.git(&["rev-parse", "HEAD"]);
+    repository.git(&["merge", "--quiet", "--no-edit", "main"]);
+    repository.git(&["branch", "--force", "main", "side"]);
+    repository.git(&["checkout", "--quiet", "main"]);
+    let merged = repository.push();
+    repository.succeeds(&[]);
+    assert_eq!(repository.in_place(), merged);
+    let (count, ancestors) = note();
+    assert_eq!(count, 4);
+    assert_eq!(BTreeSet::from_iter(ancestors), BTreeSet::from([first, second, side]));
+    // One of before this was told, and one that was cut off: the next pull makes it good.
+    fs::rename(repository.state.join("current/ancestors"), repository.state.join("current/ancestors.new"))
+        .unwrap();
+    repository.succeeds(&[]);
+    assert_eq!(note().0, 4);
+    // A history that is longer than is told of.
+    let more: String = (0..1100)
+        .map(|number| {
+            let from = if number == 0 { format!("from {merged}\n") } else { String::new() };
+            format!(
+                "commit refs/heads/main\ncommitter desk <desk@desk.test> {} +0000\ndata 0\n{from}\n",
+                2_000_000_000 + number
+            )
+        })
+        .collect();
+    let mut import = repository.alone("git");
+    let mut import = import
+        .args(["fast-import", "--quiet", "--force"])
+        .current_dir(&repository.work)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    import.stdin.take().unwrap().write_all(more.as_bytes()).unwrap();
+    assert!(import.wait().unwrap().success());
+    repository.git(&["reset", "--quiet", "--hard", "main"]);
+    repository.push();
+    repository.succeeds(&[]);
+    let (count, ancestors) = note();
+    assert_eq!((count, ancestors.len()), (1104, 1000));
+    assert_eq!(ancestors[0], repository.git(&["rev-parse", "HEAD~1"]));
+    assert_eq!(ancestors[999], repository.git(&["rev-parse", "HEAD~1000"]));
 }
 
 /// A repository that somebody pushes to, and a host that pulls from it.

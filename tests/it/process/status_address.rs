@@ -63,7 +63,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
     assert_eq!(told["http"], "HTTP/2");
     let config = &told["config"];
-    keys(config, "commit generation loaded_at next path problem sha256");
+    keys(config, "behind commit generation loaded_at next path problem sha256");
     assert_eq!((&config["generation"], &config["problem"]), (&1.into(), &Value::Null));
     let path = config["path"].as_str().unwrap();
     assert!(path.starts_with('/') && path.ends_with("desired-state.yaml"), "{path}");
@@ -308,6 +308,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_build info
         posmoded_clock_offset_seconds gauge
         posmoded_config info
+        posmoded_config_behind gauge
         posmoded_config_last_load_success_timestamp_seconds gauge
         posmoded_config_last_load_successful gauge
         posmoded_drift_detected counter
