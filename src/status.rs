@@ -6,7 +6,7 @@ mod peers;
 pub mod section;
 pub mod substance;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -188,6 +188,9 @@ pub struct Held {
     pub hash: String,
     /// The changes that an approval would allow.
     pub plan: Plan,
+    /// Those of them whose targets say themselves how the plan is approved, and are left out of this status.
+    #[serde(skip)]
+    pub told: BTreeSet<PlanEntry>,
 }
 
 /// The status of one target.
@@ -788,7 +791,7 @@ impl Status {
 
     /// How many changes `max_changes` holds back until somebody approves them. What is only reported says so itself.
     pub fn held_back(&self) -> usize {
-        let Some(Held { plan: Plan(entries), hash: _ }) = &self.held else { return 0 };
+        let Some(Held { plan: Plan(entries), hash: _, told: _ }) = &self.held else { return 0 };
         let held = self.targets.iter().filter(|target| target.blockers.contains(&Reason::Held));
         held.filter(|target| target.held_entry().is_some_and(|entry| entries.contains(&entry))).count()
     }

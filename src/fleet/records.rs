@@ -135,8 +135,11 @@ impl<D: Environment> Fleet<D> {
         let paused = standing.get(&None).copied().map(told);
         let paused_accounts =
             standing.into_iter().filter_map(|(account, row)| Some((account?.clone(), told(row)))).collect();
-        let held =
-            (!self.held.0.is_empty()).then(|| Held { hash: self.held.hash(), plan: Plan::clone(&self.held) });
+        let held = (!self.held.0.is_empty()).then(|| Held {
+            hash: self.held.hash(),
+            plan: Plan::clone(&self.held),
+            told: BTreeSet::new(),
+        });
         let Revision { generation, sha256, commit, accepted_at, ancestry: _, host: _, bytes: _ } = revision;
         let config = Config {
             generation: *generation,

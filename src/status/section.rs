@@ -156,7 +156,7 @@ impl Status {
 
     /// How many changes of the held plan do not say themselves how they are approved.
     fn holds(&self) -> usize {
-        let entries = self.held.iter().flat_map(|Held { plan: Plan(entries), hash: _ }| entries);
+        let entries = self.held.iter().flat_map(|Held { plan: Plan(entries), hash: _, told: _ }| entries);
         entries.filter(|entry| !self.is_told_by_its_target(entry)).count()
     }
 
@@ -165,6 +165,9 @@ impl Status {
     pub fn is_told_by_its_target(&self, entry: &PlanEntry) -> bool {
         let Some(held) = &self.held else { return false };
         let command = format!("`posmoded approve {}`", held.hash);
+        if held.told.contains(entry) {
+            return true;
+        }
         self.targets.iter().any(|target| {
             (&target.account, target.scope) == (&entry.account, entry.scope)
                 && target.reason != Some(Reason::Held)

@@ -314,7 +314,7 @@ mod tests {
         check(vec![waits.clone()], None, Stand::RestingUnrecorded);
         let entry: PlanEntry = waits.held_entry().unwrap();
         let plan = Plan([entry].into());
-        let held = Held { hash: plan.hash(), plan };
+        let held = Held { hash: plan.hash(), plan, told: BTreeSet::new() };
         check(vec![waits], Some(&held), Stand::Resting);
     }
 

@@ -91,6 +91,13 @@ pub(super) fn only(mut status: Status, named: &[AccountName]) -> anyhow::Result<
     if named.is_empty() {
         return Ok(status);
     }
+    // Whoever else is of the plan says the same of it without standing here.
+    let told =
+        status.held.iter().flat_map(|held| &held.plan.0).filter(|entry| status.is_told_by_its_target(entry));
+    let told = told.cloned().collect();
+    if let Some(held) = &mut status.held {
+        held.told = told;
+    }
     status.targets.retain(|target| named.contains(&target.account));
     status.paused_accounts.retain(|account, _| named.contains(account));
     // An approval lets all of a plan go, so that it is told whole or not at all.

@@ -2,6 +2,8 @@
 
 pub(super) mod triage;
 
+use std::collections::BTreeSet;
+
 use expect_test::{Expect, expect};
 
 use super::ask::{ask, exit, only};
@@ -315,7 +317,7 @@ async fn a_pause_a_held_plan_and_a_refused_file_are_told_below() {
             since: at(-300),
             until: Some(at(3600)),
         });
-        frame.held = Some(Held { hash: plan.hash(), plan });
+        frame.held = Some(Held { hash: plan.hash(), plan, told: BTreeSet::new() });
         frame.config.problem = Some("line 3, column 5: unknown key `postion_mode`".to_owned());
     });
     check(
@@ -478,7 +480,11 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     let held = "As many changes as `max_changes` allows have left within the hour: see `posmoded status`, then `posmoded approve a1b2c3d4e5f6`. Without that the next one may leave in 38m.";
     let with = |targets: Vec<TargetStatus>| {
         let plan = Plan(targets.iter().map(|target| entry(target.account.as_str())).collect());
-        Status { held: Some(Held { hash: "a1b2c3d4e5f6".to_owned(), plan }), targets, ..view().0.status() }
+        Status {
+            held: Some(Held { hash: "a1b2c3d4e5f6".to_owned(), plan, told: BTreeSet::new() }),
+            targets,
+            ..view().0.status()
+        }
     };
     let alone = with(vec![reported()]);
     assert_eq!(
@@ -521,6 +527,24 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
             Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
     );
+    // Of one account the same is said as of all.
+    let other = || TargetStatus { account: "desk-2".parse().unwrap(), ..reported() };
+    let of = |status: Status, account: &str| {
+        let told = shown(&only(status, &[account.parse().unwrap()]).unwrap());
+        anstream::adapter::strip_str(&told).to_string()
+    };
+    let one = of(with(vec![reported(), other()]), "desk-1");
+    assert!(
+        one.starts_with("rev 17 a1b2c3d: 0/1 in sync, 1 wants a human\n\n1 target wants a human:"),
+        "{one}"
+    );
+    // What else an approval would let go is listed where its own target is left out.
+    let one = of(both.clone(), "desk-1");
+    assert!(one.starts_with("rev 17 a1b2c3d: 0/1 in sync, 1 wants a human, 1 change held\n"), "{one}");
+    assert!(one.contains("\n  desk-2 USDT-FUTURES: one_way_mode -> hedge_mode"), "{one}");
+    let held = of(both, "desk-2");
+    assert!(held.contains("in sync, 1 wants a human, 1 change held\n"), "{held}");
+    assert!(held.contains("\n  desk-1 USDT-FUTURES: one_way_mode -> hedge_mode"), "{held}");
     // A pause is shown instead of what it says: so the plan does.
     let paused = with(vec![drifted("desk-1", Reason::Paused, "An operator paused it.")]);
     let told = shown(&paused);

@@ -149,8 +149,8 @@ fn told(whole: Whole<'_>, status: &Status, of_target: Option<Sentence>) -> Strin
             let is_shown = |entry: &PlanEntry| {
                 let same =
                     |target: &TargetStatus| (&target.account, target.scope) == (&entry.account, entry.scope);
-                targets.iter().any(|target| whole.covers(target) && same(target))
-                    || status.is_told_by_its_target(entry)
+                let is_told = status.is_told_by_its_target(entry);
+                targets.iter().any(|target| same(target) && (whole.covers(target) || is_told))
             };
             match of_target.filter(|_| held.plan.0.iter().all(is_shown)) {
                 Some(say) => {
@@ -181,7 +181,7 @@ pub(in crate::cli) fn render_held(held: &Held) -> String {
     format!("{}:{}", waits(held), entries.collect::<String>())
 }
 
-fn waits(Held { hash, plan }: &Held) -> String {
+fn waits(Held { hash, plan, told: _ }: &Held) -> String {
     let waits = counted(plan.0.len(), "change waits", "changes wait");
     format!("{waits} for `posmoded approve {hash}`")
 }

@@ -1,5 +1,7 @@
 //! What an operator reads at night: 21 accounts in 14 states, at three widths and in a pipe.
 
+use std::collections::BTreeSet;
+
 use expect_test::{Expect, expect};
 
 use crate::cli::status::render::{View, render};
@@ -96,7 +98,7 @@ pub(in crate::cli::status) fn night() -> Status {
     Status {
         targets,
         warnings,
-        held: Some(Held { hash: "b98de0114507".to_owned(), plan }),
+        held: Some(Held { hash: "b98de0114507".to_owned(), plan, told: BTreeSet::new() }),
         paused_accounts: [("desk-12".parse().unwrap(), paused)].into(),
         ..view().0.status()
     }
