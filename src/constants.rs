@@ -89,6 +89,10 @@ pub const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 pub const HUMAN_LOOK: Duration = Duration::from_secs(15 * 60);
 /// After so long without an answer it is not expected to pass by itself: as the alert `PosmodedUnreachable` has it.
 pub const UNREACHABLE_FOR_LONG: Duration = Duration::from_secs(15 * 60);
+/// After so long a set without a clear answer has not ended by itself: as the alert `PosmodedOutcomeUnknown` has it.
+pub const OUTCOME_UNKNOWN_FOR_LONG: Duration = Duration::from_secs(5 * 60);
+/// After so long a change under way is stuck: as the alert `PosmodedStuck` has it.
+pub const STUCK: Duration = Duration::from_secs(10 * 60);
 /// How often a key is tried again that another process on this host has claimed.
 pub const KEY_TAKEN_LOOK: Duration = Duration::from_secs(60);
 /// How often an account under conversion is read again.

@@ -34,8 +34,8 @@ pub use whose::{Claims, wrong};
 
 use close::{Close, close};
 use standing::{
-    fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, orphaned_set_ends, own_fence_ends,
-    requires_nothing, settles_at, unreachable_for_long_at, window_edge, window_opens,
+    fence_ends, forbids, has_settled, host_shown, is_met, is_unmet, lasts_too_long_at, orphaned_set_ends,
+    own_fence_ends, requires_nothing, settles_at, window_edge, window_opens,
 };
 
 use crate::constants::{
@@ -457,8 +457,13 @@ fn rest(facts: &Facts<'_>, standing: &Standing, now: Moment, until: Moment) -> S
         (Deadline::GoneSetOver, orphaned_set_ends(facts)),
         (Deadline::WindowEdge, window_edge(facts, now).filter(|_| !standing.blockers.is_empty())),
         (
-            Deadline::UnreachableForLong,
-            unreachable_for_long_at(facts).filter(|_| standing.blockers.holds(Reason::Unreachable)),
+            Deadline::LastsTooLong,
+            standing
+                .blockers
+                .iter()
+                .filter_map(|reason| lasts_too_long_at(facts, reason))
+                .filter(|at| *at > now)
+                .min(),
         ),
     ];
     let look = Rest { until, ends_with: Deadline::Look };

@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::Reason;
 use super::standing::{
-    Standing, host_shown, is_signed_far_ahead, of_failure, own_fence_ends, refusals, unreachable_since,
+    Standing, host_shown, is_signed_far_ahead, lasts_too_long_at, of_failure, own_fence_ends, refusals,
+    stands_since,
 };
-use crate::constants::{
-    CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, UNREACHABLE_FOR_LONG, VERDICT_AGE, WAITING_LOOK,
-};
+use crate::constants::{CONFIRMING, FENCE, FIGHT, FIGHT_WINDOW, QUIET, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
     Class, Elsewhere, Facts, Failing, FlatSpan, Flatness, HeldPlan, IntentState, List, Pause, Refusals,
     TargetFacts,
@@ -53,8 +52,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
         Reason::OutcomeUnknown => say_outcome_unknown(facts, of, now),
         Reason::Verifying => format!(
-            "The exchange accepted the set; reads are asked for up to {} whether they show it.",
-            spell(CONFIRMING)
+            "The exchange accepted the set; reads are asked for up to {} whether they show it.{}",
+            spell(CONFIRMING),
+            say_for_long(reason, facts, of, now)
         ),
         Reason::Suspended => {
             let why = target.wanted.policy.suspended.as_deref().unwrap_or_default();
@@ -90,7 +90,9 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
         Reason::Settling => {
             settling_run(target).map_or_else(|| say_no_verdict(target), |run| say_settling(facts, run, now))
         }
-        Reason::Acting => "Nothing stands in the way: the mode is being set.".to_owned(),
+        Reason::Acting => {
+            format!("Nothing stands in the way: the mode is being set.{}", say_for_long(reason, facts, of, now))
+        }
     }
 }
 
@@ -145,22 +147,31 @@ fn say_failing(failing: &Failing, reason: Reason, facts: &Facts<'_>, of: &Target
         false if facts.target.set_refused.as_ref() == Some(failing) => {
             format!("{say}. {}", say_next_try(reason, facts, of, now))
         }
-        false => format!("{say}."),
+        false => format!("{say}.{}", say_for_long(reason, facts, of, now)),
         true if is_mended => format!("{say}; {}.", refresh_or_wait(of, next.since(now))),
-        true => format!("{say}. Next try in {}.{}", spell(next.since(now)), say_for_long(reason, facts, now)),
+        true => {
+            format!("{say}. Next try in {}.{}", spell(next.since(now)), say_for_long(reason, facts, of, now))
+        }
     }
 }
 
-/// What to do about an exchange that has not answered for long.
-fn say_for_long(reason: Reason, facts: &Facts<'_>, now: Moment) -> String {
-    let since = unreachable_since(facts).filter(|_| reason == Reason::Unreachable);
-    match since.map(|since| now.since(since)) {
-        Some(lasts) if lasts >= UNREACHABLE_FOR_LONG => format!(
-            " It has been so for {}: see whether Bitget answers elsewhere, and mend this host's way to it.",
-            spell(lasts)
-        ),
-        Some(_) | None => String::new(),
+/// What to do about what is said to pass by itself and has not for long.
+fn say_for_long(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> String {
+    if lasts_too_long_at(facts, reason).is_none_or(|at| at > now) {
+        return String::new();
     }
+    let lasts = spell(stands_since(facts, reason).map_or(Duration::ZERO, |since| now.since(since)));
+    let todo = if reason == Reason::Unreachable {
+        "see whether Bitget answers elsewhere, and mend this host's way to it".to_owned()
+    } else if reason == Reason::RateLimited {
+        "find out what else uses up the limits of this account or address, and end it".to_owned()
+    } else {
+        format!(
+            "do not rely on its mode, and see `posmoded history {}` and `journalctl -u posmoded`",
+            of.account
+        )
+    };
+    format!(" It has been so for {lasts}: {todo}.")
 }
 
 /// Adds what can be done, which is not to write what the file says already.
@@ -280,7 +291,7 @@ fn say_outcome_unknown(facts: &Facts<'_>, of: &Target, now: Moment) -> String {
              `posmoded close-intent {account}/{scope} --reason 'signed far ahead'`."
         )
     } else {
-        String::new()
+        say_for_long(Reason::OutcomeUnknown, facts, of, now)
     };
     format!(
         "A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent \

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
 use super::reason::{Reason, Reasons, State, Wants};
 use crate::constants::{
-    CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, QUIET, UNREACHABLE_FOR_LONG,
+    CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, OUTCOME_UNKNOWN_FOR_LONG, QUIET, STUCK,
+    UNREACHABLE_FOR_LONG,
 };
 use crate::facts::{
     Cause, Change, Class, DriftPolicy, Facts, Failing, FlatSpan, HostReading, Intent, IntentState, OwnerDue,
@@ -109,10 +110,7 @@ fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> Opt
     let each = blockers.iter().map(|reason| match reason.wants() {
         Wants::Human if reason == Reason::Paused && is_for_a_time => Wants::Time,
         Wants::Itself if reason == Reason::OutcomeUnknown && is_signed_far_ahead(facts, now) => Wants::Human,
-        Wants::Itself
-            if reason == Reason::Unreachable
-                && unreachable_for_long_at(facts).is_some_and(|at| at <= now) =>
-        {
+        Wants::Itself | Wants::Time if lasts_too_long_at(facts, reason).is_some_and(|at| at <= now) => {
             Wants::Human
         }
         other @ (Wants::Itself | Wants::Time | Wants::Human) => other,
@@ -120,22 +118,42 @@ fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> Opt
     each.max().or((state != State::InSync).then_some(Wants::Itself))
 }
 
-/// From when on it is unreachable for long, if it is now.
-pub(super) fn unreachable_for_long_at(facts: &Facts<'_>) -> Option<Moment> {
-    unreachable_since(facts).map(|since| since + UNREACHABLE_FOR_LONG)
+/// From when on a reason that is said to pass by itself has not done so for long; `None` for one that may last.
+pub(super) fn lasts_too_long_at(facts: &Facts<'_>, reason: Reason) -> Option<Moment> {
+    long_of(reason).and_then(|long| Some(stands_since(facts, reason)? + long))
 }
 
-/// Since when the exchange gives no usable answer, if that is so: to looks, else to sets; else since the last look is too old.
-pub(super) fn unreachable_since(facts: &Facts<'_>) -> Option<Moment> {
+/// After how long such a reason wants a human, as the alerts have it.
+fn long_of(reason: Reason) -> Option<Duration> {
+    let rows = [
+        (Reason::Unreachable, UNREACHABLE_FOR_LONG),
+        (Reason::RateLimited, UNREACHABLE_FOR_LONG),
+        (Reason::OutcomeUnknown, OUTCOME_UNKNOWN_FOR_LONG),
+        (Reason::Verifying, STUCK),
+        (Reason::Acting, STUCK),
+    ];
+    rows.into_iter().find(|(of, _)| *of == reason).map(|(_, long)| long)
+}
+
+/// Since when such a reason stands, if it does: for the exchange's answers to looks, else to sets, else since the last look is too
+/// old; for a set since it was signed.
+pub(super) fn stands_since(facts: &Facts<'_>, reason: Reason) -> Option<Moment> {
     let (account, target) = (facts.account, facts.target);
     let first = |failing: [&Option<Failing>; 2]| {
-        let of_it = failing.into_iter().flatten().filter(|one| of_failure(one) == Some(Reason::Unreachable));
+        let of_it = failing.into_iter().flatten().filter(|one| of_failure(one) == Some(reason));
         of_it.map(|one| one.since).min()
     };
     let looks = || first([&account.failing, &target.failing]);
     let sets = || first([&target.set_refused, &target.lost]);
     let known_until = || Some(target.seen?.as_of(account.clock) + known_for(facts));
-    looks().or_else(sets).or_else(known_until)
+    let signed = || {
+        let stamp = target.intent.as_ref().map(|intent| intent.stamp).or(account.orphaned_set_at)?;
+        Some(account.clock?.moment(stamp))
+    };
+    if matches!(reason, Reason::OutcomeUnknown | Reason::Verifying | Reason::Acting) {
+        return signed();
+    }
+    looks().or_else(sets).or_else(|| known_until().filter(|_| reason == Reason::Unreachable))
 }
 
 /// For how long the live mode counts as known.

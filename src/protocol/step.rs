@@ -136,6 +136,6 @@ pub enum Deadline {
     GoneSetOver,
     /// A change window opens or closes.
     WindowEdge,
-    /// The exchange has not answered for long.
-    UnreachableForLong,
+    /// What is said to pass by itself has not done so for long.
+    LastsTooLong,
 }

@@ -6,11 +6,11 @@ use expect_test::expect;
 
 use super::check;
 use super::situation::{OFFSET, OTHER, Situation, WANTED, begun, failure, minutes, seconds, situation};
-use super::{table, told};
+use super::{of_a_desk, table, told};
 use crate::facts::{Answer, Class, List, OwnerDue, ServerClock};
 use crate::moment::{Jitter, ServerTime};
 use crate::position_mode::{Declared, Kind, PositionMode, ProductType};
-use crate::protocol::{Learned, Look, Standing, Wants, learn};
+use crate::protocol::{Learned, Look, Reason, Standing, Wants, learn, say};
 
 /// The look failed a second ago: the failure is the account's or the target's, depending on its class.
 fn failing(before: Situation, class: Class) -> Situation {
@@ -65,6 +65,33 @@ fn what_is_unreachable_for_a_quarter_of_an_hour_wants_a_human() {
     // Nothing fails, and it is not looked at: it is called known for three minutes.
     let unseen = |ago| wants(&situation().live(OTHER, ago));
     assert_eq!((unseen(minutes(17)), unseen(minutes(18))), (Some(Wants::Itself), Some(Wants::Human)));
+}
+
+#[test]
+fn what_passes_by_itself_and_has_not_for_long_wants_a_human() {
+    let is_long = |situation: &Situation, reason: Reason| {
+        let (facts, now) = (situation.facts(), situation.now);
+        let standing = Standing::of(&facts, now);
+        assert!(standing.blockers.holds(reason), "{standing:?}");
+        let is_told = say(reason, &facts, &of_a_desk(), now).contains(" It has been so for ");
+        let wants_a_human = standing.wants == Some(Wants::Human);
+        assert_eq!(wants_a_human, is_told);
+        wants_a_human
+    };
+    let limited = |span| situation().live(WANTED, seconds(1)).target_failing(Class::RateLimited, span);
+    assert!(!is_long(&limited(minutes(14)), Reason::RateLimited));
+    assert!(is_long(&limited(minutes(15)), Reason::RateLimited));
+    type Signed = fn(Situation, Duration) -> Situation;
+    let signed: [(Signed, Reason, Duration); 3] = [
+        (Situation::unclear, Reason::OutcomeUnknown, minutes(5)),
+        (Situation::accepted, Reason::Verifying, minutes(10)),
+        (Situation::noted, Reason::Acting, minutes(10)),
+    ];
+    for (signed, reason, long) in signed {
+        let ago = |ago| signed(situation().live(OTHER, seconds(1)), ago);
+        assert!(!is_long(&ago(long.saturating_sub(seconds(5))), reason), "{reason}");
+        assert!(is_long(&ago(long + seconds(5)), reason), "{reason}");
+    }
 }
 
 #[test]
