@@ -675,6 +675,11 @@ impl TargetStatus {
             && !self.blockers.contains(&Reason::OutcomeUnknown)
     }
 
+    /// Whether the file asks for no more than a report of it, so that somebody has to decide.
+    pub fn is_to_be_decided(&self) -> bool {
+        self.is_deliberate() && self.reason == Some(Reason::Reported)
+    }
+
     /// Whether the file gives it to another host, so that this one asks nothing about it; not so if it is known that nobody does.
     pub fn is_elsewhere(&self) -> bool {
         self.reason == Some(Reason::Elsewhere) && self.wants != Some(Wants::Human)

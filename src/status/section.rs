@@ -43,6 +43,10 @@ pub struct Tally {
     pub accounts: usize,
     /// What else wants a human and has no target of its own.
     pub others: Vec<&'static str>,
+    /// Of these targets and accounts, those of which the file asks for a report only: somebody has to decide.
+    pub to_decide: usize,
+    /// And those that somebody has stopped on purpose; the rest wants a human now.
+    pub on_purpose: usize,
     /// Targets that wait for what passes by itself.
     pub passes: usize,
     /// Pauses that end by themselves and are no target's reason.
@@ -62,6 +66,24 @@ impl Section {
             Some(_) | None if target.state == State::InSync => Section::InSync,
             // None of a daemon that says no more than that it is not in sync.
             Some(Wants::Time | Wants::Itself) | None => Section::Passes,
+        }
+    }
+}
+
+impl Tally {
+    /// ` (6 now, 1 to be decided, 1 stopped on purpose)`, of those who want a human; nothing where all of them do now.
+    fn split(&self) -> String {
+        let Tally { human, accounts, to_decide, on_purpose, .. } = self;
+        let now = (human + accounts).saturating_sub(to_decide + on_purpose);
+        let kinds = [(now, "now"), (*to_decide, "to be decided"), (*on_purpose, "stopped on purpose")];
+        let kinds: Vec<(usize, &str)> = kinds.into_iter().filter(|(count, _)| *count > 0).collect();
+        match kinds.as_slice() {
+            [] | [(_, "now")] => String::new(),
+            [(_, all)] => format!(" ({all})"),
+            some => {
+                let told: Vec<String> = some.iter().map(|(count, kind)| format!("{count} {kind}")).collect();
+                format!(" ({})", told.join(", "))
+            }
         }
     }
 }
@@ -87,7 +109,8 @@ impl Whole<'_> {
 }
 
 impl Status {
-    /// The one line for the service manager: `rev 17 a1b2c3d: 9/24 in sync, 8 want a human, 7 wait`, then what holds for everything.
+    /// The one line for the service manager: `rev 17 a1b2c3d: 9/24 in sync, 8 want a human (7 now, 1 to be decided), 7 wait`, then
+    /// what holds for everything.
     pub fn line(&self) -> String {
         let Config { generation, commit, problem, sha256: _, loaded_at: _, behind: _, path: _, next: _ } =
             &self.config;
@@ -106,7 +129,8 @@ impl Status {
         let told = |count: usize, one: &str, many: &str| {
             (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
         };
-        let human = told(tally.human + tally.accounts, "wants a human", "want a human");
+        let human = told(tally.human + tally.accounts, "wants a human", "want a human")
+            .map(|human| format!("{human}{}", tally.split()));
         let passes = told(tally.passes, "waits", "wait");
         let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
         let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
@@ -124,7 +148,18 @@ impl Status {
     /// How many stand in the first two sections, and what else does.
     pub fn tally(&self) -> Tally {
         let of = |section| self.targets.iter().filter(|target| Section::of(target) == section).count();
-        let mut tally = Tally { human: of(Section::Human), passes: of(Section::Passes), ..Tally::default() };
+        let (to_decide, on_purpose): (Vec<_>, Vec<_>) = self
+            .targets
+            .iter()
+            .filter(|target| target.is_deliberate())
+            .partition(|target| target.is_to_be_decided());
+        let mut tally = Tally {
+            human: of(Section::Human),
+            passes: of(Section::Passes),
+            to_decide: to_decide.len(),
+            on_purpose: on_purpose.len(),
+            ..Tally::default()
+        };
         let mut accounts: BTreeSet<&AccountName> =
             self.alarming().filter_map(|warning| warning.account.as_ref()).collect();
         let wholes: Vec<(Whole<'_>, Wants)> = self.wholes().collect();
@@ -133,7 +168,7 @@ impl Status {
         for (whole, wants) in wholes.into_iter().filter(|(whole, _)| !shown.contains(whole)) {
             match whole {
                 Whole::Everything | Whole::Account(_) if wants != Wants::Human => tally.pauses += 1,
-                Whole::Account(name) => drop(accounts.insert(name)),
+                Whole::Account(name) => tally.on_purpose += usize::from(accounts.insert(name)),
                 Whole::File => tally.others.push("the file"),
                 Whole::Everything => tally.others.push("the pause"),
                 Whole::Held => tally.others.push("the held plan"),

@@ -31,6 +31,8 @@ pub(super) struct View {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) text: String,
+    /// Of a row, whose it is.
+    pub(super) account: Option<AccountName>,
     pub(super) what: What,
 }
 
@@ -97,7 +99,7 @@ const NAMED: usize = 12;
 /// A summary, then the sections of the triage, then notes.
 pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
     let View { width, is_of_problems, is_of_named } = view;
-    let line = |what, text: String| Line { text, what };
+    let line = |what, text: String| Line { text, what, account: None };
     let mut lines = vec![line(What::Say, wrapped(&plain(&status.line()), width, "  "))];
     let causes = causes(status);
     let Rows { head, lines: rows, are_single: _ } = table(&causes, status.now, width);
@@ -121,7 +123,8 @@ pub(super) fn lines(status: &Status, view: View) -> Vec<Line> {
             lines.extend(rows_of_it.map(|(row, target)| {
                 let open =
                     open(target).map(|open| wrapped(&format!("    {}", plain(&open)), width, "      "));
-                line(What::Row(section), std::iter::once(row).chain(open).collect::<Vec<_>>().join("\n"))
+                let text = std::iter::once(row).chain(open).collect::<Vec<_>>().join("\n");
+                Line { text, what: What::Row(section), account: Some(target.account.clone()) }
             }));
         }
     }
@@ -148,7 +151,7 @@ fn table(causes: &[Cause<'_>], now: Timestamp, width: Option<usize>) -> Rows {
             live,
             rows::or_dash(target.live.as_ref().map(|live| rows::age(live.at, now))),
             rows::state(target),
-            rows::Cell::new(rows::age(since, now)),
+            rows::Cell::new(if is_known(target) { rows::age(since, now) } else { "not known".to_owned() }),
             rows::or_dash(target.reason),
         ]
     };
@@ -162,6 +165,11 @@ fn table(causes: &[Cause<'_>], now: Timestamp, width: Option<usize>) -> Rows {
         row.truncate(REASON);
     }
     rows::lines(head.split_at(REASON).0, &all, width)
+}
+
+/// Whether it can be said that it is out of sync: of what was never read that is not known.
+fn is_known(target: &TargetStatus) -> bool {
+    !matches!(Section::of(target), Section::Human | Section::Passes) || target.live.is_some()
 }
 
 /// The head for a section: what is in sync is so since then, and so does another host stand.
@@ -194,7 +202,7 @@ fn title(section: Section, status: &Status) -> String {
 }
 
 /// `8 targets, 1 account and the file want a human`; `None` if nobody does.
-fn who_wants_a_human(Tally { human, accounts, others, passes: _, pauses: _ }: &Tally) -> Option<String> {
+fn who_wants_a_human(Tally { human, accounts, others, .. }: &Tally) -> Option<String> {
     let counted = [(*human, "target", "targets"), (*accounts, "account", "accounts")];
     let counted = counted.into_iter().filter(|(count, ..)| *count > 0);
     let who: Vec<String> = counted
@@ -210,7 +218,7 @@ fn who_wants_a_human(Tally { human, accounts, others, passes: _, pauses: _ }: &T
 }
 
 /// `7 targets wait for what passes by itself, and 1 pause ends by itself`; `None` if nothing does.
-fn what_passes(Tally { human: _, accounts: _, others: _, passes, pauses }: &Tally) -> Option<String> {
+fn what_passes(Tally { passes, pauses, .. }: &Tally) -> Option<String> {
     let wait = rows::counted(*passes, "target waits", "targets wait");
     let wait = (*passes > 0).then(|| format!("{wait} for what passes by itself"));
     let end = rows::counted(*pauses, "pause ends by itself", "pauses end by themselves");
@@ -230,7 +238,11 @@ fn told(cause: &Cause<'_>, now: Timestamp, width: Option<usize>) -> Option<Strin
     let since =
         since_later(cause).map_or_else(String::new, |since| format!(", for {}", rows::age(since, now)));
     let say = cause.say.as_ref().map_or_else(String::new, |say| format!(": {say}"));
-    let whole = format!("{label}{since}{say}");
+    let unread = cause.targets.iter().filter(|target| !is_known(target));
+    let unread = unread.filter_map(|target| target.out_of_sync_since).min();
+    let not_known =
+        unread.map_or_else(String::new, |since| format!(", not known for {}", rows::age(since, now)));
+    let whole = format!("{label}{since}{not_known}{say}");
     let text = wrapped(&plain(&whole), width, "    ");
     let colour = cause.wants.filter(|_| cause.section != Section::Elsewhere).map(rows::colour);
     // A terminal too narrow for the label has broken it.

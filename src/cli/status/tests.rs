@@ -65,7 +65,7 @@ async fn another_hosts_targets_are_listed_and_count_for_nothing() {
     assert_eq!(of(Vec::new()), "rev 17 a1b2c3d: no target is known yet");
     assert_eq!(
         of(vec![target("a", Some(Reason::Paused)), other("b")]),
-        "rev 17 a1b2c3d: 0/1 in sync, 1 wants a human"
+        "rev 17 a1b2c3d: 0/1 in sync, 1 wants a human (stopped on purpose)"
     );
     assert_eq!(exit(&status), Exit::DONE);
     assert!(shown(&status).contains("elsewhere"));
@@ -143,17 +143,17 @@ async fn the_first_line_counts_what_the_headings_count() {
         status.warnings = vec![warning("desk-14"), warning("desk-15"), warning("desk-01")];
     };
     expect![[r#"
-        rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+        rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped on purpose), 7 wait, 2 changes held
         8 targets want a human:
         7 targets wait for what passes by itself:"#]]
     .assert_eq(&told(|_| {}));
     expect![[r#"
-        rev 17 a1b2c3d: 6/21 in sync, 10 want a human, 7 wait, 2 changes held
+        rev 17 a1b2c3d: 6/21 in sync, 10 want a human (7 now, 1 to be decided, 2 stopped on purpose), 7 wait, 2 changes held
         8 targets and 2 accounts want a human:
         7 targets wait for what passes by itself:"#]]
     .assert_eq(&told(warn));
     expect![[r#"
-        rev 17 a1b2c3d: 6/21 in sync, 9 want a human, 7 wait, the newest file is REFUSED, PAUSED (all), 2 changes held
+        rev 17 a1b2c3d: 6/21 in sync, 9 want a human (5 now, 1 to be decided, 3 stopped on purpose), 7 wait, the newest file is REFUSED, PAUSED (all), 2 changes held
         8 targets, 1 account and the file want a human:
         7 targets wait for what passes by itself:"#]].assert_eq(&told(|status| {
         status.config.problem = Some("line 3".to_owned());
@@ -164,7 +164,7 @@ async fn the_first_line_counts_what_the_headings_count() {
             [(account, Paused { until: None, ..status.paused.clone().unwrap() })].into();
     }));
     expect![[r#"
-        rev 17 a1b2c3d: 6/6 in sync, 1 wants a human, PAUSED (all), 2 changes held
+        rev 17 a1b2c3d: 6/6 in sync, 1 wants a human (stopped on purpose), PAUSED (all), 2 changes held
         1 account, the pause and the held plan want a human:"#]]
     .assert_eq(&told(|status| {
         status.targets.retain(|target| target.state == State::InSync);
@@ -181,10 +181,10 @@ async fn what_is_taller_than_the_terminal_ends_with_where_to_read_what_wants_a_h
     };
     let night = triage::night();
     let (rows, told) = below(&night, 24, false);
-    let who = "8 targets want a human: desk-07, desk-08 (held), desk-09 (credential),\n  \
-               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x (unreachable (also suspended)),\n  \
-               desk-10 (fighting), desk-11 (reported), desk-13 (refused_though_flat), desk-12 (paused); see the\n  top";
-    assert_eq!(told, Some(format!("{who}, or `posmoded status ACCOUNT`.\n")));
+    let who = "8 targets want a human: desk-10 (fighting), desk-11 (reported), desk-07, desk-08 (held), desk-09\n  \
+               (credential), a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x (unreachable (also\n  \
+               suspended)), desk-13 (refused_though_flat), desk-12 (paused); see the top";
+    assert_eq!(told, Some(format!("{who}, or\n  `posmoded status ACCOUNT`.\n")));
     assert!(below(&night, rows + 1, false).1.is_some(), "the prompt would push the first line out");
     assert_eq!(below(&night, rows + 2, false).1, None);
     assert_eq!(below(&night, 24, true).1, Some(format!("{who}.\n")));
@@ -257,9 +257,9 @@ async fn targets_of_an_account_that_say_the_same_say_it_once() {
 
             2 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE  SEEN  STATE    OUT OF SYNC  REASON
-            credential: It says credential.
-              desk-9   USDT-FUTURES  hedge_mode  -     -     unknown  14m          credential
-              desk-9   COIN-FUTURES  hedge_mode  -     -     unknown  14m          credential
+            credential, not known for 14m: It says credential.
+              desk-9   USDT-FUTURES  hedge_mode  -     -     unknown  not known    credential
+              desk-9   COIN-FUTURES  hedge_mode  -     -     unknown  not known    credential
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
@@ -496,7 +496,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     check(
         &alone,
         &expect![[r#"
-            rev 17 a1b2c3d: 0/1 in sync, 1 wants a human
+            rev 17 a1b2c3d: 0/1 in sync, 1 wants a human (to be decided)
 
             1 target wants a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -513,7 +513,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     check(
         &both,
         &expect![[r#"
-            rev 17 a1b2c3d: 0/2 in sync, 2 want a human, 1 change held
+            rev 17 a1b2c3d: 0/2 in sync, 2 want a human (1 now, 1 to be decided), 1 change held
 
             2 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -535,12 +535,17 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     };
     let one = of(with(vec![reported(), other()]), "desk-1");
     assert!(
-        one.starts_with("rev 17 a1b2c3d: 0/1 in sync, 1 wants a human\n\n1 target wants a human:"),
+        one.starts_with(
+            "rev 17 a1b2c3d: 0/1 in sync, 1 wants a human (to be decided)\n\n1 target wants a human:"
+        ),
         "{one}"
     );
     // What else an approval would let go is listed where its own target is left out.
     let one = of(both.clone(), "desk-1");
-    assert!(one.starts_with("rev 17 a1b2c3d: 0/1 in sync, 1 wants a human, 1 change held\n"), "{one}");
+    assert!(
+        one.starts_with("rev 17 a1b2c3d: 0/1 in sync, 1 wants a human (to be decided), 1 change held\n"),
+        "{one}"
+    );
     assert!(one.contains("\n  desk-2 USDT-FUTURES: one_way_mode -> hedge_mode"), "{one}");
     let held = of(both, "desk-2");
     assert!(held.contains("in sync, 1 wants a human, 1 change held\n"), "{held}");

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use super::sentence::Sentence;
 use crate::cli::rows::{self, counted};
-use crate::protocol::{PlanEntry, Reason, Wants};
+use crate::protocol::{PlanEntry, Reason, State, Wants};
 use crate::status::section::{Section, Whole, covering};
 use crate::status::{Held, Paused, Status, TargetStatus, Warning};
 
@@ -65,14 +65,26 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
         targets: Vec::new(),
         whole: None,
     }));
-    // What holds up the most comes first; what somebody has stopped on purpose, and what is not looked at yet, come last.
+    // A mode that is wrong comes first, then what holds up the most; what somebody has stopped on purpose, and what is not looked at
+    // yet, come last.
     causes.sort_by_key(|cause| {
         let reason = cause.targets.first().and_then(|target| target.reason);
         let of_one = (cause.whole.is_none(), cause.whole);
         // A row without a cause would seem to share the one above it.
         let is_below = cause.section == Section::InSync && cause.wants.is_some();
         let is_meant = matches!(cause.whole, Some(Whole::Account(_))) || reason == Some(Reason::Suspended);
-        (cause.section, is_below, is_meant, Reverse(cause.wants), of_one, reason.is_none(), reason)
+        let is_drifted = cause.section == Section::Human
+            && cause.targets.iter().any(|target| target.state == State::Drifted);
+        (
+            cause.section,
+            is_below,
+            is_meant,
+            !is_drifted,
+            Reverse(cause.wants),
+            of_one,
+            reason.is_none(),
+            reason,
+        )
     });
     causes
 }

@@ -16,6 +16,7 @@ use crate::cli::terminal::{self, EndingKey, rows_of, wrapped};
 use crate::cli::{Common, Exit, print};
 use crate::clock::Clock;
 use crate::moment::spell;
+use crate::position_mode::AccountName;
 use crate::status::Status;
 use crate::status::section::Section;
 use crate::status::substance::Substance;
@@ -95,7 +96,7 @@ fn screen(
         Ok(status) => {
             (render::lines(status, View { width, ..view }), format!("As of {}. {asked}", status.now))
         }
-        Err(say) => (vec![Line { text: wrapped(say, width, "  "), what: What::Say }], asked),
+        Err(say) => (vec![Line { text: wrapped(say, width, "  "), what: What::Say, account: None }], asked),
     };
     let foot = wrapped(&foot, width, "  ");
     // The cursor stands in a line of its own.
@@ -112,10 +113,7 @@ fn fitting(lines: &[Line], (columns, height): (usize, usize)) -> Vec<String> {
         let left_out = lines.get(kept.len()..).unwrap_or_default();
         let counted = wrapped(&count(left_out), Some(columns), "  ");
         let needed = if left_out.is_empty() { 0 } else { rows_of(&counted, columns) };
-        // A sentence stands above its rows: without any it would be nobody's.
-        let heads_a_row = matches!(left_out.first(), Some(Line { what: What::Row(_), .. }))
-            && !matches!(last.what, What::Row(_));
-        let is_whole = left_out.is_empty() || (last.what != What::Head && !heads_a_row);
+        let is_whole = left_out.is_empty() || (last.what != What::Head && !cuts_a_cause(kept, left_out));
         if rows(kept) + needed <= height && is_whole {
             let counted = Some(counted).filter(|_| !left_out.is_empty());
             return kept.iter().map(|line| line.text.clone()).chain(counted).collect();
@@ -125,7 +123,19 @@ fn fitting(lines: &[Line], (columns, height): (usize, usize)) -> Vec<String> {
     Vec::new()
 }
 
-/// `... and 3 more want a human, 12 in sync.`
+/// Whether a sentence would stand above some of its rows alone: what it tells to type is about all of them. One with many rows is
+/// cut all the same, but never before the first.
+fn cuts_a_cause(kept: &[Line], left_out: &[Line]) -> bool {
+    let is_row = |line: &&Line| matches!(line.what, What::Row(_));
+    let (above, below) =
+        (kept.iter().rev().take_while(is_row).count(), left_out.iter().take_while(is_row).count());
+    below > 0 && (above == 0 || above + below <= WHOLE)
+}
+
+/// So many rows stand together or not at all.
+const WHOLE: usize = 6;
+
+/// `... and 3 more want a human (desk-1, desk-2), 12 in sync.`
 fn count(left_out: &[Line]) -> String {
     let of = |what: What| left_out.iter().filter(|line| line.what == what).count();
     let kinds = [
@@ -135,8 +145,19 @@ fn count(left_out: &[Line]) -> String {
         (of(What::Row(Section::Elsewhere)), "more of other hosts"),
         (of(What::Note), "more notes"),
     ];
-    let told: Vec<String> =
-        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let who = left_out.iter().filter(|line| line.what == What::Row(Section::Human));
+    let mut who: Vec<&str> = who.filter_map(|line| line.account.as_ref()).map(AccountName::as_str).collect();
+    who.dedup();
+    let others = who.split_off(who.len().min(WHOLE)).len();
+    let others = if others == 0 { String::new() } else { format!(" and {others} more") };
+    let who = if who.is_empty() { String::new() } else { format!(" ({}{others})", who.join(", ")) };
+    let told: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| {
+            format!("{count} {what}{}", if *what == "more want a human" { who.as_str() } else { "" })
+        })
+        .collect();
     if told.is_empty() { "...".to_owned() } else { format!("... and {}.", told.join(", ")) }
 }
 
@@ -184,7 +205,9 @@ mod tests {
             assert!(rows < size.1.max(8), "{rows}: {shown}");
             let above = shown.lines().take_while(|line| !line.starts_with("... ")).last().unwrap();
             let is_row = above.contains("USDT-FUTURES") || above.starts_with("    open: ");
-            assert!(!shown.contains("\n... and") || is_row, "{size:?}, {above}: {shown}");
+            // Where there is no place for a cause with all of its rows, those who want a human are named.
+            let names_them = size.1 < 24 && shown.contains("more want a human (desk-10, desk-11, ");
+            assert!(!shown.contains("\n... and") || is_row || names_them, "{size:?}, {above}: {shown}");
             let whole = shown.split_whitespace().collect::<Vec<_>>().join(" ");
             let told = |words: &str| -> usize {
                 let before = whole.split(words).next().filter(|before| *before != whole);
@@ -194,7 +217,8 @@ mod tests {
             let left_out: usize = kinds.iter().map(|kind| told(kind)).sum();
             let is_named = |target: &&TargetStatus| {
                 let name = target.account.as_str();
-                shown.lines().any(|line| line.trim() == name || line.starts_with(&format!("  {name} ")))
+                let mut rows = shown.lines().take_while(|line| !line.starts_with("... "));
+                rows.any(|line| line.trim() == name || line.starts_with(&format!("  {name} ")))
             };
             let targets = night().targets;
             let named = targets.iter().filter(is_named).count();
@@ -208,52 +232,52 @@ mod tests {
         }
         assert!(!shown((200, 60)).contains("... and"), "all of it fits: {}", shown((200, 60)));
         expect_test::expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+            rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped
+              on purpose), 7 wait, 2 changes held
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
-                lets no more go within the hour. Without that the next one may leave in 38m.
-              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential, for 30s: The key file keys/desk-09 is missing: write it, then
-                `systemctl restart posmoded`.
-              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended), for 30s: Bitget gave no answer to the call
-                position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps
                 changing it back: find out who, then `posmoded resume desk-10` or change the
                 file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
-            ... and 3 more want a human, 7 more wait for what passes by itself, 6 more in
-              sync, 1 more of other hosts, 4 more notes.
+            reported, for 30s: Somebody changed it at the exchange and the file says
+                `drift: report`: change it back there, or change the file.
+              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
+                lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            ... and 4 more want a human (desk-09,
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x, desk-13,
+              desk-12), 7 more wait for what passes by itself, 6 more in sync, 1 more of
+              other hosts, 4 more notes.
             As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
         "#]]
         .assert_eq(&shown((80, 24)));
         expect_test::expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+            rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped on purpose), 7 wait,
+              2 changes held
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
-                within the hour. Without that the next one may leave in 38m.
-              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential, for 30s: The key file keys/desk-09 is missing: write it, then
-                `systemctl restart posmoded`.
-              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s.
-                Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out
                 who, then `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
             reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it
                 back there, or change the file.
               desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
+                within the hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call
+                position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open
                 (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
@@ -263,14 +287,11 @@ mod tests {
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were
-                answered with HTTP 429. Next try in 4s to 12s.
-              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-            window, for 30s: Its change window weekend is closed; it opens at
-                2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
-              desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
-            ... and 4 more wait for what passes by itself, 6 more in sync, 1 more of other hosts, 4 more notes.
+            rate_limited, for 30s, not known for 2m 5s: Bitget limits this address: the calls position-mode and
+                server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+            ... and 5 more wait for what passes by itself, 6 more in sync, 1 more of other hosts, 4 more notes.
             As of 2026-11-22T09:00:00Z. Asked every 2s; q or Ctrl-C ends it.
         "#]].assert_eq(&shown((100, 40)));
     }

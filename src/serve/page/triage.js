@@ -46,16 +46,18 @@ function causes(status) {
     const say = new Sentence(warning.say);
     all.push({ section: "human", wants: "human", label: named(about), say, targets: [], whole: null, account, about });
   }
-  // What holds up the most comes first; what somebody has stopped on purpose, and what is not looked at yet, come last.
+  // A mode that is wrong comes first, then what holds up the most; what somebody has stopped on purpose, and what is not looked at yet, come last.
   const reasonOf = ({ whole, targets }) => targets[0]?.reason ?? whole?.reason ?? null;
   const isMeant = (cause) => cause.whole?.account !== undefined || reasonOf(cause) === "suspended";
+  const isDrifted = ({ section, targets }) => section === "human" && targets.some(({ state }) => state === "drifted");
   const rank = (cause) => rankOf(cause, reasonOf(cause), isMeant(cause));
-  const rankOf = ({ section, wants, whole }, reason, isMeant) => [
-    SECTIONS.indexOf(section),
-    section === "in_sync" && wants !== null ? 1 : 0,
+  const rankOf = (cause, reason, isMeant) => [
+    SECTIONS.indexOf(cause.section),
+    cause.section === "in_sync" && cause.wants !== null ? 1 : 0,
     isMeant ? 1 : 0,
-    -WANTS.indexOf(wants),
-    whole === null ? wholes.length : wholes.indexOf(whole),
+    isDrifted(cause) ? 0 : 1,
+    -WANTS.indexOf(cause.wants),
+    cause.whole === null ? wholes.length : wholes.indexOf(cause.whole),
     reason === null ? 1000 : Object.keys(REASONS).indexOf(reason),
   ];
   const ranked = all.map((cause) => ({ cause, rank: rank(cause) }));
@@ -75,11 +77,25 @@ function tally(status, all) {
   const accounts = bare("human").map(({ whole, account }) => account ?? whole.account).filter((name) => name !== undefined);
   const names = { file: "the file", everything: "the pause", held: "the held plan" };
   const others = bare("human").map(({ whole }) => names[whole?.name]).filter((name) => name !== undefined);
+  const warned = new Set(bare("human").map(({ account }) => account));
+  const paused = bare("human").filter(({ whole }) => whole?.account !== undefined && !warned.has(whole.account));
+  const deliberate = status.targets.filter(isDeliberate);
+  const toDecide = deliberate.filter(({ reason }) => reason === "reported").length;
+  const onPurpose = deliberate.length - toDecide + paused.length;
   const { held } = status;
   const changes = held === null ? 0 : held.plan.filter((entry) => !tellsItItself(status, held, entry)).length;
   return {
     human: targets("human"), accounts: new Set(accounts).size, others, passes: targets("passes"), pauses: bare("passes").length, changes,
+    toDecide, onPurpose,
   };
+}
+
+/** Whether all that wants a human about it is what somebody decided, as the daemon counts it. */
+function isDeliberate({ wants, blockers }) {
+  const wanting = blockers.filter((reason) => REASONS[reason] === "human");
+  const isDecided = (reason) => ["suspended", "paused", "reported"].includes(reason);
+  // It may want a human for itself, and whether it does is not among the blockers.
+  return wants === "human" && wanting.length > 0 && wanting.every(isDecided) && !blockers.includes("outcome_unknown");
 }
 
 /** `desk-1 USDT-FUTURES, COIN-FUTURES`, of one account. */

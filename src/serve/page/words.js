@@ -83,7 +83,7 @@ function isOfUnknownKind({ scope, live, applied, blockers }) {
 }
 
 /** The line of the service manager. */
-function summary({ config, paused, held, targets }, { human, accounts, passes, changes }) {
+function summary({ config, paused, held, targets }, { human, accounts, passes, changes, toDecide, onPurpose }) {
   const here = targets.filter((target) => !isElsewhere(target));
   const inSync = targets.filter((target) => target.state === "in_sync").length;
   let first = `${inSync}/${here.length} in sync`;
@@ -91,7 +91,11 @@ function summary({ config, paused, held, targets }, { human, accounts, passes, c
   else if (here.length === 0) first = `${counted(targets.length, "target", "targets")} of other hosts, none of this one`;
   const commit = config.commit === null ? "" : ` ${short(config.commit)}`;
   const told = [first];
-  if (human + accounts > 0) told.push(counted(human + accounts, "wants a human", "want a human"));
+  const kinds = [[human + accounts - toDecide - onPurpose, "now"], [toDecide, "to be decided"], [onPurpose, "stopped on purpose"]];
+  const some = kinds.filter(([count]) => count > 0);
+  let split = ` (${some.map(([count, kind]) => (some.length === 1 ? kind : `${count} ${kind}`)).join(", ")})`;
+  if (some.length === 1 && some[0][1] === "now") split = "";
+  if (human + accounts > 0) told.push(`${counted(human + accounts, "wants a human", "want a human")}${split}`);
   if (passes > 0) told.push(counted(passes, "waits", "wait"));
   if (config.problem !== null) told.push("the newest file is REFUSED");
   if (paused !== null) told.push(`PAUSED (${paused.reason})`);

@@ -130,21 +130,11 @@ async fn at_80_columns() {
         Some(80),
         false,
         &expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+            rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped
+              on purpose), 7 wait, 2 changes held
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
-                lets no more go within the hour. Without that the next one may leave in 38m.
-              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential, for 30s: The key file keys/desk-09 is missing: write it, then
-                `systemctl restart posmoded`.
-              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended), for 30s: Bitget gave no answer to the call
-                position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps
                 changing it back: find out who, then `posmoded resume desk-10` or change the
                 file.
@@ -152,6 +142,17 @@ async fn at_80_columns() {
             reported, for 30s: Somebody changed it at the exchange and the file says
                 `drift: report`: change it back there, or change the file.
               desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
+                lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential, for 30s, not known for 3h: The key file keys/desk-09 is missing:
+                write it, then `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no
+                answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that
                 something is open (3 times): look for bots, TWAP and copy orders. Next try
                 in 22m.
@@ -163,10 +164,11 @@ async fn at_80_columns() {
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            rate_limited, for 30s: Bitget limits this address: the calls position-mode and
-                server-time were answered with HTTP 429. Next try in 4s to 12s.
-              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+            rate_limited, for 30s, not known for 2m 5s: Bitget limits this address: the
+                calls position-mode and server-time were answered with HTTP 429. Next try in
+                4s to 12s.
+              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  not known
             window, for 30s: Its change window weekend is closed; it opens at
                 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
@@ -180,7 +182,7 @@ async fn at_80_columns() {
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan
                   orders not read)
             not looked at yet
-              desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
+              desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  not known
 
             6 targets in sync:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
@@ -214,27 +216,28 @@ async fn at_100_columns() {
         Some(100),
         false,
         &expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+            rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped on purpose), 7 wait,
+              2 changes held
 
             8 targets want a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
-                within the hour. Without that the next one may leave in 38m.
-              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
-            credential, for 30s: The key file keys/desk-09 is missing: write it, then
-                `systemctl restart posmoded`.
-              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  3h
-            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s.
-                Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-                       USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out
                 who, then `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
             reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it
                 back there, or change the file.
               desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
+                within the hour. Without that the next one may leave in 38m.
+              desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+              desk-08  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
+            credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then
+                `systemctl restart posmoded`.
+              desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call
+                position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open
                 (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
@@ -244,10 +247,10 @@ async fn at_100_columns() {
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
-            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were
-                answered with HTTP 429. Next try in 4s to 12s.
-              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
-              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s
+            rate_limited, for 30s, not known for 2m 5s: Bitget limits this address: the calls position-mode and
+                server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17  USDT-FUTURES  hedge_mode  -             -     unknown  not known
+              desk-18  USDT-FUTURES  hedge_mode  -             -     unknown  not known
             window, for 30s: Its change window weekend is closed; it opens at
                 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m
@@ -259,7 +262,7 @@ async fn at_100_columns() {
               desk-14  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
-              desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  30s
+              desk-20  USDT-FUTURES  hedge_mode  -             -     unknown  not known
 
             6 targets in sync:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE
@@ -291,21 +294,21 @@ async fn at_200_columns_with_problems_alone() {
         Some(200),
         true,
         &expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+            rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped on purpose), 7 wait, 2 changes held
 
             8 targets want a human:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
-              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
-              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
-            credential, for 30s: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
-              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h           credential
-            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s        unreachable
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
             reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
+              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
+            credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    credential
+            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  not known    unreachable
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
             paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
@@ -313,9 +316,9 @@ async fn at_200_columns_with_problems_alone() {
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
-              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
-              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
+            rate_limited, for 30s, not known for 2m 5s: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    rate_limited
+              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    rate_limited
             window, for 30s: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m       window
             settling, for 30s: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
@@ -325,7 +328,7 @@ async fn at_200_columns_with_problems_alone() {
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
-              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          -
+              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    -
         "#]],
     );
 }
@@ -336,21 +339,21 @@ async fn a_pipe_has_whole_lines() {
         None,
         false,
         &expect![[r#"
-            rev 17 a1b2c3d: 6/21 in sync, 8 want a human, 7 wait, 2 changes held
+            rev 17 a1b2c3d: 6/21 in sync, 8 want a human (5 now, 1 to be decided, 2 stopped on purpose), 7 wait, 2 changes held
 
             8 targets want a human:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
-              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
-              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
-            credential, for 30s: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
-              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  3h           credential
-            unreachable (also suspended), for 30s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  5m 5s        unreachable
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
             reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
               desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
+            held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
+              desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
+              desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
+            credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
+              desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    credential
+            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  not known    unreachable
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
             paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
@@ -358,9 +361,9 @@ async fn a_pipe_has_whole_lines() {
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            rate_limited, for 30s: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
-              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
-              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  2m 5s        rate_limited
+            rate_limited, for 30s, not known for 2m 5s: Bitget limits this address: the calls position-mode and server-time were answered with HTTP 429. Next try in 4s to 12s.
+              desk-17                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    rate_limited
+              desk-18                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    rate_limited
             window, for 30s: Its change window weekend is closed; it opens at 2026-11-27T22:00:00+00:00[Europe/London], 5d 13h from now.
               desk-19                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  11h 6m       window
             settling, for 30s: Flat for 58s to 3m 12s; it must be so for 5m before the mode is changed.
@@ -370,7 +373,7 @@ async fn a_pipe_has_whole_lines() {
               desk-14                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  14m          not_flat
                 open: at least BTCUSDT long position, ETHUSDT buy order and 5 more (plan orders not read)
             not looked at yet
-              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  30s          -
+              desk-20                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    -
 
             6 targets in sync:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    SINCE        REASON
