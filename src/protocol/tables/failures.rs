@@ -69,6 +69,8 @@ fn what_is_unreachable_for_a_quarter_of_an_hour_wants_a_human() {
 
 #[test]
 fn what_passes_by_itself_and_has_not_for_long_wants_a_human() {
+    type Signed = fn(Situation, Duration) -> Situation;
+
     let is_long = |situation: &Situation, reason: Reason| {
         let (facts, now) = (situation.facts(), situation.now);
         let standing = Standing::of(&facts, now);
@@ -81,7 +83,6 @@ fn what_passes_by_itself_and_has_not_for_long_wants_a_human() {
     let limited = |span| situation().live(WANTED, seconds(1)).target_failing(Class::RateLimited, span);
     assert!(!is_long(&limited(minutes(14)), Reason::RateLimited));
     assert!(is_long(&limited(minutes(15)), Reason::RateLimited));
-    type Signed = fn(Situation, Duration) -> Situation;
     let signed: [(Signed, Reason, Duration); 3] = [
         (Situation::unclear, Reason::OutcomeUnknown, minutes(5)),
         (Situation::accepted, Reason::Verifying, minutes(10)),

@@ -64,8 +64,9 @@ function plain(text) {
   return text.replace(/\p{Cc}/gu, " ");
 }
 
+/** Whether another host looks after it; not so if it is known that nobody does. */
 function isElsewhere(target) {
-  return target.reason === "elsewhere";
+  return target.reason === "elsewhere" && target.wants !== "human";
 }
 
 /** Whether this process has not looked at it yet, which is no reason of its own. */

@@ -179,8 +179,9 @@ fn the_page_says_of_each_cause_what_the_command_says() {
         for line in lines.map(|line| line.trim_end_matches(':')) {
             let (label, say) = line.split_once(": ").unwrap_or((line, line));
             // Since when stands in a place of its own there.
-            let label =
-                label.split(", not in sync").next().and_then(|label| label.split(", for ").next()).unwrap();
+            let label = [", not in sync", ", not known", ", for "]
+                .iter()
+                .fold(label, |label, cut| label.split(cut).next().unwrap_or(label));
             let words = if line == summary { vec![line] } else { vec![label, say] };
             for words in words.into_iter().map(alike) {
                 assert!(page.contains(&words), "{words}\n\n{page}");
