@@ -281,12 +281,12 @@ fn mode_due(facts: &Facts<'_>, seen: Seen, now: Moment) -> Moment {
 /// Live equals desired: records that if it is new.
 fn in_sync(facts: &Facts<'_>, standing: &Standing, seen: Seen, now: Moment) -> Step {
     if let Some(end) = orphaned_set_ends(facts) {
-        return rest(facts, standing, now, end.min(due_again(facts, seen)));
+        return rest(facts, standing, now, end.min(mode_due(facts, seen, now)));
     }
     match &facts.target.applied {
         None => Step::Record(Record::Applied(How::Adopted)),
         Some(applied) if applied.mode != seen.mode => Step::Record(Record::Applied(How::External)),
-        Some(_) => rest(facts, standing, now, due_again(facts, seen)),
+        Some(_) => rest(facts, standing, now, mode_due(facts, seen, now)),
     }
 }
 

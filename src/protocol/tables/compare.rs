@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::check;
 use super::situation::{OTHER, WANTED, hours, minutes, seconds, situation};
-use crate::facts::{Cause, DriftPolicy};
+use crate::facts::{Cause, DriftPolicy, List, VerdictInProgress};
 use crate::moment::Jitter;
 use crate::protocol::{Standing, State};
 
@@ -349,5 +349,18 @@ fn a_reload_makes_every_target_be_looked_at_again() {
             in_sync
             > look at the mode
         "#]],
+    );
+}
+
+#[test]
+fn a_rest_in_sync_ends_when_the_mode_is_due_though_a_verdict_was_begun() {
+    let mut begun = situation().live(WANTED, minutes(1)).applied(WANTED);
+    begun.target.flatness.in_progress = Some(VerdictInProgress { began: begun.now, next: List::PlanOrders });
+    check(
+        &begun,
+        expect![[r#"
+        in_sync
+        > rest 5s
+    "#]],
     );
 }

@@ -50,9 +50,9 @@ fn f42_outside_of_its_change_windows_a_target_waits_for_the_first_of_them_to_ope
     check(
         &in_sync.windows(from_ref(&morning)),
         expect![[r#"
-        in_sync
-        > rest 59s
-    "#]],
+            in_sync
+            > rest 1m 4s
+        "#]],
     );
     check(
         &ready().windows(&[morning]).clock(None),
@@ -305,8 +305,8 @@ fn what_waits_for_something_else_is_looked_at_when_its_window_opens_or_closes() 
     check(
         &ready().live(WANTED, seconds(1)).applied(WANTED).windows(&[opening]),
         expect![[r#"
-        in_sync
-        > rest 59s
-    "#]],
+            in_sync
+            > rest 1m 4s
+        "#]],
     );
 }
