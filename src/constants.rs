@@ -168,6 +168,9 @@ pub const LEDGER_POLL: Duration = Duration::from_secs(1);
 pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a ledger that could not be written is tried again: a full disk is seldom emptied faster.
 pub const LEDGER_RETRY: Duration = Duration::from_secs(5);
+/// How long a ledger on a server may be silent before nothing is asked of the exchange any more: the account may be another
+/// host's by then, and two of them must not share its limits.
+pub const LEDGER_AWAY: Duration = Duration::from_secs(10);
 /// How long `close-intent` waits for it: longer than `CLOSE_WITHIN`, so that the daemon's own answer comes first.
 pub const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 /// How long events stay in the ledger.

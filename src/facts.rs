@@ -57,6 +57,9 @@ pub struct AccountFacts {
     /// The hosts whose daemons work with this ledger, this one too, if the file does not say which of them has this account:
     /// none of them then sends a request for it.
     pub unassigned: Option<Vec<String>>,
+    /// Why nobody here knows whose this account is by now, if the ledger's database was not reached for long: one or two
+    /// sentences.
+    pub ledger_away: Option<String>,
     /// Why there is no usable credential, if there is none: one sentence that says what to do.
     pub credential: Option<String>,
     /// Whether the key files that this process reads are copies from its start: only another start brings what is mended.

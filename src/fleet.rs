@@ -3,6 +3,7 @@
 //! Follows the file, what the keepers publish, and once a second the ledger, where other processes write; restarts a
 //! keeper that failed. A turn that finds nothing new does nothing. Sends nothing itself.
 
+mod contact;
 mod follow;
 mod pauses;
 mod peers;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use contact::Contact;
 use follow::Judged;
 use pauses::Heard;
 use peers::Told;
@@ -65,6 +67,8 @@ pub struct Fleet<D: Environment> {
     kicks: watch::Receiver<Kicks>,
     /// `kicks` as of this turn, read before the state of the file; what keepers receive.
     kicked: Kicks,
+    /// Whether the ledger's database was heard of lately.
+    contact: Contact,
     /// Since when this process runs, as it is marked in the ledger.
     watch: Watch,
     /// Published at the end of each turn.
@@ -137,6 +141,8 @@ pub struct FleetDeps<D: Environment> {
     pub environment: Arc<D>,
     /// The ledger, shared with the keepers.
     pub ledger: Ledger,
+    /// Its database as messages name it, if that is on a server, where other hosts may write.
+    pub server: Option<String>,
     /// The time.
     pub clock: Clock,
     /// Where every status is published.
@@ -224,11 +230,12 @@ impl<D: Environment> Fleet<D> {
     /// A fleet that follows the newest file or, where that is not acceptable, the ledger's last good revision.
     /// `state` is the first one that the source published.
     pub async fn start(whom: Whom, deps: FleetDeps<D>, state: FileState) -> Result<Fleet<D>, StartError> {
-        let FleetDeps { environment, ledger, clock, board, budget, file, kicks, quiet, stop } = deps;
+        let FleetDeps { environment, ledger, server, clock, board, budget, file, kicks, quiet, stop } = deps;
         let (due, kicked) = (clock.now() + LEDGER_POLL, Kicks::default());
         let first = Pulse { due, ledger_trouble: None, watched: None, followed: kicked };
         let (pulse, _) = watch::channel(first);
         let watch = Watch::since(clock.now());
+        let contact = Contact::with(server, clock.now());
         let directives = ledger.directives();
         let mut fleet = Fleet {
             whom,
@@ -241,6 +248,7 @@ impl<D: Environment> Fleet<D> {
             file,
             kicks,
             kicked,
+            contact,
             watch,
             pulse,
             directives,
@@ -327,6 +335,9 @@ impl<D: Environment> Fleet<D> {
         self.to_tell |= kicked != self.kicked;
         self.kicked = kicked;
         self.ask_the_host();
+        // First, so that nothing else that waits for the ledger hides how long it has been silent.
+        let noticed = self.notice().await;
+        let asked = if self.to_ask { self.follow_the_ledger().await } else { Ok(()) };
         let state = {
             let state = self.file.borrow_and_update();
             // A state that came after the wait ended is marked as seen by this read, so remember it here.
@@ -340,11 +351,6 @@ impl<D: Environment> Fleet<D> {
         self.tell();
         let released = self.release_the_gone().await;
         let told = self.report_file().await;
-        let noticed = self.ledger.notice().await;
-        // Only another process can have published something else.
-        self.to_ask |= *noticed.as_ref().unwrap_or(&false);
-        let asked = if self.to_ask { self.follow_the_ledger().await } else { Ok(()) };
-        let noticed = noticed.map(|_| ());
         let heard = self.report_pauses().await;
         let refreshed = self.refresh().await;
         let held = self.hold().await;
@@ -368,6 +374,34 @@ impl<D: Environment> Fleet<D> {
         let due = self.clock.now() + LEDGER_POLL;
         let watched = self.watch.begins();
         self.pulse.send_replace(Pulse { due, ledger_trouble, watched, followed: self.kicked });
+    }
+
+    /// Hears what other processes have written. Keepers are told at the very moment from which the ledger counts as away, though
+    /// its answer may still come.
+    async fn notice(&mut self) -> Result<(), LedgerError> {
+        let (asked, clock, ledger) = (self.clock.now(), self.clock.clone(), self.ledger.clone());
+        let noticing = ledger.notice();
+        tokio::pin!(noticing);
+        let noticed = match self.contact.ends_at() {
+            None => noticing.await,
+            Some(at) => tokio::select! {
+                biased;
+                noticed = &mut noticing => noticed,
+                () = clock.sleep_until(at) => {
+                    self.to_tell |= self.contact.is_lost(clock.now(), |at| seconds(clock.timestamp(at)));
+                    self.tell();
+                    noticing.await
+                }
+            },
+        };
+        self.to_tell |= match &noticed {
+            Ok(_) => self.contact.heard(asked),
+            Err(_) => self.contact.is_lost(clock.now(), |at| seconds(clock.timestamp(at))),
+        };
+        noticed.map(|wrote| {
+            // Only another process can have published something else.
+            self.to_ask |= wrote;
+        })
     }
 
     /// Asks what this host is called: another name may be that of other accounts' host.
@@ -465,6 +499,7 @@ impl<D: Environment> Fleet<D> {
                 generation: revision.generation,
                 account: account.clone(),
                 elsewhere: account.elsewhere(&self.host),
+                ledger_away: self.contact.away(),
                 max_changes: desired.max_changes,
                 file: self.problem.clone(),
                 held: self.held.clone(),

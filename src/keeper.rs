@@ -88,6 +88,8 @@ pub struct AccountSpec {
     /// The host that the file assigns the account to, if that is not this one, as the fleet last saw; a keeper sees for
     /// itself before each step.
     pub elsewhere: Option<Elsewhere>,
+    /// Why nothing is asked of the exchange, if the ledger's database was not reached for long.
+    pub ledger_away: Option<String>,
     /// How many sets may leave in an hour, over all accounts.
     pub max_changes: u32,
     /// Why the newest content of the file is not in force; `None` if it is.
@@ -109,6 +111,7 @@ impl AccountSpec {
             generation: _,
             account,
             elsewhere,
+            ledger_away,
             max_changes: _,
             file,
             held: _,
@@ -118,6 +121,7 @@ impl AccountSpec {
         } = self;
         *account != before.account
             || *elsewhere != before.elsewhere
+            || *ledger_away != before.ledger_away
             || *file != before.file
             || *looks != before.looks
             || *reloads != before.reloads

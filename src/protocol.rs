@@ -39,9 +39,9 @@ use standing::{
 };
 
 use crate::constants::{
-    CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LIVE_IS_KNOWN_FOR, OPEN_LOOK_LONGEST, OPEN_PART,
-    OPEN_POSITION_LOOK, OWNER_EVERY, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST, SETTLING_PART,
-    VERDICT_AGE, WAITING_LOOK,
+    CONFIRMING, CONFIRMING_LOOK, HUMAN_LOOK, LATE_EFFECT, LEDGER_RETRY, LIVE_IS_KNOWN_FOR, OPEN_LOOK_LONGEST,
+    OPEN_PART, OPEN_POSITION_LOOK, OWNER_EVERY, SEND_WITHIN, SETTLING_LOOK, SETTLING_LOOK_LONGEST,
+    SETTLING_PART, VERDICT_AGE, WAITING_LOOK,
 };
 use crate::facts::{
     Brakes, Change, Facts, How, Intent, IntentId, IntentState, List, OwnerDue, Policy, Seen, Stretch,
@@ -191,6 +191,10 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
     if account.is_not_ours() || account.credential.is_some() || account.shared_key.is_some() {
         return Some(rest(facts, standing, now, now + HUMAN_LOOK));
     }
+    // What is under way is brought to its end: no other host sets the account before that.
+    if account.ledger_away.is_some() && !facts.target.intent.as_ref().is_some_and(is_confirmed_by_reads) {
+        return Some(rest(facts, standing, now, now + LEDGER_RETRY));
+    }
     if let Some(failing) = &account.failing
         && retry_at(failing) > now
     {
@@ -212,6 +216,17 @@ fn account(facts: &Facts<'_>, standing: &Standing, now: Moment) -> Option<Step> 
             })
         }
         Some(_) => None,
+    }
+}
+
+/// Whether the exchange has accepted the set, so that reads are asked whether they show it.
+fn is_confirmed_by_reads(intent: &Intent) -> bool {
+    match intent.state {
+        IntentState::Accepted { .. } => true,
+        IntentState::Noted { .. }
+        | IntentState::Refused(_)
+        | IntentState::NotSent(_)
+        | IntentState::Unclear(_) => false,
     }
 }
 

@@ -61,6 +61,7 @@ impl Core {
         let deps = FleetDeps {
             environment: keys.clone(),
             ledger: ledger.clone(),
+            server: options.state.directory().is_none().then(|| options.state.to_string()),
             clock: clock.clone(),
             board: board.clone(),
             budget: options.requests_per_second,

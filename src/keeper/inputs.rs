@@ -19,6 +19,7 @@ impl<D: Environment> Keeper<D> {
         let again = spec.looks != self.spec.looks;
         let refreshed = spec.refreshes != self.spec.refreshes;
         self.spec = spec;
+        self.facts.ledger_away.clone_from(&self.spec.ledger_away);
         self.compare_host();
         let AccountSpec { reloads, account, .. } = &*self.spec;
         let (elsewhere, unassigned) = (self.facts.elsewhere.clone(), self.facts.unassigned.is_some());

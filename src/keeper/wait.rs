@@ -59,8 +59,12 @@ impl<D: Environment> Keeper<D> {
                 biased;
                 learned = &mut looking => return Some(learned),
                 () = self.stop.cancelled(), if !under_way => return None,
-                Ok(()) = self.specs.changed(), if can_wait => {
-                    if only_waits() && self.specs.borrow().wants_other_than(&self.spec) {
+                Ok(()) = self.specs.changed(), if !under_way || can_wait => {
+                    let spec = self.specs.borrow();
+                    let is_wanted_other = can_wait && spec.wants_other_than(&self.spec);
+                    // Nor what was begun, unless it is about a set.
+                    let is_forbidden = !under_way && spec.ledger_away.is_some();
+                    if only_waits() && (is_wanted_other || is_forbidden) {
                         return None;
                     }
                 }

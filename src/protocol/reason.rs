@@ -57,7 +57,7 @@ pub enum Reason {
     Unreachable,
     /// The exchange's time is not known well enough.
     Clock,
-    /// The ledger cannot be written, so nothing is sent.
+    /// The ledger cannot be written, so nothing is sent; or its database is not reached for long, so nothing is read either.
     Ledger,
     /// A set was sent and its outcome is unknown.
     OutcomeUnknown,

@@ -49,7 +49,10 @@ pub fn say(reason: Reason, facts: &Facts<'_>, of: &Target, now: Moment) -> Strin
             (None, Some(declared)) => say_unsatisfiable(declared),
             (None, None) => String::new(),
         },
-        Reason::Ledger => facts.brakes.ledger.as_ref().map(|trouble| trouble.say.clone()).unwrap_or_default(),
+        Reason::Ledger => {
+            let trouble = facts.brakes.ledger.as_ref().map(|trouble| &trouble.say);
+            facts.account.ledger_away.as_ref().or(trouble).cloned().unwrap_or_default()
+        }
         Reason::OutcomeUnknown => say_outcome_unknown(facts, of, now),
         Reason::Verifying => format!(
             "The exchange accepted the set; reads are asked for up to {} whether they show it.{}",

@@ -290,6 +290,7 @@ fn of_the_account(facts: &Facts<'_>, now: Moment) -> Reasons {
     let is_converting =
         account.failing.as_ref().is_some_and(|failing| failing.failure.class == Class::Converting);
     let rows = [
+        (Reason::Ledger, account.ledger_away.is_some()),
         (Reason::Credential, account.credential.is_some()),
         (Reason::WrongAccount, account.wrong.is_some() || account.shared_key.is_some()),
         (Reason::Unsatisfiable, account.unsatisfiable.is_some()),

@@ -159,6 +159,7 @@ impl World {
                 clock: self.process_clock.clone(),
             }),
             ledger: self.ledger.clone(),
+            server: None,
             clock: self.process_clock.clone(),
             board: self.board.clone(),
             budget: self.budget,

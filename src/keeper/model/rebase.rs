@@ -111,6 +111,7 @@ impl Shift {
         let AccountFacts {
             elsewhere: _,
             unassigned: _,
+            ledger_away: _,
             credential: _,
             keys_are_copies: _,
             shared_key: _,

@@ -35,7 +35,7 @@ fn a_suspended_target_is_watched_and_never_changed() {
         &ready().suspended().live(WANTED, seconds(1)).applied(WANTED),
         expect![[r#"
             in_sync
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
 }
@@ -123,7 +123,7 @@ fn f10_a_bad_file_brakes_every_set() {
         &ready().bad_file().live(WANTED, seconds(1)).applied(WANTED),
         expect![[r#"
             in_sync
-            > rest 59s
+            > rest 1m 4s
         "#]],
     );
 }
@@ -172,6 +172,100 @@ fn f33_without_a_ledger_nothing_is_recorded_until_it_is_tried_again() {
         unknown
         verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
         > record confirmed
+    "#]],
+    );
+}
+
+#[test]
+fn while_the_ledger_is_away_nothing_is_asked_and_what_is_known_is_told_as_old_as_it_is() {
+    check(
+        &ready().ledger_away(),
+        expect![[r#"
+        pending
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        > rest 5s
+    "#]],
+    );
+    check(
+        &ready().live(WANTED, seconds(1)).ledger_away(),
+        expect![[r#"
+        in_sync
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        > rest 5s
+    "#]],
+    );
+    check(
+        &ready().live(WANTED, minutes(9)).ledger_away(),
+        expect![[r#"
+        unknown
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        > rest 5s
+    "#]],
+    );
+    check(
+        &situation().never_seen().kind(None).clock(None).ledger_away(),
+        expect![[r#"
+        unknown
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        > rest 5s
+    "#]],
+    );
+    check(
+        &ready().ledger_trouble(seconds(3)).ledger_away(),
+        expect![[r#"
+        pending
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        > rest 3s
+    "#]],
+    );
+}
+
+#[test]
+fn while_the_ledger_is_away_a_set_under_way_is_brought_to_its_end_and_a_lost_one_is_left() {
+    check(
+        &noted(seconds(1)).ledger_away(),
+        expect![[r#"
+        new
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        acting: Nothing stands in the way: the mode is being set.
+        > send
+    "#]],
+    );
+    let accepted = || situation().live(OTHER, seconds(2)).accepted(seconds(1)).ledger_away();
+    check(
+        &accepted(),
+        expect![[r#"
+        new
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
+        > look at the mode
+    "#]],
+    );
+    check(
+        &accepted().live(WANTED, seconds(0)).ledger_trouble(seconds(3)),
+        expect![[r#"
+        unknown
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
+        > rest 3s
+    "#]],
+    );
+    check(
+        &accepted().live(WANTED, seconds(0)),
+        expect![[r#"
+        unknown
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        verifying: The exchange accepted the set; reads are asked for up to 10s whether they show it.
+        > record confirmed
+    "#]],
+    );
+    check(
+        &situation().live(OTHER, seconds(2)).unclear(minutes(2)).ledger_away(),
+        expect![[r#"
+        new
+        ledger: The ledger's database cannot be reached since 05:20:11Z: nothing is read.
+        outcome_unknown: A set was sent and no usable answer came back: it may have taken effect, or may yet. Nothing more is sent before the exchange's own clock says that its time is over; then the mode is read. What is known: It failed.
+        > record resolved: it had no effect
     "#]],
     );
 }

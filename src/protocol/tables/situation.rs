@@ -218,6 +218,12 @@ impl Situation {
         self
     }
 
+    pub(super) fn ledger_away(mut self) -> Self {
+        self.account.ledger_away =
+            Some("The ledger's database cannot be reached since 05:20:11Z: nothing is read.".to_owned());
+        self
+    }
+
     pub(super) fn none_left(mut self, frees_in: Option<Duration>, plan: Option<&str>) -> Self {
         self.brakes.guard.left = 0;
         self.brakes.guard.frees_at = frees_in.map(|span| self.now + span);

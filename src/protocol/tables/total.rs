@@ -42,6 +42,9 @@ proptest! {
         }
         let is_quiet = now < situation.account.quiet_until;
         prop_assert!(!is_quiet || !matches!(step_for(&situation), Step::Note(_)));
+        let accepted = |intent: &Intent| matches!(intent.state, IntentState::Accepted { .. });
+        let may_read = facts.account.ledger_away.is_none() || facts.target.intent.as_ref().is_some_and(accepted);
+        prop_assert!(may_read || !matches!(step_for(&situation), Step::Look(_) | Step::LookAtHost | Step::Note(_)));
         for reason in blockers.iter() {
             let told = say(reason, &facts, &of_a_desk(), now);
             prop_assert!(is_a_sentence(&told), "{}: {:?}", reason, told);
@@ -182,7 +185,10 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
             ),
             option::weighted(0.05, Just(vec!["trade-01".to_owned(), "trade-02".to_owned()])),
         ),
-        option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
+        (
+            option::weighted(0.05, Just("The ledger's database cannot be reached.".to_owned())),
+            option::weighted(0.1, Just("There is no file desk-main: put one there.".to_owned())),
+        ),
         option::weighted(0.1, Just("The files a and b hold the same key.".to_owned())),
         (
             option::weighted(0.9, kinds()),
@@ -201,7 +207,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
         .prop_map(
             |(
                 (elsewhere, unassigned),
-                credential,
+                (ledger_away, credential),
                 shared_key,
                 (kind, identity, owner_due, owner_failing),
                 wrong,
@@ -215,6 +221,7 @@ fn accounts() -> BoxedStrategy<AccountFacts> {
                 AccountFacts {
                     elsewhere,
                     unassigned,
+                    ledger_away,
                     credential,
                     keys_are_copies: false,
                     ledger_replaced_at: None,

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bitget_sim::PosMode;
-use posmoded::constants::QUIET;
+use jiff::Timestamp;
+use posmoded::constants::{LEDGER_AWAY, LEDGER_POLL, QUIET};
+use serde_json::Value;
 
 use super::{Host, Venue, declared, get, side_by_side, wait_until};
 use crate::cluster::{Cluster, PASSWORD, cluster};
@@ -22,7 +24,7 @@ fn with_the_ledger_on_a_server_a_daemon_does_what_it_does_with_a_file() {
         ("copy", a_ledger_is_copied_to_a_server_and_back_and_nothing_is_forgotten),
         ("silence", who_was_stopped_and_has_lost_its_place_ends_with_75),
         ("promotion", a_promoted_server_is_told_and_everything_waits_for_a_human),
-        ("outage", while_the_server_hangs_nothing_leaves_and_status_and_stop_answer),
+        ("outage", while_the_server_hangs_nothing_leaves_and_after_ten_seconds_nothing_is_asked),
     ]);
 }
 
@@ -137,14 +139,17 @@ fn who_was_stopped_and_has_lost_its_place_ends_with_75() {
     next.terminate();
 }
 
-fn while_the_server_hangs_nothing_leaves_and_status_and_stop_answer() {
+fn while_the_server_hangs_nothing_leaves_and_after_ten_seconds_nothing_is_asked() {
     // Of its own: others work with the common one.
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::begin().expect("there is one")));
     let venue = Venue::of_desks(1);
     let mut host = host(&venue, &["desk-1"], &declared(&[("desk-1", "hedge_mode")]), cluster);
     let at = host.start();
     host.wait_for_all("in_sync -");
+    let asked = || venue.simulator.with(|exchange| exchange.log().len());
+    let before = asked();
     cluster.signal("STOP");
+    let hangs = Instant::now();
     host.declare(&declared(&[("desk-1", "one_way_mode")]));
     let told = wait_until(
         "the trouble is told",
@@ -159,10 +164,36 @@ fn while_the_server_hangs_nothing_leaves_and_status_and_stop_answer() {
     assert!(told.contains("cannot be reached"), "{told}");
     let (code, out, err) = host.call(&["status", "--listen", &at.to_string()]);
     assert!(code == 2 && out.contains("cannot be reached"), "{code} {out}{err}");
-    // It is looked at all the while.
-    let asked = || venue.simulator.with(|exchange| exchange.log().len());
+    // For a while it is still looked at. Then the account may be another host's.
+    host.wait_until("looks", || (asked() > before).then_some(()));
+    assert!(hangs.elapsed() < LEDGER_AWAY, "{:?}", hangs.elapsed());
+    let target = || {
+        let told: Value = serde_json::from_str(&get(at, "/api/status").1).unwrap();
+        told["targets"][0].clone()
+    };
+    let since = host.wait_until("it is told since when", || {
+        let told = target()["say"].as_str()?.to_owned();
+        let (_, since) = told.split_once("cannot be reached since ")?;
+        let (since, _) = since.split_once(": nothing is read and nothing is set until it answers")?;
+        Some(since.to_owned())
+    });
+    assert!(hangs.elapsed() < LEDGER_AWAY + LEDGER_POLL, "{:?}", hangs.elapsed());
+    assert!(since.parse::<Timestamp>().is_ok(), "{since}");
+    assert_eq!(target()["reason"], "ledger");
+    // Nothing that was asked is on its way any more.
+    std::thread::sleep(Duration::from_secs(1));
     let before = asked();
-    host.wait_until("looks", || (asked() >= before + 4).then_some(()));
+    let (code, ready) = get(at, "/readyz");
+    assert!(code == 503 && ready.contains("cannot be reached"), "{code} {ready}");
+    let (_, metrics) = get(at, "/metrics");
+    assert!(metrics.contains(r#"reason="ledger""#), "{metrics}");
+    let (code, out, err) = host.call(&["status", "--listen", &at.to_string()]);
+    assert!(code == 2 && out.contains("cannot be reached since"), "{code} {out}{err}");
+    // The file is read and the account would be looked at.
+    host.declare(&declared(&[("desk-1", "hedge_mode")]));
+    std::thread::sleep(Duration::from_secs(12));
+    host.declare(&declared(&[("desk-1", "one_way_mode")]));
+    assert_eq!(asked(), before, "{}", host.said());
     assert_eq!((venue.mode(1), venue.sets().len()), (PosMode::HedgeMode, 1));
 
     cluster.signal("CONT");
