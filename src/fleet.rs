@@ -24,10 +24,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use contact::Contact;
-use follow::Judged;
 use pauses::Heard;
 use peers::Told;
-use publish::Base;
+use publish::{Base, Judged};
 use supervised::Supervised;
 use watched::{IsLast, Watch};
 

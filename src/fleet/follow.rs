@@ -1,7 +1,7 @@
 //! What is in force is what the ledger says: this host's file comes into force by being published there, and what another
 //! host has published comes into force here, too.
 
-use super::publish::{Base, Candidate, Standing, Verdict, decide};
+use super::publish::{Base, Candidate, Judged, Standing, Verdict, decide};
 use super::{Fleet, InForce};
 use crate::desired;
 use crate::facts::{Ancestry, Generation};
@@ -9,15 +9,6 @@ use crate::keeper::Environment;
 use crate::ledger::{Accepted, LedgerError, Publication, Revision};
 use crate::source::Content;
 use crate::status::{Behind, Relation, short};
-
-/// What the content of the file has come to.
-#[derive(Debug, Default)]
-pub(super) struct Judged {
-    /// Why nothing is changed because of it.
-    pub(super) problem: Option<String>,
-    /// Where something else is in force, and that is no problem.
-    pub(super) behind: Option<Behind>,
-}
 
 impl<D: Environment> Fleet<D> {
     /// Brings content into force, or says why it is not.

@@ -5,6 +5,7 @@
 //! knows but who saw the change happen, for the content goes back at times on purpose.
 
 use crate::facts::{Ancestry, Generation};
+use crate::status::Behind;
 
 /// What is in force, as the ledger says.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,15 @@ pub(super) enum Verdict {
     Behind,
     /// It is another, and nobody can tell which of the two is the newer one.
     Diverged,
+}
+
+/// What the content of the file has come to.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// Why nothing is changed because of it.
+    pub(super) problem: Option<String>,
+    /// Where something else is in force, and that is no problem.
+    pub(super) behind: Option<Behind>,
 }
 
 /// Compares the file with what is in force. `alone`: no other host is known to work with the ledger.

@@ -23,8 +23,8 @@ async fn what_another_host_has_published_is_in_force_here_and_an_older_file_is_s
     assert_eq!(world.status().config.behind, None);
 
     world.publish_elsewhere(&two, &[&one, &zero], &hedge).await;
-    changed(&world, A_USDT).await;
-    assert_eq!(world.mode(DESK_A, USDT), PosMode::HedgeMode);
+    let is_in = |world: &World, mode| world.mode(DESK_A, USDT) == mode && world.is_in_sync(A_USDT);
+    world.until(HOUR, "it is changed", |world| is_in(world, PosMode::HedgeMode)).await;
     let config = world.status().config;
     assert_eq!((config.generation.0, config.problem, config.commit.as_ref()), (2, None, Some(&two)));
     let behind = config.behind.unwrap();
@@ -46,8 +46,7 @@ async fn what_another_host_has_published_is_in_force_here_and_an_older_file_is_s
     world.write_from(&three, BAD);
     world.until(5 * SECOND, "a brake", |world| world.status().config.problem.is_some()).await;
     world.write_from(&three, &one_way);
-    changed(&world, A_USDT).await;
-    assert_eq!(world.mode(DESK_A, USDT), PosMode::OneWayMode);
+    world.until(HOUR, "it is changed back", |world| is_in(world, PosMode::OneWayMode)).await;
     assert_eq!(world.status().config.generation.0, 3);
     let revisions = count(&world.everything_on_record(), EventKind::Revision);
     assert_eq!(revisions, 3);
