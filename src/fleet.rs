@@ -45,6 +45,7 @@ use crate::source::FileState;
 use crate::status::{Behind, Board, seconds};
 
 /// All keepers, and what their specs are made from.
+#[expect(clippy::struct_excessive_bools, reason = "each remembers one thing that is still to be done")]
 pub struct Fleet<D: Environment> {
     /// The accounts that may have a keeper; never changes.
     whom: Whom,
@@ -452,9 +453,10 @@ impl<D: Environment> Fleet<D> {
         if behind == self.behind {
             return;
         }
-        match &behind {
-            Some(behind) => tracing::warn!("{}", behind.say()),
-            None => tracing::info!("the file of this host is no longer another than what is in force"),
+        if let Some(behind) = &behind {
+            tracing::warn!("{}", behind.say());
+        } else {
+            tracing::info!("the file of this host is no longer another than what is in force");
         }
         self.behind = behind;
     }

@@ -66,7 +66,7 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
             &whole[..whole.len() / 2],
             "is damaged, or not one of posmoded's: stop posmoded, then restore a copy with `posmoded ledger restore",
         ),
-        (&newer, "has format 9, this posmoded knows up to 8, so it is left alone"),
+        (&newer, "has format 10, this posmoded knows up to 9, so it is left alone"),
     ] {
         fs::write(host.path(DATABASE), ledger).unwrap();
         host.launch();
