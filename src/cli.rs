@@ -9,6 +9,7 @@ pub mod close_intent;
 pub mod completions;
 pub mod flags;
 pub mod history;
+pub mod hosts;
 pub mod import;
 pub mod journal;
 pub mod ledger;
@@ -91,6 +92,8 @@ pub enum Command {
     Approve(approve::Args),
     /// End a set with an unknown outcome that cannot end by itself
     CloseIntent(close_intent::Args),
+    /// Say which hosts work with one ledger, who of them lives, and what each looks after
+    Hosts(hosts::Args),
     /// Copy the ledger, say whether it is sound, or put a copy in its place
     Ledger(ledger::Args),
     /// Print a file that declares what is live; changes nothing
@@ -140,6 +143,7 @@ pub async fn run(cli: Cli, log: &crate::log::Log) -> Exit {
         Command::Resume(args) => resume::resume(args, &common).await,
         Command::Approve(args) => approve::approve(args, &common).await,
         Command::CloseIntent(args) => close_intent::close_intent(args, &common).await,
+        Command::Hosts(args) => hosts::hosts(args, &common),
         Command::Ledger(args) => ledger::ledger(args, &common).await,
         Command::Import(args) => import::import(args, &common).await,
         Command::Probe(args) => probe::probe(args, &common).await,

@@ -60,6 +60,7 @@ fn open_log(said: &Cli) -> std::io::Result<Log> {
         | Command::Resume(_)
         | Command::Approve(_)
         | Command::CloseIntent(_)
+        | Command::Hosts(_)
         | Command::Ledger(_)
         | Command::Import(_)
         | Command::Probe(_)

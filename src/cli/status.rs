@@ -4,6 +4,7 @@ mod ask;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod of_hosts;
 mod render;
 mod sentence;
 mod triage;

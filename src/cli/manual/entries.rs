@@ -250,6 +250,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         see: &["status", "history"],
     },
     Entry {
+        command: "hosts",
+        takes: STATE,
+        examples: &[(
+            "posmoded hosts --state postgres://posmoded@db1/posmoded",
+            "Who works with the ledger there, and does each of them live?",
+        )],
+        ends: &[
+            (0, "every host lives, or its daemon has ended by itself"),
+            (1, "a host shows no sign of life, or the ledger cannot be read"),
+        ],
+        see: &["status", "ledger"],
+    },
+    Entry {
         command: "ledger",
         takes: STATE,
         examples: &[

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 
+use super::of_hosts::of_hosts;
 use crate::cli::{Common, Exit, accounts, over_http};
 use crate::clock::Clock;
-use crate::ledger::{Home, Instance, VisitError, Visitor};
+use crate::ledger::{Home, Instance, Visitor};
 use crate::position_mode::AccountName;
 use crate::serve::Listen;
 use crate::status::Status;
@@ -30,7 +31,10 @@ pub(in crate::cli) async fn look(
     let Question { accounts, listen } = question;
     let (at, say) = match listen {
         Some(listen) => (listen.clone(), None),
-        None => from_the_ledger(common)?,
+        None => match from_the_ledger(common)? {
+            Source::At(listen, say) => (listen, say),
+            Source::Hosts(status, say) => return Ok((only(*status, accounts)?, Some(say))),
+        },
     };
     let status = match &say {
         Some(say) => ask(&at).await.with_context(|| say.clone()),
@@ -44,14 +48,24 @@ pub(super) fn exit(status: &Status) -> Exit {
     if status.is_all_in_sync() { Exit::DONE } else { Exit::NOT_IN_SYNC }
 }
 
-fn from_the_ledger(common: &Common) -> anyhow::Result<(Listen, Option<String>)> {
-    let home = common.ledger()?;
-    let found = Visitor::open(&home, Clock::machine())
-        .and_then(|visitor| visitor.instances().map_err(VisitError::from));
-    let found = match found {
+/// Who tells.
+enum Source {
+    /// The daemon that listens there, and what to say of how it was found.
+    At(Listen, Option<String>),
+    /// The daemons of other hosts, in the ledger that they share.
+    Hosts(Box<Status>, String),
+}
+
+fn from_the_ledger(common: &Common) -> anyhow::Result<Source> {
+    let (home, clock) = (common.ledger()?, Clock::machine());
+    let found = Visitor::open(&home, clock.clone()).and_then(|visitor| {
+        let found = visitor.instances()?;
+        Ok((visitor, found))
+    });
+    let (visitor, found) = match found {
         Ok(found) => found,
         Err(error) => match over_http::instead(&error, &home, None) {
-            Some((at, say)) => return Ok((at, Some(say))),
+            Some((at, say)) => return Ok(Source::At(at, Some(say))),
             None => return Err(over_http::or_at_its_address(error)),
         },
     };
@@ -70,13 +84,14 @@ fn from_the_ledger(common: &Common) -> anyhow::Result<(Listen, Option<String>)> 
     if let (Home::Server(_), Some(host)) = (&home, &daemon.host)
         && *host != common.host().now()
     {
-        bail!(
-            "The daemon that works with the ledger in {home} is {daemon}, and is asked there: run this command on {host}."
+        let say = format!(
+            "No daemon runs on this host: this is what those of others show in their ledger {home}, such as that of {host}."
         );
+        return Ok(Source::Hosts(Box::new(of_hosts(&visitor, &clock)?), say));
     }
     match &daemon.listen {
-        Some(listen) => Ok((listen.parse()?, None)),
-        None => Ok((Listen::Nowhere, None)),
+        Some(listen) => Ok(Source::At(listen.parse()?, None)),
+        None => Ok(Source::At(Listen::Nowhere, None)),
     }
 }
 

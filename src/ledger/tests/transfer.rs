@@ -19,7 +19,8 @@ fn told(visitor: &Visitor) -> Told {
     let every = HistoryFilter { limit: 10_000, ..HistoryFilter::default() };
     (
         visitor.history(&every).unwrap(),
-        visitor.directives().unwrap(),
+        // A host that has had a daemon there is not brought along.
+        Directives { has_others: false, ..visitor.directives().unwrap() },
         visitor.last_good().unwrap(),
         visitor.accounts().unwrap(),
         visitor.intents().unwrap(),

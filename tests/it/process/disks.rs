@@ -60,7 +60,7 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
 
     let mut newer = whole.clone();
     // The format: a number of four bytes, as SQLite documents it.
-    newer[60..64].copy_from_slice(&[0, 0, 0, 9]);
+    newer[60..64].copy_from_slice(&[0, 0, 0, 10]);
     for (ledger, said) in [
         (
             &whole[..whole.len() / 2],

@@ -23,6 +23,7 @@ fn with_the_ledger_on_a_server_a_daemon_does_what_it_does_with_a_file() {
         ("life", a_daemon_lives_there_through_a_kill_and_commands_find_it),
         ("copy", a_ledger_is_copied_to_a_server_and_back_and_nothing_is_forgotten),
         ("silence", who_was_stopped_and_has_lost_its_place_ends_with_75),
+        ("hosts", two_hosts_share_one_ledger_and_an_account_moves_by_an_edit),
         ("promotion", a_promoted_server_is_told_and_everything_waits_for_a_human),
         ("outage", while_the_server_hangs_nothing_leaves_and_after_ten_seconds_nothing_is_asked),
     ]);
@@ -127,12 +128,11 @@ fn who_was_stopped_and_has_lost_its_place_ends_with_75() {
     host.signal("STOP");
     let mut next = Host::new(&venue, &["desk-1"], &file);
     next.server.clone_from(&host.server);
-    next.environment.push(("POSMODED_HOST", "trade-02".into()));
     next.start();
     host.signal("CONT");
     let (code, _) = host.ended();
     assert_eq!(code, Some(75), "{}", host.said());
-    let told = format!("Another posmoded (process {} on trade-02) works with the ledger in ", next.pid());
+    let told = format!("Another posmoded (process {} on ", next.pid());
     assert!(host.said().contains(&told), "{}", host.said());
     next.wait_for_all("in_sync -");
     assert_eq!(venue.sets().len(), 1);
@@ -323,3 +323,79 @@ const STORIES: [&str; 13] = [
     "stories::paused::a_pause_of_everything_is_acknowledged_and_stops_all_sets_until_resume",
     "stories::start::f64_a_process_without_its_ledger_sends_nothing_while_a_set_of_before_may_take_effect",
 ];
+
+fn two_hosts_share_one_ledger_and_an_account_moves_by_an_edit() {
+    let venue = Venue::of_desks(3);
+    let given = |to: &str, mode: &str| {
+        declared(&[("desk-1", "hedge_mode"), ("desk-2", mode), ("desk-3", "hedge_mode")])
+            .replace("  desk-1:\n", "  desk-1:\n    host: trade-01\n")
+            .replace("  desk-2:\n", &format!("  desk-2:\n    host: {to}\n"))
+    };
+    let names = ["desk-1", "desk-2", "desk-3"];
+    let mut one = host(&venue, &names, &given("trade-02", "hedge_mode"), cluster().expect("there is one"));
+    one.environment.push(("POSMODED_HOST", "trade-01".into()));
+    let mut two = Host::new(&venue, &names, &given("trade-02", "hedge_mode"));
+    two.server.clone_from(&one.server);
+    two.environment.push(("POSMODED_HOST", "trade-02".into()));
+    one.start();
+    two.start();
+    // Each shows the other's, and the account of nobody is asked for by none of them.
+    let shows = |host: &Host, account: &str, state: &str, part: &str| {
+        host.wait_until(&format!("{account}: {state}, {part}"), || {
+            let told = host.status();
+            let target =
+                told["targets"].as_array()?.iter().find(|target| target["account"] == account)?.clone();
+            let said = target["say"].as_str().unwrap_or_default();
+            (target["state"] == state && said.contains(part)).then_some(target)
+        })
+    };
+    for host in [&one, &two] {
+        shows(host, "desk-1", "in_sync", "");
+        shows(host, "desk-2", "in_sync", "");
+        shows(host, "desk-3", "unknown", "(trade-01, trade-02): none of them asks for it");
+    }
+    assert_eq!(shows(&one, "desk-2", "in_sync", "")["host"], "trade-02");
+    assert!(shows(&one, "desk-1", "in_sync", "")["host"].is_null());
+    assert_eq!(
+        (venue.mode(1), venue.mode(2), venue.mode(3)),
+        (PosMode::HedgeMode, PosMode::HedgeMode, PosMode::OneWayMode)
+    );
+    let (code, out, err) = one.call(&["hosts"]);
+    assert!(
+        code == 0 && out.contains("trade-01") && out.contains("trade-02") && out.contains("desk-2"),
+        "{out}{err}"
+    );
+
+    // One pause for both, whoever is asked.
+    let (code, out, err) = two.call(&["pause", "--reason", "a look"]);
+    assert_eq!(code, 0, "{out}{err}");
+    for host in [&one, &two] {
+        host.declare(&given("trade-01", "one_way_mode"));
+    }
+    shows(&one, "desk-2", "pending", "");
+    assert_eq!(venue.sets().len(), 2);
+    let (code, out, err) = one.call(&["resume"]);
+    assert_eq!(code, 0, "{out}{err}");
+    // It has moved, and is set by its new host alone.
+    shows(&one, "desk-2", "in_sync", "");
+    assert!(shows(&one, "desk-2", "in_sync", "")["host"].is_null());
+    assert_eq!(shows(&two, "desk-2", "in_sync", "")["host"], "trade-01");
+    assert_eq!((venue.mode(2), venue.sets().len()), (PosMode::OneWayMode, 3));
+
+    // A host dies: the other says that nobody looks after its accounts.
+    one.kill();
+    let told = shows(&two, "desk-1", "unknown", "has shown no sign of life since");
+    assert_eq!(told["wants"], "human", "{told}");
+    let (code, out, _) = two.call(&["hosts"]);
+    assert!(code == 1 && out.contains("SILENT for"), "{code} {out}");
+    // Alone, it looks after the account that is of no host.
+    shows(&two, "desk-3", "in_sync", "");
+    // Asked on a host without a daemon, the ledger itself tells.
+    two.environment[0].1 = "trade-03".into();
+    let (code, out, err) = two.call(&["status"]);
+    assert!(
+        code == 2 && out.contains("desk-1") && err.contains("No daemon runs on this host"),
+        "{code} {out} {err}"
+    );
+    two.terminate();
+}
