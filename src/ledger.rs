@@ -373,11 +373,17 @@ impl Ledger {
     /// told what came before them. Content equal to the last good one keeps its revision number.
     pub async fn accept_revision(
         &self,
-        after: Option<Generation>,
+        after: Option<&Revision>,
         publication: Publication,
     ) -> Result<Accepted, LedgerError> {
+        let after = after.map(|after| (after.generation, after.commit.clone()));
         self.executor
-            .run(move |store| store.write(|tx, now| revisions::accept(tx, now, after, &publication)))
+            .run(move |store| {
+                store.write(|tx, now| {
+                    let after = after.as_ref().map(|(generation, commit)| (*generation, commit.as_deref()));
+                    revisions::accept(tx, now, after, &publication)
+                })
+            })
             .await
     }
 

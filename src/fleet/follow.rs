@@ -55,7 +55,7 @@ impl<D: Environment> Fleet<D> {
                     }
                 }
                 Verdict::Publish => {
-                    if let Some(judged) = self.publish(content, Some(newest.generation)).await? {
+                    if let Some(judged) = self.publish(content, Some(&newest)).await? {
                         return Ok(judged);
                     }
                 }
@@ -95,7 +95,7 @@ impl<D: Environment> Fleet<D> {
     async fn publish(
         &mut self,
         content: &Content,
-        after: Option<Generation>,
+        after: Option<&Revision>,
     ) -> Result<Option<Judged>, LedgerError> {
         let Content { bytes, sha256, commit, ancestry } = content;
         let desired = match desired::read(bytes) {

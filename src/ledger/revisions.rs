@@ -56,16 +56,16 @@ pub enum Accepted {
     OtherwiseInForce(Option<Box<Revision>>),
 }
 
-/// Records content as what is in force from now on, if `after` still is in force; content equal to the last good one keeps its
-/// number.
+/// Records content as what is in force from now on, if `after` still is in force, and of the same commit: a newer one that holds
+/// the same content may be what took this one back. Content equal to the last good one keeps its number.
 pub(super) fn accept(
     tx: &Tx<'_>,
     now: Now,
-    after: Option<Generation>,
+    after: Option<(Generation, Option<&str>)>,
     publication: &Publication,
 ) -> Result<Accepted, StoreError> {
     let last = last_good(tx)?;
-    if last.as_ref().map(|last| last.generation) != after {
+    if last.as_ref().map(|last| (last.generation, last.commit.as_deref())) != after {
         return Ok(Accepted::OtherwiseInForce(last.map(Box::new)));
     }
     let Publication { sha256, commit, ancestry, host, bytes } = publication;

@@ -157,11 +157,11 @@ async fn accept(
     commit: Option<&str>,
 ) -> Result<Generation, LedgerError> {
     let (sha256, commit, bytes) = (sha256.to_owned(), commit.map(str::to_owned), bytes.to_vec());
-    let after = ledger.last_good().await?.map(|last| last.generation);
+    let after = ledger.last_good().await?;
     let publication = Publication { sha256, commit, ancestry: None, host: "trade-01".to_owned(), bytes };
-    match ledger.accept_revision(after, publication).await? {
+    match ledger.accept_revision(after.as_ref(), publication).await? {
         Accepted::As(generation) => Ok(generation),
-        otherwise => panic!("{otherwise:?}"),
+        otherwise @ Accepted::OtherwiseInForce(_) => panic!("{otherwise:?}"),
     }
 }
 

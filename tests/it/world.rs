@@ -229,8 +229,8 @@ impl World {
             host: "trade-09".to_owned(),
             bytes: bytes.to_vec(),
         };
-        let after = theirs.last_good().await.expect("it is read").map(|revision| revision.generation);
-        let accepted = theirs.accept_revision(after, publication).await.expect("it is written");
+        let after = theirs.last_good().await.expect("it is read");
+        let accepted = theirs.accept_revision(after.as_ref(), publication).await.expect("it is written");
         assert!(matches!(accepted, Accepted::As(_)), "{accepted:?}");
     }
 

@@ -272,8 +272,7 @@ impl Simulated {
                         host: self.name.to_owned(),
                         bytes: sha256.clone().into_bytes(),
                     };
-                    let after = newest.map(|newest| newest.generation);
-                    match ledger.accept_revision(after, publication).await.unwrap() {
+                    match ledger.accept_revision(newest, publication).await.unwrap() {
                         Accepted::As(generation) => {
                             self.base = holds(generation);
                             self.newest = ledger.last_good().await.unwrap();
@@ -331,9 +330,9 @@ async fn a_day(seed: u64, naive: bool) -> (History, Vec<usize>, BTreeMap<&'stati
         }
         host.turn(&ledger, &history, naive).await;
         let newest = ledger.last_good().await.unwrap().unwrap();
-        let generation = usize::try_from(newest.generation.0).unwrap();
-        if generation > in_force.len() {
-            let commit = usize::from_str_radix(newest.commit.as_deref().unwrap(), 16).unwrap() - 1;
+        // A revision, or a newer commit with its content.
+        let commit = usize::from_str_radix(newest.commit.as_deref().unwrap(), 16).unwrap() - 1;
+        if in_force.last() != Some(&commit) {
             in_force.push(commit);
         }
     }
@@ -345,14 +344,14 @@ async fn a_day(seed: u64, naive: bool) -> (History, Vec<usize>, BTreeMap<&'stati
     }
     let newest = ledger.last_good().await.unwrap().unwrap();
     assert_eq!(newest.sha256, history.contents[history.tip(at)].to_string(), "seed {seed}");
-    let mut seen = BTreeMap::new();
+    let mut met = BTreeMap::new();
     for (what, times) in hosts.into_iter().flat_map(|host| host.seen) {
-        *seen.entry(what).or_default() += times;
+        *met.entry(what).or_default() += times;
     }
-    (history, in_force, seen)
+    (history, in_force, met)
 }
 
-/// Whether each revision is of a commit that descends from the one before, however many pushes lie between.
+/// Whether each commit in force descends from the one before, however many pushes lie between.
 fn never_goes_back(history: &History, in_force: &[usize]) -> bool {
     in_force.windows(2).all(|two| history.ancestors(two[1]).contains(&two[0]))
 }

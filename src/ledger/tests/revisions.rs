@@ -28,13 +28,13 @@ async fn of_two_hosts_that_publish_at_once_the_second_is_told_what_came_before_i
         };
         assert_eq!(*told, newest(&ledger).await);
         assert_eq!((told.host.as_deref(), told.bytes.as_slice()), (Some("trade-01"), b"one".as_slice()));
-        let second = ledger.accept_revision(Some(told.generation), theirs.clone()).await.unwrap();
+        let second = ledger.accept_revision(Some(&told), theirs.clone()).await.unwrap();
         assert_eq!(second, Accepted::As(Generation(2)));
         let late = publication("trade-01", "three", None);
-        let late = ledger.accept_revision(Some(Generation(1)), late).await.unwrap();
+        let late = ledger.accept_revision(Some(&told), late).await.unwrap();
         assert!(matches!(late, Accepted::OtherwiseInForce(Some(_))), "{late:?}");
         // As after an answer that was lost: its own content is in force.
-        let again = ledger.accept_revision(Some(Generation(1)), theirs).await.unwrap();
+        let again = ledger.accept_revision(Some(&told), theirs).await.unwrap();
         assert!(matches!(again, Accepted::OtherwiseInForce(Some(told)) if told.bytes == b"two"));
         let ledger = restart(ledger, dir.as_ref()).await;
         let last = newest(&ledger).await;
@@ -58,10 +58,12 @@ async fn the_newest_commit_that_holds_the_content_in_force_is_remembered_and_no_
         // Somebody who has not heard of that.
         assert!(!ledger.moved_on(&first, "c0", None).await.unwrap());
         assert_eq!(newest(&ledger).await, moved);
-        ledger
-            .accept_revision(Some(Generation(1)), publication("trade-02", "two", Some("c3")))
-            .await
-            .unwrap();
+        // Nor has it heard that what it is about to publish was taken back by a commit with the content of before.
+        let taken_back = publication("trade-02", "two", Some("c1-2"));
+        let late = ledger.accept_revision(Some(&first), taken_back).await.unwrap();
+        assert_eq!(late, Accepted::OtherwiseInForce(Some(Box::new(moved.clone()))));
+        assert_eq!(newest(&ledger).await, moved);
+        ledger.accept_revision(Some(&moved), publication("trade-02", "two", Some("c3"))).await.unwrap();
         assert!(!ledger.moved_on(&moved, "c4", None).await.unwrap());
         let ledger = restart(ledger, dir.as_ref()).await;
         assert_eq!(ledger.other_than(&moved).await.unwrap(), Some(newest(&ledger).await));

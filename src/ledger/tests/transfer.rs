@@ -30,7 +30,7 @@ fn told(visitor: &Visitor) -> Told {
 
 /// Writes to every table, and more events than go at once.
 async fn fill(ledger: &Ledger) {
-    accept(&ledger, "aa", b"\x00\xff bytes", Some("c0ffee")).await.unwrap();
+    accept(ledger, "aa", b"\x00\xff bytes", Some("c0ffee")).await.unwrap();
     for number in 0..3 {
         register_target(ledger, &format!("desk-{number}"), 1).await;
         let account = name(&format!("desk-{number}"));
