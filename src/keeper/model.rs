@@ -1,18 +1,20 @@
 //! An explicit-state search over the rules that keepers run (`next`, `rank`, `learn`, `recorded` and those for brakes
 //! and wanted modes): one account with one or two targets, a file that is edited, a daemon that is killed, a network
 //! that loses requests and answers, an exchange that executes late, a human, positions; a ledger that loses its tail, a
-//! second daemon, a server time that jumps, answers that are old or another question's.
+//! second daemon, with a ledger of its own or on another host with the same one, a server time that jumps, answers that are old or another question's.
 //!
 //! Nothing here is in the product; a broken keeper is the real one with one rule bent.
 
 #![allow(clippy::print_stdout, reason = "how many states, and the counterexamples, are worth seeing")]
 
+mod hosts;
 mod invariants;
 mod keeper;
 mod moves;
 mod mutation;
 mod rebase;
 mod search;
+mod shared;
 mod tests;
 mod transport;
 mod world;
@@ -210,7 +212,9 @@ fn breaks(mutation: Mutation, left: Faults, unwatched: Unwatched, expected: Inva
 #[track_caller]
 fn breaks_from(start: &World, mutation: Mutation, unwatched: Unwatched, expected: Invariant) {
     let straight = search(start, Mutation::None, unwatched);
-    assert!(straight.broken.is_none(), "it is broken without being bent");
+    if let Some(Counterexample { story, .. }) = straight.broken {
+        panic!("it is broken without being bent:\n{story}");
+    }
     broken(start, mutation, unwatched, expected);
 }
 

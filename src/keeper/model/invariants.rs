@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::keeper::decide;
 use super::mutation::Mutation;
-use super::world::{CHECK_EVERY, Call, FlatRead, InFlightSet, ReadLog, Side, Who, World, server_at};
+use super::world::{CHECK_EVERY, Call, FlatRead, InFlightSet, ReadLog, Shared, Side, Who, World, server_at};
 use crate::constants::{LIVE_IS_KNOWN_FOR, VERDICT_AGE};
 use crate::facts::{Facts, List, Seen, ServerClock};
 use crate::moment::Moment;
@@ -49,9 +49,13 @@ pub(super) fn when_a_set_leaves(
 ) -> Result<(), Broken> {
     let side = &world.targets[request.target];
     let older = world.wire.iter().find(|old| old.target == request.target && world.may_take_effect(old));
-    let noted = side.ledger.intent.as_ref().is_some_and(|intent| {
-        (intent.stamp, intent.change.to) == (request.stamp, request.mode) && !side.ledger.left
-    });
+    // It was committed, and a database that took the server's place knows nothing of it.
+    let lost =
+        world.shared.as_ref().is_some_and(|shared| shared.lost.contains(&(request.target, request.stamp)));
+    let noted = lost
+        || side.ledger.intent.as_ref().is_some_and(|intent| {
+            (intent.stamp, intent.change.to) == (request.stamp, request.mode) && !side.ledger.left
+        });
     let quiet = world.now.since(world.started) >= world.quiet;
     let settled = side.told.flat.is_some_and(|FlatRead { first, began, last }| {
         world.now.since(began) <= VERDICT_AGE && last.since(first) >= side.facts.wanted.policy.settle
@@ -96,7 +100,19 @@ pub(super) fn in_every_state(world: &World, mutation: Mutation, unwatched: Unwat
 
 /// The goal of every story: the mode is what the file wants, each daemon reports that, and nothing else is on its way.
 pub(super) fn is_converged(world: &World) -> bool {
-    world.processes().iter().all(|who| is_converged_for_this(&world.seen_by(*who)))
+    world.processes().iter().all(|who| {
+        let world = world.seen_by(*who);
+        match &world.shared {
+            None => is_converged_for_this(&world),
+            Some(Shared { assigned, here, stopped, doubt, .. }) => {
+                let is_ours = *assigned == Who::This;
+                let is_known = *here == is_ours && !stopped && doubt.is_none();
+                let is_let_go =
+                    world.call.is_none() && world.targets.iter().all(|side| side.facts.intent.is_none());
+                is_known && if is_ours { is_converged_for_this(&world) } else { is_let_go }
+            }
+        }
+    })
 }
 
 fn is_converged_for_this(world: &World) -> bool {
@@ -106,6 +122,11 @@ fn is_converged_for_this(world: &World) -> bool {
         }
         Some(Call::Set { .. }) => false,
         None => true,
+    };
+    // What another host has left unresolved stands there until the next note finds it, and what a database has lost is lost.
+    let is_shared = world.shared.is_some();
+    let is_on_record = |side: &Side| {
+        side.ledger.intent.is_none() && side.ledger.applied.is_some_and(|applied| applied.mode == side.file)
     };
     // A wrong clock shows with the next answer, and a mode that was dated by one with the next look.
     let is_right = |clock: ServerClock| clock.at(world.now) == server_at(world.now);
@@ -117,8 +138,7 @@ fn is_converged_for_this(world: &World) -> bool {
         && world.targets.iter().all(|side| {
             side.live == side.file
                 && state_of(world, side) == (State::InSync, Reasons::default())
-                && side.ledger.intent.is_none()
-                && side.ledger.applied.is_some_and(|applied| applied.mode == side.file)
+                && (is_shared || is_on_record(side))
         })
 }
 

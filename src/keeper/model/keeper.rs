@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use super::mutation::Mutation;
+use super::shared::{Noted, compare_host, is_still_there, note};
 use super::transport::{Heard, believes_jumps, heard, stale};
 use super::world::{Call, InFlightSet, Odd, Row, Side, Who, World, applied, intent, server_at};
 use crate::constants::FENCE;
 use crate::facts::{
-    AccountFacts, Answer, Class, Facts, Failure, HostReading, Identity, Intent, IntentState, KeyTaken, List,
-    Seen, ServerClock, SetAnswer, TargetFacts,
+    AccountFacts, Answer, Class, Facts, Failure, FlatSpan, HostReading, Identity, Intent, IntentState,
+    KeyTaken, List, Seen, ServerClock, SetAnswer, TargetFacts,
 };
 use crate::moment::{Jitter, Moment};
 use crate::position_mode::{Kind, PositionMode};
@@ -45,7 +46,12 @@ pub(super) fn decide(world: &World, target: usize, mutation: Mutation) -> Step {
         | Mutation::BelievesAJump
         | Mutation::TakesAnyAnswer
         | Mutation::BelievesOldAnswers
-        | Mutation::TakesAnyRefusal => None,
+        | Mutation::TakesAnyRefusal
+        | Mutation::NoQuarantine
+        | Mutation::NoUniqueIntent
+        | Mutation::NoticeIgnored
+        | Mutation::ConcludesAnothers => None,
+        Mutation::SendsLate => Some(with_a_young_note(&side.facts, world.now)),
     };
     let facts =
         Facts { account: &world.account, brakes: &brakes, target: shown.as_ref().unwrap_or(&side.facts) };
@@ -79,6 +85,7 @@ pub(super) fn most_urgent(world: &World, mutation: Mutation) -> (usize, Step) {
 
 /// Takes over the newest accepted revision, as the keeper does at the top of its loop.
 pub(super) fn sync_inputs(world: &mut World, mutation: Mutation) {
+    compare_host(world);
     let now = world.now;
     for side in &mut world.targets {
         let noted = side.facts.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Noted { .. }));
@@ -127,14 +134,14 @@ pub(super) fn act(world: &mut World, target: usize, mutation: Mutation) {
             let own_fence = noted.own_fence.map(|end| end - early(mutation));
             let own_fence = own_fence.filter(|_| mutation != Mutation::OneWitness);
             let noted = Intent { own_fence, ..noted };
-            let side = &mut world.targets[target];
-            if mutation != Mutation::IntentNotWritten {
-                side.ledger.intent = Some(noted.clone());
-                side.ledger.left = false;
+            let is_committed =
+                mutation == Mutation::IntentNotWritten || note(world, target, &noted, mutation) == Noted::Yes;
+            if is_committed {
+                world.targets[target].facts.intent = Some(noted);
             }
-            side.facts.intent = Some(noted);
         }
         Step::Send => send(world, target, mutation),
+        Step::Withdraw(_) if !is_still_there(world, target, mutation) => {}
         Step::Withdraw(_) => close(&mut world.targets[target]),
         Step::Record(record) => write_down(world, target, record, mutation),
         Step::Rest(_) => {}
@@ -269,7 +276,11 @@ pub(super) fn restore(world: &mut World, mutation: Mutation) {
 /// Takes the claim of the key, unless the other process has it. Until then that one may have sent a set of which this one
 /// knows nothing, so that this one has to be quiet again.
 fn has_claim(world: &mut World, mutation: Mutation) -> bool {
-    if mutation == Mutation::NoClaim || world.beside.is_none() || world.claim == Some(Who::This) {
+    if mutation == Mutation::NoClaim
+        || world.beside.is_none()
+        || world.shared.is_some()
+        || world.claim == Some(Who::This)
+    {
         return true;
     }
     if world.claim.is_some() {
@@ -365,13 +376,18 @@ fn learned(world: &mut World, target: usize, learned: Learned) {
 fn send(world: &mut World, target: usize, mutation: Mutation) {
     let noted = world.targets[target].facts.intent.as_ref().expect("next wants no send without an intent");
     let stamp = noted.stamp + early(mutation);
-    let request = InFlightSet { target, mode: noted.change.to, stamp, by: Who::This, known: true };
-    world.targets[target].ledger.left = true;
+    let is_there = |kept: &Intent| kept.stamp == noted.stamp;
+    let known = world.shared.is_none() || world.targets[target].ledger.intent.as_ref().is_some_and(is_there);
+    let request = InFlightSet { target, mode: noted.change.to, stamp, by: Who::This, known };
+    world.targets[target].ledger.left |= known;
     world.wire.push(request);
     world.call = Some(Call::Set { target, stamp: request.stamp, answer: None });
 }
 
 fn write_down(world: &mut World, target: usize, record: Record, mutation: Mutation) {
+    if !is_still_there(world, target, mutation) {
+        return;
+    }
     let now = world.now;
     let side = &mut world.targets[target];
     let mut applied = record.applied(&side.facts);
@@ -401,6 +417,15 @@ fn without_fence(facts: &TargetFacts) -> TargetFacts {
     let intent =
         facts.intent.clone().map(|intent| Intent { stamp: intent.stamp - FENCE, own_fence: None, ..intent });
     TargetFacts { intent, ..facts.clone() }
+}
+
+fn with_a_young_note(facts: &TargetFacts, now: Moment) -> TargetFacts {
+    let mut facts = facts.clone();
+    if let Some(Intent { state: IntentState::Noted { at }, .. }) = &mut facts.intent {
+        *at = now;
+        facts.flatness.flat_span = facts.flatness.flat_span.map(|span| FlatSpan { newest: now, ..span });
+    }
+    facts
 }
 
 fn early(mutation: Mutation) -> Duration {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::invariants::{self, Broken, Unwatched};
 use super::keeper::{self, decide, other};
 use super::mutation::Mutation;
-use super::world::{Call, Faults, NO_FAULTS, Odd, Who, World, server_at};
+use super::shared;
+use super::world::{Call, Faults, NO_FAULTS, Odd, Shared, Who, World, server_at};
 use crate::facts::{Class, Failure, SetAnswer};
 use crate::moment::Moment;
 use crate::protocol::{Look, Rest, Step};
@@ -43,6 +44,22 @@ pub(super) enum Move {
     Kill { by: Who },
     /// A fault: the same, and in between its ledger is replaced by the copy of it.
     Restore { by: Who },
+    /// A fault: the file gives the account to the other host.
+    Assign,
+    /// A host reads that in its file.
+    See { by: Who },
+    /// A fault: the process is stopped in the middle of what it does, while the other one goes on.
+    Stop { by: Who },
+    /// It goes on.
+    Continue { by: Who },
+    /// A fault: the next commit of a note gets no answer, or one with a warning.
+    Doubt,
+    /// That commit turns out to be done.
+    Surface,
+    /// That commit turns out to be undone.
+    Vanish,
+    /// A fault: what the copy of the shared ledger does not have is lost, and the processes go on.
+    FailOver,
     /// Counted as a fault because it delays convergence: new content of the file is not acceptable.
     Reject,
     /// Counted as a fault for the same reason: a new revision wants the other mode.
@@ -70,6 +87,11 @@ pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
     let mut all_rest = true;
     for by in world.processes().iter().copied() {
         let world = &*world.seen_by(by);
+        let of_two_hosts = [Move::See { by }, Move::Stop { by }, Move::Continue { by }];
+        all.extend(of_two_hosts.into_iter().filter(|step| step.is_possible(world)));
+        if world.is_stopped() {
+            continue;
+        }
         let of_the_keeper = of_the_keeper(world, by, mutation);
         all_rest &= of_the_keeper.is_empty();
         let faults = [Move::LoseAnswer { by }, Move::Kill { by }, Move::Restore { by }];
@@ -85,6 +107,7 @@ pub(super) fn moves(world: &World, mutation: Mutation) -> Vec<Move> {
     }
     all.extend((0..world.wire.len()).map(|request| Move::Handle { request }));
     all.extend([Move::Reject, Move::Mend]);
+    all.extend([Move::Assign, Move::Doubt, Move::Surface, Move::Vanish, Move::FailOver]);
     for target in 0..world.targets.len() {
         all.extend([
             Move::Close { target },
@@ -142,6 +165,18 @@ pub(super) fn after(
             let side = &mut world.targets[target];
             side.file = other(side.file);
         }
+        Move::Assign | Move::See { .. } | Move::Stop { .. } | Move::Continue { .. } | Move::Doubt => {
+            if let Some(shared) = &mut world.shared {
+                of_two_hosts(shared, step);
+            }
+        }
+        Move::Surface => shared::surface(&mut world),
+        Move::Vanish => {
+            if let Some(shared) = &mut world.shared {
+                shared.doubt = None;
+            }
+        }
+        Move::FailOver => shared::fail_over(&mut world),
         Move::Reject => world.rejected = true,
         Move::Mend => world.rejected = false,
         Move::Flip { target } => {
@@ -155,7 +190,7 @@ pub(super) fn after(
         invariants::when_a_set_leaves(before, left, unwatched)?;
     }
     for _ in world.processes() {
-        if world.call.is_none() {
+        if world.call.is_none() && !world.is_stopped() {
             keeper::sync_inputs(&mut world, mutation);
             invariants::in_every_state(&world, mutation, unwatched)?;
         }
@@ -187,6 +222,17 @@ fn of_the_keeper(world: &World, by: Who, mutation: Mutation) -> Vec<Move> {
     }
 }
 
+fn of_two_hosts(shared: &mut Shared, step: Move) {
+    match step {
+        Move::Assign => shared.assigned = shared.assigned.other(),
+        Move::See { .. } => shared.here = !shared.here,
+        Move::Stop { .. } => shared.stopped = true,
+        Move::Continue { .. } => shared.stopped = false,
+        Move::Doubt => shared.is_doubtful = true,
+        _ => {}
+    }
+}
+
 /// What arrives where something is wrong with an answer: a foreign one is not taken, as each question has a stream or a
 /// connection of its own.
 fn arriving(odd: Odd, mutation: Mutation) -> Odd {
@@ -195,16 +241,16 @@ fn arriving(odd: Odd, mutation: Mutation) -> Odd {
 
 /// When the first rest ends.
 fn rest_of_all(world: &World, mutation: Mutation) -> Moment {
-    let rests =
-        world.processes().iter().map(|who| match keeper::most_urgent(&world.seen_by(*who), mutation).1 {
-            Step::Rest(Rest { until, ends_with: _ }) => until,
-            Step::Look(_)
-            | Step::LookAtHost
-            | Step::Note(_)
-            | Step::Send
-            | Step::Withdraw(_)
-            | Step::Record(_) => world.now,
-        });
+    let awake = world.processes().iter().filter(|who| !world.seen_by(**who).is_stopped());
+    let rests = awake.map(|who| match keeper::most_urgent(&world.seen_by(*who), mutation).1 {
+        Step::Rest(Rest { until, ends_with: _ }) => until,
+        Step::Look(_)
+        | Step::LookAtHost
+        | Step::Note(_)
+        | Step::Send
+        | Step::Withdraw(_)
+        | Step::Record(_) => world.now,
+    });
     rests.min().unwrap_or(world.now)
 }
 
@@ -256,6 +302,9 @@ impl Move {
             | Move::LoseAnswer { by }
             | Move::LookOddly { by, .. }
             | Move::AnswerOddly { by, .. }
+            | Move::See { by }
+            | Move::Stop { by }
+            | Move::Continue { by }
             | Move::Kill { by }
             | Move::Restore { by } => by,
             Move::Handle { .. }
@@ -263,6 +312,11 @@ impl Move {
             | Move::Close { .. }
             | Move::Mend
             | Move::Stall(_)
+            | Move::Assign
+            | Move::Doubt
+            | Move::Surface
+            | Move::Vanish
+            | Move::FailOver
             | Move::Reject
             | Move::Edit { .. }
             | Move::Flip { .. }
@@ -277,7 +331,15 @@ impl Move {
             | Move::Handle { .. }
             | Move::Wait
             | Move::Close { .. }
+            | Move::See { .. }
+            | Move::Continue { .. }
+            | Move::Surface
+            | Move::Vanish
             | Move::Mend => None,
+            Move::Assign => Some(&mut left.hosts),
+            Move::Stop { .. } => Some(&mut left.stops),
+            Move::Doubt => Some(&mut left.doubts),
+            Move::FailOver => Some(&mut left.failovers),
             Move::Backup { .. } => Some(&mut left.backups),
             Move::LoseLook { .. } | Move::LoseAnswer { .. } => Some(&mut left.losses),
             Move::LookOddly { odd, .. } | Move::AnswerOddly { odd, .. } => match odd {
@@ -304,7 +366,17 @@ impl Move {
             return false;
         }
         let is_unhandled = matches!(world.call, Some(Call::Set { answer: None, .. }));
+        let of_shared = |is: fn(&Shared) -> bool| world.shared.as_ref().is_some_and(is);
         match self {
+            Move::Assign => world.shared.is_some(),
+            Move::See { .. } => {
+                of_shared(|shared| !shared.stopped && shared.here != (shared.assigned == Who::This))
+            }
+            Move::Stop { .. } => of_shared(|shared| !shared.stopped && !shared.other_stopped),
+            Move::Continue { .. } => of_shared(|shared| shared.stopped),
+            Move::Doubt => of_shared(|shared| !shared.is_doubtful && shared.doubt.is_none()),
+            Move::Surface | Move::Vanish => of_shared(|shared| shared.doubt.is_some()),
+            Move::FailOver => of_shared(|shared| shared.quiet_after.is_none()),
             Move::Act { .. }
             | Move::Handle { .. }
             | Move::Wait
@@ -352,6 +424,14 @@ impl fmt::Display for Move {
             Move::Restore { by: _ } => {
                 write!(out, "{the} daemon is killed and started again with the copy of its ledger")
             }
+            Move::Assign => write!(out, "the file gives the account to the other host"),
+            Move::See { by: _ } => write!(out, "{the} host reads in the file whose the account is"),
+            Move::Stop { by: _ } => write!(out, "{the} process is stopped"),
+            Move::Continue { by: _ } => write!(out, "{the} process goes on"),
+            Move::Doubt => write!(out, "the next note's commit will get no answer"),
+            Move::Surface => write!(out, "the commit without an answer was done"),
+            Move::Vanish => write!(out, "the commit without an answer was not done"),
+            Move::FailOver => write!(out, "the database loses what its copy does not have"),
             Move::Edit { target } => write!(out, "a new revision wants the other mode for target {target}"),
             Move::Reject => write!(out, "new content of the file is rejected"),
             Move::Mend => write!(out, "the file is accepted again"),

@@ -51,4 +51,14 @@ pub(super) enum Mutation {
     BelievesOldAnswers,
     /// Takes a refusal for that of its set, though it is older than that or another's.
     TakesAnyRefusal,
+    /// Notes a set though the ledger's database has lately lost its tail.
+    NoQuarantine,
+    /// Notes a set though an unresolved one of the target stands in the ledger.
+    NoUniqueIntent,
+    /// Takes a commit without an answer, or with a warning, for done.
+    NoticeIgnored,
+    /// Writes what came of its set whoever's intent stands there.
+    ConcludesAnothers,
+    /// Sends a noted set however long ago it was noted.
+    SendsLate,
 }

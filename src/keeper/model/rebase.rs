@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::world::{Call, FlatRead, NOW, ReadLog, Row, Side, Who, World, server_at};
-use crate::constants::{KEY_TAKEN_LOOK, SETTLING_LOOK, VERDICT_AGE, WAITING_LOOK};
+use crate::constants::{FENCE, KEY_TAKEN_LOOK, SETTLING_LOOK, VERDICT_AGE, WAITING_LOOK};
 use crate::facts::{
     AccountFacts, Class, Failing, Failure, FlatSpan, Flatness, HostReading, Identity, Intent, IntentState,
     KeyTaken, LateSet, Seen, ServerClock, TargetFacts, Wait,
@@ -22,10 +22,24 @@ impl World {
     /// The same situation at the fixed now.
     pub(super) fn rebased(mut self) -> World {
         let line = Shift { by: self.now.0 - NOW.0 };
-        for _ in self.processes() {
+        let is_shared = self.shared.is_some();
+        for who in self.processes() {
             self.forget_refused_requests();
-            line.process(&mut self);
+            line.process(&mut self, !is_shared || *who == Who::This);
             self.turn();
+        }
+        let server = server_at(self.now);
+        if let Some(shared) = &mut self.shared {
+            // By then whatever was lost is refused.
+            shared.quiet_after = shared.quiet_after.filter(|at| server < *at + FENCE);
+            shared.lost.retain(|(_, stamp)| server < *stamp + FENCE);
+            let doubtful = shared.doubt.iter_mut().map(|doubt| &mut doubt.intent.stamp);
+            let stamps = shared.lost.iter_mut().map(|(_, stamp)| stamp).chain(doubtful);
+            stamps.chain(&mut shared.quiet_after).for_each(|at| line.server(at));
+            if let Some(doubt) = &mut shared.doubt {
+                doubt.intent.own_fence = None;
+                doubt.intent.state = IntentState::of_another_process();
+            }
         }
         self.now = NOW;
         for request in &mut self.wire {
@@ -56,7 +70,7 @@ struct Shift {
 
 impl Shift {
     /// All that belongs to the process that sees the world.
-    fn process(self, world: &mut World) {
+    fn process(self, world: &mut World, with_ledger: bool) {
         let World {
             now,
             account,
@@ -65,6 +79,7 @@ impl Shift {
             started,
             quiet,
             beside: _,
+            shared: _,
             claim: _,
             trip: _,
             odd: _,
@@ -80,11 +95,13 @@ impl Shift {
         for Side { file: _, live: _, open: _, ledger, backup, facts, told } in targets {
             let settle = facts.wanted.policy.settle;
             self.facts(facts);
-            self.row(ledger);
-            if left.restores == 0 {
+            if left.restores == 0 && left.failovers == 0 {
                 *backup = Row::default();
             }
-            self.row(backup);
+            if with_ledger {
+                self.row(ledger);
+                self.row(backup);
+            }
             self.told(told, settle);
             // Modes read before a kill are no longer used.
             told.mode = told.mode.filter(|_| facts.seen.is_some());

@@ -184,6 +184,14 @@ fn tell(world: &World, step: Move, mutation: Mutation) -> String {
         | Move::LoseAnswer { .. }
         | Move::AnswerOddly { .. }
         | Move::Stall(_)
+        | Move::Assign
+        | Move::See { .. }
+        | Move::Stop { .. }
+        | Move::Continue { .. }
+        | Move::Doubt
+        | Move::Surface
+        | Move::Vanish
+        | Move::FailOver
         | Move::Kill { .. }
         | Move::Restore { .. }
         | Move::Reject

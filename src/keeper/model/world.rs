@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) quiet: Duration,
     /// A second process with the same key and file, and with a ledger of its own.
     pub(super) beside: Option<Box<Process>>,
+    /// That the ledger is one for both, each on a host of its own, and what is known of that.
+    pub(super) shared: Option<Shared>,
     /// Who has the claim of the key.
     pub(super) claim: Option<Who>,
     /// The time from a request to its answer; the same in all states of a search.
@@ -90,6 +92,34 @@ pub(super) struct Process {
     call: Option<Call>,
     started: Moment,
     targets: Vec<Mind>,
+}
+
+/// Two hosts of which the file names one, and the database that both write to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Shared {
+    /// To whom the file gives the account.
+    pub(super) assigned: Who,
+    /// Whether the account is this process's, and the other one's, by the file that each has read last.
+    pub(super) here: bool,
+    pub(super) there: bool,
+    /// Whether this process, and the other one, was stopped in the middle of what it does.
+    pub(super) stopped: bool,
+    pub(super) other_stopped: bool,
+    /// When the database was last found to have lost its tail, by the exchange's clock, until that makes no difference.
+    pub(super) quiet_after: Option<ServerTime>,
+    /// The intents that were lost with it, for the invariants.
+    pub(super) lost: Vec<(usize, ServerTime)>,
+    /// Whether the next commit gets no answer, or one with a warning.
+    pub(super) is_doubtful: bool,
+    /// That commit, as long as nobody knows whether it was done.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// A commit of which nobody knows whether it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Doubt {
+    pub(super) target: usize,
+    pub(super) intent: Intent,
 }
 
 /// What a process holds of a target.
@@ -207,6 +237,14 @@ pub(super) struct Faults {
     pub(super) replays: u8,
     /// An answer belongs to another question.
     pub(super) strays: u8,
+    /// The file gives the account to the other host.
+    pub(super) hosts: u8,
+    /// One of two processes is stopped while the other one goes on.
+    pub(super) stops: u8,
+    /// A commit gets no answer.
+    pub(super) doubts: u8,
+    /// The copy of the ledger takes its place while processes go on.
+    pub(super) failovers: u8,
     pub(super) in_all: u8,
 }
 
@@ -224,6 +262,10 @@ pub(super) const NO_FAULTS: Faults = Faults {
     jumps: 0,
     replays: 0,
     strays: 0,
+    hosts: 0,
+    stops: 0,
+    doubts: 0,
+    failovers: 0,
     in_all: 0,
 };
 
@@ -262,6 +304,7 @@ impl World {
             started: NOW,
             quiet: Duration::ZERO,
             beside: None,
+            shared: None,
             claim: None,
             trip: ROUND_TRIP,
             odd: Odd::Nothing,
@@ -296,6 +339,28 @@ impl World {
         self
     }
 
+    /// The same with the other process on another host, with the same ledger; the account is this one's.
+    pub(super) fn of_two_hosts(self) -> World {
+        let mut world = self.with_another();
+        world.shared = Some(Shared {
+            assigned: Who::This,
+            here: true,
+            there: false,
+            stopped: false,
+            other_stopped: false,
+            quiet_after: None,
+            lost: Vec::new(),
+            is_doubtful: false,
+            doubt: None,
+        });
+        world
+    }
+
+    /// Whether the process that sees the world was stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.stopped)
+    }
+
     /// The processes that there are.
     pub(super) fn processes(&self) -> &'static [Who] {
         if self.beside.is_some() { &[Who::This, Who::Other] } else { &[Who::This] }
@@ -308,9 +373,16 @@ impl World {
         swap(&mut self.account, account);
         swap(&mut self.call, call);
         swap(&mut self.started, started);
+        if let Some(shared) = &mut self.shared {
+            shared.assigned = shared.assigned.other();
+            swap(&mut shared.here, &mut shared.there);
+            swap(&mut shared.stopped, &mut shared.other_stopped);
+        }
         for (side, mind) in self.targets.iter_mut().zip(targets) {
-            swap(&mut side.ledger, &mut mind.ledger);
-            swap(&mut side.backup, &mut mind.backup);
+            if self.shared.is_none() {
+                swap(&mut side.ledger, &mut mind.ledger);
+                swap(&mut side.backup, &mut mind.backup);
+            }
             swap(&mut side.facts, &mut mind.facts);
             swap(&mut side.told, &mut mind.told);
         }
@@ -359,7 +431,7 @@ impl InFlightSet {
 }
 
 impl Who {
-    fn other(self) -> Who {
+    pub(super) fn other(self) -> Who {
         match self {
             Who::This => Who::Other,
             Who::Other => Who::This,
