@@ -1,7 +1,8 @@
 //! An explicit-state search over the rules that keepers run (`next`, `rank`, `learn`, `recorded` and those for brakes
 //! and wanted modes): one account with one or two targets, a file that is edited, a daemon that is killed, a network
 //! that loses requests and answers, an exchange that executes late, a human, positions; a ledger that loses its tail, a
-//! second daemon, with a ledger of its own or on another host with the same one, a server time that jumps, answers that are old or another question's.
+//! second daemon, with a ledger of its own or on another host with the same one; a server time that jumps, answers that
+//! are old or another question's.
 //!
 //! Nothing here is in the product; a broken keeper is the real one with one rule bent.
 

@@ -106,7 +106,7 @@ pub(super) fn is_converged(world: &World) -> bool {
             None => is_converged_for_this(&world),
             Some(Shared { assigned, here, stopped, doubt, .. }) => {
                 let is_ours = *assigned == Who::This;
-                let is_known = *here == is_ours && !stopped && doubt.is_none();
+                let is_known = *here == is_ours && stopped.is_none() && doubt.is_none();
                 let is_let_go =
                     world.call.is_none() && world.targets.iter().all(|side| side.facts.intent.is_none());
                 is_known && if is_ours { is_converged_for_this(&world) } else { is_let_go }

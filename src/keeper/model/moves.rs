@@ -165,17 +165,13 @@ pub(super) fn after(
             let side = &mut world.targets[target];
             side.file = other(side.file);
         }
-        Move::Assign | Move::See { .. } | Move::Stop { .. } | Move::Continue { .. } | Move::Doubt => {
-            if let Some(shared) = &mut world.shared {
-                of_two_hosts(shared, step);
-            }
-        }
+        Move::Assign => of_hosts(&mut world, |shared| shared.assigned = shared.assigned.other()),
+        Move::See { by: _ } => of_hosts(&mut world, |shared| shared.here = !shared.here),
+        Move::Stop { by: _ } => of_hosts(&mut world, |shared| shared.stopped = Some(Who::This)),
+        Move::Continue { by: _ } => of_hosts(&mut world, |shared| shared.stopped = None),
+        Move::Doubt => of_hosts(&mut world, |shared| shared.is_doubtful = true),
+        Move::Vanish => of_hosts(&mut world, |shared| shared.doubt = None),
         Move::Surface => shared::surface(&mut world),
-        Move::Vanish => {
-            if let Some(shared) = &mut world.shared {
-                shared.doubt = None;
-            }
-        }
         Move::FailOver => shared::fail_over(&mut world),
         Move::Reject => world.rejected = true,
         Move::Mend => world.rejected = false,
@@ -222,14 +218,9 @@ fn of_the_keeper(world: &World, by: Who, mutation: Mutation) -> Vec<Move> {
     }
 }
 
-fn of_two_hosts(shared: &mut Shared, step: Move) {
-    match step {
-        Move::Assign => shared.assigned = shared.assigned.other(),
-        Move::See { .. } => shared.here = !shared.here,
-        Move::Stop { .. } => shared.stopped = true,
-        Move::Continue { .. } => shared.stopped = false,
-        Move::Doubt => shared.is_doubtful = true,
-        _ => {}
+fn of_hosts(world: &mut World, change: impl FnOnce(&mut Shared)) {
+    if let Some(shared) = &mut world.shared {
+        change(shared);
     }
 }
 
@@ -370,10 +361,10 @@ impl Move {
         match self {
             Move::Assign => world.shared.is_some(),
             Move::See { .. } => {
-                of_shared(|shared| !shared.stopped && shared.here != (shared.assigned == Who::This))
+                !world.is_stopped() && of_shared(|shared| shared.here != (shared.assigned == Who::This))
             }
-            Move::Stop { .. } => of_shared(|shared| !shared.stopped && !shared.other_stopped),
-            Move::Continue { .. } => of_shared(|shared| shared.stopped),
+            Move::Stop { .. } => of_shared(|shared| shared.stopped.is_none()),
+            Move::Continue { .. } => world.is_stopped(),
             Move::Doubt => of_shared(|shared| !shared.is_doubtful && shared.doubt.is_none()),
             Move::Surface | Move::Vanish => of_shared(|shared| shared.doubt.is_some()),
             Move::FailOver => of_shared(|shared| shared.quiet_after.is_none()),

@@ -102,9 +102,8 @@ pub(super) struct Shared {
     /// Whether the account is this process's, and the other one's, by the file that each has read last.
     pub(super) here: bool,
     pub(super) there: bool,
-    /// Whether this process, and the other one, was stopped in the middle of what it does.
-    pub(super) stopped: bool,
-    pub(super) other_stopped: bool,
+    /// Who was stopped in the middle of what it does.
+    pub(super) stopped: Option<Who>,
     /// When the database was last found to have lost its tail, by the exchange's clock, until that makes no difference.
     pub(super) quiet_after: Option<ServerTime>,
     /// The intents that were lost with it, for the invariants.
@@ -346,8 +345,7 @@ impl World {
             assigned: Who::This,
             here: true,
             there: false,
-            stopped: false,
-            other_stopped: false,
+            stopped: None,
             quiet_after: None,
             lost: Vec::new(),
             is_doubtful: false,
@@ -358,7 +356,7 @@ impl World {
 
     /// Whether the process that sees the world was stopped.
     pub(super) fn is_stopped(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.stopped)
+        self.shared.as_ref().is_some_and(|shared| shared.stopped == Some(Who::This))
     }
 
     /// The processes that there are.
@@ -376,7 +374,7 @@ impl World {
         if let Some(shared) = &mut self.shared {
             shared.assigned = shared.assigned.other();
             swap(&mut shared.here, &mut shared.there);
-            swap(&mut shared.stopped, &mut shared.other_stopped);
+            shared.stopped = shared.stopped.map(Who::other);
         }
         for (side, mind) in self.targets.iter_mut().zip(targets) {
             if self.shared.is_none() {
