@@ -5,6 +5,7 @@
 
 mod contact;
 mod follow;
+mod meet;
 mod pauses;
 mod peers;
 mod publish;

@@ -65,6 +65,9 @@ pub trait Environment: Send + Sync + 'static {
     /// sentence that says so.
     fn claim(&self, key: &KeyId) -> Result<Moment, String>;
 
+    /// Gives the claim of the key up: another process on this host may have it.
+    fn let_go(&self, key: &KeyId);
+
     /// The lanes that rest now because the exchange answered 429.
     fn cool_downs(&self) -> Vec<CoolDown>;
 

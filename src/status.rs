@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{Timestamp, Unit};
 use parking_lot::RwLock;
-pub use peers::{HostStatus, Peers};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -238,6 +237,36 @@ pub struct TargetStatus {
     /// What `say` is made from, to say it anew as time passes; `None` for what is only read.
     #[serde(skip)]
     pub basis: Option<Arc<Basis>>,
+}
+
+/// A host that has a daemon with this ledger, or had one within the last month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostStatus {
+    /// Its name.
+    pub host: String,
+    /// The version of its daemon.
+    pub version: String,
+    /// Whether its daemon lives, as far as its signs of life tell.
+    pub lives: bool,
+    /// Whether its daemon has ended by itself.
+    pub ended: bool,
+    /// When it was last seen, or ended.
+    pub seen_at: Timestamp,
+    /// When its daemon was started.
+    pub started_at: Timestamp,
+    /// The revision that it has in force; null before it has told.
+    pub generation: Option<Generation>,
+    /// The git commit of that, if known.
+    pub commit: Option<String>,
+}
+
+/// All hosts, and how the targets of others stand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Peers {
+    /// By name, this one too; none where the ledger has one daemon at most.
+    pub hosts: Vec<HostStatus>,
+    /// As their hosts last showed them: [`TargetStatus::host`].
+    pub targets: Vec<TargetStatus>,
 }
 
 /// A wait: for what, and since when.

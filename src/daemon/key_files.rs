@@ -113,6 +113,10 @@ impl Environment for KeyFiles {
         Some(credential::say_shared(&self.dir, self.kept_by, account, &other))
     }
 
+    fn let_go(&self, key: &KeyId) {
+        self.claims.lock().remove(key);
+    }
+
     fn claim(&self, key: &KeyId) -> Result<Moment, String> {
         let mut claims = self.claims.lock();
         if let Some((_, since)) = claims.get(key) {

@@ -76,6 +76,9 @@ impl<D: Environment> Keeper<D> {
         self.connect_tried = self.clock.now();
         self.facts.keys_are_copies = self.environment.keys_are_copies();
         if self.facts.is_not_ours() {
+            if let Some(key) = &self.key_id {
+                self.environment.let_go(key);
+            }
             self.exchange = None;
             self.facts.credential = None;
             return;

@@ -13,7 +13,7 @@ use super::trouble::DatabaseResult;
 use super::tx::{Row, Tx, params};
 use super::whose;
 use super::words::Stage;
-use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING};
+use crate::constants::{APPROVAL, CHANGES_WINDOW, CONFIRMING, FENCE};
 use crate::facts::{
     Applied, Cause, Change, Failure, Generation, Intent, IntentId, IntentState, LateSet, SetAnswer,
 };
@@ -95,7 +95,7 @@ pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Opt
         || outdated
         || is_paused(tx, *stamp, target)?
         || unresolved(tx, target)?.is_some()
-        || is_under_way_elsewhere(tx, uid.as_ref(), target)?
+        || is_under_way_elsewhere(tx, uid.as_ref(), target, *stamp)?
     {
         return Ok(None);
     }
@@ -109,6 +109,7 @@ pub(super) fn note(tx: &Tx<'_>, now: Now, request: &IntentRequest) -> Result<Opt
     if !may_go {
         return Ok(None);
     }
+    excludes_no_more(tx, uid.as_ref(), target, *stamp)?;
     let Target { account, scope } = target;
     let id: IntentId = tx.query_row(
         "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, plan, host, uid)
@@ -133,13 +134,35 @@ pub(super) fn is_outdated(tx: &Tx<'_>, generation: Generation) -> DatabaseResult
     )
 }
 
-/// Whether a set of the same account under another name is unresolved.
-fn is_under_way_elsewhere(tx: &Tx<'_>, uid: Option<&Uid>, target: &Target) -> DatabaseResult<bool> {
+/// Whether a set of the same account under another name is unresolved, and may still take effect.
+fn is_under_way_elsewhere(
+    tx: &Tx<'_>,
+    uid: Option<&Uid>,
+    target: &Target,
+    stamp: ServerTime,
+) -> DatabaseResult<bool> {
     tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM intents WHERE state IN ('noted', 'accepted', 'unclear') AND uid = ?1 AND scope = ?2)",
-        params![uid, target.scope],
+        "SELECT EXISTS (SELECT 1 FROM intents WHERE state IN ('noted', 'accepted', 'unclear') AND uid = ?1 AND scope = ?2
+                        AND stamp > ?3)",
+        params![uid, target.scope, stamp - FENCE],
         |row| row.get(0),
     )
+}
+
+/// Nobody looks after a name that the account had before, so its set may stay unresolved for ever. After its fence it can take no
+/// effect any more, and excludes no other.
+fn excludes_no_more(
+    tx: &Tx<'_>,
+    uid: Option<&Uid>,
+    target: &Target,
+    stamp: ServerTime,
+) -> DatabaseResult<()> {
+    tx.execute(
+        "UPDATE intents SET uid = NULL WHERE state IN ('noted', 'accepted', 'unclear') AND uid = ?1 AND scope = ?2
+           AND stamp <= ?3",
+        params![uid, target.scope, stamp - FENCE],
+    )
+    .map(drop)
 }
 
 /// Records that the set was not sent.

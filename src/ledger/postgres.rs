@@ -7,6 +7,7 @@
 mod address;
 mod hosts;
 mod incarnation;
+mod living;
 mod looks;
 mod schema;
 mod session;
@@ -19,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use address::{Address, AddressError};
-pub(super) use hosts::SILENCE;
+pub(super) use living::SILENCE;
 
 use hosts::{Entry, Other};
 use schema::{FLEET, STEPS};
@@ -206,7 +207,7 @@ impl Postgres {
     /// The other hosts whose daemons work with it.
     pub(super) fn others(&mut self) -> Result<BTreeSet<String>, LedgerError> {
         let ours = self.entry.as_ref().map(|entry| entry.host.clone()).unwrap_or_default();
-        let living = self.session().and_then(|session| hosts::living(session, &ours));
+        let living = self.session().and_then(|session| living::living(&Tx::new(session), &ours));
         let mut living = living.map_err(|error| self.error(error))?;
         living.remove(&ours);
         Ok(living)

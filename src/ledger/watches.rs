@@ -127,21 +127,21 @@ mod tests {
             .into_iter()
             .map(|(account, turns)| (name(account), turns.into_iter().map(owned).collect()))
             .collect();
-        let watches = Watches::of(watched, keepers);
-        assert_eq!(watches.all, [span(0, 300)]);
-        assert_eq!(watches.without(&name("of-a")), [span(100, 200)]);
-        assert_eq!(watches.without(&name("moved")), [span(100, 120), span(250, 300)]);
-        assert_eq!(watches.without(&name("back")), [span(100, 200)]);
-        assert_eq!(watches.without(&name("of-nobody")), [span(10, 300)]);
-        assert_eq!(watches.without(&name("unknown")), []);
+        let both = Watches::of(watched, keepers);
+        assert_eq!(both.all, [span(0, 300)]);
+        assert_eq!(both.without(&name("of-a")), [span(100, 200)]);
+        assert_eq!(both.without(&name("moved")), [span(100, 120), span(250, 300)]);
+        assert_eq!(both.without(&name("back")), [span(100, 200)]);
+        assert_eq!(both.without(&name("of-nobody")), [span(10, 300)]);
+        assert_eq!(both.without(&name("unknown")), []);
     }
 
     #[test]
     fn of_one_host_everything_is_as_it_was_marked() {
         let watched = vec![(String::new(), span(50, 60)), (String::new(), span(0, 50))];
         let desk: AccountName = "desk-1".parse().unwrap();
-        let watches = Watches::of(watched, BTreeMap::from([(desk.clone(), vec![(0, String::new())])]));
-        assert_eq!(watches.all, [span(0, 50), span(50, 60)]);
-        assert_eq!(watches.without(&desk), []);
+        let both = Watches::of(watched, BTreeMap::from([(desk.clone(), vec![(0, String::new())])]));
+        assert_eq!(both.all, [span(0, 50), span(50, 60)]);
+        assert_eq!(both.without(&desk), []);
     }
 }

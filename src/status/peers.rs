@@ -3,42 +3,11 @@
 //! What a living host shows of its targets counts; of one that shows no sign of life nobody knows how they stand now.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{Status, TargetStatus};
-use crate::facts::{Elsewhere, Generation};
+use super::{Peers, Status, TargetStatus};
+use crate::facts::Elsewhere;
 use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State, Wants};
-
-/// A host that has a daemon with this ledger, or had one within the last month.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostStatus {
-    /// Its name.
-    pub host: String,
-    /// The version of its daemon.
-    pub version: String,
-    /// Whether its daemon lives, as far as its signs of life tell.
-    pub lives: bool,
-    /// Whether its daemon has ended by itself.
-    pub ended: bool,
-    /// When it was last seen, or ended.
-    pub seen_at: Timestamp,
-    /// When its daemon was started.
-    pub started_at: Timestamp,
-    /// The revision that it has in force; null before it has told.
-    pub generation: Option<Generation>,
-    /// The git commit of that, if known.
-    pub commit: Option<String>,
-}
-
-/// All hosts, and how the targets of others stand.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Peers {
-    /// By name, this one too; none where the ledger has one daemon at most.
-    pub hosts: Vec<HostStatus>,
-    /// As their hosts last showed them: [`TargetStatus::host`].
-    pub targets: Vec<TargetStatus>,
-}
 
 impl Status {
     /// The same with the targets of other hosts as these show them.

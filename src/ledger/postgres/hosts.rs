@@ -3,8 +3,7 @@
 //! All times here are the server's own. A daemon that was silent for too long may find another one of its name in its place;
 //! then it writes nothing any more, for each of its transactions looks for its row first.
 
-use std::collections::BTreeSet;
-
+use super::living::lives;
 use super::session::Session;
 use crate::facts::Generation;
 use crate::ledger::instance::Instance;
@@ -41,21 +40,6 @@ pub(super) fn others(session: &Session, host: Option<&str>) -> DatabaseResult<Ve
         params![host],
         other,
     )
-}
-
-/// The names of the hosts whose daemons live. Ours does: it asks.
-pub(super) fn living(session: &Session, ours: &str) -> DatabaseResult<BTreeSet<String>> {
-    Tx::new(session).query(
-        &format!("SELECT host FROM hosts WHERE {} OR (left_at IS NULL AND host = ?1)", lives()),
-        params![ours],
-        |row| row.get(0),
-    )
-}
-
-/// Whether a host of another name has a row, living or not.
-pub(super) fn has_others(session: &Session, ours: &str) -> DatabaseResult<bool> {
-    let asked = "SELECT EXISTS (SELECT 1 FROM hosts WHERE host <> ?1)";
-    Tx::new(session).query_row(asked, params![ours], |row| row.get(0))
 }
 
 /// Makes our row, in a transaction that has seen that nobody else of our name lives.
@@ -118,13 +102,6 @@ fn other(row: &Row<'_>) -> DatabaseResult<Other> {
     Ok(Other { sign: row.get("sign")?, instance })
 }
 
-/// A condition on a row of `hosts`.
-pub(super) fn lives() -> String {
-    format!("(left_at IS NULL AND seen_at > clock_timestamp() - interval '{SILENCE} s')")
-}
-
 /// How long a host that is not seen any more stays known.
 const KEPT: &str = "30 days";
 const OTHERS: &str = "SELECT host, pid, listen, instance || ' ' || seen_at AS sign FROM hosts";
-/// For how many seconds a daemon may be silent before another takes its place.
-pub(in crate::ledger) const SILENCE: u64 = 15;

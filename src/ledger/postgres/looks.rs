@@ -2,7 +2,8 @@
 //!
 //! Written without the lock of `fleet`, for nothing is decided by it, and raises no version.
 
-use super::hosts::{Entry, lives};
+use super::hosts::Entry;
+use super::living::lives;
 use super::session::Session;
 use crate::ledger::peers::{Peer, Shown};
 use crate::ledger::trouble::DatabaseResult;

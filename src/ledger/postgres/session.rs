@@ -20,10 +20,10 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
-use super::hosts;
+use super::living;
 use super::wire::Wire;
 use crate::ledger::trouble::{DatabaseError, DatabaseResult, Trouble};
-use crate::ledger::tx::{Each, Engine, Loss, Row, params};
+use crate::ledger::tx::{Each, Engine, Loss, Row, Tx, params};
 use crate::ledger::value::{Parameter, Value};
 
 /// A connection.
@@ -208,11 +208,11 @@ impl Engine for Session {
     }
 
     fn living(&self) -> DatabaseResult<BTreeSet<String>> {
-        hosts::living(self, self.host())
+        living::living(&Tx::new(self), self.host())
     }
 
     fn has_others(&self) -> DatabaseResult<bool> {
-        hosts::has_others(self, self.host())
+        living::has_others(&Tx::new(self), self.host())
     }
 
     fn number_on(&self, table: &str) -> DatabaseResult<()> {

@@ -176,10 +176,13 @@ async fn two_names_of_one_account_never_have_two_sets_under_way_together() {
     one.release(&name("desk-a"), None).await.unwrap();
     other.pin(&name("desk-z"), &uid, &key).await.unwrap();
     assert!(matches!(note(&other, "desk-z", Cause::New, 2).await, Note::Braked));
+    assert!(matches!(note(&other, "desk-z", Cause::New, 35_000).await, Note::Braked));
     let twice = "INSERT INTO intents (account, scope, live, desired, cause, generation, stamp, noted_at, state, uid)
                  SELECT 'desk-z', scope, live, desired, cause, generation, stamp, noted_at, state, uid FROM intents
                  ON CONFLICT (uid, scope) WHERE state IN ('noted', 'accepted', 'unclear') DO NOTHING RETURNING id";
     assert_eq!(cluster.sql(&database, twice).lines().next(), None, "the database itself refuses the second");
+    // After its fence the first can take no effect any more, though nobody has the name to resolve it.
+    noted(note(&other, "desk-z", Cause::New, 35_001).await);
 }
 
 #[tokio::test]

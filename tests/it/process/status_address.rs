@@ -57,7 +57,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     let told = host.status();
     keys(
         &told,
-        "account_settings config held host http now paused paused_accounts schema source stretch targets version warnings",
+        "account_settings config held host hosts http now paused paused_accounts schema source stretch targets version warnings",
     );
     assert_eq!((&told["schema"], &told["version"]), (&1.into(), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!((&told["paused"], &told["held"]), (&Value::Null, &Value::Null));
@@ -72,7 +72,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     for target in told["targets"].as_array().unwrap() {
         keys(
             target,
-            "account applied blockers desired detail drift live next_look_at out_of_sync_since reason say scope since state wants",
+            "account applied blockers desired detail drift host live next_look_at out_of_sync_since reason say scope since state wants",
         );
         keys(&target["live"], "at mode");
         keys(&target["detail"], "complete open orders plan_orders positions");

@@ -73,6 +73,9 @@ impl Environment for SimulatedKeys {
         Some(format!("The files of {account} and {other} hold the same key."))
     }
 
+    /// The claims of these worlds are not counted.
+    fn let_go(&self, _: &KeyId) {}
+
     fn claim(&self, key: &KeyId) -> Result<Moment, String> {
         if locked(&self.wire.state).stop_at_the_next_claim {
             self.stop.cancel();

@@ -1,0 +1,29 @@
+//! Which hosts have a daemon that lives, by the rows of `hosts`.
+
+use std::collections::BTreeSet;
+
+use crate::ledger::trouble::DatabaseResult;
+use crate::ledger::tx::{Tx, params};
+
+/// The names of the hosts whose daemons live. Ours does: it asks.
+pub(super) fn living(tx: &Tx<'_>, ours: &str) -> DatabaseResult<BTreeSet<String>> {
+    tx.query(
+        &format!("SELECT host FROM hosts WHERE {} OR (left_at IS NULL AND host = ?1)", lives()),
+        params![ours],
+        |row| row.get(0),
+    )
+}
+
+/// Whether a host of another name has a row, living or not.
+pub(super) fn has_others(tx: &Tx<'_>, ours: &str) -> DatabaseResult<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM hosts WHERE host <> ?1)";
+    tx.query_row(asked, params![ours], |row| row.get(0))
+}
+
+/// A condition on a row of `hosts`.
+pub(super) fn lives() -> String {
+    format!("(left_at IS NULL AND seen_at > clock_timestamp() - interval '{SILENCE} s')")
+}
+
+/// For how many seconds a daemon may be silent before another takes its place.
+pub(in crate::ledger) const SILENCE: u64 = 15;
