@@ -388,8 +388,8 @@ fn two_hosts_share_one_ledger_and_an_account_moves_by_an_edit() {
     assert_eq!(told["wants"], "human", "{told}");
     let (code, out, _) = two.call(&["hosts"]);
     assert!(code == 1 && out.contains("SILENT for"), "{code} {out}");
-    // Alone, it looks after the account that is of no host.
-    shows(&two, "desk-3", "in_sync", "");
+    // Alone, it looks after the account that is of no host. What both have changed counts together.
+    shows(&two, "desk-3", "new", "As many changes as `max_changes` allows have left");
     // Asked on a host without a daemon, the ledger itself tells.
     two.environment[0].1 = "trade-03".into();
     let (code, out, err) = two.call(&["status"]);
