@@ -19,7 +19,7 @@ use crate::position_mode::AccountName;
 use crate::protocol::{Reason, State, Wants};
 use crate::serve::View;
 use crate::source::LastPull;
-use crate::status::{Config, Counts, Paused, Status, TargetStatus};
+use crate::status::{Config, Counts, HostStatus, Paused, Peers, Status, TargetStatus};
 
 /// The prefix of every metric's name.
 pub const PREFIX: &str = "posmoded";
@@ -61,6 +61,7 @@ impl Collector for Rendered {
         let status = self.0.status();
         of_the_daemon(&mut out, &status)?;
         of_targets(&mut out, &status.targets)?;
+        of_hosts(&mut out, &self.0.board.peers())?;
         let accounts = self.0.board.accounts();
         let offsets = accounts.iter().filter_map(|(account, status)| Some((account, status.clock_offset?)));
         out.gauges(
@@ -282,6 +283,22 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         "drift_detected",
         "Times since the start that the live mode was found changed by somebody else",
         targets.iter().map(|target| (labels(target), target.counts.drift)),
+    )
+}
+
+/// Whoever works with the same ledger; all 0 where it is in a file.
+fn of_hosts(out: &mut Families<'_>, peers: &Peers) -> fmt::Result {
+    let count = |is: fn(&HostStatus) -> bool| peers.hosts.iter().filter(|host| is(host)).count();
+    let states = [
+        ("living", count(|host| host.lives)),
+        ("silent", count(|host| !host.lives && !host.ended)),
+        ("ended", count(|host| !host.lives && host.ended)),
+    ];
+    out.gauges(
+        "hosts",
+        "Hosts whose daemons work with this ledger, this one too, by whether they live, show no sign of life, or have ended by themselves",
+        None,
+        states.map(|(state, count)| ([("state", state)], i64::try_from(count).unwrap_or(i64::MAX))),
     )
 }
 

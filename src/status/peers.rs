@@ -51,7 +51,11 @@ impl Peers {
                 let how = if host.ended { format!("{how} at {at}") } else { format!("{how} {at}") };
                 unattended(target, &host.host, &format!("and its daemon {how}"), at)
             }
-            None => target,
+            // It was not seen for a month.
+            None => {
+                let (host, since) = (target.host.clone().unwrap_or_default(), target.since);
+                unattended(target, &host, "and no daemon of that name works with this ledger", since)
+            }
         }
     }
 

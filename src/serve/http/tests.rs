@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::facts::Generation;
-use crate::protocol::{Reason, State as TargetState};
-use crate::serve::fixture::{Fixed, account, target, view};
-use crate::status::TargetStatus;
+use crate::protocol::{Reason, State as TargetState, Wants};
+use crate::serve::fixture::{Fixed, account, at, target, view};
+use crate::status::{HostStatus, Peers, TargetStatus};
 
 struct Served {
     at: SocketAddr,
@@ -333,4 +333,75 @@ fn what_is_opened_to_other_machines_may_be_called_anything() {
     };
     assert!(names("10.0.0.7:9848"));
     assert!(!names("trade-01:9848"));
+}
+
+#[test]
+fn what_other_hosts_show_counts_while_they_live_and_of_the_others_nobody_knows() {
+    let (view, _) = view();
+    let host = |name: &str, lives: bool, ended: bool| HostStatus {
+        host: name.to_owned(),
+        version: "0.1.0".to_owned(),
+        lives,
+        ended,
+        seen_at: at(-30),
+        started_at: at(-60),
+        generation: None,
+        commit: None,
+    };
+    let shown = |name: &str, account: &str, reason: Option<Reason>| TargetStatus {
+        host: Some(name.to_owned()),
+        ..target(account, reason)
+    };
+    let elsewhere = |account: &str| TargetStatus {
+        state: TargetState::Unknown,
+        ..target(account, Some(Reason::Elsewhere))
+    };
+    for name in ["desk-4", "desk-5", "desk-6", "desk-7"] {
+        drop(view.board.add(name.parse().unwrap(), account(view.clock.now(), vec![elsewhere(name)])));
+    }
+    assert_eq!(view.of_all_hosts(), view.status(), "with a ledger of its own it is as before");
+    view.board.show_peers(Peers {
+        hosts: vec![host("one", true, false), host("two", false, false), host("three", false, true)],
+        targets: vec![
+            shown("one", "desk-4", Some(Reason::NotFlat)),
+            shown("two", "desk-5", None),
+            shown("three", "desk-6", None),
+            shown("forgotten", "desk-7", None),
+            // Its old host has not let go of it yet.
+            shown("one", "desk-1", Some(Reason::Paused)),
+        ],
+    });
+    let told: Vec<(String, TargetState, Option<Wants>, String)> = view
+        .of_all_hosts()
+        .targets
+        .into_iter()
+        .map(|of| (of.account.to_string(), of.state, of.wants, of.say.unwrap_or_default()))
+        .collect();
+    let nobody = |account: &str, why: &str| {
+        let host = why.split(',').next().unwrap().to_owned();
+        let why = why.strip_prefix(&host).unwrap();
+        let say = format!(
+            "The file gives this account to the host {host}{why}: nobody looks after it. Start posmoded there, or give the \
+             account to a host that runs."
+        );
+        (account.to_owned(), TargetState::Unknown, Some(Wants::Human), say)
+    };
+    assert_eq!(
+        told,
+        [
+            ("desk-1".to_owned(), TargetState::InSync, None, String::new()),
+            ("desk-3".to_owned(), TargetState::Pending, Some(Wants::Itself), "It says not_flat.".to_owned()),
+            (
+                "desk-4".to_owned(),
+                TargetState::Pending,
+                Some(Wants::Itself),
+                "On one: It says not_flat.".to_owned()
+            ),
+            nobody("desk-5", &format!("two, and its daemon has shown no sign of life since {}", at(-30))),
+            nobody("desk-6", &format!("three, and its daemon has ended at {}", at(-30))),
+            nobody("desk-7", "forgotten, and no daemon of that name works with this ledger"),
+        ]
+    );
+    assert_eq!(view.status().targets.len(), 6, "metrics and messages are of this host alone");
+    assert!(!view.of_all_hosts().is_all_in_sync());
 }

@@ -313,6 +313,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_config_last_load_successful gauge
         posmoded_drift_detected counter
         posmoded_held_changes gauge
+        posmoded_hosts gauge
         posmoded_http info
         posmoded_ledger_writes counter
         posmoded_log_lines_dropped counter
