@@ -10,7 +10,7 @@ use crate::cli::{Common, Exit, accounts, asking};
 use crate::ledger::{Event, EventKind, HistoryFilter, LedgerError, PauseRow, Visitor};
 use crate::position_mode::{AccountName, Scope};
 use crate::protocol::{Reason, State};
-use crate::status::Status;
+use crate::status::{Status, TargetStatus};
 
 /// What `resume` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,19 +35,20 @@ pub async fn resume(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     accounts::only_known(accounts, &known, "in the file or the ledger")?;
     // What a pause of everything says to single accounts, the ledger says.
     let is_all_paused = pauses.iter().any(|row| row.account.is_none());
+    let question = Question { accounts: Vec::new(), listen: None };
+    let before = status::look(&question, common).await.ok().map(|(status, _)| status);
     let decided = if is_all_paused || (accounts.is_empty() && !pauses.is_empty()) {
         None
     } else {
         // Without the daemon's word nobody knows what else there is to end.
-        let question = Question { accounts: Vec::new(), listen: None };
-        match status::look(&question, common).await {
-            Ok((status, _)) => {
+        match &before {
+            Some(status) => {
                 let lasts = |row: &&PauseRow| row.pause.until.is_none_or(|until| until.0 > clock.wall());
                 let of_ledger = pauses.iter().filter(lasts).filter_map(|row| row.account.clone());
                 let own = of_ledger.chain(status.paused_accounts.keys().cloned()).collect();
-                Some(decide(accounts, &own, &other_ends(&visitor, &status)?))
+                Some(decide(accounts, &own, &other_ends(&visitor, status)?))
             }
-            Err(_) => None,
+            None => None,
         }
     };
     let Decided { of, say } = match decided {
@@ -67,8 +68,26 @@ pub async fn resume(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             Decided { of: accounts.clone(), say: format!("{} is resumed.{still}", asking::whom(accounts)) }
         }
     };
+    let is_still_paused = is_all_paused && !accounts.is_empty();
+    let follows = before.filter(|_| !is_still_paused).and_then(|status| what_follows(&status, &of));
+    let say = follows.map_or_else(|| say.clone(), |follows| format!("{say} {follows}"));
     let request = visitor.resume(&of).context(NOT_RESUMED)?;
     asking::conclude((&visitor, &clock), &request, NOT_RESUMED, &say, printed.output).await
+}
+
+/// Which changes only the pause held up: they may be made now, once nothing else stands in the way. None named: all accounts.
+fn what_follows(before: &Status, of: &[AccountName]) -> Option<String> {
+    let is_of_it = |target: &&TargetStatus| of.is_empty() || of.contains(&target.account);
+    let change = |target: &TargetStatus| {
+        let (from, to) = (target.live.as_ref()?.mode, target.desired?);
+        let waits = target.blockers.contains(&Reason::Paused) && target.state != State::InSync;
+        waits.then(|| format!("{} {} from {from} to {to}", target.account, target.scope))
+    };
+    let all: Vec<String> = before.targets.iter().filter(is_of_it).filter_map(change).collect();
+    let (shown, more) = all.split_at(all.len().min(FOLLOWING_SHOWN));
+    let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
+    (!shown.is_empty())
+        .then(|| format!("What may follow, once nothing else stands in the way: {}{more}.", shown.join(", ")))
 }
 
 /// What is to be resumed, and what to say once it is.
@@ -134,6 +153,9 @@ impl Other {
     }
 }
 
+/// So many changes are named.
+const FOLLOWING_SHOWN: usize = 3;
+
 fn is_or_are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
@@ -187,6 +209,7 @@ const RECENT: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::fixture::{target, view};
 
     fn told(named: &[&str], paused: &[&str], others: &[(&str, Other)]) -> (String, String) {
         let accounts =
@@ -234,6 +257,26 @@ mod tests {
             &[("c", Other::Fight)],
             "c",
             "c was not paused. That ends the fight over its mode, which is corrected again.",
+        );
+    }
+
+    #[test]
+    fn what_only_the_pause_held_up_may_follow_and_is_named() {
+        let (view, _) = view();
+        let all = |targets: &[TargetStatus]| Status { targets: targets.to_vec(), ..view.status() };
+        let paused = |name: &str| target(name, Some(Reason::Paused));
+        let in_sync = TargetStatus { blockers: vec![Reason::Paused], ..target("e", None) };
+        let waiting = target("d", Some(Reason::NotFlat));
+        assert_eq!(what_follows(&all(&[in_sync.clone(), waiting.clone()]), &[]), None);
+        let some = all(&[paused("a"), paused("b"), in_sync, waiting]);
+        let what = "What may follow, once nothing else stands in the way: ";
+        let b = "b USDT-FUTURES from one_way_mode to hedge_mode";
+        assert_eq!(what_follows(&some, &["b".parse().unwrap()]), Some(format!("{what}{b}.")));
+        let many = all(&["a", "b", "c", "d", "e"].map(paused));
+        let say = what_follows(&many, &[]).unwrap();
+        assert!(
+            say.contains(b) && say.ends_with("c USDT-FUTURES from one_way_mode to hedge_mode, and 2 more."),
+            "{say}"
         );
     }
 
