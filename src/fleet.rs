@@ -31,6 +31,7 @@ use publish::{Base, Judged};
 use supervised::Supervised;
 use watched::{IsLast, Watch};
 
+pub use pauses::shown as paused_of;
 pub use peers::read as peers_of;
 
 use crate::clock::Clock;

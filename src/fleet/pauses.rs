@@ -6,7 +6,7 @@ use crate::ledger::{Directives, Event, EventKind, PauseRow};
 use crate::moment::spell;
 use crate::position_mode::AccountName;
 use crate::protocol::undotted;
-use crate::status::seconds;
+use crate::status::{Paused, seconds};
 
 /// What was logged last.
 #[derive(Debug, Default)]
@@ -148,6 +148,17 @@ fn named(event: &Event) -> String {
 
 fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds)
+}
+
+/// A pause as operators see it.
+pub fn shown(PauseRow { account: _, pause, since }: &PauseRow) -> Paused {
+    let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
+    Paused {
+        reason: pause.reason.clone(),
+        who: pause.who.clone(),
+        since: at(*since),
+        until: pause.until.map(|until| at(until.0)),
+    }
 }
 
 #[cfg(test)]

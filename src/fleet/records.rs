@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::pauses::Line;
+use super::pauses::{Line, shown};
 use super::watched::{IsLast, Mark};
 use super::{CHANGING, Fleet, InForce, Whom};
 use crate::constants::{FILE_POLL, HELD_AGAIN};
 use crate::exchange::CoolDown;
 use crate::keeper::Environment;
-use crate::ledger::{Event, EventKind, LedgerError, PauseRow, Revision};
+use crate::ledger::{Event, EventKind, LedgerError, Revision};
 use crate::protocol::Plan;
-use crate::status::{Config, Frame, Held, Paused, TargetStatus, seconds};
+use crate::status::{Config, Frame, Held, TargetStatus, seconds};
 
 impl<D: Environment> Fleet<D> {
     /// Reports a file that is not in force, or is again. Every edit is "still changing" for a moment, which is reported
@@ -125,16 +125,10 @@ impl<D: Environment> Fleet<D> {
         let directives = self.directives.borrow().clone();
         let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
         let (exchange, now) = (self.clock.exchange(), self.clock.now());
-        let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
-            reason: pause.reason.clone(),
-            who: pause.who.clone(),
-            since: at(*since),
-            until: pause.until.map(|until| at(until.0)),
-        };
         let standing = directives.standing(exchange, now);
-        let paused = standing.get(&None).copied().map(told);
+        let paused = standing.get(&None).copied().map(shown);
         let paused_accounts =
-            standing.into_iter().filter_map(|(account, row)| Some((account?.clone(), told(row)))).collect();
+            standing.into_iter().filter_map(|(account, row)| Some((account?.clone(), shown(row)))).collect();
         let held = (!self.held.0.is_empty()).then(|| Held {
             hash: self.held.hash(),
             plan: Plan::clone(&self.held),

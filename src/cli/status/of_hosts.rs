@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::facts::Stretch;
-use crate::fleet::peers_of;
-use crate::ledger::{LedgerError, PauseRow, Revision, Visitor};
-use crate::status::{Config, Paused, SCHEMA, Status, seconds};
+use crate::fleet::{paused_of, peers_of};
+use crate::ledger::{LedgerError, Revision, Visitor};
+use crate::status::{Config, SCHEMA, Status, seconds};
 
 /// What is in force, what is paused, and what each host has shown of its targets.
 pub(super) fn of_hosts(visitor: &Visitor, clock: &Clock) -> Result<Status, LedgerError> {
@@ -15,12 +15,6 @@ pub(super) fn of_hosts(visitor: &Visitor, clock: &Clock) -> Result<Status, Ledge
     let moment = clock.now();
     let now = clock.timestamp(moment);
     let at = |millis| Timestamp::from_millisecond(millis).map_or(Timestamp::UNIX_EPOCH, seconds);
-    let told = |PauseRow { account: _, pause, since }: &PauseRow| Paused {
-        reason: pause.reason.clone(),
-        who: pause.who.clone(),
-        since: at(*since),
-        until: pause.until.map(|until| at(until.0)),
-    };
     let standing = directives.standing(clock.exchange(), moment);
     let config = revision.map(|Revision { generation, sha256, commit, accepted_at, .. }| Config {
         generation,
@@ -34,10 +28,10 @@ pub(super) fn of_hosts(visitor: &Visitor, clock: &Clock) -> Result<Status, Ledge
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: None,
         now: seconds(now),
-        paused: standing.get(&None).copied().map(told),
+        paused: standing.get(&None).copied().map(paused_of),
         paused_accounts: standing
             .into_iter()
-            .filter_map(|(account, row)| Some((account?.clone(), told(row))))
+            .filter_map(|(account, row)| Some((account?.clone(), paused_of(row))))
             .collect(),
         config: config.unwrap_or_default(),
         held: None,
