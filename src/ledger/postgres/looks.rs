@@ -10,7 +10,7 @@ use crate::ledger::trouble::DatabaseResult;
 use crate::ledger::tx::{Engine as _, Row, Tx, params};
 use crate::ledger::value::Parameter;
 
-/// Shows these, and takes back what was shown of others of these accounts' targets by the same host.
+/// Shows how these targets of our host stand, and takes back what it has shown of those that it has no more.
 pub(super) fn show(session: &Session, entry: &Entry, shown: &[Shown], gone: &[Shown]) -> DatabaseResult<()> {
     for some in shown.chunks(AT_ONCE) {
         let mut values: Vec<&dyn Parameter> = vec![&entry.host];
