@@ -15,7 +15,7 @@ mod secret;
 mod tree;
 mod word;
 
-pub use account::{Account, Desired};
+pub use account::{Account, Desired, may_be_one_host};
 pub use problem::{Format, Problem, Problems, report};
 pub use read::read;
 pub use reference::{Chapter, Key, of_the_whole, reference};

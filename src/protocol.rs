@@ -25,7 +25,7 @@ pub use backoff::{
 pub use learn::{Learned, learn};
 pub use plan::{Plan, PlanEntry};
 pub use purpose::purpose;
-pub use reason::{Reason, Reasons, State, Wants};
+pub use reason::{Need, Reason, Reasons, State, Wants};
 pub use record::{lost_before, recorded};
 pub use say::{CRASHED, say, undotted};
 pub use standing::{Standing, is_a_fight, needs_approval, wanted_change};

@@ -22,7 +22,7 @@ use crate::facts::{
 };
 use crate::moment::Moment;
 use crate::position_mode::{AccountName, PositionMode, Scope, Target};
-use crate::protocol::{self, Plan, PlanEntry, Reason, Standing, State, Wants};
+use crate::protocol::{self, Need, Plan, PlanEntry, Reason, Standing, State, Wants};
 use crate::source::LastPull;
 
 /// The version of the JSON output: new fields leave it as it is, removing one raises it.
@@ -213,6 +213,9 @@ pub struct TargetStatus {
     pub blockers: Vec<Reason>,
     /// Who or what ends the strongest of them; null when nothing stands in the way.
     pub wants: Option<Wants>,
+    /// What is asked of a human; null when it wants none.
+    #[serde(default)]
+    pub need: Option<Need>,
     /// What `reason` means and what to do, in plain words; null when in sync.
     pub say: Option<String>,
     /// When `reason` last changed; without one, when `state` did.
@@ -604,7 +607,7 @@ impl TargetStatus {
     pub fn new(of: &Known<'_>, timestamp: impl Fn(Moment) -> Timestamp) -> TargetStatus {
         let Known { target, facts, standing, now, next_look, out_of_sync_since, before, counts, open } = *of;
         let known = facts.target;
-        let Standing { state, change: _, forbidden: _, blockers, wants } = *standing;
+        let Standing { state, change: _, forbidden: _, blockers, wants, need } = *standing;
         let reason = blockers.first();
         let at = |moment| seconds(timestamp(moment));
         // A look that failed, or a try, goes between two parts of one wait.
@@ -624,6 +627,7 @@ impl TargetStatus {
             reason,
             blockers: blockers.iter().collect(),
             wants,
+            need,
             say: reason.map(|reason| protocol::say(reason, facts, target, now)),
             since,
             out_of_sync_since: out_of_sync_since.map(seconds),
@@ -694,21 +698,6 @@ impl TargetStatus {
         self.state == State::Unknown && self.reason.is_none()
     }
 
-    /// Whether all that wants a human about it is what somebody decided: a pause, a suspension, a report in place of a correction.
-    pub fn is_deliberate(&self) -> bool {
-        let wanting = || self.blockers.iter().filter(|reason| reason.wants() == Wants::Human);
-        self.wants == Some(Wants::Human)
-            && wanting().next().is_some()
-            && wanting().all(|reason| reason.is_deliberate())
-            // It may want a human for itself, and whether it does is not among the blockers.
-            && !self.blockers.contains(&Reason::OutcomeUnknown)
-    }
-
-    /// Whether the file asks for no more than a report of it, so that somebody has to decide.
-    pub fn is_to_be_decided(&self) -> bool {
-        self.is_deliberate() && self.reason == Some(Reason::Reported)
-    }
-
     /// Whether the file gives it to another host, so that this one asks nothing about it; not so if it is known that nobody does.
     pub fn is_elsewhere(&self) -> bool {
         self.reason == Some(Reason::Elsewhere) && self.wants != Some(Wants::Human)
@@ -738,6 +727,7 @@ impl TargetStatus {
             reason: Some(Reason::Crashed),
             blockers,
             wants: Some(Wants::Human),
+            need: Some(Need::Now),
             say: Some(protocol::CRASHED.to_owned()),
             basis: None,
             since,
@@ -821,13 +811,6 @@ impl Status {
         self.config.is_newest()
             && !self.targets.is_empty()
             && self.targets.iter().all(|target| target.state == State::InSync && !target.is_elsewhere())
-    }
-
-    /// How many changes `max_changes` holds back until somebody approves them. What is only reported says so itself.
-    pub fn held_back(&self) -> usize {
-        let Some(Held { plan: Plan(entries), hash: _, told: _ }) = &self.held else { return 0 };
-        let held = self.targets.iter().filter(|target| target.blockers.contains(&Reason::Held));
-        held.filter(|target| target.held_entry().is_some_and(|entry| entries.contains(&entry))).count()
     }
 
     /// The same of one account alone.

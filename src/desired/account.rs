@@ -73,7 +73,7 @@ impl Account {
 
     /// The host that the file assigns it to, if that is not the one called `here`.
     pub fn elsewhere(&self, here: &str) -> Option<Elsewhere> {
-        let host = self.host.as_ref().filter(|host| SameHost::of(host, here) == SameHost::No)?;
+        let host = self.host.as_ref().filter(|host| !may_be_one_host(host, here))?;
         Some(Elsewhere { host: host.clone(), here: here.to_owned() })
     }
 
@@ -87,6 +87,11 @@ impl Account {
             label(host)
         ))
     }
+}
+
+/// Whether two names may be of one host: one of them may say more than the other.
+pub fn may_be_one_host(one: &str, other: &str) -> bool {
+    SameHost::of(one, other) != SameHost::No
 }
 
 /// Whether two names are one host's.

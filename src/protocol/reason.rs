@@ -112,6 +112,20 @@ pub enum Wants {
     Human,
 }
 
+/// What is asked of a human, where one has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Need {
+    /// To do something about it now.
+    Now,
+    /// To decide, by day: the file asks for a report only.
+    ToBeDecided,
+    /// No more than to end, some day, what somebody stopped on purpose.
+    StoppedOnPurpose,
+}
+
 /// What goes with a reason; whoever adds one has to give its row.
 struct Row {
     wants: Wants,
@@ -175,7 +189,16 @@ impl Reason {
 
     /// Whether somebody decided that it should be so: it wants a human to end it, and none now.
     pub fn is_deliberate(self) -> bool {
-        matches!(self, Reason::Suspended | Reason::Paused | Reason::Reported)
+        self.need() != Need::Now
+    }
+
+    /// What is asked of a human where it wants one.
+    pub(crate) fn need(self) -> Need {
+        match self {
+            Reason::Suspended | Reason::Paused => Need::StoppedOnPurpose,
+            Reason::Reported => Need::ToBeDecided,
+            _ => Need::Now,
+        }
     }
 
     /// Whether a look that somebody asks for ends its wait, so that one more try is made.
@@ -242,6 +265,13 @@ impl Reason {
 }
 
 impl Wants {
+    /// As status and metrics spell it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Need {
     /// As status and metrics spell it.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::backoff::{retry_at, retry_lost, retry_taken, retry_though_flat};
-use super::reason::{Reason, Reasons, State, Wants};
+use super::reason::{Need, Reason, Reasons, State, Wants};
 use crate::constants::{
     CONFIRMING_LOOK, FENCE, FIGHT, FIGHT_WINDOW, LIVE_IS_KNOWN_FOR, OUTCOME_UNKNOWN_FOR_LONG, QUIET, STUCK,
     UNREACHABLE_FOR_LONG,
@@ -30,6 +30,8 @@ pub struct Standing {
     pub blockers: Reasons,
     /// What ends the strongest of them; `None` if nothing has to end.
     pub wants: Option<Wants>,
+    /// What is asked of a human, if they want one.
+    pub need: Option<Need>,
 }
 
 impl Standing {
@@ -39,8 +41,8 @@ impl Standing {
         let forbidden = change.map_or_else(Reasons::default, |change| forbids(facts, change.cause, now));
         let state = state(facts, now);
         let blockers = blockers(facts, state, forbidden, now);
-        let wants = wants(facts, state, blockers, now);
-        Standing { state, change, forbidden, blockers, wants }
+        let (wants, need) = wants(facts, state, blockers, now);
+        Standing { state, change, forbidden, blockers, wants, need }
     }
 
     /// Whether the target is not as the file wants it; `None` while this process has not looked at it yet. One of another host
@@ -103,19 +105,22 @@ fn may_still_act(intent: &Intent) -> bool {
     }
 }
 
-/// What ends the strongest of the reasons. A pause that was given a time ends with it; a set that was signed for a time far
+/// What ends the strongest of the reasons, and what is asked of a human by those that want one. A pause that was given a time ends with it; a set that was signed for a time far
 /// ahead ends only by an operator's hand, and so may an exchange that has not answered for long.
-fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> Option<Wants> {
+fn wants(facts: &Facts<'_>, state: State, blockers: Reasons, now: Moment) -> (Option<Wants>, Option<Need>) {
     let is_for_a_time = facts.brakes.paused.as_ref().is_some_and(|pause| pause.lasts.is_some());
-    let each = blockers.iter().map(|reason| match reason.wants() {
+    let wants = |reason: Reason| match reason.wants() {
         Wants::Human if reason == Reason::Paused && is_for_a_time => Wants::Time,
         Wants::Itself if reason == Reason::OutcomeUnknown && is_signed_far_ahead(facts, now) => Wants::Human,
         Wants::Itself | Wants::Time if lasts_too_long_at(facts, reason).is_some_and(|at| at <= now) => {
             Wants::Human
         }
         other @ (Wants::Itself | Wants::Time | Wants::Human) => other,
-    });
-    each.max().or((state != State::InSync).then_some(Wants::Itself))
+    };
+    let strongest = blockers.iter().map(wants).max();
+    let needs = || blockers.iter().filter(|reason| wants(*reason) == Wants::Human).map(Reason::need);
+    let now = needs().find(|need| *need == Need::Now);
+    (strongest.or((state != State::InSync).then_some(Wants::Itself)), now.or_else(|| needs().next()))
 }
 
 /// From when on a reason that is said to pass by itself has not done so for long; `None` for one that may last.

@@ -17,7 +17,7 @@ use crate::facts::{DriftPolicy, Generation, Stretch};
 use crate::ledger::{Event, EventKind, HistoryFilter, Span, Spans, SpansFilter, TargetSpans};
 use crate::moment::Moment;
 use crate::position_mode::{PositionMode, Target};
-use crate::protocol::{Reason, State};
+use crate::protocol::{Reason, State, Wants};
 use crate::source::LastPull;
 use crate::status::{AccountStatus, Board, Config, Counts, Detail, LiveStatus, TargetStatus};
 
@@ -164,6 +164,7 @@ pub(crate) fn target(account: &str, reason: Option<Reason>) -> TargetStatus {
         say: reason.map(|reason| format!("It says {reason}.")),
         since: at(-840),
         wants: reason.map(Reason::wants),
+        need: reason.filter(|reason| reason.wants() == Wants::Human).map(Reason::need),
         out_of_sync_since: reason.map(|_| at(-840)),
         detail: Detail::default(),
         next_look_at: at(5),

@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::facts::AccountSettings;
 use crate::position_mode::AccountName;
-use crate::protocol::{Reason, State, Wants};
+use crate::protocol::{Need, Reason, State, Wants};
 use crate::serve::View;
 use crate::source::LastPull;
 use crate::status::{Config, Counts, HostStatus, Paused, Peers, Status, TargetStatus};
@@ -61,6 +61,7 @@ impl Collector for Rendered {
         let status = self.0.status();
         of_the_daemon(&mut out, &status)?;
         of_targets(&mut out, &status.targets)?;
+        of_accounts(&mut out, &status)?;
         of_hosts(&mut out, &self.0.board.peers())?;
         let accounts = self.0.board.accounts();
         let offsets = accounts.iter().filter_map(|(account, status)| Some((account, status.clock_offset?)));
@@ -158,7 +159,7 @@ fn of_the_daemon(out: &mut Families<'_>, status: &Status) -> fmt::Result {
             (words, 1_i64)
         }),
     )?;
-    let waiting = i64::try_from(status.held_back()).unwrap_or(i64::MAX);
+    let waiting = i64::try_from(status.changes_held()).unwrap_or(i64::MAX);
     let help = "Changes that max_changes holds back until posmoded approve";
     out.gauges("held_changes", help, None, [([], waiting)])
 }
@@ -228,11 +229,13 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         }),
     )?;
     out.gauges(
-        "target_deliberate",
-        "1 while all that wants a human about a target is what somebody decided: a pause, a suspension, a report in place of a \
-         correction",
+        "target_need",
+        "1 for what is asked of a human about a target now: now, to_be_decided or stopped_on_purpose; none where no human is wanted",
         None,
-        here().map(|target| (labels(target), i64::from(target.is_deliberate()))),
+        here().map(|target| {
+            let [account, scope] = labels(target);
+            ([account, scope, ("need", target.need.map_or("none", Need::as_str))], 1_i64)
+        }),
     )?;
     out.gauges(
         "target_reason_since_timestamp",
@@ -283,6 +286,22 @@ fn of_targets(out: &mut Families<'_>, targets: &[TargetStatus]) -> fmt::Result {
         "drift_detected",
         "Times since the start that the live mode was found changed by somebody else",
         targets.iter().map(|target| (labels(target), target.counts.drift)),
+    )
+}
+
+/// What the first line of `posmoded status` counts as wanting a human.
+fn of_accounts(out: &mut Families<'_>, status: &Status) -> fmt::Result {
+    out.gauges(
+        "account_needs",
+        "How many targets of an account want a human, and 1 more if the account itself does, by what is asked: now, to_be_decided \
+         or stopped_on_purpose",
+        None,
+        status.needs().into_iter().flat_map(|(account, needs)| {
+            needs.each().map(|(need, count)| {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                ([("account", account.as_str()), ("need", need.as_str())], count)
+            })
+        }),
     )
 }
 

@@ -5,9 +5,10 @@
 use jiff::Timestamp;
 
 use super::{Peers, Status, TargetStatus};
+use crate::desired::may_be_one_host;
 use crate::facts::Elsewhere;
 use crate::position_mode::AccountName;
-use crate::protocol::{Reason, State, Wants};
+use crate::protocol::{Need, Reason, State, Wants};
 
 impl Status {
     /// The same with the targets of other hosts as these show them.
@@ -62,7 +63,7 @@ impl Peers {
     /// A target of another host that does not show it: told if there is no such host.
     fn if_its_host_is_there(&self, target: TargetStatus) -> TargetStatus {
         let Some(Elsewhere { host, here: _ }) = target.given_to().cloned() else { return target };
-        if self.hosts.iter().any(|there| is_same(&host, &there.host)) {
+        if self.hosts.iter().any(|there| may_be_one_host(&host, &there.host)) {
             return target;
         }
         let since = target.since;
@@ -81,17 +82,11 @@ fn unattended(target: TargetStatus, host: &str, why: &str, since: Timestamp) -> 
         reason: Some(Reason::Elsewhere),
         blockers: vec![Reason::Elsewhere],
         wants: Some(Wants::Human),
+        need: Some(Need::Now),
         say: Some(say),
         since,
         out_of_sync_since: target.out_of_sync_since.or(Some(since)),
         basis: None,
         ..target
     }
-}
-
-/// Whether two names may be of one host: where one of them has no domain, their first labels count.
-fn is_same(one: &str, other: &str) -> bool {
-    let label = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    one.eq_ignore_ascii_case(other)
-        || (label(one) == label(other) && !(one.contains('.') && other.contains('.')))
 }

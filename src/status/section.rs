@@ -2,11 +2,11 @@
 //!
 //! The summary and the headings below it count by the same rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Config, Held, Paused, Status, TargetStatus, Warning, short};
 use crate::position_mode::AccountName;
-use crate::protocol::{Plan, PlanEntry, Reason, State, Wants};
+use crate::protocol::{Need, Plan, PlanEntry, Reason, State, Wants};
 
 /// In the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,14 +43,23 @@ pub struct Tally {
     pub accounts: usize,
     /// What else wants a human and has no target of its own.
     pub others: Vec<&'static str>,
-    /// Of these targets and accounts, those of which the file asks for a report only: somebody has to decide.
-    pub to_decide: usize,
-    /// And those that somebody has stopped on purpose; the rest wants a human now.
-    pub on_purpose: usize,
+    /// What is asked of a human by these targets and accounts.
+    pub needs: Needs,
     /// Targets that wait for what passes by itself.
     pub passes: usize,
     /// Pauses that end by themselves and are no target's reason.
     pub pauses: usize,
+}
+
+/// How many want a human, by what is asked of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// To do something about it now.
+    pub now: usize,
+    /// To decide.
+    pub to_be_decided: usize,
+    /// To end what was stopped on purpose.
+    pub stopped_on_purpose: usize,
 }
 
 impl Section {
@@ -70,15 +79,29 @@ impl Section {
     }
 }
 
-impl Tally {
-    /// ` (6 now, 1 to be decided, 1 stopped on purpose)`, of those who want a human; nothing where all of them do now.
-    fn split(&self) -> String {
-        let Tally { human, accounts, to_decide, on_purpose, .. } = self;
-        let now = (human + accounts).saturating_sub(to_decide + on_purpose);
-        let kinds = [(now, "now"), (*to_decide, "to be decided"), (*on_purpose, "stopped on purpose")];
-        let kinds: Vec<(usize, &str)> = kinds.into_iter().filter(|(count, _)| *count > 0).collect();
+impl Needs {
+    /// Of each need, how many.
+    pub fn each(self) -> [(Need, usize); 3] {
+        let Needs { now, to_be_decided, stopped_on_purpose } = self;
+        [(Need::Now, now), (Need::ToBeDecided, to_be_decided), (Need::StoppedOnPurpose, stopped_on_purpose)]
+    }
+
+    fn add(&mut self, need: Need) {
+        *match need {
+            Need::Now => &mut self.now,
+            Need::ToBeDecided => &mut self.to_be_decided,
+            Need::StoppedOnPurpose => &mut self.stopped_on_purpose,
+        } += 1;
+    }
+
+    /// ` (6 now, 1 to be decided, 1 stopped on purpose)`; nothing where all of them want one now.
+    fn split(self) -> String {
+        let counted = self.each().into_iter().filter(|(_, count)| *count > 0);
+        let kinds: Vec<(usize, String)> =
+            counted.map(|(need, count)| (count, need.as_str().replace('_', " "))).collect();
         match kinds.as_slice() {
-            [] | [(_, "now")] => String::new(),
+            [] => String::new(),
+            [(_, all)] if all == Need::Now.as_str() => String::new(),
             [(_, all)] => format!(" ({all})"),
             some => {
                 let told: Vec<String> = some.iter().map(|(count, kind)| format!("{count} {kind}")).collect();
@@ -130,11 +153,11 @@ impl Status {
             (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
         };
         let human = told(tally.human + tally.accounts, "wants a human", "want a human")
-            .map(|human| format!("{human}{}", tally.split()));
+            .map(|human| format!("{human}{}", tally.needs.split()));
         let passes = told(tally.passes, "waits", "wait");
         let refused = problem.iter().map(|_| "the newest file is REFUSED".to_owned());
         let paused = self.paused.iter().map(|paused| format!("PAUSED ({})", paused.reason));
-        let held = told(self.holds(), "change held", "changes held");
+        let held = told(self.changes_held(), "change held", "changes held");
         let parts: Vec<String> = std::iter::once(summary)
             .chain(human)
             .chain(passes)
@@ -148,34 +171,55 @@ impl Status {
     /// How many stand in the first two sections, and what else does.
     pub fn tally(&self) -> Tally {
         let of = |section| self.targets.iter().filter(|target| Section::of(target) == section).count();
-        let (to_decide, on_purpose): (Vec<_>, Vec<_>) = self
-            .targets
-            .iter()
-            .filter(|target| target.is_deliberate())
-            .partition(|target| target.is_to_be_decided());
-        let mut tally = Tally {
-            human: of(Section::Human),
-            passes: of(Section::Passes),
-            to_decide: to_decide.len(),
-            on_purpose: on_purpose.len(),
-            ..Tally::default()
-        };
-        let mut accounts: BTreeSet<&AccountName> =
-            self.alarming().filter_map(|warning| warning.account.as_ref()).collect();
-        let wholes: Vec<(Whole<'_>, Wants)> = self.wholes().collect();
-        let shown: BTreeSet<Whole<'_>> =
-            self.targets.iter().filter_map(|target| covering(&wholes, target)).collect();
-        for (whole, wants) in wholes.into_iter().filter(|(whole, _)| !shown.contains(whole)) {
+        let mut tally = Tally { human: of(Section::Human), passes: of(Section::Passes), ..Tally::default() };
+        for (whole, wants) in self.bare() {
             match whole {
                 Whole::Everything | Whole::Account(_) if wants != Wants::Human => tally.pauses += 1,
-                Whole::Account(name) => tally.on_purpose += usize::from(accounts.insert(name)),
+                Whole::Account(_) => {}
                 Whole::File => tally.others.push("the file"),
                 Whole::Everything => tally.others.push("the pause"),
                 Whole::Held => tally.others.push("the held plan"),
             }
         }
-        tally.accounts = accounts.len();
+        for Needs { now, to_be_decided, stopped_on_purpose } in self.needs().into_values() {
+            tally.needs.now += now;
+            tally.needs.to_be_decided += to_be_decided;
+            tally.needs.stopped_on_purpose += stopped_on_purpose;
+        }
+        tally.accounts = tally.needs.each().into_iter().map(|(_, count)| count).sum::<usize>() - tally.human;
         tally
+    }
+
+    /// Of each account that has a target here, how many of its targets want a human, and whether the account itself does.
+    pub fn needs(&self) -> BTreeMap<&AccountName, Needs> {
+        let mut needs: BTreeMap<&AccountName, Needs> = BTreeMap::new();
+        for target in self.targets.iter().filter(|target| !target.is_elsewhere()) {
+            let of_it = needs.entry(&target.account).or_default();
+            if Section::of(target) == Section::Human {
+                of_it.add(target.need.unwrap_or(Need::Now));
+            }
+        }
+        let warned: BTreeSet<&AccountName> =
+            self.alarming().filter_map(|warning| warning.account.as_ref()).collect();
+        let paused = self.bare().into_iter().filter_map(|(whole, wants)| match whole {
+            Whole::Account(name) => (wants == Wants::Human && !warned.contains(name)).then_some(name),
+            Whole::File | Whole::Everything | Whole::Held => None,
+        });
+        for name in paused {
+            needs.entry(name).or_default().add(Need::StoppedOnPurpose);
+        }
+        for name in warned {
+            needs.entry(name).or_default().add(Need::Now);
+        }
+        needs
+    }
+
+    /// What holds up no target at the moment and stands all the same.
+    fn bare(&self) -> Vec<(Whole<'_>, Wants)> {
+        let wholes: Vec<(Whole<'_>, Wants)> = self.wholes().collect();
+        let shown: BTreeSet<Whole<'_>> =
+            self.targets.iter().filter_map(|target| covering(&wholes, target)).collect();
+        wholes.into_iter().filter(|(whole, _)| !shown.contains(whole)).collect()
     }
 
     /// What holds up more than one target, and what ends it; a target shows the first that covers it.
@@ -185,12 +229,12 @@ impl Status {
         let file = problem.iter().map(|_| (Whole::File, Wants::Human));
         let everything = paused.iter().map(move |paused| (Whole::Everything, ends(paused)));
         let accounts = paused_accounts.iter().map(move |(name, paused)| (Whole::Account(name), ends(paused)));
-        let held = (self.holds() > 0).then_some((Whole::Held, Wants::Human));
+        let held = (self.changes_held() > 0).then_some((Whole::Held, Wants::Human));
         file.chain(everything).chain(accounts).chain(held)
     }
 
     /// How many changes of the held plan do not say themselves how they are approved.
-    fn holds(&self) -> usize {
+    pub fn changes_held(&self) -> usize {
         let entries = self.held.iter().flat_map(|Held { plan: Plan(entries), hash: _, told: _ }| entries);
         entries.filter(|entry| !self.is_told_by_its_target(entry)).count()
     }

@@ -13,6 +13,7 @@ pub(super) fn as_the_daemon_waits(targets: Vec<TargetStatus>, daemon: &[TargetSt
             reason: its.reason,
             blockers: its.blockers.clone(),
             wants: its.wants,
+            need: its.need,
             say: its.say.clone(),
             ..target
         },

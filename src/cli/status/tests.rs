@@ -488,7 +488,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
     };
     let alone = with(vec![reported()]);
     assert_eq!(
-        (alone.held_back(), shown(&alone).matches("posmoded approve").count()),
+        (alone.changes_held(), shown(&alone).matches("posmoded approve").count()),
         (0, 1),
         "{}",
         shown(&alone)
@@ -509,7 +509,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
         "#]],
     );
     let both = with(vec![reported(), drifted("desk-2", Reason::Held, held)]);
-    assert_eq!(both.held_back(), 1);
+    assert_eq!(both.changes_held(), 1);
     check(
         &both,
         &expect![[r#"

@@ -88,7 +88,7 @@ pub(super) fn is_ours(session: &Session, entry: &Entry) -> DatabaseResult<()> {
 fn superseded(session: &Session, entry: &Entry) -> DatabaseResult<DatabaseError> {
     let asked = format!("{OTHERS} WHERE host = ?1 AND instance <> ?2");
     let newest = Tx::new(session).query_opt(&asked, params![entry.host, entry.id], other)?;
-    let by = newest.map_or_else(|| "nobody, for it has left".to_owned(), |other| other.instance.to_string());
+    let by = newest.map_or_else(|| "it has ended since".to_owned(), |other| other.instance.to_string());
     Ok(DatabaseError::new(Trouble::Superseded, by))
 }
 

@@ -5,9 +5,9 @@ use strum::VariantArray as _;
 use expect_test::expect;
 
 use super::check;
-use super::situation::{OTHER, WANTED, hours, minutes, noted, ready, seconds, situation};
-use crate::facts::{Class, List};
-use crate::protocol::{Reason, Reasons};
+use super::situation::{OTHER, Situation, WANTED, hours, minutes, noted, ready, seconds, situation};
+use crate::facts::{Class, DriftPolicy, List};
+use crate::protocol::{Need, Reason, Reasons, Standing};
 
 #[test]
 fn nothing_in_the_way_lets_the_set_be_noted() {
@@ -450,6 +450,27 @@ fn waiting_for_flatness_comes_last() {
             > rest 59s
         "#]],
     );
+}
+
+#[test]
+fn what_somebody_decided_wants_nobody_now_unless_something_else_does() {
+    let need = |situation: &Situation| Standing::of(&situation.facts(), situation.now).need;
+    let fresh = || situation().flat_for(minutes(2), seconds(1));
+    assert_eq!(need(&fresh()), None);
+    assert_eq!(need(&fresh().suspended()), Some(Need::StoppedOnPurpose));
+    assert_eq!(need(&fresh().paused(None)), Some(Need::StoppedOnPurpose));
+    assert_eq!(need(&fresh().paused(Some(hours(2)))), None, "it ends by itself");
+    let away = |span| fresh().suspended().account_failing(Class::TryAgain, span);
+    assert_eq!(need(&away(minutes(1))), Some(Need::StoppedOnPurpose), "the exchange may be back in time");
+    assert_eq!(
+        need(&away(minutes(15))),
+        Some(Need::Now),
+        "a suspension hides no exchange that is away for long"
+    );
+    assert_eq!(need(&fresh().suspended().no_credential()), Some(Need::Now));
+    let drifted = situation().applied(WANTED).drift(DriftPolicy::Report);
+    assert_eq!(need(&drifted), Some(Need::ToBeDecided));
+    assert_eq!(need(&drifted.paused(None)), Some(Need::StoppedOnPurpose), "the pause comes first");
 }
 
 #[test]

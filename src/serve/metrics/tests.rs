@@ -105,7 +105,8 @@ async fn every_metric_of_the_contract_is_there_and_the_text_is_well_formed() {
         (format!(r#"posmoded_target_state{waiting},state="pending",reason="not_flat"}}"#), 1.0),
         (format!(r#"posmoded_target_wants{waiting},wants="itself"}}"#), 1.0),
         (r#"posmoded_target_wants{account="desk-1",scope="USDT-FUTURES",wants="none"}"#.to_owned(), 1.0),
-        (format!("posmoded_target_deliberate{waiting}}}"), 0.0),
+        (format!(r#"posmoded_target_need{waiting},need="none"}}"#), 1.0),
+        (r#"posmoded_account_needs{account="desk-3",need="now"}"#.to_owned(), 0.0),
         (format!("posmoded_target_reason_since_timestamp_seconds{waiting}}}"), 1_795_337_160.0),
         (format!("posmoded_target_not_in_sync_since_timestamp_seconds{waiting}}}"), 1_795_337_160.0),
         (format!("posmoded_target_last_look_timestamp_seconds{waiting}}}"), 1_795_337_995.0),
@@ -204,7 +205,8 @@ async fn another_hosts_target_is_shown_and_alerts_nobody_here() {
     for name in [
         "target_in_sync",
         "target_wants",
-        "target_deliberate",
+        "target_need",
+        "account_needs",
         "target_reason_since",
         "target_not_in_sync_since",
         "target_last_look",
@@ -216,23 +218,26 @@ async fn another_hosts_target_is_shown_and_alerts_nobody_here() {
 #[tokio::test]
 async fn what_somebody_decided_stands_apart_from_what_wants_a_human_now() {
     let (view, _) = view();
-    let of = |blockers: &[Reason], wants| {
-        let mut one = target("desk-9", blockers.first().copied());
-        one.blockers = blockers.to_vec();
-        one.wants = Some(wants);
-        drop(view.board.add("desk-9".parse().unwrap(), account(view.clock.now(), vec![one])));
+    let of = |reason| {
+        let targets = vec![target("desk-9", reason)];
+        drop(view.board.add("desk-9".parse().unwrap(), account(view.clock.now(), targets)));
         let samples = read(&Metrics::of(view.clone()).text().unwrap());
-        samples[r#"posmoded_target_deliberate{account="desk-9",scope="USDT-FUTURES"}"#] > 0.0
+        let named = |need: &str| {
+            format!(r#"posmoded_target_need{{account="desk-9",scope="USDT-FUTURES",need="{need}"}}"#)
+        };
+        let words = ["now", "to_be_decided", "stopped_on_purpose", "none"];
+        let found: Vec<&str> = words.into_iter().filter(|need| samples.contains_key(&named(need))).collect();
+        let counted = |need: &&str| {
+            samples.get(&format!(r#"posmoded_account_needs{{account="desk-9",need="{need}"}}"#)) == Some(&1.0)
+        };
+        let counted: Vec<&str> = words.into_iter().filter(counted).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(counted, if found == ["none"] { Vec::new() } else { found.clone() });
+        found[0]
     };
-    for reason in [Reason::Paused, Reason::Suspended, Reason::Reported] {
-        assert!(of(&[reason], Wants::Human), "{reason}");
-        assert!(
-            of(&[Reason::Unreachable, reason], Wants::Human),
-            "an exchange that is away makes {reason} no more urgent"
-        );
-        assert!(!of(&[Reason::Denied, reason], Wants::Human), "{reason} beside what nobody meant");
-        assert!(!of(&[Reason::OutcomeUnknown, reason], Wants::Human), "a set of which nobody knows");
-    }
-    assert!(!of(&[Reason::Paused], Wants::Time), "it ends by itself");
-    assert!(!of(&[Reason::Denied], Wants::Human));
+    assert_eq!(of(Some(Reason::Denied)), "now");
+    assert_eq!(of(Some(Reason::Reported)), "to_be_decided");
+    assert_eq!(of(Some(Reason::Suspended)), "stopped_on_purpose");
+    assert_eq!(of(Some(Reason::NotFlat)), "none");
+    assert_eq!(of(None), "none");
 }

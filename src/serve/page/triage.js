@@ -79,23 +79,15 @@ function tally(status, all) {
   const others = bare("human").map(({ whole }) => names[whole?.name]).filter((name) => name !== undefined);
   const warned = new Set(bare("human").map(({ account }) => account));
   const paused = bare("human").filter(({ whole }) => whole?.account !== undefined && !warned.has(whole.account));
-  const deliberate = status.targets.filter(isDeliberate);
-  const toDecide = deliberate.filter(({ reason }) => reason === "reported").length;
-  const onPurpose = deliberate.length - toDecide + paused.length;
+  const ofNeed = (wanted) => status.targets.filter(({ need }) => need === wanted).length;
+  const toDecide = ofNeed("to_be_decided");
+  const onPurpose = ofNeed("stopped_on_purpose") + paused.length;
   const { held } = status;
   const changes = held === null ? 0 : held.plan.filter((entry) => !tellsItItself(status, held, entry)).length;
   return {
     human: targets("human"), accounts: new Set(accounts).size, others, passes: targets("passes"), pauses: bare("passes").length, changes,
     toDecide, onPurpose,
   };
-}
-
-/** Whether all that wants a human about it is what somebody decided, as the daemon counts it. */
-function isDeliberate({ wants, blockers }) {
-  const wanting = blockers.filter((reason) => REASONS[reason] === "human");
-  const isDecided = (reason) => ["suspended", "paused", "reported"].includes(reason);
-  // It may want a human for itself, and whether it does is not among the blockers.
-  return wants === "human" && wanting.length > 0 && wanting.every(isDecided) && !blockers.includes("outcome_unknown");
 }
 
 /** `desk-1 USDT-FUTURES, COIN-FUTURES`, of one account. */

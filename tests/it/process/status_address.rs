@@ -303,6 +303,7 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
     let kinds: Vec<String> = metrics.kinds.iter().map(|(name, kind)| format!("{name} {kind}\n")).collect();
     expect_test::expect![[r#"
         posmoded_account_info gauge
+        posmoded_account_needs gauge
         posmoded_account_paused gauge
         posmoded_account_paused_since_timestamp_seconds gauge
         posmoded_build info
@@ -326,9 +327,9 @@ fn every_line_of_the_metrics_parses_known_series_are_there_and_a_released_target
         posmoded_rate_limit_wait_seconds counter
         posmoded_request_duration_seconds histogram
         posmoded_requests counter
-        posmoded_target_deliberate gauge
         posmoded_target_in_sync gauge
         posmoded_target_last_look_timestamp_seconds gauge
+        posmoded_target_need gauge
         posmoded_target_not_in_sync_since_timestamp_seconds gauge
         posmoded_target_reason_since_timestamp_seconds gauge
         posmoded_target_state gauge

@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use crate::cli::status::render::{View, render};
 use crate::facts::{List, OpenRow, Side};
 use crate::position_mode::{AccountName, PositionMode};
-use crate::protocol::{Plan, PlanEntry, Reason, State, Wants};
+use crate::protocol::{Need, Plan, PlanEntry, Reason, State, Wants};
 use crate::serve::fixture::{at, target, view};
 use crate::status::{Detail, Held, LiveStatus, Paused, Status, TargetStatus, Warning};
 
@@ -73,6 +73,7 @@ pub(in crate::cli::status) fn night() -> Status {
             account: taken_over,
             blockers: vec![Reason::Unreachable, Reason::Suspended],
             wants: Some(Wants::Human),
+            need: Some(Need::StoppedOnPurpose),
             ..unread(desk(21, Reason::Unreachable, "Bitget gave no answer to the call position-mode within 8s. Next try in 30s.", 305))
         },
         TargetStatus { wants: Some(Wants::Itself), out_of_sync_since: None, ..unread(desk(22, Reason::Elsewhere, "The file gives this account to the host trade-02, and this one is called trade-01: it never asks for the account and never sets it.", 0)) },

@@ -344,27 +344,31 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         left.is_empty().then_some(())
     });
     let told = dashboard();
-    let answer = |title: &str, kind: &str| -> Vec<Value> {
-        let is_it = |panel: &&&Value| panel["title"] == title && panel["type"] == kind;
-        let targets = panels(&told).into_iter().find(|panel| is_it(&panel)).unwrap()["targets"].clone();
-        ask(&filled(targets[0]["expr"].as_str().unwrap())).unwrap()
+    let panel = |title: &str| -> Value {
+        let is_it = |panel: &&Value| {
+            panel["title"] == title && panel["type"] != "row" && panel["type"] != "timeseries"
+        };
+        panels(&told).into_iter().find(is_it).unwrap().clone()
     };
+    let answer = |title: &str| ask(&filled(panel(title)["targets"][0]["expr"].as_str().unwrap())).unwrap();
     let word = |row: &Value, label: &str| row["metric"][label].as_str().unwrap_or_default().to_owned();
     let of_table = |title: &str, label: &str| -> Vec<(String, String, String)> {
-        let found = answer(title, "table");
+        let found = answer(title);
         let mut rows: Vec<_> =
             found.iter().map(|row| (word(row, label), word(row, "reason"), word(row, "command"))).collect();
         rows.sort();
         rows
     };
     // Those about keys are two, each with its account; milliseconds since 1970.
-    let alert = |account: &str| ("critical".to_owned(), account.to_owned(), "credential".to_owned());
+    let alert = |account: &str| {
+        ("critical".to_owned(), format!("posmoded status {account}"), "credential".to_owned())
+    };
     let fires = host.wait_until("the alerts about both keys", || {
-        let fires = answer("Alerts that fire", "table");
+        let fires = answer("Alerts that fire");
         let mut of_keys: Vec<_> = fires
             .iter()
             .filter(|row| word(row, "alertname") == "PosmodedKeyTrouble")
-            .map(|row| (word(row, "severity"), word(row, "account"), word(row, "reason")))
+            .map(|row| (word(row, "severity"), word(row, "command"), word(row, "reason")))
             .collect();
         of_keys.sort();
         (of_keys == [alert("desk-1"), alert("desk-6")]).then_some(fires)
@@ -373,18 +377,18 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         let since: f64 = row["value"][1].as_str().unwrap().parse().unwrap();
         assert!(since > 1e12 && !word(row, "instance").is_empty(), "{row}");
     }
-    let count = |tile: &str| answer(tile, "stat")[0]["value"][1].as_str().unwrap().parse::<usize>().unwrap();
+    let count = |tile: &str| answer(tile)[0]["value"][1].as_str().unwrap().parse::<usize>().unwrap();
     assert_eq!(count("Modes not known"), 1);
     // What `posmoded status` counts together.
     let parts = ["Want a human now", "To be decided", "Stopped on purpose"];
-    let parts = host.wait_until("the tiles", || Some(parts.map(count)).filter(|parts| *parts == [2, 1, 1]));
-    let told = host.status();
-    let human = told["targets"].as_array().unwrap().iter().filter(|target| target["wants"] == "human");
-    assert_eq!(human.count(), parts.iter().sum::<usize>());
+    host.wait_until("the tiles", || (parts.map(count) == [3, 1, 1]).then_some(()));
+    let (_, said, _) = host.call(&["status"]);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.contains("5 want a human (3 now, 1 to be decided, 1 stopped on purpose)"), "{first}");
     let row =
         |first: &str, reason: &str, command: &str| (first.to_owned(), reason.to_owned(), command.to_owned());
     for table in ["Want a human now, or are to be decided", "What wants nobody now"] {
-        for row in answer(table, "table") {
+        for row in answer(table) {
             let file = INSTALLED.strip_prefix("file://").unwrap();
             let expected = format!(r#"less '+/id="{}"' {file}"#, word(&row, "reason"));
             assert_eq!(word(&row, "read"), expected, "{table}");
@@ -405,25 +409,35 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
             row("itself", "not_flat", "posmoded status desk-2"),
         ]
     );
-    // A pause was decided by somebody, also where it ends by itself.
-    let (code, said, err) = host.call(&["pause", "desk-2", "--for", "1h", "--reason", "to see it"]);
-    assert_eq!(code, 0, "{said}{err}");
-    host.wait_until("the pause", || (count("Stopped on purpose") == 2 && count("Pauses") == 1).then_some(()));
+    // What is to know of an account as a whole has a row of its own.
+    let whole =
+        ask(&filled(panel("Want a human now, or are to be decided")["targets"][2]["expr"].as_str().unwrap()));
+    let whole: Vec<_> = whole.unwrap().iter().map(|row| [word(row, "account"), word(row, "scope")]).collect();
+    assert_eq!(whole, [["desk-2", "as a whole"]]);
+    // A pause that ends by itself passes with time, one that somebody has to end was stopped on purpose: also in sync.
+    for (desk, more) in [("desk-2", &["--for", "1h"][..]), ("desk-5", &[])] {
+        let (code, said, err) = host.call(&[&["pause", desk, "--reason", "to see it"], more].concat());
+        assert_eq!(code, 0, "{said}{err}");
+    }
+    host.wait_until("the pauses", || (count("Pauses") == 2 && parts.map(count) == [3, 1, 2]).then_some(()));
+    let (_, said, _) = host.call(&["status"]);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.contains("6 want a human (3 now, 1 to be decided, 2 stopped on purpose)"), "{first}");
     assert_eq!(
         of_table("What wants nobody now", "wants"),
         [
-            row("deliberate", "paused", "posmoded status desk-2"),
             row("deliberate", "suspended", "posmoded status desk-3"),
+            row("time", "paused", "posmoded status desk-2"),
         ]
     );
-    assert_eq!((count("Want a human now"), count("To be decided")), (2, 1));
 }
 
-/// One whose key is refused while it is in sync, one that waits until it is flat, one that the file suspends, one whose drift
+/// One whose key is refused while it is in sync, one whose key may do too much and that waits until it is flat, one that the file suspends, one whose drift
 /// is only reported, one that is in sync, and one without a key.
 fn six_desks() -> (Venue, Host) {
     let venue = Venue::of_desks(5);
     venue.simulator.with(|exchange| {
+        exchange.key_mut("key-desk-2").unwrap().withdraws = true;
         exchange.open_position(Uid(2), ProductType::UsdtFutures, "BTCUSDT", HoldSide::Long, "1").unwrap();
     });
     let desks = ["desk-1", "desk-2", "desk-3", "desk-4", "desk-5", "desk-6"];
