@@ -1,9 +1,4 @@
-//! `cargo run --example sandbox`: the daemon against the simulator, on the shipped `desired-state.yaml`, unaltered.
-//!
-//! No key, no network beyond loopback. Somebody trades in it: closes a position, cancels an order, flips a mode by hand;
-//! what the daemon makes of it is told line by line. Ends on Ctrl-C or after `--for`.
-#![allow(clippy::print_stdout, reason = "its output is what it is for")]
-#![allow(clippy::disallowed_methods, reason = "it watches from outside, in real time")]
+//! One daemon, on a copy of the shipped file, unaltered.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,31 +14,19 @@ use bitget_sim::ProductType::{CoinFutures as Coin, UsdcFutures as Usdc, UsdtFutu
 use bitget_sim::{
     ApiKey, Exchange, HoldSide, NewAccount, NewOrder, OrderId, PosMode, ProductType, Simulator, Uid,
 };
-use clap::Parser;
 use posmoded::constants::REQUESTS_PER_SECOND;
 use posmoded::daemon::{self, Daemon};
 use posmoded::host::HostName;
 use posmoded::ledger::Home;
 use posmoded::log::Dropped;
 use posmoded::protocol::{Reason, State, Wants};
-use posmoded::status::{Status, TargetStatus};
+use posmoded::status::TargetStatus;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The daemon against a simulated exchange, on the shipped file.
-#[derive(Parser)]
-struct Options {
-    /// End after this long, such as `30s`; without it, on Ctrl-C.
-    #[arg(long = "for", value_parser = duration)]
-    span: Option<Duration>,
-    /// At the end, check that every target stands where the story leaves it; exit 1 if one does not.
-    #[arg(long)]
-    assert: bool,
-    /// Where the daemon serves its status.
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
-}
+use super::Options;
+use super::teller::{Teller, line};
 
 const MAIN: Uid = Uid(1001);
 const ARB: Uid = Uid(1002);
@@ -53,9 +36,8 @@ const RISK: Uid = Uid(1005);
 const PAPER: Uid = Uid(1006);
 const UTA: Uid = Uid(1007);
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+/// Tells the story, until it is interrupted or its time is over.
+pub(super) async fn play(options: Options) -> anyhow::Result<()> {
     let home = tempfile::tempdir().context("no temporary directory")?;
     let stop = CancellationToken::new();
 
@@ -257,65 +239,6 @@ impl Story {
     }
 }
 
-/// Tells what the daemon says of its targets, as often as it says something new.
-struct Teller {
-    started: Instant,
-    address: SocketAddr,
-    client: reqwest::Client,
-    last: BTreeMap<String, TargetStatus>,
-}
-
-impl Teller {
-    fn new(address: SocketAddr) -> Teller {
-        Teller { started: Instant::now(), address, client: reqwest::Client::new(), last: BTreeMap::new() }
-    }
-
-    fn say(&self, what: &str) {
-        println!("{:>4} s  {what}", self.started.elapsed().as_secs());
-    }
-
-    async fn listen(&mut self) -> anyhow::Result<()> {
-        let url = format!("http://{}/api/status", self.address);
-        let status: Status = self.client.get(url).send().await?.error_for_status()?.json().await?;
-        let mut now = BTreeMap::new();
-        for target in status.targets {
-            let name = format!("{} {}", target.account, target.scope);
-            let before = self.last.get(&name);
-            let said = |target: &TargetStatus| (target.state, target.reason, target.detail.clone());
-            let news = before.is_none_or(|old| said(old) != said(&target));
-            // Before the first look there is nothing to tell.
-            if news && target.live.is_some() {
-                self.say(&format!("{name:<26} {}", line(&target)));
-            }
-            now.insert(name, target);
-        }
-        self.last = now;
-        Ok(())
-    }
-
-    fn conclude(&self) {
-        println!("\nAt the end:");
-        for (name, target) in &self.last {
-            println!("  {name:<26} {}", line(target));
-        }
-    }
-}
-
-fn line(target: &TargetStatus) -> String {
-    let live = target.live.as_ref().map_or("unknown", |live| live.mode.as_str());
-    let desired = target.desired.map_or("not one mode", |mode| mode.as_str());
-    match (target.reason, &target.say) {
-        (None, _) => format!("in sync: {live}"),
-        (Some(reason), say) => {
-            let state = target.state;
-            format!(
-                "{state}, {reason}: live {live}, desired {desired}. {}",
-                say.as_deref().unwrap_or_default()
-            )
-        }
-    }
-}
-
 /// Where the story leaves each target: in sync, or held back for exactly the reason that the file asks for.
 fn assert_end(last: &BTreeMap<String, TargetStatus>) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
@@ -337,9 +260,4 @@ fn assert_end(last: &BTreeMap<String, TargetStatus>) -> anyhow::Result<()> {
     }
     println!("\nEvery target stands where the story leaves it.");
     Ok(())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
-    Duration::try_from(span).map_err(|error| error.to_string())
 }
