@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(said) => run(said).into(),
         Err(exit) => exit.into(),

@@ -25,8 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Options;
 use super::teller::{Teller, line};
+use super::{Options, programs};
 
 const MAIN: Uid = Uid(1001);
 const ARB: Uid = Uid(1002);
@@ -52,7 +52,7 @@ pub(super) async fn play(options: Options) -> anyhow::Result<()> {
     let options_of_run = run(home.path(), exchange_at, options.listen)?;
     let daemon = Daemon::start(options_of_run, &Dropped::default(), stop.clone()).await?;
     let status_at = daemon.address().context("the daemon does not listen")?;
-    introduce(home.path(), exchange_at, status_at, options.span);
+    introduce(home.path(), &programs(home.path())?, exchange_at, status_at, &options);
     let daemon = tokio::spawn(daemon.run());
 
     let mut tell = Teller::new(status_at);
@@ -63,6 +63,9 @@ pub(super) async fn play(options: Options) -> anyhow::Result<()> {
         story.play(&mut tell)?;
         tell.listen().await?;
         story.conclude(&tell);
+        if options.assert && story.is_over {
+            break;
+        }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
             interrupted = tokio::signal::ctrl_c() => {
@@ -126,26 +129,15 @@ fn run(home: &Path, exchange: SocketAddr, listen: SocketAddr) -> anyhow::Result<
     })
 }
 
-fn introduce(home: &Path, exchange: SocketAddr, status: SocketAddr, span: Option<Duration>) {
-    // Cargo builds the program beside the directory of the examples.
-    let example = std::env::current_exe().unwrap_or_default();
-    let program =
-        example.parent().and_then(Path::parent).unwrap_or(Path::new("target/debug")).join("posmoded");
+fn introduce(home: &Path, programs: &Path, exchange: SocketAddr, status: SocketAddr, options: &Options) {
     println!("posmoded against a simulated exchange, on a copy of the shipped desired-state.yaml.");
     println!("  exchange  http://{exchange}            (simulated; knows no real account)");
     println!("  page      http://{status}/             (open it in a browser)");
     println!("  status    http://{status}/api/status   metrics  http://{status}/metrics");
-    match span {
-        Some(span) => println!("  ends by itself after {} s", span.as_secs()),
-        None => println!("  ends on Ctrl-C"),
-    }
+    println!("  {}", options.ends());
     println!();
-    println!(
-        "  Edit {}, and see what happens. In another terminal, in this directory:",
-        home.join(FILE).display()
-    );
-    println!("    cargo build");
-    println!("    alias posmoded={}", program.display());
+    println!("  Edit {}, and see what happens. In another terminal:", home.join(FILE).display());
+    println!("    export PATH={}:$PATH", programs.display());
     println!("    export POSMODED_STATE={} POSMODED_LISTEN={status}", home.join("state").display());
     println!("    export POSMODED_CONFIG={} POSMODED_HOST={HOST}", home.join(FILE).display());
     println!(

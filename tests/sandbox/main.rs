@@ -6,11 +6,18 @@
 #![allow(clippy::disallowed_methods, reason = "it watches from outside, in real time")]
 
 mod alone;
+// This program is posmoded, too, so that nothing has to be built for the other terminal.
+#[path = "../../src/main.rs"]
+mod posmoded_itself;
 mod teller;
 
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser;
 
 /// The daemon against a simulated exchange, on the shipped file.
@@ -19,7 +26,7 @@ struct Options {
     /// End after this long, such as `30s`; without it, on Ctrl-C.
     #[arg(long = "for", value_parser = duration)]
     span: Option<Duration>,
-    /// At the end, check that every target stands where the story leaves it; exit 1 if one does not.
+    /// End as soon as the story is over, and check that every target stands where it leaves it; exit 1 if one does not.
     #[arg(long)]
     assert: bool,
     /// Where the daemon serves its status.
@@ -27,10 +34,40 @@ struct Options {
     listen: SocketAddr,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    alone::play(Options::parse()).await
+impl Options {
+    /// When it ends.
+    fn ends(&self) -> String {
+        let after = self.span.map(|span| format!("after {} s", span.as_secs()));
+        match (self.assert, after) {
+            (true, Some(after)) => format!("ends when the story is over, or {after}"),
+            (true, None) => "ends when the story is over".to_owned(),
+            (false, Some(after)) => format!("ends by itself {after}"),
+            (false, None) => "ends on Ctrl-C".to_owned(),
+        }
+    }
 }
+
+fn main() -> anyhow::Result<ExitCode> {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    if called.is_some_and(|called| called.ends_with(POSMODED)) {
+        return Ok(posmoded_itself::main());
+    }
+    let options = Options::parse();
+    tokio::runtime::Runtime::new()?.block_on(alone::play(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the program of the other terminal, in a directory of its own, which is returned.
+fn programs(home: &Path) -> anyhow::Result<PathBuf> {
+    let programs = home.join("bin");
+    std::fs::create_dir(&programs)?;
+    let us = std::env::current_exe().context("this program does not know where it is")?;
+    symlink(us, programs.join(POSMODED))?;
+    Ok(programs)
+}
+
+/// Called by this name, this program is posmoded.
+const POSMODED: &str = "posmoded";
 
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
