@@ -1,11 +1,12 @@
-//! A cluster of PostgreSQL for the tests of this process: made by the first that asks, with a database for each, and ended
-//! with the process, however that ends.
+//! A cluster of PostgreSQL for the tests of this process, or for the sandbox: made by the first that asks, with a database for
+//! each, and ended with the process, however that ends.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -16,10 +17,11 @@ use tempfile::TempDir;
 /// A running cluster.
 pub(super) struct Cluster {
     pub(super) programs: PathBuf,
+    /// Its directory, and what it is put into: all of it is removed at the end.
     pub(super) home: PathBuf,
     pub(super) port: u16,
     /// Ends the cluster, and removes what is left of it, when our end of its input is closed.
-    _keeper: Child,
+    keeper: Child,
 }
 
 /// What a user of TCP needs; the socket trusts whoever may open it.
@@ -41,7 +43,8 @@ impl Cluster {
     /// A cluster of its own, for who stops it, or asks more of it.
     pub(super) fn begin() -> Result<Cluster, String> {
         let programs = programs().ok_or("there is no PostgreSQL here (postgresql)")?;
-        let home = TempDir::new().unwrap().keep();
+        let of_it = TempDir::with_prefix("posmoded-").unwrap();
+        let home = of_it.path().to_owned();
         give(&home);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         fs::write(home.join("password"), PASSWORD).unwrap();
@@ -74,12 +77,16 @@ impl Cluster {
             .arg(&data)
             .args(["-m", "immediate", "stop"])
             .env("HOME", &home)
+            // Ctrl-C ends those that are in the group of the terminal, and so would end it before us.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let cluster = Cluster { programs, home, port, _keeper: keeper };
+        // From here on it is the keeper's to remove.
+        let _ = of_it.keep();
+        let cluster = Cluster { programs, home, port, keeper };
         cluster.control(&["start", "-w", "-t", "60", "-l", &cluster.home.join("log").display().to_string()]);
         Ok(cluster)
     }
@@ -133,6 +140,14 @@ impl Cluster {
     }
 }
 
+impl Drop for Cluster {
+    /// Ends it, and waits until nothing is left of it.
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
 /// Says past the test harness why a test does nothing here.
 pub(super) fn skipped(why: &str) {
     assert!(std::env::var_os("POSMODED_NO_SKIP").is_none(), "{why}");
@@ -150,12 +165,14 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The newest there is.
+/// The newest of Debian's, else the one on the path.
 fn programs() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let has_it = |bin: &PathBuf| bin.join("initdb").is_file();
     let number = |path: &PathBuf| path.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
-    let found = versions.map(|version| version.unwrap().path().join("bin"));
-    found.filter(|bin| bin.join("initdb").is_file()).max_by_key(number)
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let of_debian = versions.map(|version| version.unwrap().path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    of_debian.filter(has_it).max_by_key(number).or_else(|| std::env::split_paths(&path).find(has_it))
 }
 
 /// It runs for nobody who is root.
@@ -183,6 +200,8 @@ fn run(command: &mut Command) -> String {
     let said = fs::File::create(output.path().join("said")).unwrap();
     let status = command
         .current_dir("/")
+        // What Ctrl-C is to end, we end.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(said.try_clone().unwrap())
         .stderr(said)

@@ -55,13 +55,13 @@ pub(super) async fn play(options: Options) -> anyhow::Result<()> {
     introduce(home.path(), &programs(home.path())?, exchange_at, status_at, &options);
     let daemon = tokio::spawn(daemon.run());
 
-    let mut tell = Teller::new(status_at);
+    let mut tell = Teller::new()?;
     let mut story = Story::new(simulator.clone());
     let end = options.span.map(|span| tell.started + span);
     let mut terminated = signal(SignalKind::terminate())?;
     while end.is_none_or(|end| Instant::now() < end) {
         story.play(&mut tell)?;
-        tell.listen().await?;
+        tell.hear(tell.ask(status_at).await?);
         story.conclude(&tell);
         if options.assert && story.is_over {
             break;

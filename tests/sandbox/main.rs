@@ -1,11 +1,16 @@
 //! `cargo run --example sandbox`: the daemon against the simulator, on the shipped `desired-state.yaml`, unaltered.
 //!
 //! No key, no network beyond loopback. Somebody trades in it: closes a position, cancels an order, flips a mode by hand;
-//! what the daemon makes of it is told line by line. Ends on Ctrl-C or after `--for`.
+//! what the daemon makes of it is told line by line. Ends on Ctrl-C or after `--for`. With `--fleet 3`: several hosts, one
+//! ledger.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 #![allow(clippy::disallowed_methods, reason = "it watches from outside, in real time")]
 
 mod alone;
+#[path = "../cluster.rs"]
+#[allow(dead_code, reason = "tests do more with one")]
+mod cluster;
+mod fleet;
 // This program is posmoded, too, so that nothing has to be built for the other terminal.
 #[path = "../../src/main.rs"]
 mod posmoded_itself;
@@ -32,6 +37,18 @@ struct Options {
     /// Where the daemon serves its status.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// So many hosts with one ledger on a PostgreSQL of their own, instead of one daemon; another story is told.
+    #[arg(long, value_name = "HOSTS", value_parser = clap::value_parser!(u8).range(3..=9), conflicts_with = "listen")]
+    fleet: Option<u8>,
+    #[command(subcommand)]
+    process: Option<Process>,
+}
+
+/// What the sandbox starts by itself.
+#[derive(clap::Subcommand)]
+enum Process {
+    #[command(hide = true)]
+    Host(fleet::host::Args),
 }
 
 impl Options {
@@ -52,8 +69,13 @@ fn main() -> anyhow::Result<ExitCode> {
     if called.is_some_and(|called| called.ends_with(POSMODED)) {
         return Ok(posmoded_itself::main());
     }
-    let options = Options::parse();
-    tokio::runtime::Runtime::new()?.block_on(alone::play(options))?;
+    let mut options = Options::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    match (options.process.take(), options.fleet) {
+        (Some(Process::Host(args)), _) => runtime.block_on(args.run())?,
+        (None, Some(hosts)) => runtime.block_on(fleet::play(&options, hosts))?,
+        (None, None) => runtime.block_on(alone::play(options))?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,66 +1,88 @@
-//! Tells what a daemon says of its targets, line by line.
+//! Tells what daemons say of their targets, line by line.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use posmoded::protocol::State;
 use posmoded::status::{Status, TargetStatus};
 use tokio::time::Instant;
 
-/// Tells what the daemon says of its targets, as often as it says something new.
+/// Tells what is said of the targets, as often as it is something new.
 pub(super) struct Teller {
     pub(super) started: Instant,
-    address: SocketAddr,
     client: reqwest::Client,
     pub(super) last: BTreeMap<String, TargetStatus>,
 }
 
 impl Teller {
-    pub(super) fn new(address: SocketAddr) -> Teller {
-        Teller { started: Instant::now(), address, client: reqwest::Client::new(), last: BTreeMap::new() }
+    pub(super) fn new() -> anyhow::Result<Teller> {
+        // An error means that there is one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Teller { started: Instant::now(), client, last: BTreeMap::new() })
     }
 
     pub(super) fn say(&self, what: &str) {
         println!("{:>4} s  {what}", self.started.elapsed().as_secs());
     }
 
-    pub(super) async fn listen(&mut self) -> anyhow::Result<()> {
-        let url = format!("http://{}/api/status", self.address);
-        let status: Status = self.client.get(url).send().await?.error_for_status()?.json().await?;
-        let mut now = BTreeMap::new();
-        for target in status.targets {
-            let name = format!("{} {}", target.account, target.scope);
-            let before = self.last.get(&name);
-            let said = |target: &TargetStatus| (target.state, target.reason, target.detail.clone());
-            let news = before.is_none_or(|old| said(old) != said(&target));
+    /// The status as the daemon at this address has it.
+    pub(super) async fn ask(&self, at: SocketAddr) -> anyhow::Result<Status> {
+        let url = format!("http://{at}/api/status");
+        Ok(self.client.get(url).send().await?.error_for_status()?.json().await?)
+    }
+
+    /// Tells what is new in it.
+    pub(super) fn hear(&mut self, status: Status) {
+        let now = said(status);
+        for (name, target) in &now {
+            let essence = |target: &TargetStatus| {
+                (target.state, target.reason, target.detail.clone(), target.host.clone())
+            };
+            let is_new = self.last.get(name).is_none_or(|old| essence(old) != essence(target));
             // Before the first look there is nothing to tell.
-            if news && target.live.is_some() {
-                self.say(&format!("{name:<26} {}", line(&target)));
+            if is_new && (target.live.is_some() || target.reason.is_some()) {
+                self.say(&format!("{name:<26} {}", line(target)));
             }
-            now.insert(name, target);
         }
         self.last = now;
-        Ok(())
     }
 
     pub(super) fn conclude(&self) {
-        println!("\nAt the end:");
+        if !self.last.is_empty() {
+            println!("\nAt the end:");
+        }
         for (name, target) in &self.last {
             println!("  {name:<26} {}", line(target));
         }
     }
 }
 
+/// What a daemon says of each target; where there are several hosts, with the host of each.
+pub(super) fn said(status: Status) -> BTreeMap<String, TargetStatus> {
+    let ours = status.host.filter(|_| !status.hosts.is_empty());
+    let of_its_host = |mut target: TargetStatus| {
+        if target.host.is_none() && !target.is_elsewhere() {
+            target.host.clone_from(&ours);
+        }
+        (format!("{} {}", target.account, target.scope), target)
+    };
+    status.targets.into_iter().map(of_its_host).collect()
+}
+
+/// How a target stands; where there are several hosts, with that of its account in front.
 pub(super) fn line(target: &TargetStatus) -> String {
     let live = target.live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = target.desired.map_or("not one mode", |mode| mode.as_str());
-    match (target.reason, &target.say) {
-        (None, _) => format!("in sync: {live}"),
-        (Some(reason), say) => {
-            let state = target.state;
-            format!(
-                "{state}, {reason}: live {live}, desired {desired}. {}",
-                say.as_deref().unwrap_or_default()
-            )
+    let host = target.host.as_ref().map_or_else(String::new, |host| format!("{host:<9} "));
+    let say = target.say.as_deref().unwrap_or_default();
+    let say = target.host.as_ref().and_then(|host| say.strip_prefix(&format!("On {host}: "))).unwrap_or(say);
+    let state = target.state;
+    match (target.reason, state) {
+        (None, _) => format!("{host}in sync: {live}"),
+        (Some(reason), State::Unknown) => {
+            format!("{host}{state}, {reason}: last seen live {live}, desired {desired}. {say}")
         }
+        (Some(reason), _) => format!("{host}{state}, {reason}: live {live}, desired {desired}. {say}"),
     }
 }
