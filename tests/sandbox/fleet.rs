@@ -38,8 +38,8 @@ pub(super) async fn play(options: &Options, count: u8) -> anyhow::Result<()> {
         anyhow::bail!("no signal can be waited for");
     };
     let cluster = Cluster::begin().map_err(anyhow::Error::msg).context(
-        "The ledger of several hosts is in PostgreSQL, and the sandbox begins one for itself. Install it (on Debian and Ubuntu \
-         `apt install postgresql`; one that runs already is left alone), and start this again.",
+        "The ledger of several hosts is in PostgreSQL. The sandbox starts one of its own, and none is installed here: install it (on \
+         Debian and Ubuntu `apt install postgresql`), and start this again.",
     )?;
     cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
     // Removed with the cluster, even if this process is killed.

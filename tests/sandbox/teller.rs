@@ -72,17 +72,19 @@ pub(super) fn said(status: Status) -> BTreeMap<String, TargetStatus> {
 
 /// How a target stands; where there are several hosts, with that of its account in front.
 pub(super) fn line(target: &TargetStatus) -> String {
-    let live = target.live.as_ref().map_or("unknown", |live| live.mode.as_str());
     let desired = target.desired.map_or("not one mode", |mode| mode.as_str());
     let host = target.host.as_ref().map_or_else(String::new, |host| format!("{host:<9} "));
     let say = target.say.as_deref().unwrap_or_default();
     let say = target.host.as_ref().and_then(|host| say.strip_prefix(&format!("On {host}: "))).unwrap_or(say);
     let state = target.state;
-    match (target.reason, state) {
-        (None, _) => format!("{host}in sync: {live}"),
-        (Some(reason), State::Unknown) => {
-            format!("{host}{state}, {reason}: last seen live {live}, desired {desired}. {say}")
-        }
-        (Some(reason), _) => format!("{host}{state}, {reason}: live {live}, desired {desired}. {say}"),
+    let live = match (&target.live, state) {
+        (None, _) => "not looked at yet".to_owned(),
+        (Some(live), State::Unknown) => format!("last seen {}", live.mode),
+        (Some(live), _) => format!("live {}", live.mode),
+    };
+    match (target.reason, &target.live) {
+        (None, Some(live)) if state == State::InSync => format!("{host}in sync: {}", live.mode),
+        (None, _) => format!("{host}{state}: {live}, desired {desired}."),
+        (Some(reason), _) => format!("{host}{state}, {reason}: {live}, desired {desired}. {say}"),
     }
 }
