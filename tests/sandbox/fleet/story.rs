@@ -44,6 +44,11 @@ impl Story {
             "** {hosts} hosts have started; each looks after the accounts that the file gives it"
         ));
         self.until("every account in sync", is_all_in_sync).await?;
+        // What one host shows, another one shows a moment later.
+        let is_in_sync = |target: &TargetStatus| target.state == State::InSync;
+        while !self.status_of("trade-03").await?.targets.iter().all(is_in_sync) {
+            self.moment().await?;
+        }
         self.tell.say("** one status: whichever host is asked, here trade-03, it shows the accounts of all");
         self.command("trade-03", &["status"]).await?;
         self.command("trade-03", &["hosts"]).await?;
