@@ -114,7 +114,7 @@ pub enum IntentState {
 impl IntentState {
     /// The state of a set that another process sent: its answer is not known here.
     pub fn of_another_process() -> IntentState {
-        let say = "posmoded was started again since then, and does not know the answer".to_owned();
+        let say = "another process of posmoded has sent it, and its answer is not known here".to_owned();
         IntentState::Unclear(Failure { class: Class::TryAgain, code: None, say })
     }
 }

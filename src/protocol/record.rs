@@ -102,7 +102,8 @@ fn unconfirmed() -> Failure {
 
 /// What this process makes of sets in a row without a clear answer and without effect that another one sent.
 pub fn lost_before(sets: u32, now: Moment) -> Option<Failing> {
-    let say = "no clear answer came, and posmoded was started again since then".to_owned();
+    let what = if sets == 1 { "it" } else { "them" };
+    let say = format!("no clear answer came to the process of posmoded that sent {what}");
     let failure = Failure { class: Class::TryAgain, code: None, say };
     (sets > 0).then(|| Failing { failure, since: now, at: now, tries: sets, jitter: Jitter::default() })
 }

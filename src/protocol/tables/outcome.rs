@@ -398,7 +398,7 @@ fn sets_that_an_earlier_process_lost_hold_back_the_next_one_too() {
         &before(1),
         expect![[r#"
         new
-        unreachable: The last set had no effect: no clear answer came, and posmoded was started again since then. The next one leaves no sooner than in 1m.
+        unreachable: The last set had no effect: no clear answer came to the process of posmoded that sent it. The next one leaves no sooner than in 1m.
         > rest 59s
     "#]],
     );
@@ -406,7 +406,7 @@ fn sets_that_an_earlier_process_lost_hold_back_the_next_one_too() {
         &before(3),
         expect![[r#"
         new
-        unreachable: The last 3 sets had no effect: no clear answer came, and posmoded was started again since then. The next one leaves no sooner than in 4m.
+        unreachable: The last 3 sets had no effect: no clear answer came to the process of posmoded that sent them. The next one leaves no sooner than in 4m.
         > rest 59s
     "#]],
     );
