@@ -370,9 +370,9 @@ fn two_hosts_share_one_ledger_and_an_account_moves_by_an_edit() {
     let (code, out, err) = two.call(&["pause", "--reason", "a look"]);
     assert_eq!(code, 0, "{out}{err}");
     // Here both are on one machine: who loses it lets go of its key before the other asks for that.
-    for host in [&two, &one] {
-        host.declare(&given("trade-01", "one_way_mode"));
-    }
+    two.declare(&given("trade-01", "one_way_mode"));
+    two.wait_until("it has let go", || (two.status()["config"]["generation"] == 2).then_some(()));
+    one.declare(&given("trade-01", "one_way_mode"));
     shows(&one, "desk-2", "pending", "");
     assert_eq!(venue.sets().len(), 2);
     let (code, out, err) = one.call(&["resume"]);
