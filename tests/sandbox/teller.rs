@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use posmoded::protocol::State;
+use posmoded::protocol::{Reason, State};
 use posmoded::status::{Status, TargetStatus};
 use tokio::time::Instant;
 
@@ -40,8 +40,9 @@ impl Teller {
                 (target.state, target.reason, target.detail.clone(), target.host.clone())
             };
             let is_new = self.last.get(name).is_none_or(|old| essence(old) != essence(target));
-            // Before the first look there is nothing to tell.
-            if is_new && (target.live.is_some() || target.reason.is_some()) {
+            // Before the first look there is nothing to tell, nor of a host that was not heard of yet.
+            let is_seen = target.live.is_some();
+            if is_new && (is_seen || target.reason.is_some_and(|reason| reason != Reason::Elsewhere)) {
                 self.say(&format!("{name:<26} {}", line(target)));
             }
         }

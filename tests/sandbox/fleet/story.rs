@@ -60,11 +60,9 @@ impl Story {
         let acknowledged = self.command("trade-01", &["pause", "--reason", "maintenance"]).await?;
         ensure!(acknowledged, "the pause was not acknowledged");
         self.tell.say(
-            "** it has returned: every host that lives has taken it up and has no set on its way. Until `resume` none leaves",
+            "** it has returned: every living host has taken it up and has no set on its way, so none leaves until `resume`",
         );
-        self.tell.say(
-            "** anywhere. Only if a host had died just before might its last set still take effect, for 41 s",
-        );
+        self.tell.say("** (had a host died just before, its last set might still take effect for 41 s)");
         self.tell.say("** the file now wants desk-uta in one_way_mode");
         self.source.edit("desk-uta", "hedge_mode", "one_way_mode")?;
         self.until("desk-uta paused", |tell| has_reason(tell, "desk-uta", Reason::Paused)).await?;
@@ -99,7 +97,7 @@ impl Story {
     }
 
     async fn its_account_moves(&mut self) -> anyhow::Result<()> {
-        self.tell.say("** nobody takes over by himself: the file now gives desk-arb to trade-03. desk-grid stays with trade-02");
+        self.tell.say("** no host takes an account over by itself: the file now gives desk-arb to trade-03. desk-grid stays with trade-02");
         self.source.edit("desk-arb", "host: trade-02", "host: trade-03")?;
         self.until("desk-arb on trade-03", |tell| {
             of(tell, "desk-arb").all(|target| {
@@ -116,7 +114,7 @@ impl Story {
     async fn it_comes_back(&mut self) -> anyhow::Result<()> {
         self.host("trade-02")?.start(false).await?;
         self.tell.say(
-            "** trade-02 is started again, with the file of before it died, in which desk-arb is still its own",
+            "** trade-02 is started again, with the file that it had when it died, in which desk-arb is still its own",
         );
         self.until("desk-grid looked after", |tell| is_in_sync_on(tell, "desk-grid", "trade-02")).await?;
         let there = self.status_of("trade-02").await?;
