@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use strum::VariantArray as _;
 
 use bitget_sim::{HoldSide, ProductType, Uid};
-use posmoded::protocol::{Reason, State, Wants};
+use posmoded::protocol::{Need, Reason, State, Wants};
 use regex::Regex;
 use serde_json::Value;
 
@@ -381,6 +381,8 @@ fn shown() -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     states.get_mut("reason").unwrap().extend(Reason::VARIANTS.iter().map(ToString::to_string));
     let wants = shown.get_mut("posmoded_target_wants").unwrap().get_mut("wants").unwrap();
     wants.extend(Wants::VARIANTS.iter().map(ToString::to_string));
+    let need = shown.get_mut("posmoded_target_need").unwrap().get_mut("need").unwrap();
+    need.extend(Need::VARIANTS.iter().map(ToString::to_string));
     shown
 }
 

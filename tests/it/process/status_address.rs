@@ -72,7 +72,7 @@ fn the_status_has_every_field_that_programs_hold_on_to() {
     for target in told["targets"].as_array().unwrap() {
         keys(
             target,
-            "account applied blockers desired detail drift host live next_look_at out_of_sync_since reason say scope since state wants",
+            "account applied blockers desired detail drift host live need next_look_at out_of_sync_since reason say scope since state wants",
         );
         keys(&target["live"], "at mode");
         keys(&target["detail"], "complete open orders plan_orders positions");
