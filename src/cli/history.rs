@@ -176,10 +176,11 @@ const FOLLOWED: usize = 100;
 
 /// One event, as it happens.
 fn line(event: &Event) -> String {
-    let Event { account, scope, kind, .. } = event;
+    let Event { account, scope, kind, host, .. } = event;
+    let on = host.iter().map(|host| format!("  {host}"));
     let whose = account.iter().map(|account| format!("  {account}"));
     let of = scope.iter().map(|scope| format!(" {scope}"));
-    let of: String = whose.chain(of).collect();
+    let of: String = on.chain(whose).chain(of).collect();
     format!("{}{of}  {kind}  {}\n", event.timestamp(), what(event))
 }
 
@@ -200,7 +201,15 @@ fn table(events: &[Event], width: Option<usize>) -> String {
             rows::Cell::new(what(event)),
         ]
     });
-    rows::table(["at", "account", "scope", "event", "what"], rows, width)
+    let names = ["at", "account", "scope", "event", "what"];
+    if events.iter().all(|event| event.host.is_none()) {
+        return rows::table(names, rows, width);
+    }
+    let rows = rows.zip(events).map(|([at, account, scope, kind, what], event)| {
+        [at, rows::or_dash(event.host.as_ref()), account, scope, kind, what]
+    });
+    let [at, account, scope, kind, what] = names;
+    rows::table([at, "host", account, scope, kind, what], rows, width)
 }
 
 #[cfg(test)]
@@ -252,9 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn of_several_hosts_it_says_which() {
+        let on = |host: &str| Some(host.to_owned());
+        let events = [
+            Event { host: on("trade-01"), ..event(EventKind::Started, "posmoded 0.1.0 started.") },
+            Event { host: on("trade-02"), ..of_a_target(EventKind::Confirmed, "It is live.") },
+            event(EventKind::Paused, "Everything is paused."),
+        ];
+        let lines: String = events.iter().map(line).collect();
+        expect![[r#"
+            AT                    HOST      ACCOUNT  SCOPE         EVENT      WHAT
+            2026-11-22T09:00:00Z  trade-01  -        -             started    posmoded 0.1.0 started.
+            2026-11-22T09:00:00Z  trade-02  desk-1   USDT-FUTURES  confirmed  It is live.
+            2026-11-22T09:00:00Z  -         -        -             paused     Everything is paused.
+            2026-11-22T09:00:00Z  trade-01  started  posmoded 0.1.0 started.
+            2026-11-22T09:00:00Z  trade-02  desk-1 USDT-FUTURES  confirmed  It is live.
+            2026-11-22T09:00:00Z  paused  Everything is paused.
+        "#]]
+        .assert_eq(&[table(&events, None), lines].concat());
+    }
+
+    #[test]
     fn an_event_is_one_object_with_the_number_of_its_shape() {
         let event = of_a_target(EventKind::Drift, "It was changed.");
         let told = serde_json::to_string(&print::WithSchema::of(event)).unwrap();
-        expect![[r#"{"schema":1,"id":7,"at":"2026-11-22T09:00:00Z","account":"desk-1","scope":"USDT-FUTURES","event":"drift","generation":3,"cause":"drift","from":"one_way_mode","to":"hedge_mode","how":null,"text":"It was changed.","who":null}"#]].assert_eq(&told);
+        expect![[r#"{"schema":1,"id":7,"at":"2026-11-22T09:00:00Z","account":"desk-1","scope":"USDT-FUTURES","event":"drift","generation":3,"cause":"drift","from":"one_way_mode","to":"hedge_mode","how":null,"text":"It was changed.","who":null,"host":null}"#]].assert_eq(&told);
     }
 }

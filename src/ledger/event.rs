@@ -37,6 +37,9 @@ pub struct Event {
     /// Who asked for it: user, terminal or unit, and host. `None` where nobody did.
     #[serde(default)]
     pub who: Option<String>,
+    /// The host whose daemon recorded it, where daemons of several hosts may work with the ledger.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// Converts `at` (ms since 1970) to a timestamp, truncated to the second.
@@ -141,6 +144,7 @@ impl Event {
             how: None,
             text: text.into(),
             who: None,
+            host: None,
         }
     }
 

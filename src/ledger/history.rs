@@ -27,10 +27,10 @@ pub struct HistoryFilter {
 
 /// Adds an event and sets its number and time.
 pub(super) fn add(tx: &Tx<'_>, now: Now, event: &Event) -> DatabaseResult<()> {
-    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text, who } = event;
+    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text, who, host: _ } = event;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    tx.execute("INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", params![
+    tx.execute("INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who, host)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", params![
             now.shown(),
             now.exchange.is_some(),
             account,
@@ -42,7 +42,8 @@ pub(super) fn add(tx: &Tx<'_>, now: Now, event: &Event) -> DatabaseResult<()> {
             to,
             how,
             line,
-            who
+            who,
+            Some(tx.host()).filter(|host| !host.is_empty())
         ])?;
     Ok(())
 }
@@ -132,6 +133,7 @@ fn event(row: &Row<'_>) -> DatabaseResult<Event> {
         how: row.get("how")?,
         text: row.get("text")?,
         who: row.get("who")?,
+        host: row.get("host")?,
     })
 }
 

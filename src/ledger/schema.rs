@@ -318,7 +318,7 @@ ALTER TABLE pauses ADD COLUMN over_noticed INTEGER NOT NULL DEFAULT 0;
 UPDATE pauses SET over_noticed = 1 WHERE until <= (SELECT coalesce(max(at), 0) FROM events);
 ";
 
-/// Daemons of several hosts may work with one ledger, where it is on a server: whose set, held plan and span it is, who looks
+/// Daemons of several hosts may work with one ledger, where it is on a server: whose set, held plan, event and span it is, who looks
 /// after a target since when, and which of them have taken up a request. The set of an account under one name excludes that
 /// under another. Here the name of the host is empty. Of a revision it is known from which of them it is, and what tells whether
 /// another host's file is newer: the newest commit that is known to hold this content, and the ancestors of that.
@@ -328,6 +328,7 @@ ALTER TABLE intents ADD COLUMN uid TEXT;
 CREATE UNIQUE INDEX one_unresolved_of_a_user ON intents (uid, scope) WHERE state IN ('noted', 'accepted', 'unclear');
 
 ALTER TABLE plans ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN host TEXT;
 
 ALTER TABLE revisions ADD COLUMN head TEXT;
 ALTER TABLE revisions ADD COLUMN ancestry TEXT;

@@ -225,6 +225,9 @@ CREATE UNIQUE INDEX one_unresolved_of_a_user ON intents (uid, scope) WHERE state
 ALTER TABLE plans ADD COLUMN host text COLLATE "C" NOT NULL DEFAULT '';
 UPDATE plans SET host = coalesce((SELECT max(host) FROM hosts), '');
 
+-- Of an event from before then it is not known.
+ALTER TABLE events ADD COLUMN host text;
+
 CREATE TABLE answers (
     request bigint NOT NULL,
     host    text COLLATE "C" NOT NULL,

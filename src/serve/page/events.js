@@ -21,13 +21,14 @@ function showEvents(body, events) {
 }
 
 /** In the event's own words, then the fields beside them. */
-function whatOf({ id, event, generation, cause, from, to, how, text, who, ...more }) {
+function whatOf({ id, event, generation, cause, from, to, how, text, who, host, ...more }) {
   const beside = [];
   if (from !== null || to !== null) beside.push(`${shown(from)} → ${shown(to)}`);
   if (cause !== null) beside.push(`cause ${cause}`);
   if (how !== null) beside.push(`how: ${how}`);
   if (generation !== null) beside.push(`revision ${generation}`);
   if ((who ?? null) !== null) beside.push(`by ${who}`);
+  if ((host ?? null) !== null) beside.push(`on ${host}`);
   beside.push(...Object.entries(more).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${shown(value)}`));
   return [
     make("span.kind", {}, event),

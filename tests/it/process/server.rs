@@ -382,6 +382,11 @@ fn two_hosts_share_one_ledger_and_an_account_moves_by_an_edit() {
     assert!(shows(&one, "desk-2", "in_sync", "")["host"].is_null());
     assert_eq!(shows(&two, "desk-2", "in_sync", "")["host"], "trade-01");
     assert_eq!((venue.mode(2), venue.sets().len()), (PosMode::OneWayMode, 3));
+    // The history is one, too, and says who confirmed what.
+    let (code, events) = two.call_json(&["history", "desk-2"]);
+    let confirmed = events.iter().filter(|event| event["event"] == "confirmed");
+    let hosts: Vec<&str> = confirmed.filter_map(|event| event["host"].as_str()).collect();
+    assert_eq!((code, hosts), (0, vec!["trade-02", "trade-01"]));
 
     // A host dies: the other says that nobody looks after its accounts.
     one.kill();
