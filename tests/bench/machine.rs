@@ -1,6 +1,5 @@
 //! Processes on loopback: the simulated exchange, the daemon and its home, and what the kernel says of them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -18,6 +17,8 @@ use tempfile::TempDir;
 use tokio::net::UnixDatagram;
 use tokio::time::{Instant, timeout};
 
+use super::meter::Meter;
+
 /// The kind of account that the exchange opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -30,28 +31,33 @@ pub(crate) enum Kind {
 pub(crate) struct Programs {
     pub(crate) posmoded: PathBuf,
     pub(crate) exchange: PathBuf,
+    pub(crate) bare_loop: PathBuf,
     /// Whether exchange and daemon speak TLS.
     pub(crate) tls: bool,
 }
 
 impl Programs {
-    /// Builds what is measured as it is shipped: for itself, so that no test's feature is in it.
+    /// Builds what is measured as it is shipped: for itself, so that no test's feature is in it. The two others are built
+    /// with the features that it has, which are more than they want, so that what all depend on is built once.
     pub(crate) fn build(tls: bool) -> anyhow::Result<Programs> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        for package in ["posmoded", "bitget-sim"] {
+        for names in [&["posmoded"][..], &["bitget-sim", "bare-loop"]] {
             let mut build = Command::new(&cargo);
-            build.args(["build", "--release", "--locked", "--quiet", "--package", package, "--bin", package]);
+            build.args(["build", "--release", "--locked", "--quiet", "--package", "posmoded"]);
+            build.args(names.iter().flat_map(|name| ["--package", name, "--bin", name]));
             build.current_dir(env!("CARGO_MANIFEST_DIR"));
-            ensure!(build.status().context("cargo cannot be run")?.success(), "{package} cannot be built");
+            ensure!(build.status().context("cargo cannot be run")?.success(), "{names:?} cannot be built");
         }
+        // TARGET/debug/examples/bench.
         let us = std::env::current_exe()?;
-        let release = us.parent().and_then(Path::parent).context("the example is not where cargo puts it")?;
+        let target = us.ancestors().nth(3).context("the example is not where cargo puts it")?;
         let program = |name: &str| {
-            let path = release.join(name);
+            let path = target.join("release").join(name);
             ensure!(path.is_file(), "{} is missing", path.display());
             Ok(path)
         };
-        Ok(Programs { posmoded: program("posmoded")?, exchange: program("bitget-sim")?, tls })
+        let (posmoded, exchange) = (program("posmoded")?, program("bitget-sim")?);
+        Ok(Programs { posmoded, exchange, bare_loop: program("bare-loop")?, tls })
     }
 }
 
@@ -282,8 +288,15 @@ impl Daemon {
         cpu(&self.process.0.id().to_string())
     }
 
-    pub(crate) fn meter(&self) -> Meter {
-        Meter::of(&self.process.0.id().to_string())
+    /// The CPU in a window, finely.
+    pub(crate) async fn cpu_within(&self, window: Duration) -> anyhow::Result<Duration> {
+        let mut meter = Meter::of(&self.process.0.id().to_string());
+        let (began, before) = (Instant::now(), meter.read()?);
+        while began.elapsed() < window {
+            tokio::time::sleep(METERED.min(window.saturating_sub(began.elapsed()))).await;
+            meter.read()?;
+        }
+        Ok(meter.read()?.saturating_sub(before))
     }
 
     /// Its anonymous memory in bytes: what it allocated, without the program's own pages.
@@ -336,43 +349,6 @@ impl Exchange {
     /// The CPU that the exchange took: none of ours, but it tells whether the machine was the limit.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         cpu(&self.process.0.id().to_string())
-    }
-}
-
-/// The CPU time of a process, in nanoseconds where the kernel's count by ticks would be too coarse for a short window.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    process: String,
-    /// Of every thread that was ever seen, those that have ended too.
-    threads: BTreeMap<String, u64>,
-}
-
-impl Meter {
-    /// Of a process by its number, or `self`.
-    pub(crate) fn of(process: &str) -> Meter {
-        Meter { process: process.to_owned(), threads: BTreeMap::new() }
-    }
-
-    /// What it took so far. A thread that ends loses what it took since the last reading, so read often.
-    pub(crate) fn read(&mut self) -> anyhow::Result<Duration> {
-        for thread in fs::read_dir(format!("/proc/{}/task", self.process))? {
-            let thread = thread?;
-            // It may end while we read.
-            let Ok(told) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
-            let taken = told.split(' ').next().context("no time")?.parse()?;
-            self.threads.insert(thread.file_name().to_string_lossy().into_owned(), taken);
-        }
-        Ok(Duration::from_nanos(self.threads.values().sum()))
-    }
-
-    /// What it takes in a window.
-    pub(crate) async fn window(&mut self, window: Duration) -> anyhow::Result<Duration> {
-        let (began, before) = (Instant::now(), self.read()?);
-        while began.elapsed() < window {
-            tokio::time::sleep(METERED.min(window.saturating_sub(began.elapsed()))).await;
-            self.read()?;
-        }
-        Ok(self.read()?.saturating_sub(before))
     }
 }
 

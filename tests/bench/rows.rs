@@ -134,8 +134,7 @@ pub(crate) fn into_readme(readme: &str, table: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
 }
 
-pub(crate) const BEGIN: &str =
-    "<!-- cost: begin, written by `cargo run --release --example bench -- --readme` -->";
+pub(crate) const BEGIN: &str = "<!-- cost: begin, written by `cargo run --example bench -- --readme` -->";
 pub(crate) const END: &str = "<!-- cost: end -->";
 
 use Limit::{AtLeast, AtMost};
