@@ -74,7 +74,7 @@ impl Notifier {
         let mut book = Book::default();
         let both = async { tokio::join!(self.tell(&mut book, &view, &mut kicks), self.show_life(&view)) };
         stop.run_until_cancelled(both).await;
-        book.see(view.status(), view.clock.now());
+        book.see(view.to_tell(), view.clock.now());
         book.stop();
         let _ = tokio::time::timeout(STOP_WITHIN, self.tell_all_due(&mut book, &view)).await;
     }
@@ -91,7 +91,7 @@ impl Notifier {
             }
             let (changes, now) = (view.board.changes(), view.clock.now());
             if seen != Some(changes) && self.receiver.lock().is_some() {
-                book.see(view.status(), now);
+                book.see(view.to_tell(), now);
                 seen = Some(changes);
             }
             if now >= retry.at {

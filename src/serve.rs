@@ -99,6 +99,11 @@ impl View {
         self.status().with(&self.board.peers())
     }
 
+    /// What this daemon tells people: its own targets, and those of other hosts that nobody looks after.
+    pub fn to_tell(&self) -> Status {
+        self.of_all_hosts().without_what_others_tell()
+    }
+
     /// Why the daemon is not live: the fleet's loop is later than [`KEEPER_LATE`]. `None` while it is on time.
     pub fn stuck(&self) -> Option<String> {
         let late = self.late(self.vitals.fleet_due());

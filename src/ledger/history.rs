@@ -27,7 +27,8 @@ pub struct HistoryFilter {
 
 /// Adds an event and sets its number and time.
 pub(super) fn add(tx: &Tx<'_>, now: Now, event: &Event) -> DatabaseResult<()> {
-    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text, who, host: _ } = event;
+    let Event { id: _, at: _, account, scope, kind, generation, cause, from, to, how, text, who, host: _ } =
+        event;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     tx.execute("INSERT INTO events (at, dated, account, scope, kind, generation, cause, live, desired, how, text, who, host)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", params![

@@ -193,7 +193,7 @@ impl Reason {
     }
 
     /// What is asked of a human where it wants one.
-    pub(crate) fn need(self) -> Need {
+    pub fn need(self) -> Need {
         match self {
             Reason::Suspended | Reason::Paused => Need::StoppedOnPurpose,
             Reason::Reported => Need::ToBeDecided,

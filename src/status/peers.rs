@@ -35,6 +35,18 @@ impl Status {
         self.hosts.clone_from(&peers.hosts);
         self
     }
+
+    /// The same without what the daemon of another host tells itself: of the others' targets those are left that nobody looks
+    /// after.
+    #[must_use]
+    pub fn without_what_others_tell(mut self) -> Status {
+        let is_ours = |target: &TargetStatus| target.host.is_none();
+        let is_unattended = |target: &TargetStatus| {
+            target.reason == Some(Reason::Elsewhere) && target.wants == Some(Wants::Human)
+        };
+        self.targets.retain(|target| is_ours(target) || is_unattended(target));
+        self
+    }
 }
 
 impl Peers {
@@ -88,5 +100,50 @@ fn unattended(target: TargetStatus, host: &str, why: &str, since: Timestamp) -> 
         out_of_sync_since: target.out_of_sync_since.or(Some(since)),
         basis: None,
         ..target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::fixture::{at, target, view};
+    use crate::status::HostStatus;
+
+    #[tokio::test]
+    async fn of_other_hosts_targets_only_those_are_ours_to_tell_that_nobody_looks_after() {
+        let host = |name: &str, lives| HostStatus {
+            host: name.to_owned(),
+            version: "0.1.0".to_owned(),
+            lives,
+            ended: false,
+            seen_at: at(-40),
+            started_at: at(-4000),
+            generation: None,
+            commit: None,
+        };
+        let of = |account: &str, name: &str, reason| TargetStatus {
+            host: Some(name.to_owned()),
+            ..target(account, reason)
+        };
+        let peers = Peers {
+            hosts: vec![host("trade-02", true), host("trade-03", false)],
+            targets: vec![
+                of("desk-21", "trade-02", Some(Reason::Denied)),
+                of("desk-31", "trade-03", None),
+                of("desk-32", "trade-03", Some(Reason::NotFlat)),
+            ],
+        };
+        let ours = view().0.status();
+        let all = ours.clone().with(&peers);
+        assert_eq!(all.targets.len(), ours.targets.len() + 3);
+        let told = all.without_what_others_tell();
+        let others: Vec<&str> = told
+            .targets
+            .iter()
+            .filter(|target| target.host.is_some())
+            .map(|target| target.account.as_str())
+            .collect();
+        assert_eq!(others, ["desk-31", "desk-32"]);
+        assert_eq!(told.targets.len(), ours.targets.len() + 2);
     }
 }

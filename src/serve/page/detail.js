@@ -1,8 +1,8 @@
 // One target: all that the status says of it, what can be typed, its spans and its history.
 
 /** What is shown in words of its own; what a newer daemon tells beside it is shown as it is. */
-const TOLD_OF_TARGET = ["account", "scope", "desired", "applied", "live", "state", "reason", "blockers", "wants", "say",
-  "since", "out_of_sync_since", "detail", "next_look_at", "drift"];
+const TOLD_OF_TARGET = ["account", "scope", "desired", "applied", "live", "state", "reason", "blockers", "wants", "need", "say",
+  "since", "out_of_sync_since", "detail", "next_look_at", "drift", "host"];
 const COUNTED = [...Object.keys(LISTS), "complete", "open"];
 
 /** What was asked about it, or why it was not answered. */
@@ -125,7 +125,7 @@ function outOfSyncOf({ live, out_of_sync_since: at }) {
 }
 
 function showFactsOf(node, { target, pauses }) {
-  const { desired, applied, live, state, reason, blockers, wants, since, detail, next_look_at: next, drift } = target;
+  const { desired, applied, live, state, reason, blockers, wants, need, since, detail, next_look_at: next, drift, host } = target;
   const rows = [];
   rows.push(["Wanted by the file", desired ?? "not one mode yet"]);
   rows.push(live === null ? ["Live", "not seen yet"] : ["Live", `${live.mode}, seen `, { at: live.at, words: ago }]);
@@ -140,6 +140,8 @@ function showFactsOf(node, { target, pauses }) {
   rows.push([reason === null ? "State" : "Reason", `${reason ?? state}, `, { at: since, words: lasting }]);
   if (!isHere) rows.push(["Waits for", "nothing here: another host looks after it"]);
   else if (wants !== null) rows.push(["Waits for", waitsFor(target)]);
+  if ((need ?? null) !== null) rows.push(["Wants a human", need]);
+  if ((host ?? null) !== null) rows.push(["Told by the host", host]);
   for (const [whom, pause] of pauses) {
     if (pause !== null) rows.push([`Paused: ${whom}`, ...pauseOf(pause)]);
   }

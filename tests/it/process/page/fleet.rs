@@ -109,6 +109,7 @@ fn target(said: &Value) -> TargetStatus {
     let since = ago(said["since"].as_i64().or(out).unwrap_or(86_400 * 3));
     let state = word("state").unwrap_or("in_sync");
     let live = if state == "in_sync" { Some(desired) } else { live };
+    let wants = said.get("wants").cloned().unwrap_or_else(|| json!(reason.map(Reason::wants)));
     let whole = json!({
         "account": said["account"],
         "scope": word("scope").unwrap_or("USDT-FUTURES"),
@@ -118,7 +119,8 @@ fn target(said: &Value) -> TargetStatus {
         "state": state,
         "reason": reason,
         "blockers": said["blockers"].as_array().cloned().unwrap_or_else(|| reason.iter().map(|reason| json!(reason)).collect()),
-        "wants": said.get("wants").cloned().unwrap_or_else(|| json!(reason.map(Reason::wants))),
+        "wants": wants,
+        "need": reason.filter(|_| wants == "human").map(Reason::need),
         "say": word("say"),
         "since": since,
         "out_of_sync_since": out.map(ago),
