@@ -435,12 +435,15 @@ fn has_a_place(
     )
 }
 
-/// Moves an intent to its next stage. `None` if there is nothing to write: it was done before, or the daemon of another host has
-/// resolved it, which looks after the account now.
+/// Moves an intent to its next stage. `None` if there is nothing to write: it was done before, the daemon of another host has
+/// resolved it, which looks after the account now, or it was lost with the database in which it was noted.
 fn move_on(tx: &Tx<'_>, id: IntentId, from: &[Stage], to: Stage) -> Result<Option<IntentRecord>, StoreError> {
-    let found = tx
-        .query_opt("SELECT * FROM intents WHERE id = ?1", params![id], from_row)?
-        .ok_or_else(|| StoreError::Misused(format!("there is no intent {}", id.0)))?;
+    let Some(found) = tx.query_opt("SELECT * FROM intents WHERE id = ?1", params![id], from_row)? else {
+        if tx.was_replaced() {
+            return Ok(None);
+        }
+        return Err(StoreError::Misused(format!("there is no intent {}", id.0)));
+    };
     if found.stage == to && tx.may_repeat() {
         return Ok(None);
     }

@@ -60,6 +60,8 @@ pub(super) struct Postgres {
     found: i64,
     /// This is the daemon, and has not looked yet whether the connection is to the database that it was.
     is_to_compare: bool,
+    /// The history of the database that the last connection was to.
+    history: String,
     /// When the database was found to be another one than it was.
     replaced_at: Option<Moment>,
 }
@@ -149,9 +151,11 @@ impl Postgres {
             seen: 0,
             found: 0,
             is_to_compare: false,
+            history: String::new(),
             replaced_at: None,
         };
         let made = Connected::new(&database.address).map_err(|error| database.error(error))?;
+        database.history.clone_from(&made.history);
         database.session = Some(made);
         Ok(database)
     }
@@ -376,7 +380,7 @@ impl Postgres {
             self.replaced_at = lost.map(|_| now).or(self.replaced_at);
             let is_quiet = self.replaced_at.is_some_and(|at| now.since(at) < QUIET);
             if let Some(there) = &self.session {
-                there.session.found(lost, is_quiet);
+                there.session.found(lost, self.replaced_at.is_some(), is_quiet);
             }
         }
         began
@@ -419,6 +423,11 @@ impl Postgres {
         } else {
             let there = self.connect()?;
             self.is_to_compare = self.entry.is_some();
+            // Where another host was there first, the row does not tell any more.
+            if self.entry.is_some() && there.history != self.history {
+                self.replaced_at = Some(self.clock.now());
+            }
+            self.history.clone_from(&there.history);
             there
         };
         let there = self.session.insert(there);

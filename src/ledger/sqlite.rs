@@ -162,6 +162,10 @@ impl Engine for Connection {
         None
     }
 
+    fn was_replaced(&self) -> bool {
+        false
+    }
+
     fn is_quiet(&self) -> bool {
         false
     }

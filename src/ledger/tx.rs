@@ -30,6 +30,9 @@ pub(super) trait Engine {
     /// What this transaction has found: that the database may have lost what was last committed.
     fn loss(&self) -> Option<Loss>;
 
+    /// Whether the database became another one while this process worked with it, so that what it has noted may be missing.
+    fn was_replaced(&self) -> bool;
+
     /// Whether the database may have lost the note of a set that can still take effect.
     fn is_quiet(&self) -> bool;
 
@@ -156,6 +159,11 @@ impl<'a> Tx<'a> {
     /// What this transaction has found: that the database may have lost what was last committed.
     pub(super) fn loss(&self) -> Option<Loss> {
         self.0.loss()
+    }
+
+    /// Whether the database became another one while this process worked with it, so that what it has noted may be missing.
+    pub(super) fn was_replaced(&self) -> bool {
+        self.0.was_replaced()
     }
 
     /// Whether the database may have lost the note of a set that can still take effect.

@@ -40,6 +40,7 @@ pub(super) struct Session {
     version: Cell<i64>,
     may_repeat: Cell<bool>,
     loss: Cell<Option<Loss>>,
+    was_replaced: Cell<bool>,
     is_quiet: Cell<bool>,
     /// The host that this process is the daemon of, if it is one.
     host: OnceCell<String>,
@@ -84,6 +85,7 @@ impl Session {
             version: Cell::new(0),
             may_repeat: Cell::new(false),
             loss: Cell::new(None),
+            was_replaced: Cell::new(false),
             is_quiet: Cell::new(false),
             host: OnceCell::new(),
         })
@@ -101,8 +103,9 @@ impl Session {
     }
 
     /// What the transaction has found of what went before it.
-    pub(super) fn found(&self, loss: Option<Loss>, is_quiet: bool) {
+    pub(super) fn found(&self, loss: Option<Loss>, was_replaced: bool, is_quiet: bool) {
         self.loss.set(loss);
+        self.was_replaced.set(was_replaced);
         self.is_quiet.set(is_quiet);
     }
 
@@ -197,6 +200,10 @@ impl Engine for Session {
 
     fn loss(&self) -> Option<Loss> {
         self.loss.get()
+    }
+
+    fn was_replaced(&self) -> bool {
+        self.was_replaced.get()
     }
 
     fn is_quiet(&self) -> bool {

@@ -186,6 +186,58 @@ async fn two_names_of_one_account_never_have_two_sets_under_way_together() {
 }
 
 #[tokio::test]
+async fn after_a_loss_every_host_is_quiet_and_a_lost_note_ends_without_a_word_and_without_its_number() {
+    if cluster().is_none() {
+        return;
+    }
+    let cluster = Cluster::begin().unwrap();
+    let database = cluster.database();
+    let open = |us| Ledger::open(address(&cluster, &database), clock(), us);
+    let one = open(here()).await.unwrap();
+    let other = open(elsewhere()).await.unwrap();
+    for words in ["desk-a", "desk-b"] {
+        register_target(&one, words, 1).await;
+    }
+    let (_sending, lost) = noted(note(&one, "desk-a", Cause::New, 1).await);
+    let unknown = |error: LedgerError| error.to_string().contains("there is no intent");
+    let never = one.record_answer(IntentId(lost.0 + 1), &SetAnswer::Accepted).await.unwrap_err();
+    assert!(unknown(never));
+    // As the standby has it that takes over, whose numbers begin anew, too.
+    cluster.sql(&database, "DELETE FROM intents; ALTER TABLE intents ALTER id RESTART");
+    cluster.become_standby();
+    cluster.promote();
+    let comes = async |ledger: &Ledger| {
+        let began = std::time::Instant::now();
+        while ledger.notice().await.is_err() || ledger.directives().borrow().replaced_at.is_none() {
+            assert!(began.elapsed() < Duration::from_secs(60));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    comes(&one).await;
+    // The other one finds a database that says already which one it is, and no lower version than it saw.
+    cluster.sql(&database, "UPDATE fleet SET version = version + 100");
+    comes(&other).await;
+    let visitor = Visitor::open(address(&cluster, &database), clock()).unwrap();
+    let resumed = visitor.resume(&[]).unwrap();
+    turn(&one, &other).await;
+    assert_eq!(visitor.answer(&resumed).unwrap(), Some(CommandAnswer::Acknowledged));
+    for ledger in [&one, &other] {
+        assert!(matches!(note(ledger, "desk-b", Cause::New, 2).await, Note::Braked), "it is quiet");
+    }
+    let replaced = kinds(&one).into_iter().filter(|kind| *kind == EventKind::LedgerReplaced).count();
+    assert_eq!(replaced, 1);
+
+    // A process that knows of no other database has no reason to be quiet.
+    drop(other);
+    let other = open(elsewhere()).await.unwrap();
+    let (_sending, next) = noted(note(&other, "desk-b", Cause::New, 3).await);
+    assert!(next.0 > lost.0 + 1000, "{next:?}");
+    one.record_answer(lost, &SetAnswer::Accepted).await.unwrap();
+    one.record_resolved(lost, false, None).await.unwrap();
+    other.record_answer(next, &SetAnswer::Accepted).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_account_that_a_newer_revision_names_is_not_released_by_who_knows_an_older_one() {
     let Some((one, other, _, _)) = two().await else { return };
     let older = accept(&one, "a", b"a", None).await.unwrap();
