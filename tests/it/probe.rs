@@ -36,7 +36,8 @@ impl Transport for Direct {
         let headers: BTreeMap<String, String> =
             headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let method = method.as_str().to_owned();
-        let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
+        let request =
+            bitget_sim::Request { method, path, query, headers, body: body.into_bytes(), from: None };
         let now = UnixMs(self.clock.now().0 + 40);
         let reply = self.exchange.lock().unwrap().handle(now, &request);
         match reply.outcome {

@@ -1,5 +1,7 @@
 //! What was asked of the exchange and what it did, in order: what a test checks afterwards. It decides nothing.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -15,6 +17,9 @@ pub struct LogEntry {
     pub at: UnixMs,
     /// When its answer left; `None` if none did.
     pub answered_at: Option<UnixMs>,
+    /// The address that it came from, if it came over a socket.
+    #[serde(skip)]
+    pub from: Option<IpAddr>,
     /// The account that its key belongs to, whether or not it is signed right.
     pub account: Option<Uid>,
     /// `GET`, `POST`, ...
@@ -58,11 +63,12 @@ impl LogEntry {
         account: Option<Uid>,
         fault: Option<FaultKind>,
     ) -> Self {
-        let Request { method, path, query, headers: _, body } = request;
+        let Request { method, path, query, headers: _, body, from } = request;
         let (product, wanted) = subject(request);
         Self {
             at,
             answered_at: None,
+            from: *from,
             account,
             method: method.clone(),
             path: path.clone(),

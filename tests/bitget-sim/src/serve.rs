@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,7 +90,8 @@ pub async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) if peer.ip().is_loopback() => {
-                    connections.spawn(connection(stream, acceptor.clone(), simulator.clone()));
+                    let served = Served { simulator: simulator.clone(), from: peer.ip() };
+                    connections.spawn(connection(stream, acceptor.clone(), served));
                 }
                 Ok(_stranger) => {}
                 // Out of file descriptors, or a client that is gone already: neither ends the exchange.
@@ -112,32 +113,39 @@ pub enum ServeError {
     Listen(#[from] io::Error),
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, simulator: Simulator) {
+/// One connection's exchange, and who is at its other end.
+#[derive(Clone)]
+struct Served {
+    simulator: Simulator,
+    from: IpAddr,
+}
+
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, served: Served) {
     // Small answers, asked for one by one: waiting for more to send would only add 40 ms.
     drop(stream.set_nodelay(true));
     match acceptor {
-        None => one_by_one(stream, simulator).await,
+        None => one_by_one(stream, served).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
-                    as_streams(stream, simulator).await;
+                    as_streams(stream, served).await;
                 } else {
-                    one_by_one(stream, simulator).await;
+                    one_by_one(stream, served).await;
                 }
             }
         }
     }
 }
 
-async fn as_streams(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, simulator: Simulator) {
-    let service = service_fn(move |request| answer(simulator.clone(), request));
+async fn as_streams(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, served: Served) {
+    let service = service_fn(move |request| answer(served.clone(), request));
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service);
     drop(pin!(connection).await);
 }
 
-async fn one_by_one(stream: impl AsyncRead + AsyncWrite + Unpin, simulator: Simulator) {
-    let service = service_fn(move |request| answer(simulator.clone(), request));
+async fn one_by_one(stream: impl AsyncRead + AsyncWrite + Unpin, served: Served) {
+    let service = service_fn(move |request| answer(served.clone(), request));
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // An error is a client that went away, or a connection that was dropped on purpose.
@@ -145,10 +153,10 @@ async fn one_by_one(stream: impl AsyncRead + AsyncWrite + Unpin, simulator: Simu
 }
 
 async fn answer(
-    simulator: Simulator,
+    Served { simulator, from }: Served,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Dropped> {
-    let request = received(request).await?;
+    let request = Request { from: Some(from), ..received(request).await? };
     if let Some(response) = control::answer(&simulator, &request) {
         return sent(response);
     }
@@ -178,6 +186,7 @@ async fn received(request: hyper::Request<Incoming>) -> Result<Request, Dropped>
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers.iter().map(header).collect(),
         body: body.to_bytes().to_vec(),
+        from: None,
     })
 }
 

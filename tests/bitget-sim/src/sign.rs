@@ -68,7 +68,7 @@ fn rsa_key(info: &[u8]) -> Option<&[u8]> {
 const IS_RSA: [u8; 13] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 fn prehash(timestamp: &str, request: &Request) -> Vec<u8> {
-    let Request { method, path, query, headers: _, body } = request;
+    let Request { method, path, query, headers: _, body, from: _ } = request;
     let mark = if query.is_empty() { "" } else { "?" };
     let method = method.to_ascii_uppercase();
     [timestamp, &method, path, mark, query]

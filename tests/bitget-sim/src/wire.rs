@@ -2,6 +2,7 @@
 //! Nothing here reads a clock or a socket.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
+    /// The address that it came from, if it came over a socket.
+    pub from: Option<IpAddr>,
 }
 
 impl Request {

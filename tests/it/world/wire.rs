@@ -120,7 +120,8 @@ impl Direct {
         let Request { method, path, query, headers, body } = request;
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let (method, asked) = (method.as_str().to_owned(), path.clone());
-        let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
+        let request =
+            bitget_sim::Request { method, path, query, headers, body: body.into_bytes(), from: None };
         let latency = locked(&self.wire.state).latency;
         tokio::time::sleep(latency).await;
         let reply = {

@@ -22,7 +22,8 @@ impl Transport for Direct {
         let Request { method, path, query, headers, body } = request;
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let method = method.as_str().to_owned();
-        let request = bitget_sim::Request { method, path, query, headers, body: body.into_bytes() };
+        let request =
+            bitget_sim::Request { method, path, query, headers, body: body.into_bytes(), from: None };
         let now = bitget_sim::UnixMs(self.clock.wall());
         let reply = self.exchange.lock().unwrap().handle(now, &request);
         self.travel().await;
