@@ -16,12 +16,22 @@ use tempfile::TempDir;
 
 /// A running cluster.
 pub(super) struct Cluster {
+    pub(super) place: Place,
     pub(super) programs: PathBuf,
     /// Its directory, and what it is put into: all of it is removed at the end.
     pub(super) home: PathBuf,
     pub(super) port: u16,
     /// Ends the cluster, and removes what is left of it, when our end of its input is closed.
     keeper: Child,
+}
+
+/// Where a cluster runs.
+#[derive(Clone, Default)]
+pub(super) struct Place {
+    /// The program that the server is started by, with its arguments, if it is not to be by this process itself.
+    pub(super) through: Vec<String>,
+    /// Where it listens and what may come from there without a password, if it is not loopback.
+    pub(super) network: Option<(String, String)>,
 }
 
 /// What a user of TCP needs; the socket trusts whoever may open it.
@@ -39,37 +49,67 @@ pub(super) fn cluster() -> Option<&'static Cluster> {
     }
 }
 
+impl Place {
+    /// The command as it is started there.
+    pub(super) fn put_before(&self, command: Command) -> Command {
+        let Some((program, arguments)) = self.through.split_first() else { return command };
+        let mut through = Command::new(program);
+        through.args(arguments).args(parts(&command));
+        through
+    }
+}
+
 impl Cluster {
     /// A cluster of its own, for who stops it, or asks more of it.
     pub(super) fn begin() -> Result<Cluster, String> {
+        Cluster::begin_at(Place::default())
+    }
+
+    /// The same in another place.
+    pub(super) fn begin_at(place: Place) -> Result<Cluster, String> {
+        Cluster::made(place, |programs, data| {
+            let password = data.with_file_name("password");
+            fs::write(&password, PASSWORD).unwrap();
+            run(as_nobody(&programs.join("initdb"))
+                .arg("-D")
+                .arg(data)
+                .arg(format!("--pwfile={}", password.display()))
+                .args([
+                    "--username=posmoded",
+                    "--auth-local=trust",
+                    "--auth-host=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-sync",
+                ]));
+        })
+    }
+
+    /// A cluster whose data somebody makes.
+    pub(super) fn made(place: Place, make: impl FnOnce(&Path, &Path)) -> Result<Cluster, String> {
         let programs = programs().ok_or("there is no PostgreSQL here (postgresql)")?;
         let of_it = TempDir::with_prefix("posmoded-").unwrap();
         let home = of_it.path().to_owned();
         give(&home);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        fs::write(home.join("password"), PASSWORD).unwrap();
         let data = home.join("data");
-        run(as_nobody(&programs.join("initdb"))
-            .arg("-D")
-            .arg(&data)
-            .arg(format!("--pwfile={}", home.join("password").display()))
-            .args([
-                "--username=posmoded",
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--no-sync",
-            ]));
-        fs::write(
-            data.join("postgresql.auto.conf"),
+        make(&programs, &data);
+        let append = |name: &str, lines: String| {
+            let mut file = fs::OpenOptions::new().append(true).open(data.join(name)).unwrap();
+            file.write_all(lines.as_bytes()).unwrap();
+        };
+        let listen = place.network.as_ref().map_or("127.0.0.1", |(at, _)| at);
+        append(
+            "postgresql.auto.conf",
             format!(
-                "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
+                "listen_addresses = '{listen}'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
                  shared_buffers = 16MB\n",
                 home.display()
             ),
-        )
-        .unwrap();
+        );
+        if let Some((_, from)) = &place.network {
+            append("pg_hba.conf", format!("host all all {from} trust\n"));
+        }
         let keeper = Command::new("sh")
             .args(["-c", r#"cat >/dev/null; kill -CONT "$(head -n 1 "$HOME/data/postmaster.pid")"; "$0" "$@" >/dev/null 2>&1; rm -rf "$HOME""#])
             .args(parts(&as_nobody(&programs.join("pg_ctl"))))
@@ -86,14 +126,16 @@ impl Cluster {
             .unwrap();
         // From here on it is the keeper's to remove.
         let _ = of_it.keep();
-        let cluster = Cluster { programs, home, port, keeper };
+        let cluster = Cluster { place, programs, home, port, keeper };
         cluster.control(&["start", "-w", "-t", "60", "-l", &cluster.home.join("log").display().to_string()]);
         Ok(cluster)
     }
 
     /// `pg_ctl` on it.
     pub(super) fn control(&self, words: &[&str]) {
-        run(as_nobody(&self.programs.join("pg_ctl")).arg("-D").arg(self.home.join("data")).args(words));
+        let mut control = as_nobody(&self.programs.join("pg_ctl"));
+        control.arg("-D").arg(self.home.join("data")).args(words);
+        run(&mut self.place.put_before(control));
     }
 
     /// Ends the server and starts it again as a standby, which takes no writes.
@@ -194,7 +236,7 @@ fn parts(command: &Command) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn run(command: &mut Command) -> String {
+pub(super) fn run(command: &mut Command) -> String {
     // Not in a pipe: a server that was started would keep it open.
     let output = TempDir::new().unwrap();
     let said = fs::File::create(output.path().join("said")).unwrap();

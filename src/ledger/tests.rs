@@ -10,6 +10,7 @@ mod directives;
 mod disk;
 mod hosts;
 mod intents;
+#[path = "../../tests/pooler.rs"]
 mod pooler;
 mod refreshes;
 mod restore;

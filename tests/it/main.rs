@@ -26,6 +26,8 @@ mod keys;
 mod lessons;
 mod licences;
 mod manual;
+#[path = "../pooler.rs"]
+mod pooler;
 mod probe;
 mod process;
 mod schema;

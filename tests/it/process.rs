@@ -8,6 +8,7 @@ mod conditions;
 mod connections;
 mod disks;
 mod files;
+mod fleet;
 mod gitops;
 mod hosts;
 mod kills;
@@ -74,8 +75,12 @@ impl Venue {
 
     /// Over TLS, or over plain HTTP: with a connection for every request.
     fn speaking(exchange: Exchange, identity: Option<Identity>) -> Venue {
+        Venue::at(TcpListener::bind("127.0.0.1:0").unwrap(), exchange, identity)
+    }
+
+    /// The same at a listener.
+    fn at(listener: TcpListener, exchange: Exchange, identity: Option<Identity>) -> Venue {
         let simulator = Simulator::new(exchange);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let scheme = if identity.is_some() { "https" } else { "http" };
         let base = format!("{scheme}://{}", listener.local_addr().unwrap());
         let ca = identity.as_ref().map(|identity| identity.ca_pem().to_owned());

@@ -1,0 +1,226 @@
+//! The database under all hosts: it is down, is another one than it was, is full, takes no writes.
+
+use std::fs;
+use std::io::Write as _;
+use std::thread::sleep;
+use std::time::Duration;
+
+use bitget_sim::{FaultKind, PosMode, UnixMs};
+use posmoded::constants::QUIET;
+use serde_json::Value;
+
+use super::{Fleet, HEDGE, Hub, ONE_WAY, file, is_long, own};
+use crate::cluster::{Cluster, as_nobody, give, run};
+use crate::process::{PATIENCE, wait_until};
+
+pub(super) fn while_the_database_is_down_nothing_leaves_and_then_everything_goes_on() {
+    let hub = own();
+    let given = |first, mode| file(&[(1, first, HEDGE), (2, 2, mode)]);
+    let mut fleet = Fleet::direct(hub, 2, 2, &given(1, ONE_WAY));
+    fleet.inject(1, FaultKind::ExecuteLater { after: Duration::from_secs(25) });
+    fleet.start();
+    fleet.stands(1, 2, "in_sync", "");
+    fleet.wait_for_sets(1, 1);
+    hub.cluster.control(&["stop", "-w", "-m", "immediate"]);
+    let down = fleet.venue.simulator.now();
+    fleet.declare(&[0, 1], &given(2, HEDGE));
+    fleet.falls_silent(&[0, 1], down);
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![]));
+    hub.cluster.control(&["start", "-w", "-l", "/dev/null"]);
+    fleet.wait_for_sets(2, 1);
+    fleet.stands(1, 2, "in_sync", "");
+    fleet.stands(1, 1, "in_sync", "");
+    fleet.has(1, PosMode::HedgeMode);
+    fleet.has(2, PosMode::HedgeMode);
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![1]));
+    assert_eq!(fleet.intents(1), "took_effect");
+    fleet.end();
+}
+
+pub(super) fn a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_until_it_does() {
+    let hub = own();
+    let given = |mode| file(&[(1, 1, mode), (2, 2, mode)]);
+    let mut fleet = Fleet::direct(hub, 2, 2, &given(ONE_WAY));
+    // A disk of its own for what is in the database.
+    let small = hub.cluster.home.join("small");
+    let mount = "mount -t tmpfs -o size=24m,mode=700,uid=65534 none";
+    hub.run(&format!("mkdir {0} && {mount} {0}", small.display()));
+    hub.cluster.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", small.display()));
+    hub.cluster.sql("postgres", &format!("ALTER DATABASE {} SET TABLESPACE small", fleet.database));
+    fleet.start();
+    fleet.stands(0, 1, "in_sync", "");
+    fleet.stands(1, 2, "in_sync", "");
+    fleet.sites[0].host.wait_out_its_quiet();
+    let filler = hub.inside(&small).join("filler");
+    let mut full = fs::File::create(&filler).unwrap();
+    while full.write_all(&[0; 4096]).is_ok() {}
+    drop(full);
+    // More than there is room for in what the tables have already.
+    let comment: String =
+        (0..20_000).map(|number: u32| format!("# {:x}\n", number.wrapping_mul(0x9e37_79b9))).collect();
+    fleet.declare(&[0, 1], &(comment.clone() + &given(HEDGE)));
+    let is_told = |status: &Value| status.to_string().contains("No space left on device").then_some(());
+    fleet.sites[0].wait_for("it says that the disk is full", is_told);
+    sleep(Duration::from_secs(5));
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![], vec![]));
+    fs::remove_file(filler).unwrap();
+    fleet.wait_for_sets(1, 1);
+    fleet.wait_for_sets(2, 1);
+    fleet.stands(0, 1, "in_sync", "");
+    fleet.stands(1, 2, "in_sync", "");
+
+    let read_only = |on: &str| {
+        hub.cluster.sql("postgres", &format!("ALTER SYSTEM SET default_transaction_read_only = {on}"));
+        hub.cluster.sql("postgres", "SELECT pg_reload_conf()");
+    };
+    read_only("on");
+    // All have heard of it.
+    sleep(Duration::from_secs(1));
+    let since = fleet.venue.simulator.now();
+    fleet.declare(&[0, 1], &(comment + &given(ONE_WAY)));
+    fleet.falls_silent(&[0, 1], since);
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![1]));
+    read_only("off");
+    fleet.wait_for_sets(1, 2);
+    fleet.wait_for_sets(2, 2);
+    fleet.stands(0, 1, "in_sync", "");
+    fleet.stands(1, 2, "in_sync", "");
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0, 0], vec![1, 1]));
+    fleet.has(1, PosMode::OneWayMode);
+    fleet.end();
+}
+
+pub(super) fn a_note_that_a_failover_lost_is_waited_for_and_a_human_says_when_to_go_on() {
+    let hub = own();
+    let standby = stand_by(hub);
+    let given = file(&[(1, 1, HEDGE), (2, 1, HEDGE), (3, 2, HEDGE)]);
+    let mut fleet = with_standby(hub, standby, 3, &given);
+    for uid in 1..=3 {
+        fleet.venue.flip(uid, PosMode::HedgeMode);
+    }
+    fleet.start();
+    for (host, uid) in [(0, 1), (0, 2), (1, 3)] {
+        fleet.stands(host, uid, "in_sync", "");
+    }
+    fleet.sites[0].host.wait_out_its_quiet();
+    // From here on nothing comes through to the standby.
+    standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+    standby.sql("postgres", "SELECT pg_reload_conf()");
+    let alone = || standby.sql("postgres", "SELECT FROM pg_stat_wal_receiver").is_empty().then_some(());
+    wait_until("the standby is alone", PATIENCE, String::new, alone);
+    let (code, out, err) = fleet.sites[1].host.call(&["pause", "desk-3", "--reason", "it is lost"]);
+    assert_eq!(code, 0, "{out}{err}");
+    fleet.inject(1, FaultKind::ExecuteLater { after: Duration::from_secs(20) });
+    fleet.inject(2, FaultKind::Hang);
+    for uid in 1..=3 {
+        fleet.venue.flip(uid, PosMode::OneWayMode);
+    }
+    fleet.wait_for_sets(1, 1);
+    fleet.wait_for_sets(2, 1);
+    hub.cluster.control(&["stop", "-w", "-m", "immediate"]);
+    let lost = fleet.venue.simulator.now();
+    fleet.fail_over(standby);
+    assert_eq!((fleet.intents(1), fleet.intents(2)), (String::new(), String::new()), "the notes are lost");
+    let is_paused = |status: &Value| {
+        let waits = |target: &Value| target["blockers"].as_array().unwrap().contains(&"paused".into());
+        status["targets"].as_array()?.iter().all(waits).then_some(())
+    };
+    for site in &fleet.sites {
+        site.wait_for("everything is paused", is_paused);
+    }
+    let (_, out, err) = fleet.sites[0].host.call(&["status"]);
+    assert!(out.contains("may have lost what was written last"), "{out}{err}");
+    // Too early, as somebody may say it.
+    let (code, out, err) = fleet.sites[0].host.call(&["resume"]);
+    assert_eq!(code, 0, "{out}{err}");
+    for (host, uid) in [(0, 1), (1, 3)] {
+        fleet.stands(host, uid, "in_sync", "");
+        fleet.has(uid, PosMode::HedgeMode);
+    }
+    fleet.sends_nothing_before_the_end_of_its_quiet(lost);
+    fleet.end();
+}
+
+pub(super) fn after_a_synchronous_failover_nothing_leaves_for_a_while_and_then_all_goes_on() {
+    let hub = own();
+    let standby = stand_by(hub);
+    let given = |first, mode| file(&[(1, first, HEDGE), (2, 1, HEDGE), (3, 2, mode)]);
+    hub.cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (second)'");
+    hub.cluster.sql("postgres", "SELECT pg_reload_conf()");
+    let mut fleet = with_standby(hub, standby, 3, &given(1, ONE_WAY));
+    fleet.inject(1, FaultKind::ExecuteLater { after: Duration::from_secs(20) });
+    fleet.inject(2, FaultKind::Hang);
+    fleet.start();
+    fleet.stands(1, 3, "in_sync", "");
+    fleet.wait_for_sets(1, 1);
+    fleet.wait_for_sets(2, 1);
+    hub.cluster.control(&["stop", "-w", "-m", "immediate"]);
+    let lost = fleet.venue.simulator.now();
+    fleet.fail_over(standby);
+    assert_eq!(fleet.intents(1).split(' ').count(), 1, "the note has come through");
+    fleet.declare(&[0, 1], &given(2, HEDGE));
+    fleet.stands(1, 3, "pending", "The ledger's database is another one than it was");
+    for (host, uid) in [(1, 1), (1, 3)] {
+        fleet.stands(host, uid, "in_sync", "");
+        fleet.has(uid, PosMode::HedgeMode);
+    }
+    fleet.sends_nothing_before_the_end_of_its_quiet(lost);
+    let told = fleet.sites[0].host.call(&["history"]).1;
+    assert!(!told.contains("paused"), "{told}");
+    fleet.end();
+}
+
+/// A server that follows the hub's, and may take over.
+fn stand_by(hub: &Hub) -> &'static Cluster {
+    let first = hub.cluster;
+    let made = Cluster::made(first.place.clone(), |programs, data| {
+        let mut copied = as_nobody(&programs.join("pg_basebackup"));
+        copied.args(["-U", "posmoded", "--no-sync", "-c", "fast", "-h"]).arg(&first.home);
+        run(copied.arg("-p").arg(first.port.to_string()).arg("-D").arg(data));
+        fs::write(data.join("standby.signal"), "").unwrap();
+        give(&data.join("standby.signal"));
+        let mut settings =
+            fs::OpenOptions::new().append(true).open(data.join("postgresql.auto.conf")).unwrap();
+        let (home, port) = (first.home.display(), first.port);
+        let from = format!("host={home} port={port} user=posmoded application_name=second");
+        writeln!(settings, "primary_conninfo = '{from}'").unwrap();
+    });
+    Box::leak(Box::new(made.unwrap()))
+}
+
+/// Two hosts that know of both servers.
+fn with_standby(hub: &'static Hub, standby: &Cluster, accounts: u64, file: &str) -> Fleet {
+    let state = |database: &str| {
+        let (at, _) = hub.cluster.place.network.as_ref().unwrap();
+        format!("postgres://posmoded@{at}:{},{at}:{}/{database}", hub.cluster.port, standby.port)
+    };
+    Fleet::new(hub, 2, accounts, file, state)
+}
+
+impl Fleet {
+    fn fail_over(&mut self, to: &'static Cluster) {
+        to.promote();
+        self.cluster = to;
+        for site in &mut self.sites {
+            site.host.server = Some((to, self.database.clone()));
+        }
+    }
+
+    /// What was under way when the first server was lost has one set, and what was not, one after the quiet that follows. The one
+    /// that had no effect has its next a minute after its fence, which is waited for where there is time.
+    #[track_caller]
+    fn sends_nothing_before_the_end_of_its_quiet(&self, lost: UnixMs) {
+        assert_eq!((self.setters(1), self.setters(2), self.setters(3)), (vec![0], vec![0], vec![1]));
+        let mut later = self.sets(3);
+        if is_long() {
+            self.wait_for_sets(2, 2);
+            self.stands(0, 2, "in_sync", "");
+            self.has(2, PosMode::HedgeMode);
+            assert_eq!(self.setters(2), [0, 0]);
+            later.extend(self.sets(2).pop());
+        }
+        for set in later {
+            assert!(set.at >= lost.plus(QUIET), "{set:?} {lost:?}");
+        }
+    }
+}
