@@ -121,12 +121,13 @@ pub(super) fn a_note_that_a_failover_lost_is_waited_for_and_a_human_says_when_to
     let lost = fleet.venue.simulator.now();
     fleet.fail_over(standby);
     assert_eq!((fleet.intents(1), fleet.intents(2)), (String::new(), String::new()), "the notes are lost");
-    let is_paused = |status: &Value| {
-        let waits = |target: &Value| target["blockers"].as_array().unwrap().contains(&"paused".into());
-        status["targets"].as_array()?.iter().all(waits).then_some(())
-    };
-    for site in &fleet.sites {
-        site.wait_for("everything is paused", is_paused);
+    // Each says so of an account of its own, which is not as it should be.
+    for (host, uid) in [(0, 2), (1, 3)] {
+        let is_paused = || {
+            let target = fleet.sites[host].target(uid)?;
+            target["blockers"].as_array()?.contains(&"paused".into()).then_some(())
+        };
+        wait_until("everything is paused", PATIENCE, || fleet.said(), is_paused);
     }
     let (_, out, err) = fleet.sites[0].host.call(&["status"]);
     assert!(out.contains("may have lost what was written last"), "{out}{err}");
