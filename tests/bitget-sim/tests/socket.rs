@@ -78,7 +78,7 @@ async fn raw(address: SocketAddr, request: &Request) -> String {
 }
 
 async fn exchange_bytes(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &Request) -> String {
-    let Request { method, path, query, headers, body } = request;
+    let Request { method, path, query, headers, body, from: _ } = request;
     let query = if query.is_empty() { String::new() } else { format!("?{query}") };
     let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
