@@ -70,7 +70,7 @@ function changeCause(node, cause) {
     whose,
     make("span.label", {}, label ?? "not in sync"),
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
-    isAskedNow ? "" : make("span.when", {}, needs[0].replaceAll("_", " ")),
+    isAskedNow ? "" : make("span.need", {}, needs[0].replaceAll("_", " ")),
     isNew ? make("span.when", {}, "for ", dated(since)) : "",
     outOfSync === null ? "" : make("span.when.out", {}, `${words} for `, dated(outOfSync)),
     targets.length === 1 ? modesInWords(targets[0]) : "",
