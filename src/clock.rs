@@ -42,6 +42,8 @@ struct Suspended {
     woken: AtomicI64,
     /// Ends every wait that began before it was noticed.
     waking: Notify,
+    /// Until when the process is stopped, in simulation only: no wait ends before.
+    stopped: AtomicI64,
 }
 
 #[derive(Debug, Clone)]
@@ -88,11 +90,27 @@ impl Clock {
         }
     }
 
+    /// Stops the process until then, in simulation only: its time goes on, and no wait of its ends before.
+    pub fn stop_until(&self, moment: Moment) {
+        self.suspended.stopped.store(moment.0, Ordering::Relaxed);
+    }
+
+    /// Until when it is stopped; long past where it is not.
+    pub fn stopped_until(&self) -> Moment {
+        Moment(self.suspended.stopped.load(Ordering::Relaxed))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn anchored(anchor: i64, wall: Wall, seed: u64, before: Option<i64>) -> Clock {
         let random = Arc::new(AtomicU64::new(seed));
         let (since, woken) = (AtomicI64::new(0), AtomicI64::new(i64::MIN));
-        let suspended = Arc::new(Suspended { before, since, woken, waking: Notify::new() });
+        let suspended = Arc::new(Suspended {
+            before,
+            since,
+            woken,
+            waking: Notify::new(),
+            stopped: AtomicI64::new(i64::MIN),
+        });
         Clock { started: Instant::now(), anchor, wall, random, exchange: Arc::default(), suspended }
     }
 
@@ -198,10 +216,14 @@ impl Clock {
             let waking = self.suspended.waking.notified();
             tokio::pin!(waking);
             waking.as_mut().enable();
-            let left = moment.since(self.now());
+            let left = moment.max(self.stopped_until()).since(self.now());
             tokio::select! {
                 biased;
-                () = tokio::time::sleep(left) => return,
+                () = tokio::time::sleep(left) => {
+                    if self.stopped_until() <= self.now() {
+                        return;
+                    }
+                }
                 () = waking => {}
             }
         }
@@ -248,6 +270,26 @@ mod tests {
         tokio::join!(sleep, suspend);
         assert_eq!(began.elapsed(), Duration::from_secs(5));
         assert_eq!((clock.now(), clock.woken()), (Moment(3_605_000), Moment(3_601_000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_of_a_process_goes_on_while_it_is_stopped() {
+        let clock = Clock::simulated(0, 1);
+        let ends = |second: u64| {
+            let clock = clock.clone();
+            async move {
+                clock.sleep_until(Moment(0) + Duration::from_secs(second)).await;
+                clock.now()
+            }
+        };
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            clock.stop_until(Moment(60_000));
+            clock.sleep_until(clock.now()).await;
+            clock.now()
+        };
+        let moments = tokio::join!(ends(1), ends(5), stop, ends(61));
+        assert_eq!(moments, (Moment(1_000), Moment(60_000), Moment(60_000), Moment(61_000)));
     }
 
     #[test]

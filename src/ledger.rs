@@ -7,6 +7,7 @@
 //! because a real thread would let virtual time jump.
 
 mod backup;
+mod company;
 mod copying;
 mod database;
 mod directives;
@@ -68,6 +69,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub use backup::{BackupError, backup};
+pub use company::{Company, Reach};
 pub use directives::{CommandAnswer, Counted, Directives, Limits, PauseRow, beside};
 pub use error::{ApproveError, CloseError, LedgerError, Newer, OpenError, ResumeError, VisitError};
 pub use event::{Event, EventKind};
@@ -95,6 +97,7 @@ pub use visitor::Visitor;
 pub use watches::Span;
 pub use words::Stage;
 
+use company::Guest;
 use database::Place;
 use intents::IntentRequest;
 use listeners::Listeners;
@@ -204,11 +207,21 @@ impl Ledger {
         Ledger::inline(self.place.clone(), clock)
     }
 
+    /// A ledger in memory as the new process of a host of several opens it, for simulation.
+    pub fn among(&self, company: &Company, host: &str, clock: Clock) -> Result<Ledger, OpenError> {
+        let path = match &self.place {
+            Place::File(path) | Place::Among(path, _) => path.clone(),
+            Place::Server(address) => PathBuf::from(address.to_string()),
+        };
+        let guest = Guest::of(company, host, Duration::from_secs(SILENCE));
+        Ledger::inline(Place::Among(path, guest), clock)
+    }
+
     /// Opens the ledger as a command in another process does.
     pub fn visitor(&self) -> Result<Visitor, VisitError> {
         let lock = match &self.place {
             Place::File(path) => path.parent().map(|dir| dir.join(LOCK)),
-            Place::Server(_) => None,
+            Place::Among(..) | Place::Server(_) => None,
         };
         Visitor::at(self.place.clone(), lock, self.clock.clone())
     }
@@ -581,7 +594,7 @@ impl Ledger {
 
     /// Whether daemons of several hosts may work with it.
     pub fn is_shared(&self) -> bool {
-        matches!(self.place, Place::Server(_))
+        matches!(self.place, Place::Among(..) | Place::Server(_))
     }
 
     /// What operators wrote, as of the last write or `notice`.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::company::Guest;
 use super::error::{LedgerError, OpenError, StoreError, VisitError};
 use super::instance::Instance;
 use super::peers::{Peer, Shown};
@@ -21,6 +22,8 @@ use crate::moment::Moment;
 pub(super) enum Place {
     /// In a file, or in the memory of this process.
     File(PathBuf),
+    /// In the memory of this process, which simulates several hosts.
+    Among(PathBuf, Guest),
     /// In a database of PostgreSQL.
     Server(Arc<Address>),
 }
@@ -28,7 +31,7 @@ pub(super) enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::File(path) => path.display().fmt(out),
+            Place::File(path) | Place::Among(path, _) => path.display().fmt(out),
             Place::Server(address) => address.fmt(out),
         }
     }
@@ -45,7 +48,8 @@ impl Database {
     /// Opens the daemon's ledger, making it if missing, and converts it to our format.
     pub(super) fn open(place: &Place, clock: &Clock, us: Option<&Instance>) -> Result<Database, OpenError> {
         Ok(match place {
-            Place::File(path) => Database::Sqlite(Sqlite::open(path)?),
+            Place::File(path) => Database::Sqlite(Sqlite::open(path, None)?),
+            Place::Among(path, guest) => Database::Sqlite(Sqlite::open(path, Some(guest.clone()))?),
             Place::Server(address) => {
                 Database::Postgres(Box::new(Postgres::open(Arc::clone(address), clock.clone(), us)?))
             }
@@ -55,7 +59,7 @@ impl Database {
     /// Opens a ledger that a daemon made.
     pub(super) fn visit(place: Place, clock: &Clock) -> Result<Database, VisitError> {
         Ok(match place {
-            Place::File(path) => Database::Sqlite(Sqlite::visit(path)?),
+            Place::File(path) | Place::Among(path, _) => Database::Sqlite(Sqlite::visit(path)?),
             Place::Server(address) => Database::Postgres(Box::new(Postgres::visit(address, clock.clone())?)),
         })
     }
@@ -71,7 +75,7 @@ impl Database {
     /// The other hosts whose daemons work with it.
     pub(super) fn others(&mut self) -> Result<BTreeSet<String>, LedgerError> {
         match self {
-            Database::Sqlite(_) => Ok(BTreeSet::new()),
+            Database::Sqlite(sqlite) => Ok(sqlite.guest().map(Guest::others).unwrap_or_default()),
             Database::Postgres(postgres) => postgres.others(),
         }
     }
@@ -119,7 +123,11 @@ impl Database {
     /// Says that this daemon ends. A file is free once its lock is.
     pub(super) fn leave(&mut self) {
         match self {
-            Database::Sqlite(_) => {}
+            Database::Sqlite(sqlite) => {
+                if let Some(guest) = sqlite.guest() {
+                    guest.leave();
+                }
+            }
             Database::Postgres(postgres) => postgres.leave(),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, Transaction, TransactionBehavior, ffi};
 
+use super::company::{Among, Guest};
 use super::error::{LedgerError, Newer, OpenError, StoreError, VisitError};
 use super::files::beside;
 use super::schema::{FORMAT, MIGRATIONS, convert, format, migrate};
@@ -22,11 +23,13 @@ pub(super) struct Sqlite {
     connection: Connection,
     place: PathBuf,
     files: Vec<OpenFile>,
+    /// In simulation, the host that it is the daemon of, of several.
+    guest: Option<Box<Guest>>,
 }
 
 impl Sqlite {
     /// Opens the daemon's ledger, making it if missing, and converts it to our format.
-    pub(super) fn open(place: &Path) -> Result<Sqlite, OpenError> {
+    pub(super) fn open(place: &Path, guest: Option<Guest>) -> Result<Sqlite, OpenError> {
         let at = |error| LedgerError::of(place, error);
         let mut connection = connect(place, OpenFlags::SQLITE_OPEN_CREATE).map_err(at)?;
         let found = format(&connection).map_err(at)?;
@@ -39,7 +42,7 @@ impl Sqlite {
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(at)?;
         check(&connection).map_err(at)?;
         migrate(&mut connection, place, &MIGRATIONS)?;
-        Ok(Sqlite { connection, place: place.to_owned(), files: Vec::new() })
+        Ok(Sqlite { connection, place: place.to_owned(), files: Vec::new(), guest: guest.map(Box::new) })
     }
 
     /// Opens a ledger that a daemon made.
@@ -50,7 +53,7 @@ impl Sqlite {
             0 => Err(VisitError::NoLedger { looked_at: place }),
             found if found > FORMAT => Err(VisitError::Newer(Newer { place, found, known: FORMAT })),
             found if found < FORMAT => Err(VisitError::Older { place, found, known: FORMAT }),
-            _ => Ok(Sqlite { connection, place, files: Vec::new() }),
+            _ => Ok(Sqlite { connection, place, files: Vec::new(), guest: None }),
         }
     }
 
@@ -63,7 +66,7 @@ impl Sqlite {
             Ok::<_, rusqlite::Error>(connection)
         };
         let connection = made().map_err(|error| LedgerError::of(place, error))?;
-        Ok(Sqlite { connection, place: place.to_owned(), files: Vec::new() })
+        Ok(Sqlite { connection, place: place.to_owned(), files: Vec::new(), guest: None })
     }
 
     /// From now on, `is_there` looks after the files as they are now.
@@ -83,6 +86,9 @@ impl Sqlite {
 
     /// Grows with each commit of another connection, never with our own.
     pub(super) fn version(&self) -> Result<i64, LedgerError> {
+        if let Some(guest) = &self.guest {
+            guest.renew().map_err(|error| self.far(error.into()))?;
+        }
         self.connection.version().map_err(|error| LedgerError::of(&self.place, error))
     }
 
@@ -108,7 +114,29 @@ impl Sqlite {
         behavior: TransactionBehavior,
         job: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, LedgerError> {
-        transact(&mut self.connection, behavior, job).map_err(|trouble| trouble.at(&self.place))
+        let done = match &mut self.guest {
+            None => transact(&mut self.connection, behavior, job),
+            Some(guest) => transact_among(&mut self.connection, guest, behavior, job),
+        };
+        done.map_err(|trouble| if self.guest.is_some() { self.far(trouble) } else { trouble.at(&self.place) })
+    }
+
+    /// In simulation: of the host, if it is one of several.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        self.guest.as_deref()
+    }
+
+    /// What a server would be said to have said.
+    fn far(&self, error: StoreError) -> LedgerError {
+        let StoreError::Sql(error) = error else { return error.at(&self.place) };
+        let (place, said) = ("in memory".to_owned(), error.to_string());
+        if error.trouble() == Trouble::Unreachable {
+            LedgerError::Unreachable { place, said }
+        } else if error.trouble() == Trouble::Unknown {
+            LedgerError::Unknown { place, said }
+        } else {
+            LedgerError::of(&self.place, error)
+        }
     }
 
     #[cfg(test)]
@@ -126,6 +154,24 @@ pub(super) fn transact<T>(
     let tx: Transaction<'_> = connection.transaction_with_behavior(behavior).map_err(DatabaseError::from)?;
     let done = job(&Tx::new(&*tx))?;
     tx.commit().map_err(DatabaseError::from)?;
+    Ok(done)
+}
+
+/// The same for a host of several, which may not reach it, or not hear of the commit.
+fn transact_among<T>(
+    connection: &mut Connection,
+    guest: &mut Guest,
+    behavior: TransactionBehavior,
+    job: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    guest.is_answered()?;
+    let before = connection.total_changes();
+    let tx: Transaction<'_> = connection.transaction_with_behavior(behavior).map_err(DatabaseError::from)?;
+    let done = job(&Tx::new(&Among { engine: &*tx, guest }))?;
+    tx.commit().map_err(DatabaseError::from)?;
+    if connection.total_changes() != before {
+        guest.committed()?;
+    }
     Ok(done)
 }
 

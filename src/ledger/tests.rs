@@ -4,6 +4,7 @@
 
 #[path = "../../tests/cluster.rs"]
 mod cluster;
+mod company;
 mod copies;
 mod damage;
 mod directives;
@@ -94,7 +95,7 @@ async fn each() -> Vec<(Ledger, Option<TempDir>)> {
 /// The ledger as the next process opens it.
 async fn restart(ledger: Ledger, dir: Option<&TempDir>) -> Ledger {
     match (dir, ledger.place.clone()) {
-        (None, Place::File(_)) => ledger.restarted(clock()).unwrap(),
+        (None, Place::File(_) | Place::Among(..)) => ledger.restarted(clock()).unwrap(),
         (None, Place::Server(address)) => {
             drop(ledger);
             Ledger::open(Address::clone(&address), clock(), here()).await.unwrap()
