@@ -6,6 +6,8 @@
 
 mod acts;
 mod file;
+#[cfg(test)]
+mod hosts;
 mod journal;
 pub mod plan;
 mod quiet;

@@ -1,6 +1,7 @@
 //! The whole daemon but its sockets, in virtual time: fleet, keepers, ledger, Bitget's adapter, and the simulated
 //! exchange behind the `Transport` seam. A kill drops everything at once; a restart is a new fleet on the same ledger.
 
+pub mod company;
 pub mod engine;
 pub mod invariants;
 pub mod journeys;
@@ -36,6 +37,7 @@ use keys::SimulatedKeys;
 pub use odd::OddCount;
 use told::Told;
 use turn::Turn;
+pub use wire::With;
 use wire::{Dated, Direct, Wire, locked};
 
 /// The exchange, the daemon and whoever looks on.
@@ -53,6 +55,8 @@ pub struct World {
     processes: u32,
     budget: NonZeroU32,
     quiet: Duration,
+    /// The ledger's database as messages name it, where other hosts may write there.
+    server: Option<String>,
     told: Mutex<Told>,
     _turn: Turn,
 }
@@ -89,6 +93,7 @@ impl World {
             processes: 0,
             budget: NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero"),
             quiet: Duration::ZERO,
+            server: None,
             told: Mutex::new(told),
             _turn: Turn::take(),
         }
@@ -159,7 +164,7 @@ impl World {
                 clock: self.process_clock.clone(),
             }),
             ledger: self.ledger.clone(),
-            server: None,
+            server: self.server.clone(),
             clock: self.process_clock.clone(),
             board: self.board.clone(),
             budget: self.budget,

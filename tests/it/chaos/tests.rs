@@ -106,7 +106,8 @@ fn told(seed: u64) -> Legacy {
     })
 }
 
-fn number(name: &str) -> Option<u64> {
+/// A number that the environment gives.
+pub fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 

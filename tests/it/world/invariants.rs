@@ -1,6 +1,7 @@
 //! What must always hold, checked from the exchange's request log, from the intents on disk and from what the daemon was
 //! told: the daemon's own word counts for nothing here.
 
+pub mod company;
 mod evidence;
 mod fence;
 mod file;

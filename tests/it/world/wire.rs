@@ -18,7 +18,8 @@ use super::odd::OddAnswers;
 #[derive(Debug, Default)]
 pub struct Wire {
     pub(super) state: Mutex<WireState>,
-    pub(super) journeys: Journeys,
+    /// Those of all hosts.
+    pub(super) journeys: Arc<Journeys>,
     pub(super) odd: Mutex<OddAnswers>,
 }
 
@@ -50,6 +51,19 @@ pub(super) struct WireState {
     pub(super) unmet: BTreeMap<Requirement, String>,
     /// When the host was looked at.
     pub(super) looks_at_host: Vec<Moment>,
+    /// The process is stopped for so long with the next set.
+    pub(super) stop_with_the_next_set: Option<(With, Duration)>,
+    /// The processes whose requests left only once they were no longer stopped, and when.
+    pub(super) held: Vec<(u32, Moment)>,
+}
+
+/// When a process is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum With {
+    /// When all is ready and the set has yet to leave.
+    Ready,
+    /// When it has just left.
+    Left,
 }
 
 impl Default for WireState {
@@ -68,6 +82,8 @@ impl Default for WireState {
             keys: BTreeMap::new(),
             unmet: BTreeMap::new(),
             looks_at_host: Vec::new(),
+            stop_with_the_next_set: None,
+            held: Vec::new(),
         }
     }
 }
@@ -83,14 +99,23 @@ pub(super) struct Direct {
 
 impl Transport for Direct {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let is_set = request.method == Method::Post;
+        self.stop_if(is_set, With::Ready);
+        let was_stopped = self.while_stopped().await;
         if locked(&self.wire.state).cut {
             return Err(TransportError::NotSent("no route to the exchange".to_owned()));
         }
         let journeys = &self.wire.journeys;
-        let number = journeys.leaves(self.process, self.clock.now(), request.method == Method::Post);
+        let number = journeys.leaves(self.process, self.clock.now(), is_set);
+        if was_stopped {
+            locked(&self.wire.state).held.push((self.process, self.clock.now()));
+        }
+        self.stop_if(is_set, With::Left);
         // In a task of its own: what has left arrives, even if its sender is killed meanwhile.
         let journey = tokio::spawn(self.clone().travel_oddly(number, request));
-        match tokio::time::timeout(HTTP_TOTAL, journey).await {
+        let came = tokio::time::timeout(HTTP_TOTAL, journey).await;
+        self.while_stopped().await;
+        match came {
             Ok(Ok(Some(response))) => {
                 journeys.heard(number, self.clock.now(), &response);
                 Ok(response)
@@ -103,6 +128,24 @@ impl Transport for Direct {
 }
 
 impl Direct {
+    /// Stops the process, if that was arranged for this moment.
+    fn stop_if(&self, is_set: bool, now: With) {
+        let next = &mut locked(&self.wire.state).stop_with_the_next_set;
+        if let Some((_, span)) = next.take_if(|(with, _)| is_set && *with == now) {
+            self.clock.stop_until(self.clock.stopped_until().max(self.clock.now() + span));
+        }
+    }
+
+    /// Waits while the process is stopped; returns whether it was.
+    async fn while_stopped(&self) -> bool {
+        let mut was_stopped = false;
+        while self.clock.stopped_until() > self.clock.now() {
+            was_stopped = true;
+            tokio::time::sleep(self.clock.stopped_until().since(self.clock.now())).await;
+        }
+        was_stopped
+    }
+
     /// To the exchange, unless an old answer is repeated on the way.
     async fn travel_oddly(self, number: usize, request: Request) -> Option<Response> {
         let (question, left, wire) = (request.clone(), self.clock.now(), self.wire.clone());

@@ -123,7 +123,7 @@ pub fn accepted(word: &FileState) -> Option<Desired> {
 }
 
 /// A unified account has what the file says of all three product types at once.
-fn wanted(desired: &Desired, name: &AccountName, scope: &str) -> Option<PositionMode> {
+pub fn wanted(desired: &Desired, name: &AccountName, scope: &str) -> Option<PositionMode> {
     let of = |product: ProductType| match &desired.accounts[name].declared {
         Declared::Everything(mode) => ProductType::SHORT_FORM.contains(&product).then_some(*mode),
         Declared::PerProduct(modes) => modes.get(&product).copied(),
@@ -136,7 +136,8 @@ fn wanted(desired: &Desired, name: &AccountName, scope: &str) -> Option<Position
     first.filter(|_| first == second && second == third)
 }
 
-fn mode(mode: PositionMode) -> &'static str {
+/// As the exchange spells it.
+pub fn mode(mode: PositionMode) -> &'static str {
     match mode {
         PositionMode::OneWay => "one_way_mode",
         PositionMode::Hedge => "hedge_mode",
