@@ -157,6 +157,10 @@ impl Engine for Among<'_> {
         self.engine.loss()
     }
 
+    fn was_replaced(&self) -> bool {
+        self.engine.was_replaced()
+    }
+
     fn is_quiet(&self) -> bool {
         self.engine.is_quiet()
     }
