@@ -112,8 +112,8 @@ pub enum Wants {
     Human,
 }
 
-/// What is asked of a human, where one has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What is asked of a human, where one has to act; the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -194,10 +194,12 @@ impl Reason {
 
     /// What is asked of a human where it wants one.
     pub fn need(self) -> Need {
-        match self {
-            Reason::Suspended | Reason::Paused => Need::StoppedOnPurpose,
-            Reason::Reported => Need::ToBeDecided,
-            _ => Need::Now,
+        if matches!(self, Reason::Suspended | Reason::Paused) {
+            Need::StoppedOnPurpose
+        } else if self == Reason::Reported {
+            Need::ToBeDecided
+        } else {
+            Need::Now
         }
     }
 

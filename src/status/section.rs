@@ -239,19 +239,16 @@ impl Status {
         entries.filter(|entry| !self.is_told_by_its_target(entry)).count()
     }
 
-    /// Whether the target of this entry of the held plan says in a sentence of its own how the plan is approved: what is only
-    /// reported does.
+    /// Whether the target of this entry of the held plan tells itself how the plan is approved: what is only reported does, also
+    /// where a pause comes first.
     pub fn is_told_by_its_target(&self, entry: &PlanEntry) -> bool {
         let Some(held) = &self.held else { return false };
-        let command = format!("`posmoded approve {}`", held.hash);
-        if held.told.contains(entry) {
-            return true;
-        }
-        self.targets.iter().any(|target| {
+        let is_only_reported = |target: &TargetStatus| {
             (&target.account, target.scope) == (&entry.account, entry.scope)
                 && target.reason != Some(Reason::Held)
-                && target.say.as_ref().is_some_and(|say| say.contains(&command))
-        })
+                && target.blockers.contains(&Reason::Reported)
+        };
+        held.told.contains(entry) || self.targets.iter().any(is_only_reported)
     }
 
     /// The warnings that stand with what wants a human: the account is not in sync, and this may be why.

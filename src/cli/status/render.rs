@@ -11,7 +11,7 @@ use crate::cli::terminal::{rows_of, wrapped};
 use crate::exchange::HttpVersion;
 use crate::facts::{AccountSettings, Stretch};
 use crate::position_mode::AccountName;
-use crate::protocol::Reason;
+use crate::protocol::{Need, Reason};
 use crate::source::LastPull;
 use crate::status::section::{Section, Tally};
 use crate::status::{Config, Status, TargetStatus, Warning, short};
@@ -235,6 +235,12 @@ fn capital(words: &str) -> String {
 /// The cause in words, after its label; nothing of what is in sync.
 fn told(cause: &Cause<'_>, now: Timestamp, width: Option<usize>) -> Option<String> {
     let label = plain(cause.label.as_ref()?);
+    let need = match cause.need() {
+        Need::Now => String::new(),
+        need @ (Need::ToBeDecided | Need::StoppedOnPurpose) => {
+            format!(", {}", need.as_str().replace('_', " "))
+        }
+    };
     let since =
         since_later(cause).map_or_else(String::new, |since| format!(", for {}", rows::age(since, now)));
     let say = cause.say.as_ref().map_or_else(String::new, |say| format!(": {say}"));
@@ -242,7 +248,7 @@ fn told(cause: &Cause<'_>, now: Timestamp, width: Option<usize>) -> Option<Strin
     let unread = unread.filter_map(|target| target.out_of_sync_since).min();
     let not_known =
         unread.map_or_else(String::new, |since| format!(", not known for {}", rows::age(since, now)));
-    let whole = format!("{label}{since}{not_known}{say}");
+    let whole = format!("{label}{need}{since}{not_known}{say}");
     let text = wrapped(&plain(&whole), width, "    ");
     let colour = cause.wants.filter(|_| cause.section != Section::Elsewhere).map(rows::colour);
     // A terminal too narrow for the label has broken it.

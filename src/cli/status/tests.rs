@@ -11,7 +11,7 @@ use super::render::{View, pointer, render};
 use crate::cli::Exit;
 use crate::facts::Cause;
 use crate::position_mode::{AccountName, PositionMode};
-use crate::protocol::{Plan, PlanEntry, Reason, State};
+use crate::protocol::{Need, Plan, PlanEntry, Reason, State};
 use crate::serve::Listen;
 use crate::serve::fixture::{at, target, view};
 use crate::source::LastPull;
@@ -181,10 +181,11 @@ async fn what_is_taller_than_the_terminal_ends_with_where_to_read_what_wants_a_h
     };
     let night = triage::night();
     let (rows, told) = below(&night, 24, false);
-    let who = "8 targets want a human: desk-10 (fighting), desk-11 (reported), desk-07, desk-08 (held), desk-09\n  \
-               (credential), a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x (unreachable (also\n  \
-               suspended)), desk-13 (refused_though_flat), desk-12 (paused); see the top";
-    assert_eq!(told, Some(format!("{who}, or\n  `posmoded status ACCOUNT`.\n")));
+    let who = "8 targets want a human: desk-10 (fighting), desk-07, desk-08 (held), desk-09 (credential), desk-13\n  \
+               (refused_though_flat), desk-11 (reported), desk-12 (paused),\n  \
+               a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x (unreachable (also suspended));\n  \
+               see the top";
+    assert_eq!(told, Some(format!("{who}, or `posmoded status ACCOUNT`.\n")));
     assert!(below(&night, rows + 1, false).1.is_some(), "the prompt would push the first line out");
     assert_eq!(below(&night, rows + 2, false).1, None);
     assert_eq!(below(&night, 24, true).1, Some(format!("{who}.\n")));
@@ -386,7 +387,9 @@ async fn of_named_accounts_only_what_concerns_them_is_told() {
     assert!(held.contains("held, for 30s: 2 changes wait for `posmoded approve b98de0114507`"), "{held}");
     let (paused, warned) = (told(&["desk-12"], true), told(&["desk-03"], false));
     assert!(
-        paused.contains("paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since"),
+        paused.contains(
+            "paused, stopped on purpose, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of"
+        ),
         "{paused}"
     );
     assert!(warned.contains("may withdraw") && warned.contains("desk-03: level basic"), "{warned}");
@@ -500,13 +503,30 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
 
             1 target wants a human:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
-            reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
+            reported, to be decided: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
               desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m          reported
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
             Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
+    );
+    // A pause that comes first makes it no change that `max_changes` holds, and what is to be decided stays told.
+    let paused = with(vec![TargetStatus {
+        reason: Some(Reason::Paused),
+        blockers: vec![Reason::Paused, Reason::Reported],
+        need: Some(Need::ToBeDecided),
+        say: Some(
+            "An operator paused it, for 19m more, or until `posmoded resume desk-1`: a look.".to_owned(),
+        ),
+        ..reported()
+    }]);
+    assert_eq!(paused.changes_held(), 0);
+    let told = shown(&paused);
+    assert!(told.contains("1 wants a human (to be decided)\n"), "{told}");
+    assert!(
+        told.contains("(also reported)") && told.contains(", to be decided: An operator paused it"),
+        "{told}"
     );
     let both = with(vec![reported(), drifted("desk-2", Reason::Held, held)]);
     assert_eq!(both.changes_held(), 1);
@@ -519,7 +539,7 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             held: 2 changes wait for `posmoded approve a1b2c3d4e5f6`, 1 of them only reported: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-2   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m          held
-            reported: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
+            reported, to be decided: Somebody changed it: `posmoded approve a1b2c3d4e5f6` lets it be set back once.
               desk-1   USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  14m          reported
 
             Looks come after 1.7 times their interval, for the budget of requests does not suffice: write a longer `check_every`, spread the accounts over hosts, or raise --requests-per-second.

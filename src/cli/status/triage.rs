@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use super::sentence::Sentence;
 use crate::cli::rows::{self, counted};
-use crate::protocol::{PlanEntry, Reason, State, Wants};
+use crate::protocol::{Need, PlanEntry, Reason, State, Wants};
 use crate::status::section::{Section, Whole, covering};
 use crate::status::{Held, Paused, Status, TargetStatus, Warning};
 
@@ -65,20 +65,19 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
         targets: Vec::new(),
         whole: None,
     }));
-    // A mode that is wrong comes first, then what holds up the most; what somebody has stopped on purpose, and what is not looked at
-    // yet, come last.
+    // What wants a human now comes first, a mode that is wrong before all, then what holds up the most; what somebody has stopped on
+    // purpose, and what is not looked at yet, come last.
     causes.sort_by_key(|cause| {
         let reason = cause.targets.first().and_then(|target| target.reason);
         let of_one = (cause.whole.is_none(), cause.whole);
         // A row without a cause would seem to share the one above it.
         let is_below = cause.section == Section::InSync && cause.wants.is_some();
-        let is_meant = matches!(cause.whole, Some(Whole::Account(_))) || reason == Some(Reason::Suspended);
         let is_drifted = cause.section == Section::Human
             && cause.targets.iter().any(|target| target.state == State::Drifted);
         (
             cause.section,
             is_below,
-            is_meant,
+            cause.need(),
             !is_drifted,
             Reverse(cause.wants),
             of_one,
@@ -87,6 +86,20 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
         )
     });
     causes
+}
+
+impl Cause<'_> {
+    /// What is asked of a human by it. A pause of everything is never passed over.
+    pub(super) fn need(&self) -> Need {
+        if self.section != Section::Human || self.whole == Some(Whole::Everything) {
+            return Need::Now;
+        }
+        let mut needs = self.targets.iter().map(|target| target.need.unwrap_or(Need::Now));
+        let is_of_an_account = matches!(self.whole, Some(Whole::Account(_)));
+        let bare = if is_of_an_account { Need::StoppedOnPurpose } else { Need::Now };
+        let first = needs.next().unwrap_or(bare);
+        if needs.all(|need| need == first) { first } else { Need::Now }
+    }
 }
 
 /// `desk-1 USDT-FUTURES, COIN-FUTURES, not in sync for 14m`, of what a warning may hinder.
@@ -132,7 +145,12 @@ fn label(target: &TargetStatus) -> Option<String> {
     let Some(reason) = target.reason else {
         return target.is_not_looked_at_yet().then(|| "not looked at yet".to_owned());
     };
-    let heavier = |other: &&Reason| target.wants > Some(reason.wants()) && other.wants() > reason.wants();
+    let is_asked = |of: Reason| of.wants() == Wants::Human && Some(of.need()) == target.need;
+    // The one that is shown may want nobody, or less.
+    let heavier = |other: &&Reason| {
+        (target.wants > Some(reason.wants()) && other.wants() > reason.wants())
+            || (target.wants == Some(Wants::Human) && !is_asked(reason) && is_asked(**other))
+    };
     let also: Vec<&str> = target.blockers.iter().filter(heavier).map(|other| other.as_str()).collect();
     Some(if also.is_empty() { reason.to_string() } else { format!("{reason} (also {})", also.join(", ")) })
 }

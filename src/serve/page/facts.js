@@ -2,7 +2,7 @@
 
 /** What is shown in words of its own; what a newer daemon tells beside it is shown as it is. */
 const TOLD = ["schema", "version", "host", "now", "paused", "paused_accounts", "config", "held", "targets", "warnings",
-  "account_settings", "http", "stretch", "source"];
+  "account_settings", "http", "stretch", "source", "hosts"];
 
 function showFacts(status) {
   const { warnings } = status;
@@ -57,7 +57,12 @@ function factsOf(status) {
     : "looks come when the file wants them: the budget of requests suffices";
   rows.push(["Pace", pace, ` (stretch ${stretch})`]);
   rows.push(["Exchange", http === null ? "has not answered yet" : `answers over ${http}`]);
-  for (const [words, names] of bySettings(settings)) rows.push([`Settings: ${words}`, names.join(", ")]);
+  for (const [words, names] of bySettings(settings)) rows.push([`Settings of ${names.join(", ")}`, words]);
+  for (const { host, lives, ended, seen_at: at, started_at: startedAt, version, generation, commit } of status.hosts ?? []) {
+    const how = lives ? ["lives, since ", { at: startedAt }] : [ended ? "has ended, " : "SILENT, last seen ", { at, words: ago }];
+    const force = generation === null ? "" : `, has revision ${generation}${commit === null ? "" : ` ${short(commit)}`} in force`;
+    rows.push([`Host ${host}`, ...how, `${force}, posmoded ${version}`]);
+  }
   const more = Object.entries(status).filter(([name]) => !TOLD.includes(name));
   for (const [name, value] of more) rows.push([name, JSON.stringify(value)]);
   if (status.host !== null) rows.push(["Host", status.host]);

@@ -3,6 +3,7 @@
 // A cause is told once, however many targets share it. What a target wants and says is the daemon's; here it is sorted.
 
 const SECTIONS = ["human", "passes", "in_sync", "elsewhere"];
+const NEEDS = ["now", "to_be_decided", "stopped_on_purpose"];
 const WANTS = [null, "itself", "time", "human"];
 
 function section(target) {
@@ -46,15 +47,15 @@ function causes(status) {
     const say = new Sentence(warning.say);
     all.push({ section: "human", wants: "human", label: named(about), say, targets: [], whole: null, account, about });
   }
-  // A mode that is wrong comes first, then what holds up the most; what somebody has stopped on purpose, and what is not looked at yet, come last.
+  // What wants a human now comes first, a mode that is wrong before all, then what holds up the most; what somebody has stopped on purpose,
+  // and what is not looked at yet, come last.
   const reasonOf = ({ whole, targets }) => targets[0]?.reason ?? whole?.reason ?? null;
-  const isMeant = (cause) => cause.whole?.account !== undefined || reasonOf(cause) === "suspended";
   const isDrifted = ({ section, targets }) => section === "human" && targets.some(({ state }) => state === "drifted");
-  const rank = (cause) => rankOf(cause, reasonOf(cause), isMeant(cause));
-  const rankOf = (cause, reason, isMeant) => [
+  const rank = (cause) => rankOf(cause, reasonOf(cause));
+  const rankOf = (cause, reason) => [
     SECTIONS.indexOf(cause.section),
     cause.section === "in_sync" && cause.wants !== null ? 1 : 0,
-    isMeant ? 1 : 0,
+    NEEDS.indexOf(needOf(cause)),
     isDrifted(cause) ? 0 : 1,
     -WANTS.indexOf(cause.wants),
     cause.whole === null ? wholes.length : wholes.indexOf(cause.whole),
@@ -67,6 +68,14 @@ function causes(status) {
   });
   const words = (cause) => (cause.say === null ? null : String(cause.say));
   return ranked.map(({ cause }) => ({ ...cause, reason: reasonOf(cause), say: words(cause) }));
+}
+
+/** What is asked of a human by a cause. A pause of everything is never passed over. */
+function needOf({ section: where, whole, targets }) {
+  if (where !== "human" || whole?.name === "everything") return "now";
+  if (targets.length === 0) return whole?.account === undefined || whole === null ? "now" : "stopped_on_purpose";
+  const needs = targets.map(({ need }) => need ?? "now");
+  return needs.every((need) => need === needs[0]) ? needs[0] : "now";
 }
 
 /** How much there is of what the first two sections show, by the rules of `posmoded status`. */
@@ -83,7 +92,7 @@ function tally(status, all) {
   const toDecide = ofNeed("to_be_decided");
   const onPurpose = ofNeed("stopped_on_purpose") + paused.length;
   const { held } = status;
-  const changes = held === null ? 0 : held.plan.filter((entry) => !tellsItItself(status, held, entry)).length;
+  const changes = held === null ? 0 : held.plan.filter((entry) => !tellsItItself(status, entry)).length;
   return {
     human: targets("human"), accounts: new Set(accounts).size, others, passes: targets("passes"), pauses: bare("passes").length, changes,
     toDecide, onPurpose,
@@ -118,7 +127,11 @@ function label(target) {
   if (target.reason === null) return isNotLookedAtYet(target) ? "not looked at yet" : null;
   const weight = (reason) => WANTS.indexOf(REASONS[reason] ?? "itself");
   const own = weight(target.reason);
-  const isHeavier = (other) => WANTS.indexOf(target.wants) > own && weight(other) > own;
+  const needs = (reason) => ({ suspended: "stopped_on_purpose", paused: "stopped_on_purpose", reported: "to_be_decided" })[reason] ?? "now";
+  // The one that is shown may want nobody, or less.
+  const isAsked = (other) => target.wants === "human" && weight(other) === WANTS.indexOf("human") && needs(other) === target.need;
+  const isShown = weight(target.reason) === WANTS.indexOf("human") && needs(target.reason) === target.need;
+  const isHeavier = (other) => (WANTS.indexOf(target.wants) > own && weight(other) > own) || (!isShown && isAsked(other));
   const also = target.blockers.filter(isHeavier);
   return also.length === 0 ? target.reason : `${target.reason} (also ${also.join(", ")})`;
 }
@@ -143,7 +156,7 @@ function wholesOf(status) {
     const say = ({ now }) => sayPaused(account, pause, now, `posmoded resume ${account}`);
     add(`account ${account}`, "paused", ends(pause), say, account);
   }
-  if (held !== null && !held.plan.every((entry) => tellsItItself(status, held, entry))) {
+  if (held !== null && !held.plan.every((entry) => tellsItItself(status, entry))) {
     add("held", "held", "human", (status, ofTarget) => sayHeld(status, held, ofTarget));
   }
   return wholes;
@@ -156,19 +169,18 @@ function sayPaused(what, { reason, who, since, until }, now, resume) {
   return `${what} is PAUSED${by} since ${since} (${age}), ${end}until \`${resume}\`: ${reason}`;
 }
 
-/** Whether the target of this entry says itself how the plan is approved: what is only reported does. */
-function tellsItItself(status, held, { account, scope }) {
-  const command = `\`posmoded approve ${held.hash}\``;
+/** Whether the target of this entry tells itself how the plan is approved: what is only reported does, also where a pause comes first. */
+function tellsItItself(status, { account, scope }) {
   const isIts = (target) => target.account === account && target.scope === scope;
   return status.targets.some(
-    (target) => isIts(target) && target.reason !== "held" && (target.say ?? "").includes(command),
+    (target) => isIts(target) && target.reason !== "held" && target.blockers.includes("reported"),
   );
 }
 
 /** `ofTarget` is what one of the targets that wait for it says. */
 function sayHeld(status, held, ofTarget) {
   const waits = `${counted(held.plan.length, "change waits", "changes wait")} for \`posmoded approve ${held.hash}\``;
-  const reports = held.plan.filter((entry) => tellsItItself(status, held, entry));
+  const reports = held.plan.filter((entry) => tellsItItself(status, entry));
   const isShown = (entry) =>
     reports.includes(entry) ||
     status.targets.some(

@@ -62,15 +62,15 @@ function changeCause(node, cause) {
   const whose = targets.length === 1 ? opener(targets[0]) : shape(where, states.size === 1 ? targets[0].state : "unknown");
   const isNew = about === undefined && since !== null && (outOfSync === null || Math.abs(Date.parse(since) - Date.parse(outOfSync)) >= APART);
   // What is to be decided, and what was stopped on purpose, wants nobody now.
-  const needs = targets.map(({ need }) => need ?? "now");
-  const isAskedNow = where !== "human" || needs[0] === undefined || needs[0] === "now" || needs.some((need) => need !== needs[0]);
+  const need = needOf(cause);
+  for (const one of NEEDS) node.classList.toggle(one, one === need);
   let words = about === undefined ? "out of sync" : "not in sync";
   if (seen.length === 0) words = "not known";
   head.replaceChildren(
     whose,
     make("span.label", {}, label ?? "not in sync"),
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
-    isAskedNow ? "" : make("span.need", {}, needs[0].replaceAll("_", " ")),
+    need === "now" ? "" : make("span.need", {}, need.replaceAll("_", " ")),
     isNew ? make("span.when", {}, "for ", dated(since)) : "",
     outOfSync === null ? "" : make("span.when.out", {}, `${words} for `, dated(outOfSync)),
     targets.length === 1 ? modesInWords(targets[0]) : "",

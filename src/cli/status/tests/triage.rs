@@ -140,9 +140,6 @@ async fn at_80_columns() {
                 changing it back: find out who, then `posmoded resume desk-10` or change the
                 file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
-            reported, for 30s: Somebody changed it at the exchange and the file says
-                `drift: report`: change it back there, or change the file.
-              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
             held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes`
                 lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
@@ -150,18 +147,21 @@ async fn at_80_columns() {
             credential, for 30s, not known for 3h: The key file keys/desk-09 is missing:
                 write it, then `systemctl restart posmoded`.
               desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  not known
-            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no
-                answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that
                 something is open (3 times): look for bots, TWAP and copy orders. Next try
                 in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
-                2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the
-                contracts
+            reported, to be decided, for 30s: Somebody changed it at the exchange and the
+                file says `drift: report`: change it back there, or change the file.
+              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            paused, stopped on purpose, for 30s: desk-12 is PAUSED by anna (uid 1000) on
+                pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until
+                `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
+            unreachable (also suspended), stopped on purpose, for 30s, not known for 5m 5s:
+                Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
@@ -225,9 +225,6 @@ async fn at_100_columns() {
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out
                 who, then `posmoded resume desk-10` or change the file.
               desk-10  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h
-            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it
-                back there, or change the file.
-              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
             held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go
                 within the hour. Without that the next one may leave in 38m.
               desk-07  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m
@@ -235,16 +232,19 @@ async fn at_100_columns() {
             credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then
                 `systemctl restart posmoded`.
               desk-09  USDT-FUTURES  hedge_mode  -             -     unknown  not known
-            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call
-                position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
-                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open
                 (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m
-            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
+            reported, to be decided, for 30s: Somebody changed it at the exchange and the file says
+                `drift: report`: change it back there, or change the file.
+              desk-11  USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m
+            paused, stopped on purpose, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since
                 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12  USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h
+            unreachable (also suspended), stopped on purpose, for 30s, not known for 5m 5s: Bitget gave no
+                answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x
+                       USDT-FUTURES  hedge_mode  -             -     unknown  not known
 
             7 targets wait for what passes by itself:
               ACCOUNT  SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC
@@ -301,19 +301,19 @@ async fn at_200_columns_with_problems_alone() {
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
-            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
-              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
               desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
             credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
               desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    credential
-            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  not known    unreachable
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
-            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
+            reported, to be decided, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
+            paused, stopped on purpose, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
+            unreachable (also suspended), stopped on purpose, for 30s, not known for 5m 5s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  not known    unreachable
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
@@ -346,19 +346,19 @@ async fn a_pipe_has_whole_lines() {
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON
             fighting, for 30s: It was corrected 3 times within 1d and somebody keeps changing it back: find out who, then `posmoded resume desk-10` or change the file.
               desk-10                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1d 2h        fighting
-            reported, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
-              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
             held, for 30s: 2 changes wait for `posmoded approve b98de0114507`: `max_changes` lets no more go within the hour. Without that the next one may leave in 38m.
               desk-07                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
               desk-08                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  25m          held
             credential, for 30s, not known for 3h: The key file keys/desk-09 is missing: write it, then `systemctl restart posmoded`.
               desk-09                                                          USDT-FUTURES  hedge_mode  -             -     unknown  not known    credential
-            unreachable (also suspended), for 30s, not known for 5m 5s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
-              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  not known    unreachable
             refused_though_flat, for 30s: Every list is empty and yet the exchange says that something is open (3 times): look for bots, TWAP and copy orders. Next try in 22m.
               desk-13                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  45m          refused_though_flat
-            paused, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
+            reported, to be decided, for 30s: Somebody changed it at the exchange and the file says `drift: report`: change it back there, or change the file.
+              desk-11                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    drifted  1h 30m       reported
+            paused, stopped on purpose, for 30s: desk-12 is PAUSED by anna (uid 1000) on pts/3 of trade-01 since 2026-11-22T07:00:00Z (2h), until `posmoded resume desk-12`: roll of the contracts
               desk-12                                                          USDT-FUTURES  hedge_mode  one_way_mode  5s    pending  2h           paused
+            unreachable (also suspended), stopped on purpose, for 30s, not known for 5m 5s: Bitget gave no answer to the call position-mode within 8s. Next try in 30s.
+              a-name-of-sixty-three-characters-as-the-longest-of-all-may-be-x  USDT-FUTURES  hedge_mode  -             -     unknown  not known    unreachable
 
             7 targets wait for what passes by itself:
               ACCOUNT                                                          SCOPE         DESIRED     LIVE          SEEN  STATE    OUT OF SYNC  REASON

@@ -316,13 +316,7 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     if !there_is("prometheus") {
         return;
     }
-    let (venue, mut host) = six_desks();
-    let config = brought_from_git(&host);
-    host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
-    // Alerts that wait for nothing.
-    let rules = host.path("at_once.rules.yml");
-    fs::write(&rules, Regex::new("(?m)^ +for: .*\n").unwrap().replace_all(RULES, "").as_ref()).unwrap();
-    let prometheus = Prometheus::with_rules(rules.to_str().unwrap(), host.address(), host.path("prometheus"));
+    let (venue, host, prometheus) = scraped();
     let ask = |expr: &str| {
         let told = prometheus.ask(&format!("query?query={}", encoded(expr)))?;
         assert_eq!(told["status"], "success", "{expr}: {told}");
@@ -338,6 +332,7 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     });
     let (code, said, err) = host.call(&["refresh", "desk-1", "--wait"]);
     assert_eq!(code, 1, "{said}{err}");
+    pause(&host, &["desk-5"]);
     let mut left = queries();
     host.wait_until("every query has data", || {
         left.retain(|Query { panel: _, expr }| ask(expr).is_none_or(|found| found.is_empty()));
@@ -381,10 +376,9 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
     assert_eq!(count("Modes not known"), 1);
     // What `posmoded status` counts together.
     let parts = ["Want a human now", "To be decided", "Stopped on purpose"];
-    host.wait_until("the tiles", || (parts.map(count) == [3, 1, 1]).then_some(()));
-    let (_, said, _) = host.call(&["status"]);
-    let first = said.lines().next().unwrap_or_default();
-    assert!(first.contains("5 want a human (3 now, 1 to be decided, 1 stopped on purpose)"), "{first}");
+    host.wait_until("the tiles", || (parts.map(count) == [3, 1, 2]).then_some(()));
+    let first = first_line(&host);
+    assert!(first.contains("6 want a human (3 now, 1 to be decided, 2 stopped on purpose)"), "{first}");
     let row =
         |first: &str, reason: &str, command: &str| (first.to_owned(), reason.to_owned(), command.to_owned());
     for table in ["Want a human now, or are to be decided", "What wants nobody now"] {
@@ -414,14 +408,14 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         ask(&filled(panel("Want a human now, or are to be decided")["targets"][2]["expr"].as_str().unwrap()));
     let whole: Vec<_> = whole.unwrap().iter().map(|row| [word(row, "account"), word(row, "scope")]).collect();
     assert_eq!(whole, [["desk-2", "as a whole"]]);
-    // A pause that ends by itself passes with time, one that somebody has to end was stopped on purpose: also in sync.
-    for (desk, more) in [("desk-2", &["--for", "1h"][..]), ("desk-5", &[])] {
-        let (code, said, err) = host.call(&[&["pause", desk, "--reason", "to see it"], more].concat());
-        assert_eq!(code, 0, "{said}{err}");
-    }
+    let told = panel("What wants nobody now");
+    let whole = ask(&filled(told["targets"][2]["expr"].as_str().unwrap())).unwrap();
+    let whole: Vec<_> = whole.iter().map(|row| [word(row, "account"), word(row, "wants")]).collect();
+    assert_eq!(whole, [["desk-5", "deliberate"]], "it is in sync, and paused");
+    // A pause that ends by itself passes with time.
+    pause(&host, &["desk-2", "--for", "1h"]);
     host.wait_until("the pauses", || (count("Pauses") == 2 && parts.map(count) == [3, 1, 2]).then_some(()));
-    let (_, said, _) = host.call(&["status"]);
-    let first = said.lines().next().unwrap_or_default();
+    let first = first_line(&host);
     assert!(first.contains("6 want a human (3 now, 1 to be decided, 2 stopped on purpose)"), "{first}");
     assert_eq!(
         of_table("What wants nobody now", "wants"),
@@ -430,6 +424,27 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
             row("time", "paused", "posmoded status desk-2"),
         ]
     );
+}
+
+/// Six desks, and a Prometheus that scrapes their daemon and whose alerts wait for nothing.
+fn scraped() -> (Venue, Host, Prometheus) {
+    let (venue, mut host) = six_desks();
+    let config = brought_from_git(&host);
+    host.spawn(host.command(&[&RUN[..], &["--config", &config]].concat()));
+    let rules = host.path("at_once.rules.yml");
+    fs::write(&rules, Regex::new("(?m)^ +for: .*\n").unwrap().replace_all(RULES, "").as_ref()).unwrap();
+    let prometheus = Prometheus::with_rules(rules.to_str().unwrap(), host.address(), host.path("prometheus"));
+    (venue, host, prometheus)
+}
+
+fn pause(host: &Host, which: &[&str]) {
+    let (code, said, err) = host.call(&[&["pause", "--reason", "to see it"], which].concat());
+    assert_eq!(code, 0, "{said}{err}");
+}
+
+fn first_line(host: &Host) -> String {
+    let (_, said, _) = host.call(&["status"]);
+    said.lines().next().unwrap_or_default().to_owned()
 }
 
 /// One whose key is refused while it is in sync, one whose key may do too much and that waits until it is flat, one that the file suspends, one whose drift
