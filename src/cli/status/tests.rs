@@ -460,6 +460,32 @@ async fn the_daemon_is_asked_over_http_and_what_is_not_the_daemon_is_told_apart(
 }
 
 #[tokio::test]
+async fn a_pause_that_comes_first_makes_nothing_held_that_is_only_reported() {
+    let target = TargetStatus {
+        state: State::Drifted,
+        blockers: vec![Reason::Paused, Reason::Reported],
+        need: Some(Need::ToBeDecided),
+        say: Some(
+            "An operator paused it, for 19m more, or until `posmoded resume desk-1`: a look.".to_owned(),
+        ),
+        ..target("desk-1", Some(Reason::Paused))
+    };
+    let entry = PlanEntry {
+        account: target.account.clone(),
+        scope: target.scope,
+        live: PositionMode::OneWay,
+        desired: PositionMode::Hedge,
+        cause: Cause::Drift,
+    };
+    let held = Held { hash: "a1b2c3d4e5f6".to_owned(), plan: Plan([entry].into()), told: BTreeSet::new() };
+    let status = Status { held: Some(held), targets: vec![target], ..view().0.status() };
+    assert_eq!(status.changes_held(), 0);
+    let told = anstream::adapter::strip_str(&shown(&status)).to_string();
+    assert!(told.contains("1 wants a human (to be decided)\n"), "{told}");
+    assert!(told.contains("paused (also reported), to be decided: An operator paused it"), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_not_say_it_again() {
     let entry = |account: &str| PlanEntry {
         account: account.parse().unwrap(),
@@ -510,23 +536,6 @@ async fn what_is_only_reported_says_itself_how_it_is_approved_and_the_plan_does_
             The exchange answers over HTTP/2: all requests share one connection, each answer names its request.
             Revision 17 of /etc/posmoded/desired-state.yaml (a1b2c3d), accepted 1h ago.
         "#]],
-    );
-    // A pause that comes first makes it no change that `max_changes` holds, and what is to be decided stays told.
-    let paused = with(vec![TargetStatus {
-        reason: Some(Reason::Paused),
-        blockers: vec![Reason::Paused, Reason::Reported],
-        need: Some(Need::ToBeDecided),
-        say: Some(
-            "An operator paused it, for 19m more, or until `posmoded resume desk-1`: a look.".to_owned(),
-        ),
-        ..reported()
-    }]);
-    assert_eq!(paused.changes_held(), 0);
-    let told = shown(&paused);
-    assert!(told.contains("1 wants a human (to be decided)\n"), "{told}");
-    assert!(
-        told.contains("(also reported)") && told.contains(", to be decided: An operator paused it"),
-        "{told}"
     );
     let both = with(vec![reported(), drifted("desk-2", Reason::Held, held)]);
     assert_eq!(both.changes_held(), 1);

@@ -317,11 +317,7 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         return;
     }
     let (venue, host, prometheus) = scraped();
-    let ask = |expr: &str| {
-        let told = prometheus.ask(&format!("query?query={}", encoded(expr)))?;
-        assert_eq!(told["status"], "success", "{expr}: {told}");
-        told["data"]["result"].as_array().cloned()
-    };
+    let ask = |expr: &str| asked(&prometheus, expr);
     host.wait_until("three are in sync", || {
         let found = ask("sum(posmoded_target_in_sync)")?;
         (found.first()?["value"][1] == "3").then_some(())
@@ -338,15 +334,7 @@ fn a_prometheus_that_scrapes_the_daemon_has_an_answer_to_every_query_of_the_dash
         left.retain(|Query { panel: _, expr }| ask(expr).is_none_or(|found| found.is_empty()));
         left.is_empty().then_some(())
     });
-    let told = dashboard();
-    let panel = |title: &str| -> Value {
-        let is_it = |panel: &&Value| {
-            panel["title"] == title && panel["type"] != "row" && panel["type"] != "timeseries"
-        };
-        panels(&told).into_iter().find(is_it).unwrap().clone()
-    };
     let answer = |title: &str| ask(&filled(panel(title)["targets"][0]["expr"].as_str().unwrap())).unwrap();
-    let word = |row: &Value, label: &str| row["metric"][label].as_str().unwrap_or_default().to_owned();
     let of_table = |title: &str, label: &str| -> Vec<(String, String, String)> {
         let found = answer(title);
         let mut rows: Vec<_> =
@@ -435,6 +423,24 @@ fn scraped() -> (Venue, Host, Prometheus) {
     fs::write(&rules, Regex::new("(?m)^ +for: .*\n").unwrap().replace_all(RULES, "").as_ref()).unwrap();
     let prometheus = Prometheus::with_rules(rules.to_str().unwrap(), host.address(), host.path("prometheus"));
     (venue, host, prometheus)
+}
+
+fn asked(prometheus: &Prometheus, expr: &str) -> Option<Vec<Value>> {
+    let told = prometheus.ask(&format!("query?query={}", encoded(expr)))?;
+    assert_eq!(told["status"], "success", "{expr}: {told}");
+    told["data"]["result"].as_array().cloned()
+}
+
+/// A tile or a table.
+fn panel(title: &str) -> Value {
+    let told = dashboard();
+    let is_it =
+        |panel: &&Value| panel["title"] == title && panel["type"] != "row" && panel["type"] != "timeseries";
+    panels(&told).into_iter().find(is_it).unwrap().clone()
+}
+
+fn word(row: &Value, label: &str) -> String {
+    row["metric"][label].as_str().unwrap_or_default().to_owned()
 }
 
 fn pause(host: &Host, which: &[&str]) {
