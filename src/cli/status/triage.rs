@@ -78,6 +78,7 @@ pub(super) fn causes(status: &Status) -> Vec<Cause<'_>> {
             cause.section,
             is_below,
             cause.need(),
+            cause.section == Section::Passes && matches!(cause.whole, Some(Whole::Account(_))),
             !is_drifted,
             Reverse(cause.wants),
             of_one,

@@ -127,7 +127,7 @@ const lasting = (span) => `for ${span}`;
 /** In ms: what is no later than this comes now. */
 const LATE = 5000;
 /** Of what is to come. */
-const coming = (span, isAhead, late) => (isAhead ? `in ${span}` : late > LATE ? `${span} late` : "now");
+const coming = (span, isAhead, late) => (isAhead && span !== "0s" ? `in ${span}` : late > LATE ? `${span} late` : "now");
 
 function aged({ at, words }) {
   const now = clock.now();

@@ -56,6 +56,7 @@ function causes(status) {
     SECTIONS.indexOf(cause.section),
     cause.section === "in_sync" && cause.wants !== null ? 1 : 0,
     NEEDS.indexOf(needOf(cause)),
+    cause.section === "passes" && cause.whole?.account !== undefined ? 1 : 0,
     isDrifted(cause) ? 0 : 1,
     -WANTS.indexOf(cause.wants),
     cause.whole === null ? wholes.length : wholes.indexOf(cause.whole),

@@ -68,9 +68,8 @@ function changeCause(node, cause) {
   if (seen.length === 0) words = "not known";
   head.replaceChildren(
     whose,
-    make("span.label", {}, label ?? "not in sync"),
+    make("span.label", {}, (label ?? "not in sync") + (need === "now" ? "" : `, ${need.replaceAll("_", " ")}`)),
     targets.length > 1 ? make("span.count", {}, `${targets.length} targets`) : "",
-    need === "now" ? "" : make("span.need", {}, need.replaceAll("_", " ")),
     isNew ? make("span.when", {}, "for ", dated(since)) : "",
     outOfSync === null ? "" : make("span.when.out", {}, `${words} for `, dated(outOfSync)),
     targets.length === 1 ? modesInWords(targets[0]) : "",
