@@ -95,8 +95,8 @@ pub enum LedgerError {
     },
     /// Another daemon has our place.
     #[error(
-        "Another posmoded ({by}) works with the ledger in {place} now, for this one showed no sign of life for a while (was it \
-         stopped, or cut off?). This one changes nothing any more, and ends."
+        "Another posmoded ({by}) has taken the place of this one in the ledger in {place}, for this one showed no sign of life for a \
+         while (was it stopped, or cut off?). This one changes nothing any more, and ends."
     )]
     Superseded {
         /// The address, without a password.

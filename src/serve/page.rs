@@ -38,10 +38,13 @@ impl Page {
     }
 }
 
-/// The reasons in the order in which the first of them is shown, and what ends each.
+/// The reasons in the order in which the first of them is shown, with what ends each, and what each asks of a human that wants one.
 fn reasons() -> String {
-    let all = Reason::VARIANTS.iter().map(|reason| format!("  {reason}: \"{}\",\n", reason.wants()));
-    format!("const REASONS = {{\n{}}};\n", all.collect::<String>())
+    let table = |name: &str, told: fn(&Reason) -> String| {
+        let all = Reason::VARIANTS.iter().map(|reason| format!("  {reason}: \"{}\",\n", told(reason)));
+        format!("const {name} = {{\n{}}};\n", all.collect::<String>())
+    };
+    table("REASONS", |reason| reason.wants().to_string()) + &table("ASKS", |reason| reason.need().to_string())
 }
 
 /// What a policy calls exactly this text.

@@ -74,7 +74,7 @@ function causes(status) {
 /** What is asked of a human by a cause. A pause of everything is never passed over. */
 function needOf({ section: where, whole, targets }) {
   if (where !== "human" || whole?.name === "everything") return "now";
-  if (targets.length === 0) return whole?.account === undefined || whole === null ? "now" : "stopped_on_purpose";
+  if (targets.length === 0) return whole?.account === undefined ? "now" : "stopped_on_purpose";
   const needs = targets.map(({ need }) => need ?? "now");
   return needs.every((need) => need === needs[0]) ? needs[0] : "now";
 }
@@ -128,11 +128,10 @@ function label(target) {
   if (target.reason === null) return isNotLookedAtYet(target) ? "not looked at yet" : null;
   const weight = (reason) => WANTS.indexOf(REASONS[reason] ?? "itself");
   const own = weight(target.reason);
-  const needs = (reason) => ({ suspended: "stopped_on_purpose", paused: "stopped_on_purpose", reported: "to_be_decided" })[reason] ?? "now";
+  const isAsked = (reason) => REASONS[reason] === "human" && ASKS[reason] === target.need;
   // The one that is shown may want nobody, or less.
-  const isAsked = (other) => target.wants === "human" && weight(other) === WANTS.indexOf("human") && needs(other) === target.need;
-  const isShown = weight(target.reason) === WANTS.indexOf("human") && needs(target.reason) === target.need;
-  const isHeavier = (other) => (WANTS.indexOf(target.wants) > own && weight(other) > own) || (!isShown && isAsked(other));
+  const isLess = target.wants === "human" && !isAsked(target.reason);
+  const isHeavier = (other) => (WANTS.indexOf(target.wants) > own && weight(other) > own) || (isLess && isAsked(other));
   const also = target.blockers.filter(isHeavier);
   return also.length === 0 ? target.reason : `${target.reason} (also ${also.join(", ")})`;
 }
