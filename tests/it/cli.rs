@@ -1,5 +1,6 @@
 //! The built binary, as an operator or a script calls it.
 
+use std::cell::Cell;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
@@ -7,12 +8,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bitget_sim::{ApiKey, Exchange, NewAccount, PosMode, ProductType, Simulator, Uid};
 use tempfile::TempDir;
 
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, wait_until};
 
 /// A home of its own, so that nothing of the machine is seen.
 pub(crate) fn posmoded(home: &Path, words: &[&str]) -> Command {
@@ -336,15 +337,13 @@ impl Desk {
     /// Asks until it is so, for half a minute at most.
     #[track_caller]
     pub(crate) fn wait_for(&self, words: &[&str], so: impl Fn(i32, &str) -> bool) -> (i32, String) {
-        let began = Instant::now();
-        loop {
+        let last = Cell::new(String::new());
+        let look = || {
             let (code, out, err) = self.call(words);
-            if so(code, &out) {
-                return (code, out);
-            }
-            assert!(began.elapsed() < PATIENCE, "{code}: {out}{err}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            last.set(format!("{code}: {out}{err}"));
+            so(code, &out).then_some((code, out))
+        };
+        wait_until(&words.join(" "), PATIENCE, || format!("{}\n{}", last.take(), self.log()), look)
     }
 
     /// As the service manager ends it.

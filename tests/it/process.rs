@@ -410,11 +410,13 @@ pub(crate) fn wait_until<T>(
 ) -> T {
     let began = Instant::now();
     loop {
+        let asked = Instant::now();
         if let Some(found) = look() {
             return found;
         }
         assert!(began.elapsed() < bound, "not within {bound:?}: {what}\n{}", otherwise());
-        std::thread::sleep(Duration::from_millis(20));
+        // Not more than a tenth of a core for waiting: some look by running a command.
+        std::thread::sleep((asked.elapsed() * 9).clamp(Duration::from_millis(20), Duration::from_secs(1)));
     }
 }
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 use bitget_sim::{Exchange, Kind, LogEntry, NewAccount, PosMode, ProductType, Uid};
 use posmoded::ledger::{Event, EventKind};
 
-use crate::world::World;
+use crate::world::{Glance, World};
 
 const DESK_A: Uid = Uid(1001);
 const DESK_B: Uid = Uid(1002);
@@ -142,13 +142,15 @@ fn add_desk(exchange: &mut Exchange, kind: Kind, uid: Uid, name: &str) {
 
 /// What operators see of a target while some time passes: each `state, reason` once, in order of appearance.
 async fn seen_during(world: &World, name: &str, span: Duration) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
+    let (mut seen, mut glance) = (Vec::<String>::new(), Glance::default());
     let began = world.clock.now();
     while world.clock.now().since(began) < span {
-        let line = world.line(name);
-        let short = line.split(':').next().unwrap_or_default().to_owned();
-        if seen.last() != Some(&short) {
-            seen.push(short);
+        if glance.is_worth_it(world) {
+            let line = world.line(name);
+            let short = line.split(':').next().unwrap_or_default().to_owned();
+            if seen.last() != Some(&short) {
+                seen.push(short);
+            }
         }
         world.pass(Duration::from_millis(50)).await;
     }
@@ -177,7 +179,7 @@ async fn line_begins(world: &World, within: Duration, name: &str, begins: &str) 
 
 /// All sets that reached the exchange.
 fn all_sets(world: &World) -> Vec<LogEntry> {
-    world.log().into_iter().filter(|entry| crate::world::is_set(entry) && entry.late_of.is_none()).collect()
+    world.requests(|entry| crate::world::is_set(entry) && entry.late_of.is_none())
 }
 
 /// Seconds between one set and the next, by the exchange's clock.
@@ -187,7 +189,7 @@ fn gaps(sets: &[LogEntry]) -> Vec<i64> {
 
 /// How many requests an account made to paths that end so.
 fn asked(world: &World, uid: Uid, path: &str) -> usize {
-    world.log().iter().filter(|entry| entry.account == Some(uid) && entry.path.ends_with(path)).count()
+    world.requests(|entry| entry.account == Some(uid) && entry.path.ends_with(path)).len()
 }
 
 fn kinds(events: &[Event]) -> Vec<EventKind> {

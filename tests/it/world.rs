@@ -272,15 +272,17 @@ impl World {
     ) -> impl Future<Output = Duration> + 'a {
         let caller = std::panic::Location::caller();
         async move {
-            let began = self.clock.now();
-            while !is_so(self) {
+            let (began, mut glance) = (self.clock.now(), Glance::default());
+            loop {
+                if glance.is_worth_it(self) && is_so(self) {
+                    return self.clock.now().since(began);
+                }
                 let waited = self.clock.now().since(began);
                 assert!(waited <= within, "{caller}: after {within:?} not yet: {what}\n{}", self.told());
                 // What takes minutes is not told by the tenth of a second.
                 let often = if waited < Duration::from_secs(120) { 100 } else { 1_000 };
                 self.pass(Duration::from_millis(often)).await;
             }
-            self.clock.now().since(began)
         }
     }
 
@@ -335,9 +337,18 @@ impl World {
 
     /// The sets that reached the exchange for one product type of an account, executed or not, in order.
     pub fn sets(&self, uid: Uid, product: ProductType) -> Vec<LogEntry> {
-        let log = locked(&self.exchange).log().to_vec();
         let ours = |entry: &LogEntry| entry.account == Some(uid) && entry.product == Some(product);
-        log.into_iter().filter(|entry| is_set(entry) && entry.late_of.is_none() && ours(entry)).collect()
+        self.requests(|entry| is_set(entry) && entry.late_of.is_none() && ours(entry))
+    }
+
+    /// The requests that are such.
+    pub fn requests(&self, are_such: impl Fn(&LogEntry) -> bool) -> Vec<LogEntry> {
+        locked(&self.exchange).log().iter().filter(|entry| are_such(entry)).cloned().collect()
+    }
+
+    /// How many requests there have been.
+    pub fn asked(&self) -> usize {
+        locked(&self.exchange).log().len()
     }
 
     /// All requests.
@@ -561,6 +572,32 @@ pub fn is_set(entry: &LogEntry) -> bool {
 }
 
 /// `in_sync`, or state, reason and sentence.
+/// A daemon ends with its world: else it lives on through all the time that passes in the test's later ones.
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some((task, _)) = &self.daemon {
+            task.abort();
+        }
+    }
+}
+
+/// When there may be something new to see: after a request, after a change of what operators see, and after a second, for
+/// sentences count on. To look costs more than the daemon does.
+#[derive(Default)]
+pub struct Glance(Option<(Moment, (u32, u64), usize)>);
+
+impl Glance {
+    pub fn is_worth_it(&mut self, world: &World) -> bool {
+        let (now, changes, asked) = (world.clock.now(), world.changes(), world.asked());
+        let is_old = |(at, ..): (Moment, _, _)| now.since(at) >= Duration::from_secs(1);
+        let is_worth_it = self.0.is_none_or(|seen| is_old(seen) || (seen.1, seen.2) != (changes, asked));
+        if is_worth_it {
+            self.0 = Some((now, changes, asked));
+        }
+        is_worth_it
+    }
+}
+
 pub fn line(target: &TargetStatus) -> String {
     match (target.reason, &target.say) {
         (None, _) => target.state.to_string(),

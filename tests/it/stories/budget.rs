@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bitget_sim::{Exchange, HoldSide, Kind, NewOrder, Uid};
 
-use posmoded::protocol::State;
+use posmoded::protocol::{Reason, State};
+use posmoded::status::TargetStatus;
 
 use super::*;
 
@@ -50,7 +51,13 @@ fn crowd(of: Desk, count: u64, changed: u64, settle: &str, per_second: u64) -> W
 }
 
 fn in_sync(world: &World) -> usize {
-    world.status().targets.iter().filter(|target| target.state == State::InSync).count()
+    how_many(world, |target| target.state == State::InSync)
+}
+
+fn how_many(world: &World, is_such: impl Fn(&TargetStatus) -> bool) -> usize {
+    let mut count = 0;
+    world.see(|target| count += usize::from(is_such(target)));
+    count
 }
 
 /// From the start to the arrival of the last request that a first pass needs.
@@ -80,8 +87,10 @@ async fn waiting(of: Desk, count: u64, changed: u64, per_second: u64) -> World {
         });
     }
     world.write(&many(of, count, changed, "0s"));
-    let told = |world: &World| world.told().matches("pending, not_flat").count();
-    world.until(2 * MINUTE, "they wait", |world| told(world) == usize::try_from(changed).unwrap()).await;
+    let waits =
+        |target: &TargetStatus| (target.state, target.reason) == (State::Pending, Some(Reason::NotFlat));
+    let all = usize::try_from(changed).unwrap();
+    world.until(2 * MINUTE, "they wait", |world| how_many(world, waits) == all).await;
     world
 }
 
@@ -133,12 +142,12 @@ async fn a_hundred_accounts_are_looked_at_within_a_second_where_the_budget_allow
         figure("pass_100", Some(of), seconds(took));
         assert!(took <= Duration::from_secs(2), "with the quiet second: {took:?}");
         let shared = if of.kind == Kind::Classic { 2 } else { 1 };
-        assert_eq!(world.log().len(), 200 + shared, "kind and mode");
+        assert_eq!(world.asked(), 200 + shared, "kind and mode");
         world.pass(2 * MINUTE).await;
         world.stop().await;
-        let before = world.log().len();
+        let before = world.asked();
         settled(&mut world, 100).await;
-        assert_eq!(world.log().len() - before, 100 + shared, "the mode");
+        assert_eq!(world.asked() - before, 100 + shared, "the mode");
     }
 }
 
@@ -252,9 +261,9 @@ async fn what_stays_open_costs_few_requests_and_fewer_each_hour() {
             .await;
             world.pass(5 * SECOND).await;
             for (hour, bound) in bounds.into_iter().enumerate() {
-                let before = world.log().len();
+                let before = world.asked();
                 world.pass(HOUR).await;
-                let requests = world.log().len() - before;
+                let requests = world.asked() - before;
                 figure(&format!("{what}_hour_{}", hour + 1), Some(of), number(requests));
                 assert!(requests <= bound, "{what}, {:?}: {requests} in an hour", of.kind);
             }
@@ -264,9 +273,9 @@ async fn what_stays_open_costs_few_requests_and_fewer_each_hour() {
         let world = of.started().await;
         world.pause(None, None);
         world.pass(MINUTE).await;
-        let before = world.log().len();
+        let before = world.asked();
         world.pass(HOUR).await;
-        let requests = world.log().len() - before;
+        let requests = world.asked() - before;
         figure("paused_hour", Some(of), number(requests));
         // A minute each, sooner by up to a tenth.
         assert!(requests <= 67, "{requests}");

@@ -87,7 +87,7 @@ async fn f35_a_removed_account_is_released_and_gets_no_set_and_may_come_back() {
     line_begins(&world, MINUTE, B_USDT, "new, settling: Flat for ").await;
     world.write(&file(&[("desk-b", HEDGE)]));
     world.until(5 * SECOND, "gone", |world| world.target(A_USDT).is_none()).await;
-    let before = world.log().len();
+    let before = world.asked();
     world.pass(10 * MINUTE).await;
     assert!(world.is_in_sync(B_USDT));
     assert!(world.log()[before..].iter().all(|entry| entry.account != Some(DESK_A)), "not even a look");

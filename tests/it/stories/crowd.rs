@@ -44,7 +44,7 @@ async fn f80_every_target_of_an_account_has_its_looks() {
     world.budget(10);
     world.start().await;
     world.until(5 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 750).await;
-    let (from, before) = (world.clock.now().0, world.log().len());
+    let (from, before) = (world.clock.now().0, world.asked());
     world.pass(10 * MINUTE).await;
     let mut last = std::collections::BTreeMap::new();
     let mut longest = 0;
@@ -83,7 +83,7 @@ async fn f20_an_idle_hour_has_the_planned_looks_and_no_other() {
         World::started(&file(&[("desk-a", "position_mode: one_way_mode"), ("desk-b", ONE_WAY)]), desks).await;
     world.until(30 * SECOND, "in sync", |world| world.told().matches("in_sync").count() == 4).await;
     world.pass(MINUTE).await;
-    let before = world.log().len();
+    let before = world.asked();
     let on_record = world.everything_on_record().len();
     world.pass(HOUR).await;
     let hour = world.log().split_off(before);
@@ -146,7 +146,7 @@ async fn f81_one_changed_line_has_its_own_target_looked_at_and_not_everybodys() 
     let world = World::started(&crowd(), in_hedge_mode).await;
     world.until(2 * MINUTE, "all in sync", |world| world.told().matches("in_sync").count() == 210).await;
     world.pass(2 * MINUTE).await;
-    let before = world.log().len();
+    let before = world.asked();
     let one =
         crowd().replacen("position_mode: hedge_mode", "position_mode: { USDT-FUTURES: one_way_mode }", 1);
     world.write(&one);

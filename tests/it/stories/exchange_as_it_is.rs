@@ -84,30 +84,44 @@ async fn f54_what_the_calls_for_rights_and_owner_answer_is_no_obstacle() {
         FaultKind::Hang,
         FaultKind::Garbage,
     ];
-    for what in answers {
-        for of in KINDS {
-            let info = match of.kind {
-                Kind::Classic => "spot/account/info",
-                Kind::Unified => "v3/account/info",
-            };
-            let world = World::started(&file_of_a(of.hedge), |exchange| {
-                of.open(exchange);
-                exchange.inject(Fault::always(what.clone()).on(info));
-            })
-            .await;
-            world.until(3 * MINUTE, "in sync", |world| world.is_in_sync(of.target)).await;
-            assert_eq!(all_sets(&world).len(), 1, "{what:?}");
-            let before = asked(&world, DESK_A, info);
-            world.pass(HOUR).await;
-            let again = asked(&world, DESK_A, info) - before;
-            assert!(again <= 6, "{what:?}: asked {again} times within an hour");
-            let warned = world.status().warnings;
-            let is_told = warned.iter().any(|warning| warning.say.starts_with("Whose key this is"));
-            // Of a unified account its settings tell whose it is, and a key without a right is told apart.
-            let is_unseen = of.kind == Kind::Classic && what != coded(400, "40014");
-            assert_eq!(is_told, is_unseen, "{what:?}: {warned:?}");
-            world.check_invariants(SETTLE);
+    let named: Vec<(Uid, String)> =
+        (0..).zip(&answers).map(|(n, _)| (Uid(2000 + n), format!("many-{n}"))).collect();
+    for of in KINDS {
+        let info = match of.kind {
+            Kind::Classic => "spot/account/info",
+            Kind::Unified => "v3/account/info",
+        };
+        let accounts: Vec<(&str, &str)> = named.iter().map(|(_, name)| (name.as_str(), of.hedge)).collect();
+        let world = World::started(&file_with(100, "drift: correct", &accounts), |exchange| {
+            for ((uid, name), what) in named.iter().zip(&answers) {
+                add_desk(exchange, of.kind, *uid, name);
+                exchange.inject(Fault::always(what.clone()).on(info).for_account(*uid));
+            }
+        })
+        .await;
+        let scope = of.target.split_once(' ').unwrap().1;
+        for (_, name) in &named {
+            let target = format!("{name} {scope}");
+            world.until(3 * MINUTE, &target, |world| world.is_in_sync(&target)).await;
         }
+        let asked = |world: &World| named.iter().map(|(uid, _)| asked(world, *uid, info)).collect::<Vec<_>>();
+        let before = asked(&world);
+        world.pass(HOUR).await;
+        let after = asked(&world);
+        let warnings = world.status().warnings;
+        for (index, ((uid, name), what)) in named.iter().zip(&answers).enumerate() {
+            let sets = world.requests(|entry| crate::world::is_set(entry) && entry.account == Some(*uid));
+            assert_eq!(sets.len(), 1, "{what:?}");
+            let again = after[index] - before[index];
+            assert!(again <= 6, "{what:?}: asked {again} times within an hour");
+            let of_it =
+                warnings.iter().filter(|told| told.account.as_ref().is_some_and(|of| of.as_str() == name));
+            let is_told = of_it.into_iter().any(|warning| warning.say.starts_with("Whose key this is"));
+            // Of a unified account its settings tell whose it is, and a key without a right is told apart.
+            let is_unseen = of.kind == Kind::Classic && *what != coded(400, "40014");
+            assert_eq!(is_told, is_unseen, "{what:?}: {warnings:?}");
+        }
+        world.check_invariants(SETTLE);
     }
 }
 

@@ -60,9 +60,9 @@ async fn f51_a_429_to_the_exchanges_time_too_means_the_address_and_everything_re
     world.until(MINUTE, "all", |world| world.told().matches("in_sync").count() == 3).await;
     world.exchange(|exchange| exchange.inject(too_many()));
     let heard =
-        |world: &World| world.log().iter().any(|entry| is_witness(entry) && entry.status == Some(429));
+        |world: &World| !world.requests(|entry| is_witness(entry) && entry.status == Some(429)).is_empty();
     world.until(2 * MINUTE, "a 429 to the witness", heard).await;
-    let before = world.log().len();
+    let before = world.asked();
     // It outlives the process.
     world.kill().await;
     world.start().await;
@@ -106,7 +106,7 @@ async fn f23_ten_minutes_of_429_with_a_restart_every_20_seconds_stay_within_budg
         world.pass(20 * SECOND).await;
         world.kill().await;
     }
-    let requests = world.log().len();
+    let requests = world.asked();
     assert!(requests <= 60, "{requests} requests in ten minutes of 429");
     world.exchange(bitget_sim::Exchange::clear_faults);
     world.start().await;
