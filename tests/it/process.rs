@@ -54,8 +54,9 @@ use tempfile::TempDir;
 
 use crate::cluster::Cluster;
 
-/// Of what is many processes at once, a browser or a machine that boots, there is one at a time.
-static CROWD: Mutex<()> = Mutex::new(());
+/// Of what is many processes at once there is one at a time: one browser, and beside it one machine that boots.
+static BROWSER: Mutex<()> = Mutex::new(());
+static MACHINE: Mutex<()> = Mutex::new(());
 
 /// A simulated exchange behind a loopback listener.
 struct Venue {
@@ -420,7 +421,7 @@ pub(crate) fn wait_until<T>(
     }
 }
 
-/// Stories that mostly wait for time to pass, told at the same time; a panic says the name of its story.
+/// Stories that mostly wait for time to pass, told at the same time; which ones failed, and why, is the last that is said.
 fn side_by_side(stories: &[(&str, fn())]) {
     std::thread::scope(|scope| {
         let told: Vec<_> = stories
@@ -430,13 +431,24 @@ fn side_by_side(stories: &[(&str, fn())]) {
                 thread.spawn_scoped(scope, story).unwrap()
             })
             .collect();
-        let failed: Vec<&str> = stories
+        let failed: Vec<String> = stories
             .iter()
             .zip(told)
-            .filter_map(|((name, _), story)| story.join().err().map(|_| *name))
+            .filter_map(|((name, _), story)| Some(format!("{name}: {}", first_words(&story.join().err()?))))
             .collect();
-        assert!(failed.is_empty(), "failed: {failed:?}");
+        if !failed.is_empty() {
+            eprintln!("failed of what was told at the same time:\n{}", failed.join("\n"));
+            // Without a word and a trace of its own after these.
+            std::panic::resume_unwind(Box::new("stories failed"));
+        }
     });
+}
+
+/// What a panic begins with.
+fn first_words(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a word");
+    words.chars().take(300).collect()
 }
 
 /// The declared file for accounts that want one mode for USDT-FUTURES each.

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::mem::swap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::constants::{CLOCK_DOUBT, FENCE};
@@ -404,9 +405,14 @@ impl World {
 
     /// The reasons outside of the account that forbid sets.
     pub(super) fn brakes(&self) -> Brakes {
-        let target = Target { account: "a".parse().expect("an account name"), scope: Scope::Account };
+        // Made once, for this is asked in every state.
+        static NOTHING_SAID: LazyLock<(Directives, Target)> = LazyLock::new(|| {
+            let account = "a".parse().expect("an account name");
+            (Directives::default(), Target { account, scope: Scope::Account })
+        });
+        let (directives, target) = &*NOTHING_SAID;
         let limits = Limits { max_changes: 1, exchange: self.account.clock, now: self.now };
-        let brakes = Directives::default().brakes(&target, None, &limits);
+        let brakes = directives.brakes(target, None, &limits);
         Brakes { file: self.rejected.then(String::new), ..brakes }
     }
 

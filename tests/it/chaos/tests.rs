@@ -112,4 +112,4 @@ pub fn number(name: &str) -> Option<u64> {
 }
 
 /// So many stories are told unless somebody asks for more.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 14;

@@ -66,7 +66,7 @@ fn mutations_of_a_good_file_crash_nothing() {
 
 /// 20,000 cases, the same in each run.
 fn run<S: Strategy>(cases: &S, sound: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases: 20_000, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 5_000, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     if let Err(found) = runner.run(cases, sound) {
         panic!("{found}");

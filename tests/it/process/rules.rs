@@ -25,6 +25,7 @@ const RUNBOOK: &str = include_str!("../../../deploy/README.md");
 const MANIFEST: &str = include_str!("../../../Cargo.toml");
 /// The runbook, as the package installs it.
 const INSTALLED: &str = "file:///usr/share/doc/posmoded/deploy/README.md";
+const TRIALS: [&str; 2] = ["posmoded.rules.test.yml", "posmoded.rules.days.test.yml"];
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
 
 /// All that an expression may say beside metrics of ours and what is in braces, quotes or a list of labels.
@@ -245,14 +246,15 @@ fn hosts_are_told_apart_as_the_rules_and_the_guide_say_to_scrape_them() {
 
 #[test]
 fn promtool_finds_the_rules_good_and_each_fires_when_it_should() {
-    let tests = fs::read_to_string(Path::new(FOLDER).join("posmoded.rules.test.yml")).unwrap();
+    let tests = TRIALS.map(|file| fs::read_to_string(Path::new(FOLDER).join(file)).unwrap()).concat();
     for Alert { name, .. } in alerts() {
         assert!(tests.contains(&format!("\"{name}\"")), "{name} is not seen firing");
     }
     if !there_is("promtool") {
         return;
     }
-    for (word, file) in [("check", "posmoded.rules.yml"), ("test", "posmoded.rules.test.yml")] {
+    for (word, file) in [("check", "posmoded.rules.yml")].into_iter().chain(TRIALS.map(|file| ("test", file)))
+    {
         let told = Command::new("promtool").args([word, "rules", file]).current_dir(FOLDER).output().unwrap();
         let said = [told.stdout, told.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         assert!(told.status.success(), "promtool {word} rules {file}: {said}");

@@ -16,7 +16,7 @@ use bitget_sim::{ApiKey, Fault, FaultKind, PosMode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{CROWD, PATIENCE, SET, Venue, declared, wait_until};
+use super::{MACHINE, PATIENCE, SET, Venue, declared, wait_until};
 
 const HEDGE: [(&str, &str); 1] = [("desk-1", "hedge_mode")];
 const ONE_WAY: [(&str, &str); 1] = [("desk-1", "one_way_mode")];
@@ -227,7 +227,7 @@ impl Machine {
             skipped("there is no dbus-daemon for the systemd to boot (dbus)");
             return None;
         }
-        let turn = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().unwrap();
         furnish(home.path(), venue);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/systemd/boot.sh");

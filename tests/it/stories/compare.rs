@@ -194,7 +194,8 @@ async fn under_drift_report_a_first_contact_waits_for_approve_and_then_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_contact_that_nobody_approved_for_a_day_can_still_be_approved() {
-    for of in KINDS {
+    // A plan knows no kinds of accounts.
+    for of in [KINDS[0]] {
         let world = World::started(&file_with(100, "drift: report", &[("desk-a", of.hedge)]), |exchange| {
             of.open(exchange);
         })

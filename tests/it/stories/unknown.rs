@@ -186,7 +186,7 @@ async fn a_set_that_takes_effect_after_its_fence_is_reported_as_late_and_not_tak
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_change_a_day_after_a_set_was_lost_is_drift_and_is_on_record() {
-    // What is told apart here knows no kinds.
+    // Late effects and drift are told apart whatever the kind of the account.
     for of in [KINDS[1]] {
         let world = World::started(&file_of_a(of.hedge), |exchange| {
             of.open(exchange);

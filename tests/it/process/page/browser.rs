@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{CROWD, PATIENCE, wait_until};
+use crate::process::{BROWSER, PATIENCE, wait_until};
 
 /// One tab of a browser of its own.
 pub(in super::super) struct Browser {
@@ -51,7 +51,7 @@ impl Browser {
             std::io::stderr().write_all(format!("\nskipped: {why} (chromium)\n").as_bytes()).unwrap();
             return None;
         }
-        let turn = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = BROWSER.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = tempfile::tempdir().unwrap();
         // It reads from descriptor 3 and writes to 4.
         let mut command = Command::new("sh");
