@@ -422,6 +422,7 @@ pub(crate) fn wait_until<T>(
 }
 
 /// Stories that mostly wait for time to pass, told at the same time; which ones failed, and why, is the last that is said.
+#[expect(clippy::print_stderr, reason = "it belongs to what the test harness keeps of the test")]
 fn side_by_side(stories: &[(&str, fn())]) {
     std::thread::scope(|scope| {
         let told: Vec<_> = stories

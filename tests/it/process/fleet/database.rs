@@ -22,9 +22,8 @@ pub(super) fn while_the_database_is_down_nothing_leaves_and_then_everything_goes
     fleet.stands(1, 2, "in_sync", "");
     fleet.wait_for_sets(1, 1);
     hub.cluster.control(&["stop", "-w", "-m", "immediate"]);
-    let down = fleet.venue.simulator.now();
     fleet.declare(&[0, 1], &given(2, HEDGE));
-    fleet.falls_silent(&[0, 1], down);
+    fleet.falls_silent(&[0, 1]);
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![]));
     hub.cluster.control(&["start", "-w", "-l", "/dev/null"]);
     fleet.wait_for_sets(2, 1);
@@ -76,9 +75,8 @@ pub(super) fn a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_unti
     read_only("on");
     // All have heard of it.
     sleep(Duration::from_secs(1));
-    let since = fleet.venue.simulator.now();
     fleet.declare(&[0, 1], &(comment + &given(ONE_WAY)));
-    fleet.falls_silent(&[0, 1], since);
+    fleet.falls_silent(&[0, 1]);
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![1]));
     read_only("off");
     fleet.wait_for_sets(1, 2);

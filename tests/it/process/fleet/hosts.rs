@@ -92,11 +92,10 @@ pub(super) fn a_host_that_is_cut_off_from_the_database_sends_nothing_and_soon_as
     }
     fleet.sites[0].host.wait_out_its_quiet();
     fleet.cut(0, Cable::Database);
-    let cut = fleet.venue.simulator.now();
     fleet.declare(&[0, 1, 2], &given(HEDGE, 1));
     // The others go on without it.
     fleet.wait_for_sets(3, 1);
-    fleet.falls_silent(&[0], cut);
+    fleet.falls_silent(&[0]);
     let told = fleet.stands(1, 1, "unknown", "has shown no sign of life since");
     assert_eq!(told["wants"], "human", "{told}");
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![], vec![]));
@@ -110,7 +109,6 @@ pub(super) fn a_host_that_is_cut_off_from_the_database_sends_nothing_and_soon_as
     // From both, as where its whole network is gone. An account of it is given to another.
     fleet.cut(0, Cable::Database);
     fleet.cut(0, Cable::Exchange);
-    let cut = fleet.venue.simulator.now();
     fleet.declare(&[1, 2], &given(ONE_WAY, 3));
     fleet.wait_for_sets(2, 2);
     fleet.wait_for_sets(3, 2);
@@ -119,7 +117,7 @@ pub(super) fn a_host_that_is_cut_off_from_the_database_sends_nothing_and_soon_as
     let asked = fleet.asked(Some(0), None).len();
     sleep(LEDGER_AWAY);
     fleet.mend(0, Cable::Exchange);
-    fleet.falls_silent(&[0], cut);
+    fleet.falls_silent(&[0]);
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![0, 2]));
     fleet.mend(0, Cable::Database);
     // What is in force is what the ledger says; its own file is as it was.
