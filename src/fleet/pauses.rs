@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::ledger::{Directives, Event, EventKind, PauseRow};
-use crate::moment::spell;
+use crate::moment::{Moment, spell};
 use crate::position_mode::AccountName;
 use crate::protocol::undotted;
 use crate::status::{Paused, seconds};
@@ -17,6 +17,8 @@ pub(super) struct Heard {
     resumed: u64,
     /// The newest event that was read; `None` before the first time.
     event: Option<i64>,
+    /// When the ledger was last found to be another database.
+    replaced_at: Option<Moment>,
 }
 
 impl Heard {
@@ -27,12 +29,22 @@ impl Heard {
 
     /// Takes over what is new, with the newest `events`, and returns what is to be logged of it.
     pub(super) fn hear(&mut self, directives: &Directives, events: &[Event]) -> Vec<Line> {
-        let lines = lines(self, &directives.pauses, events);
+        let is_another = self.replaced_at != directives.replaced_at;
+        let replaced = events.iter().filter(|event| event.kind == EventKind::LedgerReplaced);
+        if let Some(replaced) = replaced.map(|event| event.id).max()
+            && let Some(last) = &mut self.event
+            && is_another
+        {
+            // What was lost with the other database had numbers, too.
+            *last = replaced - 1;
+        }
+        let lines = lines(self, is_another, &directives.pauses, events);
         let newest = events.iter().map(|event| event.id).max();
         *self = Heard {
             pauses: directives.pauses.clone(),
             resumed: directives.resumed,
             event: newest.or(self.event).or(Some(0)),
+            replaced_at: directives.replaced_at,
         };
         lines
     }
@@ -47,8 +59,9 @@ pub(super) struct Line {
     pub(super) say: String,
 }
 
-/// What is to be logged: at first the pauses that stand, then what is new.
-fn lines(heard: &Heard, pauses: &[PauseRow], events: &[Event]) -> Vec<Line> {
+/// What is to be logged: at first the pauses that stand, then what is new. What is gone without a word from another database was
+/// lost with the one before.
+fn lines(heard: &Heard, is_another: bool, pauses: &[PauseRow], events: &[Event]) -> Vec<Line> {
     let Some(last) = heard.event else { return pauses.iter().map(|row| stands(row, events)).collect() };
     let is_gone = |row: &&PauseRow| !pauses.iter().any(|other| is_same(row, other));
     let gone: Vec<&PauseRow> = heard.pauses.iter().filter(is_gone).collect();
@@ -67,8 +80,13 @@ fn lines(heard: &Heard, pauses: &[PauseRow], events: &[Event]) -> Vec<Line> {
     let is_lapsed = |row: &&&PauseRow| !news.iter().any(|event| lifts(event, row));
     let lapsed = gone.iter().filter(is_lapsed).map(|row| {
         let PauseRow { account, pause, since: _ } = row;
-        let say =
-            format!("{} is paused no more, for its time is up: {}.", whom(row), undotted(&pause.reason));
+        let reason = undotted(&pause.reason);
+        let say = if is_another {
+            let of = whose(row);
+            format!("The pause of {of} is lost with the database that the ledger had before: {reason}. Pause again if that is still meant.")
+        } else {
+            format!("{} is paused no more, for its time is up: {reason}.", whom(row))
+        };
         Line { account: account.clone(), say }
     });
     told.chain(lapsed).collect()
@@ -117,10 +135,10 @@ fn how_it_ends(PauseRow { account, pause, since: _ }: &PauseRow) -> String {
 
 /// ` That ends the pause of desk-1 (lunch).`
 fn says_what_ends(gone: &[&PauseRow], resumed: &Event) -> String {
-    let ended = gone.iter().filter(|row| lifts(resumed, row)).map(|row| {
-        let of = row.account.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
-        format!("the pause of {of} ({})", row.pause.reason)
-    });
+    let ended = gone
+        .iter()
+        .filter(|row| lifts(resumed, row))
+        .map(|row| format!("the pause of {} ({})", whose(row), row.pause.reason));
     let ended: Vec<String> = ended.collect();
     if ended.is_empty() { String::new() } else { format!(" That ends {}.", ended.join(", ")) }
 }
@@ -136,6 +154,11 @@ fn is_same(one: &PauseRow, other: &PauseRow) -> bool {
 
 fn whom(row: &PauseRow) -> String {
     row.account.as_ref().map_or_else(|| "Everything".to_owned(), ToString::to_string)
+}
+
+/// As `whom`, within a sentence.
+fn whose(row: &PauseRow) -> String {
+    row.account.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string)
 }
 
 /// The history's words with the account's name in them.
@@ -188,8 +211,8 @@ mod tests {
 
     #[track_caller]
     fn check(before: &[PauseRow], last: Option<i64>, pauses: &[PauseRow], events: &[Event], told: &Expect) {
-        let heard = Heard { pauses: before.to_vec(), resumed: 0, event: last };
-        let lines = lines(&heard, pauses, events).into_iter().map(|line| line.say + "\n");
+        let heard = Heard { pauses: before.to_vec(), resumed: 0, event: last, replaced_at: None };
+        let lines = lines(&heard, false, pauses, events).into_iter().map(|line| line.say + "\n");
         told.assert_eq(&lines.collect::<String>());
     }
 
@@ -290,5 +313,26 @@ mod tests {
             desk-1 is paused since 2026-11-22T09:00:00Z: lunch. It ends 2h after Bitget's time is known, or with `posmoded resume desk-1`.
         "#]],
         );
+    }
+
+    #[test]
+    fn what_another_database_does_not_know_is_told_as_lost_and_its_numbers_begin_anew() {
+        let lunch = row(Some("desk-1"), "lunch", Some(7200));
+        let mut heard = Heard { pauses: vec![lunch], resumed: 0, event: Some(50), replaced_at: None };
+        let doubt = row(None, "the ledger's database is another one", None);
+        let directives =
+            Directives { pauses: vec![doubt], replaced_at: Some(Moment(1)), ..Directives::default() };
+        let events = [
+            event(6, EventKind::Started, None, "posmoded 0.1.0 started."),
+            event(7, EventKind::LedgerReplaced, None, "It is another database."),
+            event(8, EventKind::Paused, None, "Everything was paused: the ledger's database is another one"),
+        ];
+        let told = |lines: Vec<Line>| lines.into_iter().map(|line| line.say + "\n").collect::<String>();
+        expect![[r#"
+            Everything was paused: the ledger's database is another one. By alice (uid 1000) at trade-01. It ends with `posmoded resume`.
+            The pause of desk-1 is lost with the database that the ledger had before: lunch. Pause again if that is still meant.
+        "#]]
+        .assert_eq(&told(heard.hear(&directives, &events)));
+        assert_eq!(heard.hear(&directives, &events), []);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Fleet;
-use crate::facts::RequestId;
+use super::{Fleet, InForce};
+use crate::desired::may_be_one_host;
+use crate::facts::{Elsewhere, RequestId};
 use crate::keeper::Environment;
-use crate::ledger::LedgerError;
+use crate::ledger::{Directives, LedgerError};
 use crate::position_mode::AccountName;
+use crate::status::HostStatus;
 
 impl<D: Environment> Fleet<D> {
     /// Takes up new requests, and answers those whose accounts were looked at, or have nobody to look at them.
@@ -27,21 +29,17 @@ impl<D: Environment> Fleet<D> {
                 self.to_tell = true;
             }
         }
-        for (request, answer) in self.answers() {
+        for (request, answer) in self.answers(&directives) {
             match answer {
                 Answer::Looked => self.ledger.record_looked(request).await?,
-                Answer::Nobody(account) => {
-                    let say =
-                        format!("Nobody looks after {account} here: the file does not name it any more.");
-                    self.ledger.refuse(request, &say).await?;
-                }
+                Answer::Nobody(say) => self.ledger.refuse(request, &say).await?,
             }
             self.looking.remove(&request);
         }
         Ok(())
     }
 
-    fn answers(&self) -> Vec<(RequestId, Answer)> {
+    fn answers(&self, directives: &Directives) -> Vec<(RequestId, Answer)> {
         if self.looking.is_empty() {
             return Vec::new();
         }
@@ -49,16 +47,33 @@ impl<D: Environment> Fleet<D> {
         self.board.see(|account, status| {
             seen.insert(account.clone(), status.refreshes);
         });
-        let answer = |wanted: &BTreeMap<AccountName, u64>| {
-            let gone = wanted.keys().find(|account| !self.keepers.contains_key(*account));
+        let answer = |request: &RequestId, wanted: &BTreeMap<AccountName, u64>| {
             let is_seen = |(account, count): (&AccountName, &u64)| seen.get(account) >= Some(count);
-            match gone {
-                Some(account) => Some(Answer::Nobody(account.clone())),
+            let named = directives.refreshes.get(request).into_iter().flatten();
+            let gone = wanted.keys().find(|account| !self.keepers.contains_key(*account));
+            let nobody = gone.map(|account| {
+                format!("Nobody looks after {account} here: the file does not name it any more.")
+            });
+            match nobody.or_else(|| named.into_iter().find_map(|account| self.unattended(account))) {
+                Some(say) => Some(Answer::Nobody(say)),
                 None => wanted.iter().all(is_seen).then_some(Answer::Looked),
             }
         };
         let all = self.looking.iter();
-        all.filter_map(|(request, wanted)| Some((*request, answer(wanted)?))).collect()
+        all.filter_map(|(request, wanted)| Some((*request, answer(request, wanted)?))).collect()
+    }
+
+    /// That nobody looks at an account, if it is that of a host whose daemon does not live with this ledger.
+    fn unattended(&self, account: &AccountName) -> Option<String> {
+        let InForce { desired, .. } = self.in_force.as_ref()?;
+        let Elsewhere { host, .. } = desired.accounts.get(account)?.elsewhere(&self.host)?;
+        let lives = |there: &HostStatus| there.lives && may_be_one_host(&host, &there.host);
+        (!self.board.peers().hosts.iter().any(lives)).then(|| {
+            format!(
+                "The file gives {account} to the host {host}, and no daemon of that name lives with this ledger: nobody looks \
+                 at it."
+            )
+        })
     }
 }
 
@@ -66,6 +81,6 @@ impl<D: Environment> Fleet<D> {
 enum Answer {
     /// Every account was looked at, or its look failed.
     Looked,
-    /// This account has no keeper.
-    Nobody(AccountName),
+    /// An account has nobody who looks at it, and why.
+    Nobody(String),
 }

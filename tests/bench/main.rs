@@ -15,7 +15,7 @@ mod rows;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ struct Options {
     /// Only these rows
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "readme")]
     only: Vec<String>,
+    /// Measure this binary in place of what the source makes, such as an older one to compare with
+    #[arg(long, value_name = "PATH", conflicts_with = "readme")]
+    posmoded: Option<PathBuf>,
     /// Speak TLS, as the real exchange does
     #[arg(long)]
     tls: bool,
@@ -49,8 +52,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     for name in &options.only {
         ensure!(ROWS.iter().any(|row| row.name == name), "there is no row {name:?}");
     }
+    let mut programs = Programs::build(options.tls)?;
+    if let Some(other) = options.posmoded {
+        programs.posmoded =
+            other.canonicalize().with_context(|| format!("{} is missing", other.display()))?;
+    }
     let mut bench = Bench {
-        programs: Programs::build(options.tls)?,
+        programs,
         quick: options.quick,
         only: options.only,
         began: Instant::now(),

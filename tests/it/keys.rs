@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bitget_sim::{ApiKey, Exchange, NewAccount, PosMode, ProductType, Right, Uid};
 
+use posmoded::ledger::CommandAnswer;
+
 use crate::world::World;
 
 const DESK: Uid = Uid(1001);
@@ -44,6 +46,11 @@ async fn another_hosts_account_is_listed_and_not_one_request_is_made_for_it() {
     let say = "unknown, elsewhere: The file gives this account to the host trade-02, and this one is called trade-01: it never \
                asks for the account and never sets it.";
     assert_eq!(world.line("desk-a account"), say);
+    let asked = world.visitor().refresh(&["desk-a".parse().unwrap()]).unwrap();
+    world.pass(3 * Duration::from_secs(1)).await;
+    let nobody = "The file gives desk-a to the host trade-02, and no daemon of that name lives with this ledger: nobody looks at it.";
+    let answer = world.visitor().answer(&asked.looked).unwrap();
+    assert_eq!(answer, Some(CommandAnswer::Refused(nobody.to_owned())));
     assert_eq!(world.asked(), 0, "{:#?}", world.log());
 
     world.take_key("desk-a", false);

@@ -20,9 +20,11 @@ pub(super) fn has_others(tx: &Tx<'_>, ours: &str) -> DatabaseResult<bool> {
     tx.query_row(asked, params![ours], |row| row.get(0))
 }
 
-/// A condition on a row of `hosts`.
+/// A condition on a row of `hosts`. A sign of life from later than now is from before the server's clock was set back: whoever
+/// lives gives another one soon, and nobody who is dead counts as living until that time comes.
 pub(super) fn lives() -> String {
-    format!("(left_at IS NULL AND seen_at > clock_timestamp() - interval '{SILENCE} s')")
+    let within = |side| format!("clock_timestamp() {side} interval '{SILENCE} s'");
+    format!("(left_at IS NULL AND seen_at > {} AND seen_at < {})", within('-'), within('+'))
 }
 
 /// For how many seconds a daemon may be silent before another takes its place.

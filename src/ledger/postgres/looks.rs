@@ -65,7 +65,8 @@ pub(super) fn peers(session: &Session) -> DatabaseResult<Vec<Peer>> {
     );
     Tx::new(session).query(&asked, params![], |row: &Row<'_>| {
         let now: i64 = row.get("now")?;
-        let ago = |column: &str| -> DatabaseResult<i64> { Ok(now.saturating_sub(row.get::<i64>(column)?)) };
+        // The server's clock may have been set back since.
+        let ago = |column: &str| -> DatabaseResult<i64> { Ok((now - row.get::<i64>(column)?).max(0)) };
         Ok(Peer {
             host: row.get("host")?,
             posmoded: row.get("posmoded")?,

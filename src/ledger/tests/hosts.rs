@@ -65,6 +65,60 @@ async fn one_who_was_killed_counts_as_gone_once_it_was_silent_for_long_enough() 
 }
 
 #[tokio::test]
+async fn a_clock_of_the_server_that_is_set_changes_for_seconds_who_lives_and_nothing_else() {
+    let Some(cluster) = cluster() else { return };
+    let database = cluster.database();
+    // Another clock is found before the server's by whoever connects from now on.
+    cluster.sql(
+        &database,
+        &format!(
+            "CREATE SCHEMA stepped;
+             CREATE TABLE stepped.by (step interval);
+             INSERT INTO stepped.by VALUES ('0');
+             CREATE FUNCTION stepped.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+                 AS 'SELECT pg_catalog.clock_timestamp() + step FROM stepped.by';
+             ALTER DATABASE {database} SET search_path = public, stepped, pg_catalog"
+        ),
+    );
+    let open = |us| Ledger::open(address(cluster, &database), clock(), us);
+    let one = open(here()).await.unwrap();
+    let other = open(elsewhere()).await.unwrap();
+    // Killed: it never says again that it lives.
+    let killed = open(Instance::of_this_process("trade-03".to_owned(), None)).await.unwrap();
+    turn(&one, &other).await;
+    assert_eq!(others(&one), ["trade-02", "trade-03"]);
+    register_target(&one, "desk-a", 1).await;
+    register_target(&other, "desk-a", 1).await;
+    let (sending, id) = noted(note(&one, "desk-a", Cause::New, 1).await);
+    one.record_answer(id, &SetAnswer::Accepted).await.unwrap();
+    drop(sending);
+    let visitor = Visitor::open(address(cluster, &database), clock()).unwrap();
+    for by in ["1 hour", "-2 hours"] {
+        cluster.sql(&database, &format!("UPDATE stepped.by SET step = step + interval '{by}'"));
+        let request = visitor.pause(&[], "maintenance", None).unwrap();
+        // They say that they live every five seconds, which they count themselves.
+        tokio::time::sleep(Duration::from_millis(5_100)).await;
+        turn(&one, &other).await;
+        assert_eq!(
+            (others(&one), others(&other)),
+            (vec!["trade-02".to_owned()], vec!["trade-01".to_owned()]),
+            "{by}"
+        );
+        assert_eq!(visitor.answer(&request).unwrap(), Some(CommandAnswer::Acknowledged), "{by}");
+        let request = visitor.resume(&[]).unwrap();
+        turn(&one, &other).await;
+        assert_eq!(visitor.answer(&request).unwrap(), Some(CommandAnswer::Acknowledged), "{by}");
+        let fence = note(&other, "desk-a", Cause::New, 34_000).await;
+        assert!(matches!(fence, Note::Braked), "{by}: what another sent is no less under way");
+        let (peers, _) = visitor.peers().unwrap();
+        let dead = peers.into_iter().find(|peer| peer.host == "trade-03").unwrap();
+        assert!(!dead.lives && dead.seen_ago >= 0, "{by}: {dead:?}");
+    }
+    one.record_resolved(id, true, Some(applied(How::Set, 1))).await.unwrap();
+    drop(killed);
+}
+
+#[tokio::test]
 async fn a_pause_is_acknowledged_once_every_living_host_has_it() {
     let Some((one, other, cluster, database)) = two().await else { return };
     let visitor = Visitor::open(address(cluster, &database), clock()).unwrap();
