@@ -83,7 +83,10 @@ fn lines(heard: &Heard, is_another: bool, pauses: &[PauseRow], events: &[Event])
         let reason = undotted(&pause.reason);
         let say = if is_another {
             let of = whose(row);
-            format!("The pause of {of} is lost with the database that the ledger had before: {reason}. Pause again if that is still meant.")
+            format!(
+                "The pause of {of} is lost with the database that the ledger had before: {reason}. Pause again if that is still \
+                 meant."
+            )
         } else {
             format!("{} is paused no more, for its time is up: {reason}.", whom(row))
         };

@@ -571,7 +571,6 @@ pub fn is_set(entry: &LogEntry) -> bool {
     entry.method == "POST"
 }
 
-/// `in_sync`, or state, reason and sentence.
 /// A daemon ends with its world: else it lives on through all the time that passes in the test's later ones.
 impl Drop for World {
     fn drop(&mut self) {
@@ -598,6 +597,7 @@ impl Glance {
     }
 }
 
+/// `in_sync`, or state, reason and sentence.
 pub fn line(target: &TargetStatus) -> String {
     match (target.reason, &target.say) {
         (None, _) => target.state.to_string(),

@@ -114,9 +114,10 @@ async fn f54_what_the_calls_for_rights_and_owner_answer_is_no_obstacle() {
             assert_eq!(sets.len(), 1, "{what:?}");
             let again = after[index] - before[index];
             assert!(again <= 6, "{what:?}: asked {again} times within an hour");
-            let of_it =
-                warnings.iter().filter(|told| told.account.as_ref().is_some_and(|of| of.as_str() == name));
-            let is_told = of_it.into_iter().any(|warning| warning.say.starts_with("Whose key this is"));
+            let is_told = warnings.iter().any(|warning| {
+                let is_of_it = warning.account.as_ref().is_some_and(|of| of.as_str() == name);
+                is_of_it && warning.say.starts_with("Whose key this is")
+            });
             // Of a unified account its settings tell whose it is, and a key without a right is told apart.
             let is_unseen = of.kind == Kind::Classic && *what != coded(400, "40014");
             assert_eq!(is_told, is_unseen, "{what:?}: {warnings:?}");
