@@ -23,6 +23,8 @@ use crate::schedule::Purpose;
 pub struct CoolDown {
     /// The limit's name, in the format of the exchange's module.
     pub limit: String,
+    /// The exchange counts it by the address that asks, and not by user id: it holds for this host alone.
+    pub by_address: bool,
     /// When the rest ends.
     pub until: Moment,
 }

@@ -71,8 +71,8 @@ pub trait Environment: Send + Sync + 'static {
     /// The lanes that rest now because the exchange answered 429.
     fn cool_downs(&self) -> Vec<CoolDown>;
 
-    /// Continues a cool-down that an earlier process received.
-    fn restore(&self, cool_down: &CoolDown);
+    /// Continues the cool-down of a limit that an earlier process received.
+    fn restore(&self, limit: &str, until: Moment);
 
     /// What this host is called, now.
     fn host_name(&self) -> String;

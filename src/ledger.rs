@@ -498,15 +498,23 @@ impl Ledger {
         self.executor.run(|store| store.read(|tx, _| targets::accounts(tx))).await
     }
 
-    /// Records that a lane rests until a wall time (ms since 1970); a shorter rest does not end a longer one.
-    pub async fn cool_down(&self, lane: &str, until_wall_ms: i64) -> Result<(), LedgerError> {
+    /// Records that a lane rests until a wall time (ms since 1970); a shorter rest does not end a longer one. One that the
+    /// exchange counts by address rests for our host alone.
+    pub async fn cool_down(
+        &self,
+        lane: &str,
+        by_address: bool,
+        until_wall_ms: i64,
+    ) -> Result<(), LedgerError> {
         let lane = lane.to_owned();
         self.executor
-            .run(move |store| store.write(|tx, now| Ok(revisions::cool_down(tx, now, &lane, until_wall_ms)?)))
+            .run(move |store| {
+                store.write(|tx, now| Ok(revisions::cool_down(tx, now, &lane, by_address, until_wall_ms)?))
+            })
             .await
     }
 
-    /// The lanes that still rest, each with the wall time (ms since 1970) at which its rest ends.
+    /// The lanes that still rest for our host, each with the wall time (ms since 1970) at which its rest ends.
     pub async fn cool_downs(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
         self.executor.run(|store| store.read(revisions::cool_downs)).await
     }

@@ -139,8 +139,8 @@ impl Environment for KeyFiles {
         self.bitget.cool_downs()
     }
 
-    fn restore(&self, cool_down: &CoolDown) {
-        self.bitget.restore(cool_down);
+    fn restore(&self, limit: &str, until: Moment) {
+        self.bitget.restore(limit, until);
     }
 
     fn host_name(&self) -> String {

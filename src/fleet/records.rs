@@ -81,17 +81,17 @@ impl<D: Environment> Fleet<D> {
 
     pub(super) async fn restore_cool_downs(&self) -> Result<(), LedgerError> {
         for (limit, until) in self.ledger.cool_downs().await? {
-            self.environment.restore(&CoolDown { limit, until: self.clock.moment(until) });
+            self.environment.restore(&limit, self.clock.moment(until));
         }
         Ok(())
     }
 
     /// Records which limits rest, so that a restart does not send requests to them at once.
     pub(super) async fn keep_cool_downs(&mut self) -> Result<(), LedgerError> {
-        for CoolDown { limit, until } in self.environment.cool_downs() {
+        for CoolDown { limit, by_address, until } in self.environment.cool_downs() {
             if self.cooling.get(&limit) != Some(&until) {
                 let at = self.clock.wall_of(until);
-                self.ledger.cool_down(&limit, at).await?;
+                self.ledger.cool_down(&limit, by_address, at).await?;
                 self.cooling.insert(limit, until);
             }
         }

@@ -155,20 +155,28 @@ fn revision(row: &Row<'_>) -> DatabaseResult<Revision> {
     })
 }
 
-/// Records that a lane rests until `until` (wall time, ms since 1970); a shorter rest does not end a longer one.
-pub(super) fn cool_down(tx: &Tx<'_>, now: Now, lane: &str, until: i64) -> DatabaseResult<()> {
+/// Records that a lane rests until `until` (wall time, ms since 1970); a shorter rest does not end a longer one. One that the
+/// exchange counts by address is of our host; another rests whichever host asks.
+pub(super) fn cool_down(
+    tx: &Tx<'_>,
+    now: Now,
+    lane: &str,
+    by_address: bool,
+    until: i64,
+) -> DatabaseResult<()> {
+    let host = if by_address { tx.host() } else { "" };
     tx.execute("DELETE FROM cool_downs WHERE until <= ?1", params![now.wall])?;
     tx.execute(
-        "INSERT INTO cool_downs (lane, until) VALUES (?1, ?2)
-         ON CONFLICT (lane) DO UPDATE SET until = excluded.until WHERE cool_downs.until < excluded.until",
-        params![lane, until],
+        "INSERT INTO cool_downs (host, lane, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (host, lane) DO UPDATE SET until = excluded.until WHERE cool_downs.until < excluded.until",
+        params![host, lane, until],
     )?;
     Ok(())
 }
 
-/// The lanes that still rest, each with the wall time (ms since 1970) at which its rest ends.
+/// The lanes that still rest for our host, each with the wall time (ms since 1970) at which its rest ends.
 pub(super) fn cool_downs(tx: &Tx<'_>, now: Now) -> DatabaseResult<BTreeMap<String, i64>> {
-    tx.query("SELECT lane, until FROM cool_downs WHERE until > ?1", params![now.wall], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })
+    let standing =
+        "SELECT lane, max(until) FROM cool_downs WHERE until > ?1 AND host IN ('', ?2) GROUP BY lane";
+    tx.query(standing, params![now.wall, tx.host()], |row| Ok((row.get(0)?, row.get(1)?)))
 }

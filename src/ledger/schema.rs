@@ -358,5 +358,16 @@ CREATE TABLE watched (
 ) STRICT;
 INSERT INTO watched (host, since, until) SELECT '', since, until FROM watched_before;
 DROP TABLE watched_before;
+
+-- host: whose address rests; empty where it is an account that does.
+ALTER TABLE cool_downs RENAME TO cool_downs_before;
+CREATE TABLE cool_downs (
+    host  TEXT NOT NULL,
+    lane  TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (host, lane)
+) STRICT, WITHOUT ROWID;
+INSERT INTO cool_downs (host, lane, until) SELECT '', lane, until FROM cool_downs_before;
+DROP TABLE cool_downs_before;
 CREATE INDEX watched_until ON watched (until);
 ";

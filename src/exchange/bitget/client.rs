@@ -87,14 +87,20 @@ impl<T: Transport> Bitget<T> {
     /// The limits that rest now because the exchange answered 429, as the ledger records them.
     pub fn cool_downs(&self) -> Vec<CoolDown> {
         let resting = self.shared.pace.lock().cool_downs(self.shared.clock.now());
-        resting.into_iter().map(|(lane, until)| CoolDown { limit: lane.to_string(), until }).collect()
+        let told = |(lane, until): (LaneName, _)| {
+            let by_address = match lane {
+                LaneName::Account(..) => false,
+                LaneName::Public(_) | LaneName::Everything => true,
+            };
+            CoolDown { limit: lane.to_string(), by_address, until }
+        };
+        resting.into_iter().map(told).collect()
     }
 
     /// Resumes a cool-down recorded in the ledger; one with an unknown limit is logged and skipped.
-    pub fn restore(&self, cool_down: &CoolDown) {
-        let CoolDown { limit, until } = cool_down;
+    pub fn restore(&self, limit: &str, until: Moment) {
         match limit.parse::<LaneName>() {
-            Ok(lane) => self.shared.pace.lock().restore(&lane, *until, self.shared.clock.now()),
+            Ok(lane) => self.shared.pace.lock().restore(&lane, until, self.shared.clock.now()),
             Err(error) => tracing::warn!("a cool-down in the ledger is passed over: {error}"),
         }
     }

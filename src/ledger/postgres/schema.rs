@@ -248,6 +248,11 @@ UPDATE watched SET host = coalesce((SELECT max(host) FROM hosts), '');
 ALTER TABLE watched DROP CONSTRAINT watched_pkey;
 ALTER TABLE watched ADD PRIMARY KEY (host, since);
 
+-- host: whose address rests; empty where it is an account that does.
+ALTER TABLE cool_downs ADD COLUMN host text COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE cool_downs DROP CONSTRAINT cool_downs_pkey;
+ALTER TABLE cool_downs ADD PRIMARY KEY (host, lane);
+
 -- head: the newest commit that is known to hold the content; ancestry: the ancestors of that; host: whose daemon published it.
 ALTER TABLE revisions ADD COLUMN head text;
 ALTER TABLE revisions ADD COLUMN ancestry text;

@@ -65,6 +65,26 @@ async fn one_who_was_killed_counts_as_gone_once_it_was_silent_for_long_enough() 
 }
 
 #[tokio::test]
+async fn the_address_of_one_host_rests_for_that_host_alone_and_an_account_for_each() {
+    let Some((one, other, cluster, database)) = two().await else { return };
+    let far = i64::MAX / 2;
+    one.cool_down("*", true, far).await.unwrap();
+    other.cool_down("*", true, far - 1).await.unwrap();
+    one.cool_down("key:a/settings", false, far).await.unwrap();
+    other.cool_down("*/time", true, far).await.unwrap();
+    let rests = |of: &[(&str, i64)]| -> BTreeMap<String, i64> {
+        of.iter().map(|(lane, until)| ((*lane).to_owned(), *until)).collect()
+    };
+    let of_other = rests(&[("*", far - 1), ("*/time", far), ("key:a/settings", far)]);
+    assert_eq!(one.cool_downs().await.unwrap(), rests(&[("*", far), ("key:a/settings", far)]));
+    assert_eq!(other.cool_downs().await.unwrap(), of_other);
+    // Its next process finds them again.
+    other.leave().await;
+    let next = Ledger::open(address(cluster, &database), clock(), elsewhere()).await.unwrap();
+    assert_eq!(next.cool_downs().await.unwrap(), of_other);
+}
+
+#[tokio::test]
 async fn a_clock_of_the_server_that_is_set_changes_for_seconds_who_lives_and_nothing_else() {
     let Some(cluster) = cluster() else { return };
     let database = cluster.database();

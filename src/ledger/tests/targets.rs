@@ -185,9 +185,9 @@ async fn cool_downs_stand_until_they_are_over_and_the_longer_one_counts() {
 }
 
 async fn cool_downs_stand_until_they_are_over_and_the_longer_one_counts_there(ledger: Ledger) {
-    ledger.cool_down("uid 100 set", START + 5_000).await.unwrap();
-    ledger.cool_down("uid 100 set", START + 3_000).await.unwrap();
-    ledger.cool_down("ip", START + 1_000).await.unwrap();
+    ledger.cool_down("uid 100 set", false, START + 5_000).await.unwrap();
+    ledger.cool_down("uid 100 set", false, START + 3_000).await.unwrap();
+    ledger.cool_down("ip", true, START + 1_000).await.unwrap();
     tokio::time::advance(Duration::from_secs(2)).await;
     let standing = BTreeMap::from([("uid 100 set".to_owned(), START + 5_000)]);
     assert_eq!(ledger.cool_downs().await.unwrap(), standing);

@@ -50,7 +50,7 @@ async fn fill(ledger: &Ledger) {
     visitor.pause(&[name("desk-0")], "lunch", Some(minutes(5))).unwrap();
     visitor.resume(&[name("desk-0")]).unwrap();
     visitor.pause(&[name("desk-1")], "it's \"quoted\" ?1 $1 ünïcode", None).unwrap();
-    ledger.cool_down("uid 100 x", START + HOUR).await.unwrap();
+    ledger.cool_down("uid 100 x", false, START + HOUR).await.unwrap();
     for number in 0..1100 {
         ledger.event(Event::new(EventKind::Drift, format!("number {number}"))).await.unwrap();
     }

@@ -601,7 +601,7 @@ async fn f23_a_429_cools_its_lane_down_beyond_a_restart_and_no_other() {
     assert!(desk.count(USDT, List::Positions, Extent::Whole, Purpose::New).await.is_ok());
 
     let (restarted, script) = Script::new(usual);
-    restarted.restore(cool_down);
+    restarted.restore(&cool_down.limit, cool_down.until);
     let desk = ready(&restarted, "desk").await;
     assert_eq!(desk.mode(USDT, Purpose::New).await.unwrap_err().class, Class::Stopped { until });
     assert_eq!(script.asked(), ["GET mix/market/contracts?productType=USDT-FUTURES"]);
