@@ -183,8 +183,9 @@ pub struct Keeper<D: Environment> {
     stood: Moment,
     /// The kind last observed, by an earlier process too (from the ledger). `None` only until one is known.
     kind: Option<Kind>,
-    /// The targets that the file wants, and any other for which a set is still under way.
-    targets: BTreeMap<Scope, TargetSlot>,
+    /// The targets that the file wants, and any other for which a set is still under way. A node of the map has room for eleven, and
+    /// most accounts have one: each is in a place of its own.
+    targets: BTreeMap<Scope, Box<TargetSlot>>,
     /// The scopes that the ledger kept at the last release of all others; `None` before the first. When the wanted
     /// scopes differ, the others are released again.
     released_all_but: Option<BTreeSet<Scope>>,

@@ -78,11 +78,11 @@ impl<D: Environment> Keeper<D> {
 
     /// Records which waits a look that was asked for has ended: a set that follows has its reason there.
     async fn record_refreshed(&mut self) {
-        let waited = |(scope, slot): (&Scope, &TargetSlot)| {
+        let waited = self.targets.iter().filter_map(|(scope, slot)| {
             let reason = slot.standing.blockers.iter().find(|reason| reason.ends_with_a_refresh())?;
             Some((*scope, reason))
-        };
-        let waited: Vec<(Scope, Reason)> = self.targets.iter().filter_map(waited).collect();
+        });
+        let waited: Vec<(Scope, Reason)> = waited.collect();
         for (scope, reason) in waited {
             let target = Target { account: self.account.clone(), scope };
             let text = format!("A look was asked for: what it waited for as {reason} is tried once more.");
@@ -208,7 +208,7 @@ impl<D: Environment> Keeper<D> {
         let slot = self
             .targets
             .entry(scope)
-            .or_insert_with(|| TargetSlot::new(TargetFacts::new(wanted.clone(), now)));
+            .or_insert_with(|| Box::new(TargetSlot::new(TargetFacts::new(wanted.clone(), now))));
         if slot.facts.wanted.asks_for_another_look(&wanted) {
             slot.facts.wished_anew(now);
             self.facts.failing = None;

@@ -16,7 +16,7 @@ impl<D: Environment> Keeper<D> {
         let now = self.stood;
         self.shown = (self.spec.generation, now);
         let timestamp = |moment| self.clock.timestamp(moment);
-        let mut targets = Vec::new();
+        let mut targets = Vec::with_capacity(self.targets.len());
         let mut looked = !self.targets.is_empty();
         let mut refreshed = looked;
         for (scope, slot) in &mut self.targets {
