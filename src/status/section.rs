@@ -121,13 +121,14 @@ impl Whole<'_> {
         }
     }
 
-    /// Whether it is what this target shows.
+    /// Whether it is what this target shows. Another host has a file and a held plan of its own.
     pub fn covers(self, target: &TargetStatus) -> bool {
-        let all = match self {
-            Whole::File | Whole::Everything | Whole::Held => true,
+        let is_its = match self {
+            Whole::File | Whole::Held => target.host.is_none(),
+            Whole::Everything => true,
             Whole::Account(name) => *name == target.account,
         };
-        all && target.reason == Some(self.reason())
+        is_its && target.reason == Some(self.reason())
     }
 }
 

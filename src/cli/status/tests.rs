@@ -409,6 +409,34 @@ async fn what_concerns_everything_concerns_a_named_account_too() {
 }
 
 #[tokio::test]
+async fn another_host_has_a_file_and_a_held_plan_of_its_own() {
+    let theirs = |name: &str, reason, say: &str| TargetStatus {
+        host: Some("trade-02".to_owned()),
+        say: Some(format!("On trade-02: {say}")),
+        ..target(name, Some(reason))
+    };
+    let mut night = triage::night();
+    night.config.problem = Some("line 3: unknown key `hedged`".to_owned());
+    night.targets.extend([
+        target("desk-30", Some(Reason::File)),
+        theirs("desk-31", Reason::File, "The newest content of the file is refused: line 9: not YAML."),
+        theirs("desk-32", Reason::Held, "It waits for `posmoded approve 0f0f0f0f0f0f`."),
+        theirs("desk-33", Reason::Held, "It waits for `posmoded approve 0f0f0f0f0f0f`."),
+    ]);
+    let told = anstream::adapter::strip_str(&shown(&night)).to_string();
+    let check = |start: &str, expected: &[&str]| {
+        let below = told.lines().skip_while(|line| !line.starts_with(start)).skip(1);
+        let rows = below.take_while(|line| line.starts_with("  desk-"));
+        let accounts: Vec<&str> = rows.filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(accounts, expected, "{start}: {told}");
+    };
+    check("file: The newest content of the file is REFUSED", &["desk-30"]);
+    check("file: On trade-02: The newest content", &["desk-31"]);
+    check("held, for 30s: 2 changes wait for `posmoded approve b98de0114507`", &["desk-07", "desk-08"]);
+    check("held: On trade-02: It waits for `posmoded approve 0f0f0f0f0f0f`", &["desk-32", "desk-33"]);
+}
+
+#[tokio::test]
 async fn the_exit_code_tells_whether_all_that_was_asked_for_is_in_sync() {
     let (view, _) = view();
     let of = |names: &[&str]| {

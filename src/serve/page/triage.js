@@ -141,23 +141,25 @@ function wholesOf(status) {
   const { config, paused, paused_accounts: accounts, held } = status;
   const ends = (pause) => (pause.until === null ? "human" : "time");
   const wholes = [];
-  const add = (name, reason, wants, say, account) => {
-    const isOf = (target) => account === undefined || target.account === account;
-    wholes.push({ name, reason, wants, say, account, covers: (target) => target.reason === reason && isOf(target) });
+  // Another host has a file and a held plan of its own.
+  const isOurs = ({ host }) => (host ?? null) === null;
+  const add = (name, reason, wants, say, isIts, account) => {
+    wholes.push({ name, reason, wants, say, account, covers: (target) => target.reason === reason && isIts(target) });
   };
   if (config.problem !== null) {
     const told = `The newest content of the file is REFUSED, and nothing is changed until that is mended: ${config.problem}`;
-    add("file", "file", "human", () => told);
+    add("file", "file", "human", () => told, isOurs);
   }
   if (paused !== null) {
-    add("everything", "paused", ends(paused), ({ now }) => sayPaused("Everything", paused, now, "posmoded resume"));
+    const say = ({ now }) => sayPaused("Everything", paused, now, "posmoded resume");
+    add("everything", "paused", ends(paused), say, () => true);
   }
   for (const [account, pause] of Object.entries(accounts)) {
     const say = ({ now }) => sayPaused(account, pause, now, `posmoded resume ${account}`);
-    add(`account ${account}`, "paused", ends(pause), say, account);
+    add(`account ${account}`, "paused", ends(pause), say, (target) => target.account === account, account);
   }
   if (held !== null && !held.plan.every((entry) => tellsItItself(status, entry))) {
-    add("held", "held", "human", (status, ofTarget) => sayHeld(status, held, ofTarget));
+    add("held", "held", "human", (status, ofTarget) => sayHeld(status, held, ofTarget), isOurs);
   }
   return wholes;
 }

@@ -15,7 +15,7 @@ use posmoded::position_mode::{AccountName, Target};
 use posmoded::protocol::Reason;
 use posmoded::serve::{Records, View, Vitals, http};
 use posmoded::source::LastPull;
-use posmoded::status::{AccountStatus, Board, Config, Counts, Publisher, TargetStatus};
+use posmoded::status::{AccountStatus, Board, Config, Counts, HostStatus, Peers, Publisher, TargetStatus};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +81,23 @@ impl Fleet {
 
     pub(super) fn url(&self) -> String {
         format!("http://{}/", self.at)
+    }
+
+    /// Targets that the daemon of another host shows, which lives.
+    pub(super) fn of_another_host(&self, host: &str, said: &[Value]) {
+        let its = |target: TargetStatus| TargetStatus { host: Some(host.to_owned()), ..target };
+        let there = HostStatus {
+            host: host.to_owned(),
+            version: "0.1.0".to_owned(),
+            lives: true,
+            ended: false,
+            seen_at: ago(1),
+            started_at: ago(DAY),
+            generation: Some(Generation(17)),
+            commit: None,
+        };
+        let targets = said.iter().map(target).map(its).collect();
+        self.board.show_peers(Peers { hosts: vec![there], targets });
     }
 
     /// Changes what an account shows.

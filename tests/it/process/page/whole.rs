@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use expect_test::expect;
+use posmoded::protocol::{Need, Reason, Wants};
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::browser::Browser;
 use super::{command_says, desks, status};
@@ -208,6 +209,27 @@ fn the_page_says_of_each_cause_what_the_command_says() {
     browser.wait_for(
         "the refused file",
         "document.querySelector('main').textContent.includes('is REFUSED, and')",
+    );
+    same();
+    // Another host has a file and a held plan of its own.
+    let entry = json!({ "account": "desk-9", "scope": "USDT-FUTURES", "live": "one_way_mode", "desired": "hedge_mode", "cause": "new" });
+    let plan = json!({ "hash": "b98de0114507", "plan": [entry] });
+    fleet.board.frame(|frame| frame.held = Some(serde_json::from_value(plan).unwrap()));
+    fleet.show("desk-9", |cell| {
+        cell.targets[0].reason = Some(Reason::Held);
+        cell.targets[0].blockers = vec![Reason::Held];
+        cell.targets[0].wants = Some(Wants::Human);
+        cell.targets[0].need = Some(Need::ToBeDecided);
+    });
+    fleet.of_another_host("trade-02", &[
+        json!({ "account": "desk-31", "state": "pending", "reason": "file", "live": "one_way_mode", "out": 60,
+            "say": "The newest content of the file is refused: line 9: not YAML." }),
+        json!({ "account": "desk-32", "state": "pending", "reason": "held", "live": "one_way_mode", "out": 60,
+            "say": "It waits for `posmoded approve 0f0f0f0f0f0f`." }),
+    ]);
+    browser.wait_for(
+        "what the other host says",
+        "document.querySelector('main').textContent.includes('posmoded approve 0f0f0f0f0f0f')",
     );
     same();
 }
