@@ -59,15 +59,24 @@ pub(super) fn enter(session: &Session, us: &Instance, at: Moment) -> DatabaseRes
     Ok(Entry { host, id, renewed_at: at, in_force: None })
 }
 
-/// Says that we live.
+/// Says that we live. Where an earlier sign of life still waits there for its commit, it is not waited for: each wait would cost
+/// the server one more connection, as long as no standby is there.
 pub(super) fn renew(session: &Session, entry: &Entry) -> DatabaseResult<()> {
     let (generation, commit) = entry.in_force.clone().unzip();
     let renewed = session.execute(
         "UPDATE hosts SET seen_at = clock_timestamp(), generation = ?2, git_commit = ?3
-         WHERE instance = ?1 AND left_at IS NULL",
+         WHERE instance = (SELECT instance FROM hosts WHERE instance = ?1 AND left_at IS NULL FOR UPDATE NOWAIT)",
         params![entry.id, generation, commit.flatten()],
-    )?;
-    if renewed == 1 { Ok(()) } else { Err(superseded(session, entry)?) }
+    );
+    match renewed {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(superseded(session, entry)?),
+        Err(error) if error.trouble() == Trouble::Locked => Err(DatabaseError::new(
+            Trouble::Unknown,
+            "the sign of life before this one is still under way there",
+        )),
+        Err(error) => Err(error),
+    }
 }
 
 /// Says that we end. The row stays, so that others know of the host.

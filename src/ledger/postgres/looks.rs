@@ -1,6 +1,7 @@
 //! How each target stands, as the daemon of its host last showed it; and the hosts themselves.
 //!
-//! Written without the lock of `fleet`, for nothing is decided by it, and raises no version.
+//! Written without the lock of `fleet`, for nothing is decided by it, and raises no version. For the same reason no disk and no
+//! standby is waited for: who has lost its standby can still say so, and a connection that waited would be lost with it.
 
 use super::hosts::Entry;
 use super::living::lives;
@@ -12,6 +13,13 @@ use crate::ledger::value::Parameter;
 
 /// Shows how these targets of our host stand, and takes back what it has shown of those that it has no more.
 pub(super) fn show(session: &Session, entry: &Entry, shown: &[Shown], gone: &[Shown]) -> DatabaseResult<()> {
+    session.batch(BEGIN_SHOWING)?;
+    let written = write(session, entry, shown, gone);
+    let ended = session.batch(if written.is_ok() { "COMMIT" } else { "ROLLBACK" });
+    written.and(ended)
+}
+
+fn write(session: &Session, entry: &Entry, shown: &[Shown], gone: &[Shown]) -> DatabaseResult<()> {
     for some in shown.chunks(AT_ONCE) {
         let mut values: Vec<&dyn Parameter> = vec![&entry.host];
         let mut rows = Vec::new();
@@ -84,5 +92,8 @@ fn millis(of: &str) -> String {
     format!("CAST(extract(epoch FROM {of}) * 1000 AS bigint)")
 }
 
+const BEGIN_SHOWING: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off;
+    SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 /// So many rows in one statement.
 const AT_ONCE: usize = 500;
