@@ -69,6 +69,9 @@ impl<D: Environment> Keeper<D> {
                 {
                     slot.taken_up = None;
                 }
+                // Or one under a name of this account that nobody has any more: what was asked of those at the start may be
+                // true no longer.
+                self.released_all_but = None;
                 let until = now + LEDGER_RETRY / 5;
                 let say = "Its set was forbidden just now: by a brake, or because another account used the budget up.".to_owned();
                 self.target_failed(scope, Failure { class: Class::Busy { until }, code: None, say });
