@@ -6,6 +6,7 @@
 
 mod database;
 mod hosts;
+mod names;
 mod network;
 
 use std::cell::Cell;
@@ -42,6 +43,11 @@ fn of_three_hosts_on_one_ledger_none_sends_what_another_may_have_sent_whatever_h
             "synchronous",
             database::after_a_synchronous_failover_nothing_leaves_for_a_while_and_then_all_goes_on,
         ),
+        (
+            "standby",
+            database::while_the_standby_that_commits_wait_for_is_away_nothing_leaves_and_then_each_set_once,
+        ),
+        ("names", names::two_names_of_one_account_on_two_hosts_never_have_two_sets_under_way_together),
         ("full", database::a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_until_it_does),
     ]);
 }
@@ -283,17 +289,22 @@ impl Site {
     /// What the daemon says, if it does; the file that is in force is never an older one than before.
     #[track_caller]
     fn status(&self) -> Option<Value> {
-        let mut stream = UnixStream::connect(self.host.path("status.sock")).ok()?;
-        // One that is stopped takes a connection, and says nothing.
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream.write_all(b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let status: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+        let status: Value = serde_json::from_str(&self.get("/api/status")?).ok()?;
         let generation = status["config"]["generation"].as_u64().unwrap();
         assert!(generation >= self.generation.get(), "{status}");
         self.generation.set(generation);
         Some(status)
+    }
+
+    /// The body that the daemon answers with, if it does.
+    fn get(&self, path: &str) -> Option<String> {
+        let mut stream = UnixStream::connect(self.host.path("status.sock")).ok()?;
+        // One that is stopped takes a connection, and says nothing.
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer.split_once("\r\n\r\n")?.1.to_owned())
     }
 
     fn target(&self, uid: u64) -> Option<Value> {

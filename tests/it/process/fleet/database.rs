@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::thread::sleep;
 use std::time::Duration;
 
-use bitget_sim::{FaultKind, PosMode, UnixMs};
-use posmoded::constants::QUIET;
+use bitget_sim::{FaultKind, HoldSide, PosMode, ProductType, Uid, UnixMs};
+use jiff::{SignedDuration, Timestamp};
+use posmoded::constants::{LEDGER_AWAY, QUIET};
 use serde_json::Value;
 
 use super::{Fleet, HEDGE, Hub, ONE_WAY, file, is_long, own};
@@ -144,8 +145,7 @@ pub(super) fn after_a_synchronous_failover_nothing_leaves_for_a_while_and_then_a
     let hub = own();
     let standby = stand_by(hub);
     let given = |first, mode| file(&[(1, first, HEDGE), (2, 1, HEDGE), (3, 2, mode)]);
-    hub.cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (second)'");
-    hub.cluster.sql("postgres", "SELECT pg_reload_conf()");
+    hub.wait_for_standbys("ANY 1 (second)");
     let mut fleet = with_standby(hub, standby, 3, &given(1, ONE_WAY));
     fleet.inject(1, FaultKind::ExecuteLater { after: Duration::from_secs(20) });
     fleet.inject(2, FaultKind::Hang);
@@ -166,6 +166,83 @@ pub(super) fn after_a_synchronous_failover_nothing_leaves_for_a_while_and_then_a
     fleet.sends_nothing_before_the_end_of_its_quiet(lost);
     let told = fleet.sites[0].host.call(&["history"]).1;
     assert!(!told.contains("paused"), "{told}");
+    fleet.end();
+}
+
+pub(super) fn while_the_standby_that_commits_wait_for_is_away_nothing_leaves_and_then_each_set_once() {
+    let hub = own();
+    let standby = stand_by(hub);
+    hub.wait_for_standbys("ANY 1 (second)");
+    let given = |host| file(&[(1, 1, HEDGE), (2, host, HEDGE), (3, 2, ONE_WAY)]);
+    let mut fleet = with_standby(hub, standby, 3, &given(2));
+    for uid in [1, 2] {
+        fleet.holds_a_position(uid, true);
+    }
+    fleet.start();
+    fleet.stands(1, 3, "in_sync", "");
+    for site in &fleet.sites {
+        site.host.wait_out_its_quiet();
+    }
+    fleet.stands(0, 1, "new", "");
+    fleet.stands(1, 2, "new", "");
+    // Everything that is written from here on is on one disk alone, and no commit is acknowledged.
+    standby.control(&["stop", "-w", "-m", "immediate"]);
+    let lost = Timestamp::now();
+    fleet.holds_a_position(1, false);
+    let noting = || (fleet.waiting("query = 'COMMIT'") == 1).then_some(());
+    wait_until("the note waits for the standby", PATIENCE, || fleet.said(), noting);
+    fleet.holds_a_position(2, false);
+    fleet.stands(0, 1, "new", "Nobody knows whether the ledger's database");
+    let mut away = Vec::new();
+    for (host, uid) in [(0, 1), (1, 2)] {
+        let told = fleet.stands(host, uid, "new", "cannot be reached since ");
+        assert_eq!(told["reason"], "ledger", "{told}");
+        let said = told["say"].as_str().unwrap();
+        assert!(said.contains("standbys are there which its commits wait for"), "{said}");
+        let (_, since) = said.split_once("cannot be reached since ").unwrap();
+        let since: Timestamp = since.split_once(": nothing is read").unwrap().0.parse().unwrap();
+        assert!(since.duration_since(lost).abs() < SignedDuration::from_secs(10), "{lost} {since}");
+        away.push(UnixMs(since.as_millisecond()).plus(LEDGER_AWAY));
+        let metrics = fleet.sites[host].get("/metrics").unwrap();
+        let is_told =
+            |line: &str| line.contains(&format!("desk-{uid}")) && line.contains(r#"reason="ledger""#);
+        assert!(metrics.lines().any(|line| is_told(line) && line.ends_with(" 1")), "{metrics}");
+    }
+    fleet.falls_silent(&[0, 1]);
+    for (host, away) in away.into_iter().enumerate() {
+        let asked = fleet.asked(Some(host), None).iter().map(|entry| entry.at).max().unwrap();
+        // What is told is whole seconds, and a request takes its time.
+        assert!(asked <= away.plus(Duration::from_secs(3)), "{host} {asked:?} {away:?}\n{}", fleet.said());
+    }
+    // However long it takes, the server is not filled with connections that wait.
+    sleep(Duration::from_secs(20));
+    assert!(fleet.waiting("true") <= 2 * fleet.sites.len(), "{}", fleet.said());
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![], vec![]));
+    fleet.sites[1].host.signal("TERM");
+    let (code, took) = fleet.sites[1].host.ended();
+    assert_eq!(code, Some(0), "{}", fleet.said());
+    assert!(took < Duration::from_secs(30), "{took:?}");
+
+    standby.control(&["start", "-w", "-l", "/dev/null"]);
+    fleet.stands(0, 1, "in_sync", "");
+    assert_eq!((fleet.setters(1), fleet.intents(1)), (vec![0], "withdrawn confirmed".to_owned()));
+    assert_eq!((fleet.setters(2), fleet.intents(2)), (vec![], String::new()));
+    fleet.declare(&[0], &given(1));
+    fleet.stands(0, 2, "in_sync", "");
+    assert_eq!((fleet.setters(2), fleet.intents(2)), (vec![0], "confirmed".to_owned()));
+
+    // Once more, and a human decides that commits wait for no standby any more.
+    standby.control(&["stop", "-w", "-m", "immediate"]);
+    fleet.venue.flip(1, PosMode::OneWayMode);
+    fleet.stands(0, 1, "drifted", "Nobody knows whether the ledger's database");
+    assert_eq!(fleet.setters(1), [0]);
+    hub.wait_for_standbys("");
+    fleet.wait_for_sets(1, 2);
+    fleet.stands(0, 1, "in_sync", "");
+    assert_eq!(fleet.setters(1), [0, 0]);
+    for uid in [1, 2] {
+        fleet.has(uid, PosMode::HedgeMode);
+    }
     fleet.end();
 }
 
@@ -196,7 +273,38 @@ fn with_standby(hub: &'static Hub, standby: &Cluster, accounts: u64, file: &str)
     Fleet::new(hub, 2, accounts, file, state)
 }
 
+impl Hub {
+    /// From now on commits wait for these.
+    fn wait_for_standbys(&self, names: &str) {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
+        self.cluster.sql("postgres", &set);
+        self.cluster.sql("postgres", "SELECT pg_reload_conf()");
+    }
+}
+
 impl Fleet {
+    /// How many connections to our database wait for a standby or a lock.
+    fn waiting(&self, of_these: &str) -> usize {
+        let asked = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+               AND (wait_event = 'SyncRep' OR wait_event_type = 'Lock') AND {of_these}"
+        );
+        self.cluster.sql(&self.database, &asked).trim().parse().unwrap()
+    }
+
+    /// An account has a position open, so that its mode stays as it is, or none any more.
+    fn holds_a_position(&self, uid: u64, is_open: bool) {
+        let (uid, product, side) = (Uid(uid), ProductType::UsdtFutures, HoldSide::Long);
+        let moved = self.venue.simulator.with(|exchange| {
+            if is_open {
+                exchange.open_position(uid, product, "BTCUSDT", side, "1")
+            } else {
+                exchange.close_position(uid, product, "BTCUSDT", side)
+            }
+        });
+        moved.unwrap();
+    }
+
     fn fail_over(&mut self, to: &'static Cluster) {
         to.promote();
         self.cluster = to;
