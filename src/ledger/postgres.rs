@@ -46,6 +46,8 @@ pub(super) struct Postgres {
     attempt: Option<Attempt>,
     /// When the last attempt failed, and why.
     failed: Option<(Moment, String)>,
+    /// When a transaction that writes last waited in vain for those before it, and what was said.
+    locked: Option<(Moment, String)>,
     /// The commit that had no answer.
     doubt: Option<Doubt>,
     /// A commit had no answer, or a warning beside it.
@@ -144,6 +146,7 @@ impl Postgres {
             session: None,
             attempt: None,
             failed: None,
+            locked: None,
             doubt: None,
             had_doubts: false,
             ours: 0,
@@ -335,11 +338,23 @@ impl Postgres {
     /// Begins a transaction; returns its number, if it is to write. A connection that was lost meanwhile is made anew.
     fn begin(&mut self, what: For) -> DatabaseResult<String> {
         let was_there = self.session.is_some();
+        self.is_worth_a_wait(what)?;
         let began = self.begin_once(what);
         let is_lost = |error: &DatabaseError| error.trouble() == Trouble::Unreachable;
         match began {
             Err(error) if was_there && is_lost(&error) && self.session.is_none() => self.begin_once(what),
             other => other,
+        }
+    }
+
+    /// Fails where one that writes has just waited in vain: of many that come together each would wait as long, and a stop, or what is
+    /// told of it, for all of them.
+    fn is_worth_a_wait(&self, what: For) -> DatabaseResult<()> {
+        match &self.locked {
+            Some((at, said)) if what == For::Writing && self.clock.now().since(*at) < PAUSE => {
+                Err(DatabaseError::new(Trouble::Locked, said.clone()))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -371,8 +386,11 @@ impl Postgres {
                 Ok(number)
             }
         });
-        if began.is_err() {
+        if let Err(error) = &began {
             self.roll_back();
+            if error.trouble() == Trouble::Locked {
+                self.locked = Some((self.clock.now(), error.to_string()));
+            }
         } else if what == For::Writing {
             self.found = found;
             self.seen = if lost.is_none() { found } else { self.seen };
