@@ -347,8 +347,8 @@ impl Postgres {
         }
     }
 
-    /// Fails where one that writes has just waited in vain: of many that come together each would wait as long, and a stop, or what is
-    /// told of it, for all of them.
+    /// Fails where one that writes has just waited in vain. Of many that come together each would wait as long, and a stop for
+    /// all of them.
     fn is_worth_a_wait(&self, what: For) -> DatabaseResult<()> {
         match &self.locked {
             Some((at, said)) if what == For::Writing && self.clock.now().since(*at) < PAUSE => {

@@ -59,8 +59,8 @@ pub(super) fn enter(session: &Session, us: &Instance, at: Moment) -> DatabaseRes
     Ok(Entry { host, id, renewed_at: at, in_force: None })
 }
 
-/// Says that we live. Where an earlier sign of life still waits there for its commit, it is not waited for: each wait would cost
-/// the server one more connection, as long as no standby is there.
+/// Says that we live. Where an earlier sign of life still waits there for its commit, it is not waited for: each wait would
+/// cost the server one more connection, as long as no standby is there.
 pub(super) fn renew(session: &Session, entry: &Entry) -> DatabaseResult<()> {
     let (generation, commit) = entry.in_force.clone().unzip();
     let renewed = session.execute(
