@@ -38,6 +38,19 @@ pub enum LedgerError {
         /// The database's error.
         source: DatabaseError,
     },
+    /// Another transaction holds a lock in the database on a server: a retry may help. It may be another host's whose commit
+    /// waits for a standby.
+    #[error(
+        "Another transaction keeps the ledger's database {place} locked: pg_stat_activity there says whose it is and what it \
+         waits for. One that waits for SyncRep is a commit, whose standby is away: bring that back, or take it out of \
+         synchronous_standby_names. Else end it. It is tried again, and no mode is changed until then."
+    )]
+    Busy {
+        /// The address, without a password.
+        place: String,
+        /// The database's error.
+        source: DatabaseError,
+    },
     /// The ledger is damaged: somebody has to restore it.
     #[error(
         "The ledger {} is damaged, or not one of posmoded's: stop posmoded, then restore a copy with `posmoded ledger restore \
@@ -294,6 +307,7 @@ impl LedgerError {
             LedgerError::Ended | LedgerError::Misused(_) => true,
             LedgerError::Refused { .. }
             | LedgerError::Locked { .. }
+            | LedgerError::Busy { .. }
             | LedgerError::Damaged { .. }
             | LedgerError::Gone { .. }
             | LedgerError::Moved { .. }

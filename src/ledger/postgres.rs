@@ -518,7 +518,7 @@ impl Postgres {
             Trouble::Unknown => LedgerError::Unknown { place, said },
             Trouble::Moved => LedgerError::Moved { place, to: said },
             Trouble::Superseded => LedgerError::Superseded { place, by: said },
-            Trouble::Locked => LedgerError::Locked { place: place.into(), source: error },
+            Trouble::Locked => LedgerError::Busy { place, source: error },
             Trouble::Full | Trouble::ReadOnly | Trouble::Damaged | Trouble::Disk | Trouble::Other => {
                 LedgerError::Server { place, said, source: error }
             }

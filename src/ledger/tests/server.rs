@@ -339,7 +339,10 @@ async fn a_lock_that_is_not_let_go_is_said_and_passes_by_itself() {
         .collect();
     for call in calls {
         let locked = call.await.unwrap().unwrap_err();
-        assert!(matches!(locked, LedgerError::Locked { .. }), "{locked:?}");
+        assert!(matches!(locked, LedgerError::Busy { .. }), "{locked:?}");
+        // It may be another host's, which nobody can end here.
+        let said = locked.to_string();
+        assert!(said.contains("pg_stat_activity") && said.contains("synchronous_standby_names"), "{said}");
     }
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let ended = format!(
