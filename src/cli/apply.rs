@@ -84,6 +84,10 @@ pub async fn apply(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             ));
             return Ok(Exit::HELD);
         }
+        Err(NotStarted::Stopped) => {
+            print::note("Interrupted: nothing was changed.");
+            return Ok(Exit::FAILED);
+        }
         Err(error @ NotStarted::Unusable(_)) => bail!(anyhow::anyhow!(error).context("Nothing was changed.")),
     };
     if shown.is_empty() {

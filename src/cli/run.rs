@@ -11,6 +11,7 @@ use crate::daemon::{Daemon, NotStarted, Options, REQUESTS};
 use crate::fleet::Ended;
 use crate::log::Log;
 use crate::serve::Listen;
+use crate::serve::systemd::ServiceManager;
 
 /// What `run` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -50,11 +51,13 @@ pub async fn run(args: &Args, common: &Common, log: &Log) -> anyhow::Result<Exit
         },
         Err(error) => {
             let (exit, means) = match &error {
+                NotStarted::Stopped => return Ok(Exit::DONE),
                 NotStarted::Held(_) => (Exit::HELD, "that other one looks after the accounts"),
                 NotStarted::Unusable(_) => {
                     (Exit::UNUSABLE, "no account is looked at or changed until this is mended")
                 }
             };
+            ServiceManager::of_the_environment().not_started(&error.to_string());
             let error = anyhow::Error::new(error).context(format!("posmoded has not started: {means}."));
             print::error(&error, log);
             Ok(exit)

@@ -49,7 +49,9 @@ impl Core {
         let keys = Arc::new(KeyFiles::new(&options, &clock)?);
         let bound = Bound::to(&options.listen).await;
         let listen = bound.as_ref().ok().and_then(Option::as_ref).and_then(Bound::listen);
-        let ledger = open(&options, listen.map(|listen| listen.to_string()), &clock).await?;
+        // It may wait for the silence of another daemon.
+        let opening = open(&options, listen.map(|listen| listen.to_string()), &clock);
+        let ledger = stop.run_until_cancelled(opening).await.unwrap_or(Err(NotStarted::Stopped))?;
         // Checked after the ledger: an instance that holds the state directory holds our address, too, and the ledger's
         // error is the one that names its process.
         let listener = bound.map_err(unusable)?;

@@ -45,6 +45,9 @@ pub enum NotStarted {
     /// Another instance holds the ledger.
     #[error("{0}")]
     Held(String),
+    /// It was told to end before it had begun.
+    #[error("It was told to end before it had started.")]
+    Stopped,
     /// The file, the ledger, the keys, the address or an option cannot be used.
     #[error("{0}")]
     Unusable(String),

@@ -175,7 +175,7 @@ impl Postgres {
                 session.execute("UPDATE fleet SET format = ?1", params![to])?;
             }
             let found = found(session)?;
-            session.commit()?;
+            committed(session)?;
             Ok(found)
         });
         made.map_err(|error| {
@@ -199,7 +199,7 @@ impl Postgres {
         looks::show_nothing(session, &entry.host)?;
         // Others are to hear of it.
         session.execute("UPDATE fleet SET version = version + 1", params![])?;
-        session.commit()?;
+        committed(session)?;
         session.is_of(&entry.host);
         self.entry = Some(entry);
         self.is_to_compare = true;
@@ -588,6 +588,11 @@ impl std::fmt::Debug for Connected {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "Connected({})", self.history)
     }
+}
+
+/// Commits at the start; one without an answer waits for a disk or a standby, and that is told.
+fn committed(session: &Session) -> DatabaseResult<()> {
+    session.commit().map_err(|error| DatabaseError::new(Trouble::Unknown, error))
 }
 
 /// Fails if the ledger was brought elsewhere.

@@ -66,6 +66,11 @@ impl ServiceManager {
         }
     }
 
+    /// Reports why the daemon has not started: `systemctl status` shows it until the next attempt.
+    pub fn not_started(&self, why: &str) {
+        self.tell(&[NotifyState::Status(&one_line(&format!("not started: {why}")))]);
+    }
+
     /// Reports that no new set is sent from now on.
     pub fn stopping(&self) {
         self.tell(&[NotifyState::Stopping, NotifyState::Status("stopping: the set under way is finished")]);

@@ -54,8 +54,10 @@ fn f43_a_reload_is_announced_with_its_time_and_followed_by_ready_good_or_bad() {
         service.ready(line);
     }
     service.stopping();
+    service.not_started("The ledger's database\ncannot be used.");
     let heard = manager.heard();
-    assert_eq!(heard.len(), 6, "{heard:?}");
+    assert_eq!(heard.len(), 7, "{heard:?}");
+    assert_eq!(heard[6], "STATUS=not started: The ledger's database cannot be used.\n");
     assert_eq!(heard[0], "READY=1\nSTATUS=rev 1: 1/1 in sync\n");
     for (reloading, ready) in [(&heard[1], &heard[2]), (&heard[3], &heard[4])] {
         let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
