@@ -102,7 +102,7 @@ use database::Place;
 use intents::IntentRequest;
 use listeners::Listeners;
 use lock::LOCK;
-use postgres::SILENCE;
+use peers::SILENCE;
 use store::{DATABASE, Store, Writes};
 use writer::Executor;
 

@@ -31,7 +31,7 @@ use crate::facts::Stretch;
 use crate::moment::{Moment, spell};
 use crate::protocol::Reason;
 use crate::source::LastPull;
-use crate::status::{AccountStatus, Board, Config, Status, Warning};
+use crate::status::{AccountStatus, Board, Config, Peers, Status, Warning};
 
 pub use bound::{BindError, Bound};
 pub use history::Records;
@@ -97,6 +97,12 @@ impl View {
     /// The same, and how the targets of other hosts stand, where their daemons work with the same ledger.
     pub fn of_all_hosts(&self) -> Status {
         self.status().with(&self.board.peers())
+    }
+
+    /// The hosts that work with the same ledger, as far as they are known here now.
+    pub fn peers(&self) -> Peers {
+        let now = self.clock.timestamp(self.clock.now());
+        self.board.peers().as_known(Some(&self.vitals.host()), now)
     }
 
     /// What this daemon tells people: its own targets, and those of other hosts that nobody looks after.

@@ -253,6 +253,10 @@ pub struct HostStatus {
     pub lives: bool,
     /// Whether its daemon has ended by itself.
     pub ended: bool,
+    /// Since when nobody knows here whether it lives, as no sign of life gets into the ledger or none can be read there; null
+    /// where that is known.
+    #[serde(default)]
+    pub unknown_since: Option<Timestamp>,
     /// When it was last seen, or ended.
     pub seen_at: Timestamp,
     /// When its daemon was started.
@@ -270,6 +274,8 @@ pub struct Peers {
     pub hosts: Vec<HostStatus>,
     /// As their hosts last showed them: [`TargetStatus::host`].
     pub targets: Vec<TargetStatus>,
+    /// When all this was read.
+    pub read_at: Timestamp,
 }
 
 /// A wait: for what, and since when.
@@ -518,8 +524,9 @@ impl Board {
     /// Changes how the targets of other hosts stand.
     pub fn show_peers(&self, peers: Peers) {
         let mut shown = self.peers.write();
-        if **shown != peers {
-            *shown = Arc::new(peers);
+        let is_news = shown.hosts != peers.hosts || shown.targets != peers.targets;
+        *shown = Arc::new(peers);
+        if is_news {
             self.news.shown.fetch_add(1, Ordering::Relaxed);
         }
     }

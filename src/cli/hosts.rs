@@ -35,12 +35,16 @@ struct Hosts {
     hosts: Vec<Row>,
 }
 
+/// Who is silent while nobody can be heard.
+const SILENT_ALL: &str = "No host has shown a sign of life lately, so that nobody knows here which of them live: either none of their daemons runs, or the \
+     database acknowledges no commit (pg_stat_activity there says SyncRep, and the standby is away).";
+
 /// 0 when every host that has not ended by itself lives, 1 if one shows no sign of life.
 pub fn hosts(args: &Args, common: &Common) -> anyhow::Result<Exit> {
     let (home, clock) = (common.ledger()?, Clock::machine());
     let (peers, shown) = Visitor::open(&home, clock.clone())?.peers()?;
     let now = clock.timestamp(clock.now());
-    let Peers { hosts, targets } = peers_of(peers, shown, now);
+    let Peers { hosts, targets, read_at: _ } = peers_of(peers, shown, now);
     let of = |host: HostStatus| {
         let its = targets.iter().filter(|target| target.host.as_ref() == Some(&host.host));
         Row { accounts: its.map(|target| target.account.clone()).collect(), host }
@@ -57,6 +61,7 @@ pub fn hosts(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             let ago = |at| spell(now.duration_since(at).try_into().unwrap_or_default());
             let row = |Row { host, accounts }: &Row| {
                 let state = match (host.lives, host.ended) {
+                    _ if host.unknown_since.is_some() => format!("not known, seen {} ago", ago(host.seen_at)),
                     (true, _) => format!("lives, seen {} ago", ago(host.seen_at)),
                     (false, true) => format!("ended {} ago", ago(host.seen_at)),
                     (false, false) => format!("SILENT for {}", ago(host.seen_at)),
@@ -74,6 +79,9 @@ pub fn hosts(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             };
             let head = ["host", "state", "posmoded", "revision", "accounts"];
             print::text(&rows::table(head, all.iter().map(row), terminal::width()))?;
+            if all.iter().any(|row| row.host.unknown_since.is_some()) {
+                print::text(SILENT_ALL)?;
+            }
         }
     }
     Ok(if is_any_silent { Exit::FAILED } else { Exit::DONE })

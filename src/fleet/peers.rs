@@ -27,6 +27,7 @@ pub fn read(peers: Vec<Peer>, shown: Vec<Shown>, now: Timestamp) -> Peers {
         seconds(now.checked_sub(ago).unwrap_or(now))
     };
     let host = |peer: Peer| HostStatus {
+        unknown_since: is_unknown(&peer).then(|| ago(peer.seen_ago)),
         host: peer.host,
         version: peer.posmoded,
         lives: peer.lives,
@@ -43,5 +44,11 @@ pub fn read(peers: Vec<Peer>, shown: Vec<Shown>, now: Timestamp) -> Peers {
     Peers {
         hosts: peers.into_iter().map(host).collect(),
         targets: shown.into_iter().filter_map(target).collect(),
+        read_at: now,
     }
+}
+
+/// Whether it may live, though it shows no sign of that.
+fn is_unknown(peer: &Peer) -> bool {
+    !peer.lives && !peer.has_left && !peer.is_witnessed
 }

@@ -67,8 +67,10 @@ impl<D: Environment> Fleet<D> {
     fn unattended(&self, account: &AccountName) -> Option<String> {
         let InForce { desired, .. } = self.in_force.as_ref()?;
         let Elsewhere { host, .. } = desired.accounts.get(account)?.elsewhere(&self.host)?;
-        let lives = |there: &HostStatus| there.lives && may_be_one_host(&host, &there.host);
-        (!self.board.peers().hosts.iter().any(lives)).then(|| {
+        let may_live = |there: &HostStatus| {
+            (there.lives || there.unknown_since.is_some()) && may_be_one_host(&host, &there.host)
+        };
+        (!self.board.peers().hosts.iter().any(may_live)).then(|| {
             format!(
                 "The file gives {account} to the host {host}, and no daemon of that name lives with this ledger: nobody looks \
                  at it."

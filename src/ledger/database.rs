@@ -112,6 +112,14 @@ impl Database {
         }
     }
 
+    /// The daemon that has the place of a host, whether it has shown a sign of life lately or not; beside a file there is a lock.
+    pub(super) fn last_known(&mut self, host: &str) -> Result<Option<Instance>, LedgerError> {
+        match self {
+            Database::Sqlite(_) => Ok(None),
+            Database::Postgres(postgres) => postgres.last_known(host),
+        }
+    }
+
     /// Whether a transaction that writes has yet to compare the database with the one that it was.
     pub(super) fn is_to_compare(&self) -> bool {
         match self {

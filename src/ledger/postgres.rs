@@ -20,7 +20,6 @@ use std::thread;
 use std::time::Duration;
 
 pub use address::{Address, AddressError};
-pub(super) use living::SILENCE;
 
 use hosts::{Entry, Other};
 use schema::{FLEET, STEPS};
@@ -248,10 +247,23 @@ impl Postgres {
 
     /// All hosts, and how the targets of others stand.
     pub(super) fn peers(&mut self) -> Result<(Vec<Peer>, Vec<Shown>), LedgerError> {
-        let ours = self.entry.as_ref().map(|entry| entry.host.clone()).unwrap_or_default();
-        let read =
-            self.session().and_then(|session| Ok((looks::peers(session)?, looks::shown(session, &ours)?)));
+        let now = self.clock.now();
+        let steady = |entry: &Entry| {
+            let steady = now.since(entry.steady_since).as_millis();
+            (entry.host.clone(), i64::try_from(steady).unwrap_or(i64::MAX))
+        };
+        let ours = self.entry.as_ref().map(steady);
+        let ours = ours.as_ref().map(|(host, steady)| (host.as_str(), *steady));
+        let host = ours.map_or("", |(host, _)| host);
+        let read = self.session();
+        let read = read.and_then(|session| Ok((looks::peers(session, ours)?, looks::shown(session, host)?)));
         read.map_err(|error| self.error(error))
+    }
+
+    /// The daemon that has the place of a host, whether it has shown a sign of life lately or not.
+    pub(super) fn last_known(&mut self, host: &str) -> Result<Option<Instance>, LedgerError> {
+        let known = self.session().and_then(|session| hosts::last_known(session, host));
+        known.map_err(|error| self.error(error))
     }
 
     /// Whether a transaction that writes has yet to compare the database with the one that it was.
@@ -409,7 +421,7 @@ impl Postgres {
         let due = |entry: &Entry| now.since(entry.renewed_at) >= RENEWED_EVERY;
         let Some(entry) = self.entry.clone().filter(due) else { return Ok(()) };
         hosts::renew(self.session()?, &entry)?;
-        self.entry = Some(Entry { renewed_at: now, ..entry });
+        self.entry = Some(entry.renewed(now));
         Ok(())
     }
 

@@ -202,6 +202,12 @@ impl Visitor {
         self.database.lock().peers()
     }
 
+    /// The one that has the place of that host, though it has shown no sign of life lately: it may live, where no sign gets
+    /// through. In a file there is none.
+    pub fn last_known(&self, host: &str) -> Result<Option<Instance>, LedgerError> {
+        self.database.lock().last_known(host)
+    }
+
     /// The one of that host, if its daemon works with the ledger; in a file there is one daemon, whatever its host is called.
     pub fn instance(&self, host: &str) -> Result<Option<Instance>, LedgerError> {
         let is_ours = |there: &Instance| self.lock.is_some() || there.host.as_deref() == Some(host);

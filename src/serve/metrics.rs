@@ -62,7 +62,7 @@ impl Collector for Rendered {
         of_the_daemon(&mut out, &status)?;
         of_targets(&mut out, &status.targets)?;
         of_accounts(&mut out, &status)?;
-        of_hosts(&mut out, &self.0.board.peers())?;
+        of_hosts(&mut out, &self.0.peers())?;
         let accounts = self.0.board.accounts();
         let offsets = accounts.iter().filter_map(|(account, status)| Some((account, status.clock_offset?)));
         out.gauges(
@@ -310,12 +310,13 @@ fn of_hosts(out: &mut Families<'_>, peers: &Peers) -> fmt::Result {
     let count = |is: fn(&HostStatus) -> bool| peers.hosts.iter().filter(|host| is(host)).count();
     let states = [
         ("living", count(|host| host.lives)),
-        ("silent", count(|host| !host.lives && !host.ended)),
+        ("silent", count(|host| !host.lives && !host.ended && host.unknown_since.is_none())),
         ("ended", count(|host| !host.lives && host.ended)),
+        ("unknown", count(|host| host.unknown_since.is_some())),
     ];
     out.gauges(
         "hosts",
-        "Hosts whose daemons work with this ledger, this one too, by whether they live, show no sign of life, or have ended by themselves",
+        "Hosts whose daemons work with this ledger, this one too, by whether they live, show no sign of life, have ended by themselves, or nobody knows here",
         None,
         states.map(|(state, count)| ([("state", state)], i64::try_from(count).unwrap_or(i64::MAX))),
     )

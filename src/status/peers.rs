@@ -2,9 +2,10 @@
 //!
 //! What a living host shows of its targets counts; of one that shows no sign of life nobody knows how they stand now.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Peers, Status, TargetStatus};
+use super::{HostStatus, Peers, Status, TargetStatus, seconds};
+use crate::constants::LEDGER_AWAY;
 use crate::desired::may_be_one_host;
 use crate::facts::Elsewhere;
 use crate::position_mode::AccountName;
@@ -17,6 +18,7 @@ impl Status {
         if peers.hosts.is_empty() {
             return self;
         }
+        let peers = &peers.as_known(self.host.as_deref(), self.now);
         let is_theirs = |account: &AccountName| {
             let mut here = self.targets.iter().filter(|target| target.account == *account);
             here.all(TargetStatus::is_elsewhere)
@@ -25,11 +27,12 @@ impl Status {
             .targets
             .iter()
             .filter(|target| is_theirs(&target.account))
-            .map(|target| peers.as_of_its_host(target.clone()))
+            .map(|target| peers.as_of_its_host(target.clone(), self.now))
             .collect();
         let is_shown = |target: &TargetStatus| shown.iter().any(|other| other.account == target.account);
         let here = std::mem::take(&mut self.targets).into_iter().filter(|target| !is_shown(target));
-        let here: Vec<TargetStatus> = here.map(|target| peers.if_its_host_is_there(target)).collect();
+        let here: Vec<TargetStatus> =
+            here.map(|target| peers.if_its_host_is_there(target, self.now)).collect();
         self.targets = here.into_iter().chain(shown).collect();
         self.targets.sort_by(|one, other| (&one.account, one.scope).cmp(&(&other.account, other.scope)));
         self.hosts.clone_from(&peers.hosts);
@@ -50,14 +53,35 @@ impl Status {
 }
 
 impl Peers {
-    /// What another host says, if it lives; else that nobody looks after it.
-    fn as_of_its_host(&self, target: TargetStatus) -> TargetStatus {
+    /// What of this is still known at `now` on the host `ours`: of who was read of too long ago, nothing but that it is not known.
+    #[must_use]
+    pub fn as_known(&self, ours: Option<&str>, now: Timestamp) -> Peers {
+        let mut known = self.clone();
+        if !self.is_old(now) {
+            return known;
+        }
+        for host in known.hosts.iter_mut().filter(|host| Some(host.host.as_str()) != ours) {
+            let last = if host.lives { self.read_at } else { host.seen_at };
+            let since = host.unknown_since.unwrap_or(seconds(last));
+            *host = HostStatus { lives: false, ended: false, unknown_since: Some(since), ..host.clone() };
+        }
+        known
+    }
+
+    /// Whether the ledger has not been read for so long that it is away.
+    fn is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.read_at) > SignedDuration::try_from(LEDGER_AWAY).unwrap_or_default()
+    }
+
+    /// What another host says, if it lives; else that nobody looks after it, if that is known.
+    fn as_of_its_host(&self, target: TargetStatus, now: Timestamp) -> TargetStatus {
         let found = self.hosts.iter().find(|host| Some(&host.host) == target.host.as_ref());
         match found {
             Some(host) if host.lives => {
                 let say = target.say.map(|say| format!("On {}: {say}", host.host));
                 TargetStatus { say, ..target }
             }
+            Some(HostStatus { host, unknown_since: Some(since), .. }) => unknown(target, host, *since),
             Some(host) => {
                 let how = if host.ended { "has ended" } else { "has shown no sign of life since" };
                 let at = host.seen_at;
@@ -66,20 +90,49 @@ impl Peers {
             }
             // It was not seen for a month.
             None => {
-                let (host, since) = (target.host.clone().unwrap_or_default(), target.since);
-                unattended(target, &host, "and no daemon of that name works with this ledger", since)
+                let host = target.host.clone().unwrap_or_default();
+                self.is_not_there(target, &host, now)
             }
         }
     }
 
     /// A target of another host that does not show it: told if there is no such host.
-    fn if_its_host_is_there(&self, target: TargetStatus) -> TargetStatus {
+    fn if_its_host_is_there(&self, target: TargetStatus, now: Timestamp) -> TargetStatus {
         let Some(Elsewhere { host, here: _ }) = target.given_to().cloned() else { return target };
         if self.hosts.iter().any(|there| may_be_one_host(&host, &there.host)) {
             return target;
         }
+        self.is_not_there(target, &host, now)
+    }
+
+    /// There is no such host, if it has not come since it could last be seen.
+    fn is_not_there(&self, target: TargetStatus, host: &str, now: Timestamp) -> TargetStatus {
+        if self.is_old(now) {
+            return unknown(target, host, seconds(self.read_at));
+        }
         let since = target.since;
-        unattended(target, &host, "and no daemon of that name works with this ledger", since)
+        unattended(target, host, "and no daemon of that name works with this ledger", since)
+    }
+}
+
+/// Nobody knows here how it stands, since then. What is to be done is told of the ledger itself.
+fn unknown(target: TargetStatus, host: &str, since: Timestamp) -> TargetStatus {
+    let say = format!(
+        "It is not known here since {since} how this account stands on the host {host}: nothing was heard of that host, nor of the \
+         ledger's database for long enough to tell by that whether anybody looks after it. See that the database is reached and \
+         takes writes, and that the standbys are there which its commits wait for; `posmoded status` on {host} tells."
+    );
+    TargetStatus {
+        state: State::Unknown,
+        reason: Some(Reason::Ledger),
+        blockers: vec![Reason::Ledger],
+        wants: Some(Wants::Itself),
+        need: None,
+        say: Some(say),
+        since,
+        out_of_sync_since: target.out_of_sync_since.or(Some(since)),
+        basis: None,
+        ..target
     }
 }
 
@@ -116,6 +169,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             lives,
             ended: false,
+            unknown_since: None,
             seen_at: at(-40),
             started_at: at(-4000),
             generation: None,
@@ -132,6 +186,7 @@ mod tests {
                 of("desk-31", "trade-03", None),
                 of("desk-32", "trade-03", Some(Reason::NotFlat)),
             ],
+            read_at: at(0),
         };
         let ours = view().0.status();
         let all = ours.clone().with(&peers);
@@ -145,5 +200,59 @@ mod tests {
             .collect();
         assert_eq!(others, ["desk-31", "desk-32"]);
         assert_eq!(told.targets.len(), ours.targets.len() + 2);
+    }
+
+    #[test]
+    fn whoever_cannot_see_the_others_calls_none_of_them_dead_and_none_well() {
+        let host = |name: &str, lives, ended, unknown_since| HostStatus {
+            host: name.to_owned(),
+            version: "0.1.0".to_owned(),
+            lives,
+            ended,
+            unknown_since,
+            seen_at: at(-40),
+            started_at: at(-4000),
+            generation: None,
+            commit: None,
+        };
+        let hosts = vec![
+            host("trade-01", true, false, None),
+            host("trade-02", true, false, None),
+            host("trade-03", false, false, None),
+            host("trade-04", false, true, None),
+            // No commit is acknowledged there: it is silent, as everybody is.
+            host("trade-05", false, false, Some(at(-40))),
+        ];
+        let of = |number: usize| TargetStatus {
+            host: Some(format!("trade-0{number}")),
+            ..target(&format!("desk-{number}1"), None)
+        };
+        let peers = Peers { hosts, targets: (2..=6).map(of).collect(), read_at: at(0) };
+        let stands = |after: i64| {
+            let (view, _) = view();
+            let ours = Status { now: at(after), host: Some("trade-01".to_owned()), ..view.status() };
+            let all = ours.with(&peers);
+            let ours = all.hosts.iter().find(|host| host.host == "trade-01").unwrap();
+            assert_eq!((ours.lives, ours.unknown_since), (true, None), "it is this one");
+            let told = all.clone().without_what_others_tell();
+            let others = all.targets.into_iter().filter(|target| target.host.is_some());
+            let stands: Vec<_> = others
+                .map(|target| {
+                    let is_told = told.targets.iter().any(|told| told.account == target.account);
+                    let why = target.reason.map_or_else(|| "well".to_owned(), |why| why.to_string());
+                    let since = (target.reason == Some(Reason::Ledger)).then_some(target.since);
+                    (why, is_told, since)
+                })
+                .collect();
+            stands
+        };
+        let away = i64::try_from(LEDGER_AWAY.as_secs()).unwrap();
+        let unattended = || ("elsewhere".to_owned(), true, None);
+        let unknown = |since| ("ledger".to_owned(), false, Some(at(since)));
+        let well = ("well".to_owned(), false, None);
+        assert_eq!(stands(away), [well, unattended(), unattended(), unknown(-40), unattended()]);
+        // The database cannot be read: whoever was dead may have been started since.
+        let all_unknown = [unknown(0), unknown(-40), unknown(-40), unknown(-40), unknown(0)];
+        assert_eq!(stands(away + 1), all_unknown);
     }
 }

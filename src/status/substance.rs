@@ -47,9 +47,14 @@ impl Substance {
             http,
             stretch: Stretch(thousandths / TENTH * TENTH),
             source: source.map(of_pull),
-            hosts: hosts.into_iter().map(|host| HostStatus { seen_at: NO_TIME, ..host }).collect(),
+            hosts: hosts.into_iter().map(of_host).collect(),
         })
     }
+}
+
+fn of_host(host: HostStatus) -> HostStatus {
+    let unknown_since = host.unknown_since.map(|_| NO_TIME);
+    HostStatus { seen_at: NO_TIME, unknown_since, ..host }
 }
 
 fn of_target(target: TargetStatus) -> TargetStatus {

@@ -70,6 +70,15 @@ fn from_the_ledger(common: &Common) -> anyhow::Result<Source> {
         },
     };
     let host = common.host().now();
+    // While no sign of life gets into the database, everybody is silent there: then our own is asked, and answers or not.
+    let silent = if found.is_empty() { visitor.last_known(&common.host().now())? } else { None };
+    if let Some(at) = silent.and_then(|daemon| daemon.listen) {
+        let say = format!(
+            "No daemon has shown a sign of life in the ledger {home} lately, so that of this host is asked: either it has ended, \
+             or the database acknowledges no commit."
+        );
+        return Ok(Source::At(at.parse()?, Some(say)));
+    }
     let ours = |daemon: &&Instance| home.directory().is_some() || daemon.host.as_ref() == Some(&host);
     let Some(daemon) = found.iter().find(ours).or(found.first()) else {
         let at = match home {

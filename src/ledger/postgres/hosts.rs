@@ -3,6 +3,8 @@
 //! All times here are the server's own. A daemon that was silent for too long may find another one of its name in its place;
 //! then it writes nothing any more, for each of its transactions looks for its row first.
 
+use std::time::Duration;
+
 use super::living::lives;
 use super::session::Session;
 use crate::facts::Generation;
@@ -18,6 +20,8 @@ pub(super) struct Entry {
     /// Made by the server for this process alone.
     pub(super) id: String,
     pub(super) renewed_at: Moment,
+    /// Since when its signs of life get through without a gap.
+    pub(super) steady_since: Moment,
     /// The revision that it has in force, and its git commit, once it has told.
     pub(super) in_force: Option<(Generation, Option<String>)>,
 }
@@ -56,7 +60,7 @@ pub(super) fn enter(session: &Session, us: &Instance, at: Moment) -> DatabaseRes
         params![host, i64::from(us.pid), us.listen, env!("CARGO_PKG_VERSION")],
         |row| row.get(0),
     )?;
-    Ok(Entry { host, id, renewed_at: at, in_force: None })
+    Ok(Entry { host, id, renewed_at: at, steady_since: at, in_force: None })
 }
 
 /// Says that we live. Where an earlier sign of life still waits there for its commit, it is not waited for: each wait would
@@ -76,6 +80,15 @@ pub(super) fn renew(session: &Session, entry: &Entry) -> DatabaseResult<()> {
             "the sign of life before this one is still under way there",
         )),
         Err(error) => Err(error),
+    }
+}
+
+impl Entry {
+    /// Its sign of life of this moment got through.
+    pub(super) fn renewed(self, at: Moment) -> Entry {
+        let is_steady = at.since(self.renewed_at) <= STEADY;
+        let steady_since = if is_steady { self.steady_since } else { at };
+        Entry { renewed_at: at, steady_since, ..self }
     }
 }
 
@@ -101,6 +114,12 @@ fn superseded(session: &Session, entry: &Entry) -> DatabaseResult<DatabaseError>
     Ok(DatabaseError::new(Trouble::Superseded, by))
 }
 
+/// The one that has the place of a host, whether it has shown a sign of life lately or not.
+pub(super) fn last_known(session: &Session, host: &str) -> DatabaseResult<Option<Instance>> {
+    let asked = format!("{OTHERS} WHERE host = ?1 AND left_at IS NULL");
+    Ok(Tx::new(session).query_opt(&asked, params![host], other)?.map(|other| other.instance))
+}
+
 fn other(row: &Row<'_>) -> DatabaseResult<Other> {
     let pid: i64 = row.get("pid")?;
     let instance = Instance {
@@ -111,6 +130,8 @@ fn other(row: &Row<'_>) -> DatabaseResult<Other> {
     Ok(Other { sign: row.get("sign")?, instance })
 }
 
+/// The longest time between two signs of life without a gap: the second may come a little late.
+const STEADY: Duration = Duration::from_secs(8);
 /// How long a host that is not seen any more stays known.
 const KEPT: &str = "30 days";
 const OTHERS: &str = "SELECT host, pid, listen, instance || ' ' || seen_at AS sign FROM hosts";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::ledger::peers::SILENCE;
 use crate::ledger::trouble::DatabaseResult;
 use crate::ledger::tx::{Tx, params};
 
@@ -26,6 +27,3 @@ pub(super) fn lives() -> String {
     let within = |side| format!("clock_timestamp() {side} interval '{SILENCE} s'");
     format!("(left_at IS NULL AND seen_at > {} AND seen_at < {})", within('-'), within('+'))
 }
-
-/// For how many seconds a daemon may be silent before another takes its place.
-pub(in crate::ledger) const SILENCE: u64 = 15;

@@ -6,7 +6,7 @@
 use super::hosts::Entry;
 use super::living::lives;
 use super::session::Session;
-use crate::ledger::peers::{Peer, Shown};
+use crate::ledger::peers::{Peer, Shown, Witness};
 use crate::ledger::trouble::DatabaseResult;
 use crate::ledger::tx::{Engine as _, Row, Tx, params};
 use crate::ledger::value::Parameter;
@@ -60,8 +60,9 @@ pub(super) fn shown(session: &Session, ours: &str) -> DatabaseResult<Vec<Shown>>
     )
 }
 
-/// Every host that has a daemon, or had one lately, by name.
-pub(super) fn peers(session: &Session) -> DatabaseResult<Vec<Peer>> {
+/// Every host that has a daemon, or had one lately, by name. Ours, which has been getting through for so many milliseconds, can
+/// tell who is dead; where there is none, any that lives can.
+pub(super) fn peers(session: &Session, ours: Option<(&str, i64)>) -> DatabaseResult<Vec<Peer>> {
     let asked = format!(
         "SELECT host, pid, listen, posmoded, generation, git_commit, {lives} AS lives, left_at IS NOT NULL AS has_left,
                 {started} AS started, {seen} AS seen, {now} AS now
@@ -71,7 +72,7 @@ pub(super) fn peers(session: &Session) -> DatabaseResult<Vec<Peer>> {
         seen = millis("coalesce(left_at, seen_at)"),
         now = millis("clock_timestamp()"),
     );
-    Tx::new(session).query(&asked, params![], |row: &Row<'_>| {
+    let mut peers: Vec<Peer> = Tx::new(session).query(&asked, params![], |row: &Row<'_>| {
         let now: i64 = row.get("now")?;
         // The server's clock may have been set back since.
         let ago = |column: &str| -> DatabaseResult<i64> { Ok((now - row.get::<i64>(column)?).max(0)) };
@@ -81,11 +82,27 @@ pub(super) fn peers(session: &Session) -> DatabaseResult<Vec<Peer>> {
             generation: row.get("generation")?,
             commit: row.get("git_commit")?,
             lives: row.get("lives")?,
+            is_witnessed: false,
             has_left: row.get("has_left")?,
             started_ago: ago("started")?,
             seen_ago: ago("seen")?,
         })
-    })
+    })?;
+    let witnesses: Vec<Witness> = peers.iter().filter_map(|peer| witness(peer, ours)).collect();
+    for peer in &mut peers {
+        peer.is_witnessed = witnesses.iter().any(|witness| witness.has_seen_enough(peer.seen_ago));
+        // It asks.
+        peer.lives |= ours.is_some_and(|(host, _)| peer.host == host) && !peer.has_left;
+    }
+    Ok(peers)
+}
+
+fn witness(peer: &Peer, ours: Option<(&str, i64)>) -> Option<Witness> {
+    let from_ago = match ours {
+        None => peer.lives.then_some(peer.started_ago)?,
+        Some((host, steady)) => (peer.host == host).then_some(steady)?,
+    };
+    Some(Witness { from_ago, to_ago: peer.seen_ago })
 }
 
 fn millis(of: &str) -> String {

@@ -343,6 +343,7 @@ fn what_other_hosts_show_counts_while_they_live_and_of_the_others_nobody_knows()
         version: "0.1.0".to_owned(),
         lives,
         ended,
+        unknown_since: None,
         seen_at: at(-30),
         started_at: at(-60),
         generation: None,
@@ -370,6 +371,7 @@ fn what_other_hosts_show_counts_while_they_live_and_of_the_others_nobody_knows()
             // Its old host has not let go of it yet.
             shown("one", "desk-1", Some(Reason::Paused)),
         ],
+        read_at: at(0),
     });
     let told: Vec<(String, TargetState, Option<Wants>, String)> = view
         .of_all_hosts()

@@ -58,8 +58,9 @@ function factsOf(status) {
   rows.push(["Pace", pace, ` (stretch ${stretch})`]);
   rows.push(["Exchange", http === null ? "has not answered yet" : `answers over ${http}`]);
   for (const [words, names] of bySettings(settings)) rows.push([`Settings of ${names.join(", ")}`, words]);
-  for (const { host, lives, ended, seen_at: at, started_at: startedAt, version, generation, commit } of status.hosts ?? []) {
-    const how = lives ? ["lives, since ", { at: startedAt }] : [ended ? "has ended, " : "SILENT, last seen ", { at, words: ago }];
+  for (const { host, lives, ended, unknown_since: unknown, seen_at: at, started_at: startedAt, version, generation, commit } of status.hosts ?? []) {
+    const gone = (unknown ?? null) !== null ? "NOT KNOWN here, last seen " : ended ? "has ended, " : "SILENT, last seen ";
+    const how = lives ? ["lives, since ", { at: startedAt }] : [gone, { at, words: ago }];
     const force = generation === null ? "" : `, has revision ${generation}${commit === null ? "" : ` ${short(commit)}`} in force`;
     rows.push([`Host ${host}`, ...how, `${force}, posmoded ${version}`]);
   }

@@ -223,7 +223,9 @@ impl Fleet {
     #[track_caller]
     fn falls_silent(&self, hosts: &[usize]) {
         let is_told = |status: &Value| {
-            let waits = |target: &Value| target["blockers"].as_array().unwrap().contains(&"ledger".into());
+            let waits = |target: &Value| {
+                target["host"].is_null() && target["blockers"].as_array().unwrap().contains(&"ledger".into())
+            };
             status["targets"].as_array()?.iter().any(waits).then_some(())
         };
         for host in hosts {

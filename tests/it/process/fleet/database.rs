@@ -218,13 +218,37 @@ pub(super) fn while_the_standby_that_commits_wait_for_is_away_nothing_leaves_and
     sleep(Duration::from_secs(20));
     assert!(fleet.waiting("true") <= 2 * fleet.sites.len(), "{}", fleet.said());
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![], vec![]));
+    // Everybody is silent by now, and nobody is called dead for that.
+    for (host, uid) in [(0, 2), (0, 3), (1, 1)] {
+        let told = fleet.stands(host, uid, "unknown", "It is not known here since ");
+        assert_eq!((&told["reason"], &told["wants"]), (&"ledger".into(), &"itself".into()), "{told}");
+        let metrics = fleet.sites[host].get("/metrics").unwrap();
+        for line in ["living\"} 1", "silent\"} 0", "unknown\"} 1"] {
+            assert!(metrics.contains(&format!("posmoded_hosts{{state=\"{line}\n")), "{line} {metrics}");
+        }
+    }
+    let (code, out, _) = fleet.sites[0].host.call(&["hosts"]);
+    assert!(code == 1 && !out.contains("SILENT") && out.contains("not known, seen"), "{code} {out}");
+    let (_, out, err) = fleet.sites[0].host.call(&["status"]);
+    assert!(out.contains("desk-1") && err.contains("the database acknowledges no commit"), "{out} {err}");
     fleet.sites[1].host.signal("TERM");
     let (code, took) = fleet.sites[1].host.ended();
     assert_eq!(code, Some(0), "{}", fleet.said());
     assert!(took < Duration::from_secs(30), "{took:?}");
+    fleet.does_not_start(1, "waits for SyncRep");
 
     standby.control(&["start", "-w", "-l", "/dev/null"]);
     fleet.stands(0, 1, "in_sync", "");
+    fleet.sites[1].launch();
+    fleet.stands(1, 3, "in_sync", "");
+    // The next one waits for the silence of one that was killed, and not any longer than it is wanted.
+    fleet.sites[1].host.kill();
+    fleet.sites[1].launch();
+    let waits = || fleet.sites[1].host.said().contains("it has 15 s for a sign of life").then_some(());
+    fleet.sites[1].host.wait_until("it waits for the one before it", waits);
+    fleet.sites[1].host.signal("TERM");
+    let (code, took) = fleet.sites[1].host.ended();
+    assert!(code == Some(0) && took < Duration::from_secs(5), "{code:?} {took:?}\n{}", fleet.said());
     assert_eq!((fleet.setters(1), fleet.intents(1)), (vec![0], "withdrawn confirmed".to_owned()));
     assert_eq!((fleet.setters(2), fleet.intents(2)), (vec![], String::new()));
     fleet.declare(&[0], &given(1));
@@ -233,8 +257,9 @@ pub(super) fn while_the_standby_that_commits_wait_for_is_away_nothing_leaves_and
 
     // Once more, and a human decides that commits wait for no standby any more.
     standby.control(&["stop", "-w", "-m", "immediate"]);
+    fleet.does_not_start(1, "see its log, and its standbys");
     fleet.venue.flip(1, PosMode::OneWayMode);
-    fleet.stands(0, 1, "drifted", "Nobody knows whether the ledger's database");
+    fleet.stands(0, 1, "drifted", "waits for SyncRep");
     assert_eq!(fleet.setters(1), [0]);
     hub.wait_for_standbys("");
     fleet.wait_for_sets(1, 2);
@@ -303,6 +328,19 @@ impl Fleet {
             }
         });
         moved.unwrap();
+    }
+
+    /// A daemon says soon why it cannot start, and has asked nothing; the service manager tries it again.
+    #[track_caller]
+    fn does_not_start(&mut self, host: usize, why: &str) {
+        let asked = self.asked(Some(host), None).len();
+        let before = self.sites[host].host.said().len();
+        self.sites[host].launch();
+        let (code, took) = self.sites[host].host.ended();
+        let said = self.sites[host].host.said().split_off(before);
+        assert!(code == Some(78) && took < Duration::from_secs(30), "{code:?} {took:?}\n{said}");
+        assert!(said.contains("posmoded has not started") && said.contains(why), "{said}");
+        assert_eq!(self.asked(Some(host), None).len(), asked);
     }
 
     fn fail_over(&mut self, to: &'static Cluster) {

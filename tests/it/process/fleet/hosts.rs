@@ -98,6 +98,9 @@ pub(super) fn a_host_that_is_cut_off_from_the_database_sends_nothing_and_soon_as
     fleet.falls_silent(&[0]);
     let told = fleet.stands(1, 1, "unknown", "has shown no sign of life since");
     assert_eq!(told["wants"], "human", "{told}");
+    // It cannot see the others, and says that of them.
+    let told = fleet.stands(0, 3, "unknown", "It is not known here since ");
+    assert_eq!((&told["host"], &told["wants"]), (&"trade-02".into(), &"itself".into()), "{told}");
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![], vec![]));
     fleet.mend(0, Cable::Database);
     fleet.wait_for_sets(1, 1);

@@ -91,13 +91,14 @@ impl Fleet {
             version: "0.1.0".to_owned(),
             lives: true,
             ended: false,
+            unknown_since: None,
             seen_at: ago(1),
             started_at: ago(DAY),
             generation: Some(Generation(17)),
             commit: None,
         };
         let targets = said.iter().map(target).map(its).collect();
-        self.board.show_peers(Peers { hosts: vec![there], targets });
+        self.board.show_peers(Peers { hosts: vec![there], targets, read_at: ago(-DAY) });
     }
 
     /// Changes what an account shows.
