@@ -35,9 +35,11 @@ struct Hosts {
     hosts: Vec<Row>,
 }
 
-/// Who is silent while nobody can be heard.
-const SILENT_ALL: &str = "No host has shown a sign of life lately, so that nobody knows here which of them live: either none of their daemons runs, or the \
+/// Nobody is heard.
+const ALL_SILENT: &str = "No host has shown a sign of life lately, so that nobody knows here which of them live: either none of their daemons runs, or the \
      database acknowledges no commit (pg_stat_activity there says SyncRep, and the standby is away).";
+/// Somebody is heard again, and has not been for long.
+const SILENT_YET: &str = "Whether a host that is not known lives is known once another one has shown signs of life for 15 s without a gap.";
 
 /// 0 when every host that has not ended by itself lives, 1 if one shows no sign of life.
 pub fn hosts(args: &Args, common: &Common) -> anyhow::Result<Exit> {
@@ -80,7 +82,7 @@ pub fn hosts(args: &Args, common: &Common) -> anyhow::Result<Exit> {
             let head = ["host", "state", "posmoded", "revision", "accounts"];
             print::text(&rows::table(head, all.iter().map(row), terminal::width()))?;
             if all.iter().any(|row| row.host.unknown_since.is_some()) {
-                print::text(SILENT_ALL)?;
+                print::text(if all.iter().any(|row| row.host.lives) { SILENT_YET } else { ALL_SILENT })?;
             }
         }
     }
