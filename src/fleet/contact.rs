@@ -52,7 +52,7 @@ impl Contact {
             self.away = Some(format!(
                 "The ledger's database {server} cannot be reached since {since}: nothing is read and nothing is set until it \
                  answers, for this account may be another host's by now. See that it runs and takes writes, that the standbys \
-                 are there which its commits wait for, and that this host may connect."
+                 that its commits wait for are there, and that this host may connect."
             ));
         }
         is_lost

@@ -120,7 +120,7 @@ fn unknown(target: TargetStatus, host: &str, since: Timestamp) -> TargetStatus {
     let say = format!(
         "It is not known here since {since} how this account stands on the host {host}: nothing was heard of that host, nor of the \
          ledger's database for long enough to tell by that whether anybody looks after it. See that the database is reached and \
-         takes writes, and that the standbys are there which its commits wait for; `posmoded status` on {host} tells."
+         takes writes, and that the standbys that its commits wait for are there; `posmoded status` on {host} tells."
     );
     TargetStatus {
         state: State::Unknown,

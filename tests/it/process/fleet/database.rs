@@ -198,7 +198,7 @@ pub(super) fn while_the_standby_that_commits_wait_for_is_away_nothing_leaves_and
         let told = fleet.stands(host, uid, "new", "cannot be reached since ");
         assert_eq!(told["reason"], "ledger", "{told}");
         let said = told["say"].as_str().unwrap();
-        assert!(said.contains("standbys are there which its commits wait for"), "{said}");
+        assert!(said.contains("standbys that its commits wait for are there"), "{said}");
         let (_, since) = said.split_once("cannot be reached since ").unwrap();
         let since: Timestamp = since.split_once(": nothing is read").unwrap().0.parse().unwrap();
         assert!(since.duration_since(lost).abs() < SignedDuration::from_secs(10), "{lost} {since}");
