@@ -53,10 +53,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
+use crate::world::places::Places;
 
 /// Of what is many processes at once there is one at a time: one browser, and beside it one machine that boots.
 static BROWSER: Mutex<()> = Mutex::new(());
 static MACHINE: Mutex<()> = Mutex::new(());
+/// A story has up to three daemons and a database of its own; more of them at once would be answered too late.
+static STORIES: Places = Places::of(10);
 
 /// A simulated exchange behind a loopback listener.
 struct Venue {
@@ -421,7 +424,8 @@ pub(crate) fn wait_until<T>(
     }
 }
 
-/// Stories that mostly wait for time to pass, told at the same time; which ones failed, and why, is the last that is said.
+/// Stories that mostly wait for time to pass, told at the same time, as far as the machine bears it; which ones failed, and
+/// why, is the last that is said.
 #[expect(clippy::print_stderr, reason = "it belongs to what the test harness keeps of the test")]
 fn side_by_side(stories: &[(&str, fn())]) {
     std::thread::scope(|scope| {
@@ -429,7 +433,11 @@ fn side_by_side(stories: &[(&str, fn())]) {
             .iter()
             .map(|(name, story)| {
                 let thread = std::thread::Builder::new().name((*name).to_owned());
-                thread.spawn_scoped(scope, story).unwrap()
+                let told = || {
+                    let _place = STORIES.take();
+                    story();
+                };
+                thread.spawn_scoped(scope, told).unwrap()
             })
             .collect();
         let failed: Vec<String> = stories

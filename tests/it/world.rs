@@ -7,6 +7,7 @@ pub mod invariants;
 pub mod journeys;
 mod keys;
 mod odd;
+pub mod places;
 pub mod told;
 pub mod turn;
 mod wire;
@@ -95,7 +96,7 @@ impl World {
             quiet: Duration::ZERO,
             server: None,
             told: Mutex::new(told),
-            _turn: Turn::take(),
+            _turn: Turn::take_without_haste(),
         }
     }
 

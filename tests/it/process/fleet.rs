@@ -15,7 +15,7 @@ use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bitget_sim::{Fault, FaultKind, LogEntry, PosMode, Uid};
@@ -27,46 +27,29 @@ use crate::cluster::{Cluster, skipped};
 use network::{Cable, Hub, Missing, PATHS, Port};
 
 #[test]
-fn of_three_hosts_on_one_ledger_none_sends_what_another_may_have_sent_whatever_happens_to_them() {
+fn of_several_hosts_on_one_ledger_none_sends_what_another_may_have_sent_whatever_happens_to_them() {
     if common().is_none() {
         return;
     }
-    let _turn = turn();
     side_by_side(&[
         ("killed", hosts::a_host_that_is_killed_leaves_its_sets_to_the_next_one_which_waits_for_their_fences),
         ("stopped", hosts::a_host_that_is_stopped_between_note_and_send_sends_nothing_when_it_wakes),
         ("cut off", hosts::a_host_that_is_cut_off_from_the_database_sends_nothing_and_soon_asks_nothing),
         ("moved", hosts::an_account_that_moves_while_its_set_is_lost_waits_for_the_fence_on_its_new_host),
+        ("names", names::two_names_of_one_account_on_two_hosts_never_have_two_sets_under_way_together),
         ("pooler", hosts::behind_a_pooler_hosts_live_as_without_and_an_account_moves),
         ("restart", database::while_the_database_is_down_nothing_leaves_and_then_everything_goes_on),
+        ("full", database::a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_until_it_does),
         ("asynchronous", database::a_note_that_a_failover_lost_is_waited_for_and_a_human_says_when_to_go_on),
         (
             "synchronous",
             database::after_a_synchronous_failover_nothing_leaves_for_a_while_and_then_all_goes_on,
         ),
-    ]);
-}
-
-#[test]
-fn of_hosts_without_their_standby_or_with_two_names_of_one_account_none_sends_what_another_may_have_sent() {
-    if common().is_none() {
-        return;
-    }
-    let _turn = turn();
-    side_by_side(&[
         (
             "standby",
             database::while_the_standby_that_commits_wait_for_is_away_nothing_leaves_and_then_each_set_once,
         ),
-        ("names", names::two_names_of_one_account_on_two_hosts_never_have_two_sets_under_way_together),
-        ("full", database::a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_until_it_does),
     ]);
-}
-
-/// All stories at once would keep the machine from answering anybody in time.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The network of the stories that do the database no harm; `None`, and said so, where there can be none.

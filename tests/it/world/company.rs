@@ -59,7 +59,7 @@ impl World {
             quiet: Duration::ZERO,
             server: Some("postgres://db/posmoded".to_owned()),
             told: Mutex::new(told),
-            _turn: Turn::take(),
+            _turn: Turn::take_without_haste(),
         }
     }
 
