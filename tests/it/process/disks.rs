@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use bitget_sim::PosMode;
 
@@ -55,7 +56,12 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
     host.start();
     host.wait_for_all("in_sync -");
     host.terminate();
-    let asked = venue.simulator.with(|exchange| exchange.log().len());
+    let count = || venue.simulator.with(|exchange| exchange.log().len());
+    let asked = host.wait_until("the exchange has read what was sent last", || {
+        let before = count();
+        std::thread::sleep(Duration::from_secs(1));
+        (count() == before).then_some(before)
+    });
     // What a daemon left in the log beside it goes into the file: else that would stand in for what is torn.
     let ledger = rusqlite::Connection::open(host.path(DATABASE)).unwrap();
     ledger.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
@@ -86,7 +92,7 @@ fn f33_a_ledger_that_is_torn_newer_or_on_a_read_only_mount_ends_the_start_with_7
             host.said().contains("is mounted read-only: find out why").then_some(())
         });
     }
-    assert_eq!(venue.simulator.with(|exchange| exchange.log().len()), asked);
+    assert_eq!(count(), asked);
     host.start();
     host.wait_for_all("in_sync -");
     host.terminate();

@@ -24,7 +24,7 @@ fn one_story_is_told_with_the_same_words_at_the_same_time_wherever_one_looks() {
     let receiver = Receiver::open(Manner::Answers(200));
     let file = |first: &str| {
         let file = declared(&[("desk-1", first), ("desk-2", "one_way_mode"), ("desk-3", "one_way_mode")]);
-        let file = file.replace("settle: 0s", "settle: 4s");
+        let file = file.replace("settle: 0s", "settle: 20s");
         file.replace("  desk-2:\n", "  desk-2:\n    drift: report\n")
     };
     let mut host = Host::new(&venue, &["desk-1", "desk-2", "desk-3"], &file("one_way_mode"));
@@ -55,7 +55,7 @@ fn one_story_is_told_with_the_same_words_at_the_same_time_wherever_one_looks() {
     story.is_posted("desk-3", "denied");
 
     // Nothing is open any more: it settles, is set, and is right.
-    let slow = FaultKind::Delay { after: Duration::from_secs(6) };
+    let slow = FaultKind::Delay { after: Duration::from_secs(8) };
     venue.simulator.with(|exchange| {
         exchange.inject(Fault::once(slow).on(SET).for_account(Uid(1)));
         exchange.close_position(Uid(1), USDT, "BTCUSDT", HoldSide::Long).unwrap();
@@ -147,14 +147,15 @@ impl Story<'_> {
             // It is told what is new at most once a second.
             let say = plain(&word("say").replace('`', ""));
             let shows = || plain(&text("main")).contains(&say).then_some(());
-            wait_until(&say, Duration::from_secs(5), || plain(&text("main")), shows);
+            wait_until(&say, Duration::from_secs(15), || plain(&text("main")), shows);
         }
         assert_eq!(browser.complaints(), Vec::<String>::new());
     }
 
     fn on_the_terminal(&self, desk: &str, target: &Value) {
+        let asked = Timestamp::now();
         let (_, table, err) = self.host.call(&["status"]);
-        let now = Timestamp::now();
+        let answered = Timestamp::now();
         let row = table.lines().find(|line| line.trim_start().starts_with(&format!("{desk} ")));
         let row: Vec<&str> =
             row.unwrap_or_else(|| panic!("{desk} is not in {table}{err}")).split("  ").collect();
@@ -167,9 +168,10 @@ impl Story<'_> {
             shown,
             [word("account"), word("scope"), word("desired"), mode, word("state"), word("reason")]
         );
-        let began = now - since.parse::<jiff::Span>().unwrap();
+        let began = |now: Timestamp| (now - since.parse::<jiff::Span>().unwrap()).as_second();
         let of_it = time(&target["out_of_sync_since"]).unwrap_or_else(|| time(&target["since"]).unwrap());
-        assert!((began.as_second() - of_it.as_second()).abs() <= ROUNDED, "{since} is not {of_it}: {table}");
+        let may_be = began(asked) - ROUNDED..=began(answered) + ROUNDED;
+        assert!(may_be.contains(&of_it.as_second()), "{since} is not {of_it}: {table}");
         // A file is refused for all, and told of once.
         if let (Some(say), false) = (target["say"].as_str(), target["reason"] == "file") {
             assert!(plain(&table).contains(&plain(say)), "{say}\n{table}");
@@ -232,7 +234,9 @@ impl Story<'_> {
         });
         let say = target["say"].as_str().unwrap_or("In sync.");
         let message = line["message"].as_str().unwrap();
-        assert_eq!(plain(message), plain(&format!("{desk} USDT-FUTURES: {say}")));
+        // What was not counted to its end then may be by now.
+        let whole = |text: &str| plain(text).replace("at least ", "");
+        assert_eq!(whole(message), whole(&format!("{desk} USDT-FUTURES: {say}")));
         let level = if target["wants"] == "human" { "WARN" } else { "INFO" };
         assert_eq!(line["level"], level, "{line}");
         assert_eq!(

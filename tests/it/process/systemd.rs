@@ -370,8 +370,13 @@ impl Machine {
     }
 
     fn said(&self) -> String {
-        let journal = self.command("journalctl", &["--no-pager"]).output().unwrap();
-        format!("{}\n{}", self.read("log"), String::from_utf8_lossy(&journal.stdout))
+        let of = |program, words: &[&str]| {
+            let told = self.command(program, words).output().unwrap();
+            String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned()
+        };
+        let units = of("systemctl", &["--no-pager", "--all"]);
+        let jobs = of("systemctl", &["list-jobs"]);
+        format!("{}\n{units}\n{jobs}\n{}", self.read("log"), of("journalctl", &["--no-pager"]))
     }
 }
 

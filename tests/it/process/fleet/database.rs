@@ -74,8 +74,9 @@ pub(super) fn a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_unti
         hub.cluster.sql("postgres", "SELECT pg_reload_conf()");
     };
     read_only("on");
-    // All have heard of it.
-    sleep(Duration::from_secs(1));
+    // Whoever is new knows it once the others were told.
+    let shown = || hub.cluster.sql("postgres", "SHOW default_transaction_read_only");
+    wait_until("all have heard of it", PATIENCE, String::new, || (shown().trim() == "on").then_some(()));
     fleet.declare(&[0, 1], &(comment + &given(ONE_WAY)));
     fleet.falls_silent(&[0, 1]);
     assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![1]));
