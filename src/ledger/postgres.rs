@@ -647,8 +647,9 @@ fn found(session: &Session) -> DatabaseResult<Found> {
 }
 
 /// Each commit is on the disk of the server, and on those of its synchronous standbys, before it is reported; no statement and
-/// no commit is cut off. Said in each transaction, for behind a pooler no session is ours.
-const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on;
+/// no commit is cut off. Said in each transaction, for behind a pooler no session is ours. Whether it may write is the server's
+/// default: who makes a database read-only means us, too.
+const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;
     SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = 0";
 const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL idle_in_transaction_session_timeout = '5s'";

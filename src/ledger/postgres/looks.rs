@@ -109,8 +109,7 @@ fn millis(of: &str) -> String {
     format!("CAST(extract(epoch FROM {of}) * 1000 AS bigint)")
 }
 
-const BEGIN_SHOWING: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off;
+const BEGIN_SHOWING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off;
     SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 /// So many rows in one statement.
 const AT_ONCE: usize = 500;

@@ -79,7 +79,7 @@ pub(super) fn a_database_that_is_full_or_takes_no_writes_lets_nothing_leave_unti
     wait_until("all have heard of it", PATIENCE, String::new, || (shown().trim() == "on").then_some(()));
     fleet.declare(&[0, 1], &(comment + &given(ONE_WAY)));
     fleet.falls_silent(&[0, 1]);
-    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![1]));
+    assert_eq!((fleet.setters(1), fleet.setters(2)), (vec![0], vec![1]), "{}", fleet.said());
     read_only("off");
     fleet.wait_for_sets(1, 2);
     fleet.wait_for_sets(2, 2);
