@@ -378,7 +378,9 @@ impl Ledger {
     pub async fn pin(&self, account: &AccountName, uid: &Uid, key: &KeyId) -> Result<Pinned, LedgerError> {
         let (account, uid, key) = (account.clone(), uid.clone(), key.clone());
         self.executor
-            .run(move |store| store.write_identity(|tx, now| identities::pin(tx, now, &account, &uid, &key)))
+            .run(move |store| {
+                store.write_identity(&account, |tx, now| identities::pin(tx, now, &account, &uid, &key))
+            })
             .await
     }
 
@@ -461,7 +463,9 @@ impl Ledger {
         let (account, keep) = (account.clone(), keep.cloned());
         self.executor
             .run(move |store| {
-                store.write_identity(|tx, now| registration::release(tx, now, &account, keep.as_ref()))
+                store.write_identity(&account, |tx, now| {
+                    registration::release(tx, now, &account, keep.as_ref())
+                })
             })
             .await
     }
@@ -475,7 +479,7 @@ impl Ledger {
         let account = account.clone();
         self.executor
             .run(move |store| {
-                store.write_identity(|tx, now| {
+                store.write_identity(&account, |tx, now| {
                     if !intents::is_outdated(tx, generation)? {
                         registration::release(tx, now, &account, None)?;
                     }
@@ -489,7 +493,9 @@ impl Ledger {
     pub async fn record_kind(&self, account: &AccountName, kind: Kind) -> Result<(), LedgerError> {
         let account = account.clone();
         self.executor
-            .run(move |store| store.write_identity(|tx, now| identities::observed(tx, now, &account, kind)))
+            .run(move |store| {
+                store.write_identity(&account, |tx, now| identities::observed(tx, now, &account, kind))
+            })
             .await
     }
 

@@ -213,9 +213,16 @@ pub(super) enum Unclosable {
     Gone,
 }
 
-/// Reads the directives as of `now`, by the exchange's clock. The identities are taken from `known`, if given: they are as many
-/// as the accounts.
-pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> DatabaseResult<Directives> {
+/// Whose identities are read anew, for they are as many as the accounts; the others' are as these directives have them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Identities<'a> {
+    All,
+    Of(&'a AccountName, &'a Directives),
+    None(&'a Directives),
+}
+
+/// Reads the directives as of `now`, by the exchange's clock.
+pub(super) fn read(tx: &Tx<'_>, now: Now, anew: Identities<'_>) -> DatabaseResult<Directives> {
     let pauses = standing(tx, now)?;
     let counted = tx.query(
         "SELECT account, scope, desired, max(at) AS at FROM counted
@@ -237,9 +244,24 @@ pub(super) fn read(tx: &Tx<'_>, now: Now, known: Option<&Directives>) -> Databas
     let (approved, tried) =
         (all.clone().cloned().collect(), all.filter(|entry| !is_fresh(entry)).cloned().collect());
     let resumed: i64 = tx.query_row("SELECT count(*) FROM resumes", params![], |row| row.get(0))?;
-    let (pins, kinds) = match known {
-        Some(known) => (Arc::clone(&known.pins), Arc::clone(&known.kinds)),
-        None => (Arc::new(identities::pins(tx)?.into_iter().collect()), Arc::new(identities::kinds(tx)?)),
+    let (pins, kinds) = match anew {
+        Identities::All => (Arc::new(identities::pins(tx)?), Arc::new(identities::kinds(tx)?)),
+        Identities::Of(account, Directives { pins, kinds, .. }) => {
+            let (mut pins, mut kinds) = (Arc::clone(pins), Arc::clone(kinds));
+            let (pin, kind) = (identities::pin_of(tx, account)?, identities::kind_of(tx, account)?);
+            if pins.of(account) != pin.as_ref() {
+                Arc::make_mut(&mut pins).put(account, pin);
+            }
+            if kinds.get(account).copied() != kind {
+                let kinds = Arc::make_mut(&mut kinds);
+                match kind {
+                    Some(kind) => kinds.insert(account.clone(), kind),
+                    None => kinds.remove(account),
+                };
+            }
+            (pins, kinds)
+        }
+        Identities::None(known) => (Arc::clone(&known.pins), Arc::clone(&known.kinds)),
     };
     let resumed = u64::try_from(resumed).unwrap_or(0);
     let closings = closings(tx)?.into_iter().map(|closing| (closing.request, closing.intent)).collect();

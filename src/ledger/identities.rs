@@ -1,5 +1,6 @@
 //! The identity of the account behind each name: the pinned UID and the kind last observed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::StoreError;
@@ -34,6 +35,27 @@ impl Pins {
         self.by_uid.iter().filter(|(_, names)| names.len() > 1).collect()
     }
 
+    /// The one of a name.
+    pub(super) fn of(&self, account: &AccountName) -> Option<&Pin> {
+        self.by_name.get(account)
+    }
+
+    /// From now on the name has this one, or none.
+    pub(super) fn put(&mut self, account: &AccountName, pin: Option<Pin>) {
+        if let Some(Pin { uid, .. }) = self.by_name.remove(account)
+            && let Entry::Occupied(mut names) = self.by_uid.entry(uid)
+        {
+            names.get_mut().remove(account);
+            if names.get().is_empty() {
+                names.remove();
+            }
+        }
+        if let Some(pin) = pin {
+            self.by_uid.entry(pin.uid.clone()).or_default().insert(account.clone());
+            self.by_name.insert(account.clone(), pin);
+        }
+    }
+
     /// Whether this key was the last that showed the pinned UID; `None` if none is pinned.
     pub fn was_shown_by(&self, account: &AccountName, key: Option<&KeyId>) -> Option<bool> {
         self.by_name.get(account).map(|pin| pin.shown_by.as_ref() == key)
@@ -63,8 +85,7 @@ impl FromIterator<(AccountName, Pin)> for Pins {
     fn from_iter<I: IntoIterator<Item = (AccountName, Pin)>>(all: I) -> Pins {
         let mut pins = Pins::default();
         for (name, pin) in all {
-            pins.by_uid.entry(pin.uid.clone()).or_default().insert(name.clone());
-            pins.by_name.insert(name, pin);
+            pins.put(&name, Some(pin));
         }
         pins
     }
@@ -86,8 +107,7 @@ pub enum Pinned {
 
 /// Records the kind of an account, if it is new or has changed.
 pub(super) fn observed(tx: &Tx<'_>, now: Now, account: &AccountName, kind: Kind) -> Result<(), StoreError> {
-    let was: Option<Kind> =
-        tx.query_opt("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))?;
+    let was = kind_of(tx, account)?;
     if was == Some(kind) {
         return Ok(());
     }
@@ -101,6 +121,11 @@ pub(super) fn observed(tx: &Tx<'_>, now: Now, account: &AccountName, kind: Kind)
         history::add(tx, now, &Event::new(EventKind::Converted, text).of_account(account))?;
     }
     Ok(())
+}
+
+/// The kind of an account when last observed.
+pub(super) fn kind_of(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<Option<Kind>> {
+    tx.query_opt("SELECT kind FROM kinds WHERE account = ?1", params![account], |row| row.get(0))
 }
 
 /// The kind of each account when last observed.
@@ -117,18 +142,14 @@ pub(super) fn pin(
     uid: &Uid,
     key: &KeyId,
 ) -> Result<Pinned, StoreError> {
-    let pinned: Option<(Uid, Option<KeyId>)> =
-        tx.query_opt("SELECT uid, shown_by FROM uids WHERE account = ?1", params![account], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    match pinned {
-        Some((was, shown_by)) if was == *uid => {
+    match pin_of(tx, account)? {
+        Some(Pin { uid: was, shown_by }) if was == *uid => {
             if shown_by.as_ref() != Some(key) {
                 tx.execute("UPDATE uids SET shown_by = ?2 WHERE account = ?1", params![account, key])?;
             }
             return Ok(Pinned::Same);
         }
-        Some((was, _)) if !came_second(tx, account)? => return Ok(Pinned::Changed { was }),
+        Some(Pin { uid: was, .. }) if !came_second(tx, account)? => return Ok(Pinned::Changed { was }),
         Some(_) | None => {}
     }
     tx.execute(
@@ -152,8 +173,15 @@ pub(super) fn is_shared(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<bo
                         WHERE one.account = ?1)", params![account], |row| row.get(0))
 }
 
-/// The UID pinned for each account name since its first look.
-pub(super) fn pins(tx: &Tx<'_>) -> DatabaseResult<BTreeMap<AccountName, Pin>> {
+/// What is pinned for a name since its first look.
+pub(super) fn pin_of(tx: &Tx<'_>, account: &AccountName) -> DatabaseResult<Option<Pin>> {
+    tx.query_opt("SELECT uid, shown_by FROM uids WHERE account = ?1", params![account], |row| {
+        Ok(Pin { uid: row.get(0)?, shown_by: row.get(1)? })
+    })
+}
+
+/// What is pinned for each name since its first look.
+pub(super) fn pins(tx: &Tx<'_>) -> DatabaseResult<Pins> {
     tx.query("SELECT account, uid, shown_by FROM uids", params![], |row| {
         Ok((row.get(0)?, Pin { uid: row.get(1)?, shown_by: row.get(2)? }))
     })

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::copying::uri;
-use super::directives;
+use super::directives::{self, Identities};
 use super::error::Newer;
 use super::files::{LOGS, beside, is_free};
 use super::history::{self, HistoryFilter};
@@ -211,7 +211,7 @@ fn missing(tx: &Connection, format: i64) -> rusqlite::Result<Option<String>> {
 /// Reads every row as the daemon and the commands read it: a word that is none of ours is damage, too.
 fn every_row(tx: &Tx<'_>) -> DatabaseResult<()> {
     let now = Now { wall: 0, exchange: None };
-    directives::read(tx, now, None)?;
+    directives::read(tx, now, Identities::All)?;
     history::read(tx, &HistoryFilter { limit: usize::MAX, ..HistoryFilter::default() })?;
     intents::all(tx)?;
     revisions::cool_downs(tx, now)?;

@@ -12,7 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::database::{Database, Place};
-use super::directives::{self, Directives};
+use super::directives::{self, Directives, Identities};
 use super::error::{LedgerError, OpenError, StoreError};
 use super::instance::Instance;
 use super::intents::{IntentRequest, Unsent};
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::constants::CLOCK_JUMP;
 use crate::facts::{Generation, IntentId};
 use crate::moment::{Moment, ServerTime};
+use crate::position_mode::AccountName;
 
 /// Counts the transactions that wrote or failed to since the ledger was opened; clones share the counts.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +83,8 @@ pub(super) struct Store {
     writes: Writes,
     /// Notes whose commit nobody knows of.
     unsent: Vec<Unsent>,
+    /// An account whose identity may be on disk otherwise than the directives have it: its write failed.
+    doubted: Option<AccountName>,
     /// Held as long as the connection; the last field, so that it is dropped after it.
     _lock: Option<File>,
 }
@@ -111,6 +114,7 @@ impl Store {
             to_acknowledge: true,
             writes,
             unsent: Vec::new(),
+            doubted: None,
             _lock: lock,
         };
         store.write(|tx, now| {
@@ -118,7 +122,7 @@ impl Store {
             intents::orphaned(tx, now)
         })?;
         // The first directives hold all identities; where this daemon is alone, only it writes any from here on.
-        let directives = store.read(|tx, now| directives::read(tx, now, None))?;
+        let directives = store.read(|tx, now| directives::read(tx, now, Identities::All))?;
         store.publish(directives);
         store.database.look_after_files();
         Ok(store)
@@ -140,30 +144,40 @@ impl Store {
         &mut self,
         job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>,
     ) -> Result<T, LedgerError> {
-        let known = self.directives.newest();
-        self.transact(job, Some(&known))
-    }
-
-    /// The same for one that may write identities.
-    pub(super) fn write_identity<T>(
-        &mut self,
-        job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>,
-    ) -> Result<T, LedgerError> {
         self.transact(job, None)
     }
 
-    /// The directives are read only if it changed a row, or another process did; their identities, which are as many as the
-    /// accounts, only where they are not `known`, or where the daemon of another host may have written some.
+    /// The same for one that may write the identity of this account.
+    pub(super) fn write_identity<T>(
+        &mut self,
+        account: &AccountName,
+        job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>,
+    ) -> Result<T, LedgerError> {
+        let written = self.transact(job, Some(account));
+        if written.is_err() {
+            self.doubted = Some(account.clone());
+        }
+        written
+    }
+
+    /// The directives are read only if it changed a row, or another process did; all identities only where a write of one failed,
+    /// the database is another one than it was, or the daemon of another host may have written some.
     fn transact<T>(
         &mut self,
         job: impl FnOnce(&Tx<'_>, Now) -> Result<T, StoreError>,
-        known: Option<&Directives>,
+        identified: Option<&AccountName>,
     ) -> Result<T, LedgerError> {
+        let newest = self.directives.newest();
+        let anew = match identified {
+            _ if self.doubted.is_some() || !newest.others.is_empty() => Identities::All,
+            Some(account) => Identities::Of(account, &newest),
+            None => Identities::None(&newest),
+        };
         let now = Now::of(&self.clock);
         self.to_date |= now.exchange.is_none();
         let heard = now.exchange.map(|exchange| (self.clock.now(), exchange));
         let jump = self.heard.zip(heard).and_then(|(before, heard)| jump(before, heard));
-        let seen = self.data_version;
+        let (seen, is_doubted) = (self.data_version, self.doubted.is_some());
         let unsent = std::mem::take(&mut self.unsent);
         let written = self.database.is_there().and_then(|()| {
             self.database.write(|tx| {
@@ -181,9 +195,10 @@ impl Store {
                     intents::never_sent(tx, now, note)?;
                 }
                 let done = job(tx, now)?;
-                let differ = tx.changes()? != changes || tx.version()? != seen || tx.loss().is_some();
-                let known = known.filter(|known| known.others.is_empty());
-                Ok((done, differ.then(|| directives::read(tx, now, known)).transpose()?))
+                let differ =
+                    tx.changes()? != changes || tx.version()? != seen || tx.loss().is_some() || is_doubted;
+                let anew = if tx.loss().is_some() { Identities::All } else { anew };
+                Ok((done, differ.then(|| directives::read(tx, now, anew)).transpose()?))
             })
         });
         self.writes.counter(written.is_ok()).inc();
@@ -193,6 +208,7 @@ impl Store {
         let (done, directives) = written?;
         self.heard = heard.or(self.heard);
         self.next_over_differs |= jump.is_some();
+        self.doubted = None;
         if let Some(directives) = directives {
             self.publish(directives);
         }
@@ -272,9 +288,10 @@ impl Store {
         let others = self.database.others()?;
         let come_or_gone = others != *self.directives.newest().others;
         if wrote || waits || lapsed || come_or_gone {
-            let known = self.directives.newest();
-            let known = Some(&*known).filter(|known| others.is_empty() && known.others.is_empty());
-            let directives = self.read(|tx, now| directives::read(tx, now, known))?;
+            let newest = self.directives.newest();
+            let is_alone = others.is_empty() && newest.others.is_empty();
+            let anew = if is_alone { Identities::None(&newest) } else { Identities::All };
+            let directives = self.read(|tx, now| directives::read(tx, now, anew))?;
             self.publish(directives);
         }
         if waits {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::database::{Database, Place};
-use super::directives::{self, CommandAnswer, Directives, Unapproved, Unclosable};
+use super::directives::{self, CommandAnswer, Directives, Identities, Unapproved, Unclosable};
 use super::error::{ApproveError, CloseError, LedgerError, ResumeError, StoreError, VisitError};
 use super::event::Event;
 use super::history::{self, HistoryFilter};
@@ -181,7 +181,7 @@ impl Visitor {
 
     /// The directives as of now.
     pub fn directives(&self) -> Result<Directives, LedgerError> {
-        self.read(|tx, now| directives::read(tx, now, None))
+        self.read(|tx, now| directives::read(tx, now, Identities::All))
     }
 
     /// The newest accepted content of the file.

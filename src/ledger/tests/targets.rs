@@ -120,6 +120,54 @@ async fn the_first_look_pins_a_uid_and_later_ones_are_held_against_it() {
 }
 
 #[tokio::test]
+async fn of_every_identity_the_daemon_knows_what_is_on_record_though_it_reads_only_one_at_a_time() {
+    for (ledger, dir) in each().await {
+        let uid = |number: u32| Uid((100 + number).to_string());
+        for step in 0..40_u32 {
+            let account = name(["desk-a", "desk-b", "desk-c"][step as usize % 3]);
+            match step % 7 {
+                0 | 4 => {
+                    ledger.pin(&account, &uid(step % 4 / 2), &KeyId::of(&step.to_string())).await.unwrap();
+                }
+                1 | 5 => ledger
+                    .record_kind(&account, [Kind::Classic, Kind::Unified][step as usize % 2])
+                    .await
+                    .unwrap(),
+                2 => drop(ledger.release(&account, None).await.unwrap()),
+                3 => drop(ledger.release(&account, Some(&BTreeSet::new())).await.unwrap()),
+                _ => ledger.release_the_gone(&account, Generation(1)).await.unwrap(),
+            }
+            same_identities(&ledger);
+        }
+        same_identities(&restart(ledger, dir.as_ref()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_whose_commit_nobody_knows_of_is_read_with_the_next_one() {
+    let clock = clock();
+    let company = Company::new(clock.clone());
+    let ledger = Ledger::in_memory(clock.clone()).unwrap().among(&company, "trade-01", clock).unwrap();
+    company.reaches("trade-01", Reach::EndsInACommit);
+    let lost = ledger.record_kind(&name("desk-a"), Kind::Unified).await.unwrap_err();
+    assert!(matches!(lost, LedgerError::Unknown { .. }), "{lost}");
+    assert!(ledger.directives().borrow().kinds.is_empty());
+    company.reaches("trade-01", Reach::Answers);
+    // It is there already: nothing is written.
+    ledger.record_kind(&name("desk-a"), Kind::Unified).await.unwrap();
+    assert_eq!(ledger.directives().borrow().kinds.len(), 1);
+    same_identities(&ledger);
+}
+
+/// Those that the daemon knows are those on record.
+#[track_caller]
+fn same_identities(ledger: &Ledger) {
+    let told = ledger.directives().borrow().clone();
+    let recorded = ledger.visitor().unwrap().directives().unwrap();
+    assert_eq!((&told.pins, &told.kinds), (&recorded.pins, &recorded.kinds));
+}
+
+#[tokio::test]
 async fn two_names_for_one_account_are_both_told_of_and_neither_is_set() {
     for (ledger, dir) in each().await {
         let (one, two) = (Uid("100".to_owned()), Uid("200".to_owned()));
