@@ -409,7 +409,7 @@ const FAST: u32 = 1000;
 /// As long as a whole round of looks takes.
 const MINUTE: Duration = Duration::from_secs(60);
 /// A first start of 10,000 accounts and another: at a thousand requests a second that is half a minute of requests.
-const HUGE: Duration = Duration::from_secs(120);
+const HUGE: Duration = Duration::from_secs(300);
 /// So many requests tell what one costs, within some percent.
 const ENOUGH: usize = 400;
 /// What a start leaves behind, such as events that are still being written, is not part of a window.
