@@ -18,7 +18,7 @@ pub struct Peer {
     pub commit: Option<String>,
     /// Whether it has shown a sign of life lately.
     pub lives: bool,
-    /// Whether nothing else than its end can be the cause where it has not: [`Witness`].
+    /// Whether nothing else than its end can be the cause where it has not.
     pub is_witnessed: bool,
     /// Whether its daemon has ended by itself.
     pub has_left: bool,
