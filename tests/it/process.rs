@@ -58,7 +58,7 @@ use crate::world::places::Places;
 /// Of what is many processes at once there is one at a time: one browser, and beside it one machine that boots.
 static BROWSER: Mutex<()> = Mutex::new(());
 static MACHINE: Mutex<()> = Mutex::new(());
-/// A story has up to three daemons and a database of its own; more of them at once would be answered too late.
+/// Most have up to three daemons, and some a database of their own; more of them at once would be answered too late.
 static STORIES: Places = Places::of(10);
 
 /// A simulated exchange behind a loopback listener.
